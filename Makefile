@@ -1,0 +1,45 @@
+# make help    lists the targets
+PYTHON ?= python3
+BIN := .venv/bin
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint format bench docs clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo:  ## a recorded voice in, transcript and answer out  [AUDIO=file PROMPT=text KEEP=1]
+	@$(PYTHON) local/bootstrap.py demo
+	@$(BIN)/python -m speechlocal demo $(if $(AUDIO),--audio "$(AUDIO)") $(if $(PROMPT),--prompt "$(PROMPT)") $(if $(KEEP),--keep)
+
+test: .dev  ## all tests, every tier
+	@$(BIN)/python -m speechlocal prepare
+	@$(BIN)/python -m pytest $(TESTS)
+
+test-fast: .dev  ## the tests of the tiers unit and component
+	@$(BIN)/python -m speechlocal prepare --without-browser
+	@$(BIN)/python -m pytest -m "unit or component" $(TESTS)
+
+lint: .dev  ## ruff, mypy strict, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .dev  ## let ruff format and mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: .dev  ## the benchmarks: ratios, measured side by side
+	@$(BIN)/python benchmarks/run.py
+
+docs: .dev  ## write the generated pages of docs/reference anew
+	@$(BIN)/python docs/generate.py
+
+clean:  ## remove what make created in this folder (caches in ~/.cache/speechpipeline stay)
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results
+
+.PHONY: .dev
+.dev:
+	@$(PYTHON) local/bootstrap.py dev

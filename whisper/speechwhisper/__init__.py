@@ -1,0 +1,1 @@
+"""A speech recognition server over faster-whisper: small, streaming, observable."""
