@@ -6,15 +6,13 @@ what is held back between two feeds is the start of a possible delimiter, or of 
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BAD_MULTIPART: Final = "bad_multipart"
-TOO_MANY_PARTS: Final = "too_many_parts"
-HEADERS_TOO_LARGE: Final = "headers_too_large"
+Code: TypeAlias = Literal["bad_multipart", "too_many_parts", "headers_too_large"]
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]*[0-9A-Za-z'()+_,\-./:=?]")  # bchars, RFC 2046 section 5.1.1
 _MAX_BOUNDARY_LENGTH = 70
@@ -31,12 +29,12 @@ class MultipartError(ValueError):
     """The body or its Content-Type cannot be read as multipart/form-data; the text says why to a person.
 
     Attributes:
-        code: `bad_multipart`, `too_many_parts` or `headers_too_large`; stable, for programs.
+        code: the same in a stable form, for programs.
     """
 
-    def __init__(self, message: str, code: str = BAD_MULTIPART) -> None:
+    def __init__(self, message: str, code: Code = "bad_multipart") -> None:
         super().__init__(message)
-        self.code = code
+        self.code: Code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ class MultipartParser:
         """Read on, and return what became known: in order, data never empty, and not copied where it can be helped.
 
         Raises:
-            MultipartError: the body breaks the format or a limit.
+            MultipartError: the body breaks the format or a limit. What this feed had found before is lost.
         """
         if self._held:
             data = self._held + data
@@ -214,8 +212,9 @@ class MultipartParser:
                 return position
             self._add_header(line)
         if len(data) - position >= room:
-            message = f"the headers of a part are larger than {self._limits.max_header_bytes} bytes"
-            raise MultipartError(message, HEADERS_TOO_LARGE)
+            raise MultipartError(
+                f"the headers of a part are larger than {self._limits.max_header_bytes} bytes", "headers_too_large"
+            )
         self._header_bytes = self._limits.max_header_bytes - room
         return position
 
@@ -225,7 +224,7 @@ class MultipartParser:
     # What the states are made of.
 
     def _possible_delimiter(self, data: bytes, position: int) -> int:
-        """Where, at the end of `data`, a delimiter may have begun; else its length. CR stands in one place of it."""
+        """Where at the end of `data` a delimiter may have begun, else its end. A delimiter has one CR: its first."""
         start = data.rfind(b"\r", max(position, len(data) - len(self._delimiter) + 1))
         return start if start >= 0 and self._delimiter.startswith(data[start:]) else len(data)
 
@@ -251,7 +250,7 @@ class MultipartParser:
     def _begin_part(self) -> PartBegin:
         self._parts += 1
         if self._parts > self._limits.max_parts:
-            raise MultipartError(f"the body has more than {self._limits.max_parts} parts", TOO_MANY_PARTS)
+            raise MultipartError(f"the body has more than {self._limits.max_parts} parts", "too_many_parts")
         part = _part(self._headers)
         self._headers = {}
         self._header_bytes = 0
@@ -279,9 +278,7 @@ def _part(headers: dict[str, str]) -> PartBegin:
     """Read the headers of one part (RFC 7578 sections 4.2, 4.4 and 4.7)."""
     encoding = headers.get("content-transfer-encoding", "binary").lower()
     if encoding not in _ENCODINGS_THAT_CHANGE_NOTHING:
-        raise MultipartError(
-            f"Content-Transfer-Encoding {encoding[:80]!r} is not supported; send the bytes as they are"
-        )
+        raise MultipartError(f"Content-Transfer-Encoding {encoding[:80]!r} is not read; send the bytes as they are")
     disposition, parameters = _value_and_parameters(headers.get("content-disposition", ""), "Content-Disposition")
     if disposition != "form-data":
         raise MultipartError("a part has no Content-Disposition: form-data")
