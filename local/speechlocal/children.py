@@ -1,0 +1,215 @@
+"""Start programs side by side, wait until each serves, and always stop them: also when one dies or never answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import aiohttp
+
+from speechlocal import tied
+from speechlocal.errors import ChildError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+
+READY_WITHIN_S = 60.0
+STOP_WITHIN_S = 10.0
+POLL_S = 0.05
+PROBE_TIMEOUT_S = 5.0
+SHOWN_LOG_LINES = 15
+
+# A child gets only these of our variables: a WHISPER_URL or MODELS in somebody's shell must not steer it.
+KEPT_VARIABLES = ("PATH", "HOME", "USER", "TMPDIR", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to start, how to tell that it serves, and what to say when it does not.
+
+    `ready_url` answers 200 as soon as the program can be used; `environment` is added to the few variables every
+    program needs; `detail` and `advice` are for people.
+    """
+
+    name: str
+    command: Sequence[str]
+    ready_url: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    detail: str = ""
+    advice: str = ""
+
+
+class Child:
+    """A running program with its log."""
+
+    def __init__(self, program: Program, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.program = program
+        self.log = log
+        self._process = process
+        self._last_answer = "nothing listens there"
+
+    @classmethod
+    async def start(cls, program: Program, logs: Path) -> Child:
+        """Start `program` with its output in `logs/NAME.log`, in a process group of its own.
+
+        A terminal's Ctrl-C then reaches only us, and what the program itself starts can be stopped with it.
+        """
+        log = logs / f"{program.name}.log"
+        tie = (sys.executable, "-I", "-S", tied.__file__, str(os.getpid()))
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *tie,
+                *program.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**base_environment(), **program.environment},
+                start_new_session=True,
+            )
+        return cls(program, process, log)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also the id of its group."""
+        return self._process.pid
+
+    async def wait_ready(self, session: aiohttp.ClientSession, within_s: float) -> None:
+        """Return when `ready_url` answers 200; raise ChildError when the child ends first or time is up."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._process.returncode is None:
+                    if await self._serves(session):
+                        return
+                    await asyncio.sleep(POLL_S)
+        if self._process.returncode is not None:
+            self._fail(f"{self.program.name} ended ({self._how_it_ended()}) before it served")
+        self._fail(
+            f"{self.program.name} did not answer on {self.program.ready_url} within {within_s:.0f} s "
+            f"(last seen: {self._last_answer})"
+        )
+
+    async def wait_end(self) -> NoReturn:
+        """Wait until the child ends, which it should not by itself, and raise ChildError."""
+        await self._process.wait()
+        self._fail(f"{self.program.name} ended ({self._how_it_ended()}) while it was needed")
+
+    async def stop(self, within_s: float = STOP_WITHIN_S) -> None:
+        """Ask the child and what it started to end, and kill them when they have not after `within_s` seconds."""
+        if self._process.returncode is None:
+            self._signal_group(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), within_s)
+        self._signal_group(signal.SIGKILL)  # grandchildren that outlived it, or the child itself
+        await self._process.wait()
+
+    def last_lines(self, count: int = SHOWN_LOG_LINES) -> str:
+        """Return the end of the log, each line indented for showing."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(f"  | {line}" for line in lines[-count:]) or "  | (it wrote nothing)"
+
+    async def _serves(self, session: aiohttp.ClientSession) -> bool:
+        try:
+            async with session.get(self.program.ready_url, timeout=aiohttp.ClientTimeout(PROBE_TIMEOUT_S)) as answer:
+                self._last_answer = f"{answer.status} {(await answer.text())[:300]}"
+                return answer.ok
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def _how_it_ended(self) -> str:
+        code = self._process.returncode
+        if code is not None and code < 0:
+            return f"by {signal.Signals(-code).name}"
+        return f"exit code {code}"
+
+    def _fail(self, what: str) -> NoReturn:
+        raise ChildError(f"{what}. The end of its log:\n{self.last_lines()}", self.program.advice)
+
+
+@dataclass(frozen=True)
+class Running:
+    """Programs that all serve, and the folder of their logs."""
+
+    children: Sequence[Child]
+    logs: Path
+
+    async def wait_end(self) -> None:
+        """Wait until any of them ends and raise ChildError for it."""
+        await side_by_side(child.wait_end() for child in self.children)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    programs: Iterable[Program],
+    *,
+    on_ready: Callable[[Program, float], None] = lambda _program, _seconds: None,
+    within_s: float = READY_WITHIN_S,
+) -> AsyncIterator[Running]:
+    """Start all programs at once, enter when all serve, and stop all on leaving, whatever happened inside.
+
+    Args:
+        programs: what to start.
+        on_ready: called with a program and the seconds since the start as each becomes ready.
+        within_s: seconds each may take.
+
+    Raises:
+        ChildError: one ended or did not serve in time; the others are stopped by then.
+    """
+    started = time.monotonic()
+    children: list[Child] = []
+    with tempfile.TemporaryDirectory(prefix="speechlocal-") as folder:
+        try:
+            for program in programs:
+                children.append(await Child.start(program, Path(folder)))  # noqa: PERF401 - if the next fails, each is stopped
+            await _all_ready(children, started, on_ready, within_s)
+            yield Running(tuple(children), Path(folder))
+        finally:
+            await asyncio.gather(*(child.stop() for child in children))
+
+
+async def _all_ready(
+    children: Sequence[Child], started: float, on_ready: Callable[[Program, float], None], within_s: float
+) -> None:
+    async def one_ready(child: Child) -> None:
+        await child.wait_ready(session, within_s)
+        on_ready(child.program, time.monotonic() - started)
+
+    async with aiohttp.ClientSession() as session:
+        await side_by_side(one_ready(child) for child in children)
+
+
+async def side_by_side(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all at once; when one fails cancel the others and raise its error itself, not a group of errors."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def base_environment() -> dict[str, str]:
+    """Return the variables every program needs, without those that would change its settings."""
+    return {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+
+
+def free_port() -> int:
+    """Return a TCP port that nothing on the loopback address listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
