@@ -1,0 +1,125 @@
+"""Each upstream twice: the fake (tier unit) and the real one (tier component). A case asks for one by its name.
+
+The real ones run once per session, as child processes of `speechlocal`. Where one cannot be had, its cases fail in
+continuous integration (CI=true) and are skipped, saying what is missing, anywhere else.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import aiohttp
+import pytest
+
+from fakes.ollama import FakeOllama
+from fakes.openai_chat import FakeOpenAIChat
+from fakes.speech_whisper import FakeSpeechWhisper
+from fakes.whisper import FakeAsrWebservice
+from speechlocal import stack
+from speechlocal.children import Program, free_port, running
+from speechlocal.errors import LocalError
+
+FAKE = pytest.param("fake", marks=pytest.mark.unit)
+REAL = pytest.param("real", marks=pytest.mark.component)
+both = pytest.fixture(params=[FAKE, REAL])
+
+LLM_CONTEXT = 4096
+
+
+@contextmanager
+def or_missing(what: str) -> Iterator[None]:
+    """Turn "this machine does not have it" into a failure in continuous integration, else into a skip."""
+    try:
+        yield
+    except LocalError as error:
+        reason = f"the real {what} is not to be had: {error.message} {error.advice}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@contextmanager
+def serving(program: Program) -> Iterator[None]:
+    """Run a program for as long as the block lasts, outside any test's event loop."""
+    with asyncio.Runner() as loop:
+        process = running([program])
+        loop.run(process.__aenter__())
+        try:
+            yield
+        finally:
+            loop.run(process.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def real_llm() -> Iterator[str]:
+    port = free_port()
+    with or_missing("language model"), serving(stack.llm_program(port)):
+        yield stack.address(port)
+
+
+@pytest.fixture(scope="session")
+def real_whisper() -> Iterator[str]:
+    port = free_port()
+    with or_missing("Whisper server"), serving(stack.whisper_program(port)):
+        yield stack.address(port)
+
+
+@pytest.fixture
+async def fake_llm() -> AsyncIterator[str]:
+    async with FakeOpenAIChat(context_length=LLM_CONTEXT) as fake:
+        yield fake.url
+
+
+@pytest.fixture
+async def fake_whisper() -> AsyncIterator[str]:
+    async with FakeSpeechWhisper() as fake:
+        yield fake.url
+
+
+@pytest.fixture
+async def fake_asr() -> AsyncIterator[str]:
+    async with FakeAsrWebservice() as fake:
+        yield fake.url
+
+
+@pytest.fixture
+async def fake_ollama() -> AsyncIterator[str]:
+    async with FakeOllama() as fake:
+        yield fake.url
+
+
+@both
+def llm(request: pytest.FixtureRequest) -> str:
+    """Address of llama.cpp's server, with a context of LLM_CONTEXT tokens."""
+    return _address(request, "llm")
+
+
+@both
+def speech_whisper(request: pytest.FixtureRequest) -> str:
+    """Address of our own Whisper server; one job at a time."""
+    return _address(request, "whisper")
+
+
+@both
+def asr(request: pytest.FixtureRequest) -> str:
+    """Address of something that answers /asr: the fake of whisper-asr-webservice, or our own server's door for it."""
+    return _address(request, "asr" if request.param == "fake" else "whisper")
+
+
+@both
+def ollama(request: pytest.FixtureRequest) -> str:
+    """Address of Ollama, with the model smollm2:135m."""
+    return _address(request, "ollama")
+
+
+def _address(request: pytest.FixtureRequest, upstream: str) -> str:
+    address = request.getfixturevalue(f"{request.param}_{upstream}")
+    assert isinstance(address, str)
+    return address
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as session:
+        yield session
