@@ -1,0 +1,169 @@
+// The playground: binds the form to the bridge and the result to the page.
+
+import { AudioInput } from "./audio.js";
+import { Problem, curlCommand, languageModels, processAudio } from "./bridge.js";
+import { languages } from "./languages.js";
+import { watchReadiness } from "./readiness.js";
+import * as results from "./results.js";
+
+const $ = (id) => document.getElementById(id);
+const audio = new AudioInput();
+let running = null; // the AbortController of the request under way
+
+function request() {
+  const { value: prompt } = $("prompt");
+  return { file: audio.file, prompt, model: $("model").value, language: $("language").value };
+}
+
+function showCurl() {
+  $("curl").textContent = curlCommand(request());
+}
+
+async function run() {
+  if (running) return;
+  if (audio.recording) await audio.endRecording();
+  if (!audio.file) {
+    results.setState("idle", "First record something or choose a file.");
+    $("record").disabled ? $("file").focus() : $("record").focus();
+    return;
+  }
+  running = new AbortController();
+  setBusy(true);
+  results.clear();
+  const stopClock = results.startClock();
+  try {
+    await follow(processAudio(request(), running.signal));
+  } catch (error) {
+    fail(error);
+  } finally {
+    stopClock();
+    running = null;
+    setBusy(false);
+    results.showCopyButtons();
+  }
+}
+
+/** Shows the bridge's events as they come, up to the last one. */
+async function follow(events) {
+  results.setSteps("upload", "transcribe");
+  results.setState("running", "Uploading; the words come as soon as they are heard.");
+  let requestId = "";
+  let failure = null; // with stage generate, response.done still follows: the transcription is kept
+  for await (const { name, data } of events) {
+    if (name === "open") {
+      ({ requestId } = data);
+    } else if (name === "transcript.delta") {
+      if (!$("transcript").firstChild) {
+        results.setSteps("transcribe");
+        results.setState("running", "Transcribing.");
+      }
+      results.addSegment(data);
+    } else if (name === "transcript.done") {
+      results.finishTranscript(data);
+      results.addWarnings(data.warnings);
+      results.setSteps("answer");
+      results.setState("running", "Answering.");
+    } else if (name === "response.delta") {
+      results.addAnswer(data.text);
+    } else if (name === "error") {
+      failure = new Problem(data.message, { code: data.code, requestId });
+    } else if (name === "response.done") {
+      failure ??= data.error ? new Problem(data.error.message, { code: data.error.code, requestId }) : null;
+      finish(data);
+    }
+  }
+  if (failure) throw failure;
+  results.setAllStepsOver();
+  results.setState("done", "Done.");
+}
+
+function finish(answer) {
+  if (!answer.error && $("answer").textContent === "") results.addAnswer(answer.response);
+  if (!answer.error && answer.response.trim() === "") $("answer").dataset.none = "The model had nothing to say.";
+  $("answer-facts").textContent = answer.model ?? "";
+  results.addWarnings(answer.warnings);
+  if (answer.finish_reason === "length") {
+    results.addWarnings([{ code: "length", message: "The answer ends where the model’s token limit cut it." }]);
+  }
+  results.showTimings(answer);
+}
+
+function fail(error) {
+  results.stopSteps(error.name !== "AbortError");
+  if (error.name === "AbortError") {
+    results.setState("cancelled", "Cancelled.");
+    return;
+  }
+  if (!(error instanceof Problem)) console.error(error); // a fault of this page: keep its trace for the report
+  results.showProblem(error.message, error);
+  results.setState("failed", "Stopped by an error.");
+}
+
+function setBusy(busy) {
+  $("inputs").disabled = busy;
+  $("run").disabled = busy;
+  $("keys").hidden = busy;
+  $("cancel").hidden = !busy;
+  if (busy) {
+    $("cancel").focus({ preventScroll: true });
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    $("results").scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+  } else {
+    $("run").focus({ preventScroll: true });
+  }
+}
+
+function options(select, entries) {
+  const { value } = select;
+  select.replaceChildren(...entries.map(([key, text]) => new Option(text, key)));
+  if (entries.some(([key]) => key === value)) select.value = value;
+}
+
+async function loadModels() {
+  const names = await languageModels();
+  if (names.length) options($("model"), names.map((name) => [name, name]));
+  showCurl();
+}
+
+async function copy(event) {
+  const { copy: id } = event.target.dataset;
+  if (!id) return;
+  const text = results.copyText(id);
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    event.target.textContent = "Copied";
+  } else {
+    getSelection().selectAllChildren($(id)); // plain http: browsers offer no clipboard there
+    event.target.textContent = "Selected, press Ctrl C";
+  }
+  setTimeout(() => (event.target.textContent = "Copy"), 2500);
+}
+
+audio.addEventListener("change", () => {
+  results.clear();
+  results.setState("idle", "Ready to go.");
+  showCurl();
+});
+$("request").addEventListener("submit", (event) => {
+  event.preventDefault();
+  run();
+});
+$("request").addEventListener("input", showCurl);
+$("cancel").addEventListener("click", () => running?.abort());
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") running?.abort();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
+});
+document.addEventListener("click", copy);
+$("transcript").addEventListener("click", (event) => {
+  if (!event.target.matches(".time")) return;
+  $("player").currentTime = Number(event.target.parentElement.dataset.start);
+  $("player").play();
+});
+$("player").addEventListener("timeupdate", () => results.markPlaying($("player").currentTime));
+
+if (/Mac|iPhone|iPad/.test(navigator.userAgent)) $("keys").querySelector("kbd").textContent = "⌘";
+options($("language"), [["", "Detect"], ...languages()]);
+showCurl();
+loadModels();
+watchReadiness(loadModels);

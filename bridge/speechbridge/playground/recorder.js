@@ -1,0 +1,106 @@
+// The microphone.
+
+const FORMATS = [
+  ["audio/webm;codecs=opus", "webm"],
+  ["audio/mp4", "m4a"], // Safari
+  ["audio/ogg;codecs=opus", "ogg"],
+];
+
+/** Why this browser cannot record here, or "" when it can. */
+export function whyNoRecording() {
+  if (!window.isSecureContext) return "Recording needs https:// or localhost; a file works here too.";
+  if (!navigator.mediaDevices?.getUserMedia || !window.MediaRecorder) return "This browser cannot record; choose a file.";
+  return "";
+}
+
+/** Why `getUserMedia` said no, in words. */
+export function whyNoMicrophone(error) {
+  const words = {
+    NotAllowedError: "The browser was not allowed to use the microphone. Allow it in the address bar, or choose a file.",
+    NotFoundError: "No microphone was found.",
+    NotReadableError: "The microphone is in use by another program.",
+  };
+  return words[error.name] ?? `The microphone did not start: ${error.message}`;
+}
+
+/** One recording, from the moment the microphone is open. `level()` is its loudness now, 0 to 1. */
+export class Recording {
+  #stream;
+  #recorder;
+  #context = new AudioContext();
+  #analyser = this.#context.createAnalyser();
+  #samples = new Float32Array(this.#analyser.fftSize);
+  #chunks = [];
+  #startedAt = performance.now();
+
+  static async begin() {
+    return new Recording(await navigator.mediaDevices.getUserMedia({ audio: true }));
+  }
+
+  constructor(stream) {
+    this.#stream = stream;
+    this.#context.createMediaStreamSource(stream).connect(this.#analyser);
+    const [mimeType] = FORMATS.find(([type]) => MediaRecorder.isTypeSupported(type)) ?? [];
+    this.#recorder = new MediaRecorder(stream, { mimeType });
+    this.#recorder.addEventListener("dataavailable", (event) => this.#chunks.push(event.data));
+    this.#recorder.start();
+  }
+
+  seconds() {
+    return (performance.now() - this.#startedAt) / 1000;
+  }
+
+  level() {
+    this.#analyser.getFloatTimeDomainData(this.#samples);
+    const power = this.#samples.reduce((sum, sample) => sum + sample * sample, 0) / this.#samples.length;
+    return Math.min(1, Math.sqrt(power) * 4); // speech at a usual distance has an RMS of about 0.1
+  }
+
+  /** Ends the recording and closes the microphone; the audio as a File. */
+  async end() {
+    const stopped = new Promise((resolve) => this.#recorder.addEventListener("stop", resolve, { once: true }));
+    this.#recorder.stop();
+    await stopped;
+    for (const track of this.#stream.getTracks()) track.stop();
+    await this.#context.close();
+
+    const type = this.#recorder.mimeType;
+    const extension = FORMATS.find(([format]) => type.startsWith(format.split(";")[0]))?.[1] ?? "webm";
+    const stamp = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
+    return new File(this.#chunks, `recording-${stamp}.${extension}`, { type });
+  }
+}
+
+/** Draws the last seconds of loudness as bars, newest on the right, until `stop()`. */
+export class Meter {
+  #canvas;
+  #recording;
+  #levels = [];
+  #frame;
+
+  constructor(canvas, recording) {
+    this.#canvas = canvas;
+    this.#recording = recording;
+    canvas.width = canvas.clientWidth * devicePixelRatio;
+    canvas.height = canvas.clientHeight * devicePixelRatio;
+    this.#draw();
+  }
+
+  #draw = () => {
+    const { width, height } = this.#canvas;
+    const step = 4 * devicePixelRatio;
+    this.#levels = [...this.#levels, this.#recording.level()].slice(-Math.ceil(width / step));
+    const pen = this.#canvas.getContext("2d");
+    pen.clearRect(0, 0, width, height);
+    pen.fillStyle = getComputedStyle(this.#canvas).color;
+    this.#levels.forEach((level, index) => {
+      const bar = Math.max(devicePixelRatio * 2, level * height);
+      pen.fillRect(width - (this.#levels.length - index) * step, (height - bar) / 2, step / 2, bar);
+    });
+    this.#frame = requestAnimationFrame(this.#draw);
+  };
+
+  stop() {
+    cancelAnimationFrame(this.#frame);
+  }
+}

@@ -1,0 +1,122 @@
+"""A bridge that says what a test wrote down: for faults and pauses that the real one does not make on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+import speechbridge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+PAGE = Path(speechbridge.__file__).parent / "playground"
+POLICY = "default-src 'self'; media-src 'self' blob:"
+
+READY = {"whisper": {"ready": True, "detail": "tiny.en"}, "llm": {"ready": True, "detail": "smollm2"}}
+TIMINGS = {"queue_ms": 12, "transcribe_ms": 640, "first_token_ms": 810, "generate_ms": 2290, "total_ms": 2960}
+ANSWER = {
+    "transcription": "He was not an ill disposed young man.",
+    "response": "He meant well.",
+    "process_time_ms": 2960,
+    "model": "smollm2:135m",
+    "language": "en",
+    "audio_seconds": 5.8,
+    "finish_reason": "stop",
+    "timings": TIMINGS,
+    "warnings": [],
+}
+
+
+class Until(asyncio.Event):
+    """Holds the answer back until the test sets it."""
+
+
+class Refusal(dict[str, Any]):
+    """A problem+json answer; `status` is also the HTTP status."""
+
+
+Piece = bytes | Until
+
+
+def event(name: str, **data: Any) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+class ScriptedBridge:
+    """Answers /process with `script`.
+
+    `fields` are the names and values that came in, in order, a file's value being its name; `left` is set when a client
+    goes before its answer is complete.
+    """
+
+    def __init__(self) -> None:
+        self.parts: dict[str, dict[str, Any]] = READY
+        self.script: Sequence[Piece] | Refusal = ()
+        self.fields: list[tuple[str, str]] = []
+        self.left = asyncio.Event()
+        self.url = ""
+
+    @contextlib.asynccontextmanager
+    async def serving(self, prefix: str = "") -> AsyncIterator[ScriptedBridge]:
+        """Listens on a free loopback port; `prefix` is a path in front of every route, as behind an ingress."""
+        app = web.Application(client_max_size=2**30)
+        app.router.add_get(f"{prefix}/", self._page)
+        app.router.add_static(f"{prefix}/playground", PAGE)
+        app.router.add_get(f"{prefix}/readyz", self._readyz)
+        app.router.add_get(f"{prefix}/v1/models", self._models)
+        app.router.add_post(f"{prefix}/process", self._process)
+        app.on_response_prepare.append(self._restrict)
+        async with TestServer(app) as server:
+            self.url = f"{server.make_url('/')}".rstrip("/") + f"{prefix}/"
+            yield self
+
+    async def _restrict(self, _request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Content-Security-Policy"] = POLICY
+
+    async def _page(self, _request: web.Request) -> web.FileResponse:
+        return web.FileResponse(PAGE / "index.html")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        ready = all(part["ready"] for part in self.parts.values())
+        body = {"status": "ready" if ready else "not ready", "parts": self.parts}
+        return web.json_response(body, status=200 if ready else 503)
+
+    async def _models(self, _request: web.Request) -> web.Response:
+        models = [("smollm2:135m", "chat"), ("qwen3:4b", "chat"), ("tiny.en", "transcription")]
+        listed = [{"id": name, "object": "model", "owned_by": "speechpipeline", "kind": kind} for name, kind in models]
+        return web.json_response({"object": "list", "data": listed})
+
+    async def _process(self, request: web.Request) -> web.StreamResponse:
+        reader = await request.multipart()
+        self.fields = []
+        async for part in reader:
+            assert not isinstance(part, type(reader))
+            content = await part.read(decode=True)
+            self.fields.append((part.name or "", part.filename or content.decode()))
+        if isinstance(self.script, Refusal):
+            return web.json_response(self.script, status=self.script["status"], content_type="application/problem+json")
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Request-ID": "req-7f3a"})
+        await response.prepare(request)
+        try:
+            await self._play(response, self.script)
+        except (ConnectionResetError, asyncio.CancelledError):
+            self.left.set()
+            raise
+        return response
+
+    async def _play(self, response: web.StreamResponse, script: Sequence[Piece]) -> None:
+        for piece in script:
+            if isinstance(piece, Until):
+                while not piece.is_set():
+                    await response.write(b": keep-alive\n\n")  # raises once the client has gone
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(piece.wait(), timeout=0.05)
+            else:
+                await response.write(piece)
