@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 from aiohttp.test_utils import TestServer
 
 import speechbridge
@@ -97,7 +97,7 @@ class ScriptedBridge:
         reader = await request.multipart()
         self.fields = []
         async for part in reader:
-            assert not isinstance(part, type(reader))
+            assert isinstance(part, BodyPartReader)
             content = await part.read(decode=True)
             self.fields.append((part.name or "", part.filename or content.decode()))
         if isinstance(self.script, Refusal):

@@ -50,8 +50,8 @@ def chromium() -> str:
     found = shutil.which(named) if named else next(filter(None, map(shutil.which, PROGRAMS)), None)
     if found is None:
         pytest.fail(
-            f"No Chromium found (looked for {named or ', '.join(PROGRAMS)}), and the playground is tested in a real browser. "
-            "Install one (Debian: `apt-get install chromium`), or name its program in the variable CHROMIUM.",
+            f"No Chromium found (looked for {named or ', '.join(PROGRAMS)}); the playground is tested in a real one. "
+            "Install it (Debian: `apt-get install chromium`), or name its program in the variable CHROMIUM.",
             pytrace=False,
         )
     return found
@@ -119,7 +119,8 @@ class Browser:
     async def send(self, method: str, session: str = "", **params: Any) -> dict[str, Any]:
         """Carries out one command of the protocol and returns its result."""
         number = next(self._ids)
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
         message = {"id": number, "method": method, "params": params} | ({"sessionId": session} if session else {})
         await self._socket.send_json(message)
         try:
