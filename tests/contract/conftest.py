@@ -7,7 +7,9 @@ continuous integration (CI=true) and are skipped, saying what is missing, anywhe
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import pytest
@@ -17,14 +19,17 @@ from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
 from speechlocal import stack
-from speechlocal.children import Program, free_port, running
+from speechlocal.children import free_port, running
 from speechlocal.errors import LocalError
+from speechlocal.ollama import create_small_model, serving
 
 FAKE = pytest.param("fake", marks=pytest.mark.unit)
 REAL = pytest.param("real", marks=pytest.mark.component)
 both = pytest.fixture(params=[FAKE, REAL])
 
 LLM_CONTEXT = 4096
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -40,29 +45,42 @@ def or_missing(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def serving(program: Program) -> Iterator[None]:
-    """Run a program for as long as the block lasts, outside any test's event loop."""
+def entered(what: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """Keep an async context open for as long as the block lasts, outside any test's event loop."""
     with asyncio.Runner() as loop:
-        process = running([program])
-        loop.run(process.__aenter__())
+        value = loop.run(what.__aenter__())
         try:
-            yield
+            yield value
         finally:
-            loop.run(process.__aexit__(None, None, None))
+            loop.run(what.__aexit__(None, None, None))
+
+
+@asynccontextmanager
+async def ollama_with_model(folder: Path) -> AsyncIterator[str]:
+    async with serving(folder) as url:
+        await create_small_model(url)
+        yield url
 
 
 @pytest.fixture(scope="session")
 def real_llm() -> Iterator[str]:
     port = free_port()
-    with or_missing("language model"), serving(stack.llm_program(port)):
+    with or_missing("language model"), entered(running([stack.llm_program(port)])):
         yield stack.address(port)
 
 
 @pytest.fixture(scope="session")
 def real_whisper() -> Iterator[str]:
     port = free_port()
-    with or_missing("Whisper server"), serving(stack.whisper_program(port)):
+    with or_missing("Whisper server"), entered(running([stack.whisper_program(port)])):
         yield stack.address(port)
+
+
+@pytest.fixture(scope="session")
+def real_ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("ollama-models")
+    with or_missing("Ollama"), entered(ollama_with_model(folder)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ async def _read_form(request: web.Request, received: Received) -> AsyncIterator[
         name = part.name or ""
         received.parts.append(name)
         if part.filename is None:
-            received.form.setdefault(name, []).append(await part.text())
+            received.form.setdefault(name, []).append((await part.read(decode=True)).decode(errors="replace"))
             yield
             continue
         received.audio = Audio(name, part.filename, part.headers.get(hdrs.CONTENT_TYPE))

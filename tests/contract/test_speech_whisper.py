@@ -1,0 +1,177 @@
+"""Our own Whisper server's OpenAI door: FakeSpeechWhisper against speechwhisper with tiny.en."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, ClientSession, MultipartWriter
+
+from contract.recordings import VOICE, form
+from contract.shapes import NUMBER, Exactly, assert_shape
+from contract.streams import sse
+
+USAGE = {"type": Exactly("duration"), "seconds": NUMBER}
+SEGMENT = {
+    "id": int,
+    "seek": int,
+    "start": NUMBER,
+    "end": NUMBER,
+    "text": str,
+    "tokens": [int],
+    "temperature": NUMBER,
+    "avg_logprob": NUMBER,
+    "compression_ratio": NUMBER,
+    "no_speech_prob": NUMBER,
+}
+WORD = {"word": str, "start": NUMBER, "end": NUMBER, ...: ...}
+HEARD = {"language": Exactly("en"), "duration": NUMBER, "speech_seconds": NUMBER, "transcribed_seconds": NUMBER}
+WHOLE = {"text": str, **HEARD, "segments": [SEGMENT], "usage": USAGE}
+
+
+async def transcribe(http: ClientSession, url: str, /, content: bytes | None = None, **fields: str) -> ClientResponse:
+    return await http.post(f"{url}/v1/audio/transcriptions", data=form("file", content, **fields))
+
+
+def error(code: str, kind: str = "invalid_request_error") -> dict[str, Any]:
+    return {"error": {"message": str, "type": Exactly(kind), "param": (str, type(None)), "code": Exactly(code)}}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_probes_answer(speech_whisper: str, http: ClientSession, path: str) -> None:
+    assert (await http.get(f"{speech_whisper}{path}")).status == 200
+
+
+async def test_models(speech_whisper: str, http: ClientSession) -> None:
+    answer = await (await http.get(f"{speech_whisper}/v1/models")).json()
+
+    model = {"id": Exactly("tiny.en"), "object": Exactly("model"), "created": int, "owned_by": str}
+    assert_shape(answer, {"object": Exactly("list"), "data": [model]})
+
+
+async def test_json_is_the_default(speech_whisper: str, http: ClientSession) -> None:
+    answer = await transcribe(http, speech_whisper)
+
+    assert answer.status == 200
+    assert answer.content_type == "application/json"
+    assert_shape(await answer.json(), {"text": str, "usage": USAGE})
+
+
+async def test_verbose_json(speech_whisper: str, http: ClientSession) -> None:
+    answer = await transcribe(http, speech_whisper, response_format="verbose_json")
+
+    assert_shape(await answer.json(), {"task": Exactly("transcribe"), **WHOLE})
+
+
+async def test_verbose_json_has_words_when_asked(speech_whisper: str, http: ClientSession) -> None:
+    fields = {"response_format": "verbose_json", "timestamp_granularities[]": "word"}
+    answer = await (await transcribe(http, speech_whisper, None, **fields)).json()
+
+    assert_shape(answer["words"], [WORD])
+
+
+@pytest.mark.parametrize(
+    ("response_format", "sign"), [("text", ""), ("srt", "00:00:00,000 --> "), ("vtt", "WEBVTT\n\n")]
+)
+async def test_text_formats(speech_whisper: str, http: ClientSession, response_format: str, sign: str) -> None:
+    answer = await transcribe(http, speech_whisper, response_format=response_format)
+
+    assert answer.status == 200
+    assert answer.content_type.startswith("text/")
+    assert sign in await answer.text()
+
+
+async def test_stream_has_a_delta_per_segment_and_one_done(speech_whisper: str, http: ClientSession) -> None:
+    answer = await transcribe(http, speech_whisper, stream="true")
+    (*deltas, done), _ = await sse(answer)
+
+    assert answer.status == 200
+    assert answer.content_type == "text/event-stream"
+    assert_shape(deltas, [{"type": Exactly("transcript.text.delta"), "delta": str, "segment": SEGMENT}])
+    assert_shape(done, {"type": Exactly("transcript.text.done"), **WHOLE})
+    assert "".join(delta["delta"] for delta in deltas).strip() == done["text"].strip()
+
+
+async def test_stream_has_words_when_asked(speech_whisper: str, http: ClientSession) -> None:
+    fields = {"stream": "true", "timestamp_granularities[]": "word"}
+    (*_, done), _ = await sse(await transcribe(http, speech_whisper, None, **fields))
+
+    assert_shape(done["words"], [WORD])
+
+
+async def test_form_without_a_file_is_refused(speech_whisper: str, http: ClientSession) -> None:
+    answer = await http.post(f"{speech_whisper}/v1/audio/transcriptions", data=form("other"))
+
+    assert answer.status == 400
+    assert_shape(await answer.json(), error("no_file"))
+
+
+async def test_empty_file_is_refused(speech_whisper: str, http: ClientSession) -> None:
+    answer = await transcribe(http, speech_whisper, b"")
+
+    assert answer.status == 400
+    assert_shape(await answer.json(), error("empty_file"))
+
+
+async def test_text_called_wav_is_refused(speech_whisper: str, http: ClientSession) -> None:
+    answer = await transcribe(http, speech_whisper, b"Dear diary, today I was no recording. " * 50)
+
+    assert answer.status == 400
+    assert_shape(await answer.json(), error("not_audio"))
+
+
+async def test_unknown_model_is_not_found(speech_whisper: str, http: ClientSession) -> None:
+    answer = await transcribe(http, speech_whisper, model="nobody-knows")
+
+    assert answer.status == 404
+    assert_shape(await answer.json(), error("unknown_model"))
+
+
+async def test_unknown_format_is_refused(speech_whisper: str, http: ClientSession) -> None:
+    answer = await transcribe(http, speech_whisper, response_format="interpretive-dance")
+
+    assert answer.status == 400
+    assert_shape(await answer.json(), error("bad_field"))
+
+
+async def test_broken_form_is_refused(speech_whisper: str, http: ClientSession) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=here"}
+    answer = await http.post(f"{speech_whisper}/v1/audio/transcriptions", data=b"no boundary at all", headers=headers)
+
+    assert answer.status == 400
+    assert_shape(await answer.json(), error("bad_multipart"))
+
+
+async def test_second_job_is_refused_while_one_uploads(speech_whisper: str, http: ClientSession) -> None:
+    half_sent, second_asked = asyncio.Event(), asyncio.Event()
+    first = asyncio.create_task(transcribe_in_halves(http, speech_whisper, half_sent, second_asked))
+    await half_sent.wait()
+    try:
+        answer = await transcribe(http, speech_whisper)
+    finally:
+        second_asked.set()
+
+    assert answer.status == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert_shape(await answer.json(), error("busy", "server_error"))
+    assert await first == 200
+
+
+async def transcribe_in_halves(http: ClientSession, url: str, half_sent: asyncio.Event, go_on: asyncio.Event) -> int:
+    """Send half of the recording once the server has taken the request up, the rest when told to; return the status."""
+    boundary = MultipartWriter("form-data").boundary
+    content = VOICE.read_bytes()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="voice.wav"\r\n\r\n'.encode()
+        yield content[: len(content) // 2]
+        half_sent.set()
+        await go_on.wait()
+        yield content[len(content) // 2 :]
+        yield f"\r\n--{boundary}--\r\n".encode()
+
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    # with 100-continue the body waits until the server has read the head
+    answer = await http.post(f"{url}/v1/audio/transcriptions", data=body(), headers=headers, expect100=True)
+    await answer.read()
+    return answer.status
