@@ -13,7 +13,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import aiohttp
 
@@ -27,13 +27,16 @@ READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 10.0
 POLL_S = 0.05
 PROBE_TIMEOUT_S = 5.0
+SIGN_OF_DEATH_S = 0.5
 SHOWN_LOG_LINES = 15
+
+T = TypeVar("T")
 
 # A child gets only these of our variables: a WHISPER_URL or MODELS in somebody's shell must not steer it.
 KEPT_VARIABLES = ("PATH", "HOME", "USER", "TMPDIR", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """What to start, how to tell that it serves, and what to say when it does not.
 
@@ -149,6 +152,21 @@ class Running:
     async def wait_end(self) -> None:
         """Wait until any of them ends and raise ChildError for it."""
         await side_by_side(child.wait_end() for child in self.children)
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what `work` returns; raise ChildError instead when one of the programs ends meanwhile."""
+        working, watching = asyncio.ensure_future(work), asyncio.ensure_future(self.wait_end())
+        try:
+            await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done() and working.exception():  # often the first sign of a program that has just died
+                await asyncio.wait({watching}, timeout=SIGN_OF_DEATH_S)
+            if watching.done():
+                watching.result()
+            return await working
+        finally:
+            working.cancel()
+            watching.cancel()
+            await asyncio.gather(working, watching, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

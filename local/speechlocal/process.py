@@ -112,7 +112,7 @@ async def _opened(
     except TimeoutError as error:
         raise RequestError("timeout", "no whole answer in time") from error
     except aiohttp.ClientConnectorError as error:
-        raise RequestError("connect", f"cannot connect to {url}: {error.os_error}") from error
+        raise RequestError("connect", f"cannot connect to {url}: {error.strerror}") from error
     except (aiohttp.ClientError, ConnectionError) as error:
         raise RequestError("incomplete", f"the connection broke: {error}") from error
     except (ValueError, KeyError) as error:

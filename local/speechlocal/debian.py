@@ -1,0 +1,63 @@
+"""Debian packages the tests use: which are missing, and installing them where that is allowed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from speechlocal.errors import LocalError
+
+
+@dataclass(frozen=True)
+class Package:
+    """A Debian package, a file or command that shows it is there, and the tests that need it."""
+
+    name: str
+    evidence: str
+    needed_by: str
+    browser: bool = False
+
+    def present(self) -> bool:
+        """Tell whether its command is on PATH, or its file in place."""
+        if self.evidence.startswith("/"):
+            return Path(self.evidence).exists()
+        return shutil.which(self.evidence) is not None
+
+
+PACKAGES = (
+    Package("curl", "curl", "the clients in examples/"),
+    Package("nodejs", "node", "the clients in examples/"),
+    Package("ffmpeg", "ffmpeg", "audio in other formats than WAV"),
+    Package("espeak-ng", "espeak-ng", "synthetic speech in other languages"),
+    Package("g++", "g++", "Ollama, which is built here"),
+    Package("nlohmann-json3-dev", "/usr/include/nlohmann/json.hpp", "Ollama, which is built here"),
+    Package("libstb-dev", "/usr/include/stb/stb_image.h", "Ollama, which is built here"),
+    Package("chromium", "chromium", "the playground in a browser", browser=True),
+    Package("chromium-driver", "chromedriver", "the playground in a browser", browser=True),
+)
+
+
+def missing(*, browser: bool) -> list[Package]:
+    """Return the packages that are not there, those of the browser only when asked for."""
+    return [package for package in PACKAGES if (browser or not package.browser) and not package.present()]
+
+
+def can_install() -> bool:
+    """Tell whether this user may install packages here."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(packages: list[Package]) -> None:
+    """Install packages with apt-get; raise LocalError when it fails."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    names = [package.name for package in packages]
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names],
+    ):
+        done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise LocalError(f"`{' '.join(command)}` failed:\n{(done.stdout + done.stderr).strip()[-1500:]}")

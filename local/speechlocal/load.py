@@ -1,0 +1,164 @@
+"""Measure a running service: send a recording again and again, and say how long answers took and what failed.
+
+Every request asks for a streamed answer, so that the time to the first token is seen as a user sees it. The exit code
+is 0 when every request succeeded, else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from speechlocal.errors import RequestError, UsageError
+from speechlocal.load_report import Outcome, Report, Spread, report
+from speechlocal.process import Answered, Heard, Recording, Said, process, read_recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TIMEOUT_S = 300.0
+PLAIN_PROGRESS_STEPS = 5
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--url", required=True, help="address of the bridge, such as http://127.0.0.1:8080")
+    parser.add_argument("--audio", type=Path, required=True, metavar="FILE", help="the recording to send")
+    parser.add_argument("--runs", type=_positive, default=20, help="requests in all (default: %(default)s)")
+    parser.add_argument("--concurrency", type=_positive, default=1, help="requests at a time (default: %(default)s)")
+    parser.add_argument("--prompt", default="", help="what to do with the transcript (default: the service's)")
+    parser.add_argument("--model", default="", help="which model answers (default: the service's first)")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT_S, help="seconds per request (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and report."""
+    if not arguments.url.startswith(("http://", "https://")):
+        raise UsageError(f"{arguments.url} is not an address", "give one such as http://127.0.0.1:8080")
+    recording = read_recording(arguments.audio)
+    with counting(arguments.runs) as done:
+        found = asyncio.run(measure(arguments, recording, done))
+    if arguments.json:
+        print(json.dumps(found.as_json(), indent=2))
+    else:
+        show(found, arguments.url, recording.name)
+    return 1 if found.failed else 0
+
+
+async def measure(arguments: argparse.Namespace, recording: Recording, on_done: Callable[[], None]) -> Report:
+    """Send all requests, `concurrency` of them at any time, and sum up; `on_done` is called after each."""
+    outcomes: list[Outcome] = []
+    turns = iter(range(arguments.runs))
+
+    async def worker(session: aiohttp.ClientSession) -> None:
+        for _ in turns:  # shared by all workers: each takes the next turn
+            outcomes.append(await one_request(session, arguments, recording))
+            on_done()
+
+    started = time.monotonic()
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=arguments.concurrency), timeout=aiohttp.ClientTimeout(arguments.timeout)
+    ) as session:
+        await asyncio.gather(*(worker(session) for _ in range(arguments.concurrency)))
+    return report(outcomes, concurrency=arguments.concurrency, wall_s=time.monotonic() - started)
+
+
+async def one_request(session: aiohttp.ClientSession, arguments: argparse.Namespace, recording: Recording) -> Outcome:
+    """Send the recording once; a failure is an outcome too."""
+    started = time.monotonic()
+    first_text_s = first_token_s = None
+    answer: dict[str, Any] = {}
+    try:
+        async for step in process(session, arguments.url, recording, prompt=arguments.prompt, model=arguments.model):
+            match step:
+                case Heard() if first_text_s is None:
+                    first_text_s = time.monotonic() - started
+                case Said() if first_token_s is None:
+                    first_token_s = time.monotonic() - started
+                case Answered():
+                    answer = step.answer
+        failed = answer.get("error") or {}
+        error, explanation = failed.get("code"), failed.get("message", "")
+    except RequestError as failure:
+        error, explanation = failure.code, failure.message
+    return Outcome(
+        latency_s=time.monotonic() - started,
+        first_text_s=first_text_s,
+        first_token_s=first_token_s,
+        server_ms=answer.get("process_time_ms"),
+        audio_s=answer.get("audio_seconds"),
+        error=error,
+        explanation=explanation,
+    )
+
+
+@contextmanager
+def counting(runs: int) -> Iterator[Callable[[], None]]:
+    """Show on stderr how many requests are done: a bar on a terminal, some plain lines elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("requests"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("requests", total=runs)
+        shown = {round(runs * step / PLAIN_PROGRESS_STEPS) for step in range(1, PLAIN_PROGRESS_STEPS + 1)}
+        finished = 0
+
+        def done() -> None:
+            nonlocal finished
+            finished += 1
+            progress.advance(task)
+            if not console.is_terminal and finished in shown:
+                console.print(f"{finished} of {runs} requests done")
+
+        yield done
+
+
+def show(found: Report, url: str, recording: str) -> None:
+    """Print the report as a table, and what it says about failures."""
+    console = Console(highlight=False)
+    table = Table(title=f"{recording} to {url}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("milliseconds")
+    for name in ("mean", "min", "p50", "p99", "max"):
+        table.add_column(name, justify="right")
+    rows = {
+        "whole answer": found.latency_ms,
+        "first words of the transcript": found.first_text_ms,
+        "first token of the answer": found.first_token_ms,
+        "measured by the service": found.server_ms,
+    }
+    for name, values in rows.items():
+        table.add_row(name, *cells(values))
+    console.print(table)
+    console.print(
+        f"  {found.succeeded} of {found.requests} requests succeeded in {found.wall_s:.1f} s, "
+        f"{found.concurrency} at a time: {found.requests_per_second:.2f} requests/s, {found.audio_seconds_per_second:.1f} seconds of audio per second",
+        soft_wrap=True,
+    )
+    for code, count in found.errors.items():
+        console.print(f"  failed: {count} times {code}: {found.explanations[code]}", style="red", soft_wrap=True)
+    console.print("  next: --concurrency shows how it behaves under load, --json is for scripts", style="dim")
+
+
+def cells(values: Spread | None) -> list[str]:
+    """Return a row's numbers as text."""
+    if values is None:
+        return ["-"] * 5
+    return [f"{value:,.0f}" for value in (values.mean, values.min, values.p50, values.p99, values.max)]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number

@@ -1,0 +1,117 @@
+"""What a load run found: pure arithmetic on the outcomes of its requests."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One request. Durations in seconds from its start; None for what did not happen.
+
+    `error` is the stable code of what failed, or None for a whole answer; `explanation` says it in words. `server_ms` is
+    what the service itself measured (`process_time_ms`), `audio_s` the length of the recording.
+    """
+
+    latency_s: float
+    first_text_s: float | None = None
+    first_token_s: float | None = None
+    server_ms: float | None = None
+    audio_s: float | None = None
+    error: str | None = None
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How values are spread, in milliseconds."""
+
+    mean: float
+    min: float
+    p50: float
+    p99: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole run. Spreads are over the requests that succeeded, None where none did.
+
+    `errors` counts failures by code, the most frequent first; `explanations` has the words of one of each code.
+    """
+
+    requests: int
+    concurrency: int
+    succeeded: int
+    failed: int
+    wall_s: float
+    requests_per_second: float
+    audio_seconds_per_second: float
+    latency_ms: Spread | None
+    first_text_ms: Spread | None
+    first_token_ms: Spread | None
+    server_ms: Spread | None
+    errors: dict[str, int]
+    explanations: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain objects, numbers rounded to three decimals."""
+        rounded: dict[str, Any] = _rounded(asdict(self))
+        return rounded
+
+
+def report(outcomes: Sequence[Outcome], *, concurrency: int, wall_s: float) -> Report:
+    """Sum up the outcomes of a run that took `wall_s` seconds; a run takes some time and has an outcome at least."""
+    whole = [outcome for outcome in outcomes if outcome.error is None]
+    return Report(
+        requests=len(outcomes),
+        concurrency=concurrency,
+        succeeded=len(whole),
+        failed=len(outcomes) - len(whole),
+        wall_s=wall_s,
+        requests_per_second=len(whole) / wall_s,
+        audio_seconds_per_second=sum(outcome.audio_s or 0 for outcome in whole) / wall_s,
+        latency_ms=spread([outcome.latency_s * 1000 for outcome in whole]),
+        first_text_ms=spread([outcome.first_text_s * 1000 for outcome in whole if outcome.first_text_s is not None]),
+        first_token_ms=spread([outcome.first_token_s * 1000 for outcome in whole if outcome.first_token_s is not None]),
+        server_ms=spread([outcome.server_ms for outcome in whole if outcome.server_ms is not None]),
+        errors=dict(Counter(outcome.error for outcome in outcomes if outcome.error is not None).most_common()),
+        explanations={outcome.error: outcome.explanation for outcome in outcomes if outcome.error is not None},
+    )
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Return the spread of values, None of none."""
+    if not values:
+        return None
+    return Spread(
+        mean=statistics.fmean(values),
+        min=min(values),
+        p50=percentile(values, 50),
+        p99=percentile(values, 99),
+        max=max(values),
+    )
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return a percentile by linear interpolation between the two nearest ranks, as numpy and R (type 7) do by default.
+
+    With few values the upper ones lie close to the maximum: a p99 says something from some hundred requests on.
+    """
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return round(value, 3) if isinstance(value, float) else value

@@ -1,0 +1,103 @@
+"""What a person sees: progress on the way, text as it arrives. On a terminal with colour, elsewhere as plain lines."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+
+    from speechlocal.children import Program
+
+INDENT = "  "
+WIDEST = 96
+
+
+class Starting:
+    """Progress of programs that start side by side: a spinner for each on a terminal, a line when it is ready."""
+
+    def __init__(self, console: Console, progress: Progress, programs: Sequence[Program]) -> None:
+        self._console = console
+        self._progress = progress
+        self._tasks = {program: progress.add_task(described(program), total=1, note="starting") for program in programs}
+
+    def ready(self, program: Program, seconds: float) -> None:
+        """Say that `program` serves, `seconds` after the start."""
+        note = f"ready after {seconds:.1f} s"
+        self._progress.update(self._tasks[program], completed=1, note=note)
+        if not self._console.is_terminal:
+            self._console.print(f"{INDENT}{described(program)} {note}", soft_wrap=True)
+
+    def end(self) -> None:
+        """Leave the lines as they are; what comes next is printed below."""
+        self._progress.stop()
+
+
+@contextlib.contextmanager
+def starting(console: Console, programs: Sequence[Program]) -> Iterator[Starting]:
+    """Show programs starting, until `end` is called or the block left."""
+    columns = (
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}"),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield Starting(console, progress, programs)
+
+
+def described(program: Program) -> str:
+    """Return a program's name and detail, in columns."""
+    return f"{program.name:9}{program.detail:24}"
+
+
+class Flow:
+    """Text that arrives in pieces, wrapped at words while it does; a word shows when the next one begins."""
+
+    def __init__(self, console: Console, style: str = "") -> None:
+        self._console = console
+        self._style = style
+        self._width = min(console.width, WIDEST) - len(INDENT)
+        self._column = 0
+        self._word = ""
+
+    def add(self, piece: str) -> None:
+        """Take the next piece, spaces and line breaks included."""
+        for character in piece:
+            if character.isspace():
+                self._place_word()
+                if character == "\n" and self._column:
+                    self._new_line()
+            else:
+                self._word += character
+
+    def end(self) -> None:
+        """Show the last word and end the line."""
+        self._place_word()
+        if self._column:
+            self._new_line()
+
+    def _place_word(self) -> None:
+        if not self._word:
+            return
+        if self._column and self._column + 1 + len(self._word) > self._width:
+            self._new_line()
+        before = " " if self._column else INDENT
+        self._console.print(Text(before + self._word, self._style), end="", soft_wrap=True)
+        self._column += len(self._word) + (1 if self._column else 0)
+        self._word = ""
+
+    def _new_line(self) -> None:
+        self._console.print()
+        self._column = 0
+
+
+def heading(console: Console, title: str, remark: str = "") -> None:
+    """Print a heading with a blank line above."""
+    console.print()
+    console.print(Text.assemble((title, "bold"), (f"  {remark}" if remark else "", "dim")), soft_wrap=True)
