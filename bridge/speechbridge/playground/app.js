@@ -107,7 +107,8 @@ function setBusy(busy) {
   if (busy) {
     $("cancel").focus({ preventScroll: true });
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    $("results").scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+    const narrow = matchMedia("(max-width: 900px)").matches; // the result is below the form
+    $("results").scrollIntoView({ block: narrow ? "start" : "nearest", behavior: calm ? "auto" : "smooth" });
   } else {
     $("run").focus({ preventScroll: true });
   }
