@@ -34,6 +34,10 @@ def parse(*chunks: bytes, limits: Limits | None = None) -> list[Event]:
     return events
 
 
+def single_bytes(body: bytes) -> list[bytes]:
+    return [bytes([byte]) for byte in body]
+
+
 def refused(body: bytes, limits: Limits | None = None) -> MultipartError:
     with pytest.raises(MultipartError) as caught:
         parse(body, limits=limits)
@@ -163,17 +167,23 @@ class TestParts:
 
 
 class TestFeeding:
-    BODY = b"pre\r\n" + HEAD + b"a\r\n--c" + b"\r\n--b \r\n" + DISPOSITION + b"\r\n\r\n--b--\r\nend"
+    BODIES = (
+        b"pre\r\n" + HEAD + b"a\r\n--c\r\r\n--b \r\n" + DISPOSITION + b"\r\n\r\n--b--\r\nend",
+        HEAD + b"--b\r\n" + DISPOSITION + b"\r\n--a\r\n--b--\r\n",
+    )
 
-    @pytest.mark.parametrize("cut", range(len(BODY) + 1))
-    def test_a_cut_anywhere_changes_nothing(self, cut: int) -> None:
-        assert parse(self.BODY[:cut], self.BODY[cut:]) == parse(self.BODY)
+    @pytest.mark.parametrize("body", BODIES)
+    def test_a_cut_anywhere_changes_nothing(self, body: bytes) -> None:
+        for cut in range(len(body) + 1):
+            assert parse(body[:cut], body[cut:]) == parse(body)
 
-    def test_single_bytes_change_nothing(self) -> None:
-        assert parse(*(bytes([byte]) for byte in self.BODY)) == parse(self.BODY)
+    @pytest.mark.parametrize("body", BODIES)
+    def test_single_bytes_change_nothing(self, body: bytes) -> None:
+        assert parse(*single_bytes(body)) == parse(body)
 
     def test_empty_feeds_say_nothing(self) -> None:
-        assert parse(b"", self.BODY, b"") == parse(self.BODY)
+        (body, _) = self.BODIES
+        assert parse(b"", body, b"") == parse(body)
 
     def test_a_chunk_without_a_delimiter_is_handed_on_uncopied(self) -> None:
         parser = MultipartParser(b"boundary")
@@ -319,14 +329,21 @@ class TestLimits:
         limits = Limits(max_header_bytes=len(DISPOSITION + b"\r\n") - 1)
         assert refused(HEAD + TAIL, limits).code == "headers_too_large"
 
+    def test_headers_are_counted_over_feeds_and_for_each_part(self) -> None:
+        headers = b"X-Other: b\r\n" + DISPOSITION + b"\r\n"
+        body = single_bytes((b"--b\r\n" + headers + b"\r\n") * 2 + b"--b--")
+        assert len(parse(*body, limits=Limits(max_header_bytes=len(headers)))) == 4
+        with pytest.raises(MultipartError, match="larger than"):
+            parse(*body, limits=Limits(max_header_bytes=len(headers) - 1))
+
     def test_many_small_headers_are_too_large_together(self) -> None:
         assert refused(b"--b\r\n" + b"a: b\r\n" * 5000 + DISPOSITION + b"\r\n" + TAIL).code == "headers_too_large"
 
-    def test_a_header_line_without_end_is_refused_when_it_passes_the_limit(self) -> None:
+    def test_a_header_line_without_end_is_refused_when_it_fills_the_limit(self) -> None:
         parser = MultipartParser(b"b", Limits(max_header_bytes=100))
         parser.feed(b"--b\r\nX-Long: ")
         with pytest.raises(MultipartError, match="larger than 100 bytes"):
-            parser.feed(b"x" * 100)
+            parser.feed(b"x" * (100 - len("X-Long: ")))
 
     def test_a_preamble_of_just_the_size(self) -> None:
         assert parse(b"x" * 10 + b"\r\n" + HEAD + TAIL, limits=Limits(max_preamble_bytes=10))
