@@ -1,0 +1,196 @@
+"""A job: one request's way through upload, audio decoding and recognition, inside one slot.
+
+All blocking work runs in worker threads. A cancelled request (the client left) sets the job's stop flag and waits for
+its thread, so that a slot is never free while its thread still computes.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from speechwhisper import audio as audio_decoding
+from speechwhisper.audio import Audio
+from speechwhisper.decoder import Decoder
+from speechwhisper.metrics import Metrics
+from speechwhisper.options import Options
+from speechwhisper.pipe import BytePipe
+from speechwhisper.slots import Slot, Slots
+from speechwhisper.transcript import Heard, Segment, Transcript
+
+T = TypeVar("T")
+
+
+class AudioIntake:
+    """The sink of an upload: bytes go in, one decoded recording comes out."""
+
+    def __init__(self, pipe: BytePipe, future: asyncio.Future[Audio], metrics: Metrics) -> None:
+        self._pipe = pipe
+        self._future = future
+        self._metrics = metrics
+
+    async def write(self, chunk: bytes) -> None:
+        """Pass bytes to the decoding thread; raises what the file is refused for as soon as that is known."""
+        self._metrics.upload_bytes.inc(len(chunk))
+        if not await self._pipe.write(chunk):
+            await asyncio.shield(self._future)
+
+    async def audio(self) -> Audio:
+        """Return the recording, once the last byte was written."""
+        self._pipe.end()
+        return await asyncio.shield(self._future)
+
+
+class Recognition:
+    """A decoding under way."""
+
+    def __init__(self, queue: asyncio.Queue[Segment | None], future: asyncio.Future[Heard]) -> None:
+        self._queue = queue
+        self._future = future
+
+    async def segments(self) -> AsyncIterator[Segment]:
+        """Yield segments as they are decoded, until there are no more."""
+        while (segment := await self._queue.get()) is not None:
+            yield segment
+
+    async def heard(self) -> Heard:
+        """Return the figures once the last segment is out; raises what decoding failed with."""
+        return await asyncio.shield(self._future)
+
+
+class Job:
+    """What happens inside one slot."""
+
+    def __init__(self, jobs: "Jobs", slot: Slot) -> None:
+        self._jobs = jobs
+        self._slot = slot
+        self._begun = jobs.clock()
+        self._stop = threading.Event()
+        self._running: asyncio.Future[Any] | None = None
+        self._pipe: BytePipe | None = None
+
+    def decode_audio(self, *, raw: bool) -> AudioIntake:
+        """Start to decode a file that is about to arrive."""
+        pipe = self._pipe = BytePipe(asyncio.get_running_loop())
+        decode = audio_decoding.decode_raw if raw else audio_decoding.decode
+        future = self._submit(partial(_decode_and_abandon, decode, pipe, self._jobs.max_audio_seconds))
+        return AudioIntake(pipe, future, self._jobs.metrics)
+
+    async def detect_language(self, audio: Audio) -> tuple[str, float]:
+        """Return the code of the language spoken and its probability."""
+        self._slot.started(self._jobs.clock(), min(audio.duration, 30.0))
+        return await asyncio.shield(self._submit(partial(self._jobs.decoder.detect_language, audio, self._stop)))
+
+    async def transcribe(self, audio: Audio, options: Options) -> Transcript:
+        """Decode everything."""
+        recognition = self.recognise(audio, options)
+        segments = [segment async for segment in recognition.segments()]
+        return Transcript(tuple(segments), await recognition.heard())
+
+    def recognise(self, audio: Audio, options: Options) -> Recognition:
+        """Start to decode; segments arrive while the model works."""
+        jobs, slot = self._jobs, self._slot
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Segment | None] = asyncio.Queue()
+        decoding_since = jobs.clock()
+        slot.started(decoding_since, audio.duration)
+        jobs.metrics.audio_seconds.inc(audio.duration)
+
+        def arrived(segment: Segment) -> None:
+            now = jobs.clock()
+            if segment.id == 0:
+                jobs.metrics.first_segment.observe(now - self._begun)
+            slot.reached(now, segment.end)
+            queue.put_nowait(segment)
+
+        def emit(segment: Segment) -> None:
+            loop.call_soon_threadsafe(arrived, segment)
+
+        def finished(done: asyncio.Future[Heard]) -> None:
+            elapsed = jobs.clock() - decoding_since
+            jobs.metrics.decode_seconds.inc(elapsed)
+            if not done.cancelled() and done.exception() is None:
+                jobs.metrics.speech_seconds.inc(done.result().speech_seconds)
+                jobs.slots.speed.measured(done.result().transcribed_seconds, elapsed)
+            queue.put_nowait(None)
+
+        future = self._submit(partial(jobs.decoder.decode, audio, options, emit, self._stop))
+        future.add_done_callback(finished)
+        return Recognition(queue, future)
+
+    async def stop(self) -> None:
+        """Set the stop flag and wait for the thread, however often the waiting itself is cancelled."""
+        self._stop.set()
+        if self._pipe is not None:
+            self._pipe.break_off()
+        cancelled = False
+        while self._running is not None and not self._running.done():
+            try:
+                await asyncio.wait([self._running])
+            except asyncio.CancelledError:
+                cancelled = True
+        if self._running is not None and not self._running.cancelled():
+            self._running.exception()  # seen: the request has its own error by now
+        if cancelled:
+            raise asyncio.CancelledError
+
+    def _submit(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        future = self._jobs.submit(function)
+        self._running = future
+        return future
+
+
+class Jobs:
+    """Hands out slots and runs what is done inside them."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        slots: Slots,
+        metrics: Metrics,
+        *,
+        max_audio_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.decoder = decoder
+        self.slots = slots
+        self.metrics = metrics
+        self.max_audio_seconds = max_audio_seconds
+        self.clock = clock
+        # A job decodes its audio, then recognises it: never both at once.
+        self._executor = ThreadPoolExecutor(slots.capacity, thread_name_prefix="job")
+
+    @asynccontextmanager
+    async def job(self) -> AsyncIterator[Job]:
+        """Hold a slot for the length of the block.
+
+        Raises:
+            BusyError: none is free.
+        """
+        slot = self.slots.take()
+        job = Job(self, slot)
+        try:
+            yield job
+        finally:
+            try:
+                await job.stop()
+            finally:
+                self.slots.release(slot)
+
+    def submit(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Run a blocking function in a worker thread."""
+        return asyncio.get_running_loop().run_in_executor(self._executor, function)
+
+    def close(self) -> None:
+        """Take no more work; threads end with what they are doing."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _decode_and_abandon(decode: Callable[[BytePipe, float], Audio], pipe: BytePipe, max_seconds: float) -> Audio:
+    try:
+        return decode(pipe, max_seconds)
+    finally:
+        pipe.abandon()

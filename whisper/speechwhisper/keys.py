@@ -1,0 +1,12 @@
+"""What the application carries, by typed key."""
+
+from aiohttp import web
+
+from speechwhisper.jobs import Jobs
+from speechwhisper.metrics import Metrics
+from speechwhisper.settings import Settings
+
+SETTINGS = web.AppKey("settings", Settings)
+JOBS = web.AppKey("jobs", Jobs)
+METRICS = web.AppKey("metrics", Metrics)
+REQUEST_ID = web.RequestKey("request_id", str)

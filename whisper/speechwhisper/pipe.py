@@ -1,0 +1,102 @@
+"""A bounded pipe from the event loop to one reading thread.
+
+An upload is written as it arrives and decoded as it is written. Neither side runs ahead: the writer waits while the
+pipe is full, the reader blocks while it is empty, so memory stays flat whatever the file's size.
+"""
+
+import asyncio
+import threading
+from collections import deque
+
+CAPACITY = 1024 * 1024
+"""Bytes held at most, beyond the one chunk that is being written."""
+
+
+class PipeBrokenError(Exception):
+    """The writing side gave up: the client left, stalled or sent a broken form."""
+
+
+class BytePipe:
+    """Written on the event loop, read in one other thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, capacity: int = CAPACITY) -> None:
+        self._loop = loop
+        self._capacity = capacity
+        self._changed = threading.Condition()
+        self._chunks: deque[bytes] = deque()
+        self._held = 0
+        self._ended = False
+        self._broken = False
+        self._abandoned = False
+        self._room: asyncio.Future[None] | None = None
+
+    async def write(self, chunk: bytes) -> bool:
+        """Add a chunk, waiting while the pipe is full.
+
+        Returns:
+            Whether anybody still reads; once False, the rest need not be written.
+        """
+        while True:
+            with self._changed:
+                if self._abandoned:
+                    return False
+                if self._held < self._capacity:
+                    self._chunks.append(chunk)
+                    self._held += len(chunk)
+                    self._changed.notify()
+                    return True
+                room = self._room = self._loop.create_future()
+            await room
+
+    def end(self) -> None:
+        """Say that nothing follows; the reader gets what is held, then end of file."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def break_off(self) -> None:
+        """Say that the rest never comes; the reader gets PipeBrokenError at once. Harmless after `end`."""
+        with self._changed:
+            if not self._ended:
+                self._broken = True
+                self._changed.notify()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes (any number when negative), blocking for the first; empty at the end.
+
+        Raises:
+            PipeBrokenError: the writer broke off.
+        """
+        with self._changed:
+            while not (self._chunks or self._ended or self._broken):
+                self._changed.wait()
+            if self._broken:
+                raise PipeBrokenError
+            if not self._chunks:
+                return b""
+            chunk = self._chunks.popleft()
+            if 0 <= size < len(chunk):
+                self._chunks.appendleft(chunk[size:])
+                chunk = chunk[:size]
+            self._held -= len(chunk)
+            if self._held < self._capacity:
+                self._wake_writer()
+            return chunk
+
+    def abandon(self) -> None:
+        """Say, on the reading side, that nothing more is wanted; a waiting writer goes on."""
+        with self._changed:
+            self._abandoned = True
+            self._chunks.clear()
+            self._held = 0
+            self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        room, self._room = self._room, None
+        if room is not None:
+            self._loop.call_soon_threadsafe(_resolve, room)
+
+
+def _resolve(room: asyncio.Future[None]) -> None:
+    if not room.done():
+        room.set_result(None)
