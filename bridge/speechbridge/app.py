@@ -1,0 +1,93 @@
+"""Assembles the application, starts it, and stops it so that no request is cut."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from speechbridge import logs
+from speechbridge.middleware import observed
+from speechbridge.routes import chat, health, models, pages, process, transcriptions
+from speechbridge.service import SERVICE, assemble
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from speechbridge.service import Service
+    from speechbridge.settings import Settings
+
+_READ_BUFFER = 256 * 1024  # the reader's high-water mark decides the speed of uploads
+_NO_LIMIT = 2**62  # bytes are counted where they are read: `client_max_size` would also bound what only passes through
+_GC_THRESHOLDS = (50_000, 20, 50)  # few and short collections: the tail of the latency is theirs
+
+
+def create_app(settings: Settings) -> web.Application:
+    """Return the application; it assembles its parts with the running loop when it starts."""
+    app = web.Application(middlewares=[observed], client_max_size=_NO_LIMIT)
+    app[SERVICE] = assemble(settings)
+    for family in (process, transcriptions, chat, models, health, pages):
+        family.add_routes(app)
+    app.cleanup_ctx.append(_looking_up_pods)
+    return app
+
+
+async def _looking_up_pods(app: web.Application) -> AsyncIterator[None]:
+    """Know the pods before the first request, and keep knowing them."""
+    pools = (app[SERVICE].pipeline.whisper, app[SERVICE].pipeline.llm)
+    await asyncio.gather(*(pool.refresh() for pool in pools))
+    tasks = [asyncio.create_task(pool.run()) for pool in pools]
+    yield
+    for task in tasks:
+        task.cancel()
+    for pool in pools:
+        pool.close()
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then refuse new work, finish what is in flight, and leave."""
+    app = create_app(settings)
+    runner = web.AppRunner(
+        app, access_log=None, handler_cancellation=True, handle_signals=False, read_bufsize=_READ_BUFFER
+    )
+    await runner.setup()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await web.TCPSite(runner, settings.server_host, settings.server_port, backlog=1024).start()
+    _settle_garbage_collector()
+    port = runner.addresses[0][1]
+    logs.logger.info("serving", extra={"fields": {"port": port, **_described(settings)}})
+    await stop.wait()
+    await _drain(app[SERVICE])
+    await runner.cleanup()
+
+
+async def _drain(service: Service) -> None:
+    """Turn `/readyz` off and wait for what is in flight, up to the deadline."""
+    service.admission.stopping = True
+    left = service.admission.in_flight
+    logs.logger.info("stopping", extra={"fields": {"in_flight": left}})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(service.settings.drain_timeout):
+            await service.admission.drained()
+    logs.logger.info("stopped", extra={"fields": {"cut": service.admission.in_flight}})
+
+
+def _settle_garbage_collector() -> None:
+    """Take what start-up made out of the collector's sight: it stays for good."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
+def _described(settings: Settings) -> dict[str, str]:
+    return {
+        "whisper": f"{settings.whisper_url} ({settings.transcriber})",
+        "llm": f"{settings.ollama_url} ({settings.generator})",
+    }

@@ -1,0 +1,75 @@
+"""Which language models callers may name, and which is meant when they name none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speechbridge.errors import Problem
+from speechbridge.upstreams.failures import UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_FRESH = 10.0  # seconds that a list from the upstream is believed
+
+
+class ModelCatalog:
+    """The models of the settings, or, where these name none, what the upstream has.
+
+    Args:
+        configured: The names from the settings, the first being the default.
+        discover: Asks the upstream; raises UpstreamError.
+    """
+
+    def __init__(
+        self,
+        configured: tuple[str, ...],
+        discover: Callable[[], Awaitable[tuple[str, ...]]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._configured = configured
+        self._discover = discover
+        self._clock = clock
+        self._found: tuple[str, ...] = ()
+        self._found_at = float("-inf")
+
+    async def names(self) -> tuple[str, ...]:
+        """Return the models, the default first.
+
+        Raises:
+            UpstreamError: They have to be asked for, and the upstream does not answer.
+        """
+        if self._configured:
+            return self._configured
+        if self._clock() - self._found_at > _FRESH:
+            self._found = await self._discover()
+            self._found_at = self._clock()
+        return self._found
+
+    async def choose(self, name: str | None) -> str | None:
+        """Return the model to use for a request that names `name`, or none.
+
+        None when it cannot be known because the upstream does not answer: the stage that needs it will say so.
+
+        Raises:
+            Problem: `unknown_model`.
+        """
+        try:
+            names = await self.names()
+        except UpstreamError:
+            return name
+        if name is None:
+            return names[0] if names else None
+        for known in names:
+            if name in {known, known.removesuffix(":latest")}:
+                return known
+        raise Problem("unknown_model", f"There is no model '{name}' here; there is {_listed(names)}.", param="model")
+
+
+def missing_models(configured: tuple[str, ...], present: tuple[str, ...]) -> list[str]:
+    """Return the configured models that the upstream does not have; `llama3` means `llama3:latest` to Ollama."""
+    return [name for name in configured if not {name, f"{name}:latest"} & set(present)]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none yet"

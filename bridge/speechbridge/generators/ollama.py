@@ -1,0 +1,113 @@
+"""Ollama: `POST /api/chat`, streamed as NDJSON.
+
+Its quirks, all minded here: an error may be a line within a 200; options that differ from the last request's reload
+the model, so warming uses the very same; too long a prompt loses its front silently unless `truncate` and `shift` are
+off (where the version knows them), else the count of evaluated tokens gives it away.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from speechbridge.generators import Completion
+from speechbridge.generators.exchange import expect_ok, post_json
+from speechbridge.upstreams.answers import error_text, generator_error, json_object
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from speechbridge.generators import Message
+    from speechbridge.upstreams.endpoint import Endpoint
+
+
+_PATH = "/api/chat"
+
+
+class Ollama:
+    """Implements the port `Generator`.
+
+    Args:
+        context_length: Tokens of context to ask for (`num_ctx`); 0 leaves it to the server.
+        keep_alive: How long the model stays loaded; empty leaves it to the server.
+    """
+
+    def __init__(self, context_length: int = 0, keep_alive: str = "") -> None:
+        self._context_length = context_length
+        self._keep_alive = keep_alive
+
+    async def generate(
+        self, endpoint: Endpoint, model: str, messages: list[Message], headers: str
+    ) -> AsyncGenerator[str | Completion]:
+        """Yield text, then the Completion; see the port."""
+        async with endpoint.connection() as connection:
+            post_json(connection, endpoint, _PATH, self._request(model, messages), headers)
+            await expect_ok(connection)
+            rest = b""
+            completion = None
+            async for chunk in connection.chunks():
+                *lines, rest = (rest + chunk).split(b"\n")
+                text = []
+                for line in lines:
+                    if not line:
+                        continue
+                    item = json_object(line)
+                    text.append(_content(item))
+                    if item.get("done"):
+                        completion = self._completion(item)
+                if any(text):
+                    yield "".join(text)
+            if completion is None:
+                raise UpstreamError(FailureKind.DIED, "the answer broke off")
+            yield completion
+
+    async def warm(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
+        """Ask for a single token; see the port."""
+        request = self._request(model, messages)
+        request["stream"] = False
+        request["options"] = {**request.get("options", {}), "num_predict": 1}
+        async with endpoint.connection() as connection:
+            post_json(connection, endpoint, _PATH, request, headers)
+            await expect_ok(connection)
+            await connection.read()
+
+    async def models(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Return what `/api/tags` lists."""
+        async with endpoint.connection() as connection:
+            connection.send(endpoint.head("GET", "/api/tags", "", 0))
+            await expect_ok(connection)
+            listed = json_object(await connection.read()).get("models")
+        return tuple(str(item["name"]) for item in listed or () if isinstance(item, dict) and "name" in item)
+
+    def _request(self, model: str, messages: list[Message]) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "model": model,
+            "messages": messages,
+            "stream": True,
+            "truncate": False,
+            "shift": False,
+        }
+        if self._context_length:
+            request["options"] = {"num_ctx": self._context_length}
+        if self._keep_alive:
+            request["keep_alive"] = int(self._keep_alive) if _is_int(self._keep_alive) else self._keep_alive
+        return request
+
+    def _completion(self, item: dict[str, Any]) -> Completion:
+        prompt_tokens = item.get("prompt_eval_count")
+        overflowed = bool(self._context_length and prompt_tokens and prompt_tokens >= self._context_length)
+        return Completion(str(item.get("done_reason") or "stop"), prompt_tokens, item.get("eval_count"), overflowed)
+
+
+def _content(item: dict[str, Any]) -> str:
+    if "error" in item:
+        detail, code = error_text(json.dumps(item).encode())
+        raise generator_error(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
+    message = item.get("message")
+    return str(message.get("content") or "") if isinstance(message, dict) else ""
+
+
+def _is_int(text: str) -> bool:
+    return text.removeprefix("-").isdigit()

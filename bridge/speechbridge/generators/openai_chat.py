@@ -1,0 +1,94 @@
+"""OpenAI's chat API: `POST /v1/chat/completions`, streamed as SSE; vLLM and llama.cpp's server speak it."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from speechbridge import sse
+from speechbridge.generators import Completion
+from speechbridge.generators.exchange import expect_ok, post_json
+from speechbridge.upstreams.answers import error_text, generator_error, json_object
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from speechbridge.generators import Message
+    from speechbridge.upstreams.endpoint import Endpoint
+
+_DONE = "[DONE]"
+
+
+_PATH = "/v1/chat/completions"
+
+
+class OpenAIChat:
+    """Implements the port `Generator`."""
+
+    async def generate(
+        self, endpoint: Endpoint, model: str, messages: list[Message], headers: str
+    ) -> AsyncGenerator[str | Completion]:
+        """Yield text, then the Completion; see the port."""
+        request = {
+            "model": model,
+            "messages": messages,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        parser = sse.Parser()
+        finish_reason = None
+        usage: dict[str, Any] = {}
+        async with endpoint.connection() as connection:
+            post_json(connection, endpoint, _PATH, request, headers)
+            await expect_ok(connection)
+            async for chunk in connection.chunks():
+                text = []
+                for item in _items(parser, chunk):
+                    usage = item.get("usage") or usage
+                    delta, reason = _choice(item)
+                    text.append(delta)
+                    finish_reason = reason or finish_reason
+                if any(text):
+                    yield "".join(text)
+            if finish_reason is None:
+                raise UpstreamError(FailureKind.DIED, "the answer broke off")
+            yield Completion(finish_reason, usage.get("prompt_tokens"), usage.get("completion_tokens"))
+
+    async def warm(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
+        """Ask for a single token; the server keeps the evaluated prefix in its cache."""
+        request = {"model": model, "messages": messages, "max_tokens": 1}
+        async with endpoint.connection() as connection:
+            post_json(connection, endpoint, _PATH, request, headers)
+            await expect_ok(connection)
+            await connection.read()
+
+    async def models(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Return what `/v1/models` lists."""
+        async with endpoint.connection() as connection:
+            connection.send(endpoint.head("GET", "/v1/models", "", 0))
+            await expect_ok(connection)
+            listed = json_object(await connection.read()).get("data")
+        return tuple(str(item["id"]) for item in listed or () if isinstance(item, dict) and "id" in item)
+
+
+def _items(parser: sse.Parser, chunk: bytes) -> list[dict[str, Any]]:
+    try:
+        events = parser.feed(chunk)
+    except ValueError:
+        raise UpstreamError(FailureKind.BAD_ANSWER, "the event stream is malformed") from None
+    items = [json_object(event.data) for event in events if event.data != _DONE]
+    for item in items:
+        if "error" in item:
+            detail, code = error_text(json.dumps(item).encode())
+            raise generator_error(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
+    return items
+
+
+def _choice(item: dict[str, Any]) -> tuple[str, str | None]:
+    try:
+        choice = (item.get("choices") or [{}])[0]
+        return (choice.get("delta") or {}).get("content") or "", choice.get("finish_reason")
+    except (AttributeError, KeyError, TypeError):
+        raise UpstreamError(FailureKind.BAD_ANSWER, "a piece of the answer makes no sense") from None

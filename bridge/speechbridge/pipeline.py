@@ -1,0 +1,224 @@
+"""The two stages of a request, transcribe and generate: each finds a pod, tries again where it may, is measured."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from speechbridge.attempts import Attempts, Stage, problem_of
+from speechbridge.audio import FellBehind, seconds_of
+from speechbridge.errors import Problem
+from speechbridge.generators import Completion, messages_for
+from speechbridge.generators.forwarding import forward
+from speechbridge.transcribers import Transcript
+from speechbridge.upstreams.failures import UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from speechbridge.admission import Backlog
+    from speechbridge.audio import Audio
+    from speechbridge.generators import Generator
+    from speechbridge.generators.forwarding import Head
+    from speechbridge.metrics import Metrics
+    from speechbridge.tracing import Timeline
+    from speechbridge.transcribers import Segment, Transcriber, TranscriptionOptions
+    from speechbridge.upstreams.endpoint import Endpoint
+    from speechbridge.upstreams.pool import Pool
+    from speechbridge.warming import Warmer
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request on its way through the stages.
+
+    Attributes:
+        headers: Header lines for the upstreams.
+        streams: Whether the client sees each piece as it comes; then nothing is tried again after the first.
+        expected_size: Bytes of audio to expect, as far as the request tells.
+    """
+
+    timeline: Timeline
+    headers: str
+    streams: bool
+    expected_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to go on trying while pods cannot be reached (`hold`) or are busy (`queue`)."""
+
+    hold: float
+    queue: float
+
+
+class Pipeline:
+    """Transcribes and generates, with pods from two pools."""
+
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        whisper: Pool,
+        generator: Generator,
+        llm: Pool,
+        warmer: Warmer,
+        backlog: Backlog,
+        metrics: Metrics,
+        patience: Patience,
+        clock: Callable[[], float],
+    ) -> None:
+        self.transcriber = transcriber
+        self.whisper = whisper
+        self.generator = generator
+        self.llm = llm
+        self.warmer = warmer
+        self._backlog = backlog
+        self._metrics = metrics
+        self._patience = patience
+        self._clock = clock
+
+    async def transcribe(
+        self, audio: Audio, options: Callable[[], TranscriptionOptions], call: Call
+    ) -> AsyncGenerator[Segment | Transcript]:
+        """Yield segments as they are decoded (for a call that streams), then the transcript.
+
+        Raises:
+            Problem: What is wrong with the recording, or with Whisper.
+        """
+        attempts = self._attempts()
+        sent = False
+        while True:
+            await audio.settle()
+            try:
+                with self._backlog.entry(seconds_of(audio, call.expected_size)) as at_work:
+                    async with self._pod("transcribe", self.whisper, attempts, call) as endpoint:
+                        at_work()
+                        call.timeline.transcribing = self._clock()
+                        items = self.transcriber.transcribe(endpoint, audio, options, call.headers)
+                        async with aclosing(items):
+                            async for item in items:
+                                self._mark(item, call.timeline)
+                                if call.streams or isinstance(item, Transcript):
+                                    sent = True
+                                    yield item
+                return
+            except FellBehind:
+                continue
+            except UpstreamError as error:
+                if sent or not audio.replayable or not attempts.again(error):
+                    raise self._problem("transcribe", error) from None
+
+    async def transcript(self, audio: Audio, options: Callable[[], TranscriptionOptions], call: Call) -> Transcript:
+        """Return the transcript alone; raises as `transcribe` does."""
+        async with aclosing(self.transcribe(audio, options, replace(call, streams=False))) as items:
+            async for item in items:
+                if isinstance(item, Transcript):
+                    return item
+        raise Problem("transcriber_bad_answer", "Whisper ended without a transcript.")
+
+    async def generate(
+        self, model: str, prompt: str, transcription: str, call: Call
+    ) -> AsyncGenerator[str | Completion]:
+        """Yield the answer's text as it comes, then how it ended.
+
+        Raises:
+            Problem: What is wrong with the language model, or with what it was asked.
+        """
+        attempts = self._attempts()
+        messages = messages_for(prompt, transcription)
+        label = self._metrics.model_label(model)
+        sent = False
+        while True:
+            try:
+                reader = self.warmer.reader(model, prompt)
+                async with self._pod("generate", self.llm, attempts, call, label, reader) as endpoint:
+                    items = self.generator.generate(endpoint, model, messages, call.headers)
+                    async with aclosing(items):
+                        async for item in items:
+                            if isinstance(item, Completion):
+                                self._count(item, label)
+                                call.timeline.generated = self._clock()
+                            elif not sent:
+                                sent = True
+                                call.timeline.first_token = self._clock()
+                                self._metrics.first_token_seconds.labels(label).observe(
+                                    call.timeline.first_token - call.timeline.started
+                                )
+                            yield item
+                self.warmer.note(model, prompt, endpoint)
+                return
+            except UpstreamError as error:
+                if sent or not attempts.again(error):
+                    raise self._problem("generate", error) from None
+
+    async def forward(self, model: str, request: dict[str, Any], call: Call) -> AsyncGenerator[Head | bytes]:
+        """Pass a chat completion on as it is; yield the head of the answer, then its body as it comes.
+
+        Raises:
+            Problem: What is wrong with the language model, or with what it was asked.
+        """
+        attempts = self._attempts()
+        label = self._metrics.model_label(model)
+        sent = False
+        while True:
+            try:
+                async with (
+                    self._pod("generate", self.llm, attempts, call, label) as endpoint,
+                    aclosing(forward(endpoint, request, call.headers)) as items,
+                ):
+                    async for item in items:
+                        sent = True
+                        yield item
+                return
+            except UpstreamError as error:
+                if sent or not attempts.again(error):
+                    raise self._problem("generate", error) from None
+
+    @asynccontextmanager
+    async def _pod(
+        self,
+        stage: Stage,
+        pool: Pool,
+        attempts: Attempts,
+        call: Call,
+        label: str = "",
+        prefer: Endpoint | None = None,
+    ) -> AsyncIterator[Endpoint]:
+        """Lend a pod for one try; measure the wait for it and the work on it, count its failure."""
+        asked = self._clock()
+        try:
+            async with pool.lease(avoid=attempts.failed, prefer=prefer) as endpoint:
+                waited = self._clock() - asked
+                call.timeline.queued += waited
+                self._metrics.stage_seconds.labels("queue", "ok", label).observe(waited)
+                attempts.endpoint = endpoint
+                with self._metrics.stage(stage, label):
+                    yield endpoint
+        except UpstreamError as error:
+            self._metrics.upstream_failures.labels("whisper" if stage == "transcribe" else "llm", error.kind).inc()
+            raise
+
+    def _attempts(self) -> Attempts:
+        return Attempts(self._patience.hold, self._patience.queue, self._clock)
+
+    def _mark(self, item: Segment | Transcript, timeline: Timeline) -> None:
+        now = self._clock()
+        if timeline.first_segment is None:
+            timeline.first_segment = now
+            self._metrics.first_segment_seconds.observe(now - timeline.started)
+        if not isinstance(item, Transcript):
+            return
+        timeline.transcribed = now
+        if item.duration and timeline.transcribing is not None:
+            work = now - timeline.transcribing
+            self._metrics.audio.inc(item.duration)
+            self._metrics.realtime_factor.observe(work / item.duration)
+            self._backlog.observe(item.duration, work)
+
+    def _count(self, completion: Completion, label: str) -> None:
+        self._metrics.tokens.labels("prompt", label).inc(completion.prompt_tokens or 0)
+        self._metrics.tokens.labels("completion", label).inc(completion.completion_tokens or 0)
+
+    def _problem(self, stage: Stage, error: UpstreamError) -> Exception:
+        return problem_of(stage, error, self._backlog.seconds_left(0, self.whisper.slots))

@@ -1,0 +1,1 @@
+"""The HTTP API: one small module per family of routes."""

@@ -1,0 +1,141 @@
+"""`POST /v1/chat/completions`: OpenAI's, passed on; recordings within the messages are transcribed first."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from speechbridge.audio import AudioBytes
+from speechbridge.errors import Problem, openai_document
+from speechbridge.generators import marked_transcript
+from speechbridge.generators.forwarding import Head
+from speechbridge.middleware import OUTCOME
+from speechbridge.routes.intake import admitted, call_of, expect_continue
+from speechbridge.routes.streaming import EventStream
+from speechbridge.transcribers import TranscriptionOptions
+
+if TYPE_CHECKING:
+    from speechbridge.pipeline import Call
+    from speechbridge.service import Service
+
+_AUDIO_PART = "input_audio"
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the route."""
+    app.router.add_post("/v1/chat/completions", completions, expect_handler=expect_continue)
+
+
+async def completions(request: web.Request) -> web.StreamResponse:
+    """Transcribe what is spoken in the messages, then pass the request on."""
+    async with admitted(request) as service:
+        body = await _read_json(request, service.settings.max_json_bytes)
+        streams = body.get("stream") is True
+        call = call_of(request, streams=streams)
+        messages = _checked_messages(body)
+        model = await service.catalog.choose(_checked_model(body))
+        if model is None:
+            raise Problem("generator_unavailable", "The language model's server does not say which models it has.")
+        body["model"] = model
+        body["messages"] = [await _without_audio(message, service, call) for message in messages]
+        return await _pass_on(request, service, body, call)
+
+
+async def _pass_on(request: web.Request, service: Service, body: dict[str, Any], call: Call) -> web.StreamResponse:
+    stream = EventStream(request)
+    content_type, whole = "application/json", []
+    items = service.pipeline.forward(body["model"], body, call)
+    try:
+        async with aclosing(items):
+            async for item in items:
+                if isinstance(item, Head):
+                    content_type = item.content_type
+                elif call.streams:
+                    await stream.send(item)
+                else:
+                    whole.append(item)
+    except Problem as problem:
+        if not stream.started:
+            raise
+        request[OUTCOME] = problem.outcome
+        await stream.send(f"data: {json.dumps(openai_document(problem))}\n\n".encode())
+    if stream.started:
+        return stream.response
+    return web.Response(body=b"".join(whole), headers={"Content-Type": content_type})
+
+
+async def _without_audio(message: dict[str, Any], service: Service, call: Call) -> dict[str, Any]:
+    """Return the message with each recording replaced by its transcript, marked as data."""
+    content = message.get("content")
+    if not isinstance(content, list) or not any(_is_audio(part) for part in content):
+        return message
+    parts = []
+    for part in content:
+        if _is_audio(part):
+            text = await _transcribed(part, service, call)
+            parts.append({"type": "text", "text": marked_transcript(text)})
+        else:
+            parts.append(part)
+    if all(isinstance(part, dict) and part.get("type") == "text" for part in parts):
+        return {**message, "content": "\n\n".join(str(part.get("text", "")) for part in parts)}
+    return {**message, "content": parts}
+
+
+async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> str:
+    audio = part.get(_AUDIO_PART)
+    if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
+        raise Problem("bad_field", "An input_audio part needs 'data' (base64) and 'format'.", param="messages")
+    try:
+        data = base64.b64decode(audio["data"], validate=True)
+    except binascii.Error:
+        raise Problem("bad_field", "The data of an input_audio part is not base64.", param="messages") from None
+    if not data:
+        raise Problem("empty_file", "The data of an input_audio part is empty.", param="messages")
+    name = audio.get("format")
+    ending = name if isinstance(name, str) and name.isalnum() else "bin"
+    recording = AudioBytes(data, f"audio.{ending}", "application/octet-stream")
+    transcript = await service.pipeline.transcript(recording, TranscriptionOptions, call)
+    return transcript.text
+
+
+async def _read_json(request: web.Request, limit: int) -> dict[str, Any]:
+    parts, size = [], 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            raise Problem("upload_too_large", f"The body is larger than the {limit} bytes allowed here.")
+        parts.append(chunk)
+    try:
+        body = json.loads(b"".join(parts))
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Problem("bad_json", "Send a JSON object with 'messages', and 'model' if not the default is meant.")
+    return body
+
+
+def _checked_messages(body: dict[str, Any]) -> list[dict[str, Any]]:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(item, dict) for item in messages):
+        raise Problem("bad_field", "'messages' must be a list of at least one message.", param="messages")
+    if not all(isinstance(item.get("role"), str) for item in messages):
+        raise Problem("bad_field", "Each message needs a 'role', such as user.", param="messages")
+    return messages
+
+
+def _checked_model(body: dict[str, Any]) -> str | None:
+    model = body.get("model")
+    if model is not None and not isinstance(model, str):
+        raise Problem("bad_field", "'model' must be a string.", param="model")
+    if not isinstance(body.get("stream", False), bool | None):
+        raise Problem("bad_field", "'stream' must be true or false.", param="stream")
+    return model or None
+
+
+def _is_audio(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == _AUDIO_PART

@@ -1,0 +1,35 @@
+"""How the bridge is: for clients of the older bridge, for kubelet, for Prometheus."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from speechbridge.service import SERVICE
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/health", health)
+    app.router.add_get("/livez", health)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+
+
+async def health(_: web.Request) -> web.Response:
+    """Say OK: the process serves requests."""
+    return web.Response(text="OK")
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Say whether a request would be answered, and which part is not there; 503 once the server is to stop."""
+    service = request.app[SERVICE]
+    if service.admission.stopping:
+        return web.json_response({"status": "stopping", "parts": {}}, status=503)
+    report = await service.readiness.report()
+    return web.json_response(report.document(), status=200 if report.ready else 503)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Return the metrics in Prometheus' text format."""
+    return web.Response(body=request.app[SERVICE].metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,98 @@
+"""What the routes that take work have in common: being let in, the deadline, the form."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from speechbridge.errors import Problem
+from speechbridge.logs import request_id
+from speechbridge.middleware import TIMELINE, problem_response
+from speechbridge.pipeline import Call
+from speechbridge.service import SERVICE
+from speechbridge.tracing import passed_on, request_id_of
+from speechbridge.upload import Upload, check_declared_length
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp import web
+
+    from speechbridge.service import Service
+
+
+@asynccontextmanager
+async def admitted(request: web.Request) -> AsyncIterator[Service]:
+    """Let a request in, and hold it to its deadline, which counts from its first byte.
+
+    Raises:
+        Problem: `overloaded`, `stopping` or `deadline_exceeded`.
+    """
+    service = request.app[SERVICE]
+    timeline = request[TIMELINE]
+    limit = service.settings.request_timeout
+    try:
+        async with asyncio.timeout_at(timeline.started + limit), service.admission.admit():
+            timeline.queued = timeline.clock() - timeline.started
+            yield service
+    except TimeoutError:
+        raise Problem("deadline_exceeded", f"The request took longer than the {limit:g} s allowed.") from None
+
+
+@asynccontextmanager
+async def uploaded(request: web.Request, service: Service) -> AsyncIterator[Upload]:
+    """Read the form of a request up to its recording.
+
+    Raises:
+        Problem: It is no form, or it has no recording.
+    """
+    check_form(request, service)
+    upload = Upload(
+        request.content,
+        request.headers["Content-Type"],
+        service.upload_rules,
+        service.spool_budget,
+        request[TIMELINE].clock,
+    )
+    try:
+        await upload.open()
+        yield upload
+    finally:
+        upload.close()
+        if upload.received:
+            service.metrics.upload_bytes.observe(upload.received)
+
+
+def check_form(request: web.Request, service: Service) -> None:
+    """Refuse by its headers what cannot be a form, or is too large; raises Problem."""
+    if request.content_type != "multipart/form-data":
+        raise Problem(
+            "unsupported_media_type",
+            f"Send the recording as multipart/form-data, in the field 'file'; this is {request.content_type}.",
+        )
+    check_declared_length(request.content_length, service.upload_rules)
+
+
+def call_of(request: web.Request, *, streams: bool) -> Call:
+    """Return what follows this request through the pipeline."""
+    headers = passed_on(request.headers, request_id.get())
+    return Call(request[TIMELINE], headers, streams=streams, expected_size=request.content_length)
+
+
+async def expect_continue(request: web.Request) -> web.StreamResponse | None:
+    """Answer `Expect: 100-continue`: the refusal, where there is one to give, comes before the body is sent."""
+    service = request.app[SERVICE]
+    try:
+        if request.headers.get("Expect", "").lower() != "100-continue":
+            raise Problem("bad_request", "The header Expect may only be 100-continue.")
+        service.admission.check()
+        if request.path != "/v1/chat/completions":
+            check_form(request, service)
+    except Problem as problem:
+        response = problem_response(request, problem, request_id_of(request.headers))
+        response.force_close()
+        return response
+    if request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None

@@ -1,0 +1,126 @@
+"""The parts that the routes work with, put together from the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from speechbridge.admission import Admission, Backlog
+from speechbridge.catalog import ModelCatalog
+from speechbridge.conversation import Conversations
+from speechbridge.generators.ollama import Ollama
+from speechbridge.generators.openai_chat import OpenAIChat
+from speechbridge.metrics import Metrics
+from speechbridge.pipeline import Patience, Pipeline
+from speechbridge.readiness import Readiness
+from speechbridge.spool import SpoolBudget
+from speechbridge.transcribers.asr_webservice import AsrWebservice
+from speechbridge.transcribers.openai_audio import OpenAIAudio
+from speechbridge.upload import UploadRules
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.pool import Pool, PoolOptions
+from speechbridge.warming import Warmer
+
+if TYPE_CHECKING:
+    from speechbridge.generators import Generator
+    from speechbridge.settings import Settings
+    from speechbridge.transcribers import Transcriber
+
+
+@dataclass(frozen=True)
+class Service:
+    """One bridge."""
+
+    settings: Settings
+    metrics: Metrics
+    admission: Admission
+    pipeline: Pipeline
+    conversations: Conversations
+    catalog: ModelCatalog
+    readiness: Readiness
+    upload_rules: UploadRules
+    spool_budget: SpoolBudget
+
+
+SERVICE = web.AppKey("service", Service)
+
+
+def assemble(settings: Settings) -> Service:
+    """Put the parts together; nothing is started and nothing connected yet."""
+    clock = asyncio.get_running_loop().time
+    transcriber, generator = _transcriber(settings), _generator(settings)
+    whisper = Pool(settings.whisper_url, _pool_options(settings, slots=settings.whisper_slots))
+    llm = Pool(settings.ollama_url, _pool_options(settings, slots=None))
+    metrics, backlog = Metrics(), Backlog()
+    patience = Patience(settings.hold_timeout, settings.queue_timeout)
+    warmer = Warmer(generator, llm, clock)
+    pipeline = Pipeline(transcriber, whisper, generator, llm, warmer, backlog, metrics, patience, clock)
+    catalog = ModelCatalog(settings.models, lambda: _models(generator, llm), clock)
+    admission = Admission(
+        settings.max_concurrent_requests,
+        settings.max_queued_requests,
+        settings.queue_timeout,
+        lambda queued: backlog.seconds_left(queued, whisper.slots),
+    )
+    metrics.follow(metrics.queue_depth, lambda: admission.queued, "admission")
+    metrics.follow(metrics.queue_depth, lambda: whisper.waiting, "whisper")
+    metrics.follow(metrics.audio_waiting, lambda: backlog.waiting)
+    metrics.follow(metrics.pods, lambda: len(whisper.endpoints), "whisper")
+    metrics.follow(metrics.pods, lambda: len(llm.endpoints), "llm")
+    return Service(
+        settings=settings,
+        metrics=metrics,
+        admission=admission,
+        pipeline=pipeline,
+        conversations=Conversations(pipeline, catalog, warm_up=settings.warm_up),
+        catalog=catalog,
+        readiness=Readiness(transcriber, whisper, generator, llm, settings.models, clock),
+        upload_rules=_upload_rules(settings),
+        spool_budget=SpoolBudget(settings.spool_max_bytes),
+    )
+
+
+def _transcriber(settings: Settings) -> Transcriber:
+    return AsrWebservice() if settings.transcriber == "asr-webservice" else OpenAIAudio(settings.whisper_model)
+
+
+def _generator(settings: Settings) -> Generator:
+    return Ollama(settings.context_length, settings.keep_alive) if settings.generator == "ollama" else OpenAIChat()
+
+
+def _pool_options(settings: Settings, slots: int | None) -> PoolOptions:
+    return PoolOptions(
+        slots=slots,
+        dns_refresh=settings.dns_refresh,
+        connect_timeout=settings.connect_timeout,
+        keepalive_timeout=settings.keepalive_timeout,
+        hold_timeout=settings.hold_timeout,
+        queue_timeout=settings.queue_timeout,
+    )
+
+
+def _upload_rules(settings: Settings) -> UploadRules:
+    return UploadRules(
+        max_bytes=settings.max_upload_bytes,
+        max_field_bytes=settings.max_prompt_bytes,
+        start_bytes=settings.stream_start_bytes,
+        min_stream_rate=settings.stream_min_rate,
+        lag=settings.upload_lag,
+        min_rate=settings.upload_min_rate,
+        stall_timeout=settings.upload_stall_timeout,
+        retry_buffer=settings.retry_buffer_bytes,
+    )
+
+
+async def _models(generator: Generator, llm: Pool) -> tuple[str, ...]:
+    """Ask the pods one after the other for their models; the first that answers is believed."""
+    failure = UpstreamError(FailureKind.CONNECT, "no pod can be reached")
+    for endpoint in llm.endpoints:
+        try:
+            return await generator.models(endpoint)
+        except UpstreamError as error:
+            failure = error
+    raise failure

@@ -1,0 +1,80 @@
+"""Server-Sent Events, both ways: writing ours, reading the upstreams'.
+
+Source: WHATWG HTML, section 9.2, "Server-sent events".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+KEEP_ALIVE = b": keep-alive\n\n"
+_LONGEST_LINE = 8 * 2**20
+
+
+class Event(NamedTuple):
+    """One event: its type (`message` when the sender names none) and its data."""
+
+    type: str
+    data: str
+
+
+def encode(event_type: str, data: Any) -> bytes:
+    """Return an event whose data is one line of JSON."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return f"event: {event_type}\ndata: {text}\n\n".encode()
+
+
+class Parser:
+    """Reads a stream of events from chunks that are cut anywhere.
+
+    Fields other than `event` and `data` are passed over, as are comments. Lines may end in CR, LF or CRLF.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._type = ""
+        self._data: list[str] = []
+        self._skip_lf = False
+        self._started = False
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Return the events that this chunk completes.
+
+        Raises:
+            ValueError: A line is absurdly long, or not UTF-8.
+        """
+        data = self._rest + chunk
+        if not self._started and data:
+            if len(data) < len(b"\xef\xbb\xbf") and b"\xef\xbb\xbf".startswith(data):
+                self._rest = data
+                return []
+            data = data.removeprefix(b"\xef\xbb\xbf")
+            self._started = True
+        if self._skip_lf and data:
+            data = data.removeprefix(b"\n")
+            self._skip_lf = False
+        # A CR at the very end ends its line now; the LF that may follow belongs to it.
+        self._skip_lf = data.endswith(b"\r")
+        lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > _LONGEST_LINE:
+            message = "a line of the event stream is too long"
+            raise ValueError(message)
+        events = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    events.append(Event(self._type or "message", "\n".join(self._data)))
+                self._type, self._data = "", []
+            else:
+                self._take(line)
+        return events
+
+    def _take(self, line: bytes) -> None:
+        field, _, value = line.decode().partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            self._data.append(value)
+        elif field == "event":
+            self._type = value

@@ -1,0 +1,60 @@
+"""What follows one request through the stages: its id, the trace it belongs to, and when each thing happened."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """Return the caller's X-Request-ID when it is fit to be logged and passed on, else a new one."""
+    given = headers.get("X-Request-ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def passed_on(headers: Mapping[str, str], request_id: str) -> str:
+    """Return the header lines that go to the upstreams: request id and W3C trace context."""
+    lines = f"X-Request-ID: {request_id}\r\n"
+    traceparent = headers.get("traceparent", "")
+    if _TRACEPARENT.fullmatch(traceparent):
+        lines += f"traceparent: {traceparent}\r\n"
+    return lines
+
+
+@dataclass
+class Timeline:
+    """When the stages of a request began and ended, by a monotonic clock in seconds; None: not reached."""
+
+    clock: Callable[[], float]
+    started: float = field(init=False)
+    queued: float = 0.0
+    transcribing: float | None = None
+    first_segment: float | None = None
+    transcribed: float | None = None
+    first_token: float | None = None
+    generated: float | None = None
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    def milliseconds(self) -> dict[str, int | None]:
+        """Return the member `timings` of an answer."""
+        return {
+            "queue_ms": round(self.queued * 1000),
+            "transcribe_ms": _span(self.transcribing, self.transcribed),
+            "first_token_ms": _span(self.started, self.first_token),
+            "generate_ms": _span(self.transcribed, self.generated),
+            "total_ms": _span(self.started, self.clock()),
+        }
+
+
+def _span(begin: float | None, end: float | None) -> int | None:
+    return None if begin is None or end is None else round((end - begin) * 1000)

@@ -1,0 +1,77 @@
+"""Send audio to a pod as multipart/form-data while it arrives."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from speechbridge.audio import Audio
+    from speechbridge.upstreams.connection import Connection
+    from speechbridge.upstreams.endpoint import Endpoint
+
+    Fields = Iterable[tuple[str, str]]
+
+_ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\0": "%00"})
+
+
+async def post_audio(
+    connection: Connection,
+    endpoint: Endpoint,
+    path: str,
+    headers: str,
+    audio: Audio,
+    *,
+    file_field: str,
+    late_fields: Callable[[], Fields] = tuple,
+) -> None:
+    """Send a form of one file and, after it, the fields that are known when its last byte has gone.
+
+    Stops early when the pod answers before it has read all. The file's name is neutral but for its ending: servers want
+    one, and the caller's is none of theirs.
+    """
+    boundary = secrets.token_hex(16)
+    content_type = audio.content_type.translate(_ESCAPES) or "application/octet-stream"
+    opening = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{file_field}"; filename="{_neutral_name(audio)}"\r\n'
+        f"Content-Type: {content_type}\r\n\r\n"
+    ).encode()
+    headers = f"{headers}Content-Type: multipart/form-data; boundary={boundary}\r\n"
+    if audio.size is None:
+        connection.send(endpoint.head("POST", path, headers, None), _frame(opening))
+        async for chunk in audio.chunks():
+            if connection.answered:
+                return
+            connection.send(b"%x\r\n" % len(chunk), chunk, b"\r\n")
+            if connection.congested:
+                await connection.drain()
+        connection.send(_frame(_closing(boundary, late_fields())), b"0\r\n\r\n")
+        return
+    closing = _closing(boundary, late_fields())
+    length = len(opening) + audio.size + len(closing)
+    connection.send(endpoint.head("POST", path, headers, length), opening)
+    async for chunk in audio.chunks():
+        if connection.answered:
+            return
+        connection.send(chunk)
+        if connection.congested:
+            await connection.drain()
+    connection.send(closing)
+
+
+def _frame(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _closing(boundary: str, fields: Fields) -> bytes:
+    parts = [
+        f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in fields
+    ]
+    return ("".join(parts) + f"\r\n--{boundary}--\r\n").encode()
+
+
+def _neutral_name(audio: Audio) -> str:
+    ending = audio.filename.rpartition(".")[2].lower() if "." in audio.filename else ""
+    return f"audio.{ending}" if ending.isalnum() and ending.isascii() and len(ending) <= len("matroska") else "audio"

@@ -1,0 +1,119 @@
+"""OpenAI's audio API: `POST /v1/audio/transcriptions` and `/translations`, with segments as they are decoded.
+
+speechwhisper speaks it (`docs/reference/whisper-server.md`), and so do speaches and others; a server that knows no
+`stream` answers with JSON at the end, which is fine too. Fields go after the file, so those that come late count.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from speechbridge import sse
+from speechbridge.transcribers import segment_from, transcript_from
+from speechbridge.transcribers.form import post_audio
+from speechbridge.upstreams.answers import check_transcriber_status, json_object
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from speechbridge.audio import Audio
+    from speechbridge.transcribers import Segment, Transcript, TranscriptionOptions
+    from speechbridge.upstreams.connection import Connection
+    from speechbridge.upstreams.endpoint import Endpoint
+
+_PATHS = {"transcribe": "/v1/audio/transcriptions", "translate": "/v1/audio/translations"}
+_EVENT_STREAM = "text/event-stream"
+
+
+class OpenAIAudio:
+    """Implements the port `Transcriber`.
+
+    Args:
+        model: The name servers with several Whisper models are asked for; speechwhisper takes any.
+    """
+
+    def __init__(self, model: str = "whisper-1") -> None:
+        self._model = model
+
+    async def transcribe(
+        self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
+    ) -> AsyncGenerator[Segment | Transcript]:
+        """Send the recording, yield segments and the transcript; see the port."""
+        async with endpoint.connection() as connection:
+            await post_audio(
+                connection,
+                endpoint,
+                _PATHS[options().task],
+                headers,
+                audio,
+                file_field="file",
+                late_fields=lambda: self._fields(options()),
+            )
+            status = await connection.response()
+            if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):
+                body = await connection.read()
+                check_transcriber_status(status, connection.headers, body)
+                yield transcript_from(json_object(body))
+                return
+            async for item in _events(connection):
+                yield item
+
+    async def probe(self, endpoint: Endpoint) -> None:
+        """Ask `/readyz`; a server without that route is there when it answers at all."""
+        async with endpoint.connection() as connection:
+            connection.send(endpoint.head("GET", "/readyz", "", 0))
+            status = await connection.response()
+            body = await connection.read()
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise UpstreamError(FailureKind.CONNECT, "Whisper is not ready")
+            slots = json_object(body).get("slots") if status == HTTPStatus.OK and body.startswith(b"{") else None
+            if isinstance(slots, int) and slots > 0:
+                endpoint.slots = slots
+
+    def _fields(self, options: TranscriptionOptions) -> list[tuple[str, str]]:
+        fields = [("model", self._model), ("response_format", "verbose_json"), ("stream", "true")]
+        if options.language and options.task == "transcribe":
+            fields.append(("language", options.language))
+        if options.prompt:
+            fields.append(("prompt", options.prompt))
+        if options.temperature is not None:
+            fields.append(("temperature", str(options.temperature)))
+        fields.append(("timestamp_granularities[]", "segment"))
+        if options.word_timestamps:
+            fields.append(("timestamp_granularities[]", "word"))
+        return fields
+
+
+async def _events(connection: Connection) -> AsyncGenerator[Segment | Transcript]:
+    parser = sse.Parser()
+    index = 0
+    done: dict[str, Any] | None = None
+    async for chunk in connection.chunks():
+        for event in _parsed(parser, chunk):
+            kind = event.get("type")
+            if kind == "transcript.text.delta" and isinstance(event.get("segment"), dict):
+                yield segment_from(event["segment"], index)
+                index += 1
+            elif kind == "transcript.text.done":
+                done = event  # the end of the answer follows at once; read, it leaves the connection fit for the next
+            elif "error" in event:
+                error = event["error"] if isinstance(event["error"], dict) else {}
+                code = error.get("code")
+                raise UpstreamError(
+                    FailureKind.BAD_AUDIO if code in {"audio_too_long", "not_audio"} else FailureKind.DIED,
+                    str(error.get("message") or "Whisper failed"),
+                    code=code if isinstance(code, str) else None,
+                )
+    if done is None:
+        raise UpstreamError(FailureKind.DIED, "Whisper's answer ended before the transcript was done")
+    yield transcript_from(done)
+
+
+def _parsed(parser: sse.Parser, chunk: bytes) -> list[dict[str, Any]]:
+    try:
+        events = parser.feed(chunk)
+    except ValueError:
+        raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's event stream is malformed") from None
+    return [json_object(event.data) for event in events if event.data != "[DONE]"]

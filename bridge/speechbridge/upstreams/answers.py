@@ -1,0 +1,108 @@
+"""Read what a pod says when it does not say 200."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST_DETAIL = 300
+_OVERFLOW_CODES = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+_OVERFLOW_WORDS = (
+    "context length",
+    "context size",
+    "context window",
+    "exceeds the available context",
+    "input length exceeds",
+)
+_AUDIO_CODES = frozenset({"not_audio", "no_audio_stream", "empty_file", "audio_too_long", "upload_too_large"})
+
+
+def json_object(text: bytes | str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UpstreamError: `bad_answer`: it is none.
+    """
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise UpstreamError(FailureKind.BAD_ANSWER, "the answer is not a JSON object")
+    return answer
+
+
+def check_transcriber_status(status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Pass a 200, raise the UpstreamError that any other answer of Whisper means."""
+    if status == HTTPStatus.OK:
+        return
+    detail, code = error_text(body)
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+        raise UpstreamError(FailureKind.BUSY, "Whisper is busy", retry_after=retry_after(headers))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise UpstreamError(FailureKind.DIED, f"Whisper answered {status}")
+    kind = (
+        FailureKind.BAD_AUDIO
+        if code in _AUDIO_CODES or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        else FailureKind.BAD_REQUEST
+    )
+    raise UpstreamError(kind, detail or f"Whisper answered {status}", code=code)
+
+
+def check_generator_status(status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Pass a 200, raise the UpstreamError that any other answer of a language model's server means."""
+    if status == HTTPStatus.OK:
+        return
+    detail, code = error_text(body)
+    raise generator_error(status, detail, code, retry_after(headers))
+
+
+def generator_error(status: int, detail: str, code: str | None, retry: float | None = None) -> UpstreamError:
+    """Classify an error of a language model's server, whether it is an answer or a line within one."""
+    if code in _OVERFLOW_CODES or any(words in detail.lower() for words in _OVERFLOW_WORDS):
+        return UpstreamError(FailureKind.OVERFLOW, detail, code=code)
+    if status == HTTPStatus.NOT_FOUND:
+        return UpstreamError(FailureKind.MODEL_MISSING, detail or "the model is not there", code=code)
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+        return UpstreamError(FailureKind.BUSY, detail or "the language model is busy", retry_after=retry)
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return UpstreamError(FailureKind.BAD_REQUEST, detail or f"it answered {status}", code=code)
+    return UpstreamError(FailureKind.DIED, detail or f"it answered {status}", code=code)
+
+
+def error_text(body: bytes) -> tuple[str, str | None]:
+    """Return message and code of an error body: OpenAI's object, Ollama's string, FastAPI's or RFC 9457's detail."""
+    try:
+        answer: Any = json.loads(body)
+    except ValueError:
+        return "", None
+    if not isinstance(answer, dict):
+        return "", None
+    error = answer.get("error", answer)
+    if isinstance(error, str):
+        return error[:_LONGEST_DETAIL], None
+    if not isinstance(error, dict):
+        return "", None
+    message = error.get("message") or error.get("detail") or ""
+    code = error.get("code") if isinstance(error.get("code"), str) else error.get("type")
+    text = message if isinstance(message, str) else json.dumps(message)
+    return text[:_LONGEST_DETAIL], code if isinstance(code, str) else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a Retry-After header asks for, in either of its forms (RFC 9110, section 10.2.3)."""
+    value = headers.get("retry-after", "")
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

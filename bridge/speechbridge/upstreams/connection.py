@@ -1,0 +1,222 @@
+"""One HTTP/1.1 connection to a pod, thin enough for the way of the audio: chunks go from socket to socket uncopied.
+
+httptools (llhttp) parses the answers. aiohttp's client does all this too, for three times the CPU per request
+(`benchmarks/README.md`), which is why the bridge has its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+import httptools
+
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_READ_AHEAD = 256 * 1024
+_LONGEST_ANSWER = 64 * 2**20
+_CONTINUE = 100
+
+
+class Connection(asyncio.Protocol):
+    """Carries one exchange at a time: `send` (once or more), then `response`, then `chunks` or `read`.
+
+    Every method that waits raises UpstreamError when the pod goes away or talks nonsense.
+    """
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._error: UpstreamError | None = None
+        self._closed = False
+        self.reused = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self._body: deque[bytes] = deque()
+        self._buffered = 0
+        self._reading_paused = False
+        self._answered = False
+        self._has_headers = False
+        self._sized = False
+        self._complete = False
+        self._keep_alive = False
+
+    # Sending.
+
+    def send(self, *data: bytes) -> None:
+        """Write bytes of the request; nothing happens on a connection that is gone: `response` tells."""
+        if self._transport is not None and not self._closed:
+            self._transport.writelines(data)
+
+    @property
+    def congested(self) -> bool:
+        """Whether the pod reads more slowly than we write; then await `drain`."""
+        return self._writable is not None
+
+    async def drain(self) -> None:
+        """Wait until the pod has read what was written, or has answered, or is gone."""
+        if self._writable is not None:
+            await self._writable
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer, or the end of the connection, has come: sending more makes no sense."""
+        return self._has_headers or self._closed or self._error is not None
+
+    # Receiving.
+
+    async def response(self) -> int:
+        """Wait for the head of the answer; return its status. `headers` has lower-case names."""
+        while not self._has_headers:
+            await self._wait()
+        return self.status
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the answer's body as it comes."""
+        while True:
+            while self._body:
+                yield self._take()
+            if self._complete:
+                return
+            await self._wait()
+
+    async def read(self) -> bytes:
+        """Return the whole body of the answer, which is bounded (64 MiB)."""
+        parts, size = [], 0
+        async for chunk in self.chunks():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > _LONGEST_ANSWER:
+                raise UpstreamError(FailureKind.BAD_ANSWER, "the answer is absurdly long")
+        return b"".join(parts)
+
+    def _take(self) -> bytes:
+        chunk = self._body.popleft()
+        self._buffered -= len(chunk)
+        if self._reading_paused and self._buffered < _READ_AHEAD // 2 and self._transport is not None:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        return chunk
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    # Between exchanges.
+
+    def release(self) -> bool:
+        """Make ready for the next exchange; False (and closed) when the connection cannot carry one."""
+        if self._closed or not self._complete or not self._keep_alive or self._body or self._writable is not None:
+            self.abort()
+            return False
+        self._reset()
+        self.reused = True
+        return True
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return self._closed
+
+    def abort(self) -> None:
+        """Close at once; a pod that is at work sees its client leave."""
+        self._closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection gives
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:  # noqa: D102
+        self._answered = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail(UpstreamError(FailureKind.BAD_ANSWER, "the answer is not HTTP"))
+            self.abort()
+        self._wake()
+
+    def eof_received(self) -> None:  # noqa: D102
+        if self._has_headers and not self._complete and not self._sized:
+            self._complete = True  # a body that ends with the connection (RFC 9112, section 6.3, item 8)
+            self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
+        self._closed = True
+        if not self._complete:
+            stale = self.reused and not self._answered
+            detail = "the connection broke" if self._answered else "the connection was closed before an answer"
+            if isinstance(exc, TimeoutError):
+                detail = "the connection timed out"
+            self._fail(UpstreamError(FailureKind.DIED, detail, stale=stale))
+        self._wake()
+
+    def pause_writing(self) -> None:  # noqa: D102
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:  # noqa: D102
+        self._unblock_writer()
+
+    # httptools.
+
+    def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
+        key = name.decode("latin-1").lower()
+        self.headers[key] = value.decode("latin-1")
+        if key in {"content-length", "transfer-encoding"}:
+            self._sized = True
+
+    def on_headers_complete(self) -> None:  # noqa: D102
+        self.status = self._parser.get_status_code()
+        if self.status == _CONTINUE:
+            self.headers.clear()
+            return
+        self._has_headers = True
+        self._keep_alive = self._parser.should_keep_alive()
+
+    def on_body(self, body: bytes) -> None:  # noqa: D102
+        self._body.append(body)
+        self._buffered += len(body)
+        if self._buffered > _READ_AHEAD and not self._reading_paused and self._transport is not None:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def on_message_complete(self) -> None:  # noqa: D102
+        self._complete = self._has_headers
+
+    # Waking those who wait.
+
+    def _fail(self, error: UpstreamError) -> None:
+        self._error = self._error or error
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            if self._error is not None and not self._body:
+                self._waiter.set_exception(self._error)
+            else:
+                self._waiter.set_result(None)
+        if self.answered:
+            self._unblock_writer()
+
+    def _unblock_writer(self) -> None:
+        if self._writable is not None:
+            if not self._writable.done():
+                self._writable.set_result(None)
+            self._writable = None

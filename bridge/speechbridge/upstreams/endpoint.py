@@ -1,0 +1,122 @@
+"""One pod: its address, its load, its idle connections."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from speechbridge.upstreams.connection import Connection
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an upstream's URL points: scheme, host, port, and a path before every route."""
+
+    host: str
+    port: int
+    path: str
+    tls: ssl.SSLContext | None
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host header."""
+        return self.host if self.port == (443 if self.tls else 80) else f"{self.host}:{self.port}"
+
+
+class Endpoint:
+    """A pod of an upstream.
+
+    Attributes:
+        address: Its IP address.
+        slots: How many requests it works on at once, or None for as many as come.
+        outstanding: How many it has in flight from this bridge.
+        aside_until: The loop's time until which it is left alone.
+        down: Whether the last attempt to connect failed.
+    """
+
+    def __init__(
+        self, origin: Origin, address: str, *, slots: int | None, connect_timeout: float, keepalive: float
+    ) -> None:
+        self.origin = origin
+        self.address = address
+        self.slots = slots
+        self.outstanding = 0
+        self.aside_until = 0.0
+        self.down = False
+        self.last_used = 0.0
+        self._connect_timeout = connect_timeout
+        self._keepalive = keepalive
+        self._idle: list[tuple[Connection, float]] = []
+        self._loop = asyncio.get_running_loop()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection for one exchange; it is kept when the exchange ended cleanly, else cut.
+
+        Raises:
+            UpstreamError: No connection came about (`connect`).
+        """
+        connection = self._pop_idle() or await self._connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.abort()
+            raise
+        if connection.release():
+            self._idle.append((connection, self._loop.time()))
+
+    async def reach(self) -> None:
+        """Make sure that a connection can be had, without asking anything; UpstreamError if not."""
+        if self._idle:
+            return
+        self._idle.append((await self._connect(), self._loop.time()))
+
+    def head(self, method: str, path: str, headers: str, length: int | None) -> bytes:
+        """Return the head of a request; without a length the body goes in chunks."""
+        framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+        return (
+            f"{method} {self.origin.path}{path} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{framing}\r\n{headers}\r\n"
+        ).encode()
+
+    def close(self) -> None:
+        """Cut the idle connections."""
+        for connection, _ in self._idle:
+            connection.abort()
+        self._idle.clear()
+
+    def _pop_idle(self) -> Connection | None:
+        now = self._loop.time()
+        while self._idle:
+            connection, since = self._idle.pop()
+            if not connection.closed and now - since < self._keepalive:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self) -> Connection:
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                _, connection = await self._loop.create_connection(
+                    Connection,
+                    self.address,
+                    self.origin.port,
+                    ssl=self.origin.tls,
+                    server_hostname=self.origin.host if self.origin.tls else None,
+                )
+        except TimeoutError:
+            raise UpstreamError(FailureKind.CONNECT, "the connection took too long") from None
+        except OSError as error:
+            detail = (
+                "the connection was refused" if isinstance(error, ConnectionRefusedError) else "it cannot be reached"
+            )
+            raise UpstreamError(FailureKind.CONNECT, detail) from error
+        else:
+            self.down = False
+            return connection
