@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ _QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Run the handler; turn what it raises into an answer; count, time and log the request."""
     service = request.app[SERVICE]
-    clock = request.loop.time
+    clock = asyncio.get_running_loop().time
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
     request[TIMELINE] = timeline = Timeline(clock)

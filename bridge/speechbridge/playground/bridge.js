@@ -68,12 +68,14 @@ async function refusal(response, requestId) {
   });
 }
 
-/** The names of the language models, the default first. */
+/** The names of the language models, the default first; none while the bridge cannot tell. */
 export async function languageModels() {
-  const response = await fetch("v1/models");
-  if (!response.ok) return [];
-  const { data } = await response.json();
-  return data.filter((model) => model.kind !== "transcription").map((model) => model.id);
+  try {
+    const { data } = await (await fetch("v1/models")).json();
+    return data.filter((model) => model.kind !== "transcription").map((model) => model.id);
+  } catch {
+    return []; // not there yet, or an error instead of a list: the bridge then chooses its default
+  }
 }
 
 /** `{ready, parts: [{name, ready, detail}]}`; the same JSON comes with 200 and with 503. */
