@@ -140,9 +140,10 @@ def show(found: Report, url: str, recording: str) -> None:
     for name, values in rows.items():
         table.add_row(name, *cells(values))
     console.print(table)
+    rates = f"{found.requests_per_second:.2f} requests/s, {found.audio_seconds_per_second:.1f} s of audio per second"
     console.print(
         f"  {found.succeeded} of {found.requests} requests succeeded in {found.wall_s:.1f} s, "
-        f"{found.concurrency} at a time: {found.requests_per_second:.2f} requests/s, {found.audio_seconds_per_second:.1f} seconds of audio per second",
+        f"{found.concurrency} at a time: {rates}",
         soft_wrap=True,
     )
     for code, count in found.errors.items():

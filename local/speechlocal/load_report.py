@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Outcome:
     """One request. Durations in seconds from its start; None for what did not happen.
 
-    `error` is the stable code of what failed, or None for a whole answer; `explanation` says it in words. `server_ms` is
-    what the service itself measured (`process_time_ms`), `audio_s` the length of the recording.
+    `error` is the stable code of what failed, or None for a whole answer; `explanation` says it in words. `server_ms`
+    is what the service itself measured (`process_time_ms`), `audio_s` the length of the recording.
     """
 
     latency_s: float

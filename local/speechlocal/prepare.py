@@ -34,9 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     for note in notes:
         console.print(f"prepare: missing: {note}", style="yellow", soft_wrap=True)
     if notes:
-        console.print(
-            "prepare: the tests that need these skip, or fail where CI is set; all others run", soft_wrap=True
-        )
+        console.print("prepare: tests that need these skip, or fail where CI is set; all others run", soft_wrap=True)
     return 0
 
 

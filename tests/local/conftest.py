@@ -1,0 +1,83 @@
+"""The whole stack, started once; and what is left of a command's processes afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from speechlocal import ollama, paths
+from speechlocal.stack import OllamaModel, Stack, plan, started_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RECORDING = paths.RECORDINGS / "austen-ill-disposed.wav"
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Whisper tiny.en, SmolLM2 and the bridge, as the demo starts them."""
+    with started_sync(plan()) as serving:
+        yield serving
+
+
+@pytest.fixture(scope="session")
+def small_ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OllamaModel]:
+    """A real Ollama with SmolLM2; skipped loudly where there is none, a failure in continuous integration."""
+    if ollama.find() is None:
+        unavailable(f"no Ollama {ollama.VERSION} on this machine; {ollama.ADVICE}")
+    with asyncio.Runner() as loop:
+        serving = ollama.serving(tmp_path_factory.mktemp("ollama"))
+        url = loop.run(serving.__aenter__())
+        try:
+            yield loop.run(ollama.create_small_model(url))
+        finally:
+            loop.run(serving.__aexit__(None, None, None))
+
+
+def unavailable(why: str) -> None:
+    """Skip with the reason; fail instead where CI is set: there nobody reads skips."""
+    if os.environ.get("CI"):
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@pytest.fixture
+def left_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Return a function that lists the commands still running of all that this test started.
+
+    They are known by the TMPDIR they inherited, wherever they are in the tree of processes.
+    """
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    mark = f"TMPDIR={tmp_path}".encode()
+
+    def listed() -> list[str]:
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if int(process.name) != os.getpid() and mark in (process / "environ").read_bytes().split(b"\0"):
+                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+        return found
+
+    return listed
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], object]], None]:
+    """Return a function that waits until a condition holds and fails the test when it does not within 30 s."""
+
+    def wait(condition: Callable[[], object], within_s: float = 30.0) -> None:
+        deadline = time.monotonic() + within_s
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {within_s:.0f} s: {condition}")
+            time.sleep(0.02)
+
+    return wait
