@@ -1,0 +1,3 @@
+module speechpipeline.dev/benchmarks/peers
+
+go 1.24

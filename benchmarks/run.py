@@ -1,0 +1,145 @@
+"""The benchmarks: what is claimed about speed and memory, measured side by side with two bridges written in Go.
+
+    python benchmarks/run.py                          everything, about five minutes on two cores
+    python benchmarks/run.py --only parts --rounds 3  CPU and latency of the bridge, half a minute
+
+Every figure is the median over rounds in which the programs take turns, so that what else the machine does hits all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import memory, parts, real, recognition, subjects, tokens
+from bench.client import ReplyError
+from bench.processes import StartError, on_cores
+from bench.programs import GoMissingError, build_go_programs
+from bench.report import Section, console, print_goals, print_section, write_json
+from bench.subjects import NotThereError
+
+from speechlocal.errors import LocalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.subjects import Stage
+
+SECTIONS = {"parts": ("parts",), "memory": ("memory",), "tokens": ("tokens",), "real": ("answers", "recognition")}
+ROUNDS = 7
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=SECTIONS, help="one section (default: all)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="turns of each (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument(
+        "--no-pin",
+        dest="pinned",
+        action="store_false",
+        help="let every program use all cores (default: the measured one has a core to itself)",
+    )
+    chosen = parser.parse_args()
+    if chosen.rounds < 1:
+        parser.error("--rounds is at least 1")
+    return chosen
+
+
+def main() -> int:
+    """Measure, print, and, in CI only, say with the exit code whether all could be run."""
+    chosen = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    out = console()
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        out.print(f"{time.monotonic() - started:5.0f} s  {text}", style="dim")
+
+    missing: list[str] = []
+    chosen_sections = [chosen.only] if chosen.only else list(SECTIONS)
+    sections: list[Section] = []
+    with tempfile.TemporaryDirectory(prefix="speechpipeline-bench-") as folder:
+        bench = Bench(subjects.stage(Path(folder), pinned=chosen.pinned), chosen.rounds, missing, say)
+        for name in (name for key in chosen_sections for name in SECTIONS[key]):
+            try:
+                section = bench.section(name)
+            except (GoMissingError, NotThereError, LocalError, StartError, ReplyError, OSError) as error:
+                missing.append(f"{name}: {error}")
+                continue
+            sections.append(section)
+            print_section(out, section)
+    print_goals(out, sections)
+    for reason in dict.fromkeys(missing):
+        out.print(f"not run: {reason}", style="yellow", markup=False)
+    if chosen.json:
+        write_json(chosen.json, sections, about(chosen))
+        out.print(f"figures: {chosen.json}")
+    out.print(f"{time.monotonic() - started:.0f} s. What the figures mean: benchmarks/README.md")
+    return 1 if missing and os.environ.get("CI") else 0
+
+
+class Bench:
+    """Runs sections; what cannot be run here is added to `missing`, with the reason."""
+
+    def __init__(self, stage: Stage, rounds: int, missing: list[str], say: Callable[[str], None]) -> None:
+        self._stage = stage
+        self._rounds = rounds
+        self._missing = missing
+        self._say = say
+
+    def section(self, name: str) -> Section:
+        """Run one section.
+
+        Raises:
+            GoMissingError, NotThereError, StartError, ReplyError: it cannot be run.
+        """
+        if name == "answers":
+            return real.measure(self._stage.unpinned(), self._go_if_there(), self._rounds, self._say)
+        if name == "recognition":
+            return recognition.measure(self._stage.unpinned(), self._rounds, self._say)
+        go = build_go_programs(self._say)
+        with ExitStack() as running:
+            running.enter_context(on_cores(set(self._stage.others)))
+            stub = running.enter_context(self._stage.start_other(subjects.stub(go)))
+            peers = [subjects.peer(go, peer, stub.url, stub.url) for peer in (subjects.PLAIN, subjects.STREAMING)]
+            bridges = [subjects.bridge(stub.url, stub.url), subjects.openai_bridge(stub.url, stub.url)]
+            if reason := subjects.why_not("speechbridge"):
+                self._missing.append(reason)
+                bridges = []
+            if name == "parts":
+                return parts.measure(self._stage, [*peers, *bridges[:1]], self._rounds, self._say)
+            if name == "memory":
+                return memory.measure(self._stage, [*peers, *bridges[:1]], self._rounds, self._say)
+            return tokens.measure(self._stage, [*peers[1:], *bridges], self._rounds, self._say)
+
+    def _go_if_there(self) -> Path | None:
+        try:
+            return build_go_programs(self._say)
+        except GoMissingError as error:
+            self._missing.append(str(error))
+            return None
+
+
+def about(chosen: argparse.Namespace) -> dict[str, str]:
+    """What a reader of the figures wants to know about their making."""
+    return {
+        "command": " ".join(["python", *sys.argv]),
+        "rounds": str(chosen.rounds),
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
