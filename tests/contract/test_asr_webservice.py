@@ -1,8 +1,10 @@
 """whisper-asr-webservice: FakeAsrWebservice against the /asr of our own speechwhisper, in what the two share.
 
 The true whisper-asr-webservice cannot be installed here: it comes as a container image, and no registry of images is in
-reach. So the shared contract (field, query, formats, media type) is held by a second implementation of it. What only the true one does is written from its source and from measurements of it, and specified at the end, for
-the fake alone: refusals in FastAPI's shape, the bare 500 that closes the connection, one job at a time with everything
+reach. So the shared contract (field, query, formats, media type) is held by a second implementation of it.
+
+What only the true one does is written from its source and from measurements of it, and specified at the end for the
+fake alone: refusals in FastAPI's shape, the bare 500 that closes the connection, one job at a time with everything
 frozen, idle connections closed after 5 s, whisperx without `text`, no health routes.
 """
 

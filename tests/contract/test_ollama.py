@@ -10,8 +10,9 @@ from contract.streams import ndjson, sse
 
 MODEL = "smollm2:135m"
 MESSAGES = [{"role": "user", "content": "Say hello."}]
-FEW_TOKENS = {"num_predict": 3, "num_ctx": 512}
-TOO_MUCH = [{"role": "user", "content": "word " * 2000}]
+SMALL = {"num_ctx": 128, "num_thread": 1}  # more threads spin against each other where the cores are shared
+FEW_TOKENS = {**SMALL, "num_predict": 3}
+TOO_MUCH = [{"role": "user", "content": "word " * 300}]
 
 METRICS = {
     "total_duration": int,
@@ -95,7 +96,7 @@ async def test_chat_streams_lines_and_the_last_one_is_done(ollama: str, http: Cl
 
 
 async def test_chat_cut_by_num_predict_says_length(ollama: str, http: ClientSession) -> None:
-    *tokens, last = await ndjson(await chat(http, ollama, options={"num_predict": 2, "num_ctx": 512}))
+    *tokens, last = await ndjson(await chat(http, ollama, options={**SMALL, "num_predict": 2}))
 
     assert len(tokens) == 2
     assert last["done_reason"] == "length"
@@ -121,12 +122,12 @@ async def test_chat_without_messages_only_loads(ollama: str, http: ClientSession
 
 
 async def test_ps_tells_the_context_of_the_last_load(ollama: str, http: ClientSession) -> None:
-    await chat(http, ollama, messages=[], options={"num_ctx": 512})
-    await chat(http, ollama, messages=[], options={"num_ctx": 768})
+    await chat(http, ollama, messages=[], options=SMALL)
+    await chat(http, ollama, messages=[], options={**SMALL, "num_ctx": 256})
     answer = await (await http.get(f"{ollama}/api/ps")).json()
 
     running = {"name": Exactly(MODEL), "model": Exactly(MODEL), "size": int, "digest": str, "details": DETAILS}
-    more = {"expires_at": str, "size_vram": int, "context_length": Exactly(768)}
+    more = {"expires_at": str, "size_vram": int, "context_length": Exactly(256)}
     assert_shape(answer, {"models": [{**running, **more}]})
 
 
@@ -145,10 +146,10 @@ async def test_unknown_model_is_not_found(ollama: str, http: ClientSession) -> N
 
 
 async def test_long_prompt_loses_its_front_silently(ollama: str, http: ClientSession) -> None:
-    *_, last = await ndjson(await chat(http, ollama, messages=TOO_MUCH, options={"num_predict": 1, "num_ctx": 512}))
+    *_, last = await ndjson(await chat(http, ollama, messages=TOO_MUCH, options={**SMALL, "num_predict": 1}))
 
     assert last["done"] is True
-    assert last["prompt_eval_count"] <= 512
+    assert last["prompt_eval_count"] <= 128
 
 
 async def test_long_prompt_is_refused_when_it_may_not_be_truncated(ollama: str, http: ClientSession) -> None:

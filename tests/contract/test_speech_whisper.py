@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, ClientSession, MultipartWriter
 
-from contract.recordings import VOICE, form
+from contract.recordings import VOICE, form, text_part
 from contract.shapes import NUMBER, Exactly, assert_shape
 from contract.streams import sse
 
@@ -24,9 +24,10 @@ SEGMENT = {
     "compression_ratio": NUMBER,
     "no_speech_prob": NUMBER,
 }
-WORD = {"word": str, "start": NUMBER, "end": NUMBER, ...: ...}
+WORD = {"word": str, "start": NUMBER, "end": NUMBER}
 HEARD = {"language": Exactly("en"), "duration": NUMBER, "speech_seconds": NUMBER, "transcribed_seconds": NUMBER}
-WHOLE = {"text": str, **HEARD, "segments": [SEGMENT], "usage": USAGE}
+BRIEF = {"task": Exactly("transcribe"), "text": str, **HEARD, "usage": USAGE}
+WHOLE = {**BRIEF, "segments": [SEGMENT]}
 
 
 async def transcribe(http: ClientSession, url: str, /, content: bytes | None = None, **fields: str) -> ClientResponse:
@@ -37,9 +38,18 @@ def error(code: str, kind: str = "invalid_request_error") -> dict[str, Any]:
     return {"error": {"message": str, "type": Exactly(kind), "param": (str, type(None)), "code": Exactly(code)}}
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-async def test_probes_answer(speech_whisper: str, http: ClientSession, path: str) -> None:
-    assert (await http.get(f"{speech_whisper}{path}")).status == 200
+async def test_health_is_a_word(speech_whisper: str, http: ClientSession) -> None:
+    answer = await http.get(f"{speech_whisper}/healthz")
+
+    assert (answer.status, await answer.text()) == (200, "OK")
+
+
+async def test_readiness_tells_the_slots(speech_whisper: str, http: ClientSession) -> None:
+    answer = await http.get(f"{speech_whisper}/readyz")
+
+    assert answer.status == 200
+    slots = {"slots": Exactly(1), "slots_busy": Exactly(0)}
+    assert_shape(await answer.json(), {"status": Exactly("ready"), "model": Exactly("tiny.en"), **slots})
 
 
 async def test_models(speech_whisper: str, http: ClientSession) -> None:
@@ -54,13 +64,13 @@ async def test_json_is_the_default(speech_whisper: str, http: ClientSession) -> 
 
     assert answer.status == 200
     assert answer.content_type == "application/json"
-    assert_shape(await answer.json(), {"text": str, "usage": USAGE})
+    assert_shape(await answer.json(), BRIEF)
 
 
 async def test_verbose_json(speech_whisper: str, http: ClientSession) -> None:
     answer = await transcribe(http, speech_whisper, response_format="verbose_json")
 
-    assert_shape(await answer.json(), {"task": Exactly("transcribe"), **WHOLE})
+    assert_shape(await answer.json(), WHOLE)
 
 
 async def test_verbose_json_has_words_when_asked(speech_whisper: str, http: ClientSession) -> None:
@@ -71,13 +81,18 @@ async def test_verbose_json_has_words_when_asked(speech_whisper: str, http: Clie
 
 
 @pytest.mark.parametrize(
-    ("response_format", "sign"), [("text", ""), ("srt", "00:00:00,000 --> "), ("vtt", "WEBVTT\n\n")]
+    ("wanted", "media_type", "sign"),
+    [
+        ("text", "text/plain", "\n"),
+        ("srt", "text/plain", "00:00:00,000 --> "),
+        ("vtt", "text/vtt", "WEBVTT\n\n"),
+    ],
 )
-async def test_text_formats(speech_whisper: str, http: ClientSession, response_format: str, sign: str) -> None:
-    answer = await transcribe(http, speech_whisper, response_format=response_format)
+async def test_text_formats(speech_whisper: str, http: ClientSession, wanted: str, media_type: str, sign: str) -> None:
+    answer = await transcribe(http, speech_whisper, response_format=wanted)
 
     assert answer.status == 200
-    assert answer.content_type.startswith("text/")
+    assert answer.headers["Content-Type"] == f"{media_type}; charset=utf-8"
     assert sign in await answer.text()
 
 
@@ -86,7 +101,8 @@ async def test_stream_has_a_delta_per_segment_and_one_done(speech_whisper: str, 
     (*deltas, done), _ = await sse(answer)
 
     assert answer.status == 200
-    assert answer.content_type == "text/event-stream"
+    assert answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+    assert answer.headers["X-Accel-Buffering"] == "no"
     assert_shape(deltas, [{"type": Exactly("transcript.text.delta"), "delta": str, "segment": SEGMENT}])
     assert_shape(done, {"type": Exactly("transcript.text.done"), **WHOLE})
     assert "".join(delta["delta"] for delta in deltas).strip() == done["text"].strip()
@@ -94,13 +110,14 @@ async def test_stream_has_a_delta_per_segment_and_one_done(speech_whisper: str, 
 
 async def test_stream_has_words_when_asked(speech_whisper: str, http: ClientSession) -> None:
     fields = {"stream": "true", "timestamp_granularities[]": "word"}
-    (*_, done), _ = await sse(await transcribe(http, speech_whisper, None, **fields))
+    (*deltas, done), _ = await sse(await transcribe(http, speech_whisper, None, **fields))
 
+    assert_shape([delta["segment"]["words"] for delta in deltas], [[{**WORD, "probability": NUMBER}]])
     assert_shape(done["words"], [WORD])
 
 
 async def test_form_without_a_file_is_refused(speech_whisper: str, http: ClientSession) -> None:
-    answer = await http.post(f"{speech_whisper}/v1/audio/transcriptions", data=form("other"))
+    answer = await http.post(f"{speech_whisper}/v1/audio/transcriptions", data=text_part("prompt"))
 
     assert answer.status == 400
     assert_shape(await answer.json(), error("no_file"))
@@ -125,6 +142,27 @@ async def test_unknown_model_is_not_found(speech_whisper: str, http: ClientSessi
 
     assert answer.status == 404
     assert_shape(await answer.json(), error("unknown_model"))
+
+
+async def test_english_only_model_cannot_translate(speech_whisper: str, http: ClientSession) -> None:
+    answer = await http.post(f"{speech_whisper}/v1/audio/translations", data=form("file"))
+
+    assert answer.status == 400
+    assert_shape(await answer.json(), error("unsupported_task"))
+
+
+async def test_unknown_language_is_refused(speech_whisper: str, http: ClientSession) -> None:
+    answer = await transcribe(http, speech_whisper, language="klingon")
+
+    assert answer.status == 400
+    assert_shape(await answer.json(), error("unknown_language"))
+
+
+async def test_unknown_route_is_not_found(speech_whisper: str, http: ClientSession) -> None:
+    answer = await http.get(f"{speech_whisper}/v1/nothing")
+
+    assert answer.status == 404
+    assert_shape(await answer.json(), error("not_found"))
 
 
 async def test_unknown_format_is_refused(speech_whisper: str, http: ClientSession) -> None:

@@ -1,6 +1,5 @@
 """Ollama 0.17.4 as a bridge's generator meets it; messages and fields as in its server/routes.go and api/types.go."""
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from fakes.ollama_models import Model, now
 from fakes.ollama_openai import openai_error, openai_reply, to_native
 from fakes.openai_chat import REPLY, count_tokens
 from fakes.received import Received
-from fakes.sending import Reply
+from fakes.sending import Reply, wire
 from fakes.server import FakeUpstream
 
 VERSION = "0.17.4"
@@ -191,14 +190,14 @@ class FakeOllama(FakeUpstream):
     ) -> AsyncIterator[bytes]:
         for index, token in enumerate(said):
             if isinstance(fault, StreamError) and index == fault.after:
-                yield _ndjson({"error": fault.message})
+                yield wire({"error": fault.message}) + b"\n"
                 return
             if isinstance(fault, EndsEarly) and index == fault.after:
                 return
             await self.at(Point.BETWEEN_TOKENS if index else Point.BEFORE_FIRST_TOKEN)
-            yield _ndjson(ask.line(token))
+            yield wire(ask.line(token)) + b"\n"
         await self.at(Point.BEFORE_LAST_LINE)
-        yield _ndjson(last)
+        yield wire(last) + b"\n"
 
 
 def _metrics(prompt: int, said: int, load_ns: int) -> dict[str, int]:
@@ -214,13 +213,9 @@ def _metrics(prompt: int, said: int, load_ns: int) -> dict[str, int]:
     return {name: number for name, number in numbers.items() if number}
 
 
-def _ndjson(data: dict[str, Any]) -> bytes:
-    return f"{json.dumps(data)}\n".encode()
-
-
 def _reply(data: object) -> Reply:
-    return Reply(json.dumps(data).encode(), content_type="application/json; charset=utf-8")
+    return Reply(wire(data), content_type="application/json; charset=utf-8")
 
 
 def _error(status: int, message: str) -> Reply:
-    return Reply(json.dumps({"error": message}).encode(), status, "application/json; charset=utf-8")
+    return Reply(wire({"error": message}), status, "application/json; charset=utf-8")

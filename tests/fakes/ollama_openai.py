@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fakes.sending import Reply
+from fakes.sending import Reply, event, wire
 
 CREATED = 1764000000
 ID = "chatcmpl-417"
@@ -32,13 +32,13 @@ def openai_reply(native: Reply, body: dict[str, Any]) -> Reply:
     answer = json.loads(native.body)
     choice = {"index": 0, "message": answer["message"], "finish_reason": answer["done_reason"]}
     frame = _frame(answer["model"], "chat.completion")
-    return Reply(json.dumps({**frame, "choices": [choice], "usage": _usage(answer)}).encode())
+    return Reply(wire({**frame, "choices": [choice], "usage": _usage(answer)}))
 
 
 def openai_error(status: int, message: str) -> Reply:
     """The status is kept, but every error is called an `api_error`."""
     error = {"message": message, "type": "api_error", "param": None, "code": None}
-    return Reply(json.dumps({"error": error}).encode(), status)
+    return Reply(wire({"error": error}), status)
 
 
 async def _events(lines: AsyncIterator[bytes], *, with_usage: bool) -> AsyncIterator[bytes]:
@@ -48,11 +48,11 @@ async def _events(lines: AsyncIterator[bytes], *, with_usage: bool) -> AsyncIter
         # an error line has neither message nor done_reason: what is left of it is an empty chunk without a model
         delta = answer.get("message", {"role": "assistant", "content": ""})
         choice = {"index": 0, "delta": delta, "finish_reason": answer.get("done_reason")}
-        yield _event({**frame, "choices": [choice]})
+        yield event({**frame, "choices": [choice]})
         if not answer.get("done"):
             continue
         if with_usage:
-            yield _event({**frame, "choices": [], "usage": _usage(answer)})
+            yield event({**frame, "choices": [], "usage": _usage(answer)})
         yield b"data: [DONE]\n\n"
 
 
@@ -63,7 +63,3 @@ def _frame(model: str, kind: str) -> dict[str, Any]:
 def _usage(answer: dict[str, Any]) -> dict[str, int]:
     prompt, completion = answer.get("prompt_eval_count", 0), answer.get("eval_count", 0)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-
-
-def _event(data: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(data)}\n\n".encode()

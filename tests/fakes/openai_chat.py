@@ -1,14 +1,13 @@
 """llama.cpp's server as a bridge's OpenAI generator meets it (shapes recorded from xllamacpp 2026.10)."""
 
 import itertools
-import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, ClassVar
 
 from fakes.faults import EndsEarly, Fault, StreamError
 from fakes.gates import Point
 from fakes.received import Received
-from fakes.sending import Reply
+from fakes.sending import Reply, event, wire
 from fakes.server import FakeUpstream
 
 REPLY = ("The", " speaker", " describes", " a", " cold", "-hearted", " man", ".")
@@ -102,21 +101,21 @@ class FakeOpenAIChat(FakeUpstream):
     ) -> AsyncIterator[bytes]:
         chunk = {**frame, "object": "chat.completion.chunk"}
         await self.at(Point.BEFORE_FIRST_TOKEN)
-        yield _event({"choices": [_choice({"role": "assistant", "content": None})], **chunk})
+        yield event({"choices": [_choice({"role": "assistant", "content": None})], **chunk})
         for index, token in enumerate(said):
             if isinstance(fault, StreamError) and index == fault.after:
-                yield _event({"error": {"code": 500, "message": fault.message, "type": "server_error"}})
+                yield event({"error": {"code": 500, "message": fault.message, "type": "server_error"}})
                 return
             if isinstance(fault, EndsEarly) and index == fault.after:
                 return
             if index:
                 await self.at(Point.BETWEEN_TOKENS)
-            yield _event({"choices": [_choice({"content": token})], **chunk})
+            yield event({"choices": [_choice({"content": token})], **chunk})
         await self.at(Point.BEFORE_LAST_LINE)
         timings = {} if usage else {"timings": _TIMINGS}
-        yield _event({"choices": [_choice({}, finish)], **chunk, **timings})
+        yield event({"choices": [_choice({}, finish)], **chunk, **timings})
         if usage:
-            yield _event({"choices": [], **chunk, "usage": usage, "timings": _TIMINGS})
+            yield event({"choices": [], **chunk, "usage": usage, "timings": _TIMINGS})
         yield b"data: [DONE]\n\n"
 
 
@@ -152,17 +151,11 @@ def _choice(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
     return {"finish_reason": finish, "index": 0, "delta": delta}
 
 
-def _event(data: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(data)}\n\n".encode()
-
-
 def _reply(data: object) -> Reply:
-    return Reply(
-        json.dumps(data).encode(), content_type="application/json; charset=utf-8", headers={"Server": "llama.cpp"}
-    )
+    return Reply(wire(data), content_type="application/json; charset=utf-8", headers={"Server": "llama.cpp"})
 
 
 def _error(status: int, message: str, kind: str, **more: int) -> Reply:
-    body = json.dumps({"error": {"code": status, "message": message, "type": kind, **more}}).encode()
+    body = wire({"error": {"code": status, "message": message, "type": kind, **more}})
     headers = {"Server": "llama.cpp"}
     return Reply(body, status, "application/json; charset=utf-8", headers, announce_close=True)

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs
 
 from aiohttp import BodyPartReader, hdrs, web
 
@@ -67,6 +68,8 @@ async def read_body(request: web.Request, received: Received) -> AsyncIterator[N
             yield
         return
     data = await request.read()
+    if request.content_type == "application/x-www-form-urlencoded":
+        received.form = parse_qs(data.decode(errors="replace"))
     received.body_size = len(data)
     try:
         received.json = json.loads(data) if data else None

@@ -1,6 +1,7 @@
 """How a fake's answer gets onto the wire, and how a fault spoils it on the way."""
 
 import asyncio
+import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Mapping
@@ -21,10 +22,22 @@ class Reply:
     status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    early_head: bool = False
+    """Send the head before there is a body to send."""
     announce_close: bool = False
     """Send `Connection: close`, then close."""
     hang_up: bool = False
     """Close after the answer without having said so."""
+
+
+def wire(data: object) -> bytes:
+    """JSON as these servers write it: UTF-8 as it is, not escaped."""
+    return json.dumps(data, ensure_ascii=False).encode()
+
+
+def event(data: object) -> bytes:
+    """A server-sent event of one line."""
+    return b"data: " + wire(data) + b"\n\n"
 
 
 class ConnectionGoneError(Exception):
@@ -36,9 +49,11 @@ def canned(fault: Answer) -> Reply:
 
 
 async def send(request: web.Request, received: Received, reply: Reply, fault: Fault | None) -> web.StreamResponse:
-    """Send the reply as `fault` lets it; its head goes out with the first piece of the body, as gin's does."""
+    """Send the reply as `fault` lets it; its head goes out with the first piece of the body, or early."""
     response = _head(reply)
     received.status = reply.status
+    if reply.early_head:
+        await response.prepare(request)
     sent = 0
     async for piece in _pieces(reply.body, fault):
         chunk = piece[: fault.after - sent] if isinstance(fault, CutAnswer) else piece

@@ -1,6 +1,5 @@
 """The OpenAI door of this project's own Whisper server."""
 
-import json
 import math
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +8,7 @@ from fakes import transcripts
 from fakes.faults import EndsEarly, Fault, StreamError
 from fakes.gates import Point
 from fakes.received import Received
-from fakes.sending import Reply
+from fakes.sending import Reply, event, wire
 from fakes.server import FakeUpstream
 from fakes.transcripts import SPEECH, Transcript
 from fakes.whisper import PLAIN, looks_like_audio
@@ -19,7 +18,7 @@ class FakeSpeechWhisper(FakeUpstream):
     """Answers json, text, srt, vtt, verbose_json and streams; errors in OpenAI's shape.
 
     `concurrency` jobs run at once; one more is refused with 503 and `Retry-After` before its body is read. `ready` is
-    what /readyz tells. Between segments of a stream the token gates hold.
+    what /readyz tells; a `model` called `*.en` knows only English. Between segments of a stream the token gates hold.
     """
 
     def __init__(
@@ -43,12 +42,14 @@ class FakeSpeechWhisper(FakeUpstream):
         return received.path in {"/v1/audio/transcriptions", "/v1/audio/translations"}
 
     def refuses(self, received: Received) -> Reply | None:
-        busy = sum(1 for other in self.work if other is not received and other.finished is None)
-        if not self.is_work(received) or busy < self.concurrency:
+        if not self.is_work(received) or self._busy(besides=received) < self.concurrency:
             return None
         reply = _openai_error(503, "all slots are busy", "busy", "server_error")
         reply.headers = {"Retry-After": str(self.retry_after)}
         return reply
+
+    def _busy(self, besides: Received | None = None) -> int:
+        return sum(1 for other in self.work if other is not besides and other.finished is None)
 
     def broken_form(self) -> Reply:
         return _openai_error(400, "the multipart body cannot be parsed", "bad_multipart")
@@ -56,18 +57,35 @@ class FakeSpeechWhisper(FakeUpstream):
     async def answer(self, received: Received, fault: Fault | None) -> Reply:
         match received.path:
             case "/healthz":
-                return _reply({"status": "ok"})
+                return Reply(b"OK", content_type=PLAIN)
             case "/readyz":
-                return _reply({"status": "ready"}) if self.ready else _reply({"status": "loading"}, 503)
+                return self._readiness()
             case "/v1/models":
-                model = {"id": self.model, "object": "model", "created": 1764000000, "owned_by": "speechwhisper"}
+                model = {"id": self.model, "object": "model", "created": 0, "owned_by": "speechwhisper"}
                 return _reply({"object": "list", "data": [model]})
             case "/v1/audio/transcriptions" | "/v1/audio/translations":
                 return self._invalid(received) or self._transcription(received, fault)
             case _:
                 return _openai_error(404, f"no such route: {received.path}", "not_found")
 
+    def _readiness(self) -> Reply:
+        body = {"status": "ready" if self.ready else "stopping", "model": self.model}
+        return _reply({**body, "slots": self.concurrency, "slots_busy": self._busy()}, 200 if self.ready else 503)
+
     def _invalid(self, received: Received) -> Reply | None:
+        model, language = received.value("model"), received.value("language")
+        english_only = self.model.endswith(".en")
+        if english_only and received.path.endswith("/translations"):
+            return _openai_error(400, "this model knows only English and cannot translate", "unsupported_task")
+        if model not in {None, "", self.model, "whisper-1"}:
+            return _openai_error(404, f"the model {model!r} is not here", "unknown_model", param="model")
+        if language and language != "en" and (english_only or len(language) > 2):
+            return _openai_error(400, f"unknown language {language!r}", "unknown_language", param="language")
+        if received.value("response_format") not in {None, "", "json", "text", "srt", "vtt", "verbose_json"}:
+            return _openai_error(400, "unknown response_format", "bad_field", param="response_format")
+        return self._bad_audio(received)
+
+    def _bad_audio(self, received: Received) -> Reply | None:
         audio = received.audio
         if audio is None or audio.field != "file":
             return _openai_error(400, "the field `file` is missing", "no_file", param="file")
@@ -75,68 +93,73 @@ class FakeSpeechWhisper(FakeUpstream):
             return _openai_error(400, "the file is empty", "empty_file", param="file")
         if not (self.accepts_anything or looks_like_audio(audio.head)):
             return _openai_error(400, "the file is not audio that can be decoded", "not_audio", param="file")
-        if received.value("model") not in {None, "", self.model, "whisper-1"}:
-            return _openai_error(404, f"unknown model {received.value('model')!r}", "unknown_model", param="model")
         return None
 
     def _transcription(self, received: Received, fault: Fault | None) -> Reply:
         if received.value("stream") in {"true", "1"}:
-            headers = {"Cache-Control": "no-cache"}
-            return Reply(self._events(received, fault), content_type="text/event-stream", headers=headers)
-        wanted = received.value("response_format") or "json"
-        text = self.transcript.text.strip()
-        plain = {
-            "text": f"{text}\n",
-            "srt": "".join(transcripts.srt(self.transcript)),
-            "vtt": "".join(transcripts.vtt(self.transcript)),
-        }
-        if wanted in plain:
-            return Reply(plain[wanted].encode(), content_type=PLAIN)
-        if wanted == "json":
-            return _reply({"text": text, "usage": self._usage()})
-        if wanted == "verbose_json":
-            task = "translate" if received.path.endswith("translations") else "transcribe"
-            return _reply({"task": task, "text": text, **self._details(received)})
-        return _openai_error(400, f"unknown response_format {wanted!r}", "bad_field", param="response_format")
-
-    def _usage(self) -> dict[str, Any]:
-        return {"type": "duration", "seconds": math.ceil(self.transcript.duration)}
-
-    def _details(self, received: Received) -> dict[str, Any]:
+            headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+            events = self._events(received, fault)
+            return Reply(events, content_type="text/event-stream; charset=utf-8", headers=headers, early_head=True)
         heard = self.transcript
-        details: dict[str, Any] = {
+        match received.value("response_format"):
+            case "text":
+                return Reply(f"{heard.text.strip()}\n".encode(), content_type=PLAIN)
+            case "srt":
+                return Reply("".join(transcripts.srt(heard)).encode(), content_type=PLAIN)
+            case "vtt":
+                return Reply("".join(transcripts.vtt(heard)).encode(), content_type="text/vtt; charset=utf-8")
+            case "verbose_json":
+                return _reply(self._verbose(received))
+            case _:
+                return _reply(self._brief(received))
+
+    def _brief(self, received: Received) -> dict[str, Any]:
+        heard = self.transcript
+        return {
+            "text": heard.text.strip(),
+            "task": "translate" if received.path.endswith("/translations") else "transcribe",
             "language": received.value("language") or heard.language,
             "duration": heard.duration,
             "speech_seconds": round(sum(segment.end - segment.start for segment in heard.segments), 3),
             "transcribed_seconds": heard.duration,
-            "segments": [transcripts.segment_object(index, segment) for index, segment in enumerate(heard.segments)],
-            "usage": self._usage(),
+            "usage": {"type": "duration", "seconds": math.ceil(heard.duration)},
         }
-        if "word" in received.form.get("timestamp_granularities[]", []):
-            details["words"] = [word for segment in heard.segments for word in transcripts.words(segment)]
-        return details
+
+    def _verbose(self, received: Received) -> dict[str, Any]:
+        body = self._brief(received)
+        body["segments"] = [self._segment(index, received) for index in range(len(self.transcript.segments))]
+        if _wants_words(received):
+            words = [word for segment in self.transcript.segments for word in transcripts.words(segment)]
+            body["words"] = [
+                {"word": word["word"].strip(), "start": word["start"], "end": word["end"]} for word in words
+            ]
+        return body
+
+    def _segment(self, index: int, received: Received) -> dict[str, Any]:
+        segment = self.transcript.segments[index]
+        described = transcripts.segment_object(index, segment)
+        return {**described, "words": transcripts.words(segment)} if _wants_words(received) else described
 
     async def _events(self, received: Received, fault: Fault | None) -> AsyncIterator[bytes]:
         for index, segment in enumerate(self.transcript.segments):
             if isinstance(fault, StreamError) and index == fault.after:
-                yield _event({"type": "error", "error": {"message": fault.message, "code": "internal_error"}})
+                yield event({"type": "error", "error": {"message": fault.message, "code": "internal"}})
                 return
             if isinstance(fault, EndsEarly) and index == fault.after:
                 return
             await self.at(Point.BETWEEN_TOKENS if index else Point.BEFORE_FIRST_TOKEN)
-            described = transcripts.segment_object(index, segment)
-            yield _event({"type": "transcript.text.delta", "delta": segment.text, "segment": described})
+            described = self._segment(index, received)
+            yield event({"type": "transcript.text.delta", "delta": segment.text, "segment": described})
         await self.at(Point.BEFORE_LAST_LINE)
-        text = self.transcript.text.strip()
-        yield _event({"type": "transcript.text.done", "text": text, **self._details(received)})
+        yield event({"type": "transcript.text.done", **self._verbose(received)})
 
 
-def _event(data: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(data)}\n\n".encode()
+def _wants_words(received: Received) -> bool:
+    return "word" in received.form.get("timestamp_granularities[]", [])
 
 
 def _reply(data: object, status: int = 200) -> Reply:
-    return Reply(json.dumps(data).encode(), status)
+    return Reply(wire(data), status)
 
 
 def _openai_error(
