@@ -191,8 +191,8 @@ class Page:
             async with asyncio.timeout(seconds):
                 await self.evaluate(watch)
         except TimeoutError:
-            shown = await self.evaluate("document.body.innerText")
-            pytest.fail(f"Not within {seconds} s: {condition}\nComplaints: {self.complaints}\nThe page shows:\n{shown}")
+            shown = await self.text("section")
+            pytest.fail(f"Not within {seconds} s: {condition}\nComplaints: {self.complaints}\nThe result on the page:\n{shown}")
 
     async def text(self, selector: str) -> str:
         """What a reader sees of the element; empty when it is hidden."""
