@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,9 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     await web.TCPSite(runner, settings.server_host, settings.server_port, backlog=1024).start()
     _settle_garbage_collector()
+    # The loop would note each async generator in a weak set, to close them all when it ends: ours are closed by those
+    # who use them (`aclosing`), and a request has a dozen.
+    sys.set_asyncgen_hooks(firstiter=None)
     port = runner.addresses[0][1]
     logs.logger.info("serving", extra={"fields": {"port": port, **_described(settings)}})
     await stop.wait()

@@ -5,7 +5,7 @@ Labels are bounded: `model` takes at most 32 names and then `other`; callers can
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,32 @@ from prometheus_client import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _BYTES = tuple(float(4**power) for power in range(5, 15))  # 1 KiB to 256 MiB
 _FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _MOST_MODELS = 32
+_STAGE_OUTCOMES = ("ok", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The metrics of a stage and a model, looked up once: this is done for every request."""
+
+    in_flight: Gauge
+    seconds: dict[str, Histogram]
+
+    def enter(self) -> float:
+        """Count one in; return when that was, for `leave`."""
+        self.in_flight.inc()
+        return perf_counter()
+
+    def leave(self, entered: float, error: BaseException | None) -> None:
+        """Count one out, by how it ended."""
+        outcome = "ok" if error is None else "failed" if isinstance(error, Exception) else "cancelled"
+        self.in_flight.dec()
+        self.seconds[outcome].observe(perf_counter() - entered)
 
 
 class Metrics:
@@ -36,6 +56,7 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._models: set[str] = set()
+        self._stages: dict[tuple[str, str], Stage] = {}
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"speechbridge_{name}", text, labels, registry=registry)
@@ -63,7 +84,7 @@ class Metrics:
         self.first_token_seconds = histogram(
             "time_to_first_token_seconds", "From the start of a request to the first token of the answer", "model"
         )
-        self.in_flight = gauge("in_flight", "Requests now in a stage: transcribe or generate", "stage")
+        self.in_flight = gauge("in_flight", "Requests now in a stage: queue, transcribe or generate", "stage")
         self.queue_depth = gauge("queue_depth", "Requests now waiting: for a turn (admission) or for a pod", "queue")
         self.audio_waiting = gauge("audio_waiting_seconds", "Audio that waits for a Whisper pod now")
         self.audio = counter("audio_seconds_total", "Audio transcribed")
@@ -77,21 +98,13 @@ class Metrics:
         )
         self.pods = gauge("upstream_pods", "Pods that the upstream's name resolves to", "upstream")
 
-    @contextmanager
-    def stage(self, name: str, model: str = "") -> Iterator[None]:
-        """Measure a stage: its duration by outcome (ok, failed, cancelled), and how many are in it."""
-        outcome = "cancelled"
-        started = perf_counter()
-        self.in_flight.labels(name).inc()
-        try:
-            yield
-            outcome = "ok"
-        except Exception:
-            outcome = "failed"
-            raise
-        finally:
-            self.in_flight.labels(name).dec()
-            self.stage_seconds.labels(name, outcome, model).observe(perf_counter() - started)
+    def stage(self, name: str, model: str = "") -> Stage:
+        """Return what measures a stage: its duration by outcome (ok, failed, cancelled), and how many are in it."""
+        key = (name, model)
+        if key not in self._stages:
+            seconds = {outcome: self.stage_seconds.labels(name, outcome, model) for outcome in _STAGE_OUTCOMES}
+            self._stages[key] = Stage(self.in_flight.labels(name), seconds)
+        return self._stages[key]
 
     def follow(self, gauge: Gauge, read: Callable[[], float], *labels: str) -> None:
         """Let a gauge read its value when it is scraped."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from speechbridge.transcribers import Transcript
 from speechbridge.upstreams.failures import UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from speechbridge.admission import Backlog
     from speechbridge.audio import Audio
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from speechbridge.tracing import Timeline
     from speechbridge.transcribers import Segment, Transcriber, TranscriptionOptions
     from speechbridge.upstreams.endpoint import Endpoint
-    from speechbridge.upstreams.pool import Pool
+    from speechbridge.upstreams.pool import Lease, Pool
     from speechbridge.warming import Warmer
+
+
+_UPSTREAMS: dict[Stage, str] = {"transcribe": "whisper", "generate": "llm"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,49 @@ class Patience:
 
     hold: float
     queue: float
+
+
+class _Pod:
+    """A pod lent for one try of a stage: the wait for it and the work on it are measured, its failure is counted."""
+
+    __slots__ = ("_attempts", "_entered", "_label", "_lease", "_metrics", "_name", "_stage", "_timeline")
+
+    def __init__(
+        self, lease: Lease, name: Stage, metrics: Metrics, label: str, attempts: Attempts, timeline: Timeline
+    ) -> None:
+        self._lease = lease
+        self._name = name
+        self._metrics = metrics
+        self._label = label
+        self._attempts = attempts
+        self._timeline = timeline
+
+    async def __aenter__(self) -> Endpoint:
+        queue = self._metrics.stage("queue", self._label)
+        asked, error = queue.enter(), None
+        begun = self._timeline.clock()
+        try:
+            endpoint = await self._lease.__aenter__()
+        except BaseException as failure:
+            error = failure
+            self._count(failure)
+            raise
+        finally:
+            queue.leave(asked, error)
+            self._timeline.queued += self._timeline.clock() - begun
+        self._attempts.endpoint = endpoint
+        self._stage = self._metrics.stage(self._name, self._label)
+        self._entered = self._stage.enter()
+        return endpoint
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        self._stage.leave(self._entered, error)
+        self._count(error)
+        await self._lease.__aexit__(kind, error)
+
+    def _count(self, error: BaseException | None) -> None:
+        if isinstance(error, UpstreamError):
+            self._metrics.upstream_failures.labels(_UPSTREAMS[self._name], error.kind).inc()
 
 
 class Pipeline:
@@ -92,7 +138,7 @@ class Pipeline:
             await audio.settle()
             try:
                 with self._backlog.entry(seconds_of(audio, call.expected_size)) as at_work:
-                    async with self._pod("transcribe", self.whisper, attempts, call) as endpoint:
+                    async with self._pod("transcribe", attempts, call) as endpoint:
                         at_work()
                         call.timeline.transcribing = self._clock()
                         items = self.transcriber.transcribe(endpoint, audio, options, call.headers)
@@ -132,7 +178,7 @@ class Pipeline:
         while True:
             try:
                 reader = self.warmer.reader(model, prompt)
-                async with self._pod("generate", self.llm, attempts, call, label, reader) as endpoint:
+                async with self._pod("generate", attempts, call, label, reader) as endpoint:
                     items = self.generator.generate(endpoint, model, messages, call.headers)
                     async with aclosing(items):
                         async for item in items:
@@ -164,7 +210,7 @@ class Pipeline:
         while True:
             try:
                 async with (
-                    self._pod("generate", self.llm, attempts, call, label) as endpoint,
+                    self._pod("generate", attempts, call, label) as endpoint,
                     aclosing(forward(endpoint, request, call.headers)) as items,
                 ):
                     async for item in items:
@@ -175,29 +221,17 @@ class Pipeline:
                 if sent or not attempts.again(error):
                     raise self._problem("generate", error) from None
 
-    @asynccontextmanager
-    async def _pod(
+    def _pod(
         self,
         stage: Stage,
-        pool: Pool,
         attempts: Attempts,
         call: Call,
         label: str = "",
         prefer: Endpoint | None = None,
-    ) -> AsyncIterator[Endpoint]:
-        """Lend a pod for one try; measure the wait for it and the work on it, count its failure."""
-        asked = self._clock()
-        try:
-            async with pool.lease(avoid=attempts.failed, prefer=prefer) as endpoint:
-                waited = self._clock() - asked
-                call.timeline.queued += waited
-                self._metrics.stage_seconds.labels("queue", "ok", label).observe(waited)
-                attempts.endpoint = endpoint
-                with self._metrics.stage(stage, label):
-                    yield endpoint
-        except UpstreamError as error:
-            self._metrics.upstream_failures.labels("whisper" if stage == "transcribe" else "llm", error.kind).inc()
-            raise
+    ) -> _Pod:
+        pool = self.whisper if stage == "transcribe" else self.llm
+        lease = pool.lease(avoid=attempts.failed, prefer=prefer)
+        return _Pod(lease, stage, self._metrics, label, attempts, call.timeline)
 
     def _attempts(self) -> Attempts:
         return Attempts(self._patience.hold, self._patience.queue, self._clock)

@@ -82,10 +82,18 @@ class Spool:
         self._file.seek(0, 2)
         self._file.write(data)
 
-    async def read(self) -> AsyncIterator[bytes]:
-        """Yield everything kept, from the start."""
-        for chunk in self._chunks:
-            yield chunk
+    @property
+    def in_memory(self) -> tuple[bytes, ...]:
+        """What was kept first, in memory."""
+        return tuple(self._chunks)
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether there is more than `in_memory`."""
+        return bool(self._on_disk or self._pending)
+
+    async def overflow(self) -> AsyncIterator[bytes]:
+        """Yield what was kept after `in_memory` was full."""
         if self._file is not None:
             at = 0
             while at < self._on_disk:

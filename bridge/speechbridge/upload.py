@@ -98,6 +98,11 @@ class Upload:
         self._text_size = 0
 
     @property
+    def complete(self) -> bool:
+        """Whether all of the form has come."""
+        return self._form_done
+
+    @property
     def size(self) -> int | None:
         """Bytes of audio, or None while they still come."""
         return self.received if self._audio_done else None
@@ -130,8 +135,11 @@ class Upload:
             FellBehind: The sender paused, or is too slow to be let through unkept; `settle`, then start again.
             Problem: What the sender did wrong.
         """
-        async for chunk in self._spool.read():
+        for chunk in self._spool.in_memory:
             yield chunk
+        if self._spool.overflowed:
+            async for chunk in self._spool.overflow():
+                yield chunk
         while not self._audio_done:
             chunks = await self._pull(self._rules.lag if self.replayable else self._rules.stall_timeout)
             if self.replayable and not self._spool.keep(chunks):

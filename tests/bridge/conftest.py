@@ -1,12 +1,14 @@
 """The bridge under test, in this process, with fakes for upstreams."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 from aiohttp import web
 from fakes.ollama import FakeOllama
 from fakes.openai_chat import FakeOpenAIChat
@@ -67,6 +69,11 @@ def wav(seconds: float = 1.0, rate: int = 16_000) -> bytes:
 
 
 WAV = wav()
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The event loop that production has."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -37,11 +37,12 @@ async def process(request: web.Request) -> web.StreamResponse:
     stream = EventStream(request)
     try:
         async with admitted(request) as service, uploaded(request, service) as upload:
-            question(upload)  # what is wrong with the fields that came first is said before the recording is read
+            form = _Form(request, upload)
+            form.read()  # what is wrong with the fields that came first is said before the recording is read
             await upload.settle()
-            events = wants_events(request, upload)
+            events = form.decide_on_events()
             call = call_of(request, streams=events)
-            items = service.conversations.hold(upload, lambda: _asked(request, upload, events), answer, call)
+            items = service.conversations.hold(upload, form.read, answer, call)
             async with aclosing(items):
                 if not events:
                     return await _as_json(request, items, answer)
@@ -117,22 +118,39 @@ def _event(item: Segment | Transcript | str, answer: Answer) -> bytes:
     return sse.encode("transcript.done", done)
 
 
-def question(upload: Upload) -> Question:
-    """Read what the form asks, from the fields that have come; raises Problem for a wrong one."""
-    return Question(
-        prompt=fields.text(upload.fields, "prompt") or DEFAULT_PROMPT,
-        model=fields.text(upload.fields, "model"),
-        options=TranscriptionOptions(language=fields.language(upload.fields)),
-    )
+class _Form:
+    """The text fields of a form whose file may still be arriving."""
 
+    def __init__(self, request: web.Request, upload: Upload) -> None:
+        self._upload = upload
+        self._accepts_events = "text/event-stream" in request.headers.get("Accept", "")
+        self._events: bool | None = None
+        self._question: Question | None = None
 
-def _asked(request: web.Request, upload: Upload, events: bool) -> Question:  # noqa: FBT001 - what was decided
-    """Read the form once more, when more of it has come; raises `field_after_file` if `stream` came too late."""
-    if wants_events(request, upload) != events:
-        raise Problem("field_after_file", "Send 'stream' before the file when the file is a large one.", param="stream")
-    return question(upload)
+    def decide_on_events(self) -> bool:
+        """Tell whether the caller asks for events, by the field `stream` or by its Accept header; this stands then."""
+        self._events = self._wants_events()
+        return self._events
 
+    def read(self) -> Question:
+        """Read what is asked, as far as it has come.
 
-def wants_events(request: web.Request, upload: Upload) -> bool:
-    """Tell whether the caller asks for events, by the field `stream` or by its Accept header."""
-    return fields.boolean(upload.fields, "stream") or "text/event-stream" in request.headers.get("Accept", "")
+        Raises:
+            Problem: A field is wrong; `field_after_file`: `stream` came too late.
+        """
+        if self._question is not None:
+            return self._question
+        form = self._upload.fields
+        question = Question(
+            prompt=fields.text(form, "prompt") or DEFAULT_PROMPT,
+            model=fields.text(form, "model"),
+            options=TranscriptionOptions(language=fields.language(form)),
+        )
+        if self._events is not None and self._wants_events() != self._events:
+            raise Problem("field_after_file", "Send 'stream' before a large file.", param="stream")
+        if self._upload.complete and self._events is not None:
+            self._question = question
+        return question
+
+    def _wants_events(self) -> bool:
+        return fields.boolean(self._upload.fields, "stream") or self._accepts_events

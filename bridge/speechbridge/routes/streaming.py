@@ -26,7 +26,7 @@ class EventStream:
     """One answer of events. Until the first event nothing has gone out, and an ordinary error can still be given."""
 
     def __init__(self, request: web.Request) -> None:
-        self.response = web.StreamResponse(headers={**_HEADERS, "X-Request-ID": request_id.get()})
+        self._response: web.StreamResponse | None = None
         self._request = request
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
@@ -34,14 +34,21 @@ class EventStream:
     @property
     def started(self) -> bool:
         """Whether bytes have gone out."""
-        return self.response.prepared
+        return self._response is not None
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """The answer, to be returned by the handler once the stream has started."""
+        assert self._response is not None  # noqa: S101 - asked for after the first event
+        return self._response
 
     async def send(self, data: bytes) -> None:
         """Send one encoded event, or a comment."""
-        if not self.started:
-            await self.response.prepare(self._request)
+        if self._response is None:
+            self._response = web.StreamResponse(headers={**_HEADERS, "X-Request-ID": request_id.get()})
+            await self._response.prepare(self._request)
         self._last = self._loop.time()
-        await self.response.write(data)
+        await self._response.write(data)
 
     @asynccontextmanager
     async def kept_alive(self) -> AsyncIterator[EventStream]:

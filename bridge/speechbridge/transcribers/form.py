@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Fields = Iterable[tuple[str, str]]
 
+_LARGE_WRITE = 256 * 1024
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\0": "%00"})
 
 
@@ -40,25 +41,40 @@ async def post_audio(
     ).encode()
     headers = f"{headers}Content-Type: multipart/form-data; boundary={boundary}\r\n"
     if audio.size is None:
-        connection.send(endpoint.head("POST", path, headers, None), _frame(opening))
-        async for chunk in audio.chunks():
-            if connection.answered:
-                return
-            connection.send(b"%x\r\n" % len(chunk), chunk, b"\r\n")
-            if connection.congested:
-                await connection.drain()
-        connection.send(_frame(_closing(boundary, late_fields())), b"0\r\n\r\n")
-        return
-    closing = _closing(boundary, late_fields())
-    length = len(opening) + audio.size + len(closing)
-    connection.send(endpoint.head("POST", path, headers, length), opening)
+        await _send_chunked(connection, endpoint.head("POST", path, headers, None), opening, audio)
+        if not connection.answered:
+            connection.send(_frame(_closing(boundary, late_fields())), b"0\r\n\r\n")
+    else:
+        closing = _closing(boundary, late_fields())
+        head = endpoint.head("POST", path, headers, len(opening) + audio.size + len(closing))
+        await _send_sized(connection, [head, opening], audio, closing)
+
+
+async def _send_chunked(connection: Connection, head: bytes, opening: bytes, audio: Audio) -> None:
+    """Pass on what arrives, chunk by chunk."""
+    connection.send(head, _frame(opening))
     async for chunk in audio.chunks():
         if connection.answered:
             return
-        connection.send(chunk)
+        connection.send(b"%x\r\n" % len(chunk), chunk, b"\r\n")
         if connection.congested:
             await connection.drain()
-    connection.send(closing)
+
+
+async def _send_sized(connection: Connection, begun: list[bytes], audio: Audio, closing: bytes) -> None:
+    """Send what is there already, in few and large writes."""
+    held, size = begun, 0
+    async for chunk in audio.chunks():
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _LARGE_WRITE:
+            connection.send(*held)
+            held, size = [], 0
+            if connection.congested:
+                await connection.drain()
+        if connection.answered:
+            return
+    connection.send(*held, closing)
 
 
 def _frame(data: bytes) -> bytes:

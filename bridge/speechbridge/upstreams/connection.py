@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
@@ -93,12 +93,15 @@ class Connection(asyncio.Protocol):
     async def read(self) -> bytes:
         """Return the whole body of the answer, which is bounded (64 MiB)."""
         parts, size = [], 0
-        async for chunk in self.chunks():
-            parts.append(chunk)
-            size += len(chunk)
+        while True:
+            while self._body:
+                parts.append(self._take())
+                size += len(parts[-1])
             if size > _LONGEST_ANSWER:
                 raise UpstreamError(FailureKind.BAD_ANSWER, "the answer is absurdly long")
-        return b"".join(parts)
+            if self._complete:
+                return b"".join(parts)
+            await self._wait()
 
     def _take(self) -> bytes:
         chunk = self._body.popleft()
@@ -142,8 +145,7 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection gives
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its base class
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         self._answered = True

@@ -11,7 +11,6 @@ import ipaddress
 import socket
 import ssl
 from collections import deque
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,7 +20,7 @@ from speechbridge.upstreams.endpoint import Endpoint, Origin
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     Resolve = Callable[[str, int], Awaitable[frozenset[str]]]
 
@@ -46,6 +45,24 @@ class PoolOptions:
 class _Waiter:
     avoid: frozenset[Endpoint]
     future: asyncio.Future[Endpoint] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Lease:
+    """A pod lent for the duration of a block."""
+
+    __slots__ = ("_avoid", "_endpoint", "_pool", "_prefer")
+
+    def __init__(self, pool: Pool, avoid: frozenset[Endpoint], prefer: Endpoint | None) -> None:
+        self._pool = pool
+        self._avoid = avoid
+        self._prefer = prefer
+
+    async def __aenter__(self) -> Endpoint:
+        self._endpoint = await self._pool.acquire(self._avoid, self._prefer)
+        return self._endpoint
+
+    async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, *__: object) -> None:
+        self._pool.release(self._endpoint, error)
 
 
 async def resolve(host: str, port: int) -> frozenset[str]:
@@ -129,29 +146,30 @@ class Pool:
         for endpoint in self._endpoints.values():
             endpoint.close()
 
-    @asynccontextmanager
-    async def lease(
-        self, *, avoid: frozenset[Endpoint] = frozenset(), prefer: Endpoint | None = None
-    ) -> AsyncIterator[Endpoint]:
+    def lease(self, *, avoid: frozenset[Endpoint] = frozenset(), prefer: Endpoint | None = None) -> Lease:
         """Lend a pod for one request; a failure that leaves the block puts the pod aside by its kind.
 
         Args:
             avoid: Pods that already failed at this request: taken only when there is no other.
             prefer: The pod that has this request's prompt in its cache: taken unless it has more work than others.
+        """
+        return Lease(self, avoid, prefer)
+
+    async def acquire(self, avoid: frozenset[Endpoint], prefer: Endpoint | None) -> Endpoint:
+        """Take a pod, after those who came before; to be given back by `release`.
 
         Raises:
             UpstreamError: `connect` when no pod can be reached, `busy` when none got free in time.
         """
         endpoint = self._take(avoid, prefer) if not self._waiters else None
-        if endpoint is None:
-            endpoint = await self._wait(avoid)
-        try:
-            yield endpoint
-        except UpstreamError as error:
+        return endpoint or await self._wait(avoid)
+
+    def release(self, endpoint: Endpoint, error: BaseException | None) -> None:
+        """Give a pod back, with what went wrong at it."""
+        if isinstance(error, UpstreamError):
             self._put_aside(endpoint, error)
-            raise
-        finally:
-            endpoint.outstanding -= 1
+        endpoint.outstanding -= 1
+        if self._waiters:
             self._dispatch()
 
     def _put_aside(self, endpoint: Endpoint, error: UpstreamError) -> None:
