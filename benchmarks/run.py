@@ -120,7 +120,7 @@ class Bench:
                 return parts.measure(self._stage, [*peers, *bridges[:1]], self._rounds, self._say)
             if name == "memory":
                 return memory.measure(self._stage, [*peers, *bridges[:1]], self._rounds, self._say)
-            return tokens.measure(self._stage, [*peers[1:], *bridges], self._rounds, self._say)
+            return tokens.measure(self._stage, [subjects.relay(stub), *peers[1:], *bridges], self._rounds, self._say)
 
     def _go_if_there(self) -> Path | None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,8 +12,3 @@ def percentile(samples: Sequence[float], share: float) -> float:
     """The sample below which `share` (0..1) of all lie: the nearest rank, no interpolation."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def spread(samples: Sequence[float]) -> tuple[float, float, float]:
-    """Smallest, median and largest."""
-    return min(samples), median(samples), max(samples)

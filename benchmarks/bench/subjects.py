@@ -6,14 +6,11 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from bench.processes import HOST, PORT, Process, Program
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-PLAIN, STREAMING, BRIDGE = "plain", "streaming", "bridge"
+PLAIN, STREAMING, BRIDGE, RELAY = "plain", "streaming", "bridge", "bare relay"
 STUB_MODEL = "stub"
 LISTEN = {"SERVER_HOST": HOST, "SERVER_PORT": PORT}
 OPENAI = {"TRANSCRIBER": "openai", "GENERATOR": "openai"}
@@ -74,6 +71,12 @@ def openai_bridge(whisper: str, llm: str) -> Program:
     """Our bridge with OpenAI's protocols upstream."""
     base = bridge(whisper, llm)
     return replace(base, name=f"{BRIDGE}, openai", environment={**base.environment, **OPENAI})
+
+
+def relay(stub: Process) -> Program:
+    """No bridge: the least that passing on a token can cost."""
+    script = str(Path(__file__).with_name("relay.py"))
+    return Program(RELAY, [sys.executable, script, PORT, str(stub.port)], {}, "/health")
 
 
 def upstreams(whisper: str, llm: str) -> dict[str, str]:

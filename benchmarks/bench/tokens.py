@@ -25,8 +25,7 @@ BURSTS = 3  # requests
 FIRST_TOKENS = 20  # requests
 MOST_MICROSECONDS = 35.0
 MOST_FIRST_BYTE = 5.0  # milliseconds
-# A word that the stub stamped; between the event's lines there may be a frame of chunked encoding.
-STAMPED_DELTA = re.compile(rb'event: response\.delta\r?\n[0-9a-f\r\n]*data: ?\{"text": ?" ?(\d+)"')
+STAMPED = re.compile(rb'"(?:text|content)": ?" ?(\d+)"')  # a word that the stub stamped
 
 
 def scripted(script: str) -> bytes:
@@ -100,5 +99,5 @@ def cpu_each(process: Process, client: Client, request: bytes, times: int, token
 
 def first_token_delay(client: Client) -> float:
     """Milliseconds from the moment the stub wrote its first word, which holds it, to the moment it was read here."""
-    first = client.stream(FIRST, STAMPED_DELTA)
+    first = client.stream(FIRST, STAMPED)
     return (first.at - int(first.found[1])) / 1e6

@@ -29,6 +29,7 @@ POLL_S = 0.05
 PROBE_TIMEOUT_S = 5.0
 SIGN_OF_DEATH_S = 0.5
 SHOWN_LOG_LINES = 15
+SHOWN_LINE_CHARACTERS = 300
 
 T = TypeVar("T")
 
@@ -118,7 +119,7 @@ class Child:
     def last_lines(self, count: int = SHOWN_LOG_LINES) -> str:
         """Return the end of the log, each line indented for showing."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(f"  | {line}" for line in lines[-count:]) or "  | (it wrote nothing)"
+        return "\n".join(f"  | {line[:SHOWN_LINE_CHARACTERS]}" for line in lines[-count:]) or "  | (it wrote nothing)"
 
     async def _serves(self, session: aiohttp.ClientSession) -> bool:
         try:

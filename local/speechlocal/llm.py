@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SLOTS = 2
 CONTEXT_TOKENS = 4096
+LONGEST_ANSWER_TOKENS = 256
 PROMPT_CACHE_MIB = 256
 LOG_WARNINGS = 2
 
@@ -57,6 +58,9 @@ def parameters(weights: Path, port: int, threads: int) -> xllamacpp.CommonParams
     chosen.n_ctx = SLOTS * CONTEXT_TOKENS
     chosen.cpuparams.n_threads = threads
     chosen.cpuparams_batch.n_threads = threads
+    chosen.n_predict = LONGEST_ANSWER_TOKENS  # so small a model sometimes finds no end
+    chosen.sampling.temp = 0.0  # these two unless a request says otherwise: the same answer every time,
+    chosen.sampling.penalty_repeat = 1.1  # and no sentence over and over
     chosen.cache_prompt = True
     chosen.cache_ram_mib = PROMPT_CACHE_MIB
     chosen.verbosity = LOG_WARNINGS

@@ -38,7 +38,7 @@ def or_missing(what: str) -> Iterator[None]:
     try:
         yield
     except LocalError as error:
-        reason = f"the real {what} is not to be had: {error.message} {error.advice}"
+        reason = f"the real {what} is not to be had: {error.message}; {error.advice}"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)

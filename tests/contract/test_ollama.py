@@ -1,4 +1,8 @@
-"""Ollama: FakeOllama against Ollama 0.17.4 with smollm2:135m."""
+"""Ollama: FakeOllama against Ollama 0.17.4 with smollm2:135m.
+
+Two answers of the fake are from Ollama's source alone, since nothing brings a healthy server to give them: 503 when its
+queue is full (server/sched.go, ErrMaxQueue), and the error line inside a stream (server/routes.go, streamResponse).
+"""
 
 from typing import Any
 

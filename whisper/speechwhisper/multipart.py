@@ -168,8 +168,9 @@ class _Upload:
             size += len(chunk)
             if size > self._limits.max_bytes:
                 raise _too_large(self._limits)
+            before = self._loop.time()
             await sink.write(chunk)
-            self._progress(STALL_BYTES)  # waiting for room is not the client's fault
+            self._deadline += self._loop.time() - before  # waiting for room is not the client's fault
         if not size:
             raise EmptyFileError("the file is empty", param=part.name)
 

@@ -55,11 +55,10 @@ class BytePipe:
             self._changed.notify()
 
     def break_off(self) -> None:
-        """Say that the rest never comes; the reader gets PipeBrokenError at once. Harmless after `end`."""
+        """Say that nobody waits for the result; the reader gets PipeBrokenError at once, even after `end`."""
         with self._changed:
-            if not self._ended:
-                self._broken = True
-                self._changed.notify()
+            self._broken = True
+            self._changed.notify()
 
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes (any number when negative), blocking for the first; empty at the end.
