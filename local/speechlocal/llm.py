@@ -59,8 +59,7 @@ def parameters(weights: Path, port: int, threads: int) -> xllamacpp.CommonParams
     chosen.cpuparams.n_threads = threads
     chosen.cpuparams_batch.n_threads = threads
     chosen.n_predict = LONGEST_ANSWER_TOKENS  # so small a model sometimes finds no end
-    chosen.sampling.temp = 0.0  # these two unless a request says otherwise: the same answer every time,
-    chosen.sampling.penalty_repeat = 1.1  # and no sentence over and over
+    chosen.sampling.temp = 0.0  # unless a request says otherwise: the same question, the same answer
     chosen.cache_prompt = True
     chosen.cache_ram_mib = PROMPT_CACHE_MIB
     chosen.verbosity = LOG_WARNINGS

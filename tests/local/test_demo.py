@@ -1,0 +1,169 @@
+"""The demo as a person or a script runs it, with real models; and that nothing of it stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jiwer
+import pytest
+
+from speechlocal import models, paths
+from speechlocal.children import free_port
+
+if TYPE_CHECKING:
+    from speechlocal.stack import OllamaModel
+
+pytestmark = pytest.mark.component
+
+LEFT = Callable[[], list[str]]
+WAIT = Callable[[Callable[[], object]], None]
+RECORDING = paths.RECORDINGS / "austen-leisure-to-consider.wav"
+TIMEOUT_S = 180
+SPOKEN_WORDS = jiwer.Compose(
+    [
+        jiwer.ToLowerCase(),
+        jiwer.SubstituteRegexes({"-": " ", r"\bmr\b\.?": "mister"}),
+        jiwer.RemovePunctuation(),
+        jiwer.ReduceToListOfListOfWords(),
+    ]
+)
+
+
+def demo(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "speechlocal", "demo", *options]
+    return subprocess.run(  # noqa: S603 - the program under test
+        command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S, env={**os.environ, **environment}
+    )
+
+
+@contextmanager
+def kept(wait_until: WAIT, output: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run `demo --keep` and yield its process and the bridge's address once it says that it is running."""
+    command = [sys.executable, "-m", "speechlocal", "demo", "--keep", *options]
+    with output.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:  # noqa: S603 - the program under test
+        try:
+            wait_until(lambda: process.poll() is not None or "Running until Ctrl-C" in output.read_text())
+            found = re.search(r"playground +(http://127\.0\.0\.1:\d+)/", output.read_text())
+            assert found, output.read_text()
+            yield process, found[1]
+        finally:
+            process.kill()
+
+
+def word_errors(transcript: str) -> float:
+    said = RECORDING.with_suffix(".txt").read_text()
+    return float(jiwer.wer(said, transcript, reference_transform=SPOKEN_WORDS, hypothesis_transform=SPOKEN_WORDS))
+
+
+def test_json_prints_the_answer_of_process_and_nothing_else(left_running: LEFT) -> None:
+    ran = demo("--json")
+
+    assert ran.returncode == 0, ran.stderr
+    answer = json.loads(ran.stdout)
+    assert word_errors(answer["transcription"]) <= 0.1
+    assert answer["response"]
+    assert answer["model"] == models.LLM_NAME
+    assert answer["process_time_ms"] > 0
+    assert "ready after" in ran.stderr
+    assert left_running() == []
+
+
+def test_a_person_sees_transcript_answer_timings_and_what_to_do_next(left_running: LEFT) -> None:
+    ran = demo("--audio", str(RECORDING), "--prompt", "Who has leisure?")
+
+    assert ran.returncode == 0, ran.stderr
+    headings = [line.split("  ")[0] for line in ran.stdout.splitlines() if line and not line.startswith(" ")]
+    assert headings == ["Speech in, answer out", "Transcript", "Answer", "Timings", "Next"]
+    transcript = re.search(r"^Transcript.*\n((?:  .*\n)+)", ran.stdout, re.MULTILINE)
+    assert transcript
+    assert word_errors(" ".join(transcript[1].split())) <= 0.1
+    assert "Who has leisure?" in ran.stdout
+    assert "make demo KEEP=1" in ran.stdout
+    assert ran.stderr == ""
+    assert left_running() == []
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_kept_it_serves_until_it_is_told_to_stop(
+    ending: signal.Signals, left_running: LEFT, wait_until: WAIT, tmp_path: Path
+) -> None:
+    with kept(wait_until, tmp_path / "output") as (process, url):
+        with urllib.request.urlopen(f"{url}/", timeout=10) as page:  # noqa: S310 - on this machine
+            assert page.headers.get_content_type() == "text/html"
+
+        process.send_signal(ending)
+        assert process.wait(timeout=30) == 130
+
+    assert left_running() == []
+
+
+def test_even_killed_outright_it_leaves_nothing(left_running: LEFT, wait_until: WAIT, tmp_path: Path) -> None:
+    with kept(wait_until, tmp_path / "output") as (process, _):
+        process.kill()
+
+    wait_until(lambda: not left_running())
+
+
+def test_a_part_that_dies_ends_it_with_the_parts_name(left_running: LEFT, wait_until: WAIT, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with kept(wait_until, output) as (process, _):
+        os.kill(pid_of("speechwhisper", process.pid), signal.SIGKILL)
+        assert process.wait(timeout=30) == 1
+
+    assert "demo: whisper ended (by SIGKILL) while it was needed" in output.read_text()
+    assert left_running() == []
+
+
+def test_a_file_that_is_no_audio_is_refused_by_the_service(left_running: LEFT, tmp_path: Path) -> None:
+    text = tmp_path / "voice.wav"
+    text.write_text("This is not a recording.\n" * 100)
+
+    ran = demo("--json", "--audio", str(text))
+
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert "Traceback" not in ran.stderr
+    assert left_running() == []
+
+
+def test_the_port_can_be_chosen(wait_until: WAIT, tmp_path: Path) -> None:
+    port = free_port()
+
+    with kept(wait_until, tmp_path / "output", "--port", str(port)) as (_, url):
+        assert url == f"http://127.0.0.1:{port}"
+
+
+def test_an_ollama_that_is_there_answers_instead(small_ollama: OllamaModel, left_running: LEFT) -> None:
+    ran = demo("--json", OLLAMA_URL=small_ollama.url)
+
+    assert ran.returncode == 0, ran.stderr
+    answer = json.loads(ran.stdout)
+    assert answer["model"] == small_ollama.name
+    assert answer["response"]
+    assert "error" not in answer
+    assert " llm " not in ran.stderr
+    assert left_running() == []
+
+
+def test_a_model_that_ollama_does_not_have_is_refused_before_anything_starts(small_ollama: OllamaModel) -> None:
+    ran = demo(OLLAMA_URL=small_ollama.url, MODEL="llama-of-tomorrow")
+
+    assert ran.returncode == 2
+    assert "has no model llama-of-tomorrow" in ran.stderr
+    assert small_ollama.name in ran.stderr
+
+
+def pid_of(package: str, parent: int) -> int:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    (found,) = [int(child) for child in children if package in Path(f"/proc/{child}/cmdline").read_text()]
+    return found
