@@ -192,7 +192,7 @@ class Page:
                 await self.evaluate(watch)
         except TimeoutError:
             shown = await self.text("section")
-            pytest.fail(f"Not within {seconds} s: {condition}\nComplaints: {self.complaints}\nThe result shown:\n{shown}")
+            pytest.fail(f"Not within {seconds} s: {condition}\nComplaints: {self.complaints}\nThe page:\n{shown}")
 
     async def text(self, selector: str) -> str:
         """What a reader sees of the element; empty when it is hidden."""
