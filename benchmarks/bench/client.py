@@ -28,7 +28,7 @@ class ReplyError(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """A reply; `body` keeps the frames of chunked encoding; `seconds` count from the request's first byte."""
+    """A reply; `seconds` count from the request's first byte to the reply's last."""
 
     status: int
     body: bytes
@@ -70,7 +70,8 @@ class Client:
         status, length, body = self._read_head()
         while not _complete(body, length):
             body += self._receive()
-        return Reply(status, bytes(body), time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Reply(status, _unframed(body, length), seconds)
 
     def stream(self, request: bytes, looked_for: re.Pattern[bytes]) -> Streamed:
         """Send a whole request, read the whole reply, and note when its first match of `looked_for` came.
@@ -86,9 +87,10 @@ class Client:
             body += self._receive()
             if found is None:
                 at, found = time.monotonic_ns(), looked_for.search(bytes(body))
+        ended = time.monotonic_ns()
         if found is None:
             raise ReplyError(f"status {status}, no {looked_for.pattern!r} in {bytes(body[:2000])!r}")
-        reply = Reply(status, bytes(body), (time.monotonic_ns() - started) / 1e9)
+        reply = Reply(status, _unframed(body, length), (ended - started) / 1e9)
         return Streamed(reply, found, (at - started) / 1e9, at)
 
     def _read_head(self) -> tuple[int, int | None, bytearray]:
@@ -111,6 +113,18 @@ class Client:
 
 def _complete(body: bytearray, length: int | None) -> bool:
     return len(body) >= length if length is not None else body.endswith(LAST_CHUNK)
+
+
+def _unframed(body: bytearray, length: int | None) -> bytes:
+    """The body without the frames of chunked encoding (RFC 9112, 7.1)."""
+    if length is not None:
+        return bytes(body)
+    pieces = []
+    at = 0
+    while size := int(body[at : (line_end := body.index(b"\r\n", at))].split(b";")[0], 16):
+        pieces.append(body[line_end + 2 : line_end + 2 + size])
+        at = line_end + 2 + size + 2
+    return b"".join(pieces)
 
 
 def form_request(target: str, audio: bytes, fields: dict[str, str], file_field: str = "file") -> bytes:

@@ -33,7 +33,7 @@ def scripted(script: str) -> bytes:
     return form_request("/process", AUDIO, {"prompt": script, "model": subjects.STUB_MODEL, "stream": "true"})
 
 
-SHORT = scripted("tokens=1")
+SHORT = scripted("tokens=1 gap_us=200")
 ONE_BY_ONE = scripted(f"tokens={TOKENS + 1} gap_us=200")
 BURST = scripted(f"tokens={TOKENS + 1}")
 FIRST = scripted("tokens=3 gap_us=200 first_us=20000 stamp=1")
