@@ -18,6 +18,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "bad_multipart": (400, "The multipart form is malformed"),
     "too_many_parts": (400, "The form has too many parts"),
     "headers_too_large": (400, "A part's headers are too large"),
+    "unsupported_task": (400, "This Whisper model cannot do that"),
     "bad_field": (400, "A form field has a wrong value"),
     "field_too_large": (400, "A form field is too long"),
     "field_not_utf8": (400, "A form field is not UTF-8"),

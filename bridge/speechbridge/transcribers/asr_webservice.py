@@ -7,6 +7,7 @@ is a bare 500; there is no health route, and HTTP freezes during a job, so being
 
 from __future__ import annotations
 
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -52,6 +53,7 @@ class AsrWebservice:
         await endpoint.reach()
 
 
+@lru_cache(maxsize=64)
 def _query(options: TranscriptionOptions) -> str:
     query = {"output": "json", "task": options.task, "encode": "true"}
     if options.language:
