@@ -26,6 +26,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "bad_json": (400, "The body is not the JSON that is asked for"),
     "bad_request": (400, "The request is malformed"),
     "unknown_language": (400, "The language is not known"),
+    "unsupported_task": (400, "Whisper's model cannot do what is asked"),
     "prompt_too_long": (400, "The prompt is longer than the model's context"),
     "context_overflow": (400, "Prompt and transcription are longer than the model's context"),
     "generator_refused": (400, "The language model refused the request"),
@@ -37,6 +38,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "upload_too_large": (413, "The upload is too large"),
     "audio_too_long": (413, "The recording is too long"),
     "unsupported_media_type": (415, "The content type is not supported"),
+    "request_headers_too_large": (431, "The request line or a header is too large"),
     # The service's.
     "internal": (500, "The bridge failed"),
     "transcriber_failed": (502, "Whisper failed"),
