@@ -24,7 +24,7 @@ from speechlocal.stack import OllamaModel, Stack, plan, started
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
 RECORDING = paths.RECORDINGS / "austen-leisure-to-consider.wav"
 PROMPT = "In one sentence, what does the speaker say?"
@@ -42,10 +42,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo; Ctrl-C and SIGTERM stop it and all it started."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
-    return asyncio.run(demonstrate(arguments))
+    """Run the demo; Ctrl-C, SIGTERM and a closed terminal stop it and all it started."""
+    return asyncio.run(until_stopped(demonstrate(arguments)))
+
+
+async def until_stopped(work: Coroutine[Any, Any, int]) -> int:
+    """Return the exit code of `work`, or 128 and the signal's number when SIGTERM or SIGHUP ends it, as Ctrl-C does.
+
+    Whoever ignores a signal on purpose, as nohup does, keeps that.
+    """
+    working = asyncio.ensure_future(work)
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        if not received:  # once: a second cancellation would interrupt the stopping
+            working.cancel()
+        received.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    try:
+        return await working
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        return 128 + received[0]
 
 
 async def demonstrate(arguments: argparse.Namespace) -> int:

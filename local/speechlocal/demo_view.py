@@ -69,14 +69,13 @@ class Conversation:
             self._console.print(f"{INDENT}note: {warning['message']}", style="yellow", markup=False)
 
     def _timings(self) -> None:
+        length = f"{self._audio_seconds:.1f} s of speech: " if self._audio_seconds else ""
         parts = [f"transcript after {self._transcribed_s:.1f} s"]
         if self._first_word_s is not None:
             parts.append(f"first word of the answer after {self._first_word_s:.1f} s")
         parts.append(f"all after {self._seconds():.1f} s")
-        if self._audio_seconds:
-            parts.append(f"{self._audio_seconds:.1f} s of audio")
         heading(self._console, "Timings")
-        self._console.print(INDENT + ", ".join(parts), soft_wrap=True)
+        self._console.print(INDENT + length + ", ".join(parts), soft_wrap=True)
 
     def _seconds(self) -> float:
         return time.monotonic() - self._sent

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SLOTS = 2
 CONTEXT_TOKENS = 4096
-LONGEST_ANSWER_TOKENS = 256
 PROMPT_CACHE_MIB = 256
 LOG_WARNINGS = 2
 
@@ -58,7 +57,7 @@ def parameters(weights: Path, port: int, threads: int) -> xllamacpp.CommonParams
     chosen.n_ctx = SLOTS * CONTEXT_TOKENS
     chosen.cpuparams.n_threads = threads
     chosen.cpuparams_batch.n_threads = threads
-    chosen.n_predict = LONGEST_ANSWER_TOKENS  # so small a model sometimes finds no end
+    chosen.n_predict = models.LONGEST_ANSWER_TOKENS
     chosen.sampling.temp = 0.0  # unless a request says otherwise: the same question, the same answer
     chosen.cache_prompt = True
     chosen.cache_ram_mib = PROMPT_CACHE_MIB

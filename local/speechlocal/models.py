@@ -9,6 +9,7 @@ from speechlocal.errors import MissingError
 
 WHISPER_NAME = "tiny.en"
 LLM_NAME = "smollm2:135m"
+LONGEST_ANSWER_TOKENS = 256  # so small a model sometimes finds no end
 
 
 def whisper_weights() -> Path:

@@ -75,11 +75,17 @@ async def serving(models_folder: Path, *, environment: dict[str, str] | None = N
 
 
 async def create_small_model(url: str, name: str = models.LLM_NAME) -> OllamaModel:
-    """Give the Ollama at `url` SmolLM2 under `name`, from the weights on this machine; raise ChildError if it fails."""
+    """Give the Ollama at `url` SmolLM2 under `name`, from the weights on this machine.
+
+    It answers as the model of `speechlocal llm` does: the same each time, and not without end.
+    Raises ChildError when Ollama refuses.
+    """
     program = find()
     if program is None:
         raise MissingError(f"there is no Ollama {VERSION} or newer on this machine", ADVICE)
-    modelfile = f"FROM {models.llm_weights()}\n"
+    modelfile = (
+        f"FROM {models.llm_weights()}\nPARAMETER temperature 0\nPARAMETER num_predict {models.LONGEST_ANSWER_TOKENS}\n"
+    )
     creating = await asyncio.create_subprocess_exec(
         program,
         *("create", name, "--file", "/dev/stdin"),

@@ -27,7 +27,7 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def small_ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OllamaModel]:
+def small_ollama(tmp_path_factory: pytest.TempPathFactory, unavailable: Callable[[str], None]) -> Iterator[OllamaModel]:
     """A real Ollama with SmolLM2; skipped loudly where there is none, a failure in continuous integration."""
     if ollama.find() is None:
         unavailable(f"no Ollama {ollama.VERSION} on this machine; {ollama.ADVICE}")
@@ -40,11 +40,16 @@ def small_ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OllamaMod
             loop.run(serving.__aexit__(None, None, None))
 
 
-def unavailable(why: str) -> None:
-    """Skip with the reason; fail instead where CI is set: there nobody reads skips."""
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
+@pytest.fixture(scope="session")
+def unavailable() -> Callable[[str], None]:
+    """Return a function that skips with a reason; where CI is set it fails instead: there nobody reads skips."""
+
+    def end(why: str) -> None:
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
+
+    return end
 
 
 @pytest.fixture

@@ -93,16 +93,32 @@ def test_a_person_sees_transcript_answer_timings_and_what_to_do_next(left_runnin
     assert left_running() == []
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("ending", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)]
+)
 def test_kept_it_serves_until_it_is_told_to_stop(
-    ending: signal.Signals, left_running: LEFT, wait_until: WAIT, tmp_path: Path
+    ending: signal.Signals, exit_code: int, left_running: LEFT, wait_until: WAIT, tmp_path: Path
 ) -> None:
     with kept(wait_until, tmp_path / "output") as (process, url):
         with urllib.request.urlopen(f"{url}/", timeout=10) as page:  # noqa: S310 - on this machine
             assert page.headers.get_content_type() == "text/html"
 
         process.send_signal(ending)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=30) == exit_code
+
+    assert left_running() == []
+
+
+def test_started_in_the_background_of_a_script_it_ends_on_sigterm(
+    left_running: LEFT, wait_until: WAIT, tmp_path: Path
+) -> None:
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what `demo & ` in a shell script inherits
+    try:
+        with kept(wait_until, tmp_path / "output") as (process, _):
+            process.terminate()
+            assert process.wait(timeout=30) == 128 + 15
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
     assert left_running() == []
 

@@ -14,6 +14,7 @@ import pytest
 from speechlocal import paths
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from speechlocal.stack import Stack
@@ -29,11 +30,15 @@ COMMANDS = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def programs(unavailable: Callable[[str], None]) -> None:
+    for program in ("curl", "node"):
+        if shutil.which(program) is None:
+            unavailable(f"{program} is not installed; run `python -m speechlocal prepare`")
+
+
 def run(client: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     program, *options = COMMANDS[client]
-    if shutil.which(program) is None:
-        message = f"{program} is not installed; run `python -m speechlocal prepare`"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
     return subprocess.run(  # noqa: S603 - the program under test
         [program, *options, CLIENTS / client, *arguments],
         check=False,
