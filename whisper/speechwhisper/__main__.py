@@ -9,8 +9,6 @@ import sys
 
 from pydantic import ValidationError
 
-from speechwhisper import app, logs
-from speechwhisper.decoder import Decoder
 from speechwhisper.settings import Settings, describe
 
 logger = logging.getLogger("speechwhisper")
@@ -21,7 +19,7 @@ _YOUNG_OBJECTS = 50_000
 
 
 def main(arguments: list[str]) -> int:
-    """Run the server; returns the process's exit status."""
+    """Read arguments and settings, then run; returns the process's exit status."""
     if arguments:
         sys.stdout.write(describe() + "\n")
         return 0 if arguments[0] in {"-h", "--help"} else _USAGE_ERROR
@@ -31,10 +29,18 @@ def main(arguments: list[str]) -> int:
         for fault in error.errors():
             sys.stderr.write(f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}\n")
         return _USAGE_ERROR
+    return run(settings)
+
+
+def run(settings: Settings) -> int:
+    """Load the model and serve; returns the process's exit status."""
+    # Imported late: --help and a bad setting need not wait for the libraries.
+    from speechwhisper import logs  # noqa: PLC0415
+    from speechwhisper.app import run_until_stopped  # noqa: PLC0415
+    from speechwhisper.loading import ModelUnavailableError, load  # noqa: PLC0415
+
     logs.configure(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action
-    # Imported late: --help and a bad setting need not wait for the libraries.
-    from speechwhisper.loading import ModelUnavailableError, load  # noqa: PLC0415
 
     logger.info("loading the model", extra={"model": settings.whisper_model, "device": settings.whisper_device})
     try:
@@ -45,20 +51,12 @@ def main(arguments: list[str]) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS)
-    finished = asyncio.run(_run(settings, decoder))
+    finished = asyncio.run(run_until_stopped(settings, decoder))
     if not finished:
         # A worker thread is inside a computation that nobody waits for; a normal exit would.
         logging.shutdown()
         os._exit(1)
     return 0
-
-
-async def _run(settings: Settings, decoder: Decoder) -> bool:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return await app.serve(app.build(settings, decoder), stop)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import cast
@@ -44,6 +45,15 @@ def build(settings: Settings, decoder: Decoder, clock: Callable[[], float] = tim
 async def _worker_threads(app: web.Application) -> AsyncIterator[None]:
     yield
     app[JOBS].close()
+
+
+async def run_until_stopped(settings: Settings, decoder: Decoder) -> bool:
+    """Serve until SIGTERM or SIGINT; returns whether all jobs finished."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return await serve(build(settings, decoder), stop)
 
 
 async def serve(app: web.Application, stop: asyncio.Event) -> bool:

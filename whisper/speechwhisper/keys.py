@@ -10,3 +10,5 @@ SETTINGS = web.AppKey("settings", Settings)
 JOBS = web.AppKey("jobs", Jobs)
 METRICS = web.AppKey("metrics", Metrics)
 REQUEST_ID = web.RequestKey("request_id", str)
+OUTCOME = web.ResponseKey("outcome", str)
+"""What a streamed answer came to, where its status, already sent, cannot tell."""

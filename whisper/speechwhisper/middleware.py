@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from speechwhisper import errors
 from speechwhisper.errors import InternalError, MethodNotAllowedError, NotFoundError, RefusalError
-from speechwhisper.keys import JOBS, METRICS, REQUEST_ID
+from speechwhisper.keys import JOBS, METRICS, OUTCOME, REQUEST_ID
 
 logger = logging.getLogger("speechwhisper.access")
 
@@ -101,4 +101,4 @@ async def _answer(request: web.Request, handler: Handler) -> tuple[web.StreamRes
         logger.exception("a bug: the request failed", extra={"request_id": identify(request)})
         failure = InternalError("the server failed; its log says why")
         return error_response(request, failure), failure.code
-    return response, str(response.get("outcome", "ok"))
+    return response, response.get(OUTCOME, "ok")

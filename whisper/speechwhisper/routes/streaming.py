@@ -8,6 +8,7 @@ from aiohttp import web
 
 from speechwhisper import openai_shapes
 from speechwhisper.errors import InternalError
+from speechwhisper.keys import OUTCOME
 from speechwhisper.middleware import identify
 from speechwhisper.options import Options
 from speechwhisper.routes.intake import Received
@@ -37,7 +38,7 @@ async def stream(request: web.Request, received: Received, options: Options) -> 
         raise
     except Exception:
         logger.exception("a bug: decoding failed", extra={"request_id": identify(request)})
-        response["outcome"] = "internal"
+        response[OUTCOME] = InternalError.code
         await _send(response, openai_shapes.failed(InternalError("the server failed; its log says why")))
     else:
         await _send(response, openai_shapes.done(transcript, options))

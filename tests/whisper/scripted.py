@@ -1,0 +1,69 @@
+"""A decoder whose segments and pauses the test decides: stands at the port `speechwhisper.decoder.Decoder`."""
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+from speechwhisper.audio import Audio
+from speechwhisper.decoder import StoppedError
+from speechwhisper.options import Options
+from speechwhisper.transcript import Heard, Segment, Word
+
+DEADLINE = 20.0
+"""Seconds after which a test that waits for a condition fails."""
+
+
+def segment(text: str, start: float = 0.0, end: float = 1.0, **changes: object) -> Segment:
+    words = tuple(Word(start, end, f" {word}", 0.9) for word in text.split())
+    plain = Segment(0, int(start * 100), start, end, text, (1, 2), 0.0, -0.2, 1.1, 0.05, words)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+class ScriptedDecoder:
+    """Yields the given segments; with ``hold`` it waits after the first one until the test calls `go_on`."""
+
+    def __init__(
+        self,
+        segments: Sequence[Segment] = (),
+        languages: Collection[str] = ("en", "de"),
+        *,
+        hold: bool = False,
+        fails: bool = False,
+    ) -> None:
+        self.languages = languages
+        self.seen: list[Options] = []
+        self.audio: list[Audio] = []
+        self.started = threading.Event()
+        self.stopped = threading.Event()
+        self._segments = segments
+        self._go = threading.Event()
+        self._fails = fails
+        if not hold:
+            self._go.set()
+
+    def go_on(self) -> None:
+        self._go.set()
+
+    def decode(self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event) -> Heard:
+        self.seen.append(options)
+        self.audio.append(audio)
+        for number, item in enumerate(self._segments):
+            emit(replace(item, id=number, words=item.words if options.word_timestamps else None))
+            self.started.set()
+            self._wait(stop)
+        self.started.set()
+        if self._fails:
+            message = "the decoder broke"
+            raise RuntimeError(message)
+        return Heard(options.language or "en", audio.duration, audio.duration / 2, audio.duration)
+
+    def _wait(self, stop: threading.Event) -> None:
+        while not self._go.wait(0.01):
+            if stop.is_set():
+                self.stopped.set()
+                raise StoppedError
+
+    def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:
+        del stop
+        self.audio.append(audio)
+        return "de", 0.75

@@ -1,0 +1,77 @@
+import pytest
+from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+from speechwhisper import languages
+from speechwhisper.errors import BadFieldError, UnknownLanguageError, UnsupportedTaskError
+from speechwhisper.options import Options, parse_bool, parse_choice, parse_options, parse_temperatures
+
+pytestmark = pytest.mark.unit
+
+
+def parse(task: str = "transcribe", known: tuple[str, ...] = ("en", "de"), **values: str) -> Options:
+    return parse_options(
+        values, known_languages=known, task=task, prompt_field="prompt", word_timestamps=False, vad_filter=False
+    )
+
+
+def test_every_language_of_faster_whisper_has_a_name() -> None:
+    assert set(languages.NAMES) == set(_LANGUAGE_CODES)
+
+
+@pytest.mark.parametrize("asked", ["de", "DE", " de ", "German", "de-AT", "de_CH"])
+def test_a_language_may_be_a_code_a_name_or_a_region(asked: str) -> None:
+    assert languages.resolve(asked, ("en", "de")) == "de"
+
+
+@pytest.mark.parametrize("asked", ["", "auto", "AUTO", "  "])
+def test_no_language_means_detect_it(asked: str) -> None:
+    assert languages.resolve(asked, ("en", "de")) is None
+
+
+@pytest.mark.parametrize("asked", ["klingon", "fr", "x" * 10_000, "日本"])
+def test_a_language_the_model_lacks_is_refused_in_few_words(asked: str) -> None:
+    with pytest.raises(UnknownLanguageError) as caught:
+        languages.resolve(asked, ("en", "de"))
+
+    assert len(caught.value.message) < 200
+
+
+def test_an_english_only_model_does_not_translate() -> None:
+    with pytest.raises(UnsupportedTaskError):
+        parse(task="translate", known=("en",))
+
+
+def test_a_multilingual_model_translates() -> None:
+    assert parse(task="translate").task == "translate"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)), ("0", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)), ("0.7", (0.7, 0.9)), ("1", (1.0,))],
+)
+def test_hotter_attempts_follow_the_temperature(text: str, expected: tuple[float, ...]) -> None:
+    assert parse_temperatures({"temperature": text}) == expected
+
+
+@pytest.mark.parametrize("text", ["hot", "-0.1", "1.1", "nan", "inf"])
+def test_a_temperature_outside_zero_to_one_is_refused(text: str) -> None:
+    with pytest.raises(BadFieldError):
+        parse_temperatures({"temperature": text})
+
+
+def test_a_blank_prompt_is_no_prompt() -> None:
+    assert parse(prompt="  ").prompt is None
+
+
+def test_a_flag_is_true_or_false() -> None:
+    assert parse_bool({"vad_filter": "Yes"}, "vad_filter", default=False)
+    assert not parse_bool({"vad_filter": "0"}, "vad_filter", default=True)
+    assert parse_bool({}, "vad_filter", default=True)
+    with pytest.raises(BadFieldError):
+        parse_bool({"vad_filter": "maybe"}, "vad_filter", default=False)
+
+
+def test_a_choice_is_one_of_those_offered() -> None:
+    assert parse_choice({"output": "SRT"}, "output", ("txt", "srt"), default="txt") == "srt"
+    with pytest.raises(BadFieldError, match="txt, srt"):
+        parse_choice({"output": "pdf"}, "output", ("txt", "srt"), default="txt")

@@ -1,0 +1,130 @@
+"""The words themselves: right, and the same as faster-whisper's own."""
+
+import io
+import json
+import re
+import threading
+from pathlib import Path
+
+import aiohttp
+import jiwer
+import numpy as np
+import pytest
+from aiohttp import FormData
+from faster_whisper import WhisperModel
+
+from speechwhisper.audio import Audio, decode
+from speechwhisper.loading import load
+from speechwhisper.options import Options
+from speechwhisper.settings import Settings
+from speechwhisper.transcript import Heard, Segment
+from whisper import media
+from whisper.conftest import RunningServer
+
+pytestmark = pytest.mark.component
+
+Recordings = dict[str, tuple[Path, str]]
+
+WORST_WORD_ERROR_RATE = 0.1
+"""Of all shipped recordings together; tiny.en makes mistakes that larger models do not."""
+
+
+def words(text: str) -> str:
+    """Lower case, no punctuation, titles spelled out: as the transcripts are written."""
+    plain = re.sub(r"[^a-z' ]", " ", text.lower().replace("mr.", "mister").replace("-", " "))
+    return " ".join(plain.split())
+
+
+def heard_by(model: WhisperModel, samples: np.ndarray, **options: object) -> list[str]:
+    segments, _ = model.transcribe(samples, **options)
+    return [segment.text for segment in segments]
+
+
+@pytest.fixture(scope="module")
+def direct(model_folder: str) -> WhisperModel:
+    return WhisperModel(model_folder, device="cpu", compute_type="int8", cpu_threads=2)
+
+
+def transcribe(settings: Settings, audio: Audio, **options: object) -> tuple[list[Segment], Heard]:
+    segments: list[Segment] = []
+    heard = load(settings).decode(audio, Options(**options), segments.append, threading.Event())
+    return segments, heard
+
+
+def settings(model_folder: str, **changes: object) -> Settings:
+    return Settings(whisper_model=model_folder, whisper_compute_type="int8", **changes)
+
+
+def long_recording(recordings: Recordings) -> Audio:
+    """Everything shipped, several times over, with pauses: more than one window of 30 s."""
+    pieces = [media.decode_wav(file.read_bytes()) for file, _ in recordings.values()] * 5
+    return decode(io.BytesIO(media.encode(media.join(pieces, pause=1.0))), 3600)
+
+
+async def test_the_shipped_recordings_are_understood(server: RunningServer, recordings: Recordings) -> None:
+    said, understood = [], []
+    async with aiohttp.ClientSession(server.url) as http:
+        for file, transcript in recordings.values():
+            form = FormData()
+            form.add_field("audio_file", file.read_bytes(), filename=file.name)
+            async with http.post("/asr", data=form) as response:
+                said.append(words(transcript))
+                understood.append(words(await response.text()))
+
+    assert said
+    assert jiwer.wer(said, understood) <= WORST_WORD_ERROR_RATE
+
+
+async def test_the_server_hears_exactly_what_faster_whisper_hears(
+    server: RunningServer, recordings: Recordings, direct: WhisperModel
+) -> None:
+    async with aiohttp.ClientSession(server.url) as http:
+        for file, _ in recordings.values():
+            form = FormData()
+            form.add_field("audio_file", file.read_bytes(), filename=file.name)
+            async with http.post("/asr", params={"output": "json"}, data=form) as response:
+                body = json.loads(await response.text())
+            segments, _ = direct.transcribe(str(file))
+            assert [item["text"] for item in body["segments"]] == [segment.text for segment in segments]
+
+
+@pytest.mark.parametrize("vad_filter", [False, True])
+def test_many_windows_come_out_as_from_faster_whisper(
+    model_folder: str, recordings: Recordings, direct: WhisperModel, *, vad_filter: bool
+) -> None:
+    audio = long_recording(recordings)
+
+    segments, heard = transcribe(settings(model_folder), audio, vad_filter=vad_filter, word_timestamps=True)
+
+    expected, _ = direct.transcribe(audio.samples, vad_filter=vad_filter, word_timestamps=True)
+    assert [(each.text, round(each.end, 2)) for each in segments] == [
+        (each.text, round(each.end, 2)) for each in expected
+    ]
+    assert heard.duration == audio.duration
+    assert [segment.id for segment in segments] == list(range(len(segments)))
+
+
+def test_batches_hear_the_same_words(model_folder: str, recordings: Recordings) -> None:
+    audio = long_recording(recordings)
+    said = " ".join(transcript for _, transcript in list(recordings.values()) * 5)
+
+    segments, heard = transcribe(settings(model_folder, whisper_batch_size=4), audio)
+
+    assert jiwer.wer(words(said), words("".join(segment.text for segment in segments))) <= WORST_WORD_ERROR_RATE
+    assert all(before.start <= after.start for before, after in zip(segments, segments[1:], strict=False))
+    assert segments[-1].end == pytest.approx(audio.duration, abs=2.0)
+    assert 0 < heard.speech_seconds <= heard.transcribed_seconds <= heard.duration
+
+
+def test_batches_put_speech_at_its_time_and_invent_nothing(model_folder: str, recordings: Recordings) -> None:
+    voice = media.decode_wav(recordings["austen-leisure-to-consider"][0].read_bytes())
+    pieces = [media.noise(20, 0.01), voice, media.silence(60), voice, media.noise(20, 0.01)]
+    audio = decode(io.BytesIO(media.encode(media.join(pieces, pause=0))), 3600)
+
+    segments, _ = transcribe(settings(model_folder, whisper_batch_size=4), audio, word_timestamps=True)
+
+    text = words("".join(segment.text for segment in segments))
+    assert text.count("dashwood") == 2
+    assert jiwer.wer(" ".join([words(recordings["austen-leisure-to-consider"][1])] * 2), text) <= WORST_WORD_ERROR_RATE
+    starts = [word.start for segment in segments for word in segment.words or () if "Dashwood" in word.text]
+    assert starts == [pytest.approx(20.5, abs=1.5), pytest.approx(87.6, abs=1.5)]
