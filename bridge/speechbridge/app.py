@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from contextlib import suppress
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechbridge import logs
+from speechbridge import logs, memory
 from speechbridge.middleware import observed
 from speechbridge.routes import chat, health, models, pages, process, transcriptions
+from speechbridge.server import Runner
 from speechbridge.service import SERVICE, assemble
 
 if TYPE_CHECKING:
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from speechbridge.service import Service
     from speechbridge.settings import Settings
 
-_READ_BUFFER = 256 * 1024  # the reader's high-water mark decides the speed of uploads
 _NO_LIMIT = 2**62  # bytes are counted where they are read: `client_max_size` would also bound what only passes through
-_GC_THRESHOLDS = (50_000, 20, 50)  # few and short collections: the tail of the latency is theirs
+_CUT_AFTER = 1.0  # seconds that what is still in flight gets once the time to drain is over
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -52,16 +51,14 @@ async def _looking_up_pods(app: web.Application) -> AsyncIterator[None]:
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then refuse new work, finish what is in flight, and leave."""
     app = create_app(settings)
-    runner = web.AppRunner(
-        app, access_log=None, handler_cancellation=True, handle_signals=False, read_bufsize=_READ_BUFFER
-    )
+    runner = Runner(app, shutdown_timeout=_CUT_AFTER)
     await runner.setup()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await web.TCPSite(runner, settings.server_host, settings.server_port, backlog=1024).start()
-    _settle_garbage_collector()
+    memory.tune()
     # The loop would note each async generator in a weak set, to close them all when it ends: ours are closed by those
     # who use them (`aclosing`), and a request has a dozen.
     sys.set_asyncgen_hooks(firstiter=None)
@@ -81,13 +78,6 @@ async def _drain(service: Service) -> None:
         async with asyncio.timeout(service.settings.drain_timeout):
             await service.admission.drained()
     logs.logger.info("stopped", extra={"fields": {"cut": service.admission.in_flight}})
-
-
-def _settle_garbage_collector() -> None:
-    """Take what start-up made out of the collector's sight: it stays for good."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def _described(settings: Settings) -> dict[str, str]:

@@ -1,0 +1,61 @@
+"""A bridge that runs in the test's own process, and what tests send it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from speechbridge.service import Service
+
+QUICK = {
+    "hold_timeout": 0.3,
+    "queue_timeout": 1.0,
+    "connect_timeout": 1.0,
+    "upload_lag": 0.1,
+    "drain_timeout": 2.0,
+    "models": "smollm2:135m",
+    "warm_up": False,
+}
+
+
+@dataclass
+class Bridge:
+    """A running bridge and a client for it."""
+
+    url: str
+    client: aiohttp.ClientSession
+    service: Service
+    runner: web.AppRunner
+
+    async def process(self, audio: bytes = b"", **fields: str) -> aiohttp.ClientResponse:
+        """Send a form to /process, the fields before the file."""
+        return await self.client.post("/process", data=form(audio, **fields))
+
+    async def json(self, audio: bytes = b"", **fields: str) -> tuple[int, dict[str, Any]]:
+        """Send a form to /process; return status and JSON answer."""
+        async with await self.process(audio, **fields) as response:
+            return response.status, await response.json()
+
+
+StartBridge = Callable[..., Awaitable[Bridge]]
+
+
+def form(audio: bytes, *, filename: str = "a.wav", field: str = "file", **fields: str) -> aiohttp.FormData:
+    data = aiohttp.FormData(default_to_multipart=True)
+    for name, value in fields.items():
+        data.add_field(name, value)
+    data.add_field(field, audio or WAV, filename=filename, content_type="audio/wav")
+    return data
+
+
+def wav(seconds: float = 1.0, rate: int = 16_000) -> bytes:
+    """A WAV of silence: 16 bit, mono."""
+    size = int(seconds * rate) * 2
+    header = b"RIFF" + (36 + size).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
+    header += b"\x01\x00\x01\x00" + rate.to_bytes(4, "little") + (rate * 2).to_bytes(4, "little") + b"\x02\x00\x10\x00"
+    return header + b"data" + size.to_bytes(4, "little") + bytes(size)
+
+
+WAV = wav()
