@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from speechbridge.tracing import Timeline
     from speechbridge.transcribers import Segment, TranscriptionOptions
 
+DEFAULT_PROMPT = "Process this transcription:"
+"""What is asked of the model when the caller does not say."""
 FAILED_RESPONSE = "Ollama processing failed: "
 """What `response` starts with when the generation failed: clients of the older bridge look for it."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from speechbridge import fields, sse
-from speechbridge.conversation import Answer, Question
+from speechbridge.conversation import DEFAULT_PROMPT, Answer, Question
 from speechbridge.errors import Problem
 from speechbridge.middleware import OUTCOME, TIMELINE
 from speechbridge.routes.intake import admitted, call_of, expect_continue, uploaded
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from speechbridge.upload import Upload
 
     Items = AsyncGenerator[Segment | Transcript | str]
-
-DEFAULT_PROMPT = "Process this transcription:"
 
 
 def add_routes(app: web.Application) -> None:
