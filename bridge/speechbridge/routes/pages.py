@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechbridge.openapi import document
+from speechbridge.openapi.document import document
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -1,0 +1,59 @@
+"""Puts the families of routes together."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from speechbridge.openapi import audio, chat, health, models, pages, problems, process
+from speechbridge.openapi.parts import REQUEST_ID, REQUEST_ID_PARAMETER, RETRY_AFTER, TRACEPARENT_PARAMETER
+
+if TYPE_CHECKING:
+    from speechbridge.openapi.parts import Json
+
+_FAMILIES = (process, audio, chat, models, health, pages)
+_DESCRIPTION = """\
+Turns recorded speech into a transcript and a language model's answer.
+
+* Times are in seconds and members whose names end in `_ms` in milliseconds; sizes are in bytes.
+* Errors are `application/problem+json` (RFC 9457), under `/v1` the error object of OpenAI's API. Both have a `code` to
+  branch on: it stays, while texts may change.
+* Every answer names its request in `X-Request-ID`; so do the log and the calls to Whisper and the language model.
+* A path that is not listed here answers 404 `not_found`, a method that is not listed 405 `method_not_allowed`. `HEAD`
+  is answered wherever `GET` is.
+* Official OpenAI clients work with the base URL `http://<address>/v1` and any API key."""
+
+
+def document() -> Json:
+    """Return the OpenAPI 3.1 document."""
+    paths: Json = {}
+    schemas: Json = dict(problems.SCHEMAS)
+    for family in _FAMILIES:
+        paths |= family.PATHS
+        schemas |= family.SCHEMAS
+    return {
+        "openapi": "3.1.1",
+        "info": {
+            "title": "speechbridge",
+            "summary": "Speech in, transcript and answer out",
+            "description": _DESCRIPTION,
+            "version": version(),
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "This bridge"}],
+        "tags": [tag for family in _FAMILIES for tag in family.TAGS],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "headers": {"X-Request-ID": REQUEST_ID, "Retry-After": RETRY_AFTER},
+            "parameters": {"X-Request-ID": REQUEST_ID_PARAMETER, "traceparent": TRACEPARENT_PARAMETER},
+        },
+    }
+
+
+def version() -> str:
+    """Return the version of the distribution; an image may hold the package alone, which has none."""
+    try:
+        return metadata.version("speechpipeline")
+    except metadata.PackageNotFoundError:
+        return "unknown"
