@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bench.processes import Process
     from bench.subjects import Stage
 
-MOST_ROUNDS = 5  # each takes seconds
+MOST_ROUNDS = 3  # each takes many seconds
 WARM, COLD = "bridge, warm-up", "bridge, no warm-up"
 FIRST_TOKEN = re.compile(rb"event: response\.delta")
 # Of the length that instructions have in earnest; a new number before each keeps the model's cache from knowing it.
