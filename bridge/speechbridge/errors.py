@@ -63,15 +63,25 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         detail: One sentence for a person: what happened and what to do.
         retry_after: Seconds after which another try makes sense, if that is known.
         param: The form field or JSON member at fault, if there is one.
+        allow: The methods that the address takes, where another was used (RFC 9110, section 10.2.1).
     """
 
-    def __init__(self, code: str, detail: str, *, retry_after: int | None = None, param: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        retry_after: int | None = None,
+        param: str | None = None,
+        allow: str | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status, self.title = PROBLEMS[code]
         self.code = code
         self.detail = detail
         self.retry_after = retry_after
         self.param = param
+        self.allow = allow
 
     @property
     def outcome(self) -> str:

@@ -62,14 +62,22 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> tu
         problem = error
     except web.HTTPException as error:
         problem = _problem_of_http(request, error)
-    except (web.RequestPayloadError, web.HTTPRequestEntityTooLarge):
+    except web.RequestPayloadError:
         problem = Problem("bad_request", "The body could not be read: its transfer encoding or its length is wrong.")
     except Exception:  # noqa: BLE001 - nothing may reach a client as a stack trace; it is logged with all it has
         logs.logger.exception("unexpected error")
         problem = Problem("internal", "The bridge failed at this request; its log has the details.")
     else:
         return response, None
+    if request.writer.output_size:
+        _break_off(request)
     return problem_response(request, problem, request_id), problem
+
+
+def _break_off(request: web.Request) -> None:
+    """Cut the connection: an answer that has begun cannot become another, and its reader must see that it broke off."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def problem_response(request: web.Request, problem: Problem, request_id: str) -> web.Response:
@@ -80,6 +88,8 @@ def problem_response(request: web.Request, problem: Problem, request_id: str) ->
         document, content_type = problem_document(problem, request_id), "application/problem+json"
     response = web.Response(body=json.dumps(document).encode(), status=problem.status, content_type=content_type)
     response.headers["X-Request-ID"] = request_id
+    if problem.allow:
+        response.headers["Allow"] = problem.allow
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
     if not request.content.is_eof():
@@ -90,7 +100,7 @@ def problem_response(request: web.Request, problem: Problem, request_id: str) ->
 def _problem_of_http(request: web.Request, error: web.HTTPException) -> Problem:
     if error.status == web.HTTPMethodNotAllowed.status_code:
         allowed = error.headers.get("Allow", "")
-        return Problem("method_not_allowed", f"{request.path} takes {allowed}, not {request.method}.")
+        return Problem("method_not_allowed", f"{request.path} takes {allowed}, not {request.method}.", allow=allowed)
     if error.status == web.HTTPNotFound.status_code:
         return Problem("not_found", f"There is nothing at {request.path[:200]}; /openapi.json lists what there is.")
     return Problem("bad_request", error.reason or "The request is malformed.")

@@ -20,9 +20,9 @@ class Event(NamedTuple):
 
 
 def encode(event_type: str, data: Any) -> bytes:
-    """Return an event whose data is one line of JSON."""
+    """Return an event whose data is one line of JSON; half a surrogate pair, which UTF-8 has not, becomes `?`."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {event_type}\ndata: {text}\n\n".encode()
+    return f"event: {event_type}\ndata: {text}\n\n".encode(errors="replace")
 
 
 class Parser:
@@ -44,14 +44,16 @@ class Parser:
         Raises:
             ValueError: A line is absurdly long, or not UTF-8.
         """
+        if not chunk:
+            return []
         data = self._rest + chunk
-        if not self._started and data:
+        if not self._started:
             if len(data) < len(b"\xef\xbb\xbf") and b"\xef\xbb\xbf".startswith(data):
                 self._rest = data
                 return []
             data = data.removeprefix(b"\xef\xbb\xbf")
             self._started = True
-        if self._skip_lf and data:
+        if self._skip_lf:
             data = data.removeprefix(b"\n")
             self._skip_lf = False
         # A CR at the very end ends its line now; the LF that may follow belongs to it.

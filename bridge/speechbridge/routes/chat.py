@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,8 @@ from speechbridge.routes.streaming import EventStream
 from speechbridge.transcribers import TranscriptionOptions
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from speechbridge.pipeline import Call
     from speechbridge.service import Service
 
@@ -33,37 +34,37 @@ def add_routes(app: web.Application) -> None:
 
 async def completions(request: web.Request) -> web.StreamResponse:
     """Transcribe what is spoken in the messages, then pass the request on."""
-    async with admitted(request) as service:
-        body = await _read_json(request, service.settings.max_json_bytes)
-        streams = body.get("stream") is True
-        call = call_of(request, streams=streams)
-        messages = _checked_messages(body)
-        model = await service.catalog.choose(_checked_model(body))
-        if model is None:
-            raise Problem("generator_unavailable", "The language model's server does not say which models it has.")
-        body["model"] = model
-        body["messages"] = [await _without_audio(message, service, call) for message in messages]
-        return await _pass_on(request, service, body, call)
-
-
-async def _pass_on(request: web.Request, service: Service, body: dict[str, Any], call: Call) -> web.StreamResponse:
     stream = EventStream(request)
-    content_type, whole = "application/json", []
-    items = service.pipeline.forward(body["model"], body, call)
     try:
-        async with aclosing(items):
-            async for item in items:
-                if isinstance(item, Head):
-                    content_type = item.content_type
-                elif call.streams:
-                    await stream.send(item)
-                else:
-                    whole.append(item)
+        async with admitted(request) as service:
+            body = await _read_json(request, service.settings.max_json_bytes)
+            call = call_of(request, streams=body.get("stream") is True)
+            messages = _checked_messages(body)
+            model = await service.catalog.choose(_checked_model(body))
+            if model is None:
+                raise Problem("generator_unavailable", "The language model's server does not say which models it has.")
+            body["model"] = model
+            body["messages"] = [await _without_audio(message, service, call) for message in messages]
+            return await _pass_on(stream, service.pipeline.forward(model, body, call), call)
     except Problem as problem:
         if not stream.started:
             raise
         request[OUTCOME] = problem.outcome
         await stream.send(f"data: {json.dumps(openai_document(problem))}\n\n".encode())
+        return stream.response
+
+
+async def _pass_on(stream: EventStream, items: AsyncGenerator[Head | bytes], call: Call) -> web.StreamResponse:
+    content_type = "application/json"
+    whole: list[bytes] = []
+    async with aclosing(items):
+        async for item in items:
+            if isinstance(item, Head):
+                content_type, whole = item.content_type, []  # what another pod had begun to say does not count
+            elif call.streams:
+                await stream.send(item)
+            else:
+                whole.append(item)
     if stream.started:
         return stream.response
     return web.Response(body=b"".join(whole), headers={"Content-Type": content_type})
@@ -92,7 +93,7 @@ async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> st
         raise Problem("bad_field", "An input_audio part needs 'data' (base64) and 'format'.", param="messages")
     try:
         data = base64.b64decode(audio["data"], validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii's own error is one, and so is text that is not ASCII
         raise Problem("bad_field", "The data of an input_audio part is not base64.", param="messages") from None
     if not data:
         raise Problem("empty_file", "The data of an input_audio part is empty.", param="messages")

@@ -98,7 +98,7 @@ def _failed_json(request: web.Request, answer: Answer, problem: Problem) -> web.
 
 
 def _json(answer: Answer) -> web.Response:
-    body = json.dumps(answer.document(), ensure_ascii=False).encode()
+    body = json.dumps(answer.document(), ensure_ascii=False).encode(errors="replace")
     return web.Response(body=body, content_type="application/json")
 
 

@@ -16,6 +16,8 @@ from speechbridge.routes.streaming import EventStream
 from speechbridge.transcribers import Segment, Task, Transcript, TranscriptionOptions
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from speechbridge.service import Service
     from speechbridge.upload import Upload
 
@@ -41,45 +43,55 @@ async def translations(request: web.Request) -> web.StreamResponse:
 
 
 async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
-    async with admitted(request) as service, uploaded(request, service) as upload:
-        read_options(upload, service, task)  # wrong fields that came first are refused before the recording is read
-        await upload.settle()
-        if fields.boolean(upload.fields, "stream"):
-            return await _stream(request, service, upload, task)
-        call = call_of(request, streams=False)
-        transcript = await service.pipeline.transcript(upload, lambda: read_options(upload, service, task), call)
-        return _formatted(upload, transcript, task)
+    stream = EventStream(request)
+    try:
+        async with admitted(request) as service, uploaded(request, service) as upload:
+            read_options(upload, service, task)  # wrong fields that came first are refused before the recording is read
+            await upload.settle()
+            streams = fields.boolean(upload.fields, "stream")
+            call = call_of(request, streams=streams)
+
+            def options() -> TranscriptionOptions:
+                if fields.boolean(upload.fields, "stream") != streams:
+                    raise Problem("field_after_file", "Send 'stream' before a large file.", param="stream")
+                return read_options(upload, service, task)
+
+            if streams:
+                return await _stream(stream, service.pipeline.transcribe(upload, options, call))
+            return _formatted(upload, await service.pipeline.transcript(upload, options, call), task)
+    except Problem as problem:
+        if not stream.started:
+            raise
+        request[OUTCOME] = problem.outcome
+        await stream.send(_data({"type": "error", **openai_document(problem)}))
+        return stream.response
 
 
 def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Response:
     form = upload.fields
     chosen = fields.choice(form, "response_format", formats.RESPONSE_FORMATS)
     if chosen == "text":
-        return web.Response(text=f"{transcript.text}\n", content_type="text/plain")
+        return _text(f"{transcript.text}\n", "text/plain")
     if chosen in _SUBTITLES:
         content_type, render = _SUBTITLES[chosen]
-        return web.Response(text=render(transcript), content_type=content_type)
+        return _text(render(transcript), content_type)
     if chosen == "verbose_json":
         wanted = _granularities(form)
         document = formats.verbose(transcript, task, words=_WORDS in wanted, segments=not wanted or "segment" in wanted)
     else:
         document = formats.plain(transcript)
-    return web.Response(body=json.dumps(document, ensure_ascii=False).encode(), content_type="application/json")
+    body = json.dumps(document, ensure_ascii=False).encode(errors="replace")
+    return web.Response(body=body, content_type="application/json")
 
 
-async def _stream(request: web.Request, service: Service, upload: Upload, task: Task) -> web.StreamResponse:
-    stream = EventStream(request)
-    call = call_of(request, streams=True)
-    items = service.pipeline.transcribe(upload, lambda: read_options(upload, service, task), call)
-    try:
-        async with stream.kept_alive(), aclosing(items):
-            async for item in items:
-                await stream.send(_event(item))
-    except Problem as problem:
-        if not stream.started:
-            raise
-        request[OUTCOME] = problem.outcome
-        await stream.send(_data({"type": "error", **openai_document(problem)}))
+def _text(text: str, content_type: str) -> web.Response:
+    return web.Response(body=text.encode(errors="replace"), content_type=content_type, charset="utf-8")
+
+
+async def _stream(stream: EventStream, items: AsyncGenerator[Segment | Transcript]) -> web.StreamResponse:
+    async with stream.kept_alive(), aclosing(items):
+        async for item in items:
+            await stream.send(_event(item))
     return stream.response
 
 
@@ -92,7 +104,7 @@ def _event(item: Segment | Transcript) -> bytes:
 
 
 def _data(event: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
+    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode(errors="replace")
 
 
 def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionOptions:
