@@ -175,7 +175,7 @@ class Upload:
 
     async def _pull(self, patience: float) -> list[bytes]:
         """Take in what has come, or what comes within `patience`; return the audio in it."""
-        data = self._stream.read_nowait() or await self._next(patience)
+        data = await self._next(patience)
         self._total += len(data)
         if self._total > self._rules.max_bytes + _FORM_OVERHEAD:
             raise _too_large(self._rules)
@@ -192,7 +192,11 @@ class Upload:
         asked = self._clock()
         try:
             async with asyncio.timeout(patience):
-                return await self._stream.readany()
+                # Chunk by chunk, as they came: `readany` would copy all that has piled up into one.
+                while True:
+                    data, _ = await self._stream.readchunk()
+                    if data or self._stream.at_eof():
+                        return data
         except TimeoutError:
             if self.replayable and self._began and patience < self._rules.stall_timeout:
                 self._fell_behind = True

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.generators.exchange import expect_ok, post_json
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from speechbridge.upstreams.endpoint import Endpoint
+
+
+_DONE = b"data: [DONE]\n\n"
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,11 @@ async def forward(endpoint: Endpoint, request: dict[str, Any], headers: str) -> 
     async with endpoint.connection() as connection:
         post_json(connection, endpoint, "/v1/chat/completions", request, headers)
         await expect_ok(connection)
-        yield Head(connection.headers.get("content-type", "application/json"))
+        content_type = connection.headers.get("content-type", "application/json")
+        yield Head(content_type)
+        end = b""
         async for chunk in connection.chunks():
+            end = (end + chunk[-len(_DONE) :])[-len(_DONE) :]
             yield chunk
+        if content_type.startswith("text/event-stream") and end.strip() != _DONE.strip():
+            raise UpstreamError(FailureKind.DIED, "the answer broke off")  # Ollama loses an error in mid-stream so
