@@ -19,7 +19,7 @@ from speechbridge.routes.streaming import EventStream
 from speechbridge.transcribers import TranscriptionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
     from speechbridge.pipeline import Call
     from speechbridge.service import Service
@@ -82,7 +82,7 @@ async def _without_audio(message: dict[str, Any], service: Service, call: Call) 
             parts.append({"type": "text", "text": marked_transcript(text)})
         else:
             parts.append(part)
-    if all(isinstance(part, dict) and part.get("type") == "text" for part in parts):
+    if all(part["type"] == "text" for part in parts):
         return {**message, "content": "\n\n".join(str(part.get("text", "")) for part in parts)}
     return {**message, "content": parts}
 
@@ -90,15 +90,16 @@ async def _without_audio(message: dict[str, Any], service: Service, call: Call) 
 async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> str:
     audio = part.get(_AUDIO_PART)
     if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
-        raise Problem("bad_field", "An input_audio part needs 'data' (base64) and 'format'.", param="messages")
+        raise Problem("bad_field", "An input_audio part needs 'data': the recording in base64.", param="messages")
+    ending = audio.get("format", "bin")
+    if not isinstance(ending, str):
+        raise Problem("bad_field", "The format of an input_audio part must be a string, such as wav.", param="messages")
     try:
         data = base64.b64decode(audio["data"], validate=True)
     except ValueError:  # binascii's own error is one, and so is text that is not ASCII
         raise Problem("bad_field", "The data of an input_audio part is not base64.", param="messages") from None
     if not data:
         raise Problem("empty_file", "The data of an input_audio part is empty.", param="messages")
-    name = audio.get("format")
-    ending = name if isinstance(name, str) and name.isalnum() else "bin"
     recording = AudioBytes(data, f"audio.{ending}", "application/octet-stream")
     transcript = await service.pipeline.transcript(recording, TranscriptionOptions, call)
     return transcript.text
@@ -126,7 +127,20 @@ def _checked_messages(body: dict[str, Any]) -> list[dict[str, Any]]:
         raise Problem("bad_field", "'messages' must be a list of at least one message.", param="messages")
     if not all(isinstance(item.get("role"), str) for item in messages):
         raise Problem("bad_field", "Each message needs a 'role', such as user.", param="messages")
+    for item in messages:
+        _check_content(item.get("content"))
     return messages
+
+
+def _check_content(content: Any) -> None:
+    """Refuse what is neither text nor parts; what a part holds is the model's server's to judge, but for recordings."""
+    parts = content if isinstance(content, list) else []
+    if not isinstance(content, str | list | None) or not all(
+        isinstance(part, dict) and isinstance(part.get("type"), str) for part in parts
+    ):
+        raise Problem(
+            "bad_field", "A message's 'content' must be text, or a list of parts with a 'type' each.", param="messages"
+        )
 
 
 def _checked_model(body: dict[str, Any]) -> str | None:
@@ -138,5 +152,5 @@ def _checked_model(body: dict[str, Any]) -> str | None:
     return model or None
 
 
-def _is_audio(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") == _AUDIO_PART
+def _is_audio(part: Mapping[str, object]) -> bool:
+    return part["type"] == _AUDIO_PART
