@@ -26,7 +26,6 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "bad_json": (400, "The body is not the JSON that is asked for"),
     "bad_request": (400, "The request is malformed"),
     "unknown_language": (400, "The language is not known"),
-    "unsupported_task": (400, "Whisper's model cannot do what is asked"),
     "prompt_too_long": (400, "The prompt is longer than the model's context"),
     "context_overflow": (400, "Prompt and transcription are longer than the model's context"),
     "generator_refused": (400, "The language model refused the request"),
