@@ -64,7 +64,7 @@ _GRANULARITIES = listing(
 
 
 def _form() -> Json:
-    return form(
+    described = form(
         ("file",),
         model=text("`whisper-1`, or the name under which Whisper is listed here.", example="whisper-1"),
         language=LANGUAGE,
@@ -79,6 +79,13 @@ def _form() -> Json:
         },
         file=RECORDING,
     )
+    described["content"]["multipart/form-data"]["schema"]["dependentSchemas"] = {
+        "timestamp_granularities[]": {
+            "properties": {"response_format": {"const": "verbose_json"}},
+            "required": ["response_format"],
+        }
+    }
+    return described
 
 
 def _route(operation: str, summary: str, *codes: str) -> Json:

@@ -16,6 +16,7 @@ _DESCRIPTION = """\
 Turns recorded speech into a transcript and a language model's answer.
 
 * Times are in seconds and members whose names end in `_ms` in milliseconds; sizes are in bytes.
+* A form field that is blank counts as missing; fields that are not listed are passed over.
 * Errors are `application/problem+json` (RFC 9457), under `/v1` the error object of OpenAI's API. Both have a `code` to
   branch on: it stays, while texts may change.
 * Every answer names its request in `X-Request-ID`; so do the log and the calls to Whisper and the language model.

@@ -121,7 +121,6 @@ def form(required: tuple[str, ...], **properties: Json) -> Json:
                     "type": "object",
                     "properties": named,
                     "required": list(required),
-                    "additionalProperties": True,
                 },
                 "encoding": {
                     "file": {"contentType": "audio/*, video/*, application/octet-stream"},
@@ -142,7 +141,7 @@ RECORDING: Json = {
     ),
 }
 LANGUAGE: Json = text(
-    "What is spoken, as an ISO 639 code that Whisper knows; detected when it is missing or empty.",
-    enum=["", *sorted(LANGUAGES)],
+    "What is spoken, as an ISO 639 code that Whisper knows; detected when it is missing.",
+    enum=sorted(LANGUAGES),
     example="en",
 )

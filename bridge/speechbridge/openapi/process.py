@@ -89,7 +89,7 @@ _FORM = form(
         example="Summarise this call in one sentence:",
     ),
     model=text(
-        "The language model, one of `/v1/models`; the first one there when it is missing or empty.", example="llama3"
+        "The language model, one of `/v1/models`; the first one there when it is missing.", example="llama3"
     ),
     language=LANGUAGE,
     stream={
