@@ -9,9 +9,10 @@ TESTS ?= tests
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo:  ## a recorded voice in, transcript and answer out  [AUDIO=file PROMPT=text KEEP=1]
+demo:  ## a recorded voice in, transcript and answer out  [AUDIO=file PROMPT=text MODEL=name KEEP=1 PORT=8080]
 	@$(PYTHON) local/bootstrap.py demo
-	@$(BIN)/python -m speechlocal demo $(if $(AUDIO),--audio "$(AUDIO)") $(if $(PROMPT),--prompt "$(PROMPT)") $(if $(KEEP),--keep)
+	@$(BIN)/python -m speechlocal demo $(if $(AUDIO),--audio "$(AUDIO)") $(if $(PROMPT),--prompt "$(PROMPT)") \
+	  $(if $(MODEL),--model "$(MODEL)") $(if $(KEEP),--keep) $(if $(PORT),--port "$(PORT)")
 
 test: .dev  ## all tests, every tier
 	@$(BIN)/python -m speechlocal prepare

@@ -38,5 +38,7 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # A record need not know its thread, process or task: nothing here prints them.
+    # A record need not know what nothing here prints: its thread and process, and the line of code it came from, for
+    # which the stack is walked. These are the ways that Python's logging how-to names ("Optimization").
+    logging._srcfile = None  # noqa: SLF001
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -6,8 +6,9 @@ Labels are bounded: `model` takes at most 32 names and then `other`; callers can
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -105,6 +106,11 @@ class Metrics:
             seconds = {outcome: self.stage_seconds.labels(name, outcome, model) for outcome in _STAGE_OUTCOMES}
             self._stages[key] = Stage(self.in_flight.labels(name), seconds)
         return self._stages[key]
+
+    @lru_cache(maxsize=512)  # noqa: B019 - one Metrics lives as long as its process
+    def child(self, metric: Counter | Histogram, *labels: str) -> Any:
+        """Return a metric for some labels, looked up once."""
+        return metric.labels(*labels)
 
     def follow(self, gauge: Gauge, read: Callable[[], float], *labels: str) -> None:
         """Let a gauge read its value when it is scraped."""

@@ -43,8 +43,9 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     finally:
         seconds = clock() - timeline.started
         route = _route(request)
-        service.metrics.requests.labels(route, outcome).inc()
-        service.metrics.request_seconds.labels(route).observe(seconds)
+        metrics = service.metrics
+        metrics.child(metrics.requests, route, outcome).inc()
+        metrics.child(metrics.request_seconds, route).observe(seconds)
         if route not in _QUIET:
             fields = {"method": request.method, "route": route, "status": status, "outcome": outcome}
             fields["duration_ms"] = round(seconds * 1000, 1)

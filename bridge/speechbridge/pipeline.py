@@ -188,9 +188,8 @@ class Pipeline:
                             elif not sent:
                                 sent = True
                                 call.timeline.first_token = self._clock()
-                                self._metrics.first_token_seconds.labels(label).observe(
-                                    call.timeline.first_token - call.timeline.started
-                                )
+                                first = self._metrics.child(self._metrics.first_token_seconds, label)
+                                first.observe(call.timeline.first_token - call.timeline.started)
                             yield item
                 self.warmer.note(model, prompt, endpoint)
                 return
@@ -251,8 +250,9 @@ class Pipeline:
             self._backlog.observe(item.duration, work)
 
     def _count(self, completion: Completion, label: str) -> None:
-        self._metrics.tokens.labels("prompt", label).inc(completion.prompt_tokens or 0)
-        self._metrics.tokens.labels("completion", label).inc(completion.completion_tokens or 0)
+        tokens = self._metrics.tokens
+        self._metrics.child(tokens, "prompt", label).inc(completion.prompt_tokens or 0)
+        self._metrics.child(tokens, "completion", label).inc(completion.completion_tokens or 0)
 
     def _problem(self, stage: Stage, error: UpstreamError) -> Exception:
         return problem_of(stage, error, self._backlog.seconds_left(0, self.whisper.slots))

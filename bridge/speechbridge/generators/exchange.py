@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from speechbridge.upstreams.endpoint import Endpoint
 
 
+GATHER = 0.005
+"""Seconds: tokens that follow each other faster than this are passed on together. No eye sees it, no core feels it."""
+
+
 def post_json(connection: Connection, endpoint: Endpoint, path: str, request: dict[str, Any], headers: str) -> None:
     """Send a JSON body."""
     body = json.dumps(request).encode()

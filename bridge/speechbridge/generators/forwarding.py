@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.generators.exchange import expect_ok, post_json
+from speechbridge.generators.exchange import GATHER, expect_ok, post_json
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def forward(endpoint: Endpoint, request: dict[str, Any], headers: str) -> 
         content_type = connection.headers.get("content-type", "application/json")
         yield Head(content_type)
         end = b""
-        async for chunk in connection.chunks():
+        async for chunk in connection.chunks(GATHER):
             end = (end + chunk[-len(_DONE) :])[-len(_DONE) :]
             yield chunk
         if content_type.startswith("text/event-stream") and end.strip() != _DONE.strip():

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.generators import Completion
-from speechbridge.generators.exchange import expect_ok, post_json
+from speechbridge.generators.exchange import GATHER, expect_ok, post_json
 from speechbridge.upstreams.answers import error_text, generator_error, json_object
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
@@ -47,7 +47,7 @@ class Ollama:
             await expect_ok(connection)
             rest = b""
             completion = None
-            async for chunk in connection.chunks():
+            async for chunk in connection.chunks(GATHER):
                 *lines, rest = (rest + chunk).split(b"\n")
                 text = []
                 for line in lines:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechbridge import sse
 from speechbridge.generators import Completion
-from speechbridge.generators.exchange import expect_ok, post_json
+from speechbridge.generators.exchange import GATHER, expect_ok, post_json
 from speechbridge.upstreams.answers import error_text, generator_error, json_object
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
@@ -43,7 +43,7 @@ class OpenAIChat:
         async with endpoint.connection() as connection:
             post_json(connection, endpoint, _PATH, request, headers)
             await expect_ok(connection)
-            async for chunk in connection.chunks():
+            async for chunk in connection.chunks(GATHER):
                 text = []
                 for item in _items(parser, chunk):
                     usage = item.get("usage") or usage

@@ -88,9 +88,7 @@ _FORM = form(
         default=DEFAULT_PROMPT,
         example="Summarise this call in one sentence:",
     ),
-    model=text(
-        "The language model, one of `/v1/models`; the first one there when it is missing.", example="llama3"
-    ),
+    model=text("The language model, one of `/v1/models`; the first one there when it is missing.", example="llama3"),
     language=LANGUAGE,
     stream={
         "type": "boolean",

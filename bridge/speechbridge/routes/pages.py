@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-
-from speechbridge.openapi.document import document
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +29,19 @@ def add_routes(app: web.Application) -> None:
     for file in sorted(_FOLDER.iterdir()):
         path = "/" if file.name == "index.html" else f"/playground/{file.name}"
         app.router.add_get(path, _page(file.read_bytes(), _TYPES[file.suffix]))
-    app.router.add_get("/openapi.json", _page(json.dumps(document(), indent=1).encode(), "application/json"))
+    app.router.add_get("/openapi.json", openapi)
+
+
+async def openapi(_: web.Request) -> web.Response:
+    """Return the description of this API."""
+    return web.Response(body=_openapi(), content_type="application/json", charset="utf-8", headers=_HEADERS)
+
+
+@cache
+def _openapi() -> bytes:
+    from speechbridge.openapi.document import document  # noqa: PLC0415 - 2 MiB that most bridges are never asked for
+
+    return json.dumps(document()).encode()
 
 
 def _page(body: bytes, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:

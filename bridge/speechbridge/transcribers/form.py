@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Fields = Iterable[tuple[str, str]]
 
 _LARGE_WRITE = 256 * 1024
+_BOUNDARY = secrets.token_hex(16)  # one for all: who sends a recording never sees it
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\0": "%00"})
 
 
@@ -33,19 +34,18 @@ async def post_audio(
     Stops early when the pod answers before it has read all. The file's name is neutral but for its ending: servers want
     one, and the caller's is none of theirs.
     """
-    boundary = secrets.token_hex(16)
     content_type = audio.content_type.translate(_ESCAPES) or "application/octet-stream"
     opening = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{file_field}"; filename="{_neutral_name(audio)}"\r\n'
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{file_field}"; filename="{_neutral_name(audio)}"\r\n'
         f"Content-Type: {content_type}\r\n\r\n"
     ).encode()
-    headers = f"{headers}Content-Type: multipart/form-data; boundary={boundary}\r\n"
+    headers = f"{headers}Content-Type: multipart/form-data; boundary={_BOUNDARY}\r\n"
     if audio.size is None:
         await _send_chunked(connection, endpoint.head("POST", path, headers, None), opening, audio)
         if not connection.answered:
-            connection.send(_frame(_closing(boundary, late_fields())), b"0\r\n\r\n")
+            connection.send(_frame(_closing(late_fields())), b"0\r\n\r\n")
     else:
-        closing = _closing(boundary, late_fields())
+        closing = _closing(late_fields())
         head = endpoint.head("POST", path, headers, len(opening) + audio.size + len(closing))
         await _send_sized(connection, [head, opening], audio, closing)
 
@@ -81,11 +81,11 @@ def _frame(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def _closing(boundary: str, fields: Fields) -> bytes:
+def _closing(fields: Fields) -> bytes:
     parts = [
-        f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in fields
+        f'\r\n--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in fields
     ]
-    return ("".join(parts) + f"\r\n--{boundary}--\r\n").encode()
+    return ("".join(parts) + f"\r\n--{_BOUNDARY}--\r\n").encode()
 
 
 def _neutral_name(audio: Audio) -> str:

@@ -7,7 +7,6 @@ httptools (llhttp) parses the answers. aiohttp's client does all this too, for t
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, cast
 
 import httptools
@@ -42,7 +41,7 @@ class Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
-        self._body: deque[bytes] = deque()
+        self._body: list[bytes] = []
         self._buffered = 0
         self._reading_paused = False
         self._answered = False
@@ -81,20 +80,42 @@ class Connection(asyncio.Protocol):
             await self._wait()
         return self.status
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the answer's body as it comes."""
+    async def chunks(self, interval: float = 0.0) -> AsyncIterator[bytes]:
+        """Yield the answer's body as it comes; pieces that are there together come together.
+
+        Args:
+            interval: Seconds. Pieces that follow each other faster are left to gather in the kernel for so long: a
+                model that is faster than the eye then costs a wake-up per interval, not one per token.
+        """
+        last, gap = -interval, interval
         while True:
-            while self._body:
+            if self._body:
+                now = self._loop.time()
+                last, gap = now, now - last
                 yield self._take()
-            if self._complete:
+            if self._complete and not self._body:
                 return
-            await self._wait()
+            if gap < interval and not self._complete:
+                await self._gather(last + interval - self._loop.time())
+            if not self._body and not self._complete:
+                await self._wait()
+
+    async def _gather(self, seconds: float) -> None:
+        """Leave the connection unread for a while."""
+        if seconds <= 0 or self._transport is None or self._reading_paused or self._closed:
+            return
+        self._transport.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            if not self._closed:
+                self._transport.resume_reading()
 
     async def read(self) -> bytes:
         """Return the whole body of the answer, which is bounded (64 MiB)."""
         parts, size = [], 0
         while True:
-            while self._body:
+            if self._body:
                 parts.append(self._take())
                 size += len(parts[-1])
             if size > _LONGEST_ANSWER:
@@ -104,9 +125,10 @@ class Connection(asyncio.Protocol):
             await self._wait()
 
     def _take(self) -> bytes:
-        chunk = self._body.popleft()
-        self._buffered -= len(chunk)
-        if self._reading_paused and self._buffered < _READ_AHEAD // 2 and self._transport is not None:
+        chunk = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        self._buffered = 0
+        if self._reading_paused and self._transport is not None:
             self._reading_paused = False
             self._transport.resume_reading()
         return chunk
