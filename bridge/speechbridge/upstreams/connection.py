@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _READ_AHEAD = 256 * 1024
 _LONGEST_ANSWER = 64 * 2**20
 _CONTINUE = 100
+_IN_A_ROW = 4  # quick pieces before a pause: a short answer, and the start of a long one, are not held up
 
 
 class Connection(asyncio.Protocol):
@@ -84,18 +85,19 @@ class Connection(asyncio.Protocol):
         """Yield the answer's body as it comes; pieces that are there together come together.
 
         Args:
-            interval: Seconds. Pieces that follow each other faster are left to gather in the kernel for so long: a
-                model that is faster than the eye then costs a wake-up per interval, not one per token.
+            interval: Seconds. When several pieces in a row came faster, the next are left to gather in the kernel for
+                so long: a model that is faster than the eye then costs a wake-up per interval, not one per token.
         """
-        last, gap = -interval, interval
+        last, quick = -interval, 0
         while True:
             if self._body:
                 now = self._loop.time()
-                last, gap = now, now - last
+                quick = quick + 1 if now - last < interval else 0
+                last = now
                 yield self._take()
             if self._complete and not self._body:
                 return
-            if gap < interval and not self._complete:
+            if quick >= _IN_A_ROW and not self._complete:
                 await self._gather(last + interval - self._loop.time())
             if not self._body and not self._complete:
                 await self._wait()
