@@ -99,6 +99,7 @@ class Connection(asyncio.Protocol):
                 return
             if quick >= _IN_A_ROW and not self._complete:
                 await self._gather(last + interval - self._loop.time())
+                last = self._loop.time()
             if not self._body and not self._complete:
                 await self._wait()
 
