@@ -83,4 +83,4 @@ class _Connection(web.RequestHandler):
 def _problem_of(error: HttpProcessingError) -> Problem:
     if isinstance(error, LineTooLong):
         return Problem("request_headers_too_large", "The request line and each header may have 8190 bytes.")
-    return Problem("bad_request", "These bytes are not an HTTP/1.1 request, or its headers contradict each other.")
+    return Problem("bad_request", "This is no HTTP/1.1 request, or its headers are too many or contradict each other.")

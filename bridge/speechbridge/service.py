@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from speechbridge.admission import Admission, Backlog
+from speechbridge.body import Pace
 from speechbridge.catalog import ModelCatalog
 from speechbridge.conversation import Conversations
 from speechbridge.generators.ollama import Ollama
@@ -41,6 +42,7 @@ class Service:
     conversations: Conversations
     catalog: ModelCatalog
     readiness: Readiness
+    pace: Pace
     upload_rules: UploadRules
     spool_budget: SpoolBudget
 
@@ -78,6 +80,7 @@ def assemble(settings: Settings) -> Service:
         conversations=Conversations(pipeline, catalog, warm_up=settings.warm_up),
         catalog=catalog,
         readiness=Readiness(transcriber, whisper, generator, llm, settings.models, clock),
+        pace=Pace(settings.upload_min_rate, settings.upload_stall_timeout),
         upload_rules=_upload_rules(settings),
         spool_budget=SpoolBudget(settings.spool_max_bytes),
     )
@@ -109,8 +112,6 @@ def _upload_rules(settings: Settings) -> UploadRules:
         start_bytes=settings.stream_start_bytes,
         min_stream_rate=settings.stream_min_rate,
         lag=settings.upload_lag,
-        min_rate=settings.upload_min_rate,
-        stall_timeout=settings.upload_stall_timeout,
         retry_buffer=settings.retry_buffer_bytes,
     )
 

@@ -10,7 +10,6 @@ The audio is pulled by whoever reads `Upload.chunks`; nothing runs beside it. Wh
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,15 +19,13 @@ from speechbridge.multipart import Limits, MultipartError, MultipartParser, Part
 from speechbridge.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
-    import aiohttp
-
+    from speechbridge.body import Body
     from speechbridge.spool import SpoolBudget
 
 FILE_FIELDS = frozenset({"file", "audio_file"})
 _HEAD = 64
-_GRACE = 10.0  # seconds before the slowest allowed rate counts
 _FORM_OVERHEAD = 2**20  # bytes of a form that are not audio, when its declared length is judged
 
 
@@ -41,8 +38,6 @@ class UploadRules:
     start_bytes: int
     min_stream_rate: int
     lag: float
-    min_rate: int
-    stall_timeout: float
     retry_buffer: int
 
 
@@ -66,11 +61,10 @@ class Upload:
 
     def __init__(
         self,
-        stream: aiohttp.StreamReader,
+        body: Body,
         content_type: str,
         rules: UploadRules,
         budget: SpoolBudget,
-        clock: Callable[[], float],
     ) -> None:
         self.fields: dict[str, list[str]] = {}
         self.filename = ""
@@ -78,16 +72,13 @@ class Upload:
         self.received = 0
         self.replayable = True
         self.head = b""
-        self._stream = stream
+        self._body = body
         try:
             self._parser = MultipartParser(boundary_of(content_type), Limits())
         except MultipartError as error:
             raise Problem(error.code, f"{error}.") from None
         self._rules = rules
-        self._clock = clock
         self._spool = Spool(rules.retry_buffer, budget)
-        self._waited = 0.0
-        self._total = 0
         self._began = False
         self._audio_done = False
         self._form_done = False
@@ -116,14 +107,14 @@ class Upload:
         while not self._began:
             if self._form_done:
                 raise Problem("no_file", "The form has no file: send the recording as the field 'file'.", param="file")
-            await self._keep(await self._pull(self._rules.stall_timeout))
+            await self._keep(await self._pull())
 
     async def settle(self) -> None:
         """Wait until a Whisper slot may be taken: the audio is complete, or much of it has come and more comes fast."""
         while not self._audio_done:
             if self.received >= self._rules.start_bytes and self._is_fast() and not self._fell_behind:
                 return
-            await self._keep(await self._pull(self._rules.stall_timeout))
+            await self._keep(await self._pull())
         await self._finish_form()
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -141,7 +132,7 @@ class Upload:
             async for chunk in self._spool.overflow():
                 yield chunk
         while not self._audio_done:
-            chunks = await self._pull(self._rules.lag if self.replayable else self._rules.stall_timeout)
+            chunks = await self._pull(self._rules.lag if self.replayable else None)
             if self.replayable and not self._spool.keep(chunks):
                 if not self._is_fast():
                     await self._fall_behind(chunks)
@@ -156,7 +147,7 @@ class Upload:
         self._spool.close()
 
     def _is_fast(self) -> bool:
-        return self.received >= self._rules.min_stream_rate * self._waited
+        return self.received >= self._rules.min_stream_rate * self._body.waited
 
     async def _fall_behind(self, unkept: list[bytes]) -> None:
         self._fell_behind = True
@@ -169,15 +160,18 @@ class Upload:
 
     async def _finish_form(self) -> None:
         while not self._form_done:
-            await self._pull(self._rules.stall_timeout)
+            await self._pull()
         if not self.received:
             raise Problem("empty_file", "The file has no bytes: record or choose another one.", param="file")
 
-    async def _pull(self, patience: float) -> list[bytes]:
-        """Take in what has come, or what comes within `patience`; return the audio in it."""
-        data = await self._next(patience)
-        self._total += len(data)
-        if self._total > self._rules.max_bytes + _FORM_OVERHEAD:
+    async def _pull(self, patience: float | None = None) -> list[bytes]:
+        """Take in what comes next, return the audio in it; FellBehind when the patience is over."""
+        try:
+            data = await self._body.read(patience)
+        except TimeoutError:
+            self._fell_behind = True
+            raise FellBehind from None
+        if self._body.received > self._rules.max_bytes + _FORM_OVERHEAD:
             raise _too_large(self._rules)
         try:
             if not data:
@@ -187,30 +181,6 @@ class Upload:
             return self._audio_in(self._parser.feed(data))
         except MultipartError as error:
             raise Problem(error.code, f"{error}.") from None
-
-    async def _next(self, patience: float) -> bytes:
-        asked = self._clock()
-        try:
-            async with asyncio.timeout(patience):
-                # Chunk by chunk, as they came: `readany` would copy all that has piled up into one.
-                while True:
-                    data, _ = await self._stream.readchunk()
-                    if data or self._stream.at_eof():
-                        return data
-        except TimeoutError:
-            if self.replayable and self._began and patience < self._rules.stall_timeout:
-                self._fell_behind = True
-                raise FellBehind from None
-            raise Problem(
-                "upload_stalled", f"No byte came for {self._rules.stall_timeout:g} s; send the recording again."
-            ) from None
-        finally:
-            self._waited += self._clock() - asked
-            if self._waited > _GRACE and self._total < self._rules.min_rate * self._waited:
-                raise Problem(
-                    "upload_too_slow",
-                    f"The upload is slower than {self._rules.min_rate} bytes a second; use a better connection.",
-                )
 
     def _audio_in(self, events: list[PartBegin | bytes | PartEnd]) -> list[bytes]:
         audio: list[bytes] = []

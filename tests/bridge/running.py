@@ -1,5 +1,6 @@
 """A bridge that runs in the test's own process, and what tests send it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from bridge.wire import DEADLINE
 from speechbridge.service import Service
 
 QUICK = {
@@ -37,6 +39,12 @@ class Bridge:
         """Send a form to /process; return status and JSON answer."""
         async with await self.process(audio, **fields) as response:
             return response.status, await response.json()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds in the bridge, which runs in this very loop; TimeoutError if it never does."""
+        async with asyncio.timeout(DEADLINE):
+            while not condition():  # noqa: ASYNC110 - the bridge has no event for most of what tests wait for
+                await asyncio.sleep(0)
 
 
 StartBridge = Callable[..., Awaitable[Bridge]]

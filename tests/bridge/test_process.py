@@ -10,6 +10,7 @@ import pytest
 from bridge.running import WAV, Bridge, StartBridge, form, wav
 from bridge.wire import BOUNDARY, multipart, part
 from fakes.faults import StreamError
+from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.transcripts import SILENCE, Segment, Transcript
@@ -166,12 +167,16 @@ async def test_a_failed_generation_keeps_200_and_the_transcription(
     assert answer["response"] == f"Ollama processing failed: {answer['error']['message']}"
 
 
-async def test_keeps_what_was_said_before_the_generation_failed(bridge: Bridge, ollama: FakeOllama) -> None:
-    ollama.always(StreamError(after=2))
+async def test_keeps_what_was_said_before_the_generation_failed(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, request_timeout=0.3)
+    ollama.hold(Point.BEFORE_LAST_LINE)
 
     _, answer = await bridge.json()
 
-    assert answer["partial_response"] == "The speaker"
+    assert answer["error"]["code"] == "deadline_exceeded"
+    assert answer["partial_response"] == "".join(ollama.tokens)
 
 
 async def test_the_transcript_goes_apart_from_the_prompt_and_marked_as_data(

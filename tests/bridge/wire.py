@@ -72,6 +72,10 @@ class Connection:
         """Go away without a word."""
         self._writer.transport.abort()
 
+    def half_close(self) -> None:
+        """Say that nothing more will be sent."""
+        self._writer.write_eof()
+
     async def reply(self) -> Reply:
         """The answer, interim ones (100) included."""
         async with asyncio.timeout(DEADLINE):

@@ -14,13 +14,14 @@ from speechbridge.errors import Problem, openai_document
 from speechbridge.generators import marked_transcript
 from speechbridge.generators.forwarding import Head
 from speechbridge.middleware import OUTCOME
-from speechbridge.routes.intake import admitted, call_of, expect_continue
+from speechbridge.routes.intake import admitted, body_of, call_of, expect_continue
 from speechbridge.routes.streaming import EventStream
 from speechbridge.transcribers import TranscriptionOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
+    from speechbridge.body import Body
     from speechbridge.pipeline import Call
     from speechbridge.service import Service
 
@@ -37,7 +38,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
     stream = EventStream(request)
     try:
         async with admitted(request) as service:
-            body = await _read_json(request, service.settings.max_json_bytes)
+            body = await _read_json(body_of(request, service), service.settings.max_json_bytes)
             call = call_of(request, streams=body.get("stream") is True)
             messages = _checked_messages(body)
             model = await service.catalog.choose(_checked_model(body))
@@ -105,20 +106,19 @@ async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> st
     return transcript.text
 
 
-async def _read_json(request: web.Request, limit: int) -> dict[str, Any]:
-    parts, size = [], 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > limit:
-            raise Problem("upload_too_large", f"The body is larger than the {limit} bytes allowed here.")
+async def _read_json(body: Body, limit: int) -> dict[str, Any]:
+    parts = []
+    while chunk := await body.read():
         parts.append(chunk)
+        if body.received > limit:
+            raise Problem("upload_too_large", f"The body is larger than the {limit} bytes allowed here.")
     try:
-        body = json.loads(b"".join(parts))
+        sent = json.loads(b"".join(parts))
     except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
+        sent = None
+    if not isinstance(sent, dict):
         raise Problem("bad_json", "Send a JSON object with 'messages', and 'model' if not the default is meant.")
-    return body
+    return sent
 
 
 def _checked_messages(body: dict[str, Any]) -> list[dict[str, Any]]:

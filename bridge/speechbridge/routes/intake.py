@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from speechbridge.body import Body
 from speechbridge.errors import Problem
 from speechbridge.logs import request_id
 from speechbridge.middleware import TIMELINE, problem_response
@@ -48,13 +49,8 @@ async def uploaded(request: web.Request, service: Service) -> AsyncIterator[Uplo
         Problem: It is no form, or it has no recording.
     """
     check_form(request, service)
-    upload = Upload(
-        request.content,
-        request.headers["Content-Type"],
-        service.upload_rules,
-        service.spool_budget,
-        request[TIMELINE].clock,
-    )
+    body = body_of(request, service)
+    upload = Upload(body, request.headers["Content-Type"], service.upload_rules, service.spool_budget)
     try:
         await upload.open()
         yield upload
@@ -62,6 +58,11 @@ async def uploaded(request: web.Request, service: Service) -> AsyncIterator[Uplo
         upload.close()
         if upload.received:
             service.metrics.upload_bytes.observe(upload.received)
+
+
+def body_of(request: web.Request, service: Service) -> Body:
+    """Return the body of a request, whose sender has to keep the service's pace."""
+    return Body(request.content, service.pace, request[TIMELINE].clock)
 
 
 def check_form(request: web.Request, service: Service) -> None:

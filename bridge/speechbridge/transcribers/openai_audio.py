@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from speechbridge import sse
 from speechbridge.transcribers import segment_from, transcript_from
 from speechbridge.transcribers.form import post_audio
-from speechbridge.upstreams.answers import check_transcriber_status, json_object
+from speechbridge.upstreams.answers import AUDIO_CODES, check_transcriber_status, json_object
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def _events(connection: Connection) -> AsyncGenerator[Segment | Transcript
                 error = event["error"] if isinstance(event["error"], dict) else {}
                 code = error.get("code")
                 raise UpstreamError(
-                    FailureKind.BAD_AUDIO if code in {"audio_too_long", "not_audio"} else FailureKind.DIED,
+                    FailureKind.BAD_AUDIO if code in AUDIO_CODES else FailureKind.DIED,
                     str(error.get("message") or "Whisper failed"),
                     code=code if isinstance(code, str) else None,
                 )

@@ -22,7 +22,7 @@ _OVERFLOW_WORDS = (
     "exceeds the available context",
     "input length exceeds",
 )
-_AUDIO_CODES = frozenset({"not_audio", "no_audio_stream", "empty_file", "audio_too_long", "upload_too_large"})
+AUDIO_CODES = frozenset({"not_audio", "no_audio_stream", "empty_file", "audio_too_long", "upload_too_large"})
 
 
 def json_object(text: bytes | str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def check_transcriber_status(status: int, headers: Mapping[str, str], body: byte
         raise UpstreamError(FailureKind.DIED, f"Whisper answered {status}")
     kind = (
         FailureKind.BAD_AUDIO
-        if code in _AUDIO_CODES or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        if code in AUDIO_CODES or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         else FailureKind.BAD_REQUEST
     )
     raise UpstreamError(kind, detail or f"Whisper answered {status}", code=code)

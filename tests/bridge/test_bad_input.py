@@ -1,0 +1,495 @@
+"""What is wrong with a request is said clearly: status, stable code, the error's shape of the API; nothing is a 500."""
+
+import base64
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bridge.running import WAV, Bridge, StartBridge, form
+from bridge.wire import BOUNDARY, CLOSING, Connection, Reply, exchange, head, multipart, part
+from fakes.faults import Answer
+from fakes.gates import Point
+from fakes.ollama import FakeOllama
+from fakes.speech_whisper import FakeSpeechWhisper
+from fakes.whisper import FakeAsrWebservice
+
+pytestmark = pytest.mark.unit
+
+FORMS = ["/process", "/v1/audio/transcriptions", "/v1/audio/translations"]
+EVERY = [*FORMS, "/v1/chat/completions"]
+FILE = part("file", WAV, filename="a.wav")
+MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def problem(reply: Reply, path: str) -> tuple[int, str]:
+    """Status and code, after a look at everything that an error must have."""
+    if path.startswith("/v1/"):
+        assert reply.headers["content-type"].startswith("application/json")
+        error = reply.json()["error"]
+        assert set(error) == {"message", "type", "param", "code"}
+        assert error["type"] == ("invalid_request_error" if reply.status < 500 else "server_error")
+        assert error["message"]
+        code = error["code"]
+    else:
+        assert reply.headers["content-type"].startswith("application/problem+json")
+        document = reply.json()
+        assert set(document) - {"param"} == {"type", "title", "status", "detail", "code", "request_id"}
+        assert (document["type"], document["status"]) == ("about:blank", reply.status)
+        assert document["title"]
+        assert document["detail"]
+        assert document["request_id"] == reply.headers["x-request-id"]
+        code = document["code"]
+    assert reply.headers["x-request-id"]
+    return reply.status, code
+
+
+async def post(bridge: Bridge, path: str, data: Any, content_type: str = MULTIPART) -> tuple[int, str]:
+    async with bridge.client.post(path, data=data, headers={"Content-Type": content_type}) as response:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return problem(Reply(response.status, headers, await response.read()), path)
+
+
+@pytest.fixture(params=["asr", "openai"])
+async def either_bridge(
+    request: pytest.FixtureRequest,
+    start_bridge: StartBridge,
+    asr: FakeAsrWebservice,
+    speech_whisper: FakeSpeechWhisper,
+    ollama: FakeOllama,
+) -> Bridge:
+    """The bridge over each of the transcribers."""
+    if request.param == "asr":
+        return await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, max_upload_bytes=100_000)
+    return await start_bridge(
+        whisper_url=speech_whisper.url, transcriber="openai", ollama_url=ollama.url, max_upload_bytes=100_000
+    )
+
+
+BAD_FORMS = {
+    "no file": (multipart(part("prompt", "Hello")), 400, "no_file"),
+    "a file in another field": (multipart(part("recording", WAV, filename="a.wav")), 400, "no_file"),
+    "no part": (CLOSING, 400, "no_file"),
+    "empty file": (multipart(part("file", b"", filename="a.wav")), 400, "empty_file"),
+    "two files": (multipart(FILE, FILE), 400, "bad_field"),
+    "empty body": (b"", 400, "bad_multipart"),
+    "another boundary": (multipart(FILE).replace(BOUNDARY.encode(), b"another"), 400, "bad_multipart"),
+    "no closing boundary": (FILE, 400, "bad_multipart"),
+    "cut in a delimiter": (multipart(FILE)[:-8], 400, "bad_multipart"),
+    "LF for CRLF": (multipart(part("prompt", "x")).replace(b"\r\n", b"\n"), 400, "bad_multipart"),
+    "text after a delimiter": (
+        multipart(FILE).replace(BOUNDARY.encode() + b"--", b"a-boundaryX"),
+        400,
+        "bad_multipart",
+    ),
+    "no name": (multipart(FILE.replace(b'; name="file"', b"")), 400, "bad_multipart"),
+    "no disposition": (multipart(FILE.replace(b"Content-Disposition", b"Content-Dispo")), 400, "bad_multipart"),
+    "endless preamble": (b"x" * 20_000 + multipart(FILE), 400, "bad_multipart"),
+    "10,000 parts": (multipart(*[part("x", "y")] * 10_000), 400, "too_many_parts"),
+    "10,000 parts after the file": (multipart(FILE, *[part("x", "y")] * 10_000), 400, "too_many_parts"),
+    "giant part header": (multipart(part("file", WAV, filename="a" * 100_000)), 400, "headers_too_large"),
+    "many part headers": (
+        multipart(part("file", WAV, filename="a", headers="X-A: b\r\n" * 10_000)),
+        400,
+        "headers_too_large",
+    ),
+    "field not UTF-8": (multipart(part("prompt", b"caf\xe9"), FILE), 400, "field_not_utf8"),
+    "field not UTF-8, after the file": (multipart(FILE, part("prompt", b"caf\xe9")), 400, "field_not_utf8"),
+    "file name not UTF-8": (multipart(FILE.replace(b"a.wav", b"caf\xe9.wav")), 400, "bad_multipart"),
+    "field too long": (multipart(part("prompt", "x" * 300_000), FILE), 400, "field_too_large"),
+    "unknown model": (multipart(part("model", "gpt-9"), FILE), 404, "unknown_model"),
+    "unknown model, after the file": (multipart(FILE, part("model", "gpt-9")), 404, "unknown_model"),
+    "unknown language": (multipart(part("language", "klingon"), FILE), 400, "unknown_language"),
+    "unknown language, after the file": (multipart(FILE, part("language", "klingon")), 400, "unknown_language"),
+    "two languages": (multipart(part("language", "en"), part("language", "de"), FILE), 400, "bad_field"),
+    "stream is no truth value": (multipart(part("stream", "perhaps"), FILE), 400, "bad_field"),
+    "text called .wav": (multipart(part("file", "This is text.", filename="a.wav")), 400, "not_audio"),
+    "a page called .mp3": (multipart(part("file", "<!doctype html>", filename="a.mp3")), 400, "not_audio"),
+    "one byte": (multipart(part("file", b"\x00", filename="a.wav")), 400, "not_audio"),
+    "upload over the cap": (multipart(part("file", WAV * 4, filename="a.wav")), 413, "upload_too_large"),
+}
+
+
+@pytest.mark.parametrize("path", ["/process", "/v1/audio/transcriptions"])
+@pytest.mark.parametrize("case", BAD_FORMS)
+async def test_a_bad_form_is_refused(either_bridge: Bridge, path: str, case: str) -> None:
+    body, status, code = BAD_FORMS[case]
+
+    assert await post(either_bridge, path, body) == (status, code)
+
+    assert either_bridge.service.admission.in_flight == 0
+    assert all(endpoint.outstanding == 0 for endpoint in either_bridge.service.pipeline.whisper.endpoints)
+
+
+async def test_translations_refuse_a_bad_form_likewise(bridge: Bridge) -> None:
+    assert await post(bridge, "/v1/audio/translations", multipart(part("prompt", "Hello"))) == (400, "no_file")
+
+
+BAD_OPTIONS = {
+    "response_format": ({"response_format": "mp3"}, "bad_field"),
+    "temperature": ({"temperature": "hot"}, "bad_field"),
+    "temperature nan": ({"temperature": "nan"}, "bad_field"),
+    "temperature over 1": ({"temperature": "1.1"}, "bad_field"),
+    "granularity": ({"response_format": "verbose_json", "timestamp_granularities[]": "phoneme"}, "bad_field"),
+    "granularity without verbose_json": ({"timestamp_granularities[]": "word"}, "bad_field"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_OPTIONS)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_openais_options_are_checked(bridge: Bridge, case: str, after: bool) -> None:  # noqa: FBT001 - a case
+    fields, code = BAD_OPTIONS[case]
+    parts = [part(name, value) for name, value in fields.items()]
+
+    body = multipart(FILE, *parts) if after else multipart(*parts, FILE)
+
+    assert await post(bridge, "/v1/audio/transcriptions", body) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("not_audio", 400), ("no_audio_stream", 400), ("empty_file", 400), ("audio_too_long", 413)]
+)
+@pytest.mark.parametrize("path", FORMS)
+async def test_what_our_whisper_server_says_of_the_audio_is_passed_on(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper, path: str, code: str, status: int
+) -> None:
+    error = {"error": {"message": "cannot be", "type": "invalid_request_error", "param": "file", "code": code}}
+    speech_whisper.always(Answer(status, json.dumps(error).encode()))
+
+    assert await post(streaming_bridge, path, multipart(FILE)) == (status, code)
+
+    assert len(speech_whisper.work) == 1
+
+
+@pytest.mark.parametrize("code", ["audio_too_long", "not_audio", "no_audio_stream"])
+async def test_what_is_only_known_after_the_answer_began_is_passed_on_too(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper, code: str
+) -> None:
+    event = {"type": "error", "error": {"message": "cannot be", "code": code}}
+    answer = Answer(200, f"data: {json.dumps(event)}\n\n".encode(), "text/event-stream")
+    speech_whisper.always(answer)
+
+    assert (await post(streaming_bridge, "/process", multipart(FILE)))[1] == code
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "audio/wav", "multipart/mixed; boundary=x", "application/x-www-form-urlencoded"],
+)
+async def test_what_is_no_form_is_415(bridge: Bridge, path: str, content_type: str) -> None:
+    assert await post(bridge, path, b"{}", content_type) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_no_content_type_is_415(bridge: Bridge, path: str) -> None:
+    request = f"POST {path} HTTP/1.1\r\nHost: bridge\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+
+    assert problem(await exchange(bridge.url, request), path) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        f"multipart/form-data; boundary={'x' * 71}",
+        'multipart/form-data; boundary="a\tb"',
+        "multipart/form-data; boundary=a; boundary=b",
+    ],
+)
+async def test_a_bad_boundary_is_refused(bridge: Bridge, content_type: str) -> None:
+    assert await post(bridge, "/process", multipart(FILE), content_type) == (400, "bad_multipart")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("path", EVERY)
+async def test_the_wrong_method_is_405_and_the_right_one_named(bridge: Bridge, path: str, method: str) -> None:
+    async with bridge.client.request(method, path) as response:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        reply = Reply(response.status, headers, await response.read())
+
+    assert problem(reply, path) == (405, "method_not_allowed")
+    assert headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/process/", "/%ff", "/" + "x" * 4000])
+async def test_what_is_not_there_is_404(bridge: Bridge, path: str) -> None:
+    assert await post(bridge, path, b"") == (404, "not_found")
+
+
+# What is no request at all: aiohttp answers it before any route or middleware.
+
+BROKEN_REQUESTS = {
+    "not HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "no version": b"GET /health HTTX/1.1\r\n\r\n",
+    "10,000 headers": b"GET /health HTTP/1.1\r\nHost: a\r\n" + b"X-Many: x\r\n" * 10_000 + b"\r\n",
+    "bad header": b"GET /health HTTP/1.1\r\nHost: a\r\nbad header\r\n\r\n",
+    "negative length": b"POST /process HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    "two lengths": b"POST /process HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "length and chunks": (
+        b"POST /process HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_REQUESTS)
+async def test_what_is_no_request_is_refused(bridge: Bridge, case: str) -> None:
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(BROKEN_REQUESTS[case])
+        reply = await connection.reply()
+        rest = await connection.ended()
+
+    assert problem(reply, "") == (400, "bad_request")
+    assert rest == b""
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"GET /health HTTP/1.1\r\nHost: a\r\nX-Big: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+    ids=["header", "address"],
+)
+async def test_giant_headers_are_431(bridge: Bridge, request_head: bytes) -> None:
+    assert problem(await exchange(bridge.url, request_head), "") == (431, "request_headers_too_large")
+
+
+async def test_headers_that_are_long_but_usual_are_taken(bridge: Bridge) -> None:
+    async with bridge.client.get("/health", headers={"Cookie": "c" * 8000}) as response:
+        assert response.status == 200
+
+
+async def test_what_is_no_request_is_logged_without_quoting_it(
+    bridge: Bridge, caplog: pytest.LogCaptureFixture
+) -> None:
+    await exchange(bridge.url, b"kumquat marmalade\r\n\r\n")
+
+    assert "kumquat" not in caplog.text
+    assert [record.__dict__["fields"]["code"] for record in caplog.records if "not a request" in record.message] == [
+        "bad_request"
+    ]
+
+
+# Bodies that are not what was declared.
+
+
+async def test_a_body_shorter_than_declared_waits_and_is_then_given_up(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, upload_stall_timeout=0.1)
+    body = multipart(FILE)
+
+    reply = await exchange(bridge.url, head("/process", length=len(body) + 100), body)
+
+    assert problem(reply, "/process") == (408, "upload_stalled")
+
+
+async def test_a_body_longer_than_declared_is_cut_off(bridge: Bridge) -> None:
+    body = multipart(part("prompt", "Kumquat"), FILE)
+
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(head("/process", length=100), body)
+        reply = await connection.reply()
+        rest = await connection.ended()
+
+    # Which of the two is seen first depends on how the bytes came: the form's end, or what cannot be a request.
+    assert problem(reply, "/process") in {(400, "bad_multipart"), (400, "bad_request")}
+    assert rest == b"" or rest.startswith(b"HTTP/1.0 400")
+
+
+async def test_what_follows_a_good_body_is_no_request(
+    bridge: Bridge, asr: FakeAsrWebservice, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = asr.hold(Point.BEFORE_ANSWER)
+    body = multipart(FILE)
+
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(head("/process", length=len(body)), body)
+        await gate.reached()
+        await connection.send(b"kumquat marmalade\r\n\r\n")
+        gate.release()
+        first = await connection.reply()
+        second = await connection.reply()
+
+    assert first.status == 200
+    assert problem(second, "") == (400, "bad_request")
+    assert "kumquat" not in caplog.text
+
+
+@pytest.mark.parametrize("path", EVERY)
+async def test_broken_chunks_are_refused(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama, path: str
+) -> None:
+    """aiohttp does not tell the handler: to it, the body just stops."""
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, upload_stall_timeout=0.1)
+
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(head(path, length=None), b"20\r\n" + multipart(FILE)[:32] + b"\r\n")
+        await in_flight(bridge, 1)
+        await connection.send(b"not a size\r\n")
+        reply = await connection.reply()
+
+    assert problem(reply, path) == (408, "upload_stalled")
+
+
+async def test_a_body_that_does_not_decompress_is_refused(bridge: Bridge) -> None:
+    body = multipart(FILE)
+
+    reply = await exchange(bridge.url, head("/process", length=len(body), headers="Content-Encoding: gzip\r\n"), body)
+
+    assert reply.status == 400
+
+
+async def test_a_declared_length_over_the_cap_is_refused_unread(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, max_upload_bytes=1000)
+
+    reply = await exchange(bridge.url, head("/process", length=10_000_000))
+
+    assert problem(reply, "/process") == (413, "upload_too_large")
+    assert asr.requests == []
+
+
+async def test_an_undeclared_length_over_the_cap_is_refused_on_the_way(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(
+        whisper_url=asr.url, ollama_url=ollama.url, max_upload_bytes=1_000_000, stream_start_bytes=1000
+    )
+    gate = asr.hold(Point.UPLOAD_STARTED)
+    chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    opening = part("file", WAV[:100], filename="a.wav")[:-2]
+
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(head("/process", length=None), b"%x\r\n" % len(opening), opening, b"\r\n", chunk)
+        await gate.reached()
+        gate.release()
+        await connection.send(*[chunk] * 16)
+        reply = await connection.reply()
+
+    assert problem(reply, "/process") == (413, "upload_too_large")
+    await asr.until(lambda: asr.work[0].disconnected)
+
+
+# Chat.
+
+SPOKEN = {"type": "input_audio", "input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"}}
+
+
+def chat(*content: Any, **members: Any) -> bytes:
+    return json.dumps({"messages": [{"role": "user", "content": list(content)}], **members}).encode()
+
+
+def said(**audio: Any) -> bytes:
+    return chat({"type": "input_audio", "input_audio": audio})
+
+
+BAD_CHATS = {
+    "empty": (b"", "bad_json"),
+    "not JSON": (b"{", "bad_json"),
+    "not UTF-8": (b'{"messages": "\xff"}', "bad_json"),
+    "not an object": (b"[]", "bad_json"),
+    "too deep": (b'{"messages":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "bad_json"),
+    "a number of 10,000 digits": (b'{"messages":' + b"1" * 10_000 + b"}", "bad_json"),
+    "no messages": (b"{}", "bad_field"),
+    "empty messages": (b'{"messages":[]}', "bad_field"),
+    "messages of text": (b'{"messages":["hello"]}', "bad_field"),
+    "no role": (b'{"messages":[{"content":"hello"}]}', "bad_field"),
+    "model is a number": (chat(SPOKEN, model=5), "bad_field"),
+    "stream is text": (chat(SPOKEN, stream="yes"), "bad_field"),
+    "unknown model": (chat(SPOKEN, model="gpt-9"), "unknown_model"),
+    "audio without data": (said(format="wav"), "bad_field"),
+    "audio that is text": (chat({"type": "input_audio", "input_audio": "a.wav"}), "bad_field"),
+    "bad base64": (said(data="%%%", format="wav"), "bad_field"),
+    "base64 that is not ASCII": (said(data="zürich", format="wav"), "bad_field"),
+    "cut base64": (said(data="UklGR", format="wav"), "bad_field"),
+    "no audio in base64": (said(data="", format="wav"), "empty_file"),
+    "text in base64": (said(data=base64.b64encode(b"This is text.").decode(), format="wav"), "not_audio"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CHATS)
+async def test_a_bad_chat_is_refused(bridge: Bridge, case: str) -> None:
+    body, code = BAD_CHATS[case]
+
+    refused = await post(bridge, "/v1/chat/completions", body, "application/json")
+
+    assert refused == (404 if code == "unknown_model" else 400, code)
+
+
+async def test_a_chat_over_the_cap_is_413(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, max_json_bytes=10_000)
+
+    assert await post(bridge, "/v1/chat/completions", chat(SPOKEN), "application/json") == (413, "upload_too_large")
+
+
+@pytest.mark.parametrize("path", EVERY)
+async def test_a_byte_a_second_is_too_slow(
+    start_bridge: StartBridge,
+    asr: FakeAsrWebservice,
+    ollama: FakeOllama,
+    path: str,
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, upload_stall_timeout=0.1)
+
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(head(path, length=1000), b"-")
+        reply = await connection.reply()
+
+    assert problem(reply, path) == (408, "upload_stalled")
+    assert bridge.service.admission.in_flight == 0
+
+
+# Clients that leave.
+
+
+@pytest.mark.parametrize("path", EVERY)
+async def test_a_client_that_stops_half_way_leaves_nothing_behind(bridge: Bridge, path: str) -> None:
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(head(path, length=1000), FILE[:200])
+        await in_flight(bridge, 1)
+        connection.leave()
+        await in_flight(bridge, 0)
+
+
+async def test_a_client_that_leaves_while_whisper_works_frees_the_pod(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    gate = asr.hold(Point.AFTER_UPLOAD)
+    body = multipart(FILE)
+
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(head("/process", length=len(body)), body)
+        await gate.reached()
+        connection.leave()
+        await asr.until(lambda: asr.work[0].disconnected)
+        await in_flight(bridge, 0)
+
+    assert [endpoint.outstanding for endpoint in bridge.service.pipeline.whisper.endpoints] == [0]
+    gate.release()
+    assert (await bridge.json())[0] == 200
+
+
+async def in_flight(bridge: Bridge, count: int) -> None:
+    await bridge.until(lambda: bridge.service.admission.in_flight == count)
+
+
+async def test_a_half_closed_connection_is_a_client_that_left(bridge: Bridge) -> None:
+    """As aiohttp has it: a client must keep its side open until it has the answer."""
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(head("/process", length=1000), FILE[:200])
+        await in_flight(bridge, 1)
+        connection.half_close()
+        await in_flight(bridge, 0)
+
+
+async def test_a_connection_carries_on_after_an_error(bridge: Bridge) -> None:
+    async with aiohttp.ClientSession(bridge.url, connector=aiohttp.TCPConnector(limit=1)) as client:
+        async with client.post("/process", data=form(WAV, language="klingon")) as refused:
+            assert refused.status == 400
+        async with client.post("/process", data=form(WAV)) as answered:
+            assert answered.status == 200
