@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 import wave
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,6 +11,7 @@ from copy import deepcopy
 from threading import Thread
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import schemathesis
 import uvloop
@@ -22,8 +24,11 @@ from fakes.openai_chat import FakeOpenAIChat
 from fakes.server import FakeUpstream
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
+from speechbridge import sse
 from speechbridge.app import create_app
+from speechbridge.errors import PROBLEMS
 from speechbridge.openapi.document import document
+from speechbridge.openapi.problems import WHEN
 from speechbridge.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -101,10 +106,11 @@ api = schemathesis.openapi.from_dict(known_here(), config=config)
 
 
 @asynccontextmanager
-async def serving(*upstreams: FakeUpstream, **settings: Any) -> AsyncIterator[str]:
-    """Run a bridge on a free port, and its upstreams: Whisper, then the language model."""
+async def serving(whisper: FakeUpstream, llm: FakeUpstream, **settings: Any) -> AsyncIterator[str]:
+    """Run a bridge on a free port, and its upstreams; yield its address."""
     async with AsyncExitStack() as stack:
-        whisper, llm = [await stack.enter_async_context(upstream) for upstream in upstreams]
+        for upstream in (whisper, llm):
+            await stack.enter_async_context(upstream)
         app = create_app(Settings(whisper_url=whisper.url, ollama_url=llm.url, models=MODEL, **settings))
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
@@ -113,25 +119,31 @@ async def serving(*upstreams: FakeUpstream, **settings: Any) -> AsyncIterator[st
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
 
 
-def serve(stack: str) -> Any:
-    if stack == "older":
-        return serving(FakeAsrWebservice(accepts_anything=True), FakeOllama())
-    whisper = FakeSpeechWhisper(model="small", accepts_anything=True)
-    return serving(whisper, FakeOpenAIChat(model=MODEL), transcriber="openai", generator="openai")
+@asynccontextmanager
+async def older_upstreams() -> AsyncIterator[str]:
+    async with serving(FakeAsrWebservice(accepts_anything=True), FakeOllama()) as url:
+        yield url
 
 
-@pytest.fixture(scope="module", params=["older", "openai"])
+@asynccontextmanager
+async def openai_upstreams() -> AsyncIterator[str]:
+    whisper, llm = FakeSpeechWhisper(model="small", accepts_anything=True), FakeOpenAIChat(model=MODEL)
+    async with serving(whisper, llm, transcriber="openai", generator="openai") as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=[older_upstreams, openai_upstreams])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A bridge in a loop of its own: schemathesis calls it as any client does, and blocks while it waits."""
+    bridge = request.param()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
         thread = Thread(target=loop.run_forever)
-        serving_ = serve(request.param)
         thread.start()
         try:
-            yield asyncio.run_coroutine_threadsafe(serving_.__aenter__(), loop).result(10)
+            yield asyncio.run_coroutine_threadsafe(bridge.__aenter__(), loop).result(10)
         finally:
-            asyncio.run_coroutine_threadsafe(serving_.__aexit__(None, None, None), loop).result(10)
+            asyncio.run_coroutine_threadsafe(bridge.__aexit__(None, None, None), loop).result(10)
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
 
@@ -139,3 +151,98 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 @api.parametrize()
 def test_requests_of_all_kinds_get_answers_as_described(case: schemathesis.Case, url: str) -> None:
     case.call_and_validate(base_url=url)
+
+
+async def test_it_lists_the_very_routes_that_there_are() -> None:
+    described = {
+        (method.upper(), path.replace("{file}", file))
+        for path, operations in document()["paths"].items()
+        for method, operation in operations.items()
+        for file in files_of(operation) or ["{file}"]
+    }
+
+    routes = create_app(Settings()).router.routes()
+
+    served = {(route.method, route.resource.canonical) for route in routes if route.resource}
+    assert described == {(method, path) for method, path in served if method != "HEAD"}
+    assert {path for method, path in served if method == "HEAD"} == {path for method, path in served if method == "GET"}
+
+
+def files_of(operation: Json) -> list[str]:
+    parameters = operation.get("parameters", [])
+    return [file for item in parameters if item.get("name") == "file" for file in item["schema"]["enum"]]
+
+
+def test_it_is_valid() -> None:
+    schemathesis.openapi.from_dict(document()).validate()
+
+
+async def test_it_is_served(bridge: Any) -> None:
+    async with bridge.client.get("/openapi.json") as response:
+        assert response.content_type == "application/json"
+        assert await response.json() == document()
+
+
+def test_every_operation_has_its_own_id_and_a_tag_that_is_explained() -> None:
+    described = document()
+    operations = [operation for path in described["paths"].values() for operation in path.values()]
+
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    assert {tag for operation in operations for tag in operation["tags"]} == {tag["name"] for tag in described["tags"]}
+
+
+def test_every_schema_is_used() -> None:
+    described = document()
+    text = json.dumps(described)
+
+    assert [name for name in described["components"]["schemas"] if f'#/components/schemas/{name}"' not in text] == []
+
+
+def test_every_error_code_is_explained() -> None:
+    assert WHEN.keys() == PROBLEMS.keys()
+
+
+def test_every_error_code_is_one_of_some_operation_but_for_those_that_concern_none() -> None:
+    of_operations = {
+        code for media_type in media_types(document()) for code in media_type.get("examples", {}) if code in PROBLEMS
+    }
+
+    assert of_operations == PROBLEMS.keys() - {"method_not_allowed", "request_headers_too_large"}
+
+
+def test_its_examples_keep_its_own_schemas() -> None:
+    for where, schema, example in examples(document()):
+        assert complaints(schema, example) == [], where
+
+
+def test_its_examples_of_streams_are_events_as_described() -> None:
+    for media_type in media_types(document()):
+        kinds = media_type.get("x-events", {})
+        events = sse.Parser().feed(media_type["example"].encode()) if kinds else []
+        for event in events:
+            if event.data != "[DONE]":
+                data = json.loads(event.data)
+                name = event.type if event.type != "message" else data.get("type", "chunk")
+                assert complaints(kinds[name], data) == []
+
+
+def media_types(described: Json) -> Iterator[Json]:
+    for path in described["paths"].values():
+        for operation in path.values():
+            yield from operation.get("requestBody", {}).get("content", {}).values()
+            for answer in operation["responses"].values():
+                yield from answer["content"].values()
+
+
+def examples(described: Json) -> Iterator[tuple[str, Json, Any]]:
+    components = described["components"]
+    for named in (*components["headers"].values(), *components["parameters"].values(), *media_types(described)):
+        if "example" in named:
+            yield named.get("description", "a body"), named["schema"], named["example"]
+        for name, example in named.get("examples", {}).items():
+            yield name, named["schema"], example["value"]
+
+
+def complaints(schema: Json, value: Any) -> list[str]:
+    validator = jsonschema_rs.Draft202012Validator({**schema, "components": document()["components"]})
+    return [error.message for error in validator.iter_errors(value)]

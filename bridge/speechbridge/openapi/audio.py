@@ -19,6 +19,7 @@ from speechbridge.openapi.parts import (
     record,
     ref,
     text,
+    unnamed_event,
 )
 from speechbridge.openapi.problems import ADMISSION, ALWAYS, FORM, TRANSCRIPTION, errors
 
@@ -51,12 +52,11 @@ _VERBOSE = {
 }
 _SRT = f"1\n00:00:00,000 --> 00:00:02,400\n{_TEXT}\n\n"
 _VTT = f"WEBVTT\n\n00:00:00.000 --> 00:00:02.400\n{_TEXT}\n\n"
-_EVENTS = """\
-data: {"type":"transcript.text.delta","delta":" He was not","segment":{"id":0,"start":0.0,"end":1.5, ...}}
-
-data: {"type":"transcript.text.done","text":"He was not","language":"en","duration":1.5,"usage":{...}}
-
-"""
+_DONE = {"type": "transcript.text.done", "text": _TEXT, "language": "en", "duration": 2.4, "usage": _USAGE}
+_EVENTS = [
+    unnamed_event({"type": "transcript.text.delta", "delta": f" {_TEXT}", "segment": _SEGMENT}),
+    unnamed_event(_DONE),
+]
 _GRANULARITIES = listing(
     "Which times verbose_json has: of segments (also when this is missing), of words. Other formats refuse it.",
     {"type": "string", "enum": ["segment", "word"]},

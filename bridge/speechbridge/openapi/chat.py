@@ -13,6 +13,7 @@ from speechbridge.openapi.parts import (
     record,
     ref,
     text,
+    unnamed_event,
 )
 from speechbridge.openapi.problems import ADMISSION, ALWAYS, GENERATION, TRANSCRIPTION, errors
 
@@ -40,14 +41,12 @@ _COMPLETION = {
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "Blue."}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13},
 }
-_EVENTS = """\
-data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"Blue"},"finish_reason":null}], ...}
-
-data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}], ...}
-
-data: [DONE]
-
-"""
+_CHUNK = {"id": "chatcmpl-417", "object": "chat.completion.chunk", "created": 1764000000, "model": "llama3"}
+_EVENTS = [
+    unnamed_event({**_CHUNK, "choices": [{"index": 0, "delta": {"content": "Blue."}, "finish_reason": None}]}),
+    unnamed_event({**_CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
+    b"data: [DONE]\n\n",
+]
 
 PATHS: Json = {
     "/v1/chat/completions": {
@@ -86,6 +85,8 @@ PATHS: Json = {
                     "bad_json",
                     "bad_field",
                     "unknown_model",
+                    "upload_stalled",
+                    "upload_too_slow",
                     "upload_too_large",
                 ),
             },

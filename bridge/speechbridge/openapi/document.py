@@ -20,8 +20,8 @@ Turns recorded speech into a transcript and a language model's answer.
 * Errors are `application/problem+json` (RFC 9457), under `/v1` the error object of OpenAI's API. Both have a `code` to
   branch on: it stays, while texts may change.
 * Every answer names its request in `X-Request-ID`; so do the log and the calls to Whisper and the language model.
-* A path that is not listed here answers 404 `not_found`, a method that is not listed 405 `method_not_allowed`. `HEAD`
-  is answered wherever `GET` is.
+* A path that is not listed here answers 404 `not_found`, a method that is not listed 405 `method_not_allowed`, headers
+  that are too large 431 `request_headers_too_large`. `HEAD` is answered wherever `GET` is.
 * Official OpenAI clients work with the base URL `http://<address>/v1` and any API key."""
 
 

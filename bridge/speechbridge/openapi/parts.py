@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from speechbridge.languages import LANGUAGES
@@ -99,15 +100,21 @@ def named_examples(examples: Json) -> Json:
     return {name: {"summary": name.replace("_", " "), "value": value} for name, value in examples.items()}
 
 
-def event_stream(description: str, events: Json, example: str) -> Json:
+def event_stream(description: str, events: Json, example: list[bytes]) -> Json:
     """Describe a body of Server-Sent Events.
 
     Args:
         events: The schema of the data of each event, by the event's name; OpenAPI 3.1 has no word for it, so it is the
             extension `x-events`.
+        example: Encoded events.
     """
     schema = text(f"{description} Lines that start with a colon keep the connection alive: pass over them.")
-    return {"text/event-stream": {"schema": schema, "example": example, "x-events": events}}
+    return {"text/event-stream": {"schema": schema, "example": b"".join(example).decode(), "x-events": events}}
+
+
+def unnamed_event(data: Any) -> bytes:
+    """Return an event as OpenAI's API has them: without a name."""
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
 
 
 def form(required: tuple[str, ...], **properties: Json) -> Json:

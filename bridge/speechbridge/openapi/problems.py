@@ -39,6 +39,7 @@ WHEN = {
     "upload_too_large": "The upload is larger than `MAX_UPLOAD_BYTES`, a JSON body than `MAX_JSON_BYTES`.",
     "audio_too_long": "The recording lasts longer than Whisper's limit.",
     "unsupported_media_type": "The recording is not sent as multipart/form-data.",
+    "request_headers_too_large": "The request line or a header is too long to be read; the path is not known then.",
     "internal": "A fault of the bridge itself; its log has the details under the request's id.",
     "transcriber_failed": "Whisper died over the recording, on every pod that was tried.",
     "transcriber_bad_answer": "Whisper's answer is not what its protocol promises.",

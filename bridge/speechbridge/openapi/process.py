@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from speechbridge import sse
 from speechbridge.conversation import DEFAULT_PROMPT, FAILED_RESPONSE
 from speechbridge.errors import PROBLEMS
 from speechbridge.openapi.parts import (
@@ -65,20 +66,14 @@ _SILENT = {
         }
     ],
 }
-_EVENTS = """\
-event: transcript.delta
-data: {"text":" He was not","start":0.0,"end":1.5}
-
-event: transcript.done
-data: {"text":"He was not","language":"en","audio_seconds":1.5,"warnings":[]}
-
-event: response.delta
-data: {"text":"The"}
-
-event: response.done
-data: {"transcription":"He was not","response":"The", ...}
-
-"""
+_TRANSCRIPT = {"text": _ANSWERED["transcription"], "language": "en", "audio_seconds": 5.8, "warnings": []}
+_EVENTS = [
+    sse.encode("transcript.delta", {"text": " He was not an ill-disposed young man.", "start": 0.0, "end": 2.4}),
+    sse.encode("transcript.done", _TRANSCRIPT),
+    sse.encode("response.delta", {"text": "The speaker describes a young man"}),
+    sse.encode("response.delta", {"text": " with mild approval."}),
+    sse.encode("response.done", _ANSWERED),
+]
 _FORM = form(
     ("file",),
     prompt=text(
