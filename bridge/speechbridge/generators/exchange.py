@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from speechbridge.upstreams.endpoint import Endpoint
 
 
-GATHER = 0.005
+GATHER = 0.01
 """Seconds: tokens that follow each other faster than this are passed on together. No eye sees it, no core feels it."""
 
 
