@@ -29,6 +29,7 @@ from speechbridge.app import create_app
 from speechbridge.errors import PROBLEMS
 from speechbridge.openapi.document import document
 from speechbridge.openapi.problems import WHEN
+from speechbridge.server import Runner
 from speechbridge.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -112,7 +113,7 @@ async def serving(whisper: FakeUpstream, llm: FakeUpstream, **settings: Any) -> 
         for upstream in (whisper, llm):
             await stack.enter_async_context(upstream)
         app = create_app(Settings(whisper_url=whisper.url, ollama_url=llm.url, models=MODEL, **settings))
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        runner = Runner(app, shutdown_timeout=0.1)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -64,6 +64,7 @@ FORM = (
     "bad_field",
     "field_too_large",
     "field_not_utf8",
+    "field_after_file",
     "unknown_model",
     "upload_stalled",
     "upload_too_slow",

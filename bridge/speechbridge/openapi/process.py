@@ -135,7 +135,7 @@ PATHS: Json = {
                         ),
                     },
                 ),
-                **errors("problem", *ALWAYS, *ADMISSION, *FORM, *TRANSCRIPTION, "field_after_file", "prompt_too_long"),
+                **errors("problem", *ALWAYS, *ADMISSION, *FORM, *TRANSCRIPTION, "prompt_too_long"),
             },
         }
     }

@@ -1,0 +1,257 @@
+"""Write the pages of docs/reference that are generated: `make docs`. tests/bridge/test_docs.py holds them current."""  # noqa: INP001 - a script
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from speechbridge.errors import PROBLEMS
+from speechbridge.languages import LANGUAGES
+from speechbridge.metrics import Metrics
+from speechbridge.openapi.document import document
+from speechbridge.openapi.problems import WHEN
+from speechbridge.settings import GIB, KIB, MIB, Settings
+from speechbridge.upstreams.failures import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pydantic.fields import FieldInfo
+
+    Json = dict[str, Any]
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+_NOTICE = "<!-- Written by docs/generate.py from the code; run `make docs` after a change there. -->\n"
+_LABELS = {
+    "route": "the pattern of the path, such as `/process`; `unmatched` for others",
+    "outcome": (
+        "of a request `ok`, `partial` (transcribed, but not answered), `rejected` (4xx), `overloaded`, `failed` or "
+        "`cancelled` (the client left); of a stage `ok`, `failed` or `cancelled`"
+    ),
+    "stage": "`queue`, `transcribe` or `generate`",
+    "model": "the language model; empty where none is concerned, `other` past 32 names",
+    "queue": "`admission` (for a turn) or `whisper` (for a pod)",
+    "kind": f"of tokens `prompt` or `completion`; of failures {', '.join(f'`{kind}`' for kind in FailureKind)}",
+    "upstream": "`whisper` or `llm`",
+}
+_TABLES = {tuple(sorted(PROBLEMS)): "[code](errors.md)", tuple(sorted(LANGUAGES)): "[language](#languages)"}
+_BOUNDS = {"Ge": ("ge", "at least"), "Gt": ("gt", "more than"), "Le": ("le", "at most")}
+
+
+def pages() -> dict[Path, str]:
+    """Return the text of each generated page by its path."""
+    texts = {"http-api": http_api(), "metrics": metrics(), "settings": settings(), "errors": errors()}
+    return {REFERENCE / f"{name}.md": text for name, text in texts.items()}
+
+
+def errors() -> str:
+    """Return the page of all error codes."""
+    rows = [(f"`{code}`", str(status), title, WHEN[code]) for code, (status, title) in PROBLEMS.items()]
+    return _page(
+        "Errors of the bridge",
+        "Each error has a `code` that stays; branch on it, not on texts. Errors are `application/problem+json`\n"
+        "(RFC 9457), under `/v1` the error object of OpenAI's API: [both forms](http-api.md#openaierror).\n"
+        "A 503 has `Retry-After` in seconds, where that is known. When only the generation failed, `/process` answers\n"
+        "200 with the code in `error`; within a stream of events the code comes in an `error` event.",
+        table(("Code", "Status", "Title", "When"), rows),
+    )
+
+
+def metrics() -> str:
+    """Return the page of all metrics at `/metrics`."""
+    found = [item for item in vars(Metrics()).values() if isinstance(item, Counter | Gauge | Histogram)]
+    families = [(next(iter(item.describe())), item) for item in found]
+    rows = [
+        (
+            f"`{family.name}{'_total' if isinstance(item, Counter) else ''}`",
+            family.type,
+            ", ".join(f"`{label}`" for label in item._labelnames),  # noqa: SLF001 - there is no other way to them
+            _unit(family.name),
+            family.documentation,
+        )
+        for family, item in families
+    ]
+    return _page(
+        "Metrics of the bridge",
+        "At `/metrics`, in Prometheus' text format. A histogram has `_bucket`, `_sum` and `_count`. Beside these\n"
+        "there are the usual `process_*` and `python_info` of the Python client.",
+        table(("Name", "Type", "Labels", "Unit", "What it tells"), rows),
+        "## Labels\n",
+        table(("Label", "Values"), [(f"`{label}`", text) for label, text in _LABELS.items()]),
+    )
+
+
+def settings() -> str:
+    """Return the page of all settings."""
+    rows = [
+        (f"`{name.upper()}`", _default(field.default), _allowed(field), _capital(field.description or ""))
+        for name, field in Settings.model_fields.items()
+    ]
+    return _page(
+        "Settings of the bridge",
+        "Environment variables, read once at the start; a wrong one is named and ends the program.\n"
+        "`python -m speechbridge --help` lists them too.",
+        table(("Variable", "Default", "Values", "What it is"), rows),
+    )
+
+
+def http_api() -> str:
+    """Return the page of all routes."""
+    described = document()
+    parts = [
+        described["info"]["description"],
+        "What each `code` means is told in [errors.md](errors.md). The same as OpenAPI 3.1: `GET /openapi.json`.\n",
+    ]
+    for tag in described["tags"]:
+        parts += [f"## {tag['name']}\n", f"{tag['description']}\n"]
+        for path, operations in described["paths"].items():
+            for method, operation in operations.items():
+                if tag["name"] in operation["tags"]:
+                    parts += _operation(f"{method.upper()} {path}", operation, described["components"])
+    parts.append("## Objects\n")
+    for name, schema in described["components"]["schemas"].items():
+        more = " It may have further members." if schema.get("additionalProperties") is True else ""
+        parts += [f"### {name}\n", f"{schema['description']}{more}\n", _members(schema)]
+    parts += ["## Languages\n", f"{', '.join(f'`{code}`' for code in sorted(LANGUAGES))}.\n"]
+    return _page("HTTP API of the bridge", *parts)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _page(title: str, *parts: str) -> str:
+    body = "\n".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
+    return f"{_NOTICE}\n# {title}\n\n{body}"
+
+
+def _operation(title: str, operation: Json, components: Json) -> Iterator[str]:
+    yield f"### `{title}`\n"
+    yield f"**{operation['summary']}.** {operation.get('description', '')}".strip().replace("?.**", "?**") + "\n"
+    if parameters := [_resolved(item, components) for item in operation.get("parameters", [])]:
+        rows = [(f"`{item['name']}`", item["in"], type_of(item["schema"]), item["description"]) for item in parameters]
+        yield table(("Parameter", "In", "Type", "What it is"), rows)
+    for media_type, body in operation.get("requestBody", {}).get("content", {}).items():
+        yield f"Body: `{media_type}`{_linked(body['schema'])}\n"
+        yield _members(body["schema"]) + _examples(body)
+    answers = operation["responses"]
+    yield table(("Status", "Answer"), [(status, _outcome(answer)) for status, answer in answers.items()])
+    for media_type, body in answers["200"]["content"].items():
+        yield from _answer(media_type, body)
+
+
+def _outcome(answer: Json) -> str:
+    """Tell what an answer means: an error by its codes."""
+    codes = [name for body in answer["content"].values() for name in body.get("examples", {}) if name in PROBLEMS]
+    return ", ".join(f"`{code}`" for code in codes) or answer["description"]
+
+
+def _answer(media_type: str, body: Json) -> Iterator[str]:
+    said = body["schema"].get("description", "")
+    yield f"`{media_type}`{_linked(body['schema'])}{said and ': '}{said}\n"
+    if events := body.get("x-events"):
+        yield table(("Event", "Data"), [(f"`{name}`", type_of(schema)) for name, schema in events.items()])
+    if examples := _examples(body):
+        yield examples
+
+
+def _linked(schema: Json) -> str:
+    shown = type_of(schema)
+    return f", {shown}" if "](#" in shown else ""
+
+
+def _examples(body: Json) -> str:
+    named = {name: item["value"] for name, item in body.get("examples", {}).items()}
+    if not named and "example" in body:
+        named = {"": body["example"]}
+    return "\n".join(_fenced(name.replace("_", " "), value) for name, value in named.items())
+
+
+def _fenced(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return f"```text\n{value.strip()}\n```\n"
+    label = f"{_capital(name)}:\n\n" if name else ""
+    return f"{label}```json\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```\n"
+
+
+def _members(schema: Json) -> str:
+    needed = schema.get("required", ())
+    rows = [
+        (f"`{name}`", type_of(member), "yes" if name in needed else _default(member.get("default")), _said(member))
+        for name, member in schema.get("properties", {}).items()
+    ]
+    return table(("Member", "Type", "Required, or default", "What it is"), rows) if rows else ""
+
+
+def _said(schema: Json) -> str:
+    said: str = schema.get("description", "")
+    if "minimum" in schema and "maximum" in schema:
+        said += f" From {schema['minimum']} to {schema['maximum']}."
+    return said
+
+
+def type_of(schema: Json) -> str:
+    """Return a schema in a few words, with links to the objects it names."""
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/components/schemas/").partition("/")[0]
+        return f"[{name}](#{name.lower()})"
+    if values := schema.get("enum", [schema["const"]] if "const" in schema else []):
+        return _TABLES.get(tuple(values)) or ", ".join(f"`{value}`" for value in values)
+    if "anyOf" in schema:
+        return " or ".join(type_of(option) for option in schema["anyOf"])
+    if items := schema.get("items"):
+        return f"list of {type_of(items)}"
+    if isinstance(more := schema.get("additionalProperties"), dict):
+        return f"object of {type_of(more)}"
+    kinds = "file" if schema.get("format") == "binary" else schema.get("type", "any")
+    return " or ".join(kinds) if isinstance(kinds, list) else kinds
+
+
+def _resolved(item: Json, components: Json) -> Json:
+    found: Json = components["parameters"][item["$ref"].rpartition("/")[2]] if "$ref" in item else item
+    return found
+
+
+def _unit(name: str) -> str:
+    if "seconds" in name.split("_"):
+        return "seconds"
+    return "bytes" if name.endswith("_bytes") else "ratio" if name.endswith("_factor") else "count"
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    for size, unit in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if isinstance(value, int) and value and value % size == 0:
+            return f"`{value}` ({value // size} {unit})"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`" if value not in {None, "", ()} else ""
+
+
+def _allowed(field: FieldInfo) -> str:
+    if field.annotation is bool:
+        return "`true`, `false`"
+    if options := [option for option in get_args(field.annotation) if isinstance(option, str)]:
+        return ", ".join(f"`{option}`" for option in options)
+    bounds = [
+        f"{words} {getattr(bound, attribute)}"
+        for bound in field.metadata
+        for attribute, words in [_BOUNDS.get(type(bound).__name__, ("", ""))]
+        if attribute
+    ]
+    return " and ".join(bounds) or "text"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")  # noqa: T201 - a script

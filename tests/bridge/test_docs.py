@@ -1,0 +1,39 @@
+"""The generated pages of docs/reference are those that the code gives now."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+GENERATOR = Path(__file__).resolve().parents[2] / "docs" / "generate.py"
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", GENERATOR)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["http-api.md", "metrics.md", "settings.md", "errors.md"])
+def test_is_current(name: str) -> None:
+    generated = {path.name: (path, text) for path, text in generator().pages().items()}
+    path, text = generated[name]
+
+    assert path.is_file(), "run 'make docs'"
+    assert path.read_text(encoding="utf-8") == text, "run 'make docs'"
+
+
+def test_every_label_of_a_metric_is_explained() -> None:
+    page = generator().metrics()
+    measured, _, labels = page.partition("## Labels")
+
+    used = {label.strip("`") for line in measured.splitlines()[8:] for label in line.split(" | ")[2:3] if label}
+    named = {name.strip(" `") for cell in used for name in cell.split(",")} - {""}
+    assert named
+    assert [name for name in named if f"| `{name}` |" not in labels] == []
