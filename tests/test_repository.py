@@ -1,0 +1,72 @@
+"""What holds for the tree as a whole."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parent.parent
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
+REGISTRIES = re.compile(
+    r"https?://([a-z0-9-]+\.)*(pypi|pythonhosted|npmjs|crates|golang|maven|debian)\.(org|io|com|net)"
+)
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [path for name in listed.stdout.splitlines() if (path := ROOT / name).is_file()]
+
+
+def test_every_link_in_the_documentation_leads_somewhere() -> None:
+    dead = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in tracked("*.md")
+        for target in LINK.findall(page.read_text())
+        if not (page.parent / target).exists()
+    ]
+
+    assert not dead
+
+
+def test_the_folder_operator_does_not_shadow_the_standard_library() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", "import operator; print(operator.itemgetter)"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+
+    assert found.returncode == 0
+    assert not (ROOT / "operator" / "__init__.py").exists()
+
+
+def test_no_address_of_a_package_registry_is_committed() -> None:
+    naming = [
+        path.relative_to(ROOT) for path in tracked() if path.suffix != ".wav" and REGISTRIES.search(path.read_text())
+    ]
+
+    assert not naming
+
+
+def test_every_dependency_is_pinned() -> None:
+    pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    asked = set(re.findall(r'^  "([a-z-]+)[>=]', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE))
+
+    assert asked - pinned == set()
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench"])
+def test_make_help_lists_the_targets(target: str) -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+    assert f"make {target} " in shown
