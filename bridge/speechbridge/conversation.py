@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechbridge.errors import Problem
 from speechbridge.generators import Completion
+from speechbridge.pipeline import Restart
 from speechbridge.transcribers import Transcript
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ class Conversations:
             async for item in items:
                 if isinstance(item, Completion):
                     self._finish(answer, item)
+                elif isinstance(item, Restart):
+                    answer.pieces.clear()
                 else:
                     answer.pieces.append(item)
                     yield item

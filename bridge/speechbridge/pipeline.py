@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from speechbridge.attempts import Attempts, Stage, problem_of
 from speechbridge.audio import FellBehind, seconds_of
-from speechbridge.errors import Problem
 from speechbridge.generators import Completion, messages_for
-from speechbridge.generators.forwarding import forward
+from speechbridge.generators.forwarding import Head, forward
 from speechbridge.transcribers import Transcript
 from speechbridge.upstreams.failures import UpstreamError
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from speechbridge.admission import Backlog
     from speechbridge.audio import Audio
     from speechbridge.generators import Generator
-    from speechbridge.generators.forwarding import Head
     from speechbridge.metrics import Metrics
     from speechbridge.tracing import Timeline
     from speechbridge.transcribers import Segment, Transcriber, TranscriptionOptions
@@ -54,6 +52,10 @@ class Patience:
 
     hold: float
     queue: float
+
+
+class Restart:
+    """What the model has said so far does not count."""
 
 
 class _Pod:
@@ -134,7 +136,8 @@ class Pipeline:
         """
         attempts = self._attempts()
         sent = False
-        while True:
+        transcript = None
+        while transcript is None:
             await audio.settle()
             try:
                 with self._backlog.entry(seconds_of(audio, call.expected_size)) as at_work:
@@ -145,15 +148,17 @@ class Pipeline:
                         async with aclosing(items):
                             async for item in items:
                                 self._mark(item, call.timeline)
-                                if call.streams or isinstance(item, Transcript):
+                                if isinstance(item, Transcript):
+                                    transcript = item
+                                elif call.streams:
                                     sent = True
                                     yield item
-                return
             except FellBehind:
                 continue
             except UpstreamError as error:
                 if sent or not audio.replayable or not attempts.again(error):
                     raise self._problem("transcribe", error) from None
+        yield transcript  # the pod is free again, whatever the caller does with it
 
     async def transcript(self, audio: Audio, options: Callable[[], TranscriptionOptions], call: Call) -> Transcript:
         """Return the transcript alone; raises as `transcribe` does."""
@@ -161,12 +166,14 @@ class Pipeline:
             async for item in items:
                 if isinstance(item, Transcript):
                     return item
-        raise Problem("transcriber_bad_answer", "Whisper ended without a transcript.")
+        raise AssertionError("the transcript comes last, or an error does")
 
     async def generate(
         self, model: str, prompt: str, transcription: str, call: Call
-    ) -> AsyncGenerator[str | Completion]:
+    ) -> AsyncGenerator[str | Restart | Completion]:
         """Yield the answer's text as it comes, then how it ended.
+
+        For a call that does not stream, a pod that breaks off is no end: another starts over.
 
         Raises:
             Problem: What is wrong with the language model, or with what it was asked.
@@ -174,7 +181,7 @@ class Pipeline:
         attempts = self._attempts()
         messages = messages_for(prompt, transcription)
         label = self._metrics.model_label(model)
-        sent = False
+        said = False
         while True:
             try:
                 reader = self.warmer.reader(model, prompt)
@@ -185,20 +192,24 @@ class Pipeline:
                             if isinstance(item, Completion):
                                 self._count(item, label)
                                 call.timeline.generated = self._clock()
-                            elif not sent:
-                                sent = True
+                            elif call.timeline.first_token is None:
                                 call.timeline.first_token = self._clock()
                                 first = self._metrics.child(self._metrics.first_token_seconds, label)
                                 first.observe(call.timeline.first_token - call.timeline.started)
+                            said = True
                             yield item
                 self.warmer.note(model, prompt, endpoint)
                 return
             except UpstreamError as error:
-                if sent or not attempts.again(error):
+                if (said and call.streams) or not attempts.again(error):
                     raise self._problem("generate", error) from None
+                if said:
+                    yield Restart()
 
     async def forward(self, model: str, request: dict[str, Any], call: Call) -> AsyncGenerator[Head | bytes]:
         """Pass a chat completion on as it is; yield the head of the answer, then its body as it comes.
+
+        For a call that does not stream, a pod that breaks off is no end: another starts over with a head.
 
         Raises:
             Problem: What is wrong with the language model, or with what it was asked.
@@ -213,7 +224,7 @@ class Pipeline:
                     aclosing(forward(endpoint, request, call.headers)) as items,
                 ):
                     async for item in items:
-                        sent = True
+                        sent = sent or (call.streams and not isinstance(item, Head))
                         yield item
                 return
             except UpstreamError as error:
