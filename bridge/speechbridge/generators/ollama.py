@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechbridge.generators import Completion
 from speechbridge.generators.exchange import GATHER, expect_ok, post_json
-from speechbridge.upstreams.answers import error_text, generator_error, json_object
+from speechbridge.upstreams.answers import error_text, generator_error, json_object, json_objects
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
@@ -50,10 +50,7 @@ class Ollama:
             async for chunk in connection.chunks(GATHER):
                 *lines, rest = (rest + chunk).split(b"\n")
                 text = []
-                for line in lines:
-                    if not line:
-                        continue
-                    item = json_object(line)
+                for item in json_objects(lines):
                     text.append(_content(item))
                     if item.get("done"):
                         completion = self._completion(item)

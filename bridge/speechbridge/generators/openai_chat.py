@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from speechbridge import sse
 from speechbridge.generators import Completion
 from speechbridge.generators.exchange import GATHER, expect_ok, post_json
-from speechbridge.upstreams.answers import error_text, generator_error, json_object
+from speechbridge.upstreams.answers import error_text, generator_error, json_object, json_objects
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _items(parser: sse.Parser, chunk: bytes) -> list[dict[str, Any]]:
         events = parser.feed(chunk)
     except ValueError:
         raise UpstreamError(FailureKind.BAD_ANSWER, "the event stream is malformed") from None
-    items = [json_object(event.data) for event in events if event.data != _DONE]
+    items = json_objects([event.data.encode() for event in events if event.data != _DONE])
     for item in items:
         if "error" in item:
             detail, code = error_text(json.dumps(item).encode())

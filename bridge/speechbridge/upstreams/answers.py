@@ -40,6 +40,21 @@ def json_object(text: bytes | str) -> dict[str, Any]:
     return answer
 
 
+def json_objects(lines: list[bytes]) -> list[dict[str, Any]]:
+    """Read lines that are a JSON object each, all at once; blank ones are passed over.
+
+    Raises:
+        UpstreamError: `bad_answer`: one is none.
+    """
+    try:
+        items = json.loads(b"[%b]" % b",".join(filter(None, lines)))
+    except ValueError:
+        items = [None]
+    if not all(isinstance(item, dict) for item in items):
+        raise UpstreamError(FailureKind.BAD_ANSWER, "a line of the answer is not a JSON object")
+    return items  # type: ignore[no-any-return]  # looked at above
+
+
 def check_transcriber_status(status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Pass a 200, raise the UpstreamError that any other answer of Whisper means."""
     if status == HTTPStatus.OK:
