@@ -41,6 +41,7 @@ def no_stack_traces(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 def short_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pod that failed is left alone for a moment only: tests wait for it to be tried again."""
     monkeypatch.setattr(pool, "_ASIDE_AFTER_FAILURE", 0.02)
+    monkeypatch.setattr(pool, "_ASIDE_WHEN_BUSY", 0.02)
 
 
 @pytest.fixture

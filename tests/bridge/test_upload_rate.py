@@ -1,0 +1,175 @@
+"""Which upload may take a Whisper pod before it is complete, and which has fallen behind; time is the test's."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from bridge.running import WAV
+from bridge.wire import BOUNDARY, CLOSING, part
+from speechbridge.audio import FellBehind
+from speechbridge.spool import SpoolBudget
+from speechbridge.upload import Upload, UploadRules
+
+if TYPE_CHECKING:
+    from speechbridge.body import Body
+
+pytestmark = pytest.mark.unit
+
+RULES = UploadRules(
+    max_bytes=1_000_000,
+    max_field_bytes=1000,
+    start_bytes=1000,
+    min_stream_rate=10_000,
+    lag=0.5,
+    retry_buffer=5000,
+)
+OPENING = part("file", WAV[:44], filename="a.wav")[:-2]
+
+
+class ScriptedBody:
+    """Brings chunks, each after so many seconds."""
+
+    def __init__(self, *chunks: tuple[float, bytes]) -> None:
+        self._chunks = list(chunks)
+        self.received = 0
+        self.waited = 0.0
+
+    async def read(self, patience: float | None = None) -> bytes:
+        if not self._chunks:
+            return b""
+        seconds, data = self._chunks[0]
+        if patience is not None and seconds > patience:
+            self._chunks[0] = (seconds - patience, data)
+            self.waited += patience
+            raise TimeoutError
+        del self._chunks[0]
+        self.waited += seconds
+        self.received += len(data)
+        return data
+
+    @property
+    def left(self) -> int:
+        return len(self._chunks)
+
+
+def upload_of(
+    *chunks: tuple[float, bytes], rules: UploadRules = RULES, budget: SpoolBudget | None = None
+) -> tuple[Upload, ScriptedBody]:
+    body = ScriptedBody((0.0, OPENING), *chunks, (0.0, b"\r\n" + CLOSING))
+    content_type = f"multipart/form-data; boundary={BOUNDARY}"
+    return Upload(cast("Body", body), content_type, rules, budget or SpoolBudget(1_000_000)), body
+
+
+async def read(upload: Upload) -> bytes:
+    return b"".join([chunk async for chunk in upload.chunks()])
+
+
+def pieces(count: int, size: int, seconds: float) -> Sequence[tuple[float, bytes]]:
+    return [(seconds, b"x" * size)] * count
+
+
+async def test_a_fast_one_may_start_when_enough_has_come() -> None:
+    upload, body = upload_of(*pieces(20, 500, 0.01))
+
+    await upload.open()
+    await upload.settle()
+
+    assert upload.size is None
+    assert upload.received >= RULES.start_bytes
+    assert body.left > 10
+    assert await read(upload) == WAV[:44] + b"x" * 10_000
+    assert upload.size == 10_044
+
+
+async def test_a_slow_one_has_to_be_complete() -> None:
+    upload, body = upload_of(*pieces(20, 500, 0.1))
+
+    await upload.open()
+    await upload.settle()
+
+    assert upload.size == 10_044
+    assert body.left == 0
+    assert await read(upload) == WAV[:44] + b"x" * 10_000
+
+
+async def test_one_that_gets_fast_may_start_when_its_whole_rate_is_enough() -> None:
+    upload, body = upload_of((1.0, b"x" * 2000), *pieces(40, 1000, 0.01))
+
+    await upload.open()
+    await upload.settle()
+
+    assert upload.size is None
+    assert upload.received >= 10_000
+    assert 0 < body.left < 35
+    assert len(await read(upload)) == 42_044
+
+
+async def test_one_that_pauses_has_fallen_behind_and_must_then_be_complete() -> None:
+    upload, body = upload_of(*pieces(4, 500, 0.01), (2.0, b"y" * 500), *pieces(10, 500, 0.0))
+
+    await upload.open()
+    await upload.settle()
+    assert upload.size is None
+    with pytest.raises(FellBehind):
+        await read(upload)
+    await upload.settle()
+
+    assert body.left == 0
+    assert await read(upload) == WAV[:44] + b"x" * 2000 + b"y" * 500 + b"x" * 5000
+
+
+async def test_one_that_is_past_the_retry_buffer_is_waited_for() -> None:
+    """It cannot be kept any more; its pod waits as long as any sender may stall."""
+    upload, _ = upload_of(*pieces(12, 500, 0.01), (2.0, b"y" * 500))
+
+    await upload.open()
+    await upload.settle()
+
+    assert len(await read(upload)) == 44 + 6500
+    assert not upload.replayable
+
+
+async def test_one_that_has_become_slow_when_the_retry_buffer_is_full_goes_to_the_disk() -> None:
+    budget = SpoolBudget(1_000_000)
+    upload, _ = upload_of(*pieces(4, 500, 0.01), *pieces(8, 500, 0.4), budget=budget)
+
+    await upload.open()
+    await upload.settle()
+    with pytest.raises(FellBehind):
+        await read(upload)
+    await upload.settle()
+
+    assert upload.replayable
+    for _ in range(2):
+        assert await read(upload) == WAV[:44] + b"x" * 6000
+
+
+async def test_a_kept_one_can_be_read_again_from_its_start() -> None:
+    upload, _ = upload_of(*pieces(8, 500, 0.01))
+
+    await upload.open()
+    await upload.settle()
+    half = upload.chunks()
+    for _ in range(3):
+        await anext(half)
+
+    assert await read(upload) == WAV[:44] + b"x" * 4000
+    assert await read(upload) == WAV[:44] + b"x" * 4000
+
+
+@pytest.mark.parametrize("memory", [0, 1, 44, 4000, 1_000_000])
+async def test_a_slow_one_is_the_same_wherever_it_lay(memory: int) -> None:
+    budget = SpoolBudget(10_000_000)
+    rules = replace(RULES, retry_buffer=memory, max_bytes=10_000_000, min_stream_rate=100_000)
+    chunks: Any = [(1.0, bytes([number]) * 50_000) for number in range(40)]
+    upload, _ = upload_of(*chunks, rules=rules, budget=budget)
+
+    await upload.open()
+    await upload.settle()
+
+    for _ in range(2):
+        assert await read(upload) == WAV[:44] + b"".join(data for _, data in chunks)
+    upload.close()
+    assert budget.used == 0
