@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from speechbridge.transcribers import Segment, Task, Transcript
 
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
+_WORD = {"word", "start", "end"}  # whisperx gives no times to words that it cannot align, such as numbers
 
 
 def usage(transcript: Transcript) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) 
     if segments:
         document["segments"] = [segment_object(segment) for segment in transcript.segments]
     if words:
-        document["words"] = transcript.words
+        document["words"] = [word_object(word) for word in transcript.words if word.keys() >= _WORD]
     document["usage"] = usage(transcript)
     return document
 
@@ -43,6 +44,11 @@ def segment_object(segment: Segment) -> dict[str, Any]:
     fields = asdict(segment)
     del fields["words"]
     return fields
+
+
+def word_object(word: dict[str, Any]) -> dict[str, Any]:
+    """Return a word as OpenAI has it: without the space before it."""
+    return {"word": str(word["word"]).strip(), "start": word["start"], "end": word["end"]}
 
 
 def srt(transcript: Transcript) -> str:

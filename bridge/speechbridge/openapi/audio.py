@@ -145,7 +145,7 @@ SCHEMAS: Json = {
         duration=number(f"{_DURATION}; 0 where it is not known.", minimum=0),
         text=text("What was said; empty when nothing was."),
         segments=listing("The stretches of speech, unless only words were asked for.", ref("Segment")),
-        words=listing("The words, when they were asked for.", ref("Word")),
+        words=listing("The words that have times, when they were asked for.", ref("Word")),
         usage=ref("Usage"),
     ),
     "Segment": record(
@@ -161,17 +161,12 @@ SCHEMAS: Json = {
         compression_ratio=number("How well its text compresses: over 2.4 it repeats itself."),
         no_speech_prob=number("Probability that nobody speaks."),
     ),
-    "Word": {
-        **record(
-            "A word.",
-            ("word", "start", "end"),
-            word=text("The word."),
-            start=number(_SECONDS, minimum=0),
-            end=number(_SECONDS, minimum=0),
-            probability=number("How sure Whisper is, 0 to 1, where it tells.", minimum=0, maximum=1),
-        ),
-        "additionalProperties": True,
-    },
+    "Word": record(
+        "A word; Whisper parts some at their hyphens.",
+        word=text("The word, without the space before it."),
+        start=number(_SECONDS, minimum=0),
+        end=number(_SECONDS, minimum=0),
+    ),
     "Usage": record(
         "What was transcribed.",
         type=text("How it is counted.", const="duration"),

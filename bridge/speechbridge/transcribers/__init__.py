@@ -129,7 +129,7 @@ def segment_from(item: Any, index: int) -> Segment:
             avg_logprob=float(item.get("avg_logprob") or 0),
             compression_ratio=float(item.get("compression_ratio") or 0),
             no_speech_prob=float(item.get("no_speech_prob") or 0),
-            words=tuple(item.get("words") or ()),
+            words=tuple(dict(word) for word in item.get("words") or ()),
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         raise UpstreamError(FailureKind.BAD_ANSWER, "one of Whisper's segments makes no sense") from None
