@@ -1,0 +1,135 @@
+"""OpenAI's official client against the real service: tiny.en hears, SmolLM2 answers."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import jiwer
+import openai
+import pytest
+from openai.types.audio import TranscriptionTextDoneEvent
+
+from bridge.openai_client import client_for, of_a_deprecated_method, spoken_question
+from speechlocal.paths import RECORDINGS
+from speechlocal.stack import Stack, plan, started_sync
+
+VOICE = RECORDINGS / "austen-ill-disposed.wav"
+
+pytestmark = pytest.mark.component
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with started_sync(plan()) as serving:
+        yield serving
+
+
+@pytest.fixture
+async def real(stack: Stack) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with client_for(stack.url) as client:
+        yield client
+
+
+def word_errors(text: str) -> float:
+    words = jiwer.Compose(
+        [
+            jiwer.ToLowerCase(),
+            jiwer.SubstituteRegexes({"-": " "}),
+            jiwer.RemovePunctuation(),
+            jiwer.ReduceToListOfListOfWords(),
+        ]
+    )
+    return float(
+        jiwer.wer(VOICE.with_suffix(".txt").read_text(), text, reference_transform=words, hypothesis_transform=words)
+    )
+
+
+async def test_transcribes(real: openai.AsyncOpenAI) -> None:
+    transcription = await real.audio.transcriptions.create(file=VOICE, model="whisper-1")
+
+    assert word_errors(transcription.text) <= 0.1
+    assert transcription.usage
+    assert transcription.usage.type == "duration"
+    assert transcription.usage.seconds >= 4
+
+
+@pytest.mark.parametrize(("form", "beginning"), [("text", ""), ("srt", "1\n00:00:0"), ("vtt", "WEBVTT\n\n00:00:0")])
+async def test_transcribes_to_every_text(real: openai.AsyncOpenAI, form: Any, beginning: str) -> None:
+    text = str(await real.audio.transcriptions.create(file=VOICE, model="whisper-1", response_format=form))
+
+    assert text.startswith(beginning)
+    assert "disposed" in text
+
+
+async def test_transcribes_with_words_and_segments(real: openai.AsyncOpenAI) -> None:
+    verbose = await real.audio.transcriptions.create(
+        file=VOICE,
+        model="whisper-1",
+        response_format="verbose_json",
+        timestamp_granularities=["word", "segment"],
+    )
+
+    assert verbose.language == "en"
+    assert word_errors(verbose.text) <= 0.1
+    assert verbose.segments
+    assert verbose.words
+    times = [time for word in verbose.words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert times[-1] <= verbose.duration + 0.1
+    assert "".join(word.word for word in verbose.words) == verbose.text.replace(" ", "")
+
+
+async def test_streams_a_transcript(real: openai.AsyncOpenAI) -> None:
+    stream = await real.audio.transcriptions.create(file=VOICE, model="whisper-1", stream=True)
+    *deltas, done = [event async for event in stream]
+
+    assert deltas
+    assert isinstance(done, TranscriptionTextDoneEvent)
+    assert word_errors(done.text) <= 0.1
+    assert "".join(event.delta for event in deltas if event.type == "transcript.text.delta").strip() == done.text
+
+
+@of_a_deprecated_method
+async def test_refuses_to_translate_with_an_english_model(real: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as raised:
+        await real.audio.translations.create(file=VOICE, model="whisper-1")
+
+    assert raised.value.code == "unsupported_task"
+
+
+async def test_completes_a_chat(real: openai.AsyncOpenAI, stack: Stack) -> None:
+    completion = await real.chat.completions.create(
+        model=stack.model, messages=[{"role": "user", "content": "Say hello."}], max_tokens=12
+    )
+
+    assert completion.choices[0].message.content
+    assert completion.usage
+    assert 0 < completion.usage.completion_tokens <= 12
+
+
+async def test_streams_a_chat_about_a_recording(real: openai.AsyncOpenAI, stack: Stack) -> None:
+    stream = await real.chat.completions.create(
+        model=stack.model,
+        messages=[{"role": "user", "content": spoken_question(VOICE.read_bytes())}],
+        max_tokens=12,
+        stream=True,
+    )
+    said = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
+
+    assert len([piece for piece in said if piece]) > 1
+
+
+async def test_lists_models_and_looks_one_up(real: openai.AsyncOpenAI, stack: Stack) -> None:
+    models = [model.id for model in (await real.models.list()).data]
+
+    assert models == [stack.model, "whisper-1"]
+    assert (await real.models.retrieve(stack.model)).id == stack.model
+
+
+async def test_refuses_what_is_not_audio_and_models_that_are_not_there(real: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as of_audio:
+        await real.audio.transcriptions.create(file=("a.wav", b"Dear reader, this is text."), model="whisper-1")
+    with pytest.raises(openai.NotFoundError) as of_model:
+        await real.chat.completions.create(model="gpt-99", messages=[{"role": "user", "content": "Hello"}])
+
+    assert of_audio.value.code == "not_audio"
+    assert of_model.value.code == "unknown_model"
