@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from speechbridge.upstreams.endpoint import Endpoint
 
 
-GATHER = 0.01
-"""Seconds: tokens that follow each other faster than this are passed on together. No eye sees it, no core feels it."""
+GATHER = 1 / 60
+"""Seconds: tokens that follow each other faster than a screen draws its frames are passed on together."""
 
 
 def post_json(connection: Connection, endpoint: Endpoint, path: str, request: dict[str, Any], headers: str) -> None:
