@@ -19,17 +19,17 @@ def client(server: RunningServer) -> openai.OpenAI:
 
 @pytest.fixture
 def recording(recordings: Recordings) -> Path:
-    return recordings["austen-leisure-to-consider"][0]
+    return recordings["austen-ill-disposed"][0]
 
 
 def test_a_transcription(client: openai.OpenAI, recording: Path) -> None:
     with client:
         answer = client.audio.transcriptions.create(model="whisper-1", file=recording)
 
-    assert "Dashwood" in answer.text
+    assert "selfish" in answer.text
     assert answer.usage is not None
     assert answer.usage.type == "duration"
-    assert answer.usage.seconds == 8
+    assert answer.usage.seconds == 6
 
 
 @pytest.mark.parametrize("kind", ["text", "srt", "vtt"])
@@ -38,7 +38,7 @@ def test_text_formats(client: openai.OpenAI, recording: Path, kind: str) -> None
         answer = client.audio.transcriptions.create(model="tiny.en", file=recording, response_format=kind)
 
     assert isinstance(answer, str)
-    assert "Dashwood" in answer
+    assert "selfish" in answer
 
 
 def test_verbose_json_with_words(client: openai.OpenAI, recording: Path) -> None:
@@ -53,11 +53,11 @@ def test_verbose_json_with_words(client: openai.OpenAI, recording: Path) -> None
             temperature=0,
         )
 
-    assert answer.duration == pytest.approx(7.1)
+    assert answer.duration == pytest.approx(5.3)
     assert answer.segments is not None
     assert answer.segments[0].start == pytest.approx(0, abs=0.5)
     assert answer.words is not None
-    assert answer.words[0].word == "Mr."
+    assert answer.words[0].word == "Unless"
 
 
 def test_a_stream(client: openai.OpenAI, recording: Path) -> None:
@@ -69,6 +69,7 @@ def test_a_stream(client: openai.OpenAI, recording: Path) -> None:
     assert done.text == "".join(event.delta for event in deltas).strip()
 
 
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI's own service drops the route
 def test_a_translation_is_refused_by_an_english_model(client: openai.OpenAI, recording: Path) -> None:
     with client, pytest.raises(openai.BadRequestError) as caught:
         client.audio.translations.create(model="tiny.en", file=recording)

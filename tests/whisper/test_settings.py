@@ -54,7 +54,7 @@ def test_help_lists_every_setting_with_its_default_and_unit() -> None:
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own program
+    return subprocess.run(
         [sys.executable, "-m", "speechwhisper", *arguments],
         env=environment,
         capture_output=True,

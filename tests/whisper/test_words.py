@@ -4,11 +4,11 @@ import io
 import json
 import re
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
 import jiwer
-import numpy as np
 import pytest
 from aiohttp import FormData
 from faster_whisper import WhisperModel
@@ -35,11 +35,6 @@ def words(text: str) -> str:
     return " ".join(plain.split())
 
 
-def heard_by(model: WhisperModel, samples: np.ndarray, **options: object) -> list[str]:
-    segments, _ = model.transcribe(samples, **options)
-    return [segment.text for segment in segments]
-
-
 @pytest.fixture(scope="module")
 def direct(model_folder: str) -> WhisperModel:
     return WhisperModel(model_folder, device="cpu", compute_type="int8", cpu_threads=2)
@@ -57,7 +52,7 @@ def settings(model_folder: str, **changes: object) -> Settings:
 
 def long_recording(recordings: Recordings) -> Audio:
     """Everything shipped, several times over, with pauses: more than one window of 30 s."""
-    pieces = [media.decode_wav(file.read_bytes()) for file, _ in recordings.values()] * 5
+    pieces = [media.decode_wav(file.read_bytes()) for file, _ in recordings.values()] * 3
     return decode(io.BytesIO(media.encode(media.join(pieces, pause=1.0))), 3600)
 
 
@@ -94,11 +89,13 @@ def test_many_windows_come_out_as_from_faster_whisper(
 ) -> None:
     audio = long_recording(recordings)
 
-    segments, heard = transcribe(settings(model_folder), audio, vad_filter=vad_filter, word_timestamps=True)
+    # Only at temperature 0 is decoding free of chance.
+    same = {"vad_filter": vad_filter, "word_timestamps": True}
+    segments, heard = transcribe(settings(model_folder), audio, temperatures=(0.0,), **same)
 
-    expected, _ = direct.transcribe(audio.samples, vad_filter=vad_filter, word_timestamps=True)
+    expected, _ = direct.transcribe(audio.samples, temperature=0.0, **same)
     assert [(each.text, round(each.end, 2)) for each in segments] == [
-        (each.text, round(each.end, 2)) for each in expected
+        (each.text, round(min(each.end, audio.duration), 2)) for each in expected
     ]
     assert heard.duration == audio.duration
     assert [segment.id for segment in segments] == list(range(len(segments)))
@@ -106,25 +103,27 @@ def test_many_windows_come_out_as_from_faster_whisper(
 
 def test_batches_hear_the_same_words(model_folder: str, recordings: Recordings) -> None:
     audio = long_recording(recordings)
-    said = " ".join(transcript for _, transcript in list(recordings.values()) * 5)
+    said = " ".join(transcript for _, transcript in list(recordings.values()) * 3)
 
     segments, heard = transcribe(settings(model_folder, whisper_batch_size=4), audio)
 
     assert jiwer.wer(words(said), words("".join(segment.text for segment in segments))) <= WORST_WORD_ERROR_RATE
-    assert all(before.start <= after.start for before, after in zip(segments, segments[1:], strict=False))
+    assert all(before.start <= after.start for before, after in pairwise(segments))
     assert segments[-1].end == pytest.approx(audio.duration, abs=2.0)
     assert 0 < heard.speech_seconds <= heard.transcribed_seconds <= heard.duration
 
 
 def test_batches_put_speech_at_its_time_and_invent_nothing(model_folder: str, recordings: Recordings) -> None:
-    voice = media.decode_wav(recordings["austen-leisure-to-consider"][0].read_bytes())
+    voice = media.decode_wav(recordings["austen-ill-disposed"][0].read_bytes())
     pieces = [media.noise(20, 0.01), voice, media.silence(60), voice, media.noise(20, 0.01)]
     audio = decode(io.BytesIO(media.encode(media.join(pieces, pause=0))), 3600)
 
     segments, _ = transcribe(settings(model_folder, whisper_batch_size=4), audio, word_timestamps=True)
 
     text = words("".join(segment.text for segment in segments))
-    assert text.count("dashwood") == 2
-    assert jiwer.wer(" ".join([words(recordings["austen-leisure-to-consider"][1])] * 2), text) <= WORST_WORD_ERROR_RATE
-    starts = [word.start for segment in segments for word in segment.words or () if "Dashwood" in word.text]
-    assert starts == [pytest.approx(20.5, abs=1.5), pytest.approx(87.6, abs=1.5)]
+    assert text.count("selfish") == 2
+    assert jiwer.wer(" ".join([words(recordings["austen-ill-disposed"][1])] * 2), text) <= WORST_WORD_ERROR_RATE
+    starts = [word.start for segment in segments for word in segment.words or () if "selfish" in word.text]
+    first, second = starts
+    assert 20 < first < 20 + len(voice) / media.RATE
+    assert second - first == pytest.approx(60 + len(voice) / media.RATE, abs=0.5)

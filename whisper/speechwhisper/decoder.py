@@ -24,7 +24,7 @@ class Decoder(Protocol):
         """Decode, calling ``emit`` with each segment as soon as it is known.
 
         Raises:
-            StoppedError: ``stop`` was set; noticed at the next segment.
+            StoppedError: ``stop`` was set; noticed at the next segment or attempt.
         """
 
     def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:

@@ -41,7 +41,7 @@ class Span:
 
 def seconds_of(spans: Sequence[Span]) -> float:
     """Return the length of all spans together, in seconds."""
-    return sum(span.seconds for span in spans)
+    return sum(span.end - span.start for span in spans) / RATE
 
 
 def find_speech(samples: Samples, stop: threading.Event) -> list[Span]:

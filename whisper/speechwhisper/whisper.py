@@ -53,13 +53,14 @@ class WhisperDecoder:
         if self._tuning.batch_size:
             decoding = self._batched(audio.samples, options, stop)
         elif options.vad_filter:
-            decoding = self._without_pauses(audio.samples, options)
+            decoding = self._without_pauses(audio.samples, options, stop)
         else:
             decoding = self._whole(audio.samples, options, stop)
         for number, segment in enumerate(decoding.segments):
             if stop.is_set():
                 raise StoppedError
-            emit(replace(segment, id=number))
+            # Whisper may close its last segment at the window's end, far behind the recording's.
+            emit(replace(segment, id=number, end=max(segment.start, min(segment.end, audio.duration))))
         return Heard(decoding.language, audio.duration, decoding.speech_seconds, decoding.transcribed_seconds)
 
     def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:
@@ -79,20 +80,20 @@ class WhisperDecoder:
         if not clips:
             return _nothing(options)
         start, end = clips[0].start, clips[-1].end
-        arguments = self._arguments(options)
+        arguments = self._arguments(options, stop)
         if len(clips) > 1:
             arguments["clip_timestamps"] = [(edge - start) / RATE for clip in clips for edge in (clip.start, clip.end)]
         segments, info = self._model.transcribe(samples[start:end], **arguments)
         converted = (segment.shifted(start / RATE) for segment in convert(segments)) if start else convert(segments)
         return _Decoding(converted, info.language, speech.seconds_of(spans), speech.seconds_of(clips))
 
-    def _without_pauses(self, samples: Samples, options: Options) -> _Decoding:
+    def _without_pauses(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
         """Cut all pauses out, decode the rest, put the times back: faster-whisper's ``vad_filter``, asked only once."""
         spans = speech.detect(samples, VadOptions())
         if not spans:
             return _nothing(options)
         joined = np.concatenate([samples[span.start : span.end] for span in spans])
-        segments, info = self._model.transcribe(joined, **self._arguments(options))
+        segments, info = self._model.transcribe(joined, **self._arguments(options, stop))
         chunks = [{"start": span.start, "end": span.end} for span in spans]
         seconds = speech.seconds_of(spans)
         return _Decoding(convert(restore_speech_timestamps(segments, chunks, RATE)), info.language, seconds, seconds)
@@ -104,7 +105,7 @@ class WhisperDecoder:
         blocks = speech.plan_blocks(spans, window)
         if not blocks:
             return _nothing(options)
-        arguments = self._arguments(options)
+        arguments = self._arguments(options, stop)
         segments, info = batches.start(self._model, samples, blocks, arguments, self._tuning.batch_size)
 
         def alone(block: Span) -> Iterator[Segment]:
@@ -116,15 +117,32 @@ class WhisperDecoder:
         checked = batches.checked(convert(segments), blocks, alone, stop)
         return _Decoding(checked, info.language, speech.seconds_of(spans), speech.seconds_of(blocks))
 
-    def _arguments(self, options: Options) -> dict[str, Any]:
+    def _arguments(self, options: Options, stop: threading.Event) -> dict[str, Any]:
         return {
             "task": options.task,
             "language": options.language,
             "initial_prompt": options.prompt,
-            "temperature": list(options.temperatures),
+            "temperature": _Attempts(options.temperatures, stop),
             "word_timestamps": options.word_timestamps,
             "beam_size": self._tuning.beam_size,
         }
+
+
+class _Attempts(list[float]):
+    """Temperatures that faster-whisper goes through in each window; a stop is noticed before each attempt.
+
+    Its segments alone would come too late: a silent window has none, and a difficult one is decoded up to six times.
+    """
+
+    def __init__(self, temperatures: Iterable[float], stop: threading.Event) -> None:
+        super().__init__(temperatures)
+        self._stop = stop
+
+    def __iter__(self) -> Iterator[float]:
+        for temperature in super().__iter__():
+            if self._stop.is_set():
+                raise StoppedError
+            yield temperature
 
 
 def _nothing(options: Options) -> _Decoding:
