@@ -168,7 +168,7 @@ def test_a_tied_command_ends_when_its_parent_is_killed(
         f"subprocess.Popen([sys.executable, {tied.__file__!r}, str(os.getpid()), 'sleep', '600'])\n"
         "time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-c", parent]) as process:  # noqa: S603 - this test's own program
+    with subprocess.Popen([sys.executable, "-c", parent]) as process:
         wait_until(lambda: any("sleep 600" in command and "tied" not in command for command in left_running()))
         process.kill()
 

@@ -41,7 +41,7 @@ SPOKEN_WORDS = jiwer.Compose(
 
 def demo(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "speechlocal", "demo", *options]
-    return subprocess.run(  # noqa: S603 - the program under test
+    return subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S, env={**os.environ, **environment}
     )
 
@@ -50,7 +50,7 @@ def demo(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def kept(wait_until: WAIT, output: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run `demo --keep` and yield its process and the bridge's address once it says that it is running."""
     command = [sys.executable, "-m", "speechlocal", "demo", "--keep", *options]
-    with output.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:  # noqa: S603 - the program under test
+    with output.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
         try:
             wait_until(lambda: process.poll() is not None or "Running until Ctrl-C" in output.read_text())
             found = re.search(r"playground +(http://127\.0\.0\.1:\d+)/", output.read_text())

@@ -39,7 +39,7 @@ def programs(unavailable: Callable[[str], None]) -> None:
 
 def run(client: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     program, *options = COMMANDS[client]
-    return subprocess.run(  # noqa: S603 - the program under test
+    return subprocess.run(
         [program, *options, CLIENTS / client, *arguments],
         check=False,
         capture_output=True,
