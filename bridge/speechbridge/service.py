@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from speechbridge.transcribers import Transcriber
 
 
+_LONGEST_LISTING = 3.0  # seconds a pod may take to list its models: a request waits for it
+
+
 @dataclass(frozen=True)
 class Service:
     """One bridge."""
@@ -121,7 +124,10 @@ async def _models(generator: Generator, llm: Pool) -> tuple[str, ...]:
     failure = UpstreamError(FailureKind.CONNECT, "no pod can be reached")
     for endpoint in llm.endpoints:
         try:
-            return await generator.models(endpoint)
+            async with asyncio.timeout(_LONGEST_LISTING):
+                return await generator.models(endpoint)
         except UpstreamError as error:
             failure = error
+        except TimeoutError:
+            failure = UpstreamError(FailureKind.TIMEOUT, "it does not say in time which models it has")
     raise failure

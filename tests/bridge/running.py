@@ -10,6 +10,7 @@ from aiohttp import web
 
 from bridge.wire import DEADLINE
 from speechbridge.service import Service
+from speechbridge.upstreams.pool import Pool
 
 QUICK = {
     "hold_timeout": 0.3,
@@ -67,3 +68,13 @@ def wav(seconds: float = 1.0, rate: int = 16_000) -> bytes:
 
 
 WAV = wav()
+
+
+async def lead_to(pool: Pool, *addresses: str) -> None:
+    """Let the name of an upstream resolve to these addresses."""
+
+    async def resolve(_host: str, _port: int) -> frozenset[str]:
+        return frozenset(addresses)
+
+    pool._resolve = resolve
+    await pool.refresh()

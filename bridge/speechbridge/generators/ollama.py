@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechbridge.generators import Completion
 from speechbridge.generators.exchange import GATHER, expect_ok, post_json
-from speechbridge.upstreams.answers import error_text, generator_error, json_object, json_objects
+from speechbridge.upstreams.answers import count_in, error_text, generator_error, json_object, json_objects, names_in
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _PATH = "/api/chat"
+_LONGEST_LINE = 8 * 2**20
 
 
 class Ollama:
@@ -49,6 +50,8 @@ class Ollama:
             completion = None
             async for chunk in connection.chunks(GATHER):
                 *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > _LONGEST_LINE:
+                    raise UpstreamError(FailureKind.BAD_ANSWER, "a line of the answer does not end")
                 text = []
                 for item in json_objects(lines):
                     text.append(_content(item))
@@ -76,7 +79,7 @@ class Ollama:
             connection.send(endpoint.head("GET", "/api/tags", "", 0))
             await expect_ok(connection)
             listed = json_object(await connection.read()).get("models")
-        return tuple(str(item["name"]) for item in listed or () if isinstance(item, dict) and "name" in item)
+        return names_in(listed, "name")
 
     def _request(self, model: str, messages: list[Message]) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -93,9 +96,10 @@ class Ollama:
         return request
 
     def _completion(self, item: dict[str, Any]) -> Completion:
-        prompt_tokens = item.get("prompt_eval_count")
+        prompt_tokens = count_in(item, "prompt_eval_count")
         overflowed = bool(self._context_length and prompt_tokens and prompt_tokens >= self._context_length)
-        return Completion(str(item.get("done_reason") or "stop"), prompt_tokens, item.get("eval_count"), overflowed)
+        completion_tokens = count_in(item, "eval_count")
+        return Completion(str(item.get("done_reason") or "stop"), prompt_tokens, completion_tokens, overflowed)
 
 
 def _content(item: dict[str, Any]) -> str:

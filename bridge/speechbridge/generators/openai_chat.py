@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from speechbridge import sse
 from speechbridge.generators import Completion
 from speechbridge.generators.exchange import GATHER, expect_ok, post_json
-from speechbridge.upstreams.answers import error_text, generator_error, json_object, json_objects
+from speechbridge.upstreams.answers import count_in, error_text, generator_error, json_object, json_objects, names_in
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class OpenAIChat:
         }
         parser = sse.Parser()
         finish_reason = None
-        usage: dict[str, Any] = {}
+        usage: Any = None
         async with endpoint.connection() as connection:
             post_json(connection, endpoint, _PATH, request, headers)
             await expect_ok(connection)
@@ -54,7 +54,7 @@ class OpenAIChat:
                     yield "".join(text)
             if finish_reason is None:
                 raise UpstreamError(FailureKind.DIED, "the answer broke off")
-            yield Completion(finish_reason, usage.get("prompt_tokens"), usage.get("completion_tokens"))
+            yield Completion(finish_reason, count_in(usage, "prompt_tokens"), count_in(usage, "completion_tokens"))
 
     async def warm(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
         """Ask for a single token; the server keeps the evaluated prefix in its cache."""
@@ -70,7 +70,7 @@ class OpenAIChat:
             connection.send(endpoint.head("GET", "/v1/models", "", 0))
             await expect_ok(connection)
             listed = json_object(await connection.read()).get("data")
-        return tuple(str(item["id"]) for item in listed or () if isinstance(item, dict) and "id" in item)
+        return names_in(listed, "id")
 
 
 def _items(parser: sse.Parser, chunk: bytes) -> list[dict[str, Any]]:
@@ -89,6 +89,7 @@ def _items(parser: sse.Parser, chunk: bytes) -> list[dict[str, Any]]:
 def _choice(item: dict[str, Any]) -> tuple[str, str | None]:
     try:
         choice = (item.get("choices") or [{}])[0]
-        return (choice.get("delta") or {}).get("content") or "", choice.get("finish_reason")
+        content, reason = (choice.get("delta") or {}).get("content"), choice.get("finish_reason")
     except (AttributeError, KeyError, TypeError):
         raise UpstreamError(FailureKind.BAD_ANSWER, "a piece of the answer makes no sense") from None
+    return content if isinstance(content, str) else "", str(reason) if reason else None

@@ -51,22 +51,26 @@ async def completions(request: web.Request) -> web.StreamResponse:
         if not stream.started:
             raise
         request[OUTCOME] = problem.outcome
-        await stream.send(f"data: {json.dumps(openai_document(problem))}\n\n".encode())
+        await stream.send(f"\ndata: {json.dumps(openai_document(problem))}\n\n".encode())
         return stream.response
 
 
 async def _pass_on(stream: EventStream, items: AsyncGenerator[Head | bytes], call: Call) -> web.StreamResponse:
     content_type = "application/json"
     whole: list[bytes] = []
+    line = b""
     async with aclosing(items):
         async for item in items:
             if isinstance(item, Head):
                 content_type, whole = item.content_type, []  # what another pod had begun to say does not count
-            elif call.streams:
-                await stream.send(item)
+            elif call.streams:  # by whole lines: half a one would be in the way of an error that follows
+                lines, end, line = (line + item).rpartition(b"\n")
+                if end:
+                    await stream.send(lines + end)
             else:
                 whole.append(item)
-    if stream.started:
+    if call.streams:
+        await stream.send(line)
         return stream.response
     return web.Response(body=b"".join(whole), headers={"Content-Type": content_type})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -105,7 +106,7 @@ def transcript_from(answer: Any) -> Transcript:
     if not isinstance(text, str):
         text = "".join(segment.text for segment in segments)
     duration = answer.get("duration")
-    if not isinstance(duration, int | float):
+    if not isinstance(duration, int | float) or not math.isfinite(duration):
         duration = segments[-1].end if segments else None
     language = answer.get("language")
     return Transcript(text.strip(), language if isinstance(language, str) else None, duration, segments)
@@ -131,7 +132,7 @@ def segment_from(item: Any, index: int) -> Segment:
             no_speech_prob=float(item.get("no_speech_prob") or 0),
             words=tuple(dict(word) for word in item.get("words") or ()),
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise UpstreamError(FailureKind.BAD_ANSWER, "one of Whisper's segments makes no sense") from None
 
 

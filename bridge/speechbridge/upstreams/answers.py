@@ -33,11 +33,23 @@ def json_object(text: bytes | str) -> dict[str, Any]:
     """
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise UpstreamError(FailureKind.BAD_ANSWER, "the answer is not a JSON object")
     return answer
+
+
+def names_in(listed: Any, member: str) -> tuple[str, ...]:
+    """Read a list of objects of which each has a name; what is none is passed over."""
+    items = listed if isinstance(listed, list) else []
+    return tuple(item[member] for item in items if isinstance(item, dict) and isinstance(item.get(member), str))
+
+
+def count_in(answer: Any, member: str) -> int | None:
+    """Read a number of tokens; None where the server does not tell one."""
+    count = answer.get(member) if isinstance(answer, dict) else None
+    return count if isinstance(count, int) and count >= 0 else None
 
 
 def json_objects(lines: list[bytes]) -> list[dict[str, Any]]:
@@ -48,7 +60,7 @@ def json_objects(lines: list[bytes]) -> list[dict[str, Any]]:
     """
     try:
         items = json.loads(b"[%b]" % b",".join(filter(None, lines)))
-    except ValueError:
+    except (ValueError, RecursionError):
         items = [None]
     if not all(isinstance(item, dict) for item in items):
         raise UpstreamError(FailureKind.BAD_ANSWER, "a line of the answer is not a JSON object")
@@ -97,7 +109,7 @@ def error_text(body: bytes) -> tuple[str, str | None]:
     """Return message and code of an error body: OpenAI's object, Ollama's string, FastAPI's or RFC 9457's detail."""
     try:
         answer: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "", None
     if not isinstance(answer, dict):
         return "", None

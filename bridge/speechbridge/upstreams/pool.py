@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _ASIDE_AFTER_FAILURE = 1.0
 _ASIDE_WHEN_BUSY = 1.0
 _LONGEST_ASIDE = 60.0
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,13 @@ class Lease:
 
 
 async def resolve(host: str, port: int) -> frozenset[str]:
-    """Return the addresses of a name; an unknown name has none."""
+    """Return the addresses of a name; an unknown name has none. OSError when the name server does not answer."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror:
-        return frozenset()
+    except socket.gaierror as error:
+        if error.errno in _NO_SUCH_NAME:
+            return frozenset()
+        raise
     addresses = frozenset(str(item[4][0]) for item in found)
     # Of a name with both families (localhost) one is enough: a pod is one address, not two.
     ipv4 = frozenset(address for address in addresses if ":" not in address)
@@ -113,17 +116,22 @@ class Pool:
         return max(1, sum(endpoint.slots or 1 for endpoint in self._endpoints.values()))
 
     async def run(self) -> None:
-        """Look the name up again and again, until cancelled."""
+        """Look the name up again and again, until cancelled; the first time is `refresh`'s."""
         while True:
-            await self.refresh()
             await asyncio.sleep(self._options.dns_refresh)
+            await self.refresh()
 
     async def refresh(self) -> None:
         """Look the name up once; pods that left finish what they have, new ones take work at once."""
         try:
             ipaddress.ip_address(self.origin.host)
         except ValueError:
-            addresses = await self._resolve(self.origin.host, self.origin.port)
+            try:
+                addresses = await self._resolve(self.origin.host, self.origin.port)
+            except OSError as error:  # the pods are there still, as far as anyone knows
+                fields = {"host": self.origin.host, "reason": str(error)}
+                logger.warning("upstream not looked up", extra={"fields": fields})
+                return
         else:
             addresses = frozenset({self.origin.host})
         if addresses == self._endpoints.keys():
