@@ -46,14 +46,17 @@ def demo(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+PLAYGROUND = r"playground +(http://127\.0\.0\.1:\d+)/\n"
+
+
 @contextmanager
 def kept(wait_until: WAIT, output: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run `demo --keep` and yield its process and the bridge's address once it says that it is running."""
     command = [sys.executable, "-m", "speechlocal", "demo", "--keep", *options]
     with output.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
         try:
-            wait_until(lambda: process.poll() is not None or "Running until Ctrl-C" in output.read_text())
-            found = re.search(r"playground +(http://127\.0\.0\.1:\d+)/", output.read_text())
+            wait_until(lambda: process.poll() is not None or re.search(PLAYGROUND, output.read_text()))
+            found = re.search(PLAYGROUND, output.read_text())
             assert found, output.read_text()
             yield process, found[1]
         finally:
