@@ -150,8 +150,51 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @api.parametrize()
-def test_requests_of_all_kinds_get_answers_as_described(case: schemathesis.Case, url: str) -> None:
+def test_requests_of_all_kinds_get_answers_as_described(case: schemathesis.Case[Any], url: str) -> None:
     case.call_and_validate(base_url=url)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "media_type"),
+    [
+        ("/process", {}, "application/json"),
+        ("/process", {"stream": "true"}, "text/event-stream"),
+        *[
+            (f"/v1/audio/{task}", fields, media_type)
+            for task in ("transcriptions", "translations")
+            for fields, media_type in [
+                ({"response_format": "json"}, "application/json"),
+                ({"response_format": "verbose_json"}, "application/json"),
+                (
+                    {"response_format": "verbose_json", "timestamp_granularities[]": ["word", "segment"]},
+                    "application/json",
+                ),
+                ({"response_format": "text"}, "text/plain"),
+                ({"response_format": "srt"}, "application/x-subrip"),
+                ({"response_format": "vtt"}, "text/vtt"),
+                ({"stream": "true"}, "text/event-stream"),
+            ]
+        ],
+    ],
+)
+def test_every_form_of_an_answer_is_described(path: str, fields: Json, media_type: str, url: str) -> None:
+    case = api[path]["POST"].Case(body={**fields, "file": recording()}, media_type="multipart/form-data")
+
+    response = case.call_and_validate(base_url=url)
+
+    assert response.headers["content-type"][0].partition(";")[0] == media_type
+
+
+@pytest.mark.parametrize(("stream", "media_type"), [(False, "application/json"), (True, "text/event-stream")])
+def test_every_form_of_a_chat_completion_is_described(stream: bool, media_type: str, url: str) -> None:  # noqa: FBT001 - a field
+    messages = [{"role": "user", "content": "Hello"}]
+    case = api["/v1/chat/completions"]["POST"].Case(
+        body={"messages": messages, "stream": stream}, media_type="application/json"
+    )
+
+    response = case.call_and_validate(base_url=url)
+
+    assert response.headers["content-type"][0].partition(";")[0] == media_type
 
 
 async def test_it_lists_the_very_routes_that_there_are() -> None:
