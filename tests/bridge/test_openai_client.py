@@ -1,5 +1,6 @@
 """OpenAI's official client against every OpenAI route of the bridge, unchanged but for its base URL."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,9 +10,10 @@ from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDon
 
 from bridge.openai_client import client_for, of_a_deprecated_method, spoken_question
 from bridge.running import WAV, Bridge, StartBridge
-from fakes.faults import StreamError, refusing_url
+from fakes.faults import Answer, StreamError, refusing_url
 from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
+from fakes.whisper import FakeAsrWebservice
 
 SPOKEN = (
     "He was not an ill-disposed young man, unless to be rather cold-hearted and rather selfish is to be ill-disposed."
@@ -108,6 +110,20 @@ async def test_transcribes_with_words_and_segments(client: openai.AsyncOpenAI) -
     assert verbose.words
     assert verbose.segments
     assert len(verbose.segments) == 3
+
+
+async def test_words_that_whisperx_could_not_align_are_left_out(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    aligned = {"word": "Four", "start": 0.2, "end": 0.5, "score": 0.9}
+    segment = {"start": 0.2, "end": 1.0, "text": " Four 4", "words": [aligned, {"word": "4"}]}
+    asr.script(Answer(body=json.dumps({"segments": [segment], "language": "en"}).encode()))
+
+    async with client_for(bridge.url) as client:
+        verbose = await client.audio.transcriptions.create(
+            file=("a.wav", WAV), model="whisper-1", response_format="verbose_json", timestamp_granularities=["word"]
+        )
+
+    assert verbose.words
+    assert [(word.word, word.start, word.end) for word in verbose.words] == [("Four", 0.2, 0.5)]
 
 
 async def test_streams_a_transcript(client: openai.AsyncOpenAI) -> None:
