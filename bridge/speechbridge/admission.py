@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LONGEST_RETRY_AFTER = 600
 _SMOOTHING = 0.2
+_SHORTEST_TELLING = 0.1
 
 
 class Backlog:
@@ -52,8 +53,8 @@ class Backlog:
                 self.waiting -= seconds
 
     def observe(self, audio_seconds: float, work_seconds: float) -> None:
-        """Learn from a transcript: exponentially smoothed pace and length."""
-        if audio_seconds > 0:
+        """Learn from a transcript, unless it is too short to tell: exponentially smoothed pace and length."""
+        if audio_seconds >= _SHORTEST_TELLING:
             self._pace += _SMOOTHING * (work_seconds / audio_seconds - self._pace)
             self._usual_length += _SMOOTHING * (audio_seconds - self._usual_length)
 

@@ -25,7 +25,8 @@ class Origin:
     @property
     def authority(self) -> str:
         """The value of the Host header."""
-        return self.host if self.port == (443 if self.tls else 80) else f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
 class Exchange:

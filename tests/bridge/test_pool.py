@@ -1,0 +1,318 @@
+"""Which pod is next, who waits for one, and which are left alone."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from bridge.running import lead_to
+from speechbridge.upstreams.endpoint import Endpoint
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.pool import Pool, PoolOptions, origin_of, resolve
+
+pytestmark = pytest.mark.unit
+
+Make = Callable[..., Any]
+NONE: frozenset[Endpoint] = frozenset()
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    """Make a pool over as many pods; times in seconds are short, so that a test sees the end of a wait."""
+    pools: list[Pool] = []
+
+    async def make(pods: int, *, slots: int | None = 1, hold: float = 0.05, queue: float = 5.0) -> Pool:
+        async def nothing(_host: str, _port: int) -> frozenset[str]:
+            return frozenset()
+
+        options = PoolOptions(
+            slots, 3600, connect_timeout=1, keepalive_timeout=4, hold_timeout=hold, queue_timeout=queue
+        )
+        pool = Pool("http://pods.test:9000", options, resolver=nothing)
+        pools.append(pool)
+        await lead_to(pool, *(f"10.0.0.{number}" for number in range(pods)))
+        return pool
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+async def take(pool: Pool, avoid: frozenset[Endpoint] = NONE, prefer: Endpoint | None = None) -> Endpoint:
+    return await pool.acquire(avoid, prefer)
+
+
+async def waiting(pool: Pool, count: int) -> None:
+    async with asyncio.timeout(5):
+        while pool.waiting != count:  # noqa: ASYNC110 - the pool has no event for it
+            await asyncio.sleep(0)
+
+
+async def test_the_pod_with_the_least_work_is_next(make: Make) -> None:
+    pool = await make(3, slots=None)
+
+    first = [await take(pool) for _ in range(3)]
+    assert len(set(first)) == 3
+    pool.release(first[1], None)
+
+    assert await take(pool) is first[1]
+
+
+async def test_of_equally_busy_pods_the_one_used_least_lately_is_next(make: Make) -> None:
+    pool = await make(3, slots=None)
+    order = []
+    for number in range(3):
+        endpoint = await take(pool)
+        endpoint.last_used = float(number)
+        order.append(endpoint)
+    for endpoint in order:
+        pool.release(endpoint, None)
+
+    assert await take(pool) is order[0]
+
+
+async def test_a_pod_gets_one_request_at_a_time(make: Make) -> None:
+    pool = await make(2)
+    held = [await take(pool), await take(pool)]
+
+    third = asyncio.create_task(take(pool))
+    await waiting(pool, 1)
+    assert not third.done()
+    pool.release(held[0], None)
+
+    assert await third is held[0]
+
+
+async def test_a_pod_that_names_more_slots_gets_more(make: Make) -> None:
+    pool = await make(1)
+    pool.endpoints[0].slots = 3
+
+    assert [await take(pool) for _ in range(3)] == [pool.endpoints[0]] * 3
+    assert pool.slots == 3
+
+
+async def test_who_came_first_is_served_first(make: Make) -> None:
+    pool = await make(1)
+    pod = await take(pool)
+    served: list[int] = []
+
+    async def wait(number: int) -> None:
+        await take(pool)
+        served.append(number)
+
+    tasks = []
+    for number in range(5):
+        tasks.append(asyncio.create_task(wait(number)))
+        await waiting(pool, number + 1)
+    for task in tasks:
+        pool.release(pod, None)
+        await task
+
+    assert served == [0, 1, 2, 3, 4]
+
+
+async def test_nobody_overtakes_those_who_wait(make: Make) -> None:
+    pool = await make(1)
+    pod = await take(pool)
+    first = asyncio.create_task(take(pool))
+    await waiting(pool, 1)
+
+    pool.release(pod, None)
+    second = asyncio.create_task(take(pool))
+    await waiting(pool, 1)
+
+    assert await first is pod
+    assert not second.done()
+    pool.release(pod, None)
+    assert await second is pod
+
+
+async def test_the_pod_that_has_read_the_prompt_is_preferred_while_it_is_not_much_busier(make: Make) -> None:
+    pool = await make(2, slots=None)
+    one, other = pool.endpoints
+
+    assert await take(pool, prefer=one) is one
+    assert await take(pool, prefer=one) is one
+    assert await take(pool, prefer=one) is other
+
+
+async def test_a_pod_that_failed_at_this_request_is_avoided_while_another_is_there(make: Make) -> None:
+    pool = await make(2)
+    bad, good = pool.endpoints
+
+    assert await take(pool, frozenset({bad})) is good
+    again = asyncio.create_task(take(pool, frozenset({bad})))
+    await waiting(pool, 1)
+    assert not again.done()  # the other one will be free: worth the wait
+    pool.release(good, None)
+
+    assert await again is good
+
+
+async def test_the_only_pod_is_asked_again(make: Make) -> None:
+    pool = await make(1)
+
+    assert await take(pool, frozenset(pool.endpoints)) is pool.endpoints[0]
+
+
+@pytest.mark.parametrize("kind", [FailureKind.CONNECT, FailureKind.DIED, FailureKind.BUSY])
+async def test_a_pod_that_failed_rests_for_a_moment(make: Make, kind: FailureKind) -> None:
+    pool = await make(1, slots=None, hold=5.0)
+    pod = await take(pool)
+
+    pool.release(pod, UpstreamError(kind, "it failed"))
+
+    assert pod.aside_until > asyncio.get_running_loop().time()
+    assert await take(pool) is pod
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UpstreamError(FailureKind.BAD_AUDIO, "no audio"),
+        UpstreamError(FailureKind.BAD_ANSWER, "nonsense"),
+        UpstreamError(FailureKind.DIED, "closed while idle", stale=True),
+        ValueError("not the pod's fault"),
+        asyncio.CancelledError(),
+    ],
+)
+async def test_what_is_not_the_pods_state_does_not_put_it_aside(make: Make, error: BaseException) -> None:
+    pool = await make(1)
+    pod = await take(pool)
+
+    pool.release(pod, error)
+
+    assert (pod.aside_until, pod.outstanding) == (0.0, 0)
+
+
+@pytest.mark.parametrize(("asked", "granted"), [(7.0, 7.0), (10_000.0, 60.0)])
+async def test_a_busy_pod_rests_for_as_long_as_it_asks_but_no_more_than_a_minute(
+    make: Make, asked: float, granted: float
+) -> None:
+    pool = await make(1)
+    pod = await take(pool)
+    before = asyncio.get_running_loop().time()
+
+    pool.release(pod, UpstreamError(FailureKind.BUSY, "busy", retry_after=asked))
+
+    assert pod.aside_until >= before + granted
+    assert pod.aside_until <= asyncio.get_running_loop().time() + granted
+
+
+async def test_without_a_pod_one_is_waited_for_and_then_it_cannot_be_reached(make: Make) -> None:
+    pool = await make(0)
+
+    with pytest.raises(UpstreamError) as error:
+        await take(pool)
+
+    assert error.value.kind is FailureKind.CONNECT
+    assert pool.waiting == 0
+
+
+async def test_when_all_are_busy_for_too_long_they_are_busy(make: Make) -> None:
+    pool = await make(1, queue=0.05)
+    await take(pool)
+
+    with pytest.raises(UpstreamError) as error:
+        await take(pool)
+
+    assert error.value.kind is FailureKind.BUSY
+    assert pool.waiting == 0
+
+
+async def test_a_pod_that_appears_takes_what_waits(make: Make) -> None:
+    pool = await make(0, hold=5.0)
+    held = asyncio.create_task(take(pool))
+    await waiting(pool, 1)
+
+    await lead_to(pool, "10.0.0.9")
+
+    assert (await held).address == "10.0.0.9"
+
+
+async def test_a_pod_that_leaves_finishes_what_it_has_and_gets_no_more(make: Make) -> None:
+    pool = await make(2)
+    one, other = pool.endpoints
+    assert await take(pool, frozenset({other})) is one
+
+    await lead_to(pool, other.address)
+    pool.release(one, None)
+
+    assert pool.endpoints == (other,)
+    assert await take(pool) is other
+
+
+async def test_a_name_server_that_does_not_answer_changes_nothing(make: Make) -> None:
+    pool = await make(2)
+
+    async def down(_host: str, _port: int) -> frozenset[str]:
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    pool._resolve = down
+    await pool.refresh()
+
+    assert len(pool.endpoints) == 2
+
+
+async def test_who_leaves_the_queue_leaves_no_pod_behind(make: Make) -> None:
+    pool = await make(1)
+    pod = await take(pool)
+    gone, stays = asyncio.create_task(take(pool)), asyncio.create_task(take(pool))
+    await waiting(pool, 2)
+
+    gone.cancel()
+    with suppress(asyncio.CancelledError):
+        await gone
+    pool.release(pod, None)
+
+    assert await stays is pod
+    assert pod.outstanding == 1
+
+
+async def test_who_leaves_in_the_moment_of_his_turn_gives_the_pod_to_the_next(make: Make) -> None:
+    pool = await make(1)
+    pod = await take(pool)
+    gone, stays = asyncio.create_task(take(pool)), asyncio.create_task(take(pool))
+    await waiting(pool, 2)
+
+    pool.release(pod, None)
+    gone.cancel()
+    with suppress(asyncio.CancelledError):
+        await gone
+
+    assert await stays is pod
+    assert pod.outstanding == 1
+
+
+async def test_a_lease_gives_back_whatever_happens(make: Make) -> None:
+    pool = await make(1)
+
+    lease = pool.lease()
+    pod = await lease.__aenter__()
+    assert pod.outstanding == 1
+    await lease.__aexit__(ValueError, ValueError("oh"))
+
+    assert pod.outstanding == 0
+
+
+async def test_an_unknown_name_has_no_address_and_a_known_one_has_one_family() -> None:
+    assert await resolve("localhost", 80) == {"127.0.0.1"}
+    assert await resolve("name.invalid", 80) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("url", "authority", "path"),
+    [
+        ("http://whisper:9000", "whisper:9000", ""),
+        ("http://whisper/base/", "whisper", "/base"),
+        ("https://whisper", "whisper", ""),
+        ("http://[::1]:9000", "[::1]:9000", ""),
+    ],
+)
+async def test_an_upstreams_address_is_split(url: str, authority: str, path: str) -> None:
+    origin = origin_of(url)
+
+    assert (origin.authority, origin.path) == (authority, path)
