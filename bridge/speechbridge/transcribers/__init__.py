@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -121,8 +122,8 @@ def segment_from(item: Any, index: int) -> Segment:
     try:
         return Segment(
             id=int(item.get("id", index)),
-            start=float(item["start"]),
-            end=float(item["end"]),
+            start=_seconds(item["start"]),
+            end=_seconds(item["end"]),
             text=str(item["text"]),
             seek=int(item.get("seek", 0)),
             tokens=tuple(item.get("tokens") or ()),
@@ -134,6 +135,15 @@ def segment_from(item: Any, index: int) -> Segment:
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise UpstreamError(FailureKind.BAD_ANSWER, "one of Whisper's segments makes no sense") from None
+
+
+def _seconds(value: Any) -> float:
+    """Return a time; JSON as Python reads it may hold NaN and infinity, which are none (ValueError)."""
+    seconds = float(value)
+    if not math.isfinite(seconds):
+        message = "a time must be finite"
+        raise ValueError(message)
+    return seconds
 
 
 def _with_words(segments: tuple[Segment, ...], words: Any) -> tuple[Segment, ...]:
