@@ -10,9 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -48,6 +50,14 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE):
         while not condition():  # noqa: ASYNC110 - the condition may lie in another thread
             await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def session(url: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that leaves nothing open: a connection's transport closes in the loop's next turn."""
+    async with aiohttp.ClientSession(url) as opened:
+        yield opened
+    await asyncio.sleep(0)
 
 
 @dataclass

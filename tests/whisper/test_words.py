@@ -7,7 +7,6 @@ import threading
 from itertools import pairwise
 from pathlib import Path
 
-import aiohttp
 import jiwer
 import pytest
 from aiohttp import FormData
@@ -19,7 +18,7 @@ from speechwhisper.options import Options
 from speechwhisper.settings import Settings
 from speechwhisper.transcript import Heard, Segment
 from whisper import media
-from whisper.conftest import RunningServer
+from whisper.conftest import RunningServer, session
 
 pytestmark = pytest.mark.component
 
@@ -58,7 +57,7 @@ def long_recording(recordings: Recordings) -> Audio:
 
 async def test_the_shipped_recordings_are_understood(server: RunningServer, recordings: Recordings) -> None:
     said, understood = [], []
-    async with aiohttp.ClientSession(server.url) as http:
+    async with session(server.url) as http:
         for file, transcript in recordings.values():
             form = FormData()
             form.add_field("audio_file", file.read_bytes(), filename=file.name)
@@ -73,7 +72,7 @@ async def test_the_shipped_recordings_are_understood(server: RunningServer, reco
 async def test_the_server_hears_exactly_what_faster_whisper_hears(
     server: RunningServer, recordings: Recordings, direct: WhisperModel
 ) -> None:
-    async with aiohttp.ClientSession(server.url) as http:
+    async with session(server.url) as http:
         for file, _ in recordings.values():
             form = FormData()
             form.add_field("audio_file", file.read_bytes(), filename=file.name)
@@ -94,8 +93,11 @@ def test_many_windows_come_out_as_from_faster_whisper(
     segments, heard = transcribe(settings(model_folder), audio, temperatures=(0.0,), **same)
 
     expected, _ = direct.transcribe(audio.samples, temperature=0.0, **same)
-    assert [(each.text, round(each.end, 2)) for each in segments] == [
-        (each.text, round(min(each.end, audio.duration), 2)) for each in expected
+    expected = list(expected)
+    assert [each.text for each in segments] == [each.text for each in expected]
+    # The last bit of a spectrogram computed in blocks may differ, and move a word's edge by a frame of 20 ms.
+    assert [each.end for each in segments] == [
+        pytest.approx(min(each.end, audio.duration), abs=0.05) for each in expected
     ]
     assert heard.duration == audio.duration
     assert [segment.id for segment in segments] == list(range(len(segments)))

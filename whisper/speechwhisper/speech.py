@@ -55,13 +55,14 @@ def find_speech(samples: Samples, stop: threading.Event) -> list[Span]:
         if stop.is_set():
             raise StoppedError
         block = samples[offset : offset + _BLOCK]
-        if max(block.max(), -block.min()) > _QUIET:
-            spans += (Span(span.start + offset, span.end + offset) for span in detect(block, _EAGER))
+        spans += (Span(span.start + offset, span.end + offset) for span in detect(block, _EAGER))
     return spans
 
 
 def detect(samples: Samples, options: VadOptions) -> list[Span]:
-    """Run the detector once over all samples."""
+    """Run the detector once over all samples, unless they are plainly silent."""
+    if max(samples.max(), -samples.min()) <= _QUIET:
+        return []
     found: list[dict[str, Any]] = get_speech_timestamps(np.ascontiguousarray(samples), options)
     return [Span(int(chunk["start"]), int(chunk["end"])) for chunk in found]
 
