@@ -61,7 +61,7 @@ class ModelCatalog:
         if name is None:
             return names[0] if names else None
         for known in names:
-            if name in {known, known.removesuffix(":latest")}:
+            if name.removesuffix(":latest") == known.removesuffix(":latest"):
                 return known
         raise Problem("unknown_model", f"There is no model '{name}' here; there is {_listed(names)}.", param="model")
 

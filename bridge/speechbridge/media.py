@@ -20,6 +20,7 @@ _PREFIXES = {
     b"FLV\x01": "flv",
 }
 _MPEG_SYNC = 0xFFE0
+_UTF16_MARK = b"\xff\xfe"  # of text; as a frame it would be MPEG layer I, which nobody sends
 _WAV_FORMAT = 20
 
 
@@ -34,7 +35,7 @@ def container_of(head: bytes) -> str | None:
         return "aiff"
     if head[4:8] == b"ftyp":
         return "mp4"
-    if len(head) > 1 and int.from_bytes(head[:2], "big") & _MPEG_SYNC == _MPEG_SYNC:
+    if len(head) > 1 and int.from_bytes(head[:2], "big") & _MPEG_SYNC == _MPEG_SYNC and head[:2] != _UTF16_MARK:
         return "mp3"  # or ADTS: the rates are alike
     return None
 

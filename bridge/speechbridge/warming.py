@@ -23,15 +23,8 @@ _LONG_PROMPT = 2000  # characters from which on it is worth a wait to learn that
 class Warmth:
     """One reading of a prompt, under way or done."""
 
-    def __init__(self, task: asyncio.Task[Endpoint]) -> None:
+    def __init__(self, task: asyncio.Task[None]) -> None:
         self._task = task
-
-    @property
-    def endpoint(self) -> Endpoint | None:
-        """The pod that has the prompt in its cache, or None while it is not known or the reading failed."""
-        if not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
-            return None
-        return self._task.result()
 
     async def check(self, prompt: str) -> None:
         """Say so if the prompt alone is longer than the context; for a long prompt, wait until that is known.
@@ -82,8 +75,7 @@ class Warmer:
         """Return the pod that lately read this prompt."""
         return self._read.get((model, prompt), (None, 0.0))[0]
 
-    async def _warm(self, model: str, prompt: str, headers: str) -> Endpoint:
+    async def _warm(self, model: str, prompt: str, headers: str) -> None:
         async with self._pool.lease() as endpoint:
             await self._generator.warm(endpoint, model, prefix_for(prompt), headers)
         self.note(model, prompt, endpoint)
-        return endpoint

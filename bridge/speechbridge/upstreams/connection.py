@@ -149,7 +149,8 @@ class Connection(asyncio.Protocol):
 
     def release(self) -> bool:
         """Make ready for the next exchange; False (and closed) when the connection cannot carry one."""
-        if self._closed or not self._complete or not self._keep_alive or self._body or self._writable is not None:
+        clean = self._complete and self._keep_alive and not self._body and self._error is None
+        if self._closed or not clean or self._writable is not None:
             self.abort()
             return False
         self._reset()
@@ -157,9 +158,9 @@ class Connection(asyncio.Protocol):
         return True
 
     @property
-    def closed(self) -> bool:
-        """Whether the connection is gone."""
-        return self._closed
+    def fit(self) -> bool:
+        """Whether an idle connection can carry an exchange: it is not gone, and nothing has come unasked."""
+        return not self._closed and not self._answered
 
     def abort(self) -> None:
         """Close at once; a pod that is at work sees its client leave."""
@@ -209,6 +210,10 @@ class Connection(asyncio.Protocol):
         self.headers[key] = value.decode("latin-1")
         if key in {"content-length", "transfer-encoding"}:
             self._sized = True
+
+    def on_message_begin(self) -> None:  # noqa: D102
+        if self._has_headers:
+            raise UpstreamError(FailureKind.BAD_ANSWER, "two answers came")  # to the parser, which stops
 
     def on_headers_complete(self) -> None:  # noqa: D102
         self.status = self._parser.get_status_code()

@@ -92,7 +92,7 @@ class Endpoint:
 
     async def reach(self) -> None:
         """Make sure that a connection can be had, without asking anything; UpstreamError if not."""
-        if self._idle:
+        if any(connection.fit for connection, _ in self._idle):
             return
         self._idle.append((await self._connect(), self._loop.time()))
 
@@ -113,7 +113,7 @@ class Endpoint:
         now = self._loop.time()
         while self._idle:
             connection, since = self._idle.pop()
-            if not connection.closed and now - since < self._keepalive:
+            if connection.fit and now - since < self._keepalive:
                 return connection
             connection.abort()
         return None

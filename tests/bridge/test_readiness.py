@@ -1,0 +1,154 @@
+"""`/readyz` says which part is not there; `/health` and `/livez` only that the process serves."""
+
+from typing import Any
+
+import pytest
+
+from bridge.running import Bridge, StartBridge
+from fakes.faults import busy, refusing_url, status
+from fakes.gates import Point
+from fakes.ollama import FakeOllama
+from fakes.openai_chat import FakeOpenAIChat
+from fakes.speech_whisper import FakeSpeechWhisper
+from fakes.whisper import FakeAsrWebservice
+from speechbridge import readiness
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(autouse=True)
+def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask the parts at every request."""
+    monkeypatch.setattr(readiness, "_FRESH", 0.0)
+
+
+async def ready(bridge: Bridge) -> tuple[int, dict[str, bool], dict[str, Any]]:
+    async with bridge.client.get("/readyz") as response:
+        document = await response.json()
+    return response.status, {name: part["ready"] for name, part in document["parts"].items()}, document
+
+
+@pytest.mark.parametrize("path", ["/health", "/livez"])
+async def test_it_lives_whatever_the_parts_do(start_bridge: StartBridge, path: str) -> None:
+    with refusing_url() as url:
+        bridge = await start_bridge(whisper_url=url, ollama_url=url)
+        async with bridge.client.get(path) as response:
+            assert (response.status, await response.text()) == (200, "OK")
+
+
+async def test_it_is_ready_when_all_is_there(bridge: Bridge, streaming_bridge: Bridge) -> None:
+    for each in (bridge, streaming_bridge):
+        code, parts, document = await ready(each)
+        assert (code, parts, document["status"]) == (200, {"whisper": True, "llm": True}, "ready")
+
+
+async def test_names_whisper_when_it_is_gone_and_when_it_is_back(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    await bridge.json()  # leaves an idle connection behind, which proves nothing
+    await asr.go_away()
+
+    code, parts, document = await ready(bridge)
+    assert (code, parts) == (503, {"whisper": False, "llm": True})
+    assert document["status"] == "not ready"
+    assert document["parts"]["whisper"]["detail"]
+
+    await asr.come_back()
+    assert (await ready(bridge))[0] == 200
+
+
+async def test_names_the_model_server_when_it_is_gone(bridge: Bridge, ollama: FakeOllama) -> None:
+    await ollama.go_away()
+
+    assert (await ready(bridge))[:2] == (503, {"whisper": True, "llm": False})
+
+
+async def test_names_the_model_that_is_not_there_yet(start_bridge: StartBridge, asr: FakeAsrWebservice) -> None:
+    async with FakeOllama(models=["one:1b", "two:latest"]) as ollama:
+        bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, models="two,three:3b")
+        code, _, document = await ready(bridge)
+
+    assert code == 503
+    assert "three:3b" in document["parts"]["llm"]["detail"]
+
+
+async def test_is_not_ready_without_any_model(start_bridge: StartBridge, asr: FakeAsrWebservice) -> None:
+    async with FakeOllama(models=[]) as ollama:
+        bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, models="")
+
+        assert (await ready(bridge))[:2] == (503, {"whisper": True, "llm": False})
+
+
+async def test_believes_what_whisper_says_of_itself(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    speech_whisper.ready = False
+
+    assert (await ready(streaming_bridge))[1] == {"whisper": False, "llm": True}
+
+
+async def test_takes_over_the_number_of_slots(start_bridge: StartBridge, openai_chat: FakeOpenAIChat) -> None:
+    async with FakeSpeechWhisper(concurrency=3) as whisper:
+        bridge = await start_bridge(
+            whisper_url=whisper.url, transcriber="openai", ollama_url=openai_chat.url, generator="openai", models=""
+        )
+        await ready(bridge)
+
+    assert bridge.service.pipeline.whisper.slots == 3
+
+
+async def test_a_whisper_without_readyz_is_there_when_it_answers(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    speech_whisper.always(lambda received: status(404) if received.path == "/readyz" else None)
+
+    assert (await ready(streaming_bridge))[0] == 200
+
+
+async def test_a_busy_whisper_is_there(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    """whisper-asr-webservice answers nothing during a job: that it accepts a connection has to do."""
+    asr.always(busy())
+    asr.hold(Point.BEFORE_ANSWER)
+
+    assert (await ready(bridge))[0] == 200
+
+
+async def test_a_part_that_does_not_answer_in_time_is_not_there(
+    bridge: Bridge, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "_PATIENCE", 0.05)
+    gate = ollama.hold(Point.BEFORE_ANSWER)
+
+    code, parts, document = await ready(bridge)
+    gate.release()
+
+    assert (code, parts) == (503, {"whisper": True, "llm": False})
+    assert "0.05 s" in document["parts"]["llm"]["detail"]
+
+
+async def test_a_name_that_leads_nowhere_is_said(start_bridge: StartBridge, ollama: FakeOllama) -> None:
+    bridge = await start_bridge(whisper_url="http://whisper.invalid:9000", ollama_url=ollama.url)
+
+    _, parts, document = await ready(bridge)
+
+    assert parts == {"whisper": False, "llm": True}
+    assert "whisper.invalid" in document["parts"]["whisper"]["detail"]
+
+
+async def test_the_parts_are_asked_once_a_second_however_often_it_is_asked(
+    bridge: Bridge, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "_FRESH", 3600.0)
+
+    for _ in range(5):
+        await ready(bridge)
+
+    assert len(ollama.requests) == 1
+
+
+async def test_a_bridge_that_stops_is_not_ready_and_takes_nothing_new(bridge: Bridge) -> None:
+    bridge.service.admission.stopping = True
+
+    code, _, document = await ready(bridge)
+    got, refused = await bridge.json()
+
+    assert (code, document["status"]) == (503, "stopping")
+    assert (got, refused["code"]) == (503, "stopping")
