@@ -7,6 +7,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
 
 from speechbridge import logs
@@ -34,6 +35,7 @@ def main() -> int:
             print(f"{name}: {problem['msg']} (is {problem['input']!r})", file=sys.stderr)  # noqa: T201 - a program's words
         return 2
     logs.configure(settings.log_level)
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, of no use here
     try:
         _runner()(serve(settings))
     except OSError as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -29,10 +29,9 @@ _QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Run the handler; turn what it raises into an answer; count, time and log the request."""
     service = request.app[SERVICE]
-    clock = asyncio.get_running_loop().time
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
-    request[TIMELINE] = timeline = Timeline(clock)
+    request[TIMELINE] = timeline = Timeline(monotonic)
     outcome, status, code = "cancelled", 499, None
     try:
         response, problem = await _answer(request, handler, request_id)
@@ -41,7 +40,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         code = problem.code if problem else None
         return response
     finally:
-        seconds = clock() - timeline.started
+        seconds = monotonic() - timeline.started
         route = _route(request)
         metrics = service.metrics
         metrics.child(metrics.requests, route, outcome).inc()

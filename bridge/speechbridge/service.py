@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -55,7 +56,7 @@ SERVICE = web.AppKey("service", Service)
 
 def assemble(settings: Settings) -> Service:
     """Put the parts together; nothing is started and nothing connected yet."""
-    clock = asyncio.get_running_loop().time
+    clock = monotonic  # uvloop's own clock counts whole milliseconds
     transcriber, generator = _transcriber(settings), _generator(settings)
     whisper = Pool(settings.whisper_url, _pool_options(settings, slots=settings.whisper_slots))
     llm = Pool(settings.ollama_url, _pool_options(settings, slots=None))

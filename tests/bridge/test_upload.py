@@ -309,7 +309,7 @@ async def test_a_late_prompt_and_model_count(start: StartBridge, whisper: Whispe
         answer = (await connection.reply()).json()
 
     assert answer["model"] == "smollm2:135m"
-    assert ollama.work[0].json["messages"][0]["content"].startswith("Summarise:\n")
+    assert ollama.work[0].json["messages"][0]["content"].endswith("\nSummarise:")
 
 
 async def test_a_wrong_late_field_is_said_without_an_answer_of_the_model(

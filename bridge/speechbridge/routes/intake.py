@@ -34,7 +34,7 @@ async def admitted(request: web.Request) -> AsyncIterator[Service]:
     timeline = request[TIMELINE]
     limit = service.settings.request_timeout
     try:
-        async with asyncio.timeout_at(timeline.started + limit), service.admission.admit():
+        async with asyncio.timeout(limit), service.admission.admit():
             timeline.queued = timeline.clock() - timeline.started
             yield service
     except TimeoutError:
