@@ -13,14 +13,18 @@ KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        named = bool(parts.hostname and parts.hostname.encode("idna") and (parts.port is None or parts.port))
+    except ValueError:  # a port that is none; UnicodeError, of a host that is none, is one too
+        named = False
+    if parts.scheme not in {"http", "https"} or not named:
         message = f"must be an http:// or https:// address with a host, not {value!r}"
         raise ValueError(message)
     return value.rstrip("/")
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(gt=0)]
 
 

@@ -1,0 +1,135 @@
+"""`/metrics`: what is counted, in which unit, under labels that stay few."""
+
+import re
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bridge.running import WAV, Bridge, StartBridge, form
+from fakes.faults import StreamError
+from fakes.gates import Point
+from fakes.ollama import FakeOllama
+from fakes.whisper import FakeAsrWebservice
+from speechbridge.metrics import Metrics
+
+pytestmark = pytest.mark.unit
+
+UNITS = ("_seconds", "_bytes", "_total", "_factor", "_depth", "_in_flight", "_pods")
+
+
+async def samples(bridge: Bridge) -> dict[str, float]:
+    """Every sample, by its name and labels as they are written."""
+    async with bridge.client.get("/metrics") as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith("text/plain; version=")
+        text = await response.text()
+    return {
+        sample.name + "".join(f"[{label}={value}]" for label, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_a_request_is_counted_in_all_its_stages(bridge: Bridge) -> None:
+    await bridge.json()
+
+    seen = await samples(bridge)
+
+    expected = {
+        "requests_total[outcome=ok][route=/process]": 1,
+        "request_duration_seconds_count[route=/process]": 1,
+        "stage_duration_seconds_count[model=][outcome=ok][stage=transcribe]": 1,
+        "stage_duration_seconds_count[model=smollm2:135m][outcome=ok][stage=generate]": 1,
+        "stage_duration_seconds_count[model=][outcome=ok][stage=queue]": 1,
+        "stage_duration_seconds_count[model=smollm2:135m][outcome=ok][stage=queue]": 1,
+        "time_to_first_segment_seconds_count": 1,
+        "time_to_first_token_seconds_count[model=smollm2:135m]": 1,
+        "audio_seconds_total": 5.8,
+        "tokens_total[kind=completion][model=smollm2:135m]": 8,
+        "upload_bytes_count": 1,
+        "upload_bytes_sum": len(WAV),
+        "realtime_factor_count": 1,
+        "in_flight[stage=queue]": 0,
+        "in_flight[stage=transcribe]": 0,
+        "in_flight[stage=generate]": 0,
+        "queue_depth[queue=admission]": 0,
+        "queue_depth[queue=whisper]": 0,
+        "audio_waiting_seconds": 0,
+        "upstream_pods[upstream=whisper]": 1,
+        "upstream_pods[upstream=llm]": 1,
+    }
+    assert {name: seen.get(f"speechbridge_{name}") for name in expected} == expected
+    assert seen["speechbridge_tokens_total[kind=prompt][model=smollm2:135m]"] > 0
+
+
+async def test_what_is_in_flight_is_told_by_stage(bridge: Bridge, ollama: FakeOllama) -> None:
+    gate = ollama.hold(Point.BETWEEN_TOKENS)
+    async with bridge.client.post("/process", data=form(WAV, stream="true")) as response:
+        await gate.reached()
+        seen = await samples(bridge)
+        gate.release()
+        await response.read()
+
+    stages = {stage: seen[f"speechbridge_in_flight[stage={stage}]"] for stage in ("queue", "transcribe", "generate")}
+    assert stages == {"queue": 0, "transcribe": 0, "generate": 1}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fields"), [("rejected", {"language": "klingon"}), ("partial", {}), ("overloaded", {})]
+)
+async def test_outcomes(bridge: Bridge, ollama: FakeOllama, outcome: str, fields: dict[str, str]) -> None:
+    ollama.always(StreamError(after=0))
+    bridge.service.admission.stopping = outcome == "overloaded"
+
+    await bridge.json(**fields)
+
+    assert (await samples(bridge))[f"speechbridge_requests_total[outcome={outcome}][route=/process]"] == 1
+
+
+async def test_what_callers_make_up_is_no_label(bridge: Bridge) -> None:
+    for number in range(5):
+        await bridge.client.get(f"/made-up/{number}")
+        await bridge.client.get(f"/v1/models/made-up-{number}")
+        await bridge.client.patch("/process")
+        await bridge.json(model=f"made-up-{number}")
+        await bridge.json(language=f"made-up-{number}")
+
+    seen = await samples(bridge)
+
+    assert not [name for name in seen if "made" in name.lower()]
+    assert seen["speechbridge_requests_total[outcome=rejected][route=unmatched]"] == 10
+
+
+def test_past_32_models_all_further_ones_are_one_label() -> None:
+    metrics = Metrics()
+
+    labels = {metrics.model_label(f"model-{number}") for number in range(1000)}
+
+    assert len(labels) == 33
+    assert "other" in labels
+    assert metrics.model_label("model-0") == "model-0"
+
+
+async def test_models_that_nobody_can_check_stay_few_too(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    """With no list of models at hand callers' names go to the upstream as they are."""
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, models="", hold_timeout=0.01)
+    await ollama.go_away()
+
+    for number in range(40):
+        await bridge.json(model=f"made-up-{number}")
+
+    seen = await samples(bridge)
+    models = {match[1] for name in seen if (match := re.search(r"\[model=(made-up[^\]]*|other)\]", name))}
+    assert len(models) <= 33
+
+
+async def test_every_metric_has_its_unit_in_its_name_and_a_help_text(bridge: Bridge) -> None:
+    async with bridge.client.get("/metrics") as response:
+        families = list(text_string_to_metric_families(await response.text()))
+
+    ours = [item for item in families if re.match(r"speechbridge_.*(?<!_created)$", item.name)]
+    assert len(ours) > 10
+    assert [family.name for family in ours if not family.documentation] == []
+    assert [family.name for family in ours if family.type != "counter" and not family.name.endswith(UNITS)] == []
