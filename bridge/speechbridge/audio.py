@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from speechbridge.media import container_of, estimated_seconds
+from speechbridge.media import Tracks, container_of, estimated_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,3 +78,11 @@ def seconds_of(audio: Audio, expected_size: int | None) -> float:
 def is_recognised(audio: Audio) -> bool:
     """Tell whether the first bytes are those of an audio or video container."""
     return container_of(audio.head) is not None
+
+
+async def is_silent_film(audio: Audio) -> bool:
+    """Tell whether a recording that is there, and can be read again, is a video without a track of sound."""
+    tracks = Tracks()
+    async for piece in audio.chunks():
+        tracks.look(piece)
+    return tracks.silent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 # Bytes per second of what people send in these containers (speech at usual settings); only used for queue estimates.
@@ -22,6 +23,30 @@ _PREFIXES = {
 _MPEG_SYNC = 0xFFE0
 _UTF16_MARK = b"\xff\xfe"  # of text; as a frame it would be MPEG layer I, which nobody sends
 _WAV_FORMAT = 20
+# How MP4 (ISO/IEC 14496-12, box `hdlr`) and Matroska (RFC 9559, element CodecID) name the kind of a track.
+_SOUND = re.compile(rb"hdlr.{8}soun|\x86[\x81-\xff]A_[A-Z]", re.DOTALL)
+_PICTURES = re.compile(rb"hdlr.{8}vide|\x86[\x81-\xff]V_[A-Z]", re.DOTALL)
+_LONGEST_NAME = 16
+
+
+class Tracks:
+    """Looks for tracks of sound and of pictures in a file that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._sound = self._pictures = False
+        self._end = b""
+
+    def look(self, piece: bytes) -> None:
+        """Look at the next piece."""
+        window = self._end + piece
+        self._sound = self._sound or _SOUND.search(window) is not None
+        self._pictures = self._pictures or _PICTURES.search(window) is not None
+        self._end = window[-_LONGEST_NAME:]
+
+    @property
+    def silent(self) -> bool:
+        """Whether there are pictures, and no sound."""
+        return self._pictures and not self._sound
 
 
 def container_of(head: bytes) -> str | None:

@@ -1,12 +1,14 @@
 """What the first bytes of a file tell."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.running import wav
 from speechbridge.audio import AudioBytes, is_recognised, seconds_of
-from speechbridge.media import container_of, estimated_seconds
+from speechbridge.media import Tracks, container_of, estimated_seconds
 
 pytestmark = pytest.mark.unit
 
@@ -64,3 +66,15 @@ def test_the_length_of_an_upload_is_estimated_from_what_was_declared() -> None:
 @given(st.binary(max_size=64), st.integers(0, 2**40))
 def test_any_bytes_have_an_estimate(head: bytes, size: int) -> None:
     assert 0 <= estimated_seconds(head, size) <= size
+
+
+@given(st.lists(st.integers(0, 60), max_size=6), st.booleans())
+def test_tracks_are_found_however_the_file_is_cut(cuts: list[int], sound: bool) -> None:  # noqa: FBT001 - hypothesis
+    file = b"..hdlr........vide.." + b"..hdlr........soun.." * sound + b"." * 20
+    at = [0, *sorted(cuts), len(file)]
+    tracks = Tracks()
+
+    for start, end in pairwise(at):
+        tracks.look(file[start:end])
+
+    assert tracks.silent is not sound

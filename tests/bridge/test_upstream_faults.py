@@ -176,6 +176,41 @@ async def test_a_bare_500_on_what_is_no_audio_is_the_files_fault(bridge: Bridge,
     assert len(asr.work) == 1
 
 
+def film(*handlers: bytes) -> bytes:
+    """An MP4, as far as a look into it goes; its index comes last, as phones write it."""
+    tracks = b"".join(b"\x00\x00\x00\x21hdlr" + bytes(8) + handler + bytes(13) for handler in handlers)
+    return b"\x00\x00\x00\x20ftypisom" + bytes(100_000) + b"moov" + tracks
+
+
+def webm(*codecs: bytes) -> bytes:
+    tracks = b"".join(b"\x86" + bytes([0x80 + len(codec)]) + codec for codec in codecs)
+    return b"\x1aE\xdf\xa3" + bytes(100) + tracks + bytes(100_000)
+
+
+BARE_500 = Answer(500, b"Internal Server Error", "text/plain; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        (film(b"vide"), (400, "no_audio_stream")),
+        (webm(b"V_VP8"), (400, "no_audio_stream")),
+        (film(b"vide", b"soun"), (502, "transcriber_failed")),
+        (webm(b"V_VP9", b"A_OPUS"), (502, "transcriber_failed")),
+        (film(), (502, "transcriber_failed")),
+    ],
+    ids=["mp4 without sound", "webm without sound", "mp4", "webm", "no index"],
+)
+async def test_a_bare_500_on_a_film_without_sound_is_the_files_fault(
+    bridge: Bridge, asr: FakeAsrWebservice, file: bytes, expected: tuple[int, str]
+) -> None:
+    asr.always(BARE_500)
+
+    got, answer = await bridge.json(file)
+
+    assert (got, answer["code"]) == expected
+
+
 @pytest.mark.parametrize("first", ["audio", "text"])
 async def test_a_kept_connection_that_was_closed_is_replaced_unnoticed(
     start_bridge: StartBridge, whisper: Whisper, model: Model, first: str

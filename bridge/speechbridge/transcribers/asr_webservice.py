@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from speechbridge.audio import FellBehind, is_recognised
+from speechbridge.audio import FellBehind, is_recognised, is_silent_film
 from speechbridge.errors import Problem
 from speechbridge.transcribers import transcript_from
 from speechbridge.transcribers.form import post_audio
@@ -41,10 +41,8 @@ class AsrWebservice:
                 _restart(audio)
             status = await connection.response()
             body = await connection.read()
-            if status == HTTPStatus.INTERNAL_SERVER_ERROR and not is_recognised(audio):
-                raise UpstreamError(
-                    FailureKind.BAD_AUDIO, "its first bytes are those of no audio format", code="not_audio"
-                )
+            if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                await _blame_the_file(audio)
             check_transcriber_status(status, connection.headers, body)
             yield transcript_from(json_object(body))
 
@@ -63,6 +61,14 @@ def _query(options: TranscriptionOptions) -> str:
     if options.word_timestamps:
         query["word_timestamps"] = "true"
     return urlencode(query)
+
+
+async def _blame_the_file(audio: Audio) -> None:
+    """Raise UpstreamError when the bare 500 is the file's fault, as far as a look into it tells."""
+    if not is_recognised(audio):
+        raise UpstreamError(FailureKind.BAD_AUDIO, "its first bytes are those of no audio format", code="not_audio")
+    if audio.size is not None and audio.replayable and await is_silent_film(audio):
+        raise UpstreamError(FailureKind.BAD_AUDIO, "it has pictures and no sound", code="no_audio_stream")
 
 
 def _restart(audio: Audio) -> None:
