@@ -170,7 +170,7 @@ async def test_a_failed_generation_keeps_200_and_the_transcription(
 async def test_keeps_what_was_said_before_the_generation_failed(
     start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
 ) -> None:
-    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, request_timeout=0.3)
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, request_timeout=1.0)
     ollama.hold(Point.BEFORE_LAST_LINE)
 
     _, answer = await bridge.json()

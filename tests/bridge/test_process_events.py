@@ -171,7 +171,7 @@ async def test_a_failure_between_segments_ends_the_events(
 async def test_the_deadline_ends_events_with_the_transcription(
     start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
 ) -> None:
-    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, request_timeout=0.3)
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, request_timeout=1.0)
     ollama.hold(Point.BETWEEN_TOKENS)
 
     told = await ask(bridge)

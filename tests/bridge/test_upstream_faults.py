@@ -98,7 +98,7 @@ async def test_a_fault_of_whisper_is_an_error(
     start_bridge: StartBridge, whisper: Whisper, ollama: FakeOllama, case: str
 ) -> None:
     fault, expected, code = WHISPER_FAULTS[case]
-    bridge = await start_bridge(**protocols(whisper, ollama), queue_timeout=0.2)
+    bridge = await start_bridge(**protocols(whisper, ollama), queue_timeout=0.5)
     whisper.always(fault)
 
     got, answer = await bridge.json()
@@ -284,7 +284,7 @@ async def test_openais_stream_says_what_went_wrong(streaming_bridge: Bridge, spe
 async def test_openais_streams_end_with_the_deadline(
     start_bridge: StartBridge, speech_whisper: FakeSpeechWhisper, openai_chat: FakeOpenAIChat
 ) -> None:
-    bridge = await start_bridge(**protocols(speech_whisper, openai_chat), request_timeout=0.2)
+    bridge = await start_bridge(**protocols(speech_whisper, openai_chat), request_timeout=1.0)
     speech_whisper.hold(Point.BETWEEN_TOKENS)
     openai_chat.hold(Point.BETWEEN_TOKENS)
 
@@ -324,7 +324,7 @@ async def test_a_fault_of_the_model_keeps_the_transcription(
     start_bridge: StartBridge, asr: FakeAsrWebservice, model: Model, case: str
 ) -> None:
     fault, code, tries = MODEL_FAULTS[case]
-    bridge = await start_bridge(**protocols(asr, model), queue_timeout=0.2)
+    bridge = await start_bridge(**protocols(asr, model), queue_timeout=0.5)
     model.always(fault)
 
     got, answer = await bridge.json()
@@ -385,7 +385,7 @@ async def test_no_model_server_keeps_the_transcription(start_bridge: StartBridge
 async def test_a_slow_model_keeps_the_transcription_and_what_was_said(
     start_bridge: StartBridge, asr: FakeAsrWebservice, model: Model
 ) -> None:
-    bridge = await start_bridge(**protocols(asr, model), request_timeout=0.3)
+    bridge = await start_bridge(**protocols(asr, model), request_timeout=1.0)
     model.hold(Point.BETWEEN_TOKENS)
 
     got, answer = await bridge.json()
