@@ -41,6 +41,11 @@ class Body:
         self._pace = pace
         self._clock = clock
 
+    @property
+    def stall_timeout(self) -> float:
+        """Seconds without a byte that are allowed."""
+        return self._pace.stall_timeout
+
     async def read(self, patience: float | None = None) -> bytes:
         """Return what comes next, nothing at the end.
 

@@ -73,7 +73,7 @@ def assemble(settings: Settings) -> Service:
     )
     metrics.follow(metrics.queue_depth, lambda: admission.queued, "admission")
     metrics.follow(metrics.queue_depth, lambda: whisper.waiting, "whisper")
-    metrics.follow(metrics.audio_waiting, lambda: backlog.waiting)
+    metrics.follow(metrics.audio_waiting, lambda: round(max(0.0, backlog.waiting), 3))  # sums of floats drift
     metrics.follow(metrics.pods, lambda: len(whisper.endpoints), "whisper")
     metrics.follow(metrics.pods, lambda: len(llm.endpoints), "llm")
     return Service(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FILE_FIELDS = frozenset({"file", "audio_file"})
 _HEAD = 64
+_LONGEST_PAUSE_WITH_A_POD = 5.0  # seconds: what came is with the pod and kept nowhere else, so the pod waits as well
 _FORM_OVERHEAD = 2**20  # bytes of a form that are not audio, when its declared length is judged
 
 
@@ -132,7 +133,8 @@ class Upload:
             async for chunk in self._spool.overflow():
                 yield chunk
         while not self._audio_done:
-            chunks = await self._pull(self._rules.lag if self.replayable else None)
+            longest = min(_LONGEST_PAUSE_WITH_A_POD, self._body.stall_timeout)
+            chunks = await self._pull(self._rules.lag if self.replayable else longest)
             if self.replayable and not self._spool.keep(chunks):
                 if not self._is_fast():
                     await self._fall_behind(chunks)
@@ -169,6 +171,10 @@ class Upload:
         try:
             data = await self._body.read(patience)
         except TimeoutError:
+            if not self.replayable:
+                raise Problem(
+                    "upload_stalled", f"No byte came for {patience:g} s in the midst of a large upload; send it again."
+                ) from None
             self._fell_behind = True
             raise FellBehind from None
         if self._body.received > self._rules.max_bytes + _FORM_OVERHEAD:

@@ -9,6 +9,7 @@ import pytest
 from bridge.running import WAV
 from bridge.wire import BOUNDARY, CLOSING, part
 from speechbridge.audio import FellBehind
+from speechbridge.errors import Problem
 from speechbridge.spool import SpoolBudget
 from speechbridge.upload import Upload, UploadRules
 
@@ -30,6 +31,8 @@ OPENING = part("file", WAV[:44], filename="a.wav")[:-2]
 
 class ScriptedBody:
     """Brings chunks, each after so many seconds."""
+
+    stall_timeout = 20.0
 
     def __init__(self, *chunks: tuple[float, bytes]) -> None:
         self._chunks = list(chunks)
@@ -121,7 +124,7 @@ async def test_one_that_pauses_has_fallen_behind_and_must_then_be_complete() -> 
 
 
 async def test_one_that_is_past_the_retry_buffer_is_waited_for() -> None:
-    """It cannot be kept any more; its pod waits as long as any sender may stall."""
+    """It cannot be kept any more, so its pod waits too."""
     upload, _ = upload_of(*pieces(12, 500, 0.01), (2.0, b"y" * 500))
 
     await upload.open()
@@ -129,6 +132,17 @@ async def test_one_that_is_past_the_retry_buffer_is_waited_for() -> None:
 
     assert len(await read(upload)) == 44 + 6500
     assert not upload.replayable
+
+
+async def test_one_that_is_past_the_retry_buffer_is_not_waited_for_long() -> None:
+    upload, _ = upload_of(*pieces(12, 500, 0.01), (6.0, b"y" * 500))
+
+    await upload.open()
+    await upload.settle()
+    with pytest.raises(Problem) as raised:
+        await read(upload)
+
+    assert raised.value.code == "upload_stalled"
 
 
 async def test_one_that_has_become_slow_when_the_retry_buffer_is_full_goes_to_the_disk() -> None:

@@ -67,10 +67,14 @@ def body_of(request: web.Request, service: Service) -> Body:
 
 def check_form(request: web.Request, service: Service) -> None:
     """Refuse by its headers what cannot be a form, or is too large; raises Problem."""
-    if request.content_type != "multipart/form-data":
+    # Not `request.content_type`: it is read with the email package, which makes three classes for each header that is
+    # new to it, and every form has a boundary of its own.
+    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type != "multipart/form-data":
         raise Problem(
             "unsupported_media_type",
-            f"Send the recording as multipart/form-data, in the field 'file'; this is {request.content_type}.",
+            "Send the recording as multipart/form-data, in the field 'file'; "
+            f"this is {media_type[:80] or 'of no content type'}.",
         )
     check_declared_length(request.content_length, service.upload_rules)
 
