@@ -1,0 +1,64 @@
+"""What is looked at before a body is read."""
+
+import gc
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from speechbridge.errors import Problem
+from speechbridge.routes.intake import check_form
+from speechbridge.service import Service
+from speechbridge.settings import MIB
+from speechbridge.upload import UploadRules
+
+pytestmark = pytest.mark.unit
+
+RULES = UploadRules(
+    max_bytes=1 * MIB, max_field_bytes=1000, start_bytes=1000, min_stream_rate=1000, lag=0.5, retry_buffer=1000
+)
+SERVICE = cast("Service", SimpleNamespace(upload_rules=RULES))
+
+
+def check(content_type: str, length: int = 1000) -> None:
+    headers = {"Content-Type": content_type, "Content-Length": str(length)}
+    check_form(make_mocked_request("POST", "/process", headers=headers), SERVICE)
+
+
+def classes() -> int:
+    gc.collect()
+    return sum(isinstance(found, type) for found in gc.get_objects())
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "Multipart/Form-Data ;boundary=x"])
+def test_a_form_is_told_by_its_media_type(content_type: str) -> None:
+    check(content_type)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "multipart/mixed; boundary=x", "", "text/plain; a=multipart/form-data"]
+)
+def test_what_is_no_form_is_refused(content_type: str) -> None:
+    with pytest.raises(Problem) as raised:
+        check(content_type)
+
+    assert raised.value.code == "unsupported_media_type"
+
+
+def test_a_form_that_says_it_is_too_large_is_refused() -> None:
+    with pytest.raises(Problem) as raised:
+        check("multipart/form-data; boundary=x", length=10 * MIB)
+
+    assert raised.value.code == "upload_too_large"
+
+
+def test_boundaries_leave_nothing_behind() -> None:
+    """Each form has one of its own; what is kept for each would fill the memory."""
+    check("multipart/form-data; boundary=first")
+    before = classes()
+
+    for number in range(50):
+        check(f"multipart/form-data; boundary={number}")
+
+    assert classes() == before
