@@ -17,6 +17,8 @@ from speechbridge.upload import UploadRules
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aiohttp import web
+
     from speechbridge.service import Service
 
 pytestmark = pytest.mark.unit
@@ -27,9 +29,13 @@ RULES = UploadRules(
 SERVICE = cast("Service", SimpleNamespace(upload_rules=RULES))
 
 
-def check(content_type: str, length: int = 1000) -> None:
+def request(content_type: str, length: int = 1000) -> web.Request:
     headers = {"Content-Type": content_type, "Content-Length": str(length)}
-    check_form(make_mocked_request("POST", "/process", headers=headers), SERVICE)
+    return make_mocked_request("POST", "/process", headers=headers)
+
+
+def check(content_type: str, length: int = 1000) -> None:
+    check_form(request(content_type, length), SERVICE)
 
 
 @pytest.fixture
@@ -66,12 +72,14 @@ def test_a_form_that_says_it_is_too_large_is_refused() -> None:
     assert raised.value.code == "upload_too_large"
 
 
-def test_boundaries_leave_nothing_to_be_collected(rare_collections: None) -> None:
+@pytest.mark.usefixtures("rare_collections")
+def test_boundaries_leave_nothing_to_be_collected() -> None:
     """Each form has one of its own, and collections are rare: what is left behind for each would fill the memory."""
-    check("multipart/form-data; boundary=first")
+    requests = [request(f"multipart/form-data; boundary={number}") for number in range(50)]
+    check_form(requests.pop(), SERVICE)
     before = classes()
 
-    for number in range(50):
-        check(f"multipart/form-data; boundary={number}")
+    for one in requests:
+        check_form(one, SERVICE)
 
     assert classes() == before
