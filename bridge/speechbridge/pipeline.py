@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 _UPSTREAMS: dict[Stage, str] = {"transcribe": "whisper", "generate": "llm"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
     """One request on its way through the stages.
 
     Attributes:
         headers: Header lines for the upstreams.
-        streams: Whether the client sees each piece as it comes; then nothing is tried again after the first.
+        streams: Whether the client sees each piece as it comes; then nothing is tried again after the first. Who reads
+            the form may set it for as long as the upload is arriving: nothing has come of it then.
         expected_size: Bytes of audio to expect, as far as the request tells.
     """
 

@@ -83,7 +83,10 @@ class Connection:
             status = int(lines[0].split()[1])
             pairs = (line.split(": ", 1) for line in lines[1:] if line)
             headers = {name.lower(): value for name, value in pairs}
-            body = await self._reader.readexactly(int(headers.get("content-length", 0)))
+            if headers.get("transfer-encoding") == "chunked":
+                body = await self._reader.readuntil(b"\r\n0\r\n\r\n")  # with the sizes of its chunks
+            else:
+                body = await self._reader.readexactly(int(headers.get("content-length", 0)))
         return Reply(status, headers, body)
 
     async def ended(self) -> bytes:

@@ -75,7 +75,7 @@ def _form() -> Json:
         stream={
             "type": "boolean",
             "default": False,
-            "description": "Answer with events; `response_format` has no effect then. Send it before a large file.",
+            "description": "Answer with events; `response_format` has no effect then.",
         },
         file=RECORDING,
     )

@@ -23,7 +23,7 @@ WHEN = {
     "bad_field": "A field or a member has a value that means nothing here, or comes twice; `param` names it.",
     "field_too_large": "A text field is longer than `MAX_PROMPT_BYTES`.",
     "field_not_utf8": "A text field is not UTF-8.",
-    "field_after_file": "`stream` came after a large file, when the answer had begun in the other form.",
+    "field_after_file": "`language` came after a large file that whisper-asr-webservice had already been given.",
     "bad_json": "The body is no JSON object.",
     "bad_request": "The HTTP request is malformed: its transfer encoding, its length, its Expect header.",
     "unknown_language": "`language` is no code that Whisper, or the model loaded there, knows.",

@@ -89,8 +89,7 @@ _FORM = form(
         "type": "boolean",
         "default": False,
         "description": (
-            "Answer with events while they come about; the header `Accept: text/event-stream` asks for the same. "
-            "Send it before a large file."
+            "Answer with events while they come about; the header `Accept: text/event-stream` asks for the same."
         ),
     },
     file=RECORDING,

@@ -19,6 +19,7 @@ from speechbridge.transcribers import Segment, Transcript, TranscriptionOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from speechbridge.pipeline import Call
     from speechbridge.upload import Upload
 
     Items = AsyncGenerator[Segment | Transcript | str]
@@ -35,17 +36,15 @@ async def process(request: web.Request) -> web.StreamResponse:
     stream = EventStream(request)
     try:
         async with admitted(request) as service, uploaded(request, service) as upload:
-            form = _Form(request, upload)
+            call = call_of(request, streams=accepts_events(request))
+            form = _Form(upload, call)
             form.read()  # what is wrong with the fields that came first is said before the recording is read
             await upload.settle()
-            events = form.decide_on_events()
-            call = call_of(request, streams=events)
-            items = service.conversations.hold(upload, form.read, answer, call)
-            async with aclosing(items):
-                if not events:
-                    return await _as_json(request, items, answer)
-                async with stream.kept_alive():
-                    return await _as_events(request, items, answer, stream)
+            form.read()
+            if call.streams:
+                stream.keep_alive()
+            async with stream, aclosing(service.conversations.hold(upload, form.read, answer, call)) as items:
+                return await _answer(request, items, answer, stream, call)
     except Problem as problem:
         # Only the deadline gets here with a transcript at hand: it ends whatever the stages were at.
         if stream.started:
@@ -55,25 +54,21 @@ async def process(request: web.Request) -> web.StreamResponse:
         return _failed_json(request, answer, problem)
 
 
-async def _as_json(request: web.Request, items: Items, answer: Answer) -> web.Response:
+async def _answer(
+    request: web.Request, items: Items, answer: Answer, stream: EventStream, call: Call
+) -> web.StreamResponse:
     try:
-        async for _ in items:
-            pass
+        async for item in items:
+            if call.streams:
+                await stream.send(_event(item, answer))
     except Problem as problem:
+        if stream.started:
+            return await _end_events(request, stream, answer, problem)
         if answer.transcript is None:
             raise
         return _failed_json(request, answer, problem)
-    return _json(answer)
-
-
-async def _as_events(request: web.Request, items: Items, answer: Answer, stream: EventStream) -> web.StreamResponse:
-    try:
-        async for item in items:
-            await stream.send(_event(item, answer))
-    except Problem as problem:
-        if not stream.started:
-            raise
-        return await _end_events(request, stream, answer, problem)
+    if not call.streams:
+        return _json(answer)
     await stream.send(sse.encode("response.done", answer.document()))
     return stream.response
 
@@ -117,25 +112,15 @@ def _event(item: Segment | Transcript | str, answer: Answer) -> bytes:
 
 
 class _Form:
-    """The text fields of a form whose file may still be arriving."""
+    """The text fields of a form whose file may still be arriving; `stream` counts whenever it comes."""
 
-    def __init__(self, request: web.Request, upload: Upload) -> None:
+    def __init__(self, upload: Upload, call: Call) -> None:
         self._upload = upload
-        self._accepts_events = "text/event-stream" in request.headers.get("Accept", "")
-        self._events: bool | None = None
+        self._call = call
         self._question: Question | None = None
 
-    def decide_on_events(self) -> bool:
-        """Tell whether the caller asks for events, by the field `stream` or by its Accept header; this stands then."""
-        self._events = self._wants_events()
-        return self._events
-
     def read(self) -> Question:
-        """Read what is asked, as far as it has come.
-
-        Raises:
-            Problem: A field is wrong; `field_after_file`: `stream` came too late.
-        """
+        """Read what is asked, as far as it has come; once all has come the reading stands. Raises Problem."""
         if self._question is not None:
             return self._question
         form = self._upload.fields
@@ -144,11 +129,12 @@ class _Form:
             model=fields.text(form, "model"),
             options=TranscriptionOptions(language=fields.language(form)),
         )
-        if self._events is not None and self._wants_events() != self._events:
-            raise Problem("field_after_file", "Send 'stream' before a large file.", param="stream")
-        if self._upload.complete and self._events is not None:
+        self._call.streams = self._call.streams or fields.boolean(form, "stream")
+        if self._upload.complete:
             self._question = question
         return question
 
-    def _wants_events(self) -> bool:
-        return fields.boolean(self._upload.fields, "stream") or self._accepts_events
+
+def accepts_events(request: web.Request) -> bool:
+    """Tell whether the Accept header asks for events."""
+    return "text/event-stream" in request.headers.get("Accept", "")

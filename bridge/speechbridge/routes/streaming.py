@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import Self
 
 from aiohttp import web
 
 from speechbridge import sse
 from speechbridge.logs import request_id
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 _QUIET = 15.0  # seconds without an event after which a comment keeps proxies from closing the connection
 _HEADERS = {
@@ -23,13 +19,24 @@ _HEADERS = {
 
 
 class EventStream:
-    """One answer of events. Until the first event nothing has gone out, and an ordinary error can still be given."""
+    """One answer of events, for the duration of a block (`async with`).
+
+    Until the first event nothing has gone out, and an ordinary error can still be given.
+    """
 
     def __init__(self, request: web.Request) -> None:
         self._response: web.StreamResponse | None = None
         self._request = request
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
 
     @property
     def started(self) -> bool:
@@ -47,17 +54,14 @@ class EventStream:
         if self._response is None:
             self._response = web.StreamResponse(headers={**_HEADERS, "X-Request-ID": request_id.get()})
             await self._response.prepare(self._request)
+            self.keep_alive()
         self._last = self._loop.time()
         await self._response.write(data)
 
-    @asynccontextmanager
-    async def kept_alive(self) -> AsyncIterator[EventStream]:
-        """Send comments while nothing else is sent, for the duration of the block."""
-        keeper = asyncio.create_task(self._keep_alive())
-        try:
-            yield self
-        finally:
-            keeper.cancel()
+    def keep_alive(self) -> None:
+        """Send comments from now on while nothing else is sent."""
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep_alive())
 
     async def _keep_alive(self) -> None:
         while True:

@@ -16,8 +16,6 @@ from speechbridge.routes.streaming import EventStream
 from speechbridge.transcribers import Segment, Task, Transcript, TranscriptionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from speechbridge.service import Service
     from speechbridge.upload import Upload
 
@@ -46,19 +44,24 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
     stream = EventStream(request)
     try:
         async with admitted(request) as service, uploaded(request, service) as upload:
-            read_options(upload, service, task)  # wrong fields that came first are refused before the recording is read
-            await upload.settle()
-            streams = fields.boolean(upload.fields, "stream")
-            call = call_of(request, streams=streams)
+            call = call_of(request, streams=False)
 
             def options() -> TranscriptionOptions:
-                if fields.boolean(upload.fields, "stream") != streams:
-                    raise Problem("field_after_file", "Send 'stream' before a large file.", param="stream")
+                call.streams = fields.boolean(upload.fields, "stream")
                 return read_options(upload, service, task)
 
-            if streams:
-                return await _stream(stream, service.pipeline.transcribe(upload, options, call))
-            return _formatted(upload, await service.pipeline.transcript(upload, options, call), task)
+            options()  # what is wrong with the fields that came first is said before the recording is read
+            await upload.settle()
+            options()
+            if call.streams:
+                stream.keep_alive()
+            async with stream, aclosing(service.pipeline.transcribe(upload, options, call)) as items:
+                async for item in items:
+                    if call.streams:
+                        await stream.send(_event(item))
+                    elif isinstance(item, Transcript):
+                        return _formatted(upload, item, task)
+            return stream.response
     except Problem as problem:
         if not stream.started:
             raise
@@ -86,13 +89,6 @@ def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Respon
 
 def _text(text: str, content_type: str) -> web.Response:
     return web.Response(body=text.encode(errors="replace"), content_type=content_type, charset="utf-8")
-
-
-async def _stream(stream: EventStream, items: AsyncGenerator[Segment | Transcript]) -> web.StreamResponse:
-    async with stream.kept_alive(), aclosing(items):
-        async for item in items:
-            await stream.send(_event(item))
-    return stream.response
 
 
 def _event(item: Segment | Transcript) -> bytes:
