@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     upload_min_rate: Bytes = Field(1000, description="bytes per second under which an upload is ended after 10 s")
     upload_stall_timeout: Seconds = Field(20, description="seconds without a byte after which an upload is ended")
     retry_buffer_bytes: int = Field(
-        2 * MIB, ge=0, description="bytes of a request kept in memory so that it can move to another pod"
+        1 * MIB, ge=0, description="bytes of a request kept in memory so that it can move to another pod"
     )
     spool_max_bytes: int = Field(
         2 * GIB, ge=0, description="bytes of all slow uploads together that may lie in temporary files"
