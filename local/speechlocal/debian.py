@@ -30,13 +30,10 @@ class Package:
 PACKAGES = (
     Package("curl", "curl", "the clients in examples/"),
     Package("nodejs", "node", "the clients in examples/"),
-    Package("ffmpeg", "ffmpeg", "audio in other formats than WAV"),
-    Package("espeak-ng", "espeak-ng", "synthetic speech in other languages"),
     Package("g++", "g++", "Ollama, which is built here"),
     Package("nlohmann-json3-dev", "/usr/include/nlohmann/json.hpp", "Ollama, which is built here"),
     Package("libstb-dev", "/usr/include/stb/stb_image.h", "Ollama, which is built here"),
     Package("chromium", "chromium", "the playground in a browser", browser=True),
-    Package("chromium-driver", "chromedriver", "the playground in a browser", browser=True),
 )
 
 
