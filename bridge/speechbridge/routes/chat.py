@@ -59,7 +59,7 @@ async def _pass_on(stream: EventStream, items: AsyncGenerator[Head | bytes], cal
     content_type = "application/json"
     whole: list[bytes] = []
     line = b""
-    async with aclosing(items):
+    async with stream, aclosing(items):
         async for item in items:
             if isinstance(item, Head):
                 content_type, whole = item.content_type, []  # what another pod had begun to say does not count

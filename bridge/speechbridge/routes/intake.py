@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def admitted(request: web.Request) -> AsyncIterator[Service]:
-    """Let a request in, and hold it to its deadline, which counts from its first byte.
+    """Let a request in, and hold it to its deadline, which counts from when its head was read.
 
     Raises:
         Problem: `overloaded`, `stopping` or `deadline_exceeded`.

@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection to a pod, thin enough for the way of the audio: chunks go from socket to socket uncopied.
 
-httptools (llhttp) parses the answers. aiohttp's client does all this too, for three times the CPU per request
-(`benchmarks/README.md`), which is why the bridge has its own.
+httptools (llhttp) parses the answers. aiohttp's client does all this too, for about twice the CPU an exchange
+(`docs/explanation/decisions.md`), which is why the bridge has its own.
 """
 
 from __future__ import annotations
