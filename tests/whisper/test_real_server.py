@@ -96,7 +96,7 @@ async def test_a_stream_delivers_segments_before_the_end(http: aiohttp.ClientSes
     assert types[-1] == "transcript.text.done"
     # Said six times over, it fails Whisper's test for repetition and is partly sampled: the words vary.
     assert event["text"].count("selfish") >= 2
-    assert event["words"][0]["word"] == "Unless"
+    assert event["text"].startswith(event["words"][0]["word"].strip())
     assert event["duration"] == pytest.approx(len(samples) / media.RATE, abs=0.1)
 
 
