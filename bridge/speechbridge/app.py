@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from speechbridge import logs, memory
-from speechbridge.middleware import observed
+from speechbridge.middleware import authorized, observed
 from speechbridge.routes import chat, health, models, pages, process, transcriptions
 from speechbridge.server import Runner
 from speechbridge.service import SERVICE, assemble
@@ -28,7 +28,7 @@ _CUT_AFTER = 1.0  # seconds that what is still in flight gets once the time to d
 
 def create_app(settings: Settings) -> web.Application:
     """Return the application; it assembles its parts with the running loop when it starts."""
-    app = web.Application(middlewares=[observed], client_max_size=_NO_LIMIT)
+    app = web.Application(middlewares=[observed, authorized], client_max_size=_NO_LIMIT)
     app[SERVICE] = assemble(settings)
     for family in (process, transcriptions, chat, models, health, pages):
         family.add_routes(app)

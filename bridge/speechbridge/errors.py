@@ -29,6 +29,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "prompt_too_long": (400, "The prompt is longer than the model's context"),
     "context_overflow": (400, "Prompt and transcription are longer than the model's context"),
     "generator_refused": (400, "The language model refused the request"),
+    "invalid_api_key": (401, "The API key is missing or not known"),
     "unknown_model": (404, "The model is not known"),
     "not_found": (404, "There is nothing at this address"),
     "method_not_allowed": (405, "The method is not allowed here"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ TIMELINE = web.RequestKey("timeline", Timeline)
 OUTCOME = web.RequestKey("outcome", str)
 """Set by a route whose 200 is not the whole truth, such as an answer whose generation failed."""
 
+_KEYED = ("/process", "/v1/")
 _QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 
 
@@ -51,6 +53,14 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
             if code:
                 fields["code"] = code
             logs.logger.info("request", extra={"fields": fields})
+
+
+@web.middleware
+async def authorized(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let those to the API who name a key; probes, metrics, the playground's page and the description are free."""
+    if _route(request).startswith(_KEYED):
+        request.app[SERVICE].keys.check(request.headers)
+    return await handler(request)
 
 
 async def _answer(request: web.Request, handler: Handler, request_id: str) -> tuple[web.StreamResponse, Problem | None]:
@@ -90,6 +100,8 @@ def problem_response(request: web.Request, problem: Problem, request_id: str) ->
     response.headers["X-Request-ID"] = request_id
     if problem.allow:
         response.headers["Allow"] = problem.allow
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
     if not request.content.is_eof():

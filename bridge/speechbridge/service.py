@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from speechbridge.access import ApiKeys
 from speechbridge.admission import Admission, Backlog
 from speechbridge.body import Pace
 from speechbridge.catalog import ModelCatalog
@@ -41,6 +42,7 @@ class Service:
 
     settings: Settings
     metrics: Metrics
+    keys: ApiKeys
     admission: Admission
     pipeline: Pipeline
     conversations: Conversations
@@ -79,6 +81,7 @@ def assemble(settings: Settings) -> Service:
     return Service(
         settings=settings,
         metrics=metrics,
+        keys=ApiKeys(settings.api_keys_dir, clock),
         admission=admission,
         pipeline=pipeline,
         conversations=Conversations(pipeline, catalog, warm_up=settings.warm_up),

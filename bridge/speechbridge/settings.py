@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -72,6 +73,11 @@ class Settings(BaseSettings):
     drain_timeout: Seconds = Field(30, description="seconds that requests in flight get to finish after SIGTERM")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
+    # Who may come.
+    api_keys_dir: str = Field(
+        "", description="folder with one API key a file, read anew every 10 s; empty: no key is asked for"
+    )
+
     # The upload.
     max_upload_bytes: Bytes = Field(512 * MIB, description="bytes of audio one request may carry")
     max_prompt_bytes: Bytes = Field(256 * KIB, description="bytes of one text field")
@@ -89,6 +95,13 @@ class Settings(BaseSettings):
     spool_max_bytes: int = Field(
         2 * GIB, ge=0, description="bytes of all slow uploads together that may lie in temporary files"
     )
+
+    @field_validator("api_keys_dir")
+    @classmethod
+    def _is_folder(cls, value: str) -> str:
+        if value and not Path(value).is_dir():
+            raise ValueError(f"must be a folder, and {value!r} is none")
+        return value
 
     @field_validator("models", mode="before")
     @classmethod

@@ -53,7 +53,7 @@ class ScriptedBridge:
     """Answers /process with `script`.
 
     `fields` are the names and values that came in, in order, a file's value being its name; `left` is set when a client
-    goes before its answer is complete.
+    goes before its answer is complete. With a `key`, the API asks for it.
     """
 
     def __init__(self) -> None:
@@ -61,6 +61,7 @@ class ScriptedBridge:
         self.script: Sequence[Piece] | Refusal = ()
         self.fields: list[tuple[str, str]] = []
         self.left = asyncio.Event()
+        self.key = ""
         self.url = ""
 
     @contextlib.asynccontextmanager
@@ -88,7 +89,15 @@ class ScriptedBridge:
         body = {"status": "ready" if ready else "not ready", "parts": self.parts}
         return web.json_response(body, status=200 if ready else 503)
 
-    async def _models(self, _request: web.Request) -> web.Response:
+    def _refused(self, request: web.Request) -> web.Response | None:
+        if not self.key or request.headers.get("Authorization") == f"Bearer {self.key}":
+            return None
+        problem = {"status": 401, "detail": "This service asks for an API key.", "code": "invalid_api_key"}
+        return web.json_response(problem, status=401, content_type="application/problem+json")
+
+    async def _models(self, request: web.Request) -> web.Response:
+        if refused := self._refused(request):
+            return refused
         models = [("smollm2:135m", "chat"), ("qwen3:4b", "chat"), ("tiny.en", "transcription")]
         listed = [{"id": name, "object": "model", "owned_by": "speechpipeline", "kind": kind} for name, kind in models]
         return web.json_response({"object": "list", "data": listed})
@@ -100,6 +109,8 @@ class ScriptedBridge:
             assert isinstance(part, BodyPartReader)
             content = await part.read(decode=True)
             self.fields.append((part.name or "", part.filename or content.decode()))
+        if refused := self._refused(request):
+            return refused
         if isinstance(self.script, Refusal):
             return web.json_response(self.script, status=self.script["status"], content_type="application/problem+json")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Request-ID": "req-7f3a"})

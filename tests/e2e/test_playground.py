@@ -250,6 +250,29 @@ class TestScripted:
         assert "upload_too_large" in shown
         assert "req-42" in shown
 
+    async def test_a_service_with_keys_asks_for_one(self, page: Page, scripted: ScriptedBridge) -> None:
+        scripted.key = "open sesame"
+        scripted.script = [event("transcript.done", text="He was not", warnings=[]), event("response.done", **ANSWER)]
+        await page.open(scripted.url)
+        await page.wait_for("!document.getElementById('key-field').hidden")
+
+        await page.evaluate("document.getElementById('api-key').focus()")
+        await page.send("Input.insertText", text="open sesame")
+        await page.evaluate("document.getElementById('api-key').blur()")
+        await page.wait_for("document.querySelectorAll('#model option').length === 2")
+        await page.drop(VOICE)
+        await page.click("#run")
+        await page.wait_for(DONE)
+
+        command = await page.evaluate("document.getElementById('curl').textContent")
+        assert "$API_KEY" in command
+        assert "open sesame" not in command
+
+    async def test_without_keys_there_is_no_field_for_one(self, page: Page, scripted: ScriptedBridge) -> None:
+        await open_with_voice(page, scripted.url)
+
+        assert await page.evaluate("document.getElementById('key-field').hidden")
+
     async def test_failed_generation_keeps_transcript_timings_and_warnings(
         self, page: Page, scripted: ScriptedBridge
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from speechbridge.formats import RESPONSE_FORMATS
 from speechbridge.openapi.parts import (
+    KEYS,
     LANGUAGE,
     RECORDING,
     TRACING,
@@ -21,7 +22,7 @@ from speechbridge.openapi.parts import (
     text,
     unnamed_event,
 )
-from speechbridge.openapi.problems import ADMISSION, ALWAYS, FORM, TRANSCRIPTION, errors
+from speechbridge.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 
 TAGS: list[Json] = [
     {"name": "OpenAI", "description": "Routes of OpenAI's API, for its official clients; errors are in its form, too."}
@@ -91,6 +92,7 @@ def _form() -> Json:
 def _route(operation: str, summary: str, *codes: str) -> Json:
     return {
         "post": {
+            "security": KEYS,
             "operationId": operation,
             "tags": ["OpenAI"],
             "summary": summary,
@@ -99,7 +101,7 @@ def _route(operation: str, summary: str, *codes: str) -> Json:
             "requestBody": _form(),
             "responses": {
                 "200": answer("The transcript, as `response_format` and `stream` ask.", _transcripts()),
-                **errors("openai", *ALWAYS, *ADMISSION, *FORM, *TRANSCRIPTION, *codes),
+                **errors("openai", *ALWAYS, *KEYED, *ADMISSION, *FORM, *TRANSCRIPTION, *codes),
             },
         }
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from speechbridge.openapi.parts import (
+    KEYS,
     TRACING,
     Json,
     answer,
@@ -15,7 +16,7 @@ from speechbridge.openapi.parts import (
     text,
     unnamed_event,
 )
-from speechbridge.openapi.problems import ADMISSION, ALWAYS, GENERATION, TRANSCRIPTION, errors
+from speechbridge.openapi.problems import ADMISSION, ALWAYS, GENERATION, KEYED, TRANSCRIPTION, errors
 
 TAGS: list[Json] = []
 
@@ -52,6 +53,7 @@ PATHS: Json = {
     "/v1/chat/completions": {
         "post": {
             "operationId": "createChatCompletion",
+            "security": KEYS,
             "tags": ["OpenAI"],
             "summary": "Let a language model answer, recordings included",
             "description": (
@@ -79,6 +81,7 @@ PATHS: Json = {
                 **errors(
                     "openai",
                     *ALWAYS,
+                    *KEYED,
                     *ADMISSION,
                     *TRANSCRIPTION,
                     *GENERATION,

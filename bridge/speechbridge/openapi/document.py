@@ -6,7 +6,13 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from speechbridge.openapi import audio, chat, health, models, pages, problems, process
-from speechbridge.openapi.parts import REQUEST_ID, REQUEST_ID_PARAMETER, RETRY_AFTER, TRACEPARENT_PARAMETER
+from speechbridge.openapi.parts import (
+    REQUEST_ID,
+    REQUEST_ID_PARAMETER,
+    RETRY_AFTER,
+    SECURITY_SCHEMES,
+    TRACEPARENT_PARAMETER,
+)
 
 if TYPE_CHECKING:
     from speechbridge.openapi.parts import Json
@@ -22,7 +28,9 @@ Turns recorded speech into a transcript and a language model's answer.
 * Every answer names its request in `X-Request-ID`; so do the log and the calls to Whisper and the language model.
 * A path that is not listed here answers 404 `not_found`, a method that is not listed 405 `method_not_allowed`, headers
   that are too large 431 `request_headers_too_large`. `HEAD` is answered wherever `GET` is.
-* Official OpenAI clients work with the base URL `http://<address>/v1` and any API key."""
+* Official OpenAI clients work with the base URL `http://<address>/v1` and any API key.
+* Where the service asks for API keys of its own (`API_KEYS_DIR`), one goes into `Authorization: Bearer` or `X-API-Key`;
+  without it the answer is 401 `invalid_api_key`."""
 
 
 def document() -> Json:
@@ -47,6 +55,7 @@ def document() -> Json:
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "headers": {"X-Request-ID": REQUEST_ID, "Retry-After": RETRY_AFTER},
+            "securitySchemes": SECURITY_SCHEMES,
             "parameters": {"X-Request-ID": REQUEST_ID_PARAMETER, "traceparent": TRACEPARENT_PARAMETER},
         },
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from speechbridge.openapi.parts import TRACING, Json, answer, integer, json_content, listing, record, ref, text
-from speechbridge.openapi.problems import ALWAYS, errors
+from speechbridge.openapi.parts import KEYS, TRACING, Json, answer, integer, json_content, listing, record, ref, text
+from speechbridge.openapi.problems import ALWAYS, KEYED, errors
 
 TAGS: list[Json] = []
 
@@ -14,6 +14,7 @@ PATHS: Json = {
     "/v1/models": {
         "get": {
             "operationId": "listModels",
+            "security": KEYS,
             "tags": ["OpenAI"],
             "summary": "List the models",
             "description": (
@@ -26,13 +27,14 @@ PATHS: Json = {
                     "The models.",
                     json_content(ref("ModelList"), models={"object": "list", "data": [_LLAMA, _WHISPER]}),
                 ),
-                **errors("openai", *ALWAYS, "generator_unavailable"),
+                **errors("openai", *ALWAYS, *KEYED, "generator_unavailable"),
             },
         }
     },
     "/v1/models/{name}": {
         "get": {
             "operationId": "retrieveModel",
+            "security": KEYS,
             "tags": ["OpenAI"],
             "summary": "Look a model up",
             "parameters": [
@@ -48,7 +50,7 @@ PATHS: Json = {
             ],
             "responses": {
                 "200": answer("The model.", json_content(ref("Model"), language_model=_LLAMA, whisper=_WHISPER)),
-                **errors("openai", *ALWAYS, "not_found", "unknown_model", "generator_unavailable"),
+                **errors("openai", *ALWAYS, *KEYED, "not_found", "unknown_model", "generator_unavailable"),
             },
         }
     },

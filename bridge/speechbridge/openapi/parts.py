@@ -34,6 +34,13 @@ TRACEPARENT_PARAMETER: Json = {
     "schema": {"type": "string"},
     "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 }
+SECURITY_SCHEMES: Json = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, as OpenAI's clients send it."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same, plainly."},
+}
+KEYS: list[Json] = [{}, {"bearer": []}, {"header": []}]
+"""Asked for only where the service is set up with keys."""
+
 TRACING: list[Json] = [
     {"$ref": "#/components/parameters/X-Request-ID"},
     {"$ref": "#/components/parameters/traceparent"},

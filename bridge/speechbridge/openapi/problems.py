@@ -31,6 +31,7 @@ WHEN = {
     "prompt_too_long": "The prompt alone fills the model's context; found while Whisper works.",
     "context_overflow": "Prompt and transcription together are longer than the model's context.",
     "generator_refused": "The language model's server refused what it was asked; `detail` has its words.",
+    "invalid_api_key": "The service asks for an API key (`API_KEYS_DIR`), and the request names none that it knows.",
     "unknown_model": "`model` is none of the models listed by `/v1/models`.",
     "not_found": "The path is none of this API's.",
     "method_not_allowed": "The path takes other methods; the header `Allow` lists them.",
@@ -55,6 +56,7 @@ WHEN = {
 """When each code of `PROBLEMS` is given, for people."""
 
 ALWAYS = ("bad_request", "internal")
+KEYED = ("invalid_api_key",)
 ADMISSION = ("overloaded", "stopping", "deadline_exceeded")
 FORM = (
     "no_file",

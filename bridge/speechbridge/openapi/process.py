@@ -6,6 +6,7 @@ from speechbridge import sse
 from speechbridge.conversation import DEFAULT_PROMPT, FAILED_RESPONSE
 from speechbridge.errors import PROBLEMS
 from speechbridge.openapi.parts import (
+    KEYS,
     LANGUAGE,
     RECORDING,
     TRACING,
@@ -22,7 +23,7 @@ from speechbridge.openapi.parts import (
     ref,
     text,
 )
-from speechbridge.openapi.problems import ADMISSION, ALWAYS, FORM, TRANSCRIPTION, errors
+from speechbridge.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 
 TAGS: list[Json] = [
     {"name": "Speech", "description": "A recording in, a transcript and a language model's answer out, in one request."}
@@ -99,6 +100,7 @@ PATHS: Json = {
     "/process": {
         "post": {
             "operationId": "process",
+            "security": KEYS,
             "tags": ["Speech"],
             "summary": "Transcribe a recording and have a language model answer",
             "description": (
@@ -134,7 +136,7 @@ PATHS: Json = {
                         ),
                     },
                 ),
-                **errors("problem", *ALWAYS, *ADMISSION, *FORM, *TRANSCRIPTION, "prompt_too_long"),
+                **errors("problem", *ALWAYS, *KEYED, *ADMISSION, *FORM, *TRANSCRIPTION, "prompt_too_long"),
             },
         }
     }

@@ -1,7 +1,7 @@
 // The playground: binds the form to the bridge and the result to the page.
 
 import { AudioInput } from "./audio.js";
-import { Problem, curlCommand, languageModels, processAudio } from "./bridge.js";
+import { Problem, apiKey, curlCommand, languageModels, processAudio } from "./bridge.js";
 import { languages } from "./languages.js";
 import { watchReadiness } from "./readiness.js";
 import * as results from "./results.js";
@@ -95,6 +95,7 @@ function fail(error) {
     return;
   }
   if (!(error instanceof Problem)) console.error(error); // a fault of this page: keep its trace for the report
+  if (error.code === "invalid_api_key") askForKey();
   results.showProblem(error.message, error);
   results.setState("failed", "Stopped by an error.");
 }
@@ -122,8 +123,15 @@ function options(select, entries) {
 
 async function loadModels() {
   const names = await languageModels();
-  if (names.length) options($("model"), names.map((name) => [name, name]));
+  if (names === null) askForKey();
+  if (names?.length) options($("model"), names.map((name) => [name, name]));
   showCurl();
+}
+
+/** Shows the field for the API key: only a service that asks for one has it on its page. */
+function askForKey() {
+  $("key-field").hidden = false;
+  $("api-key").value = apiKey.get();
 }
 
 async function copy(event) {
@@ -150,6 +158,10 @@ $("request").addEventListener("submit", (event) => {
   run();
 });
 $("request").addEventListener("input", showCurl);
+$("api-key").addEventListener("change", () => {
+  apiKey.set($("api-key").value);
+  loadModels();
+});
 $("cancel").addEventListener("click", () => running?.abort());
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") running?.abort();

@@ -11,6 +11,18 @@ export class Problem extends Error {
   }
 }
 
+const KEY = "speech-api-key"; // kept for this tab only
+
+/** The API key that goes with every request to the API; empty: none. */
+export const apiKey = {
+  get: () => sessionStorage.getItem(KEY) ?? "",
+  set: (value) => sessionStorage.setItem(KEY, value.trim()),
+};
+
+function authorization() {
+  return apiKey.get() ? { Authorization: `Bearer ${apiKey.get()}` } : {};
+}
+
 /** The fields of POST /process in order; the file is last so that the bridge knows the rest when it comes. */
 function fields({ prompt, model, language }) {
   const all = { prompt, model, language, stream: "true" };
@@ -46,7 +58,8 @@ export async function* processAudio(request, signal) {
 
 async function send(form, file, signal) {
   try {
-    return await fetch("process", { method: "POST", body: form, signal, headers: { Accept: "text/event-stream" } });
+    const headers = { Accept: "text/event-stream", ...authorization() };
+    return await fetch("process", { method: "POST", body: form, signal, headers });
   } catch (error) {
     if (signal.aborted) throw error;
     const readable = await file.slice(0, 1).arrayBuffer().then(() => true, () => false);
@@ -68,10 +81,12 @@ async function refusal(response, requestId) {
   });
 }
 
-/** The names of the language models, the default first; none while the bridge cannot tell. */
+/** The names of the language models, the default first; none while the bridge cannot tell; null: it wants a key. */
 export async function languageModels() {
   try {
-    const { data } = await (await fetch("v1/models")).json();
+    const response = await fetch("v1/models", { headers: authorization() });
+    if (response.status === 401) return null;
+    const { data } = await response.json();
     return data.filter((model) => model.kind !== "transcription").map((model) => model.id);
   } catch {
     return []; // not there yet, or an error instead of a list: the bridge then chooses its default
@@ -96,7 +111,8 @@ export function curlCommand({ file, ...request }) {
   // --form-string: a text that begins with @ or < would otherwise be read from a file.
   const texts = fields(request).map(([field, value]) => `--form-string ${quoted(`${field}=${value}`)}`);
   const path = /[\\",;]/.test(name) ? `"${name.replace(/[\\"]/g, "\\$&")}"` : name;
-  return [`curl -N ${quoted(url)}`, ...texts, `-F ${quoted(`file=@${path}`)}`].join(" \\\n  ");
+  const key = apiKey.get() ? ['-H "Authorization: Bearer $API_KEY"'] : [];
+  return [`curl -N ${quoted(url)}`, ...key, ...texts, `-F ${quoted(`file=@${path}`)}`].join(" \\\n  ");
 }
 
 function quoted(text) {

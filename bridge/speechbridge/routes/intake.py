@@ -91,6 +91,7 @@ async def expect_continue(request: web.Request) -> web.StreamResponse | None:
     try:
         if request.headers.get("Expect", "").lower() != "100-continue":
             raise Problem("bad_request", "The header Expect may only be 100-continue.")
+        service.keys.check(request.headers)
         service.admission.check()
         if request.path != "/v1/chat/completions":
             check_form(request, service)

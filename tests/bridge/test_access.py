@@ -1,0 +1,132 @@
+"""API keys: who may use the service, once a folder with keys is set."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import openai
+import pytest
+from pydantic import ValidationError
+
+from bridge.running import WAV, Bridge, StartBridge, form
+from fakes.ollama import FakeOllama
+from fakes.whisper import FakeAsrWebservice
+from speechbridge.access import ApiKeys
+from speechbridge.errors import Problem
+from speechbridge.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+KEYED = [("POST", "/process"), ("POST", "/v1/audio/transcriptions"), ("POST", "/v1/chat/completions")]
+KEYED += [("POST", "/v1/audio/translations"), ("GET", "/v1/models"), ("GET", "/v1/models/whisper-1")]
+FREE = ["/", "/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/playground/app.js"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A Secret as the kubelet mounts it: links to a hidden folder."""
+    hidden = tmp_path / "..2026_11_23"
+    hidden.mkdir()
+    (hidden / "team-a").write_text("key-of-a\n")
+    (tmp_path / "..data").symlink_to(hidden.name)
+    (tmp_path / "team-a").symlink_to("..data/team-a")
+    return tmp_path
+
+
+@pytest.fixture
+async def keyed(start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama, folder: Path) -> Bridge:
+    return await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, api_keys_dir=str(folder))
+
+
+@pytest.mark.parametrize(("method", "path"), KEYED)
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic a2V5"}])
+async def test_without_a_known_key_the_api_answers_401(
+    keyed: Bridge, method: str, path: str, headers: dict[str, str]
+) -> None:
+    async with keyed.client.request(method, path, headers=headers) as response:
+        body = await response.json()
+
+    assert response.status == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert (body["error"] if path.startswith("/v1") else body)["code"] == "invalid_api_key"
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": "bearer key-of-a"}, {"X-API-Key": "key-of-a"}])
+async def test_a_known_key_opens_the_api(keyed: Bridge, headers: dict[str, str]) -> None:
+    async with keyed.client.post("/process", data=form(WAV), headers=headers) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("path", FREE)
+async def test_probes_metrics_and_the_page_are_free(keyed: Bridge, path: str) -> None:
+    async with keyed.client.get(path) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("path", ["/%70rocess", "/v1%2Faudio%2Ftranscriptions", "/v1/../process", "//process"])
+async def test_no_spelling_of_the_path_goes_round_the_keys(keyed: Bridge, path: str) -> None:
+    parts = urlsplit(keyed.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n")
+    writer.close()
+
+    assert head.split()[1] in {b"401", b"404"}
+
+
+async def test_the_refusal_comes_before_the_body(keyed: Bridge, asr: FakeAsrWebservice) -> None:
+    async with keyed.client.post("/process", data=form(WAV), expect100=True) as response:
+        assert response.status == 401
+    assert not asr.requests
+
+
+async def test_the_official_client_sees_an_authentication_error(keyed: Bridge) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{keyed.url}/v1", api_key="wrong", max_retries=0) as client:
+        with pytest.raises(openai.AuthenticationError):
+            await client.models.list()
+    async with openai.AsyncOpenAI(base_url=f"{keyed.url}/v1", api_key="key-of-a") as client:
+        assert (await client.models.list()).data
+
+
+async def test_no_key_reaches_an_upstream(keyed: Bridge, asr: FakeAsrWebservice, ollama: FakeOllama) -> None:
+    headers = {"Authorization": "Bearer key-of-a", "X-API-Key": "key-of-a"}
+    async with keyed.client.post("/process", data=form(WAV), headers=headers) as response:
+        assert response.status == 200
+    for received in (*asr.requests, *ollama.requests):
+        assert "key-of-a" not in str(received)
+
+
+def test_keys_come_and_go_without_a_restart(folder: Path) -> None:
+    now = 0.0
+    keys = ApiKeys(str(folder), lambda: now)
+    (folder / "team-b").write_text("key-of-b")
+    (folder / "team-a").unlink()
+
+    keys.check({"X-API-Key": "key-of-a"})
+    now = 11.0
+    keys.check({"X-API-Key": "key-of-b"})
+    with pytest.raises(Problem, match="not known"):
+        keys.check({"X-API-Key": "key-of-a"})
+
+
+def test_a_folder_without_keys_lets_nobody_in(tmp_path: Path) -> None:
+    (tmp_path / "blank").write_text("\n")
+    keys = ApiKeys(str(tmp_path), lambda: 0.0)
+
+    for headers in ({}, {"X-API-Key": ""}, {"X-API-Key": " "}, {"Authorization": "Bearer "}):
+        with pytest.raises(Problem, match="asks for an API key"):
+            keys.check(headers)
+
+
+def test_a_folder_that_goes_away_leaves_the_keys_as_they_were(folder: Path) -> None:
+    now = 0.0
+    keys = ApiKeys(str(folder), lambda: now)
+    folder.rename(folder.with_name("gone"))
+    now = 11.0
+
+    keys.check({"X-API-Key": "key-of-a"})
+
+
+def test_a_folder_that_is_not_there_stops_the_start() -> None:
+    with pytest.raises(ValidationError, match="must be a folder"):
+        Settings(api_keys_dir="/nowhere")
