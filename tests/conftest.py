@@ -2,6 +2,9 @@
 
 import pytest
 
+pytest_plugins = ["cluster.plugin"]
+"""A real API server, for the operator's tests and for those of the tier `cluster`."""
+
 TIERS = {"unit", "component", "cluster", "e2e"}
 
 

@@ -1,0 +1,215 @@
+"""A small client of the Kubernetes API for tests: JSON in, JSON out, errors as the server says them."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import aiohttp
+
+Object = dict[str, Any]
+
+PLURALS = {
+    "Pod": ("v1", "pods"),
+    "Service": ("v1", "services"),
+    "ConfigMap": ("v1", "configmaps"),
+    "Secret": ("v1", "secrets"),
+    "Event": ("v1", "events"),
+    "Node": ("v1", "nodes"),
+    "Namespace": ("v1", "namespaces"),
+    "ServiceAccount": ("v1", "serviceaccounts"),
+    "PersistentVolumeClaim": ("v1", "persistentvolumeclaims"),
+    "ResourceQuota": ("v1", "resourcequotas"),
+    "Deployment": ("apps/v1", "deployments"),
+    "ReplicaSet": ("apps/v1", "replicasets"),
+    "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets"),
+    "NetworkPolicy": ("networking.k8s.io/v1", "networkpolicies"),
+    "Ingress": ("networking.k8s.io/v1", "ingresses"),
+    "IngressClass": ("networking.k8s.io/v1", "ingressclasses"),
+    "HorizontalPodAutoscaler": ("autoscaling/v2", "horizontalpodautoscalers"),
+    "Lease": ("coordination.k8s.io/v1", "leases"),
+    "Role": ("rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": ("rbac.authorization.k8s.io/v1", "rolebindings"),
+    "ClusterRole": ("rbac.authorization.k8s.io/v1", "clusterroles"),
+    "ClusterRoleBinding": ("rbac.authorization.k8s.io/v1", "clusterrolebindings"),
+    "CustomResourceDefinition": ("apiextensions.k8s.io/v1", "customresourcedefinitions"),
+    "HTTPRoute": ("gateway.networking.k8s.io/v1", "httproutes"),
+    "SpeechPipeline": ("speechpipeline.dev/v1alpha1", "speechpipelines"),
+}
+"""Kind -> (apiVersion, plural)."""
+CLUSTER_WIDE = {
+    *("Node", "Namespace", "IngressClass", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"),
+}
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+
+class ApiError(Exception):
+    """The server refused. `reason` is its CamelCase word (NotFound, Invalid, ...), `message` what a user reads."""
+
+    def __init__(self, code: int, status: Mapping[str, Any]) -> None:
+        self.code = code
+        self.reason = str(status.get("reason", ""))
+        self.message = str(status.get("message", ""))
+        super().__init__(f"{code} {self.reason}: {self.message}")
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the API is, what proves that it is the right one, and who we are."""
+
+    url: str
+    trust: ssl.SSLContext
+    token: str
+
+
+class Api:
+    """`async with Api(access) as api`; every method raises ApiError when the server refuses."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            base_url=self._access.url,
+            connector=aiohttp.TCPConnector(ssl=self._access.trust),
+            headers={"Authorization": f"Bearer {self._access.token}"},
+            timeout=aiohttp.ClientTimeout(30),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def get(self, kind: str, namespace: str | None, name: str) -> Object:
+        return await self._json("GET", path(kind, namespace, name))
+
+    async def find(self, kind: str, namespace: str | None, name: str) -> Object | None:
+        """As `get`, None when there is no such object."""
+        try:
+            return await self.get(kind, namespace, name)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return None
+
+    async def list(self, kind: str, namespace: str | None = None, **query: str) -> list[Object]:
+        """`query`: labelSelector, fieldSelector. The items lack kind and apiVersion, as the server leaves them out."""
+        items: list[Object] = (await self._json("GET", path(kind, namespace), query=query))["items"]
+        return items
+
+    async def create(self, body: Object, namespace: str | None = None, **query: str) -> Object:
+        """`query`: dryRun=All, fieldManager."""
+        namespace = body["metadata"].get("namespace", namespace)
+        return await self._json("POST", path(body["kind"], namespace), body, query=query)
+
+    async def apply(self, body: Object, namespace: str | None = None, manager: str = "kubectl", **query: str) -> Object:
+        """Server-side apply, by force; `query`: dryRun=All."""
+        where = path(body["kind"], body["metadata"].get("namespace", namespace), body["metadata"]["name"])
+        query = {"fieldManager": manager, "force": "true", **query}
+        return await self._json("PATCH", where, body, content_type=APPLY, query=query)
+
+    async def patch(
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        body: Any,
+        *,
+        sub: str = "",
+        content_type: str = MERGE,
+        **query: str,
+    ) -> Object:
+        """Patch an object or one of its subresources (`sub="status"`)."""
+        where = path(kind, namespace, name) + (f"/{sub}" if sub else "")
+        return await self._json("PATCH", where, body, content_type=content_type, query=query)
+
+    async def replace(self, body: Object) -> Object:
+        meta = body["metadata"]
+        return await self._json("PUT", path(body["kind"], meta.get("namespace"), meta["name"]), body)
+
+    async def delete(self, kind: str, namespace: str | None, name: str, **options: Any) -> None:
+        """`options`: propagationPolicy and what else DeleteOptions has. An object that is gone already is fine."""
+        try:
+            await self._json("DELETE", path(kind, namespace, name), options)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+    async def post(self, where: str, body: Object) -> Object:
+        """Post to any path: a token request, a pod's binding or eviction."""
+        return await self._json("POST", where, body)
+
+    async def text(self, where: str) -> str:
+        """GET of a path that is no JSON."""
+        async with self._session.get(where) as answer:
+            return await answer.text()
+
+    async def watch(self, kind: str, namespace: str | None = None, **query: str) -> AsyncIterator[tuple[str, Object]]:
+        """(ADDED | MODIFIED | DELETED, object) for what is there and what happens, until the server closes."""
+        no_limit = aiohttp.ClientTimeout(None)
+        params = {"watch": "true", **query}
+        async with self._session.get(path(kind, namespace), params=params, timeout=no_limit) as answer:
+            if not answer.ok:
+                raise ApiError(answer.status, await answer.json())
+            async for line in answer.content:
+                event = json.loads(line)
+                yield event["type"], event["object"]
+
+    async def until(
+        self, kind: str, namespace: str | None, name: str, condition: Callable[[Object], object], within_s: float = 30.0
+    ) -> Object:
+        """Wait until the object is there and `condition` holds for it; the object. AssertionError when time is up."""
+        last: Object | None = None
+        try:
+            async with asyncio.timeout(within_s):
+                async for _, last in self.watch(kind, namespace, fieldSelector=f"metadata.name={name}"):
+                    if condition(last):
+                        return last
+        except TimeoutError:
+            pass
+        raise AssertionError(f"not within {within_s:.0f} s: {kind} {namespace}/{name} is {json.dumps(last, indent=1)}")
+
+    async def until_gone(self, kind: str, namespace: str | None, name: str, within_s: float = 30.0) -> None:
+        try:
+            async with asyncio.timeout(within_s):
+                while await self.find(kind, namespace, name):
+                    async for event, _ in self.watch(kind, namespace, fieldSelector=f"metadata.name={name}"):
+                        if event == "DELETED":
+                            break
+        except TimeoutError:
+            raise AssertionError(f"{kind} {namespace}/{name} is still there after {within_s:.0f} s") from None
+
+    async def _json(
+        self,
+        method: str,
+        where: str,
+        body: Any = None,
+        *,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+    ) -> Object:
+        data = None if body is None else json.dumps(body)
+        headers = {"Content-Type": content_type}
+        async with self._session.request(method, where, data=data, params=query, headers=headers) as answer:
+            text = await answer.text()
+            try:
+                said: Object = json.loads(text)
+            except ValueError:
+                said = {"message": text}
+            if not answer.ok:
+                raise ApiError(answer.status, said)
+            return said
+
+
+def path(kind: str, namespace: str | None = None, name: str = "") -> str:
+    """The path of an object, or of all of a kind (of a namespace)."""
+    version, plural = PLURALS[kind]
+    parts = ["/api" if version == "v1" else "/apis", version]
+    if namespace and kind not in CLUSTER_WIDE:
+        parts += ["namespaces", namespace]
+    return "/".join([*parts, plural, *([name] if name else [])])
