@@ -48,7 +48,8 @@ class StartPull:
         pod: The pod that pulls.
         address: Its Ollama's base URL: "http://10.0.0.7:11434".
         volume: What is filled: "claim:NAME" or "pod:NAME". Never two pulls at once into one volume.
-        model: The name as the spec writes it.
+        model: The name as the spec writes it, under which it is to be listed.
+        source: The name to pull; where it is another one than `model`, it is copied to `model` and taken off afterwards.
         insecure: Whether a registry without TLS is allowed.
     """
 
@@ -56,7 +57,23 @@ class StartPull:
     address: str
     volume: str
     model: str
+    source: str
     insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopPull:
+    """A pull to end, or a failed one to forget: nobody wants it any more.
+
+    Attributes:
+        volume: What it fills.
+        model: The name as the spec wrote it.
+        reason: Why, in words.
+    """
+
+    volume: str
+    model: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +117,7 @@ class Plan:
     Attributes:
         apply: Objects to apply, in this order: what others need stands before them.
         delete: Objects to delete, after everything was applied.
+        stops: Pulls to end or to forget, before others are started.
         pulls: Pulls to start.
         gates: Readiness gates to set.
         status: The whole status as JSON. Write it only where it differs from `Observed.status`.
@@ -109,6 +127,7 @@ class Plan:
 
     apply: tuple[Apply, ...] = ()
     delete: tuple[Delete, ...] = ()
+    stops: tuple[StopPull, ...] = ()
     pulls: tuple[StartPull, ...] = ()
     gates: tuple[SetGate, ...] = ()
     status: dict[str, Any] = field(default_factory=dict)
