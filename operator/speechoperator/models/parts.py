@@ -1,0 +1,116 @@
+"""The three parts of a pipeline: Whisper, Ollama and the bridge."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictInt
+
+from speechoperator import durations
+
+from .base import Model
+from .exposure import ApiKeys, Gateway, Ingress
+from .pods import Part
+from .rules import Rule
+from .scaling import BridgeScaling, OllamaScaling, WhisperScaling
+from .serving import ServingPart, claim_rules
+from .storage import Cache, OllamaCache
+from .values import Count, Flag, KeepAlive, OllamaModel, Positive, Wait, WhisperModel
+
+_MODELS = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+
+
+class Whisper(ServingPart):
+    """Speech recognition."""
+
+    rules = (*ServingPart.rules, *claim_rules("10Gi"))
+
+    engine: Literal["faster-whisper", "asr-webservice"] = Field(
+        "faster-whisper",
+        description="The server: faster-whisper is this project's own, which streams; asr-webservice is "
+        "onerahmet/openai-whisper-asr-webservice. With url: what the service there speaks.",
+    )
+    model: WhisperModel = Field(
+        "small",
+        description="The model: a size such as medium or large-v3, the name of a model on a hub, or a folder of the "
+        "image such as /models/tiny.en.",
+    )
+    cache: Cache = Field(
+        Cache(),
+        description="Where the model's weights are kept. Absent: a claim of 10Gi of the cluster's default class.",
+    )
+    scaling: WhisperScaling = Field(
+        WhisperScaling(), description="Replicas, by the audio that waits. Absent: one replica."
+    )
+
+
+class LanguageModel(Model):
+    """A language model that Ollama serves."""
+
+    name: OllamaModel = Field(description="Name of the model as Ollama writes it, such as qwen3:4b.")
+    insecure: Flag = Field(
+        default=False, description="Whether to pull it from a registry without TLS, over plain HTTP."
+    )
+
+
+class Ollama(ServingPart):
+    """Language models."""
+
+    rules = (*ServingPart.rules, *claim_rules("50Gi"))
+
+    models: tuple[LanguageModel, ...] = Field(
+        max_length=32,
+        description="The models that callers may name, 1 to 32; the first is the default. Each is pulled before the "
+        "pipeline is ready.",
+        json_schema_extra=_MODELS,
+    )
+    context_length: Annotated[StrictInt, Field(ge=256, le=2**31 - 1, json_schema_extra={"format": "int32"})] | None = (
+        Field(None, description="Tokens of prompt and answer that fit at once. Absent: Ollama's default.")
+    )
+    keep_alive: KeepAlive | None = Field(
+        None,
+        description="How long a model stays loaded after its last use, such as 30m; -1 for ever. Absent: Ollama's default.",
+    )
+    cache: OllamaCache = Field(
+        OllamaCache(), description="Where the models are kept. Absent: a claim of 50Gi of the cluster's default class."
+    )
+    scaling: OllamaScaling = Field(
+        OllamaScaling(), description="Replicas, by the requests in flight. Absent: one replica."
+    )
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The models' names, the default first."""
+        return tuple(model.name for model in self.models)
+
+
+class Bridge(Part):
+    """The HTTP service in front of the other two."""
+
+    rules = (
+        Rule(
+            "!(has(self.ingress) && has(self.gateway))",
+            lambda bridge: not bridge.has("ingress") or not bridge.has("gateway"),
+            "give either ingress or gateway, not both",
+        ),
+    )
+
+    replicas: Count = Field(
+        2, description="Replicas; `kubectl scale` sets it. With scaling it is left to the HorizontalPodAutoscaler."
+    )
+    scaling: BridgeScaling | None = Field(None, description="Replicas by CPU. Absent: as many as replicas says.")
+    max_concurrent_requests: Positive = Field(50, description="Requests that one replica works on at once.")
+    request_timeout: Wait = Field("300s", description="Time for a whole request, from 1s to 24h.")
+    ingress: Ingress | None = Field(None, description="Reach the bridge from outside through an Ingress.")
+    gateway: Gateway | None = Field(None, description="Reach the bridge from outside through a Gateway: an HTTPRoute.")
+    api_keys: ApiKeys | None = Field(None, description="Keys that callers must send. Absent: everybody may call.")
+
+    @property
+    def request_timeout_seconds(self) -> float:
+        """Seconds for a whole request."""
+        return durations.seconds(self.request_timeout)
+
+    @property
+    def maximum(self) -> int:
+        """Replicas at most."""
+        return self.scaling.max_replicas if self.scaling else self.replicas

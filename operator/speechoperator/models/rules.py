@@ -1,0 +1,89 @@
+"""Rules that a value must keep: each is written once, and holds here and, as CEL, in the API server.
+
+The API server refuses what breaks a rule; where an older definition let it through, the same message comes from here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import core_schema
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an object must keep.
+
+    Args:
+        cel: Is true where the rule holds; `self` is the object. https://kubernetes.io/docs/reference/using-api/cel/
+        holds: The same in Python, of the model. None where it is about a change, which only the API server sees.
+        message: What is wrong and what to do, or a function of the model that says so.
+        cel_message: The CEL expression of that function.
+    """
+
+    cel: str
+    holds: Callable[[Any], bool] | None
+    message: str | Callable[[Any], str]
+    cel_message: str = ""
+
+    def check(self, model: object) -> None:
+        """Raise ValueError with the message where the model breaks the rule."""
+        if self.holds is not None and not self.holds(model):
+            raise ValueError(self.message if isinstance(self.message, str) else self.message(model))
+
+    def validation(self) -> dict[str, str]:
+        """Return the entry of `x-kubernetes-validations`."""
+        said = {"message": self.message} if isinstance(self.message, str) else {"messageExpression": self.cel_message}
+        return {"rule": " ".join(self.cel.split()), **said}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a text must look like.
+
+    Args:
+        pattern: Matches the whole text; of the syntax that RE2 and Python's `re` share.
+        message: What is right, with an example.
+        longest: Characters at most.
+        more: Further CEL that must hold; evaluated only where the pattern matches.
+        holds: The same in Python.
+    """
+
+    pattern: str
+    message: str
+    longest: int = 253
+    more: str = ""
+    holds: Callable[[str], bool] | None = None
+
+    def check(self, text: str) -> str:
+        """Return the text.
+
+        Raises:
+            ValueError: the text is too long or does not look so.
+        """
+        if len(text) > self.longest:
+            raise ValueError(f"may not be more than {self.longest} characters long")
+        if not re.fullmatch(self.pattern, text, re.ASCII) or (self.holds and not self.holds(text)):
+            raise ValueError(self.message)
+        return text
+
+    def validations(self) -> list[dict[str, str]]:
+        """Return the entries of `x-kubernetes-validations`."""
+        quoted = self.pattern.replace("\\", "\\\\").replace("'", "\\'")
+        more = f" && {self.more}" if self.more else ""
+        return [{"rule": f"self.matches('^({quoted})$'){more}", "message": self.message}]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(schema) | {"maxLength": self.longest, "x-kubernetes-validations": self.validations()}

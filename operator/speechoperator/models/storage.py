@@ -1,0 +1,82 @@
+"""Where a part's pods keep their models: a claim that the operator makes, one that is there, or the node's disk."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from .base import Model
+from .rules import Rule
+from .values import ClassName, Flag, ObjectName, Size
+
+AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]
+
+
+class Cache(Model):
+    """A volume for models.
+
+    The definition has no default for `size`, `accessMode` and `whenDeleted`: a default that the API server filled in
+    could not be told from what the user wrote beside `existingClaim`.
+    """
+
+    rules = (
+        Rule(
+            """!has(self.existingClaim) || !(has(self.size) || has(self.storageClassName) || has(self.accessMode)
+               || has(self.whenDeleted) || self.ephemeral)""",
+            lambda cache: (
+                not cache.has("existing_claim")
+                or not (cache.has("size", "storage_class_name", "access_mode", "when_deleted") or cache.ephemeral)
+            ),
+            "existingClaim is used as it is: remove size, storageClassName, accessMode, whenDeleted and ephemeral",
+        ),
+        Rule(
+            "!self.ephemeral || !(has(self.storageClassName) || has(self.accessMode) || has(self.whenDeleted))",
+            lambda cache: not (cache.ephemeral and cache.has("storage_class_name", "access_mode", "when_deleted")),
+            "an ephemeral cache is no claim: remove storageClassName, accessMode and whenDeleted",
+        ),
+    )
+
+    size: Size = Field(
+        "10Gi", description="Room for models, in bytes: what the claim asks for, or the limit of an ephemeral cache."
+    )
+    storage_class_name: ClassName | None = Field(
+        None,
+        description="StorageClass of the claim; empty for a volume without class. Absent: the cluster's default class. "
+        "Cannot be changed.",
+    )
+    access_mode: AccessMode = Field(
+        "ReadWriteOnce",
+        description="Who may mount the claim. Several replicas need ReadWriteMany, which the StorageClass must offer. "
+        "Cannot be changed.",
+    )
+    existing_claim: ObjectName | None = Field(
+        None,
+        description="Name of a claim of the same namespace to use instead of one that the operator makes; the operator "
+        "never changes or deletes it.",
+    )
+    ephemeral: Flag = Field(
+        default=False,
+        description="Whether each pod keeps its models on its node's disk only: they are fetched again for a new pod. "
+        "Cannot be changed.",
+        json_schema_extra={"x-default": False},
+    )
+    when_deleted: Literal["Delete", "Retain"] = Field(
+        "Delete", description="What becomes of the claim, and the models in it, when the pipeline is deleted."
+    )
+
+    @property
+    def claim(self) -> bool:
+        """Whether the operator makes a claim for it."""
+        return not self.ephemeral and self.existing_claim is None
+
+    @property
+    def single_writer(self) -> bool:
+        """Whether only the pods of one node can mount it."""
+        return self.claim and self.access_mode != "ReadWriteMany"
+
+
+class OllamaCache(Cache):
+    """A volume for language models."""
+
+    size: Size = Field("50Gi", description=Cache.model_fields["size"].description)

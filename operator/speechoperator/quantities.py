@@ -1,0 +1,85 @@
+"""Kubernetes quantities (`500m`, `10Gi`, `1e3`): their value, and the form in which the API server returns them.
+
+The rules are those of `k8s.io/apimachinery/pkg/api/resource`, whose doc comment is the specification.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_UP, Decimal, localcontext
+
+PATTERN = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?"
+"""What a quantity looks like, for RE2 and for Python's `re` alike."""
+
+_WHOLE = re.compile(PATTERN, re.ASCII)
+_SUFFIX = re.compile(r"([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$", re.ASCII)
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
+_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_LARGEST = Decimal(2**63 - 1)
+_SMALLEST = Decimal("1e-9")
+_DIGITS = 64  # more than 2**63 with nine decimals needs
+
+
+def value(quantity: str | int) -> Decimal:
+    """Return what a quantity stands for, in its base unit (bytes, cores).
+
+    Like the API server's it has at most nine decimals, rounded away from zero, and ends at 2**63 - 1.
+
+    Raises:
+        ValueError: it is no quantity.
+    """
+    number, suffix = _split(str(quantity))
+    with localcontext() as context:
+        context.prec = _DIGITS
+        if suffix in _BINARY:
+            exact = number * 1024 ** _BINARY.index(suffix)
+        else:
+            exact = number.scaleb(_DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:]))
+        return max(min(exact, _LARGEST), -_LARGEST).quantize(_SMALLEST, rounding=ROUND_UP)
+
+
+def canonical(quantity: str | int) -> str:
+    """Return a quantity in the form in which the API server gives it back: `1000m` is `1`, `1.5Gi` is `1536Mi`.
+
+    The mantissa is whole, the suffix as large as that allows, and of the family that was given.
+
+    Raises:
+        ValueError: it is no quantity.
+    """
+    _, suffix = _split(str(quantity))
+    exact = value(quantity)
+    if not exact:
+        return "0"
+    if suffix.endswith("i") and exact == exact.to_integral_value() and abs(exact) >= 1024:  # noqa: PLR2004 - one Ki
+        return _binary(int(exact))
+    return _decimal(int(exact.scaleb(9)), by_suffix=not suffix or suffix[:1] not in "eE" or suffix == "E")
+
+
+def same(one: str | int, other: str | int) -> bool:
+    """Tell whether two quantities stand for the same amount, however they are written."""
+    return value(one) == value(other)
+
+
+def _binary(whole: int) -> str:
+    power = 0
+    while whole % 1024 == 0 and power + 1 < len(_BINARY):
+        whole, power = whole // 1024, power + 1
+    return f"{whole}{_BINARY[power]}"
+
+
+def _decimal(billionths: int, *, by_suffix: bool) -> str:
+    exponent = -9
+    while billionths % 1000 == 0:
+        billionths, exponent = billionths // 1000, exponent + 3
+    if by_suffix:
+        return f"{billionths}{_DECIMAL_SUFFIX[exponent]}"
+    return f"{billionths}e{exponent}" if exponent else str(billionths)
+
+
+def _split(text: str) -> tuple[Decimal, str]:
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a quantity such as 10Gi or 500m")
+    found = _SUFFIX.search(text)
+    suffix = found.group() if found else ""
+    return Decimal(text.removesuffix(suffix)), suffix
