@@ -17,6 +17,8 @@ class Point(StrEnum):
     BETWEEN_TOKENS = "between tokens"
     BEFORE_LAST_LINE = "before last line"
     """Every token is out, the line that closes the stream is not."""
+    BEFORE_CHUNK = "before chunk"
+    """A pull wants the next piece of a layer."""
 
 
 class Gate:

@@ -37,6 +37,7 @@ class FakeUpstream:
         self._per_connection: Counter[object] = Counter()
         self._runner: web.AppRunner | None = None
         self._reserved: socket.socket | None = None
+        self._host, self._port = "127.0.0.1", 0
 
     # What a test says and asks
 
@@ -74,9 +75,8 @@ class FakeUpstream:
 
     async def go_away(self) -> None:
         """As a pod that is killed: every connection is reset, new ones are refused. The port stays ours."""
-        port = self._port
         await self._stop()
-        self._reserved = _bound_socket(port)
+        self._reserved = _bound_socket(self._host, self._port)
 
     async def come_back(self) -> None:
         """Listen again on the same port."""
@@ -120,8 +120,13 @@ class FakeUpstream:
 
     # Life
 
+    def listen_on(self, host: str, port: int) -> Self:
+        """Choose a loopback address (127.0.0.0/8) and port before the start: a pod of its own; port 0 is any."""
+        self._host, self._port = host, port
+        return self
+
     async def __aenter__(self) -> Self:
-        await self._listen(_bound_socket(0))
+        await self._listen(_bound_socket(self._host, self._port))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -133,7 +138,7 @@ class FakeUpstream:
         app = web.Application(client_max_size=1 << 40)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._port = sock.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self._port}"
+        self.url = f"http://{self._host}:{self._port}"
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -224,8 +229,8 @@ class FakeUpstream:
         return asyncio.get_running_loop().time()
 
 
-def _bound_socket(port: int) -> socket.socket:
+def _bound_socket(host: str, port: int) -> socket.socket:
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
+    sock.bind((host, port))
     return sock
