@@ -1,0 +1,86 @@
+{{/* Names, labels and images. Each takes the root context, unless it says otherwise. */}}
+
+{{- define "speechpipeline.fullname" -}}
+{{- .Values.fullnameOverride | default (printf "%s-operator" (.Values.nameOverride | default .Release.Name)) | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Of objects that belong to no namespace: told apart by the release's where an operator looks after one namespace only. */}}
+{{- define "speechpipeline.clusterName" -}}
+{{- if .Values.watchNamespace }}{{ .Release.Namespace }}-{{ end }}{{ include "speechpipeline.fullname" . }}
+{{- end }}
+
+{{- define "speechpipeline.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}{{ .Values.serviceAccount.name | default (include "speechpipeline.fullname" .) }}
+{{- else }}{{ required "serviceAccount.name: name the ServiceAccount to use when serviceAccount.create is false" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{/* The operator's NetworkPolicies let pods with this name label reach Whisper and Ollama. */}}
+{{- define "speechpipeline.selector" -}}
+app.kubernetes.io/name: speechpipeline-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "speechpipeline.labels" -}}
+{{ include "speechpipeline.selector" . }}
+{{ include "speechpipeline.commonLabels" . }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{/* What every object has. managed-by is Helm: the operator looks only after what it manages itself. */}}
+{{- define "speechpipeline.commonLabels" -}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: speechpipeline
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Takes (list root name): the reference of an image of .Values.images. */}}
+{{- define "speechpipeline.image" -}}
+{{- $root := index . 0 }}
+{{- $images := $root.Values.images }}
+{{- $image := get $images (index . 1) }}
+{{- with $images.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ $image.repository }}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{/* Takes the root context: imagePullSecrets of a pod of the chart. */}}
+{{- define "speechpipeline.pullSecrets" -}}
+{{- with .Values.images.pullSecrets -}}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Restricted Pod Security, of a pod and of a container. */}}
+{{- define "speechpipeline.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "speechpipeline.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/*
+The pipeline's spec as given, with one thing added: claims that the operator makes outlive the pipeline, and so the release,
+unless the values say otherwise. Models are gigabytes; a mistaken `helm uninstall` should not cost their download.
+*/}}
+{{- define "speechpipeline.pipelineSpec" -}}
+{{- $spec := deepCopy .Values.pipeline.spec }}
+{{- range $part := list "whisper" "ollama" }}
+{{- $settings := get $spec $part | default dict }}
+{{- $cache := $settings.cache | default dict }}
+{{- if not (or $settings.url $cache.existingClaim $cache.ephemeral (hasKey $cache "whenDeleted")) }}
+{{- $_ := set $spec $part (merge (dict "cache" (merge (dict "whenDeleted" "Retain") $cache)) $settings) }}
+{{- end }}
+{{- end }}
+{{- toYaml $spec }}
+{{- end }}

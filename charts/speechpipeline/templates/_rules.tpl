@@ -1,0 +1,46 @@
+{{/*
+The operator's verbs. It reads by list and watch, writes by server-side apply, which asks for `patch`, and for `create` where
+the object is not there yet, and prunes by `delete`.
+*/}}
+
+{{- define "speechpipeline.rules" -}}
+- apiGroups: [speechpipeline.dev]
+  resources: [speechpipelines]
+  verbs: [list, watch]
+- apiGroups: [speechpipeline.dev]
+  resources: [speechpipelines/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [configmaps, persistentvolumeclaims, serviceaccounts, services]
+  verbs: [create, delete, list, patch, watch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [create, delete, list, patch, watch]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [create, delete, list, patch, watch]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [create, delete, list, patch, watch]
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses, networkpolicies]
+  verbs: [create, delete, list, patch, watch]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [create, delete, list, patch, watch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [pods/status] # the readiness gate of Ollama's pods
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, list]
+{{- end }}
+
+{{- define "speechpipeline.clusterRules" -}}
+- apiGroups: [networking.k8s.io]
+  resources: [ingressclasses]
+  verbs: [list]
+{{- end }}
