@@ -18,6 +18,7 @@ SPOKEN = "unless to be rather cold hearted and rather selfish is to be ill dispo
 ALIKE = 0.6  # the least similarity, over words: a small model mishears some, a broken pipeline all
 DEADLINE_S = float(os.environ.get("TIMEOUT", "300"))
 PAUSE_S = 2.0
+WORTH_A_RETRY = {429, 500, 502, 503, 504}
 
 
 def main(url: str, folder: str = "") -> int:
@@ -28,7 +29,7 @@ def main(url: str, folder: str = "") -> int:
             return ask(url, Path(folder)) if folder else reach(url)
         except urllib.error.HTTPError as refused:
             said = f"HTTP {refused.code}: {refused.read().decode('utf-8', 'replace')[:500]}"
-            if refused.code < 500 and refused.code != 429:  # the next try would be refused as well
+            if refused.code not in WORTH_A_RETRY:
                 print(said)
                 return 1
         except OSError as error:
