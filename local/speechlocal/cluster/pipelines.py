@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from speechlocal.errors import LocalError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
 PARTS = ("whisper", "ollama", "bridge")
@@ -103,7 +103,7 @@ def state(pipeline: Mapping[str, Any]) -> State:
     )
 
 
-async def watch(kubectl: Sequence[str | Path], namespace: str, name: str) -> AsyncIterator[State]:
+async def watch(kubectl: Sequence[str | Path], namespace: str, name: str) -> AsyncGenerator[State]:
     """Yield the pipeline's state now and after each change, until the caller has seen enough.
 
     Args:

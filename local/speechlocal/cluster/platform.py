@@ -90,9 +90,9 @@ async def deploy(console: Console, access: Access) -> dict[str, Any]:
 
 def install(access: Access) -> None:
     """Install the chart, or upgrade it to what is in this folder; its pods are ready when this returns."""
-    command = [*access.helm, "upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--create-namespace"]
+    release = ("upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--create-namespace")
     run(
-        [*command, "--values", VALUES, "--wait", "--timeout", f"{INSTALL_TIMEOUT_S}s"],
+        [*access.helm, *release, "--values", VALUES, "--wait", "--timeout", f"{INSTALL_TIMEOUT_S}s"],
         advice=f"see what the operator says: kubectl -n {NAMESPACE} describe pods",
     )
 
