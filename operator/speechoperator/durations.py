@@ -1,4 +1,4 @@
-"""Durations as they are written in a SpeechPipeline: `300s`, `5m`, `1h30m`, `500ms`; numbers without a unit are none."""
+"""Durations as a SpeechPipeline has them: `300s`, `5m`, `1h30m`, `500ms`; a number without a unit is none."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt
 
@@ -11,19 +11,28 @@ from speechoperator import durations
 from .base import Model
 from .exposure import ApiKeys, Gateway, Ingress
 from .pods import Part
-from .rules import Rule
+from .rules import Keyed, Rule
 from .scaling import BridgeScaling, OllamaScaling, WhisperScaling
 from .serving import ServingPart, claim_rules
 from .storage import Cache, OllamaCache
 from .values import Count, Flag, KeepAlive, OllamaModel, Positive, Wait, WhisperModel
 
-_MODELS = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+_NAMED = Keyed(
+    (
+        Rule("size(self) > 0", lambda models: len(models) > 0, "name at least one model; the first is the default"),
+        Rule(
+            "!self.exists(tagged, self.exists(other, tagged.name == other.name + ':latest'))",
+            lambda models: {model.name for model in models}.isdisjoint(f"{model.name}:latest" for model in models),
+            "a name without a tag means its tag latest: name the model once",
+        ),
+    )
+)
 
 
 class Whisper(ServingPart):
     """Speech recognition."""
 
-    rules = (*ServingPart.rules, *claim_rules("10Gi"))
+    rules: ClassVar[tuple[Rule, ...]] = (*ServingPart.rules, *claim_rules("10Gi"))
 
     engine: Literal["faster-whisper", "asr-webservice"] = Field(
         "faster-whisper",
@@ -47,7 +56,7 @@ class Whisper(ServingPart):
 class LanguageModel(Model):
     """A language model that Ollama serves."""
 
-    name: OllamaModel = Field(description="Name of the model as Ollama writes it, such as qwen3:4b.")
+    name: OllamaModel = Field(description="Name by which callers ask for it, as Ollama writes it, such as qwen3:4b.")
     insecure: Flag = Field(
         default=False, description="Whether to pull it from a registry without TLS, over plain HTTP."
     )
@@ -56,20 +65,19 @@ class LanguageModel(Model):
 class Ollama(ServingPart):
     """Language models."""
 
-    rules = (*ServingPart.rules, *claim_rules("50Gi"))
+    rules: ClassVar[tuple[Rule, ...]] = (*ServingPart.rules, *claim_rules("50Gi"))
 
-    models: tuple[LanguageModel, ...] = Field(
-        max_length=32,
-        description="The models that callers may name, 1 to 32; the first is the default. Each is pulled before the "
+    models: Annotated[tuple[LanguageModel, ...], Field(max_length=32), _NAMED] = Field(
+        description="The models that callers may name, 1 to 32; the first is the default. All are pulled before the "
         "pipeline is ready.",
-        json_schema_extra=_MODELS,
     )
     context_length: Annotated[StrictInt, Field(ge=256, le=2**31 - 1, json_schema_extra={"format": "int32"})] | None = (
         Field(None, description="Tokens of prompt and answer that fit at once. Absent: Ollama's default.")
     )
     keep_alive: KeepAlive | None = Field(
         None,
-        description="How long a model stays loaded after its last use, such as 30m; -1 for ever. Absent: Ollama's default.",
+        description="How long a model stays loaded after its last use, such as 30m; -1 for ever. Absent: Ollama's own "
+        "default.",
     )
     cache: OllamaCache = Field(
         OllamaCache(), description="Where the models are kept. Absent: a claim of 50Gi of the cluster's default class."

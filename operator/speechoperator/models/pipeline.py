@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field
 
@@ -15,8 +15,8 @@ from .values import Flag
 
 GROUP = "speechpipeline.dev"
 VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
-KIND = "SpeechPipeline"
+API_VERSION: Final = "speechpipeline.dev/v1alpha1"
+KIND: Final = "SpeechPipeline"
 PLURAL = "speechpipelines"
 
 _NAME = "[a-z]([-a-z0-9]{0,38}[a-z0-9])?"
@@ -29,8 +29,8 @@ class Metadata(Model):
     namespace: str = "default"
     uid: str = ""
     generation: int = 0
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
+    labels: Mapping[str, str] = Field({})
+    annotations: Mapping[str, str] = Field({})
     deletion_timestamp: str | None = None
 
 
@@ -40,9 +40,13 @@ class Spec(Model):
     suspend: Flag = Field(
         default=False, description="Whether everything is scaled to nothing; the caches, and the models in them, stay."
     )
-    whisper: Whisper = Field(Whisper(), description="Whisper, which turns speech into text.")
+    whisper: Whisper = Field(
+        Whisper(), description="Whisper, which turns speech into text.", json_schema_extra={"default": {}}
+    )
     ollama: Ollama = Field(description="Ollama, whose language model turns the text into an answer.")
-    bridge: Bridge = Field(Bridge(), description="The HTTP service that callers use.")
+    bridge: Bridge = Field(
+        Bridge(), description="The HTTP service that callers use.", json_schema_extra={"default": {}}
+    )
 
 
 class SpeechPipeline(Model):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt
 
 from .base import Model
-from .rules import Rule
+from .rules import Keyed, Rule
 from .values import Amount, Anything, Image, LabelValue, LongText, ObjectName, VariableName
 
 LabelKey = Annotated[str, Field(max_length=317)]
@@ -87,11 +87,8 @@ class Part(Model):
     resources: Resources | None = Field(
         None, description="What the part's container asks for and may use. Absent: the operator's defaults."
     )
-    env: tuple[EnvVar, ...] = Field(
-        (),
-        max_length=128,
-        description="Further environment variables of the part's container; they win over the operator's.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    env: Annotated[tuple[EnvVar, ...], Field(max_length=128), Keyed()] = Field(
+        (), description="Further environment variables of the part's container; they win over the operator's."
     )
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=64)] = Field(
         {}, description="Labels that a node must have to run the part's pods."
@@ -114,9 +111,6 @@ class Part(Model):
     pod_annotations: Annotated[dict[str, LongText], Field(max_length=64)] = Field(
         {}, description="Further annotations of the part's pods."
     )
-    image_pull_secrets: tuple[PullSecret, ...] = Field(
-        (),
-        max_length=16,
-        description="Secrets with the passwords of image registries.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=16), Keyed()] = Field(
+        (), description="Secrets with the passwords of image registries."
     )

@@ -6,13 +6,14 @@ The API server refuses what breaks a rule; where an older definition let it thro
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import core_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
 
@@ -87,3 +88,38 @@ class Text:
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return handler(schema) | {"maxLength": self.longest, "x-kubernetes-validations": self.validations()}
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A list of objects of which no two have the same `name`: a map, for server-side apply.
+
+    Args:
+        rules: What the list must keep beside.
+    """
+
+    rules: tuple[Rule, ...] = ()
+
+    def check(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Return the list.
+
+        Raises:
+            ValueError: a name is there twice, or a rule is broken.
+        """
+        names = [item.name for item in items]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"duplicate value: {twice}")
+        for rule in self.rules:
+            rule.check(items)
+        return items
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = handler(schema) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        if self.rules:
+            described["x-kubernetes-validations"] = [rule.validation() for rule in self.rules]
+        return described

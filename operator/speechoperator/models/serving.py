@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -31,16 +31,13 @@ def _remove(part: Any) -> str:
     return f"url uses a service that runs elsewhere: remove {named}"
 
 
-def _given(wire: str) -> str:
-    return f"has(self.{wire}) ? '{wire}' : ''"
-
-
 _URL_ALONE = Rule(
     f"!has(self.url) || !({' || '.join(f'has(self.{wire})' for wire in _RUN_HERE.values())})",
     lambda part: part.url is None or not part.has(*_RUN_HERE),
     _remove,
-    "'url uses a service that runs elsewhere: remove ' + "
-    f"[{', '.join(_given(wire) for wire in _RUN_HERE.values())}].filter(name, name != '').join(', ')",
+    "('url uses a service that runs elsewhere: remove'"
+    + "".join(f" + (has(self.{wire}) ? ', {wire}' : '')" for wire in _RUN_HERE.values())
+    + ").replace('remove,', 'remove')",  # of a list of texts, CEL could not tell beforehand what join() costs
 )
 _ONE_WRITER = Rule(
     """has(self.url)
@@ -99,7 +96,7 @@ def claim_rules(size: str) -> tuple[Rule, ...]:
 class ServingPart(Part):
     """A part whose pods hold a model."""
 
-    rules = (_URL_ALONE, _ONE_WRITER)
+    rules: ClassVar[tuple[Rule, ...]] = (_URL_ALONE, _ONE_WRITER)
 
     url: Url | None = Field(
         None,
@@ -107,8 +104,8 @@ class ServingPart(Part):
         "checks that it answers.",
     )
     gpu: Gpu | None = Field(None, description="GPUs of each pod. Absent: it runs on the CPU.")
-    cache: Cache = Field(Cache())
-    scaling: Scaling = Field(Scaling())
+    cache: Cache = Cache()
+    scaling: Scaling = Scaling()
 
     @property
     def managed(self) -> bool:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from .base import Model
 from .rules import Rule
 from .values import ClassName, Flag, ObjectName, Size
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import core_schema
 
 AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]
 
@@ -59,11 +64,20 @@ class Cache(Model):
         default=False,
         description="Whether each pod keeps its models on its node's disk only: they are fetched again for a new pod. "
         "Cannot be changed.",
-        json_schema_extra={"x-default": False},
     )
     when_deleted: Literal["Delete", "Retain"] = Field(
         "Delete", description="What becomes of the claim, and the models in it, when the pipeline is deleted."
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = super().__get_pydantic_json_schema__(schema, handler)
+        for name in ("size", "accessMode", "whenDeleted"):
+            member = described["properties"][name]
+            member["x-assumed"] = member.pop("default")
+        return described
 
     @property
     def claim(self) -> bool:
