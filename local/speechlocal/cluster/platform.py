@@ -16,7 +16,7 @@ import aiohttp
 
 from speechlocal import demo_view, paths
 from speechlocal.cluster import pipelines, tools
-from speechlocal.cluster.command import run
+from speechlocal.containers.command import run
 from speechlocal.cluster.pipeline_view import Rising, sentence
 from speechlocal.errors import LocalError
 from speechlocal.process import process, read_recording

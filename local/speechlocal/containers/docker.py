@@ -6,7 +6,7 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
-from speechlocal.cluster import command
+from speechlocal.containers import command
 from speechlocal.errors import LocalError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speechlocal import paths
-from speechlocal.cluster import command, docker, registries
+from speechlocal.containers import command, docker, registries
 from speechlocal.errors import LocalError, MissingError
 
 if TYPE_CHECKING:
