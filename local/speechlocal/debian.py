@@ -30,6 +30,7 @@ class Package:
 PACKAGES = (
     Package("curl", "curl", "the clients in examples/"),
     Package("nodejs", "node", "the clients in examples/"),
+    Package("openssl", "openssl", "the keys of the API server that tests start"),
     Package("g++", "g++", "Ollama, which is built here"),
     Package("nlohmann-json3-dev", "/usr/include/nlohmann/json.hpp", "Ollama, which is built here"),
     Package("libstb-dev", "/usr/include/stb/stb_image.h", "Ollama, which is built here"),

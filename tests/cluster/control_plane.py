@@ -9,7 +9,7 @@ import secrets
 import signal
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,8 @@ CONTROLLERS = (
 )
 """Left out: what needs nodes, clouds or volumes, and endpoints, which refuse the loopback addresses of our pods."""
 
-Program = Callable[[str], Path]
+Programs = Mapping[str, Path]
+"""Name -> path, of etcd, kube-apiserver and kube-controller-manager."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Identity:
 class ControlPlane:
     """Use `running(...)`. Ports, keys and data stay the same over a restart of any part."""
 
-    def __init__(self, folder: Path, program: Program) -> None:
+    def __init__(self, folder: Path, programs: Programs) -> None:
         self.folder = folder
         self.certificates: Certificates = create(folder)
         self.audit = AuditLog(folder / "audit.log")
@@ -58,9 +59,9 @@ class ControlPlane:
         self.url = f"https://127.0.0.1:{free_port()}"
         self._etcd_url = f"http://127.0.0.1:{free_port()}"
         self.trust = ssl.create_default_context(cafile=self.certificates.authority)
-        self.etcd = Process("etcd", self._etcd_command(program("etcd")), folder)
-        self.api_server = Process("kube-apiserver", self._api_server_command(program("kube-apiserver")), folder)
-        controllers = program("kube-controller-manager")
+        self.etcd = Process("etcd", self._etcd_command(programs["etcd"]), folder)
+        self.api_server = Process("kube-apiserver", self._api_server_command(programs["kube-apiserver"]), folder)
+        controllers = programs["kube-controller-manager"]
         self.controllers = Process("kube-controller-manager", self._controllers_command(controllers), folder)
 
     def start_etcd(self) -> None:
@@ -175,13 +176,13 @@ class ControlPlane:
 
 
 @contextmanager
-def running(folder: Path, program: Program) -> Iterator[ControlPlane]:
-    """Start etcd and the API server, without the controllers; `program` gives a program's path by its name.
+def running(folder: Path, programs: Programs) -> Iterator[ControlPlane]:
+    """Start etcd and the API server, without the controllers.
 
     Raises:
         StartError: one of them did not come up.
     """
-    plane = ControlPlane(folder, program)
+    plane = ControlPlane(folder, programs)
     with ExitStack() as ending:
         ending.callback(plane.stop)
         plane.start_etcd()

@@ -1,15 +1,16 @@
 """Fixtures of a real API server, for every folder of tests that wants one (a pytest plugin, see tests/conftest.py)."""
 
+import asyncio
 import os
-import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cluster.api import Api
 from cluster.control_plane import ControlPlane, running
+from speechlocal.cluster import tools
 
 NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager")
 
@@ -17,14 +18,38 @@ NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager")
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """etcd and kube-apiserver, started in seconds, once per session; where they cannot be had: skip, in CI failure."""
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    if missing:
-        why = f"not on this machine: {', '.join(missing)}; `make test` builds them"
+    programs = {name: tools.find(name) for name in NEEDED}
+    found = {name: program for name, program in programs.items() if program is not None}
+    if len(found) < len(programs):
+        why = f"not on this machine: {', '.join(programs.keys() - found.keys())}; `make test` builds them"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
-    with running(tmp_path_factory.mktemp("control-plane"), _program) as plane:
+    with running(tmp_path_factory.mktemp("control-plane"), found) as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def crd(control_plane: ControlPlane) -> dict[str, Any]:
+    """The CustomResourceDefinition, in force."""
+    from speechoperator.crd import manifest  # noqa: PLC0415 - every test session loads this module, few need the CRD
+
+    definition = manifest()
+
+    async def put_in_force() -> None:
+        async with Api(control_plane.access()) as api:
+            await api.apply(definition)
+            await api.until("CustomResourceDefinition", None, definition["metadata"]["name"], _established)
+
+    asyncio.run(put_in_force())
+    return definition
+
+
+@pytest.fixture(scope="session")
+def controllers(control_plane: ControlPlane, crd: dict[str, Any]) -> ControlPlane:  # noqa: ARG001 - see below
+    """kube-controller-manager as well: it must find the CRD, or what a pipeline owns outlives it by half a minute."""
+    control_plane.start_controllers()
+    return control_plane
 
 
 @pytest.fixture
@@ -43,5 +68,6 @@ async def namespace(api: Api) -> AsyncIterator[str]:
     await api.delete("Namespace", None, name)
 
 
-def _program(name: str) -> Path:
-    return Path(shutil.which(name) or name)
+def _established(definition: dict[str, Any]) -> bool:
+    conditions = definition.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
