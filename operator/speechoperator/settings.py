@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     )
     asr_webservice_gpu_image: str = Field(
         "onerahmet/openai-whisper-asr-webservice:v1.10.0-gpu", description="image of the engine asr-webservice on a GPU"
+    )
+    image_pull_secrets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Secrets for pulling images, comma separated, which all pods of pipelines get beside their own"
     )
 
     # Where the operator is.
@@ -61,6 +64,11 @@ class Settings(BaseSettings):
     lease_duration: Seconds = Field(15, description="seconds after which a leader that went silent is replaced")
     lease_renew: Seconds = Field(10, description="seconds without a renewal after which a leader stops writing")
     lease_retry: Seconds = Field(2, description="seconds between two tries to take or renew the Lease")
+
+    @field_validator("image_pull_secrets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _lease_times(self) -> Self:
