@@ -15,6 +15,7 @@ from speechbridge.openapi.document import document
 from speechbridge.openapi.problems import WHEN
 from speechbridge.settings import GIB, KIB, MIB, Settings
 from speechbridge.upstreams.failures import FailureKind
+from speechlocal import chart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,7 +45,8 @@ _BOUNDS = {"Ge": ("ge", "at least"), "Gt": ("gt", "more than"), "Le": ("le", "at
 def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
     texts = {"http-api": http_api(), "metrics": metrics(), "settings": settings(), "errors": errors()}
-    return {REFERENCE / f"{name}.md": text for name, text in texts.items()}
+    texts |= {"chart-values": chart_values()}
+    return {REFERENCE / f"{name}.md": text for name, text in texts.items()} | {chart.SCHEMA: chart.values_schema()}
 
 
 def errors() -> str:
@@ -95,6 +97,17 @@ def settings() -> str:
         "Environment variables, read once at the start; a wrong one is named and ends the program.\n"
         "`python -m speechbridge --help` lists them too.",
         table(("Variable", "Default", "Values", "What it is"), rows),
+    )
+
+
+def chart_values() -> str:
+    """Return the page of all values of the Helm chart."""
+    rows = [(f"`{path}`", kind, default, said) for path, kind, default, said in chart.values()]
+    return _page(
+        "Values of the chart",
+        "Of `charts/speechpipeline`, as Helm takes them by `--values` and `--set`; others are refused. No default\n"
+        "means empty. What to do with them: [Install it on Kubernetes](../how-to/install-on-kubernetes.md).",
+        table(("Value", "Type", "Default", "What it is"), rows),
     )
 
 

@@ -21,7 +21,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["http-api.md", "metrics.md", "settings.md", "errors.md"])
+@pytest.mark.parametrize("name", ["http-api.md", "metrics.md", "settings.md", "errors.md", "chart-values.md", "values.schema.json"])
 def test_is_current(name: str) -> None:
     generated = {path.name: (path, text) for path, text in generator().pages().items()}
     path, text = generated[name]
