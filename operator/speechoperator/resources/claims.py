@@ -1,0 +1,59 @@
+"""Where Whisper and Ollama keep their models: the claim, and the volume of the pods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from speechoperator import quantities
+from speechoperator.resources.labels import metadata
+from speechoperator.resources.names import named
+
+if TYPE_CHECKING:
+    from speechoperator.models import Cache, SpeechPipeline
+    from speechoperator.observed import Object
+    from speechoperator.resources.names import Component
+
+CACHE = "cache"
+"""The volume's name in the pods."""
+
+CACHE_PATH = "/cache"
+
+
+def claim(pipeline: SpeechPipeline, component: Component, cache: Cache) -> Object:
+    """Return a part's claim; one that is to be retained has no owner, so the garbage collector leaves it alone."""
+    name = named(pipeline.name, component)
+    storage_class = cache.storage_class_name
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata(pipeline, component, name, owned=cache.when_deleted == "Delete"),
+        "spec": {
+            "accessModes": [cache.access_mode],
+            **({} if storage_class is None else {"storageClassName": storage_class}),
+            "resources": {"requests": {"storage": cache.size}},
+        },
+    }
+
+
+def volume(pipeline: SpeechPipeline, component: Component, cache: Cache) -> dict[str, Any]:
+    """Return the volume of a part's pods that holds the models."""
+    if cache.ephemeral:
+        return {"name": CACHE, "emptyDir": {"sizeLimit": cache.size}}
+    name = cache.existing_claim or named(pipeline.name, component)
+    return {"name": CACHE, "persistentVolumeClaim": {"claimName": name}}
+
+
+def fitted(desired: Object, live: Object) -> Object:
+    """Return what can be asked of a claim that is there: its class and modes cannot change, its size only grow.
+
+    A claim that was retained may be found again by a pipeline that says something else; one that a person made larger
+    stays large. Asking for anything else would be refused at every try.
+    """
+    spec, there = desired["spec"], live["spec"]
+    storage = max(
+        spec["resources"]["requests"]["storage"],
+        there.get("resources", {}).get("requests", {}).get("storage", "0"),
+        key=quantities.value,
+    )
+    kept = {key: there[key] for key in ("accessModes", "storageClassName") if key in spec and key in there}
+    return {**desired, "spec": {**spec, **kept, "resources": {"requests": {"storage": storage}}}}
