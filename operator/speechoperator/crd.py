@@ -12,6 +12,7 @@ import yaml
 
 from speechoperator.models import GROUP, KIND, PLURAL, VERSION, Spec, SpeechPipeline
 from speechoperator.models.status import Status
+from speechoperator.models.values import PIPELINE_NAME
 
 _NOTICE = "# Written by `make docs` from operator/speechoperator/models.\n"
 _READY = '.status.conditions[?(@.type=="Ready")]'
@@ -94,11 +95,17 @@ def _object() -> Schema:
         "properties": {
             "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}."},
             "kind": {"type": "string", "description": f"{KIND}."},
-            "metadata": {"type": "object"},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": structural(spec, spec["$defs"]),
             "status": structural(status, status["$defs"]),
         },
-        "x-kubernetes-validations": [rule.validation() for rule in SpeechPipeline.rules],
+        "x-kubernetes-validations": [
+            {
+                "rule": PIPELINE_NAME.cel("self.metadata.name"),
+                "message": PIPELINE_NAME.message,
+                "fieldPath": ".metadata.name",
+            }
+        ],
     }
 
 

@@ -27,7 +27,7 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, given: object) -> object:
-        """A null is as good as nothing: so the API server takes it, too."""
+        """A null says nothing, as for the API server where the field has a default."""
         return (
             {key: value for key, value in given.items() if value is not None} if isinstance(given, Mapping) else given
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
@@ -10,8 +9,7 @@ from pydantic import Field
 
 from .base import Model
 from .parts import Bridge, Ollama, Whisper
-from .rules import Rule
-from .values import Flag
+from .values import Flag, PipelineName
 
 GROUP = "speechpipeline.dev"
 VERSION = "v1alpha1"
@@ -19,13 +17,11 @@ API_VERSION: Final = "speechpipeline.dev/v1alpha1"
 KIND: Final = "SpeechPipeline"
 PLURAL = "speechpipelines"
 
-_NAME = "[a-z]([-a-z0-9]{0,38}[a-z0-9])?"
-
 
 class Metadata(Model):
     """What the API server knows of the object; the rest of its metadata is left out."""
 
-    name: str
+    name: PipelineName
     namespace: str = "default"
     uid: str = ""
     generation: int = 0
@@ -51,15 +47,6 @@ class Spec(Model):
 
 class SpeechPipeline(Model):
     """A speech service: Whisper, language models, and the HTTP bridge in front of them."""
-
-    rules = (
-        Rule(
-            f"self.metadata.name.matches('^{_NAME}$')",
-            lambda pipeline: re.fullmatch(_NAME, pipeline.metadata.name, re.ASCII) is not None,
-            "metadata.name must start with a small letter, have small letters, digits and '-' only, and at most "
-            "40 characters: the names of the pipeline's objects are made from it",
-        ),
-    )
 
     api_version: Literal["speechpipeline.dev/v1alpha1"] = API_VERSION
     kind: Literal["SpeechPipeline"] = KIND

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
+from speechoperator import quantities
+
 from .base import Model
 from .rules import Keyed, Rule
 from .values import Amount, Anything, Image, LabelValue, LongText, ObjectName, VariableName
@@ -64,6 +66,20 @@ class Toleration(Model):
 
 class Resources(Model):
     """What the part's container asks for and may use, as in a pod's spec."""
+
+    rules = (
+        Rule(
+            """!has(self.requests) || !has(self.limits)
+               || self.requests.all(name, !(name in self.limits) || !isQuantity(string(self.requests[name]))
+                  || !isQuantity(string(self.limits[name]))
+                  || quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)""",
+            lambda resources: all(
+                quantities.value(amount) <= quantities.value((resources.limits or {}).get(name, amount))
+                for name, amount in (resources.requests or {}).items()
+            ),
+            "requests must not be more than limits",
+        ),
+    )
 
     requests: Amounts | None = Field(
         None, description="What a node must have free, by resource: cpu in cores, memory in bytes."

@@ -75,11 +75,14 @@ class Text:
             raise ValueError(self.message)
         return text
 
-    def validations(self) -> list[dict[str, str]]:
-        """Return the entries of `x-kubernetes-validations`."""
+    def cel(self, which: str = "self") -> str:
+        """Return the CEL expression that is true of a text that looks so.
+
+        Args:
+            which: The text, as a CEL expression; `more` is about `self` alone.
+        """
         quoted = self.pattern.replace("\\", "\\\\").replace("'", "\\'")
-        more = f" && {self.more}" if self.more else ""
-        return [{"rule": f"self.matches('^({quoted})$'){more}", "message": self.message}]
+        return f"{which}.matches('^({quoted})$')" + (f" && {self.more}" if self.more else "")
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
@@ -87,7 +90,10 @@ class Text:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return handler(schema) | {"maxLength": self.longest, "x-kubernetes-validations": self.validations()}
+        return handler(schema) | {
+            "maxLength": self.longest,
+            "x-kubernetes-validations": [{"rule": self.cel(), "message": self.message}],
+        }
 
 
 @dataclass(frozen=True, slots=True)

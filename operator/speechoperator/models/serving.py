@@ -40,35 +40,30 @@ _URL_ALONE = Rule(
     + ").replace('remove,', 'remove')",  # of a list of texts, CEL could not tell beforehand what join() costs
 )
 _ONE_WRITER = Rule(
-    """has(self.url)
-       || has(self.cache) && (has(self.cache.existingClaim) || self.cache.ephemeral
-          || has(self.cache.accessMode) && self.cache.accessMode == 'ReadWriteMany')
-       || !has(self.scaling)
-       || (has(self.scaling.maxReplicas) ? self.scaling.maxReplicas : self.scaling.minReplicas) <= 1""",
+    """has(self.url) || self.?cache.?existingClaim.hasValue() || self.?cache.?ephemeral.orValue(false)
+       || self.?cache.?accessMode.orValue('ReadWriteOnce') == 'ReadWriteMany'
+       || self.?scaling.?maxReplicas.orValue(self.?scaling.?minReplicas.orValue(1)) <= 1""",
     lambda part: part.url is not None or not part.cache.single_writer or part.scaling.maximum <= 1,
     "several replicas cannot share a claim that only one node can mount: set cache.accessMode: ReadWriteMany, "
     "cache.existingClaim or cache.ephemeral: true, or let scaling.maxReplicas be 1",
 )
-_WHERE_IT_STAYS = (
-    "!has(oldSelf.url) && !has(self.url)"
-    " && !(has(oldSelf.cache) && has(oldSelf.cache.existingClaim))"
-    " && !(has(self.cache) && has(self.cache.existingClaim))"
-)
-"""CEL: the operator has made the cache before, and is to make it now."""
+_OURS = "!has({0}.url) && !{0}.?cache.?existingClaim.hasValue()"
+"""CEL: the cache is the operator's to make."""
+_CLAIM = f"{_OURS} && !{{0}}.?cache.?ephemeral.orValue(false)"
+"""CEL: it is a claim."""
+_ANEW = "cannot be changed: delete the pipeline and apply it anew, or name a claim of your own as existingClaim"
 
 
 def _cache(which: str, name: str, default: str) -> str:
+    """CEL: a member of the cache. Not by `orValue`, which forgets how long a text may be: too dear to compare."""
     return f"(has({which}.cache) && has({which}.cache.{name}) ? {which}.cache.{name} : {default})"
 
 
-def _unchanged(name: str, default: str) -> str:
-    return f"{_cache('self', name, default)} == {_cache('oldSelf', name, default)}"
-
-
-def _claim_keeps(condition: str, message: str) -> Rule:
-    """A rule about a change to a claim that the operator has made."""
-    claims = f"!{_cache('self', 'ephemeral', 'false')} && !{_cache('oldSelf', 'ephemeral', 'false')}"
-    return Rule(f"!({_WHERE_IT_STAYS} && {claims}) || {condition}", None, message)
+def _kept(while_it_is: str, name: str, default: str) -> Rule:
+    """A rule that a member of the cache stays as it was."""
+    before, now = (_cache(which, name, default) for which in ("oldSelf", "self"))
+    same = f"!({while_it_is.format('oldSelf')} && {while_it_is.format('self')}) || {before} == {now}"
+    return Rule(same, None, f"cache.{name} {_ANEW}")
 
 
 def claim_rules(size: str) -> tuple[Rule, ...]:
@@ -77,19 +72,16 @@ def claim_rules(size: str) -> tuple[Rule, ...]:
     Args:
         size: The cache's size where none is given.
     """
-    sizes = [f"quantity({_cache(which, 'size', repr(size))})" for which in ("self", "oldSelf")]
-    anew = "delete the pipeline and apply it anew, or name a claim of your own as existingClaim"
+    before, now = (f"quantity{_cache(which, 'size', repr(size))}" for which in ("oldSelf", "self"))
     return (
+        _kept(_OURS, "ephemeral", "false"),
+        _kept(_CLAIM, "storageClassName", "'(default)'"),
+        _kept(_CLAIM, "accessMode", "'ReadWriteOnce'"),
         Rule(
-            f"!({_WHERE_IT_STAYS}) || {_unchanged('ephemeral', 'false')}",
+            f"!({_CLAIM.format('oldSelf')} && {_CLAIM.format('self')}) || {now}.compareTo({before}) >= 0",
             None,
-            f"cache.ephemeral cannot be changed: {anew}",
+            "cache.size can grow, but a claim cannot shrink",
         ),
-        _claim_keeps(
-            _unchanged("storageClassName", "'(default)'"), f"cache.storageClassName cannot be changed: {anew}"
-        ),
-        _claim_keeps(_unchanged("accessMode", "'ReadWriteOnce'"), f"cache.accessMode cannot be changed: {anew}"),
-        _claim_keeps(f"{sizes[0]}.compareTo({sizes[1]}) >= 0", "cache.size can grow, but a claim cannot shrink"),
     )
 
 

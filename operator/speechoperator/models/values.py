@@ -48,7 +48,7 @@ _AMOUNT = Text(
     quantities.PATTERN,
     "must be a quantity such as 500m, 4 or 16Gi",
     longest=32,
-    more="quantity(self).compareTo(quantity('0')) >= 0",
+    more="quantity(string(self)).compareTo(quantity('0')) >= 0",
     holds=lambda text: quantities.value(text) >= 0,
 )
 Amount = Annotated[
@@ -60,15 +60,8 @@ Amount = Annotated[
         {
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "maxLength": 32,
-            "x-kubernetes-validations": [
-                {
-                    "rule": f"type(self) == int ? self >= 0 : {_AMOUNT.validations()[0]['rule']}".replace(
-                        "self.matches", "string(self).matches"
-                    ).replace("quantity(self)", "quantity(string(self))"),
-                    "message": _AMOUNT.message,
-                }
-            ],
+            "maxLength": _AMOUNT.longest,
+            "x-kubernetes-validations": [{"rule": _AMOUNT.cel("string(self)"), "message": _AMOUNT.message}],
         }
     ),
 ]
@@ -104,6 +97,12 @@ Url = Annotated[
         longest=2048,
     ),
 ]
+PIPELINE_NAME = Text(
+    "[a-z]([-a-z0-9]{0,38}[a-z0-9])?",
+    "must start with a small letter, have small letters, digits and '-' only, and at most 40 characters: the names of "
+    "the pipeline's objects are made from it",
+)
+PipelineName = Annotated[str, PIPELINE_NAME]
 Host = Annotated[str, Text(_HOST, "must be a host name in small letters, such as speech.example.com")]
 ObjectName = Annotated[str, Text(_HOST, "must be the name of an object: small letters, digits, '-' and '.'")]
 ClassName = Annotated[
