@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -220,6 +221,41 @@ async def test_a_connection_closed_as_the_request_comes_is_stale(server: Server)
     await serving
 
     assert (error.value.kind, error.value.stale) == (FailureKind.DIED, True)
+
+
+async def test_a_connection_that_was_idle_too_long_is_cut(server: Server) -> None:
+    """Ollama's pods stop once nobody is connected to them."""
+    left_idle: list[Pod] = []
+
+    async def serve() -> None:
+        pod = await server.connection()
+        await pod[0].readuntil(b"\r\n\r\n")
+        pod[1].write(OK)
+        left_idle.append(pod)
+
+    serving = asyncio.create_task(serve())
+    await ask(server)
+    await serving
+    server.endpoint._keepalive = 0
+
+    server.endpoint.cut_stale()
+
+    async with asyncio.timeout(DEADLINE):
+        with suppress(ConnectionError):
+            assert await left_idle[0][0].read() == b""
+    assert not server.endpoint._idle
+
+
+async def test_a_connection_to_a_pod_that_left_is_cut_when_its_exchange_ends(server: Server) -> None:
+    async def answer(pod: Pod) -> None:
+        server.endpoint.close()
+        pod[1].write(OK)
+        async with asyncio.timeout(DEADLINE):
+            with suppress(ConnectionError):
+                assert await pod[0].read() == b""
+
+    assert await exchange(server, answer) == (200, b"OK")
+    assert not server.endpoint._idle
 
 
 async def test_an_answer_nobody_asked_for_is_given_to_nobody(server: Server) -> None:

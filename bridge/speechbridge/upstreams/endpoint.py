@@ -75,6 +75,7 @@ class Endpoint:
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
         self._idle: list[tuple[Connection, float]] = []
+        self._closed = False
         self._loop = asyncio.get_running_loop()
 
     def connection(self) -> Exchange:
@@ -87,7 +88,9 @@ class Endpoint:
 
     def keep_connection(self, connection: Connection) -> None:
         """Take a connection back after an exchange; it is cut unless it is fit for another."""
-        if connection.release():
+        if self._closed:
+            connection.abort()
+        elif connection.release():
             self._idle.append((connection, self._loop.time()))
 
     async def reach(self) -> None:
@@ -103,8 +106,17 @@ class Endpoint:
             f"{method} {self.origin.path}{path} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{framing}\r\n{headers}\r\n"
         ).encode()
 
+    def cut_stale(self) -> None:
+        """Cut the connections that were idle too long: a pod that is to stop may wait until nobody is connected."""
+        oldest = self._loop.time() - self._keepalive
+        stale = [idle for idle in self._idle if idle[1] <= oldest]
+        for idle in stale:
+            idle[0].abort()
+            self._idle.remove(idle)
+
     def close(self) -> None:
-        """Cut the idle connections."""
+        """Cut the idle connections, and from now on each as its exchange ends: the pod is to get no more work."""
+        self._closed = True
         for connection, _ in self._idle:
             connection.abort()
         self._idle.clear()

@@ -119,6 +119,8 @@ class Pool:
         """Look the name up again and again, until cancelled; the first time is `refresh`'s."""
         while True:
             await asyncio.sleep(self._options.dns_refresh)
+            for endpoint in self._endpoints.values():
+                endpoint.cut_stale()
             await self.refresh()
 
     async def refresh(self) -> None:
