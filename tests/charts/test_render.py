@@ -1,0 +1,125 @@
+"""What the chart renders. `UPDATE_GOLDEN=1 pytest tests/charts` writes the golden files anew; read the difference."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from charts.helm import RECORDING, VALUES, Helm, HelmError, hook, value_files
+from speechlocal.chart import CHART
+from speechoperator import crd
+from speechoperator.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+GOLDEN = Path(__file__).parent / "golden"
+TEST_SCRIPT = CHART / "files" / "ask.py"
+
+
+def shortened(rendered: str) -> str:
+    """Without the script and the recording, which have files of their own."""
+    script = "".join(f"    {line}\n" for line in TEST_SCRIPT.read_text().splitlines())
+    assert script in rendered or "ask.py" not in rendered
+    return RECORDING.sub("(files/recording.ogg)", rendered.replace(script, "    (files/ask.py)\n"))
+
+
+@pytest.mark.parametrize("values", value_files(), ids=lambda file: file.stem)
+def test_golden(helm: Helm, values: Path) -> None:
+    rendered = shortened(helm.template("--values", values))
+    golden = GOLDEN / values.name
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(rendered)
+
+    assert golden.is_file(), "UPDATE_GOLDEN=1 writes it"
+    assert rendered == golden.read_text()
+
+
+@pytest.mark.parametrize("values", value_files(), ids=lambda file: file.stem)
+def test_lint_finds_nothing(helm: Helm, values: Path) -> None:
+    helm("lint", "--strict", "--kube-version", "1.34.0", "--values", values, CHART)
+
+
+def test_definition_is_the_operators() -> None:
+    assert (CHART / "crds" / "speechpipelines.yaml").read_text() == crd.render()
+
+
+def test_every_object_has_the_standard_labels(helm: Helm) -> None:
+    wanted = {
+        "app.kubernetes.io/managed-by": "Helm",
+        "app.kubernetes.io/part-of": "speechpipeline",
+        "app.kubernetes.io/version": "0.1.0",
+        "helm.sh/chart": "speechpipeline-0.1.0",
+    }
+
+    for body in helm.objects("--values", VALUES / "pipeline.yaml"):
+        assert body["metadata"]["labels"].items() >= wanted.items(), body["kind"]
+
+
+def test_claims_outlive_the_release_where_nothing_is_said(helm: Helm) -> None:
+    spec = helm.one("SpeechPipeline", "--values", VALUES / "pipeline.yaml")["spec"]
+
+    assert spec["ollama"]["cache"] == {"whenDeleted": "Retain"}
+    assert spec["whisper"]["cache"] == {"size": "20Gi", "whenDeleted": "Delete"}
+
+
+def test_nothing_is_said_of_claims_that_the_operator_does_not_make(helm: Helm) -> None:
+    spec = helm.one("SpeechPipeline", "--values", VALUES / "external.yaml")["spec"]
+
+    assert spec["whisper"] == {"url": "http://whisper.example.com:9000"}
+    assert spec["ollama"]["cache"] == {"existingClaim": "models"}
+
+
+def test_operator_of_one_namespace_has_no_rights_in_others(helm: Helm) -> None:
+    objects = helm.objects("--values", VALUES / "namespaced.yaml")
+
+    roles = [body for body in objects if body["kind"] == "ClusterRole"]
+    assert [rule["resources"] for role in roles for rule in role["rules"]] == [["ingressclasses"]]
+    assert {body["metadata"]["namespace"] for body in objects if body["kind"] == "Role"} == {"calls", "voice"}
+
+
+def test_pipeline_outside_the_watched_namespace_is_refused(helm: Helm) -> None:
+    with pytest.raises(HelmError, match=r"would be in namespace voice, but the operator .* only after calls"):
+        helm.template("--values", VALUES / "pipeline.yaml", "--set", "watchNamespace=calls")
+
+
+def test_missing_service_account_is_refused(helm: Helm) -> None:
+    with pytest.raises(HelmError, match="name the ServiceAccount to use"):
+        helm.template("--set", "serviceAccount.create=false")
+
+
+def test_no_job_touches_the_definition_without_need(helm: Helm) -> None:
+    assert {hook(body) for body in helm.objects()} == {"", "test"}
+
+
+def test_default_images_are_the_operators_own(helm: Helm) -> None:
+    (container,) = helm.one("Deployment")["spec"]["template"]["spec"]["containers"]
+    given = {item["name"].lower(): item.get("value") for item in container["env"]}
+
+    for name, field in Settings.model_fields.items():
+        if name.endswith("_image"):
+            assert given[name] == field.default, name
+
+
+def test_operator_is_told_only_what_it_knows(helm: Helm) -> None:
+    (container,) = helm.one("Deployment")["spec"]["template"]["spec"]["containers"]
+
+    assert {item["name"].lower() for item in container["env"]} <= set(Settings.model_fields)
+
+
+def test_values_file_holds_every_value_of_the_schema() -> None:
+    def missing(schema: dict[str, Any], values: object, path: str) -> list[str]:
+        found = []
+        for name, member in schema["properties"].items():
+            if not isinstance(values, dict) or name not in values:
+                found.append(f"{path}{name}")
+            elif "properties" in member and f"{path}{name}" != "pipeline.spec" and values[name] != {}:
+                found += missing(member, values[name], f"{path}{name}.")
+        return found
+
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    assert missing(schema, values, "") == ["global"]
