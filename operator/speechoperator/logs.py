@@ -47,6 +47,11 @@ def about(namespace: str, name: str) -> Iterator[None]:
         _pipeline.reset(token)
 
 
+def debug(message: str, **fields: object) -> None:
+    """Log something that only a person who looks for a fault wants to know."""
+    logger.debug(message, extra={"fields": fields})
+
+
 def info(message: str, **fields: object) -> None:
     """Log something that happened."""
     logger.info(message, extra={"fields": fields})

@@ -123,6 +123,11 @@ class Store:
                 news.add(self._drop(place))
         return news
 
+    def version(self, kind: Kind, namespace: str, name: str) -> str:
+        """Return the resourceVersion that is known of an object, "" when none is."""
+        known = self._kept.get(Place(kind.name, namespace, name))
+        return str(known.version) if known else ""
+
     def listed(self, kind: Kind) -> bool:
         """Tell whether all of a kind was taken in once."""
         return kind.name in self._listed

@@ -1,0 +1,189 @@
+"""All that the reconciler writes to the API server. Each write is allowed by time, counted, logged with its reason.
+
+What comes back goes into the store at once, so that the operator never acts on a state from before its own write.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from speechoperator import kinds, logs
+from speechoperator.cluster import APPLY, MANAGER, STRATEGIC, Cluster, Json
+from speechoperator.errors import ApiError, NotLeadingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from speechoperator.actions import Apply, Delete, Event, SetGate
+    from speechoperator.metrics import Metrics
+    from speechoperator.observed import Object
+    from speechoperator.store import Store
+
+_OWN = {"fieldManager": MANAGER, "force": "true"}
+_GATE = "speechpipeline.dev/models-ready"
+_NOT_THERE = "not there"
+
+
+class Writes:
+    """Writes on behalf of the reconciler.
+
+    Args:
+        cluster: The API.
+        store: Takes in what comes back.
+        metrics: Where writes are counted.
+        time_left: Seconds for which this replica may still write; none are left when another may lead.
+        instance: The name of this replica, for Events.
+    """
+
+    def __init__(
+        self, cluster: Cluster, store: Store, metrics: Metrics, time_left: Callable[[], float], instance: str
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._metrics = metrics
+        self._time_left = time_left
+        self._instance = instance
+
+    async def apply(self, action: Apply) -> Json:
+        """Server-side apply of an object; what it is then. A field of ours that another set is set back.
+
+        Unknown fields are refused rather than dropped: a dropped one would be missing for ever.
+        """
+        wanted = action.object
+        kind, meta = kinds.BY_NAME[wanted["kind"]], wanted["metadata"]
+        query = {**_OWN, "fieldValidation": "Strict"}
+        found = await self._cluster.call(
+            "patch",
+            kind,
+            meta["namespace"],
+            meta["name"],
+            body=dict(wanted),
+            content_type=APPLY,
+            query=query,
+            within=self._allowed(),
+        )
+        why = "missing" if action.reason == _NOT_THERE else "changed"
+        self._wrote(kind.name, "apply", why, meta["name"], action.reason)
+        self._store.put(dict(found))
+        return found
+
+    async def delete(self, namespace: str, action: Delete) -> None:
+        """Delete an object as it was seen: not one that somebody made or changed since. One that is gone is fine."""
+        kind = kinds.BY_NAME[action.ref.kind]
+        seen = {"uid": action.uid, "resourceVersion": self._store.version(kind, namespace, action.ref.name)}
+        preconditions = {name: value for name, value in seen.items() if value}
+        body: Json = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": preconditions,
+        }
+        try:
+            await self._cluster.call("delete", kind, namespace, action.ref.name, body=body, within=self._allowed())
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            self._store.lost(kind, namespace, action.ref.name, action.uid)
+            return
+        self._wrote(kind.name, "delete", "pruned", action.ref.name, action.reason)
+
+    async def status(self, pipeline: Object, status: Json) -> None:
+        """Set a pipeline's status; fields that are left out go, where they were ours."""
+        kind, meta = kinds.PIPELINE, pipeline["metadata"]
+        found = await self._cluster.call(
+            "patch",
+            kind,
+            meta["namespace"],
+            meta["name"],
+            sub="status",
+            body={
+                "apiVersion": kind.api_version,
+                "kind": kind.name,
+                "metadata": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
+                "status": status,
+            },
+            content_type=APPLY,
+            query=_OWN,
+            within=self._allowed(),
+        )
+        self._wrote(kind.name, "apply", "status", meta["name"], "what it tells changed")
+        self._store.put(dict(found))
+
+    async def gate(self, namespace: str, action: SetGate, now: datetime) -> None:
+        """Set the readiness gate of a pod."""
+        condition = {
+            "type": _GATE,
+            "status": str(action.ready),
+            "reason": action.reason,
+            "message": action.message,
+            "lastTransitionTime": timestamp(now),
+        }
+        meta = {"uid": action.uid} if action.uid else {}
+        found = await self._cluster.call(
+            "patch",
+            kinds.POD,
+            namespace,
+            action.pod,
+            sub="status",
+            body={"metadata": meta, "status": {"conditions": [condition]}},
+            content_type=STRATEGIC,
+            query={"fieldManager": MANAGER},
+            within=self._allowed(),
+        )
+        self._wrote("Pod", "patch", "gate", action.pod, f"{action.reason}: {action.message}")
+        self._store.put(dict(found))
+
+    async def event(self, pipeline: Object, event: Event, now: datetime) -> None:
+        """Record an Event on a pipeline. One of this name that is there already says the same."""
+        meta = pipeline["metadata"]
+        about = {
+            "apiVersion": kinds.PIPELINE.api_version,
+            "kind": kinds.PIPELINE.name,
+            "namespace": meta["namespace"],
+            "name": meta["name"],
+            "uid": meta["uid"],
+        }
+        text = f"{meta['uid']} {event.reason} {event.message} {now:%Y%m%d%H%M}"
+        body: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {
+                "name": f"{meta['name']}.{sha256(text.encode()).hexdigest()[:16]}",
+                "namespace": meta["namespace"],
+            },
+            "involvedObject": about,
+            "type": event.type,
+            "reason": event.reason,
+            "message": event.message,
+            "count": 1,
+            "firstTimestamp": timestamp(now),
+            "lastTimestamp": timestamp(now),
+            "source": {"component": MANAGER},
+            "reportingComponent": MANAGER,
+            "reportingInstance": self._instance,
+        }
+        try:
+            await self._cluster.call("create", kinds.EVENT, meta["namespace"], body=body, within=self._allowed())
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            return
+        self._wrote("Event", "create", "event", meta["name"], f"{event.reason}: {event.message}")
+
+    def _allowed(self) -> float:
+        seconds = self._time_left()
+        if seconds <= 0:
+            raise NotLeadingError("another replica may lead by now")
+        return seconds
+
+    def _wrote(self, kind: str, verb: str, why: str, name: str, reason: str) -> None:
+        self._metrics.writes.labels(kind, verb, why).inc()
+        logs.info("wrote", kind=kind, name=name, verb=verb, reason=reason)
+
+
+def timestamp(now: datetime) -> str:
+    """Return a time as the API writes it: "2026-11-23T21:00:00Z"."""
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
