@@ -16,8 +16,8 @@ import aiohttp
 
 from speechlocal import demo_view, paths
 from speechlocal.cluster import pipelines, tools
-from speechlocal.containers.command import run
 from speechlocal.cluster.pipeline_view import Rising, sentence
+from speechlocal.containers.command import run
 from speechlocal.errors import LocalError
 from speechlocal.process import process, read_recording
 from speechlocal.show import INDENT, heading

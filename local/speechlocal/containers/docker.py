@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 from speechlocal.containers import command
 from speechlocal.errors import LocalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 ANSWER_WITHIN_S = 20.0
@@ -77,6 +78,30 @@ def build(
         environment=builder_environment(),
         say=say,
     )
+
+
+def import_tar(tar: Sequence[str], tag: str, changes: Sequence[str] = ()) -> None:
+    """Make an image of one layer from what `tar TAR...` writes.
+
+    Args:
+        tar: options and names for tar, which creates the archive.
+        tag: the image's name.
+        changes: lines of a Dockerfile to apply, such as `ENV A=b`.
+
+    Raises:
+        LocalError: tar or the engine failed.
+    """
+    with subprocess.Popen(["tar", "--create", *tar], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as packing:
+        done = subprocess.run(
+            ["docker", "import", *(f"--change={change}" for change in changes), "-", tag],
+            stdin=packing.stdout,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        said = (packing.stderr.read() if packing.stderr else b"").decode(errors="replace")
+    if done.returncode or packing.returncode:
+        raise LocalError(f"the image {tag} could not be made: {(said + done.stderr).strip()[-1000:]}")
 
 
 @functools.cache
