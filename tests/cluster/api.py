@@ -24,6 +24,7 @@ PLURALS = {
     "ResourceQuota": ("v1", "resourcequotas"),
     "Deployment": ("apps/v1", "deployments"),
     "ReplicaSet": ("apps/v1", "replicasets"),
+    "Job": ("batch/v1", "jobs"),
     "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets"),
     "NetworkPolicy": ("networking.k8s.io/v1", "networkpolicies"),
     "Ingress": ("networking.k8s.io/v1", "ingresses"),
@@ -128,9 +129,9 @@ class Api:
         where = path(kind, namespace, name) + (f"/{sub}" if sub else "")
         return await self._json("PATCH", where, body, content_type=content_type, query=query)
 
-    async def replace(self, body: Object) -> Object:
+    async def replace(self, body: Object, **query: str) -> Object:
         meta = body["metadata"]
-        return await self._json("PUT", path(body["kind"], meta.get("namespace"), meta["name"]), body)
+        return await self._json("PUT", path(body["kind"], meta.get("namespace"), meta["name"]), body, query=query)
 
     async def delete(self, kind: str, namespace: str | None, name: str, **options: Any) -> None:
         """`options`: propagationPolicy and what else DeleteOptions has. An object that is gone already is fine."""
@@ -139,6 +140,9 @@ class Api:
         except ApiError as error:
             if error.code != 404:
                 raise
+
+    async def delete_all(self, kind: str, namespace: str, **options: Any) -> None:
+        await self._json("DELETE", path(kind, namespace), options)
 
     async def post(self, where: str, body: Object) -> Object:
         """Post to any path: a token request, a pod's binding or eviction."""

@@ -56,14 +56,20 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
+_MAPS = frozenset({"requests", "limits", "nodeSelector", "podAnnotations", "annotations"})
+
+
 def explain(error: ValidationError) -> str:
     """Return all faults of an object in one line, each with its path as the user writes it."""
     return "; ".join(f"{_path(fault['loc'])}: {_message(fault)}" for fault in error.errors())
 
 
 def _path(location: tuple[str | int, ...]) -> str:
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return "".join(parts).removeprefix(".") or "object"
+    """Write a path as the API server does: `spec.ollama.models[0].name`, `spec.bridge.resources.limits[cpu]`."""
+    path = ""
+    for before, part in zip(("", *location), location, strict=False):
+        path += f"[{part}]" if isinstance(part, int) or before in _MAPS else f".{part}"
+    return path.removeprefix(".") or "object"
 
 
 def _message(fault: Any) -> str:
@@ -71,5 +77,7 @@ def _message(fault: Any) -> str:
         return "is required"
     if fault["type"] == "extra_forbidden":
         return "there is no such field"
+    if fault["type"] == "too_long":
+        return f"must have at most {fault['ctx']['max_length']} items"
     message: str = fault["msg"].removeprefix("Value error, ")
     return message[:1].lower() + message[1:] if fault["type"] != "value_error" else message

@@ -57,6 +57,11 @@ class LanguageModel(Model):
     """A language model that Ollama serves."""
 
     name: OllamaModel = Field(description="Name by which callers ask for it, as Ollama writes it, such as qwen3:4b.")
+    source: OllamaModel | None = Field(
+        None,
+        description="Where to pull it from, such as registry.example.com:5000/library/qwen3:4b; callers still say "
+        "name. Absent: from where name says.",
+    )
     insecure: Flag = Field(
         default=False, description="Whether to pull it from a registry without TLS, over plain HTTP."
     )
@@ -109,8 +114,12 @@ class Bridge(Part):
     scaling: BridgeScaling | None = Field(None, description="Replicas by CPU. Absent: as many as replicas says.")
     max_concurrent_requests: Positive = Field(50, description="Requests that one replica works on at once.")
     request_timeout: Wait = Field("300s", description="Time for a whole request, from 1s to 24h.")
-    ingress: Ingress | None = Field(None, description="Reach the bridge from outside through an Ingress.")
-    gateway: Gateway | None = Field(None, description="Reach the bridge from outside through a Gateway: an HTTPRoute.")
+    ingress: Ingress | None = Field(
+        None, description="Reach the bridge from outside through an Ingress. Absent: no Ingress."
+    )
+    gateway: Gateway | None = Field(
+        None, description="Reach the bridge from outside through a Gateway: an HTTPRoute. Absent: none."
+    )
     api_keys: ApiKeys | None = Field(None, description="Keys that callers must send. Absent: everybody may call.")
 
     @property

@@ -44,7 +44,9 @@ class EnvVar(Model):
     name: VariableName = Field(description="Name of the variable. One that the operator sets too is replaced by it.")
     value: LongText | None = Field(None, description="The value. Without it and valueFrom the variable is empty.")
     value_from: Anything | None = Field(
-        None, description="Where the value comes from: secretKeyRef, configMapKeyRef, fieldRef or resourceFieldRef."
+        None,
+        description="Where the value comes from: secretKeyRef, configMapKeyRef, fieldRef or resourceFieldRef. "
+        "Absent: value.",
     )
 
 
@@ -55,7 +57,7 @@ class Toleration(Model):
     operator: Literal["Exists", "Equal"] | None = Field(
         None, description="Whether the taint's value must be equal, or any value will do. Absent: Equal."
     )
-    value: LabelValue | None = Field(None, description="Value of the taint, for operator Equal.")
+    value: LabelValue | None = Field(None, description="Value of the taint, for operator Equal. Absent: empty.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         None, description="Effect of the taint. Absent: every effect."
     )
@@ -116,7 +118,9 @@ class Part(Model):
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     affinity: Anything | None = Field(
-        None, description="Where the part's pods prefer or must run: nodeAffinity, podAffinity, podAntiAffinity."
+        None,
+        description="Where the part's pods prefer or must run: nodeAffinity, podAffinity, podAntiAffinity. "
+        "Absent: none.",
     )
     runtime_class_name: ObjectName | None = Field(
         None, description="RuntimeClass of the part's pods, such as nvidia. Absent: the cluster's own."

@@ -93,7 +93,7 @@ class ServingPart(Part):
     url: Url | None = Field(
         None,
         description="Address of a service that is there already; the operator then runs no pods for this part and only "
-        "checks that it answers.",
+        "checks that it answers. Absent: the operator runs the part.",
     )
     gpu: Gpu | None = Field(None, description="GPUs of each pod. Absent: it runs on the CPU.")
     cache: Cache = Cache()

@@ -58,7 +58,7 @@ class Cache(Model):
     existing_claim: ObjectName | None = Field(
         None,
         description="Name of a claim of the same namespace to use instead of one that the operator makes; the operator "
-        "never changes or deletes it.",
+        "never changes or deletes it. Absent: the operator makes one.",
     )
     ephemeral: Flag = Field(
         default=False,

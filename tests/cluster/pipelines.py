@@ -1,0 +1,456 @@
+"""SpeechPipelines, right and wrong: the models (test_models.py) and a real API server (test_cel.py) judge the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+
+MINIMAL: Mapping[str, Any] = {"ollama": {"models": [{"name": "llama3"}]}}
+LONG = "a" * 300
+
+
+def pipeline(*changes: Mapping[str, Any], name: str = "calls") -> Object:
+    """A pipeline of one model, with changes of its spec merged into it; None removes a field."""
+    spec: Object = {}
+    for change in (MINIMAL, *changes):
+        spec = _merged(spec, change)
+    return {
+        "apiVersion": "speechpipeline.dev/v1alpha1",
+        "kind": "SpeechPipeline",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+def _merged(whole: Mapping[str, Any], change: Mapping[str, Any]) -> Object:
+    merged = dict(whole)
+    for key, value in change.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            merged[key] = _merged(merged.get(key) or {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A pipeline that is refused.
+
+    Attributes:
+        title: What is wrong with it.
+        spec: How its spec differs from the smallest one.
+        fault: Path and message, as the operator gives them.
+        server: What the API server's message has, where that is not `fault`: it has its own words for its own checks.
+    """
+
+    title: str
+    spec: Mapping[str, Any]
+    fault: str
+    server: str = ""
+    name: str = "calls"
+
+
+def of_whisper(**fields: Any) -> Object:
+    return {"whisper": fields}
+
+
+def of_ollama(**fields: Any) -> Object:
+    return {"ollama": fields}
+
+
+def of_bridge(**fields: Any) -> Object:
+    return {"bridge": fields}
+
+
+ELSEWHERE = "url uses a service that runs elsewhere: remove"
+ONE_NODE = "several replicas cannot share a claim that only one node can mount"
+SIZE = "must be a size above zero, such as 10Gi or 500M"
+WAIT = "must be a duration from 1s to 24h, such as 300s, 5m or 1h30m"
+AMOUNT = "must be a quantity such as 500m, 4 or 16Gi"
+URL = "must be an address such as http://whisper.example.com:9000"
+LARGEST = 2**31
+
+WRONG = (
+    # A service that is there already.
+    Wrong(
+        "url beside gpu",
+        of_whisper(url="http://asr:9000", gpu={}),
+        f"spec.whisper: {ELSEWHERE} gpu",
+    ),
+    Wrong(
+        "url beside everything that is run here",
+        of_ollama(
+            url="http://ollama:11434",
+            gpu={"count": 0},
+            cache={},
+            scaling={},
+            image="x",
+            resources={},
+            env=[],
+            nodeSelector={},
+            tolerations=[],
+            affinity={},
+            runtimeClassName="x",
+            priorityClassName="x",
+            podAnnotations={},
+            imagePullSecrets=[],
+        ),
+        f"spec.ollama: {ELSEWHERE} gpu, cache, scaling, image, resources, env, nodeSelector, tolerations, affinity, "
+        "runtimeClassName, priorityClassName, podAnnotations, imagePullSecrets",
+    ),
+    Wrong("url of another scheme", of_whisper(url="ftp://asr"), f"spec.whisper.url: {URL}"),
+    Wrong("url without host", of_whisper(url="http://"), f"spec.whisper.url: {URL}"),
+    Wrong("url with a port that is none", of_whisper(url="http://asr:65536"), f"spec.whisper.url: {URL}"),
+    Wrong("url with a password", of_whisper(url="http://me:secret@asr"), f"spec.whisper.url: {URL}"),
+    Wrong("empty url", of_ollama(url=""), f"spec.ollama.url: {URL}"),
+    # Replicas.
+    Wrong("replicas on a claim of one node", of_whisper(scaling={"maxReplicas": 2}), f"spec.whisper: {ONE_NODE}"),
+    Wrong("so, by minReplicas", of_ollama(scaling={"minReplicas": 2}), f"spec.ollama: {ONE_NODE}"),
+    Wrong(
+        "so, on a claim of one pod",
+        of_ollama(scaling={"maxReplicas": 2}, cache={"accessMode": "ReadWriteOncePod"}),
+        f"spec.ollama: {ONE_NODE}",
+    ),
+    Wrong(
+        "min over max",
+        of_whisper(cache={"ephemeral": True}, scaling={"minReplicas": 3, "maxReplicas": 2}),
+        "spec.whisper.scaling: minReplicas must not be more than maxReplicas",
+    ),
+    Wrong(
+        "min, by default, over max",
+        of_bridge(scaling={"maxReplicas": 1}),
+        "spec.bridge.scaling: minReplicas must not be more than maxReplicas",
+    ),
+    Wrong(
+        "bridge scaled without end",
+        of_bridge(scaling={}),
+        "spec.bridge.scaling.maxReplicas: is required",
+        "spec.bridge.scaling.maxReplicas: Required value",
+    ),
+    Wrong(
+        "fewer replicas than none",
+        of_bridge(replicas=-1),
+        "spec.bridge.replicas: input should be greater than or equal to 0",
+        "spec.bridge.replicas in body should be greater than or equal to 0",
+    ),
+    Wrong(
+        "more replicas than Kubernetes counts",
+        of_bridge(replicas=LARGEST),
+        "spec.bridge.replicas: input should be less than or equal to 2147483647",
+        "spec.bridge.replicas in body should be less than or equal to 2147483647",
+    ),
+    Wrong(
+        "replicas as text",
+        of_bridge(replicas="2"),
+        "spec.bridge.replicas: input should be a valid integer",
+        "spec.bridge.replicas in body must be of type integer",
+    ),
+    Wrong(
+        "no replica at most",
+        of_ollama(scaling={"minReplicas": 0, "maxReplicas": 0}),
+        "spec.ollama.scaling.maxReplicas: input should be greater than or equal to 1",
+        "spec.ollama.scaling.maxReplicas in body should be greater than or equal to 1",
+    ),
+    # Models.
+    Wrong("no models", of_ollama(models=[]), "spec.ollama.models: name at least one model; the first is the default"),
+    Wrong(
+        "models left out",
+        of_ollama(models=None),
+        "spec.ollama.models: is required",
+        "spec.ollama.models: Required value",
+    ),
+    Wrong("Ollama left out", {"ollama": None}, "spec.ollama: is required", "spec.ollama: Required value"),
+    Wrong(
+        "a model twice",
+        of_ollama(models=[{"name": "llama3"}, {"name": "llama3"}]),
+        "spec.ollama.models: duplicate value: llama3",
+        'spec.ollama.models[1]: Duplicate value: {"name":"llama3"}',
+    ),
+    Wrong(
+        "a model twice, by its tag",
+        of_ollama(models=[{"name": "llama3:latest"}, {"name": "llama3"}]),
+        "spec.ollama.models: a name without a tag means its tag latest: name the model once",
+    ),
+    Wrong(
+        "more models than may be",
+        of_ollama(models=[{"name": f"m{number}"} for number in range(33)]),
+        "spec.ollama.models: must have at most 32 items",
+        "spec.ollama.models: Too many: 33: must have at most 32 items",
+    ),
+    Wrong(
+        "a model's name with a comma",
+        of_ollama(models=[{"name": "a,b"}]),
+        "spec.ollama.models[0].name: must be the name of a model as Ollama writes it, such as qwen3:4b or "
+        "registry.example.com:5000/library/llama3",
+    ),
+    Wrong(
+        "a model from an address",
+        of_ollama(models=[{"name": "a", "source": "http://registry/a"}]),
+        "spec.ollama.models[0].source: must be the name of a model as Ollama writes it",
+    ),
+    Wrong(
+        "a model's name that has no end",
+        of_ollama(models=[{"name": LONG}]),
+        "spec.ollama.models[0].name: may not be more than 253 characters long",
+        "spec.ollama.models[0].name: Too long: may not be more than 253 bytes",
+    ),
+    Wrong(
+        "insecure as text",
+        of_ollama(models=[{"name": "a", "insecure": "yes"}]),
+        "spec.ollama.models[0].insecure: input should be a valid boolean",
+        "spec.ollama.models[0].insecure in body must be of type boolean",
+    ),
+    Wrong(
+        "too little context",
+        of_ollama(contextLength=100),
+        "spec.ollama.contextLength: input should be greater than or equal to 256",
+        "spec.ollama.contextLength in body should be greater than or equal to 256",
+    ),
+    Wrong(
+        "whisper's model with a blank",
+        of_whisper(model="large v3"),
+        "spec.whisper.model: must be a size such as small, the name of a model on a hub, or a folder of the image such "
+        "as /models/tiny.en",
+    ),
+    Wrong(
+        "an engine that is none",
+        of_whisper(engine="whisperx"),
+        "spec.whisper.engine: input should be 'faster-whisper' or 'asr-webservice'",
+        'spec.whisper.engine: Unsupported value: "whisperx": supported values: "faster-whisper", "asr-webservice"',
+    ),
+    # Quantities.
+    Wrong("a size that is none", of_whisper(cache={"size": "10XB"}), f"spec.whisper.cache.size: {SIZE}"),
+    Wrong("a size of nothing", of_whisper(cache={"size": "0"}), f"spec.whisper.cache.size: {SIZE}"),
+    Wrong("a size below nothing", of_whisper(cache={"size": "-1Gi"}), f"spec.whisper.cache.size: {SIZE}"),
+    Wrong(
+        "a size as a number",
+        of_whisper(cache={"size": 10}),
+        "spec.whisper.cache.size: input should be a valid string",
+        "spec.whisper.cache.size in body must be of type string",
+    ),
+    Wrong(
+        "memory that is none",
+        of_bridge(resources={"limits": {"memory": "1 GB"}}),
+        f"spec.bridge.resources.limits[memory]: {AMOUNT}",
+    ),
+    Wrong(
+        "less than no CPU",
+        of_bridge(resources={"requests": {"cpu": -1}}),
+        f"spec.bridge.resources.requests[cpu]: {AMOUNT}",
+    ),
+    Wrong(
+        "half a CPU as a number",
+        of_bridge(resources={"limits": {"cpu": 0.5}}),
+        "spec.bridge.resources.limits[cpu]: input should be a valid string",
+        "spec.bridge.resources.limits.cpu in body must be of type integer,string",
+    ),
+    Wrong(
+        "requests over limits",
+        of_bridge(resources={"requests": {"cpu": "1001m"}, "limits": {"cpu": 1}}),
+        "spec.bridge.resources: requests must not be more than limits",
+    ),
+    Wrong(
+        "a GPU's name that is none",
+        of_whisper(gpu={"resourceName": "nvidia gpu"}),
+        "spec.whisper.gpu.resourceName: must be the name of a resource, such as nvidia.com/gpu",
+    ),
+    # Durations.
+    Wrong("a duration without unit", of_bridge(requestTimeout="300"), f"spec.bridge.requestTimeout: {WAIT}"),
+    Wrong("a duration of nothing", of_bridge(requestTimeout="0s"), f"spec.bridge.requestTimeout: {WAIT}"),
+    Wrong("a duration too long", of_bridge(requestTimeout="24h1s"), f"spec.bridge.requestTimeout: {WAIT}"),
+    Wrong(
+        "a duration in days", of_whisper(scaling={"targetBacklog": "1d"}), f"spec.whisper.scaling.targetBacklog: {WAIT}"
+    ),
+    Wrong(
+        "kept without unit",
+        of_ollama(keepAlive="30"),
+        "spec.ollama.keepAlive: must be a duration such as 30m, or -1 to keep the model loaded for ever",
+    ),
+    # Caches.
+    Wrong(
+        "a claim of one's own with a size",
+        of_ollama(cache={"existingClaim": "mine", "size": "50Gi"}),
+        "spec.ollama.cache: existingClaim is used as it is: remove size, storageClassName, accessMode, whenDeleted and "
+        "ephemeral",
+    ),
+    Wrong(
+        "a claim of one's own that is ephemeral",
+        of_ollama(cache={"existingClaim": "mine", "ephemeral": True}),
+        "spec.ollama.cache: existingClaim is used as it is",
+    ),
+    Wrong(
+        "ephemeral, of a class",
+        of_ollama(cache={"ephemeral": True, "storageClassName": "fast"}),
+        "spec.ollama.cache: an ephemeral cache is no claim: remove storageClassName, accessMode and whenDeleted",
+    ),
+    Wrong(
+        "access that is none",
+        of_ollama(cache={"accessMode": "ReadOnlyMany"}),
+        "spec.ollama.cache.accessMode: input should be 'ReadWriteOnce', 'ReadWriteOncePod' or 'ReadWriteMany'",
+        'spec.ollama.cache.accessMode: Unsupported value: "ReadOnlyMany"',
+    ),
+    # How the bridge is reached.
+    Wrong(
+        "ingress and gateway",
+        of_bridge(ingress={"host": "a.example"}, gateway={"host": "a.example", "parentRef": {"name": "public"}}),
+        "spec.bridge: give either ingress or gateway, not both",
+    ),
+    Wrong(
+        "a host in capitals",
+        of_bridge(ingress={"host": "Speech.example"}),
+        "spec.bridge.ingress.host: must be a host name in small letters, such as speech.example.com",
+    ),
+    Wrong(
+        "an ingress without host",
+        of_bridge(ingress={}),
+        "spec.bridge.ingress.host: is required",
+        "spec.bridge.ingress.host: Required value",
+    ),
+    Wrong(
+        "a port that is none",
+        of_bridge(ingress={"host": "a.example", "port": 65536}),
+        "spec.bridge.ingress.port: input should be less than or equal to 65535",
+        "spec.bridge.ingress.port in body should be less than or equal to 65535",
+    ),
+    Wrong(
+        "a Secret's name that is none",
+        of_bridge(apiKeys={"secretName": "My_Keys"}),
+        "spec.bridge.apiKeys.secretName: must be the name of an object",
+    ),
+    # Pods.
+    Wrong(
+        "a variable with two values",
+        of_bridge(env=[{"name": "A", "value": "", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]),
+        "spec.bridge.env[0]: give either value or valueFrom, not both",
+    ),
+    Wrong(
+        "a variable's name that is none",
+        of_bridge(env=[{"name": "A=B"}]),
+        "spec.bridge.env[0].name: must be the name of an environment variable, such as LOG_LEVEL",
+    ),
+    Wrong(
+        "a variable twice",
+        of_bridge(env=[{"name": "A"}, {"name": "A", "value": "1"}]),
+        "spec.bridge.env: duplicate value: A",
+        'spec.bridge.env[1]: Duplicate value: {"name":"A"}',
+    ),
+    Wrong(
+        "a number as a variable's value",
+        of_bridge(env=[{"name": "A", "value": 1}]),
+        "spec.bridge.env[0].value: input should be a valid string",
+        "spec.bridge.env[0].value in body must be of type string",
+    ),
+    Wrong(
+        "a taint's effect that is none",
+        of_bridge(tolerations=[{"effect": "NoRun"}]),
+        "spec.bridge.tolerations[0].effect: input should be 'NoSchedule', 'PreferNoSchedule' or 'NoExecute'",
+        'spec.bridge.tolerations[0].effect: Unsupported value: "NoRun"',
+    ),
+    Wrong(
+        "an image's name that is none",
+        of_whisper(image="speech pipeline"),
+        "spec.whisper.image: must be the name of an image, such as speechpipeline/bridge:0.1.0",
+    ),
+    # Names.
+    Wrong("a name that starts with a digit", {}, "metadata.name: must start with a small letter", name="1st"),
+    Wrong("a name of several labels", {}, "metadata.name: must start with a small letter", name="support.calls"),
+    Wrong("a name that has no end", {}, "metadata.name: must start with a small letter", name="a" * 41),
+    # What there is not.
+    Wrong(
+        "an unknown field", {"replicas": 2}, "spec.replicas: there is no such field", 'unknown field "spec.replicas"'
+    ),
+    Wrong(
+        "an unknown field, deep down",
+        of_ollama(models=[{"name": "a", "tag": "b"}]),
+        "spec.ollama.models[0].tag: there is no such field",
+        'unknown field "spec.ollama.models[0].tag"',
+    ),
+    Wrong(
+        "a url of the bridge",
+        of_bridge(url="http://bridge"),
+        "spec.bridge.url: there is no such field",
+        'unknown field "spec.bridge.url"',
+    ),
+)
+
+RIGHT: Mapping[str, Mapping[str, Any]] = {
+    "the smallest": {},
+    "everything that is run here": {
+        "suspend": True,
+        "whisper": {
+            "engine": "asr-webservice",
+            "model": "Systran/faster-whisper-large-v3",
+            "gpu": {"count": 2, "resourceName": "amd.com/gpu"},
+            "cache": {
+                "size": "1.5Gi",
+                "storageClassName": "",
+                "accessMode": "ReadWriteMany",
+                "whenDeleted": "Retain",
+                "ephemeral": False,
+            },
+            "scaling": {"minReplicas": 0, "maxReplicas": 4, "targetBacklog": "1m30s"},
+            "image": "registry.example:5000/whisper@sha256:" + "0" * 64,
+            "resources": {"requests": {"cpu": 2, "memory": "1024Mi"}, "limits": {"memory": "4Gi"}},
+            "env": [
+                {"name": "WHISPER_DEVICE", "value": "cpu"},
+                {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            ],
+            "nodeSelector": {"kubernetes.io/arch": "amd64"},
+            "tolerations": [{"operator": "Exists"}, {"key": "gpu", "effect": "NoExecute", "tolerationSeconds": 60}],
+            "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+            "runtimeClassName": "nvidia",
+            "priorityClassName": "high",
+            "podAnnotations": {"example.com/note": "any text:\n at all"},
+            "imagePullSecrets": [{"name": "registry"}],
+        },
+        "ollama": {
+            "models": [
+                {"name": "smollm2:135m", "source": "models.ns.svc:5000/library/smollm2:135m", "insecure": True},
+                {"name": "hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M"},
+            ],
+            "contextLength": 8192,
+            "keepAlive": "-1",
+            "cache": {"ephemeral": True, "size": "20G"},
+            "scaling": {"minReplicas": 2},
+        },
+        "bridge": {
+            "replicas": 0,
+            "scaling": {"maxReplicas": 8, "targetCPUUtilization": 150},
+            "maxConcurrentRequests": 10,
+            "requestTimeout": "24h",
+            "ingress": {
+                "host": "speech.example.com",
+                "className": "traefik",
+                "tlsSecretName": "speech-tls",
+                "annotations": {"a.example/b": "c"},
+                "port": 8443,
+            },
+            "apiKeys": {"secretName": "keys"},
+        },
+    },
+    "services that run elsewhere": {
+        "whisper": {"url": "https://asr.example.com:8443/v1/", "engine": "asr-webservice", "model": "whisper-1"},
+        "ollama": {"url": "http://[::1]:11434", "contextLength": 256},
+    },
+    "claims of one's own": {
+        "whisper": {"cache": {"existingClaim": "weights"}, "scaling": {"maxReplicas": 2}},
+        "ollama": {"cache": {"existingClaim": "models", "ephemeral": False}, "scaling": {"maxReplicas": 2}},
+    },
+    "a gateway": {
+        "bridge": {
+            "gateway": {
+                "parentRef": {"name": "public", "namespace": "infra", "sectionName": "https"},
+                "host": "a.example",
+            }
+        }
+    },
+    "empty objects": {
+        "whisper": {"gpu": {}, "cache": {}, "scaling": {}, "resources": {"limits": {}}, "env": []},
+        "ollama": {"gpu": {"count": 0}, "cache": {}},
+        "bridge": {},
+    },
+    "a small service stopped while nobody uses it": {"whisper": {"scaling": {"minReplicas": 0, "maxReplicas": 1}}},
+}

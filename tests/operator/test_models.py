@@ -1,0 +1,154 @@
+"""What a SpeechPipeline says: its defaults, what is refused, and in which words."""
+
+import pytest
+from pydantic import ValidationError
+
+from cluster.pipelines import ELSEWHERE, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
+from speechoperator.models import SpeechPipeline, explain
+
+pytestmark = pytest.mark.unit
+
+
+def fault_of(spec: object, name: str = "calls") -> str:
+    """What is said about a spec that is refused."""
+    raw = pipeline(name=name) | {"spec": spec}
+    with pytest.raises(ValidationError) as refused:
+        SpeechPipeline.parse(raw, unknown="forbid")
+    return explain(refused.value)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.title)
+def test_says_what_is_wrong_and_where(wrong: Wrong) -> None:
+    said = fault_of(pipeline(wrong.spec)["spec"], wrong.name)
+
+    assert said.startswith(wrong.fault)
+    assert "; " not in said.removeprefix(wrong.fault), "one fault, told once"
+
+
+@pytest.mark.parametrize("title", RIGHT)
+def test_takes(title: str) -> None:
+    SpeechPipeline.parse(pipeline(RIGHT[title]), unknown="forbid")
+
+
+def test_everything_has_a_default_but_the_models() -> None:
+    spec = SpeechPipeline.parse(pipeline()).spec
+
+    assert not spec.suspend
+    assert (spec.whisper.engine, spec.whisper.model, spec.whisper.gpus) == ("faster-whisper", "small", 0)
+    assert (spec.whisper.cache.size, spec.ollama.cache.size) == ("10Gi", "50Gi")
+    assert spec.whisper.cache.claim
+    assert spec.whisper.cache.access_mode == "ReadWriteOnce"
+    assert spec.whisper.cache.when_deleted == "Delete"
+    assert (spec.whisper.scaling.min_replicas, spec.whisper.scaling.maximum) == (1, 1)
+    assert spec.whisper.scaling.target_backlog_seconds == 60
+    assert spec.ollama.scaling.target_in_flight == 4
+    assert spec.ollama.model_names == ("llama3",)
+    assert (spec.bridge.replicas, spec.bridge.maximum) == (2, 2)
+    assert (spec.bridge.max_concurrent_requests, spec.bridge.request_timeout_seconds) == (50, 300)
+
+
+def test_a_gpu_is_one_of_nvidia_unless_told_otherwise() -> None:
+    whisper = SpeechPipeline.parse(pipeline(of_whisper(gpu={}))).spec.whisper
+
+    assert whisper.gpu
+    assert (whisper.gpus, whisper.gpu.resource_name) == (1, "nvidia.com/gpu")
+
+
+def test_count_zero_runs_on_the_cpu() -> None:
+    assert SpeechPipeline.parse(pipeline(of_whisper(gpu={"count": 0}))).spec.whisper.gpus == 0
+
+
+@pytest.mark.parametrize(
+    ("scaling", "maximum"), [({}, 1), ({"minReplicas": 0}, 1), ({"minReplicas": 3}, 3), ({"maxReplicas": 5}, 5)]
+)
+def test_replicas_at_most(scaling: dict[str, int], maximum: int) -> None:
+    whisper = of_whisper(cache={"ephemeral": True}, scaling=scaling)
+
+    assert SpeechPipeline.parse(pipeline(whisper)).spec.whisper.scaling.maximum == maximum
+
+
+@pytest.mark.parametrize(
+    ("cache", "claim", "single_writer"),
+    [
+        ({}, True, True),
+        ({"accessMode": "ReadWriteOncePod"}, True, True),
+        ({"accessMode": "ReadWriteMany"}, True, False),
+        ({"existingClaim": "mine"}, False, False),
+        ({"ephemeral": True}, False, False),
+    ],
+)
+def test_who_makes_a_claim_and_who_mounts_it(cache: dict[str, object], *, claim: bool, single_writer: bool) -> None:
+    found = SpeechPipeline.parse(pipeline(of_whisper(cache=cache))).spec.whisper.cache
+
+    assert (found.claim, found.single_writer) == (claim, single_writer)
+
+
+def test_quantities_are_in_their_canonical_form() -> None:
+    resources = {"requests": {"cpu": 2, "memory": "1024Mi"}, "limits": {"cpu": "2000m"}}
+    whisper = SpeechPipeline.parse(pipeline(of_whisper(cache={"size": "1.5Gi"}, resources=resources))).spec.whisper
+
+    assert whisper.cache.size == "1536Mi"
+    assert whisper.resources
+    assert whisper.resources.manifest() == {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"cpu": "2"}}
+
+
+def test_what_pods_take_over_is_as_it_was_given() -> None:
+    given = {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+
+    env = SpeechPipeline.parse(pipeline(of_whisper(env=[given]))).spec.whisper.env
+
+    assert [variable.manifest() for variable in env] == [given]
+
+
+def test_several_faults_are_told_at_once() -> None:
+    spec = pipeline(of_whisper(url="http://asr", gpu={}), of_ollama(models=[], keepAlive="soon"))["spec"]
+
+    assert fault_of(spec).startswith(f"spec.whisper: {ELSEWHERE} gpu; spec.ollama.models: name at least")
+    assert fault_of(spec).count("; spec.") == 2
+
+
+def test_null_says_nothing() -> None:
+    raw = pipeline()
+    raw["spec"] |= {"whisper": None, "suspend": None}
+    raw["spec"]["ollama"] |= {"url": None, "gpu": None, "env": None}
+
+    parsed = SpeechPipeline.parse(raw)
+
+    assert parsed.spec == SpeechPipeline.parse(pipeline()).spec
+    assert not parsed.spec.ollama.has("url", "gpu", "env")
+
+
+def test_a_field_of_a_newer_definition_does_not_stop_a_pipeline() -> None:
+    parsed = SpeechPipeline.parse(pipeline({"tracing": {"endpoint": "http://collector"}}))
+
+    assert parsed.spec == SpeechPipeline.parse(pipeline()).spec
+
+
+def test_metadata_of_the_api_server_is_no_unknown_field() -> None:
+    raw = pipeline()
+    raw["metadata"] |= {"namespace": "team", "uid": "1", "generation": 3, "managedFields": [], "labels": {"a": "b"}}
+
+    parsed = SpeechPipeline.parse(raw, unknown="forbid")
+
+    assert (parsed.name, parsed.namespace, parsed.metadata.uid, parsed.metadata.generation) == ("calls", "team", "1", 3)
+    assert parsed.metadata.labels == {"a": "b"}
+
+
+@pytest.mark.parametrize("raw", [{}, {"spec": None}, {"metadata": "x", "spec": []}, {"metadata": {}, "spec": {}}])
+def test_what_is_hardly_an_object_is_refused_too(raw: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        SpeechPipeline.parse(raw)
+
+
+def test_an_object_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValidationError) as refused:
+        SpeechPipeline.parse(pipeline() | {"kind": "Deployment"})
+
+    assert explain(refused.value) == "kind: input should be 'SpeechPipeline'"
+
+
+def test_a_pipeline_cannot_be_changed() -> None:
+    parsed = SpeechPipeline.parse(pipeline())
+
+    with pytest.raises(ValidationError, match="frozen"):
+        parsed.spec.bridge.replicas = 3  # type: ignore[misc]
