@@ -171,9 +171,10 @@ class Api:
         last: Object | None = None
         try:
             async with asyncio.timeout(within_s):
-                async for _, last in self.watch(kind, namespace, fieldSelector=f"metadata.name={name}"):
-                    if condition(last):
-                        return last
+                while True:  # a watch ends now and then
+                    async for _, last in self.watch(kind, namespace, fieldSelector=f"metadata.name={name}"):
+                        if condition(last):
+                            return last
         except TimeoutError:
             pass
         raise AssertionError(f"not within {within_s:.0f} s: {kind} {namespace}/{name} is {json.dumps(last, indent=1)}")

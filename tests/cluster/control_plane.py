@@ -33,6 +33,7 @@ CONTROLLERS = (
     "resourcequota-controller",
     "horizontal-pod-autoscaler-controller",
     "persistentvolumeclaim-protection-controller",
+    "clusterrole-aggregation-controller",
 )
 """Left out: what needs nodes, clouds or volumes, and endpoints, which refuse the loopback addresses of our pods."""
 

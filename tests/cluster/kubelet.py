@@ -27,7 +27,8 @@ Handler = Callable[[str, Object], Awaitable[None]]
 class Kubelet:
     """`async with Kubelet(api, namespace) as kubelet`. `fate` says what happens to a pod; None: it runs.
 
-    `ollamas` are the fakes by pod name; `volumes` what claims and pods keep, by claim (or pod) name.
+    `ollamas` are the fakes by pod name, `prepare` is given each before it serves; `volumes` are what claims and pods
+    keep, by claim (or pod) name.
     """
 
     api: Api
@@ -36,11 +37,13 @@ class Kubelet:
     ollama_port: int = 11434
     fate: Callable[[Object], Fate | None] = lambda _: None
     bind_claims: bool = True
+    prepare: Callable[[FakeOllamaPod], object] = lambda _: None
     ollamas: dict[str, FakeOllamaPod] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
         self._one_at_a_time = asyncio.Lock()
+        self._news = asyncio.Condition()
         watched = {"Pod": self._pod, "PersistentVolumeClaim": self._claim}
         self._work = [asyncio.create_task(self._follow(kind, handler)) for kind, handler in watched.items()]
         return self
@@ -53,6 +56,12 @@ class Kubelet:
             await self._stop_ollama(name)
         if failures := [end for end in ends if isinstance(end, Exception)]:
             raise ExceptionGroup("the stand-in for the kubelet failed", failures)
+
+    async def ollama(self, pods: int = 1, within_s: float = 30.0) -> list[FakeOllamaPod]:
+        """Wait until so many pods of Ollama serve; their fakes."""
+        async with asyncio.timeout(within_s), self._news:
+            await self._news.wait_for(lambda: len(self.ollamas) == pods)
+        return list(self.ollamas.values())
 
     async def look_again(self) -> None:
         """Go through all pods and claims once more: after `fate` or `bind_claims` was changed."""
@@ -111,11 +120,16 @@ class Kubelet:
             await self._stop_ollama(name)
         elif name not in self.ollamas:
             fake = FakeOllamaPod(self.registry, self.volumes.setdefault(_volume(pod), Volume()))
+            self.prepare(fake)
             self.ollamas[name] = await fake.listen_on(address, self.ollama_port).__aenter__()
+            async with self._news:
+                self._news.notify_all()
 
     async def _stop_ollama(self, name: str) -> None:
         if fake := self.ollamas.pop(name, None):
             await fake.__aexit__()
+            async with self._news:
+                self._news.notify_all()
 
 
 @contextlib.contextmanager

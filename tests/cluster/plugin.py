@@ -66,6 +66,7 @@ async def namespace(api: Api) -> AsyncIterator[str]:
     await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
     await api.delete("Namespace", None, name)
+    await api.delete_all("Pod", name, gracePeriodSeconds=0)  # no kubelet ends them
 
 
 def _established(definition: dict[str, Any]) -> bool:

@@ -22,11 +22,12 @@ class Unschedulable(Fate):
 
 @dataclass(frozen=True)
 class Waiting(Fate):
-    """Its first container waits: its image cannot be pulled, or it crashed `restarts` times."""
+    """Its containers wait: their image cannot be pulled, or they crashed `restarts` times with `last_words`."""
 
     reason: str
     message: str
     restarts: int = 0
+    last_words: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ def no_image(image: str) -> Waiting:
     return Waiting("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {why}')
 
 
-def crashing(container: str, restarts: int = 3) -> Waiting:
-    return Waiting("CrashLoopBackOff", f"back-off 40s restarting failed container={container}", restarts)
+def crashing(container: str, last_words: str, restarts: int = 3) -> Waiting:
+    return Waiting("CrashLoopBackOff", f"back-off 40s restarting failed container={container}", restarts, last_words)
 
 
 def unscheduled(fate: Unschedulable) -> dict[str, Any]:
@@ -90,7 +91,14 @@ def _container(container: Mapping[str, Any], pod: Object, fate: Fate | None) -> 
         "started": waits is None,
         "restartCount": waits.restarts if waits else 0,
         "state": {"waiting": {"reason": waits.reason, "message": waits.message}} if waits else running,
+        **({"lastState": {"terminated": _terminated(pod, waits)}} if waits and waits.restarts else {}),
     }
+
+
+def _terminated(pod: Object, fate: Waiting) -> dict[str, Any]:
+    moment = pod["metadata"]["creationTimestamp"]
+    ended = {"exitCode": 1, "reason": "Error", "startedAt": moment, "finishedAt": moment}
+    return {**ended, "message": fate.last_words}  # by terminationMessagePolicy: FallbackToLogsOnError
 
 
 def _conditions(pod: Object, unready: list[str]) -> list[dict[str, Any]]:

@@ -1,0 +1,53 @@
+"""The rights that the chart gives the operator, applied to the test's API server as the chart renders them."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster.api import Api, Object
+from cluster.control_plane import Identity
+from speechlocal.paths import REPOSITORY
+
+CHART = REPOSITORY / "charts" / "speechpipeline"
+RELEASE = "speech"
+WANTED = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+
+def rendered(helm: Path, namespace: str, *options: str) -> list[Object]:
+    """What the chart installs into `namespace`, in its order."""
+    command = [helm, "template", RELEASE, CHART, "--namespace", namespace, "--kube-version", "1.34", *options]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+async def install_rights(api: Api, objects: list[Object], namespace: str) -> Identity:
+    """Apply the rights, and mint a token of the operator's ServiceAccount."""
+    for body in objects:
+        if body["kind"] in WANTED:
+            await api.apply(body, namespace)
+    [deployment] = [body for body in objects if body["kind"] == "Deployment"]
+    account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    answer = await api.post(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", request)
+    return Identity(f"system:serviceaccount:{namespace}:{account}", answer["status"]["token"])
+
+
+def granted(objects: list[Object], account: str) -> set[tuple[str, str, str]]:
+    """Every (group, resource[/subresource], verb) that the rendered roles bound to `account` grant."""
+    bound = {
+        (body["roleRef"]["kind"], body["roleRef"]["name"])
+        for body in objects
+        if body["kind"].endswith("Binding") and any(subject["name"] == account for subject in body["subjects"])
+    }
+    rules: list[dict[str, Any]] = [
+        rule for body in objects if (body["kind"], body["metadata"]["name"]) in bound for rule in body["rules"]
+    ]
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }

@@ -1,0 +1,78 @@
+"""The operator's process on a real API server, with pods that a stand-in for the kubelet brings up."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from cluster.api import Api
+from cluster.chart import install_rights, rendered
+from cluster.control_plane import ControlPlane
+from cluster.gateway_api import DEFINITION
+from cluster.kubelet import Kubelet
+from cluster.operator_process import Operator, Stage
+from fakes.ollama_pod import Registry
+from speechlocal.children import free_port
+from speechlocal.cluster import tools
+
+HOME = "speech"
+"""The operator's own namespace."""
+INGRESS_CLASS = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "IngressClass",
+    "metadata": {"name": "traefik"},
+    "spec": {"controller": "traefik.io/ingress-controller"},
+}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at all requests of the session comes after all of them."""
+    items.sort(key=lambda item: item.path.name == "test_rights_used.py")
+
+
+@pytest.fixture(scope="session")
+def stage(controllers: ControlPlane) -> Stage:
+    """The rights and the environment that the chart gives the operator."""
+    helm = tools.find("helm")
+    if helm is None:
+        why = "not on this machine: helm; `make test` builds it"
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
+    objects = rendered(helm, HOME)
+
+    async def prepare() -> Stage:
+        async with Api(controllers.access()) as api:
+            await api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}})
+            for body in (INGRESS_CLASS, DEFINITION):
+                await api.apply(body)
+            identity = await install_rights(api, objects, HOME)
+        return Stage(controllers, identity, HOME, environment(), free_port(), objects)
+
+    def environment() -> dict[str, str]:
+        [deployment] = [body for body in objects if body["kind"] == "Deployment"]
+        [container] = deployment["spec"]["template"]["spec"]["containers"]
+        return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
+
+    return asyncio.run(prepare())
+
+
+@pytest.fixture(scope="module")
+def operator(stage: Stage) -> Iterator[Operator]:
+    """One operator for all tests of a module; it looks after every namespace."""
+    running = Operator(stage)
+    with asyncio.Runner() as loop:
+        loop.run(running.__aenter__())
+        try:
+            yield running
+        finally:
+            loop.run(running.__aexit__())
+
+
+@pytest.fixture
+async def kubelet(stage: Stage, api: Api, namespace: str) -> AsyncIterator[Kubelet]:
+    """Brings up the pods of the test's namespace; Ollama's pods can pull llama3 and qwen3:4b."""
+    async with Kubelet(api, namespace, Registry(["llama3", "qwen3:4b"]), stage.ollama_port) as kubelet:
+        yield kubelet
