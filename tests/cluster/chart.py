@@ -7,12 +7,35 @@ from typing import Any
 import yaml
 
 from cluster.api import Api, Object
-from cluster.control_plane import Identity
+from cluster.control_plane import ControlPlane, Identity
+from cluster.gateway_api import DEFINITION as GATEWAY_API
+from cluster.operator_process import Stage
+from speechlocal.children import free_port
 from speechlocal.paths import REPOSITORY
 
 CHART = REPOSITORY / "charts" / "speechpipeline"
-RELEASE = "speech"
+RELEASE = HOME = "speech"
 WANTED = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+INGRESS_CLASS = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "IngressClass",
+    "metadata": {"name": "traefik"},
+    "spec": {"controller": "traefik.io/ingress-controller"},
+}
+
+
+async def prepared(plane: ControlPlane, helm: Path) -> Stage:
+    """Make ready for operators: what they find in a cluster, and what the chart gives them."""
+    objects = rendered(helm, HOME)
+    [deployment] = [body for body in objects if body["kind"] == "Deployment"]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    environment = {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
+    async with Api(plane.access()) as api:
+        for body in ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}}, INGRESS_CLASS, GATEWAY_API):
+            await api.apply(body)
+        identity = await install_rights(api, objects, HOME)
+    return Stage(plane, identity, HOME, environment, free_port(), objects)
 
 
 def rendered(helm: Path, namespace: str, *options: str) -> list[Object]:

@@ -7,23 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from cluster.api import Api
-from cluster.chart import install_rights, rendered
+from cluster.chart import prepared
 from cluster.control_plane import ControlPlane
-from cluster.gateway_api import DEFINITION
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator, Stage
 from fakes.ollama_pod import Registry
-from speechlocal.children import free_port
 from speechlocal.cluster import tools
-
-HOME = "speech"
-"""The operator's own namespace."""
-INGRESS_CLASS = {
-    "apiVersion": "networking.k8s.io/v1",
-    "kind": "IngressClass",
-    "metadata": {"name": "traefik"},
-    "spec": {"controller": "traefik.io/ingress-controller"},
-}
 
 
 @pytest.hookimpl(trylast=True)
@@ -41,22 +30,7 @@ def stage(controllers: ControlPlane) -> Stage:
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
-    objects = rendered(helm, HOME)
-
-    async def prepare() -> Stage:
-        async with Api(controllers.access()) as api:
-            await api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}})
-            for body in (INGRESS_CLASS, DEFINITION):
-                await api.apply(body)
-            identity = await install_rights(api, objects, HOME)
-        return Stage(controllers, identity, HOME, environment(), free_port(), objects)
-
-    def environment() -> dict[str, str]:
-        [deployment] = [body for body in objects if body["kind"] == "Deployment"]
-        [container] = deployment["spec"]["template"]["spec"]["containers"]
-        return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
-
-    return asyncio.run(prepare())
+    return asyncio.run(prepared(controllers, helm))
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 
 from cluster.api import Api
 from cluster.control_plane import ControlPlane, running
+from cluster.definition import define
 from speechlocal.cluster import tools
 
 NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager")
@@ -32,17 +33,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 @pytest.fixture(scope="session")
 def crd(control_plane: ControlPlane) -> dict[str, Any]:
     """The CustomResourceDefinition, in force."""
-    from speechoperator.crd import manifest  # noqa: PLC0415 - every test session loads this module, few need the CRD
-
-    definition = manifest()
-
-    async def put_in_force() -> None:
-        async with Api(control_plane.access()) as api:
-            await api.apply(definition)
-            await api.until("CustomResourceDefinition", None, definition["metadata"]["name"], _established)
-
-    asyncio.run(put_in_force())
-    return definition
+    return asyncio.run(define(control_plane))
 
 
 @pytest.fixture(scope="session")
@@ -67,8 +58,3 @@ async def namespace(api: Api) -> AsyncIterator[str]:
     yield name
     await api.delete("Namespace", None, name)
     await api.delete_all("Pod", name, gracePeriodSeconds=0)  # no kubelet ends them
-
-
-def _established(definition: dict[str, Any]) -> bool:
-    conditions = definition.get("status", {}).get("conditions") or []
-    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
