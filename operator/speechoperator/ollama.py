@@ -16,7 +16,7 @@ import aiohttp
 from speechoperator.errors import OllamaError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
 _LONGEST_LINE = 2**20
 
@@ -77,7 +77,7 @@ class Ollama:
             raise OllamaError("it does not answer as Ollama does")
         return {str(model["name"]): str(model.get("digest", "")) for model in found.get("models") or ()}
 
-    async def pull(self, address: str, model: str, *, insecure: bool) -> AsyncIterator[Progress]:
+    async def pull(self, address: str, model: str, *, insecure: bool) -> AsyncGenerator[Progress, None]:
         """Pull a model; what is there of it already is not pulled again. Leaving the iteration ends the pull.
 
         Args:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from speechoperator import kinds, logs
 from speechoperator.cluster import APPLY, MANAGER, STRATEGIC, Cluster, Json
 from speechoperator.errors import ApiError, NotLeadingError
+from speechoperator.models_lifecycle import GATE
+from speechoperator.podstate import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from speechoperator.store import Store
 
 _OWN = {"fieldManager": MANAGER, "force": "true"}
-_GATE = "speechpipeline.dev/models-ready"
 _NOT_THERE = "not there"
 
 
@@ -115,11 +116,11 @@ class Writes:
     async def gate(self, namespace: str, action: SetGate, now: datetime) -> None:
         """Set the readiness gate of a pod."""
         condition = {
-            "type": _GATE,
+            "type": GATE,
             "status": str(action.ready),
             "reason": action.reason,
             "message": action.message,
-            "lastTransitionTime": timestamp(now),
+            "lastTransitionTime": written(now),
         }
         meta = {"uid": action.uid} if action.uid else {}
         found = await self._cluster.call(
@@ -159,8 +160,8 @@ class Writes:
             "reason": event.reason,
             "message": event.message,
             "count": 1,
-            "firstTimestamp": timestamp(now),
-            "lastTimestamp": timestamp(now),
+            "firstTimestamp": written(now),
+            "lastTimestamp": written(now),
             "source": {"component": MANAGER},
             "reportingComponent": MANAGER,
             "reportingInstance": self._instance,
@@ -182,8 +183,3 @@ class Writes:
     def _wrote(self, kind: str, verb: str, why: str, name: str, reason: str) -> None:
         self._metrics.writes.labels(kind, verb, why).inc()
         logs.info("wrote", kind=kind, name=name, verb=verb, reason=reason)
-
-
-def timestamp(now: datetime) -> str:
-    """Return a time as the API writes it: "2026-11-23T21:00:00Z"."""
-    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
