@@ -49,7 +49,7 @@ class StartPull:
         address: Its Ollama's base URL: "http://10.0.0.7:11434".
         volume: What is filled: "claim:NAME" or "pod:NAME". Never two pulls at once into one volume.
         model: The name as the spec writes it, under which it is to be listed.
-        source: The name to pull; where it is another one than `model`, it is copied to `model` and taken off afterwards.
+        source: The name to pull; where it is not `model` itself, it is copied to `model` and taken off afterwards.
         insecure: Whether a registry without TLS is allowed.
     """
 

@@ -76,6 +76,7 @@ class Pull:
         error: Ollama's own words (or the connection's) after a failure.
         attempts: Failures in a row, this one counted; 0 while the first attempt runs.
         retry_at: After a failure, when it may start again: `models_lifecycle.retry_at(attempts, now)`.
+        pod: The pod that pulls, or last tried.
     """
 
     model: str
@@ -87,6 +88,7 @@ class Pull:
     error: str = ""
     attempts: int = 0
     retry_at: datetime | None = None
+    pod: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,130 @@
+"""The decision: objects, models, conditions and when to look again, from one snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speechoperator import resources
+from speechoperator.actions import Plan
+from speechoperator.conditions import by_type, compose, exposure, models, overall, writes
+from speechoperator.happenings import events
+from speechoperator.models_lifecycle import models as models_of
+from speechoperator.observed import Ref
+from speechoperator.plan import changes, handover, view
+from speechoperator.resources.names import named
+from speechoperator.status import address, status
+from speechoperator.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from speechoperator.conditions.parts import PartState
+    from speechoperator.models import SpeechPipeline
+    from speechoperator.observed import Observed, WriteFailure
+    from speechoperator.settings import Settings
+
+_ACCEPTED = Verdict(holds=True, reason="Valid", message="the spec is valid")
+_UNHEALTHY_AGAIN = 5.0
+_HEALTHY_AGAIN = 30.0
+"""Seconds until a service that runs elsewhere is asked again whether it answers: nobody else tells of it."""
+
+
+def plan(pipeline: SpeechPipeline, observed: Observed, now: datetime, settings: Settings) -> Plan:
+    """Decide what to do about one pipeline.
+
+    Args:
+        pipeline: What is wanted.
+        observed: What is there.
+        now: The time, in UTC.
+        settings: The operator's settings.
+    """
+    wanted = resources.build(pipeline, settings)
+    before = handover.known(pipeline.name, wanted, observed.objects)
+    lifecycle = models_of(pipeline.spec, observed, now, settings.ollama_port, handover.offers(before))
+    if lifecycle.offered is not None:
+        wanted = resources.build(pipeline, settings, lifecycle.offered)
+    apply = changes.applies(wanted, observed.objects)
+    delete = changes.deletes(wanted, observed.objects, pipeline.metadata.uid)
+
+    writing = frozenset(changes.ref(one.object) for one in apply)
+    gated = frozenset(Ref("Pod", gate.pod) for gate in lifecycle.gates)
+    failures = view.mattering(observed.failures, writing | gated | {one.ref for one in delete})
+    changing = writing if _unsettled(pipeline, observed) else frozenset()
+    parts = view.part_states(pipeline, observed, wanted, changing, failures, now)
+
+    there = models.verdict(lifecycle, managed=pipeline.spec.ollama.managed, suspended=pipeline.spec.suspend)
+    held = ""
+    bridge = Ref("Deployment", named(pipeline.name, "bridge"))
+    if not pipeline.spec.suspend and bridge in observed.objects:
+        moving = handover.moves(before, pipeline.name, wanted)
+        late = [part.part for part in parts if part.part in moving and not _takes_over(part, there)]
+        if late:
+            held = f"the bridge keeps the address of {' and '.join(late)} that it has until the new one serves"
+            apply = handover.without_bridge(apply, pipeline.name)
+        if late or bridge in writing or parts[-1].rollout:
+            delete = handover.without_called(delete, observed.objects)
+
+    exposed, exposed_again = _exposed(pipeline, observed, failures, now)
+    found = overall.Findings(
+        parts=parts,
+        models=there,
+        exposed=exposed,
+        refused=[problem for failure in failures if (problem := writes.problem(failure))],
+        trouble=writes.trouble(failures),
+        held=held,
+        suspended=pipeline.spec.suspend,
+        url=address(pipeline),
+    )
+    verdicts = {
+        "Accepted": _ACCEPTED,
+        "Ready": overall.ready(found),
+        **{f"{part.part.capitalize()}Available": part.available for part in parts},
+        "ModelsReady": there,
+        **({"Exposed": exposed} if exposed else {}),
+        "Progressing": overall.progressing(found),
+    }
+    conditions = compose(verdicts, observed.status, pipeline.metadata.generation, now)
+    said = status(pipeline, parts, lifecycle.states, conditions)
+    return Plan(
+        apply=apply,
+        delete=delete,
+        stops=lifecycle.stops,
+        pulls=lifecycle.pulls,
+        gates=lifecycle.gates,
+        status=said,
+        events=events(observed.status, said),
+        look_again=_soonest(parts, lifecycle.look_again, exposed_again),
+    )
+
+
+def _unsettled(pipeline: SpeechPipeline, observed: Observed) -> bool:
+    """Tell whether what is yet to be written makes the pipeline unready.
+
+    It does where the spec is new: nobody may take for Ready what is of the spec before. The repair of what somebody
+    changed in a pipeline that is ready does not.
+    """
+    new = observed.status.get("observedGeneration") != pipeline.metadata.generation
+    return new or by_type(observed.status).get("Ready", {}).get("status") != "True"
+
+
+def _takes_over(part: PartState, models: Verdict) -> bool:
+    return bool(part.available.holds) and (part.part != "ollama" or bool(models.holds))
+
+
+def _exposed(
+    pipeline: SpeechPipeline, observed: Observed, failures: Sequence[WriteFailure], now: datetime
+) -> tuple[Verdict | None, float | None]:
+    bridge, name, refused = pipeline.spec.bridge, named(pipeline.name, "bridge"), view.exposing(failures)
+    if bridge.ingress:
+        live = observed.objects.get(Ref("Ingress", name))
+        return exposure.ingress(live, observed.ingress_class_missing, refused, address(pipeline)), None
+    if bridge.gateway:
+        return exposure.route(observed.objects.get(Ref("HTTPRoute", name)), refused, address(pipeline), now)
+    return None, None
+
+
+def _soonest(parts: Sequence[PartState], *waits: float | None) -> float | None:
+    times = [wait for wait in (*waits, *(part.look_again for part in parts)) if wait is not None]
+    times += [_HEALTHY_AGAIN if part.available.holds else _UNHEALTHY_AGAIN for part in parts if part.desired is None]
+    return min(times, default=None)
