@@ -1,6 +1,7 @@
-"""Kubernetes quantities (`500m`, `10Gi`, `1e3`): their value, and the form in which the API server returns them.
+"""Kubernetes quantities (`500m`, `10Gi`, `1e3`): their value, and the form that comes back from the API as it went in.
 
-The rules are those of `k8s.io/apimachinery/pkg/api/resource`, whose doc comment is the specification.
+The rules are those of `k8s.io/apimachinery/pkg/api/resource`, whose doc comment is the specification, with the rounding
+of `k8s.io/kubernetes/pkg/apis/core/v1/defaults.go`: pods and claims have no finer quantities than thousandths.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "
 _DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _LARGEST = Decimal(2**63 - 1)
-_SMALLEST = Decimal("1e-9")
-_DIGITS = 64  # more than 2**63 with nine decimals needs
+_SMALLEST = Decimal("0.001")
+_DIGITS = 64  # more than 2**63 with three decimals needs
 
 
 def value(quantity: str | int) -> Decimal:
     """Return what a quantity stands for, in its base unit (bytes, cores).
 
-    Like the API server's it has at most nine decimals, rounded away from zero, and ends at 2**63 - 1.
+    Like the API server's it has at most three decimals, rounded away from zero, and ends at 2**63 - 1.
 
     Raises:
         ValueError: it is no quantity.
@@ -33,14 +34,14 @@ def value(quantity: str | int) -> Decimal:
     with localcontext() as context:
         context.prec = _DIGITS
         if suffix in _BINARY:
-            exact = number * 1024 ** _BINARY.index(suffix)
+            exact = number * (1 << 10 * _BINARY.index(suffix))
         else:
             exact = number.scaleb(_DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:]))
         return max(min(exact, _LARGEST), -_LARGEST).quantize(_SMALLEST, rounding=ROUND_UP)
 
 
 def canonical(quantity: str | int) -> str:
-    """Return a quantity in the form in which the API server gives it back: `1000m` is `1`, `1.5Gi` is `1536Mi`.
+    """Return a quantity in its canonical form, which the API server keeps: `1000m` is `1`, `1.5Gi` is `1536Mi`.
 
     The mantissa is whole, the suffix as large as that allows, and of the family that was given.
 
@@ -53,7 +54,7 @@ def canonical(quantity: str | int) -> str:
         return "0"
     if suffix.endswith("i") and exact == exact.to_integral_value() and abs(exact) >= 1024:  # noqa: PLR2004 - one Ki
         return _binary(int(exact))
-    return _decimal(int(exact.scaleb(9)), by_suffix=not suffix or suffix[:1] not in "eE" or suffix == "E")
+    return _decimal(int(exact.scaleb(3)), by_suffix=not suffix or suffix[:1] not in "eE" or suffix == "E")
 
 
 def same(one: str | int, other: str | int) -> bool:
@@ -68,13 +69,13 @@ def _binary(whole: int) -> str:
     return f"{whole}{_BINARY[power]}"
 
 
-def _decimal(billionths: int, *, by_suffix: bool) -> str:
-    exponent = -9
-    while billionths % 1000 == 0:
-        billionths, exponent = billionths // 1000, exponent + 3
+def _decimal(thousandths: int, *, by_suffix: bool) -> str:
+    whole, exponent = thousandths, -3
+    while whole % 1000 == 0:
+        whole, exponent = whole // 1000, exponent + 3
     if by_suffix:
-        return f"{billionths}{_DECIMAL_SUFFIX[exponent]}"
-    return f"{billionths}e{exponent}" if exponent else str(billionths)
+        return f"{whole}{_DECIMAL_SUFFIX[exponent]}"
+    return f"{whole}e{exponent}" if exponent else str(whole)
 
 
 def _split(text: str) -> tuple[Decimal, str]:
