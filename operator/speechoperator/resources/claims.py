@@ -44,16 +44,18 @@ def volume(pipeline: SpeechPipeline, component: Component, cache: Cache) -> dict
 
 
 def fitted(desired: Object, live: Object) -> Object:
-    """Return what can be asked of a claim that is there: its class and modes cannot change, its size only grow.
+    """Return what can be asked of a claim that is there; anything else would be refused at every try.
 
-    A claim that was retained may be found again by a pipeline that says something else; one that a person made larger
-    stays large. Asking for anything else would be refused at every try.
+    Its class and modes cannot change, its size can only grow, and only once it is bound. A claim that was retained may
+    be found again by a pipeline that says something else; one that a person made larger stays large.
+
+    Args:
+        desired: The claim as wanted. Stamp it before: its hash tells what was wanted, not what was there.
+        live: The claim as it is.
     """
     spec, there = desired["spec"], live["spec"]
-    storage = max(
-        spec["resources"]["requests"]["storage"],
-        there.get("resources", {}).get("requests", {}).get("storage", "0"),
-        key=quantities.value,
-    )
-    kept = {key: there[key] for key in ("accessModes", "storageClassName") if key in spec and key in there}
+    kept = {key: there[key] for key in ("accessModes", "storageClassName") if key in there}
+    sizes = [one["resources"]["requests"]["storage"] for one in (there, spec)]
+    bound = live.get("status", {}).get("phase") == "Bound"
+    storage = max(sizes, key=quantities.value) if bound else sizes[0]
     return {**desired, "spec": {**spec, **kept, "resources": {"requests": {"storage": storage}}}}
