@@ -40,7 +40,16 @@ MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
 From the OpenAPI of the API server (`x-kubernetes-list-map-keys`), for the lists that we write.
 """
 
-ATOMIC_MAPS = frozenset({"spec.nodeSelector", "spec.selector", "selector.matchLabels", "labelSelector.matchLabels"})
+ATOMIC_MAPS = frozenset(
+    {
+        "spec.nodeSelector",
+        "spec.selector",
+        "labelSelector.matchLabels",
+        "namespaceSelector.matchLabels",
+        "podSelector.matchLabels",
+        "selector.matchLabels",
+    }
+)
 """Maps that belong to one writer as a whole (`x-kubernetes-map-type: atomic`): what somebody added is a difference."""
 
 _QUANTITIES = frozenset({"requests", "limits"})
