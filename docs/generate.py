@@ -15,7 +15,8 @@ from speechbridge.openapi.document import document
 from speechbridge.openapi.problems import WHEN
 from speechbridge.settings import GIB, KIB, MIB, Settings
 from speechbridge.upstreams.failures import FailureKind
-from speechlocal import chart
+from speechlocal import chart, custom_resource
+from speechoperator import crd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+CRD = chart.SCHEMA.parent / "crds" / "speechpipelines.yaml"
 _NOTICE = "<!-- Written by docs/generate.py from the code; run `make docs` after a change there. -->\n"
 _LABELS = {
     "route": "the pattern of the path, such as `/process`; `unmatched` for others",
@@ -45,8 +47,9 @@ _BOUNDS = {"Ge": ("ge", "at least"), "Gt": ("gt", "more than"), "Le": ("le", "at
 def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
     texts = {"http-api": http_api(), "metrics": metrics(), "settings": settings(), "errors": errors()}
-    texts |= {"chart-values": chart_values()}
-    return {REFERENCE / f"{name}.md": text for name, text in texts.items()} | {chart.SCHEMA: chart.values_schema()}
+    texts |= {"chart-values": chart_values(), "speechpipeline": speechpipeline()}
+    files = {chart.SCHEMA: chart.values_schema(), CRD: crd.render()}
+    return {REFERENCE / f"{name}.md": text for name, text in texts.items()} | files
 
 
 def errors() -> str:
@@ -109,6 +112,24 @@ def chart_values() -> str:
         "means empty. What to do with them: [Install it on Kubernetes](../how-to/install-on-kubernetes.md).",
         table(("Value", "Type", "Default", "What it is"), rows),
     )
+
+
+def speechpipeline() -> str:
+    """Return the page of the custom resource."""
+    said = (
+        "`speechpipeline.dev/v1alpha1`, kind `SpeechPipeline`, short name `sp`, in a namespace. In a cluster:\n"
+        "`kubectl explain sp.spec --recursive`. Examples: [`examples/`](../../examples/README.md). The API server\n"
+        "refuses fields that are not listed here, and what breaks a rule.\n"
+    )
+    parts = [said]
+    for section in custom_resource.sections():
+        rows = [
+            (f"`{name}`", kind, f"{'**Required.** ' * needed}{said}") for name, kind, needed, said in section.fields
+        ]
+        parts += [f"## {section.title}\n", f"{section.said}\n" * bool(section.said)]
+        parts += [table(("Field", "Type", "What it is"), rows)]
+        parts += ["".join(f"- Rule: {rule}.\n" for rule in section.rules)] if section.rules else []
+    return _page("SpeechPipeline", *filter(None, parts))
 
 
 def http_api() -> str:
