@@ -4,7 +4,7 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format bench docs clean
+.PHONY: help demo images test test-fast lint format bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ demo:  ## a recorded voice in, transcript and answer out  [AUDIO=file PROMPT=tex
 	@$(PYTHON) local/bootstrap.py demo
 	@$(BIN)/python -m speechlocal demo $(if $(AUDIO),--audio "$(AUDIO)") $(if $(PROMPT),--prompt "$(PROMPT)") \
 	  $(if $(MODEL),--model "$(MODEL)") $(if $(KEEP),--keep) $(if $(PORT),--port "$(PORT)")
+
+images: .dev  ## build the container images  [ONLY="bridge whisper" LOAD=cluster]
+	@$(BIN)/python -m speechlocal images $(if $(ONLY),--only $(ONLY)) $(if $(LOAD),--load "$(LOAD)")
 
 test: .dev  ## all tests, every tier
 	@$(BIN)/python -m speechlocal prepare

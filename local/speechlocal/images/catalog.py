@@ -1,0 +1,73 @@
+"""Which images there are, what each is built from, and in which order."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from speechlocal import ollama, paths
+from speechlocal.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+REGISTRY_FOLDER = "speechpipeline"
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of ours.
+
+    `dockerfile` is relative to the repository's root. `on` names the image it is built on; empty: the Debian base.
+    `seconds` is how long the first build takes on two cores, only for showing.
+    """
+
+    name: str
+    dockerfile: str
+    seconds: int
+    on: str = ""
+    version: str = ""
+
+    @property
+    def tag(self) -> str:
+        """The image's name with its version: this project's, or that of the program inside."""
+        return f"{REGISTRY_FOLDER}/{self.name}:{self.version or project_version()}"
+
+
+IMAGES = {
+    image.name: image
+    for image in (
+        Image("bridge", "bridge/Dockerfile", seconds=60),
+        Image("whisper", "whisper/Dockerfile", seconds=60),
+        Image("operator", "operator/Dockerfile", seconds=40),
+        Image("ollama", "local/images/ollama.Dockerfile", seconds=25, version=ollama.VERSION),
+        Image("whisper-tiny.en", "local/images/whisper-tiny.en.Dockerfile", seconds=5, on="whisper"),
+    )
+}
+
+
+def chosen(names: Iterable[str]) -> list[Image]:
+    """Return the images of these names, all when there are none, in the order in which they can be built.
+
+    An image that another one is built on comes along, before it. Raises UsageError for a name that is none.
+    """
+    wanted = set(names) or set(IMAGES)
+    if unknown := sorted(wanted - set(IMAGES)):
+        raise UsageError(f"there is no image {', '.join(unknown)}", f"the images are {', '.join(IMAGES)}")
+    wanted |= {IMAGES[name].on for name in wanted if IMAGES[name].on}
+    return [image for image in IMAGES.values() if image.name in wanted]
+
+
+def tag(name: str) -> str:
+    """Return the tag of the image `name`, such as speechpipeline/bridge:0.1.0."""
+    return IMAGES[name].tag
+
+
+@functools.cache
+def project_version(root: Path = paths.REPOSITORY) -> str:
+    """Return this project's version, from pyproject.toml: a package that is installed may be of another state."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])

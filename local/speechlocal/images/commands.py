@@ -1,0 +1,96 @@
+"""`python -m speechlocal images`: build, load, and say what is there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.text import Text
+
+from speechlocal.containers import docker
+from speechlocal.errors import MissingError
+from speechlocal.images import building, catalog, nodes
+
+if TYPE_CHECKING:
+    import argparse
+
+    from speechlocal.images.building import Built
+
+PLAIN_PROGRESS_EVERY_S = 30.0
+WIDEST_TAG = max(len(image.tag) for image in catalog.IMAGES.values())
+MEGABYTE = 1_000_000  # as `docker images` counts
+LONG_S = 10.0
+NARROWEST = 20
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    names = ", ".join(catalog.IMAGES)
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"build these, not all: {names}")
+    parser.add_argument("--load", default="", metavar="CLUSTER", help="load them into this kind cluster as well")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build, load where asked to, and say what to do next."""
+    console = Console(highlight=False, file=sys.stdout)
+    if not docker.answers():
+        raise MissingError("no Docker engine answers", "start Docker, or see https://docs.docker.com/engine/install/")
+    announce(console, arguments.only)
+    started = time.monotonic()
+    with Progress(console) as progress:
+        done = building.build(arguments.only, progress.say, progress.built)
+        if arguments.load:
+            began = time.monotonic()
+            copied = nodes.load(arguments.load, [built.tag for built in done], progress.say)
+            seconds = time.monotonic() - began
+            progress.line(f"{len(copied)} of {len(done)} copied to cluster {arguments.load} in {seconds:.0f} s")
+    console.print(f"images: ready after {time.monotonic() - started:.0f} s", soft_wrap=True)
+    if not arguments.load:
+        console.print("images: next: `make cluster`, or docs/how-to/run-with-docker-compose.md", soft_wrap=True)
+    return 0
+
+
+def announce(console: Console, names: list[str]) -> None:
+    """Say before anything is built what is not there yet, and about how long the first build takes."""
+    new = [image for image in catalog.chosen(names) if not docker.has_image(image.tag)]
+    if new:
+        seconds = sum(image.seconds for image in new)
+        listed = ", ".join(image.name for image in new)
+        console.print(f"images: to build for the first time: {listed}; about {seconds} s on two cores", soft_wrap=True)
+
+
+class Progress:
+    """What a build says: on a terminal its newest line beside a spinner, elsewhere a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = console.status("") if console.is_terminal else None
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def say(self, text: str) -> None:
+        """Show what is being done."""
+        if self._status:
+            self._status.update(Text(text[: max(NARROWEST, self._console.width - 4)]))
+        elif time.monotonic() - self._last_line > PLAIN_PROGRESS_EVERY_S:
+            self.line(text)
+
+    def built(self, built: Built) -> None:
+        """Say that an image is there, how large it is, and whether it is a new one."""
+        how = f"built in {built.seconds:.0f} s" if built.changed or built.seconds > LONG_S else "unchanged"
+        self.line(f"{built.tag:{WIDEST_TAG}}  {built.size / MEGABYTE:4.0f} MB  {how}")
+
+    def line(self, text: str) -> None:
+        """Print a line that stays."""
+        self._last_line = time.monotonic()
+        self._console.print(f"images: {text}", soft_wrap=True, markup=False)
