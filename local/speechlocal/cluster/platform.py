@@ -23,6 +23,7 @@ from speechlocal.process import process, read_recording
 from speechlocal.show import INDENT, heading
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from rich.console import Console
@@ -66,15 +67,16 @@ class Access:
         return f"http://127.0.0.1:{self.port}"
 
 
-async def deploy(console: Console, access: Access) -> dict[str, Any]:
+async def deploy(console: Console, access: Access, changed: Collection[str] = ()) -> dict[str, Any]:
     """Install the chart, apply the example, wait until it is ready, and return the answer to the demo's recording.
 
-    The images must be in the cluster already.
+    The images must be in the cluster already; `changed` are those (tags) that were not when the pods last started.
 
     Raises:
         LocalError: a step failed, or the pipeline was not ready in time; with what its conditions say.
     """
     started = time.monotonic()
+    await asyncio.to_thread(restart, access, changed)
     await asyncio.to_thread(install, access)
     console.print(f"{INDENT}chart     {RELEASE} in namespace {NAMESPACE}: installed", soft_wrap=True)
     pipeline = await asyncio.to_thread(apply_example, access)
@@ -86,6 +88,17 @@ async def deploy(console: Console, access: Access) -> dict[str, Any]:
     table = await asyncio.to_thread(run, [*access.kubectl, "-n", PIPELINES, "get", "speechpipelines"])
     console.print(*(INDENT + line for line in table.splitlines()), sep="\n", soft_wrap=True, markup=False)
     return await ask(console, access, host, pipeline["spec"]["ollama"]["models"][0]["name"])
+
+
+def restart(access: Access, images: Collection[str]) -> None:
+    """Let pods of these images start anew: the tag of an image that was built again is still the same."""
+    listed = (
+        run([*access.kubectl, "get", "deployments", "--all-namespaces", "-o", "json"]) if images else '{"items": []}'
+    )
+    for deployment in json.loads(listed)["items"]:
+        meta, pod = deployment["metadata"], deployment["spec"]["template"]["spec"]
+        if any(container["image"] in images for container in pod["containers"]):
+            run([*access.kubectl, "-n", meta["namespace"], "rollout", "restart", f"deployment/{meta['name']}"])
 
 
 def install(access: Access) -> None:
