@@ -113,4 +113,6 @@ def _path(digest: str) -> str:
 
 
 def _compact(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, separators=(",", ":")).encode()
+    """Return JSON as Go's encoder writes it: the digests are then those that Ollama itself arrives at."""
+    text = json.dumps(content, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").encode() + b"\n"

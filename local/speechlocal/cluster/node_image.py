@@ -86,8 +86,9 @@ def assemble(root: Path) -> None:
     config.write_text(adapted(config.read_text()))
     put(RECIPE / "pod-network.conflist", root / "etc/cni/net.d/10-ptp.conflist")
     put(RECIPE / "default-cni.yaml", root / "kind/manifests/default-cni.yaml")
-    put(RECIPE / "runc", root / "usr/local/sbin/runc", 0o755)
-    put(RECIPE / "import-images", root / "usr/local/sbin/import-images", 0o755)
+    put(RECIPE / "guard-network.service", root / "etc/systemd/system/guard-network.service")
+    for name in ("guard-network", "import-images", "runc"):
+        put(RECIPE / name, root / "usr/local/sbin" / name, 0o755)
     for name in IN_THE_NODE:
         put(tools.ensure(name), root / "usr/bin" / name, 0o755)
     source = (kind / "pkg/build/nodeimage/const_storage.go").read_text()

@@ -1,4 +1,4 @@
-"""What a cluster gets beyond Kubernetes: ingress, measurements, a registry of models, and two GPUs that do not exist."""
+"""What a cluster gets beyond Kubernetes: ingress, measurements, a registry of models, and two pretended GPUs."""
 
 from __future__ import annotations
 
