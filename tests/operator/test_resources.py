@@ -247,7 +247,8 @@ def test_a_request_is_held_while_a_pod_restarts_but_never_past_its_deadline(time
 
 
 def claim_with(size: str, phase: str = "Pending", **spec: Any) -> Raw:
-    return {"spec": {**spec, "resources": {"requests": {"storage": size}}}, "status": {"phase": phase}}
+    asked = {**spec, "resources": {"requests": {"storage": size}}}
+    return {"kind": "PersistentVolumeClaim", "spec": asked, "status": {"phase": phase}}
 
 
 @pytest.mark.parametrize(
@@ -273,3 +274,16 @@ def test_a_claim_that_was_found_again_keeps_its_class_and_modes(wanted: Raw) -> 
     )
 
     assert claim == claim_with("1Gi", **live)
+
+
+@pytest.mark.parametrize(("there", "asked"), [({"replicas": 4}, {"replicas": 4}), ({"replicas": 0}, {}), ({}, {})])
+def test_an_autoscaled_deployment_keeps_its_replicas(there: Raw, asked: Raw) -> None:
+    deployment = {"kind": "Deployment", "spec": {}}
+
+    assert fitted(deployment, {"kind": "Deployment", "spec": there})["spec"] == asked
+
+
+def test_any_other_object_is_asked_for_as_it_is_wanted() -> None:
+    for one in goldens.built("full"):
+        if one["kind"] != "PersistentVolumeClaim":
+            assert fitted(one, {"spec": {"replicas": 9}}) == one

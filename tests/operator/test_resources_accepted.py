@@ -168,6 +168,25 @@ async def test_an_edit_is_noticed_and_repaired(
     assert differs(one, repaired) is None
 
 
+@pytest.mark.parametrize(("before", "replicas"), [("full", 3), ("suspended", 1)])
+async def test_a_bridge_that_gets_an_autoscaler_keeps_its_replicas(
+    cluster: Api, restricted: str, before: str, replicas: int
+) -> None:
+    bridge = ("Deployment", restricted, "support-calls-bridge")
+    live = await applied(cluster, await wanted(cluster, restricted, before))
+    objects = await wanted(cluster, restricted, "autoscaled")
+
+    await applied(cluster, [_fitted(one, live) for one in objects])
+    assert (await cluster.get(*bridge))["spec"]["replicas"] == replicas
+
+    await cluster.patch(*bridge, {"spec": {"replicas": 5}}, sub="scale", fieldManager="autoscaler")
+    live = await read(cluster, objects)
+    fitted = [_fitted(one, live) for one in objects]
+    assert differences(fitted, live) == []
+    await applied(cluster, fitted)
+    assert (await cluster.get(*bridge))["spec"]["replicas"] == 5
+
+
 async def test_what_others_add_stays_and_is_no_difference(cluster: Api, restricted: str) -> None:
     objects = await wanted(cluster, restricted, "full")
     await applied(cluster, objects)
@@ -195,13 +214,10 @@ def _address(one: Any) -> Object:
 
 
 def _fitted(one: Any, live: list[Object]) -> Any:
-    """As the plan does it: a claim that is there already is asked only for what it can become."""
-    for there in live:
-        if (there["kind"], there["metadata"]["name"]) == (one["kind"], one["metadata"]["name"]) and one[
-            "kind"
-        ] == "PersistentVolumeClaim":
-            return resources.fitted(one, there)
-    return one
+    """As the plan does it with what is there already."""
+    there = {(other["kind"], other["metadata"]["name"]): other for other in live}
+    found = there.get((one["kind"], one["metadata"]["name"]))
+    return resources.fitted(one, found) if found else one
 
 
 def _versions(objects: list[Object]) -> dict[str, str]:

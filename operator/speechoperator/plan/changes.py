@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from speechoperator.observed import Object
 
 _BUILT = frozenset(kind.name for kind in kinds.BUILT)
-_CLAIM = "PersistentVolumeClaim"
 
 
 def ref(thing: Object) -> Ref:
@@ -30,7 +29,7 @@ def applies(wanted: Iterable[Object], live: Mapping[Ref, Object]) -> tuple[Apply
         if there is None:
             found.append(Apply(drift.stamped(thing), "not there"))
         elif not podstate.terminating(there):  # one that is on its way out is made anew once it is gone
-            fitted = drift.stamped(resources.fitted(thing, there) if thing["kind"] == _CLAIM else thing)
+            fitted = resources.fitted(drift.stamped(thing), there)
             if reason := drift.differs(fitted, there):
                 found.append(Apply(fitted, reason))
     return tuple(found)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from speechoperator.resources.accounts import account
 from speechoperator.resources.autoscaling import autoscaler
 from speechoperator.resources.bridge import bridge
-from speechoperator.resources.claims import claim, fitted
+from speechoperator.resources.claims import claim
 from speechoperator.resources.config import config
 from speechoperator.resources.disruption import budget
 from speechoperator.resources.exposure import ingress, route
+from speechoperator.resources.fitting import fitted
 from speechoperator.resources.network import bridge_policy, serving_policy
 from speechoperator.resources.ollama import ollama
 from speechoperator.resources.services import headless_service, service
