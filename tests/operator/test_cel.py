@@ -1,5 +1,6 @@
 """The definition in a real API server: it refuses and takes what the models do, and says it in the same words."""
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cluster.api import Api, ApiError, Object
-from cluster.pipelines import RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
+from cluster.api import PLURALS, Api, ApiError, Object
+from cluster.pipelines import ELSEWHERE, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
+from speechoperator.crd import manifest
 from speechoperator.models import SpeechPipeline, explain
 
 pytestmark = pytest.mark.cluster
@@ -229,3 +231,51 @@ async def test_the_cache_counts_also_where_it_is_left_out(pipelines: Pipelines) 
 
     with pytest.raises(ApiError, match=SHRINKS):
         await pipelines.change(pipeline())
+
+
+async def test_what_an_older_definition_let_through_can_be_told_in_the_status(
+    api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server then checks the whole object again, but no longer what has not changed."""
+    monkeypatch.setitem(PLURALS, "OldPipeline", ("old.speechpipeline.dev/v1alpha1", "oldpipelines"))
+    newer = as_another_kind(manifest())
+    old = as_another_kind(without_rules(manifest()))
+    wrong = pipeline(of_whisper(url="http://asr", gpu={}, cache={"size": "10XB"}), of_ollama(models=[]))
+    wrong |= {"apiVersion": "old.speechpipeline.dev/v1alpha1", "kind": "OldPipeline"}
+    name = old["metadata"]["name"]
+    await api.apply(old)
+    await api.until("CustomResourceDefinition", None, name, established)
+    await api.create(wrong, namespace)
+
+    await api.apply(newer)
+    with pytest.raises(ApiError, match=ELSEWHERE):
+        await until_in_force(api, wrong, namespace)
+    await api.patch("OldPipeline", namespace, "calls", {"status": {"modelsSummary": "0/0"}}, sub="status")
+
+    await api.delete("CustomResourceDefinition", None, name)
+
+
+async def until_in_force(api: Api, wrong: Object, namespace: str) -> None:
+    """Ask until the new definition judges; the server takes a moment to use it."""
+    async with asyncio.timeout(30):
+        while True:
+            await api.create(wrong | {"metadata": {"name": "another"}}, namespace, dryRun="All")
+
+
+def as_another_kind(definition: Object) -> Object:
+    """The same under another name, so that the definition of the other tests stays."""
+    spec = definition["spec"]
+    names = {"kind": "OldPipeline", "listKind": "OldPipelineList", "plural": "oldpipelines", "singular": "oldpipeline"}
+    spec |= {"group": "old.speechpipeline.dev", "names": names}
+    return definition | {"metadata": {"name": "oldpipelines.old.speechpipeline.dev"}}
+
+
+def without_rules(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: without_rules(value) for key, value in schema.items() if key != "x-kubernetes-validations"}
+    return [without_rules(value) for value in schema] if isinstance(schema, list) else schema
+
+
+def established(definition: Object) -> bool:
+    conditions = definition.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
