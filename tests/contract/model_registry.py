@@ -1,0 +1,85 @@
+"""A registry that the real Ollama pulls from: one model of random bytes, whose large layer can be held up halfway.
+
+Ollama wants a blob's GET redirected to another host's name, hence `localhost` beside 127.0.0.1.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+from typing import Self
+
+from aiohttp import web
+
+from speechlocal.children import free_port
+
+WEIGHTS = 4 << 20
+CHUNK = 64 << 10
+NAME = "library/tiny"
+DOCKER = "application/vnd.docker"
+
+
+class ModelRegistry:
+    """`async with ModelRegistry() as registry`, then pull `registry.model` with `insecure`."""
+
+    def __init__(self) -> None:
+        self.flows = asyncio.Event()
+        """While clear, no byte after the first half of the weights is sent."""
+        self.flows.set()
+        self.half_sent = asyncio.Event()
+        about = {"model_format": "gguf", "model_family": "llama", "model_families": ["llama"], "model_type": "1M"}
+        self._blobs: dict[str, bytes] = {}
+        config = self._layer(f"{DOCKER}.container.image.v1+json", json.dumps({**about, "file_type": "F16"}).encode())
+        weights = self._layer("application/vnd.ollama.image.model", random.Random(0).randbytes(WEIGHTS))
+        self._manifest = {
+            "schemaVersion": 2,
+            "mediaType": f"{DOCKER}.distribution.manifest.v2+json",
+            "config": config,
+            "layers": [weights],
+        }
+
+    @property
+    def model(self) -> str:
+        return f"127.0.0.1:{self._port}/{NAME}"
+
+    async def __aenter__(self) -> Self:
+        self._port = free_port()
+        app = web.Application()
+        app.router.add_get(f"/v2/{NAME}/manifests/latest", self._get_manifest)
+        app.router.add_route("*", f"/v2/{NAME}/blobs/{{digest}}", self._get_blob)
+        app.router.add_get("/elsewhere/{digest}", self._get_bytes)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    def _layer(self, media_type: str, content: bytes) -> dict[str, object]:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        self._blobs[digest] = content
+        return {"mediaType": media_type, "digest": digest, "size": len(content)}
+
+    async def _get_manifest(self, _: web.Request) -> web.Response:
+        return web.json_response(self._manifest)
+
+    async def _get_blob(self, request: web.Request) -> web.Response:
+        digest = request.match_info["digest"]
+        if request.method == "HEAD":
+            return web.Response(headers={"Content-Length": str(len(self._blobs[digest]))})
+        raise web.HTTPTemporaryRedirect(f"http://localhost:{self._port}/elsewhere/{digest}")
+
+    async def _get_bytes(self, request: web.Request) -> web.StreamResponse:
+        content = self._blobs[request.match_info["digest"]]
+        wanted = request.http_range
+        start, stop = wanted.start or 0, wanted.stop or len(content)
+        response = web.StreamResponse(status=206)
+        response.content_length = stop - start
+        await response.prepare(request)
+        for offset in range(start, stop, CHUNK):
+            if offset >= WEIGHTS // 2:
+                self.half_sent.set()
+                await self.flows.wait()
+            await response.write(content[offset : min(offset + CHUNK, stop)])
+        return response
