@@ -1,7 +1,8 @@
 """The benchmarks: what is claimed about speed and memory, measured side by side with two bridges written in Go.
 
-    python benchmarks/run.py                          everything, about five minutes on two cores
+    python benchmarks/run.py                          everything, about ten minutes on two cores
     python benchmarks/run.py --only parts --rounds 3  CPU and latency of the bridge, half a minute
+    python benchmarks/run.py --only operator          a hundred pipelines in a simulated cluster, once
 
 Every figure is the median over rounds in which the programs take turns, so that what else the machine does hits all.
 """
@@ -19,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import memory, parts, real, recognition, subjects, tokens
+from bench import memory, parts, pipelines, real, recognition, subjects, tokens
 from bench.client import ReplyError
 from bench.processes import StartError, on_cores
 from bench.programs import GoMissingError, build_go_programs
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
 
     from bench.subjects import Stage
 
-SECTIONS = {"parts": ("parts",), "memory": ("memory",), "tokens": ("tokens",), "real": ("answers", "recognition")}
+SECTIONS = {
+    "parts": ("parts",),
+    "memory": ("memory",),
+    "tokens": ("tokens",),
+    "real": ("answers", "recognition"),
+    "operator": ("operator",),
+}
 ROUNDS = 7
 
 
@@ -107,6 +114,8 @@ class Bench:
             return real.measure(self._stage.unpinned(), self._go_if_there(), self._rounds, self._say)
         if name == "recognition":
             return recognition.measure(self._stage.unpinned(), self._rounds, self._say)
+        if name == "operator":
+            return pipelines.measure(self._stage.folder, self._say)
         go = build_go_programs(self._say)
         with ExitStack() as running:
             running.enter_context(on_cores(set(self._stage.others)))

@@ -83,8 +83,8 @@ class Process:
         return f"http://{HOST}:{self.port}"
 
     def cpu_seconds(self) -> float:
-        """CPU time, user and system, of all threads of the process and of its children, to the nanosecond."""
-        return sum(time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED) for pid in family(self._child.pid))
+        """CPU time of the process and of its children."""
+        return cpu_seconds(self._child.pid)
 
     def peak_memory(self) -> int:
         """Bytes: the most the process and its children ever had resident, each at its own peak."""
@@ -148,6 +148,11 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time, user and system, of all threads of a process and of its descendants, to the nanosecond."""
+    return sum(time.clock_gettime((~one << 3) | CPUCLOCK_SCHED) for one in family(pid))
 
 
 def family(pid: int) -> list[int]:

@@ -1,0 +1,270 @@
+"""The operator with a hundred pipelines: how soon they run, what they cost, how soon what breaks is mended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from bench import kwok
+from bench.operators import Usage, overall, quantile, usage
+from bench.processes import StartError
+from bench.report import Figure, Goal, Section
+from cluster import processes
+from cluster.api import Api
+from cluster.chart import prepared
+from cluster.definition import define
+from cluster.expected import pipeline, ready
+from cluster.operator_process import Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from cluster.api import Object
+    from cluster.operator_process import Stage
+
+PIPELINES = 100
+NAMESPACES = tuple(f"team-{number}" for number in range(4))
+FOREIGN = "foreign"
+FOREIGN_PODS = 5_000
+AT_ONCE = 32
+STEADY_S = 60.0
+REPAIRS = 20
+CONVERGED_WITHIN_S = 300.0
+DEFAULTS = {"LEASE_DURATION": "15", "LEASE_RENEW": "10", "LEASE_RETRY": "2", "RETRY_CAP": "60", "LOG_LEVEL": "info"}
+"""Settings that the tests make quicker, as the chart has them."""
+
+
+def measure(folder: Path, say: Callable[[str], None]) -> Section:
+    """Measure all of it on one cluster.
+
+    Raises:
+        NotThereError: a program of the cluster is not on this machine.
+        StartError: one did not start.
+    """
+    try:
+        with kwok.running(folder) as cluster:
+            say(f"a control plane, and kwok with {kwok.NODES} nodes")
+            return asyncio.run(_measure(cluster, say))
+    except (processes.StartError, AssertionError) as error:  # the latter of what did not come about in time
+        raise StartError(str(error)) from error
+
+
+async def _measure(cluster: kwok.Cluster, say: Callable[[str], None]) -> Section:
+    plane = cluster.plane
+    await define(plane)
+    plane.start_controllers()
+    stage = await prepared(plane, cluster.programs["helm"])
+    settings = {**DEFAULTS, "OLLAMA_PORT": str(cluster.ollama_port)}
+    section = Section(f"Operator: {PIPELINES} pipelines on {kwok.NODES} nodes of kwok")
+    async with Api(plane.access()) as api, Operator(stage, "leader", **settings) as leader:
+        await kwok.add_nodes(api)
+        async with Operator(stage, "standby", leads=False, **settings) as standby:
+            run = Run(cluster, stage, api, leader, standby, section, say)
+            for part in (run.converge, run.rest, run.mend, run.ignore, run.fail_over):
+                await part()
+    return section
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run; each part adds its figures and goals to `section`."""
+
+    cluster: kwok.Cluster
+    stage: Stage
+    api: Api
+    leader: Operator
+    standby: Operator
+    section: Section
+    say: Callable[[str], None]
+
+    async def converge(self) -> None:
+        """Apply all pipelines with kubectl, as a user does, and wait until every one of them is Ready."""
+        for name in (*NAMESPACES, FOREIGN):
+            await self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        empty, parts = self._usage(), self._parts()
+        self.say(f"applying {PIPELINES} pipelines")
+        started = time.monotonic()
+        waiting = asyncio.create_task(self._all_ready())
+        await self._kubectl_apply([_pipeline(number) for number in range(PIPELINES)])
+        applied = time.monotonic()
+        await waiting
+        converged = time.monotonic()
+        used, parts = self._usage(), self._parts() - parts
+        self._goal("all Ready after the last apply", 10, "s", converged - applied)
+        self._figure("resident before the first pipeline", "MiB", empty.resident / 2**20)
+        self._figure("kubectl apply of all", "s", applied - started)
+        self._figure("CPU from the first apply until all Ready", "s", used.cpu - empty.cpu)
+        self._figure("the same, control plane, kwok and Ollama", "s", parts)
+        writes = self._writes()
+        self._figure("writes for a pipeline", "", len(writes) / PIPELINES)
+
+    async def rest(self) -> None:
+        """Count what is written while nothing happens, once what follows from the start is over."""
+        await self._quiet()
+        self.say(f"{STEADY_S:.0f} s of rest")
+        mark, before = self.stage.plane.audit.mark(), self._usage()
+        await asyncio.sleep(STEADY_S)
+        after = self._usage()
+        self._goal(f"writes in {STEADY_S:.0f} s of steady state", 0, "", len(self._writes(mark)))
+        self._figure("CPU in the steady state", "% of a core", 100 * (after.cpu - before.cpu) / STEADY_S)
+        metrics = await self._metrics()
+        cpu = quantile(metrics, "speechoperator_reconcile_cpu_seconds", 0.99)
+        self._goal("CPU of a reconcile, p99 of observe and plan", 50, "ms", 1000 * cpu)
+        whole = after.cpu / overall(metrics, "speechoperator_reconciles_total")
+        self._figure("CPU of the whole process for a reconcile", "ms", 1000 * whole)
+
+    async def mend(self) -> None:
+        """Delete or edit an object of one pipeline after the other."""
+        self.say(f"{REPAIRS} repairs")
+        took = [await self._repair(number) for number in range(REPAIRS)]
+        self._goal("drift repaired, slowest", 2, "s", max(took))
+        self._figure("drift repaired, median", "s", statistics.median(took))
+
+    async def ignore(self) -> None:
+        """Start thousands of pods that are nobody's business, and compare with the same time without."""
+        self.say(f"{FOREIGN_PODS} foreign pods")
+        before, started = self._usage(), time.monotonic()
+        await self._foreign_pods()
+        after, busy = self._usage(), time.monotonic() - started
+        await asyncio.sleep(busy)
+        idle = self._usage()
+        more = (after.cpu - before.cpu) - (idle.cpu - after.cpu)
+        self._goal(f"CPU for {FOREIGN_PODS} foreign pods, over idling", 0.1, "s", more)
+        self._goal(f"memory for {FOREIGN_PODS} foreign pods", 1, "MB", (after.resident - before.resident) / 1e6)
+        self._goal("memory, peak", 120, "MB", idle.peak / 1e6)
+
+    async def fail_over(self) -> None:
+        """Kill the leader and break something: the standby leads when it is mended."""
+        self.say("the leader is killed")
+        started = time.monotonic()
+        self.leader.kill()
+        await self._repair(0)
+        self._goal("failover, until the standby has mended a drift", 20, "s", time.monotonic() - started)
+        started = time.monotonic()
+        successor = Operator(self.stage, "successor", **DEFAULTS, OLLAMA_PORT=str(self.cluster.ollama_port))
+        successor.process.start()
+        await self.standby.stop()
+        await successor.until_leading()
+        await self._repair(1)
+        self._figure("handover, from SIGTERM until the next has mended a drift", "s", time.monotonic() - started)
+        await successor.stop()
+
+    async def _all_ready(self) -> None:
+        seen: set[tuple[str, str]] = set()
+        async with asyncio.timeout(CONVERGED_WITHIN_S):
+            async for _, found in self.api.watch("SpeechPipeline"):
+                key = (found["metadata"]["namespace"], found["metadata"]["name"])
+                if ready(found):
+                    seen.add(key)
+                if len(seen) == PIPELINES:
+                    return
+
+    async def _kubectl_apply(self, items: list[Object]) -> None:
+        command = [str(self.cluster.programs["kubectl"]), f"--kubeconfig={self.stage.plane.kubeconfig()}"]
+        child = await asyncio.create_subprocess_exec(
+            *command, "apply", "-f", "-", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        )
+        await child.communicate(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode())
+        if child.returncode:
+            raise RuntimeError(f"kubectl apply ended with code {child.returncode}")
+
+    async def _quiet(self) -> None:
+        """Return when for three seconds nothing was reconciled: Deployments report for a while that they are done."""
+        last, since = -1.0, time.monotonic()
+        while time.monotonic() - since < 3:  # noqa: PLR2004 - see above
+            count = overall(await self._metrics(), "speechoperator_reconciles_total")
+            if count != last:
+                last, since = count, time.monotonic()
+            await asyncio.sleep(0.1)
+
+    async def _repair(self, number: int) -> float:
+        """Break something of a pipeline and wait until it is as before; seconds."""
+        namespace, name = _where(number)
+        config, deployment = f"{name}-bridge", f"{name}-whisper"
+        if number % 2:
+            uid = (await self.api.get("ConfigMap", namespace, config))["metadata"]["uid"]
+            await self.api.delete("ConfigMap", namespace, config)
+            started = time.monotonic()
+            await self.api.until("ConfigMap", namespace, config, lambda found: found["metadata"]["uid"] != uid, 60)
+        else:
+            await self.api.patch("Deployment", namespace, deployment, {"spec": {"replicas": 3}})
+            started = time.monotonic()
+            await self.api.until("Deployment", namespace, deployment, lambda found: found["spec"]["replicas"] == 1, 60)
+        return time.monotonic() - started
+
+    async def _foreign_pods(self) -> None:
+        one_of = asyncio.Semaphore(AT_ONCE)
+
+        async def make(number: int) -> None:
+            async with one_of:
+                await self.api.create(_foreign_pod(number))
+
+        await asyncio.gather(*(make(number) for number in range(FOREIGN_PODS)))
+        running: set[str] = set()
+        async with asyncio.timeout(CONVERGED_WITHIN_S):
+            async for _, pod in self.api.watch("Pod", FOREIGN, fieldSelector="status.phase=Running"):
+                running.add(pod["metadata"]["name"])
+                if len(running) == FOREIGN_PODS:
+                    return
+
+    def _usage(self) -> Usage:
+        return usage(self.leader.process.pid)
+
+    def _parts(self) -> float:
+        plane = self.stage.plane
+        processes = (plane.etcd, plane.api_server, plane.controllers, *self.cluster.parts)
+        return sum(usage(process.pid).cpu for process in processes)
+
+    def _writes(self, since: int = 0) -> list[object]:
+        calls: Iterable[object] = (
+            call
+            for call in self.stage.plane.audit.writes(self.stage.identity.user, since=since)
+            if call.resource != "leases"
+        )
+        return list(calls)
+
+    async def _metrics(self) -> dict[str, float]:
+        async with aiohttp.ClientSession() as http:
+            return await self.leader.metrics(http)
+
+    def _figure(self, what: str, unit: str, value: float) -> None:
+        self.section.figures.append(Figure(what, unit, {"operator": value}))
+
+    def _goal(self, what: str, bound: float, unit: str, value: float) -> None:
+        self.section.goals.append(Goal(what, bound, unit, value))
+        self._figure(what, unit, value)
+
+
+def _where(number: int) -> tuple[str, str]:
+    return NAMESPACES[number % len(NAMESPACES)], f"speech-{number}"
+
+
+def _pipeline(number: int) -> Object:
+    """A pipeline without claims, for which kwok has no volumes; all else is as by default."""
+    cache = {"ephemeral": True}
+    ollama = {"models": [{"name": "llama3"}], "cache": cache}
+    return pipeline(*_where(number), whisper={"cache": cache}, ollama=ollama)
+
+
+def _foreign_pod(number: int) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"web-{number}",
+            "namespace": FOREIGN,
+            "labels": {"app.kubernetes.io/name": "web", "app.kubernetes.io/managed-by": "Helm"},
+        },
+        "spec": {
+            "nodeName": f"node-{number % kwok.NODES}",
+            "automountServiceAccountToken": False,
+            "containers": [{"name": "web", "image": "nginx"}],
+        },
+    }
