@@ -177,6 +177,8 @@ class Api:
                             return last
         except TimeoutError:
             pass
+        if last:
+            last["metadata"].pop("managedFields", None)  # half of it, and never what one looks for
         raise AssertionError(f"not within {within_s:.0f} s: {kind} {namespace}/{name} is {json.dumps(last, indent=1)}")
 
     async def until_gone(self, kind: str, namespace: str | None, name: str, within_s: float = 30.0) -> None:

@@ -36,9 +36,12 @@ class Stage:
 class Operator:
     """`async with Operator(stage, ...) as operator` enters when it leads; on leaving it is asked to end."""
 
-    def __init__(self, stage: Stage, name: str = "operator", *, url: str | None = None, **settings: str) -> None:
-        """`url`: of a proxy before the API server; `settings`: environment, over the chart's."""
+    def __init__(
+        self, stage: Stage, name: str = "operator", *, url: str | None = None, leads: bool = True, **settings: str
+    ) -> None:
+        """`url`: of a proxy before the API server; `leads`: else it stands by; `settings`: environment."""
         self.stage = stage
+        self._leads = leads
         self.port = free_port()
         kubeconfig = stage.plane.kubeconfig(stage.identity, url)
         environment = {
@@ -58,7 +61,7 @@ class Operator:
     async def __aenter__(self) -> Self:
         self.process.start()
         try:
-            await self.until_leading()
+            await self.until(lambda metrics: metrics.get("speechoperator_leader") == self._leads)
         except BaseException:
             self.process.stop(signal.SIGKILL)
             raise
