@@ -86,16 +86,14 @@ def differs(desired: Object, live: Object) -> str | None:
         desired: What is wanted, stamped or not.
         live: What the API server has, with all that it and others added.
     """
-    if found := _difference(desired, live, "", ""):
+    if found := _difference(_without_stamp(desired), live, "", ""):
         where, what = found
         return f"{where.removeprefix('.')} {what}"
-    if APPLIED not in desired["metadata"].get("annotations", {}):
-        applied = live["metadata"].get("annotations", {}).get(APPLIED)
-        if applied is None:
-            return f"metadata.annotations[{APPLIED}] is not there"
-        if applied != desired_hash(desired):
-            return "what is wanted is not what was applied last"
-    return None
+    stamp = desired["metadata"].get("annotations", {}).get(APPLIED) or desired_hash(desired)
+    applied = live["metadata"].get("annotations", {}).get(APPLIED)
+    if applied is None:
+        return f"metadata.annotations[{APPLIED}] is not there"
+    return None if applied == stamp else "what is wanted is not what was applied last"
 
 
 def _without_stamp(desired: Object) -> Object:

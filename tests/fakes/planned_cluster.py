@@ -1,0 +1,296 @@
+"""A cluster as the plan sees it: it keeps what is applied as an API server does, and its pods do what they are told.
+
+Kept alike: defaults and fields of others are added to what is applied, what was applied before and is no more goes
+(server-side apply with one manager), generation counts changes of the spec, an object gets a uid. The controllers'
+work is done at once by `settle`, or in steps by setting `fate` and the like. No time passes but by `later`.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from speechoperator.actions import Plan
+from speechoperator.models import SpeechPipeline
+from speechoperator.models_lifecycle import GATE, retry_at
+from speechoperator.models_lifecycle.names import canonical
+from speechoperator.observed import EXTERNAL, Health, Observed, OllamaPod, Pull, Ref, WriteFailure
+from speechoperator.plan import plan
+from speechoperator.settings import Settings
+
+Object = dict[str, Any]
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+WRITTEN_NOON = "2026-11-23T12:00:00Z"
+
+_POD_DEFAULTS: Object = {
+    "dnsPolicy": "ClusterFirst",
+    "restartPolicy": "Always",
+    "schedulerName": "default-scheduler",
+    "serviceAccount": "x",
+}
+_DEFAULTS: Mapping[str, Object] = {
+    "Deployment": {"spec": {"template": {"spec": _POD_DEFAULTS, "metadata": {"creationTimestamp": None}}}},
+    "Service": {
+        "spec": {"sessionAffinity": "None", "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster"}
+    },
+    "PersistentVolumeClaim": {"spec": {"volumeMode": "Filesystem", "storageClassName": "standard"}},
+}
+
+
+@dataclass
+class PlannedCluster:
+    """One pipeline's namespace.
+
+    Attributes:
+        raw: The pipeline as the API has it.
+        now: The time.
+        answers: Whether services elsewhere answer, by part.
+        elsewhere: The models of an Ollama elsewhere.
+    """
+
+    raw: Object
+    now: datetime = NOON
+    objects: dict[Ref, Object] = field(default_factory=dict)
+    pods: list[Object] = field(default_factory=list)
+    stored: dict[str, set[str]] = field(default_factory=dict)
+    pulls: dict[tuple[str, str], Pull] = field(default_factory=dict)
+    answers: dict[str, Health] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
+    claim_warnings: dict[str, str] = field(default_factory=dict)
+    pod_warnings: dict[str, str] = field(default_factory=dict)
+    failures: tuple[WriteFailure, ...] = ()
+    ingress_class_missing: str | None = None
+    settings: Settings = field(default_factory=Settings)
+    _numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.raw["metadata"] = {"namespace": "team", "uid": "pipeline-uid", "generation": 1} | self.raw["metadata"]
+
+    # What the operator does.
+
+    @property
+    def name(self) -> str:
+        name: str = self.raw["metadata"]["name"]
+        return name
+
+    def observed(self) -> Observed:
+        asked = {pod["metadata"]["name"]: self._tags(pod) for pod in self.pods if _asked(pod)}
+        url = self.raw["spec"]["ollama"].get("url")
+        outside = {EXTERNAL: OllamaPod(reachable=True, models=dict.fromkeys(self.elsewhere, "digest"))} if url else {}
+        return Observed(
+            objects=copy.deepcopy(self.objects),
+            pods=tuple(copy.deepcopy(self.pods)),
+            ollama=asked | outside,
+            external=dict(self.answers),
+            pulls=dict(self.pulls),
+            ingress_class_missing=self.ingress_class_missing,
+            claim_warnings=dict(self.claim_warnings),
+            pod_warnings=dict(self.pod_warnings),
+            failures=self.failures,
+            status=copy.deepcopy(self.raw.get("status", {})),
+        )
+
+    def plan(self) -> Plan:
+        return plan(SpeechPipeline.parse(self.raw), self.observed(), self.now, self.settings)
+
+    def carry_out(self, what: Plan) -> None:
+        for one in what.apply:
+            self._apply(copy.deepcopy(dict(one.object)))
+        for gone in what.delete:
+            assert self.objects[gone.ref]["metadata"]["uid"] == gone.uid
+            del self.objects[gone.ref]
+        for stop in what.stops:
+            del self.pulls[stop.volume, stop.model]
+        for pull in what.pulls:
+            before = self.pulls.get((pull.volume, pull.model))
+            known = before or Pull(pull.model, pull.volume, "Pulling")
+            self.pulls[pull.volume, pull.model] = replace(known, stage="Pulling", pod=pull.pod, retry_at=None)
+        for gate in what.gates:
+            pod = self.pod(gate.pod)
+            others = [one for one in pod["status"]["conditions"] if one["type"] != GATE]
+            said = {"type": GATE, "status": str(gate.ready), "reason": gate.reason, "message": gate.message}
+            pod["status"]["conditions"] = [*others, said]
+        self.raw["status"] = copy.deepcopy(what.status)
+
+    def step(self) -> Plan:
+        """Plan, and carry the plan out."""
+        what = self.plan()
+        self.carry_out(what)
+        return what
+
+    def run(self, rounds: int = 40) -> Plan:
+        """Plan, carry out and let all controllers do their work, until nothing more is to be done."""
+        for _ in range(rounds):
+            what = self.step()
+            quiet = not (what.apply or what.delete or what.stops or what.pulls or what.gates)
+            if not self.settle() and quiet and self.plan().status == self.raw["status"]:
+                return self.plan()
+        raise AssertionError(f"it does not come to rest: {what}")
+
+    # What users do.
+
+    def edit(self, spec: Mapping[str, Any]) -> None:
+        if self.raw["spec"] != spec:
+            self.raw["spec"] = copy.deepcopy(dict(spec))
+            self.raw["metadata"]["generation"] += 1
+
+    def later(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    # What the cluster does.
+
+    def pod(self, name: str) -> Object:
+        return next(pod for pod in self.pods if pod["metadata"]["name"] == name)
+
+    def pods_of(self, part: str) -> list[Object]:
+        return [pod for pod in self.pods if pod["metadata"]["labels"]["app.kubernetes.io/component"] == part]
+
+    def object(self, kind: str, name: str) -> Object:
+        return self.objects[Ref(kind, name)]
+
+    def settle(self) -> bool:
+        """Let controllers, kubelets and pulls finish what they are at; tell whether anything changed."""
+        before = copy.deepcopy((self.objects, self.pods, self.pulls, self.stored))
+        for (volume, model), pull in list(self.pulls.items()):
+            if pull.stage == "Pulling":
+                self.stored.setdefault(volume, set()).add(canonical(model))
+                del self.pulls[volume, model]
+        for found in (thing for ref, thing in self.objects.items() if ref.kind == "PersistentVolumeClaim"):
+            found["status"] = {"phase": "Bound"}
+        for ref, deployment in list(self.objects.items()):
+            if ref.kind == "Deployment":
+                self._roll(deployment)
+        names = {ref.name for ref in self.objects if ref.kind == "Deployment"}
+        self.pods = [pod for pod in self.pods if pod["metadata"]["labels"]["deployment"] in names]
+        return before != (self.objects, self.pods, self.pulls, self.stored)
+
+    def fail_pull(self, error: str) -> None:
+        """Let each pull that runs fail."""
+        for key, pull in self.pulls.items():
+            if pull.stage == "Pulling":
+                attempts = pull.attempts + 1
+                again = retry_at(attempts, self.now)
+                self.pulls[key] = replace(pull, stage="Failed", error=error, attempts=attempts, retry_at=again)
+
+    def _roll(self, deployment: Object) -> None:
+        name = deployment["metadata"]["name"]
+        generation = deployment["metadata"]["generation"]
+        template = deployment["spec"]["template"]
+        mine = [pod for pod in self.pods if pod["metadata"]["labels"]["deployment"] == name]
+        kept = [pod for pod in mine if pod["template"] == template][: deployment["spec"].get("replicas", 1)]
+        self.pods = [pod for pod in self.pods if pod not in mine or pod in kept]
+        for _ in range(deployment["spec"].get("replicas", 1) - len(kept)):
+            kept.append(self._new_pod(name, template))
+            self.pods.append(kept[-1])
+        for pod in kept:
+            _refresh(pod)
+        count = len(kept)
+        ready = sum(1 for pod in kept if any(_is(one, "Ready") for one in pod["status"].get("conditions", [])))
+        deployment["status"] = {
+            "observedGeneration": generation,
+            **({"replicas": count, "updatedReplicas": count} if count else {}),
+            **({"readyReplicas": ready, "availableReplicas": ready} if ready else {}),
+        }
+
+    def _new_pod(self, deployment: str, template: Object) -> Object:
+        number = next(self._numbers)
+        name = f"{deployment}-5d8f7-{number:05d}"
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": name,
+                "namespace": "team",
+                "uid": f"uid-{number}",
+                "creationTimestamp": WRITTEN_NOON,
+                "labels": {**template["metadata"]["labels"], "deployment": deployment},
+            },
+            "spec": copy.deepcopy(template["spec"]),
+            "status": serving(template["spec"]["containers"][0]["name"], f"10.0.0.{number % 250 + 1}"),
+            "template": copy.deepcopy(template),
+        }
+
+    def _tags(self, pod: Object) -> OllamaPod:
+        for volume in pod["spec"]["volumes"]:
+            if claim := volume.get("persistentVolumeClaim"):
+                return OllamaPod(
+                    reachable=True, models=dict.fromkeys(self.stored.get(f"claim:{claim['claimName']}", ()), "d")
+                )
+        name = pod["metadata"]["name"]
+        return OllamaPod(reachable=True, models=dict.fromkeys(self.stored.get(f"pod:{name}", ()), "d"))
+
+    def _apply(self, wanted: Object) -> None:
+        ref = Ref(wanted["kind"], wanted["metadata"]["name"])
+        there = self.objects.get(ref)
+        new = _merged(_DEFAULTS.get(ref.kind, {}), wanted)
+        if ref.kind == "Deployment" and "replicas" not in new["spec"]:
+            new["spec"]["replicas"] = there["spec"]["replicas"] if there else 1
+        meta = new["metadata"]
+        meta["uid"] = there["metadata"]["uid"] if there else f"uid-{next(self._numbers)}"
+        meta["creationTimestamp"] = WRITTEN_NOON
+        same = there is not None and there.get("spec") == new.get("spec")
+        before = there["metadata"].get("generation", 1) if there else 0
+        meta["generation"] = before if same else before + 1
+        if there and "status" in there:
+            new["status"] = there["status"]
+        self.objects[ref] = new
+
+
+def serving(container: str, ip: str = "10.0.0.1") -> Object:
+    """The status of a pod whose container is ready."""
+    return {
+        "phase": "Running",
+        "podIP": ip,
+        "startTime": WRITTEN_NOON,
+        "conditions": [
+            {"type": "PodScheduled", "status": "True"},
+            {"type": "ContainersReady", "status": "True"},
+            {"type": "Ready", "status": "True"},
+        ],
+        "containerStatuses": [
+            {
+                "name": container,
+                "image": "image",
+                "ready": True,
+                "started": True,
+                "restartCount": 0,
+                "state": {"running": {"startedAt": WRITTEN_NOON}},
+                "lastState": {},
+            }
+        ],
+    }
+
+
+def _is(condition: Object, kind: str) -> bool:
+    return bool(condition["type"] == kind and condition["status"] == "True")
+
+
+def _asked(pod: Object) -> bool:
+    labels = pod["metadata"]["labels"]
+    return labels["app.kubernetes.io/component"] == "ollama" and any(
+        "running" in one["state"] for one in pod["status"].get("containerStatuses", [])
+    )
+
+
+def _refresh(pod: Object) -> None:
+    """Let the kubelet sum up containers and readiness gates."""
+    conditions = pod["status"].get("conditions", [])
+    contained = any(_is(one, "ContainersReady") for one in conditions)
+    gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates", [])]
+    ready = contained and all(any(_is(one, gate) for one in conditions) for gate in gates)
+    for one in conditions:
+        if one["type"] == "Ready":
+            one["status"] = str(ready)
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Object:
+    merged = copy.deepcopy(dict(under))
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else copy.deepcopy(value)
+    return merged
