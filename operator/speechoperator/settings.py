@@ -40,7 +40,6 @@ class Settings(BaseSettings):
         description="name of this replica, its identity as a leader (default: the host's name)",
     )
     watch_namespace: str = Field("", description="the one namespace to look after; empty: all")
-    cluster_domain: str = Field("cluster.local", description="domain of the cluster's DNS")
     host: str = Field("0.0.0.0", description="address to serve health and metrics on")  # noqa: S104 - in a pod
     port: int = Field(8081, ge=0, le=65535, description="port of `/livez`, `/readyz` and `/metrics`; 0: any free one")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")

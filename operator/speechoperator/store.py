@@ -106,13 +106,12 @@ class Store:
             version: The listing's resourceVersion. What is known from later stays, unless that of the listing before
                 was later too: then the cluster was set back to a backup, and the listing is all there is.
         """
-        moment = int(version or 0)
-        if moment < self._listed.get(kind.name, 0):
-            for place in [place for place in self._kept if place.kind == kind.name]:
-                self._drop(place)
-        self._listed[kind.name] = moment
         there: set[Place] = set()
         news: set[Key] = set()
+        moment = int(version or 0)
+        if moment < self._listed.get(kind.name, 0):
+            news = {self._drop(place) for place in list(self._kept) if place.kind == kind.name}
+        self._listed[kind.name] = moment
         for body in bodies:
             body.setdefault("kind", kind.name)
             body.setdefault("apiVersion", kind.api_version)

@@ -1,0 +1,150 @@
+"""One pipeline, once round: observe, plan, apply, report. All that matters is in the cluster, and is read anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter, thread_time
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from speechoperator import kinds
+from speechoperator.applying import Outcome
+from speechoperator.models import SpeechPipeline, explain
+from speechoperator.observed import Ref, WriteFailure
+from speechoperator.plan import Plan, plan, rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from speechoperator.answers import Answers
+    from speechoperator.applying import Applier
+    from speechoperator.metrics import Metrics
+    from speechoperator.observed import Key, Object
+    from speechoperator.observing import Observer
+    from speechoperator.pulls import Pulls
+    from speechoperator.reporting import Reporter
+    from speechoperator.settings import Settings
+    from speechoperator.store import Store
+
+_AT_ONCE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a reconcile ended.
+
+    Attributes:
+        refused: Whether something was refused and is to be tried again, later each time.
+        retry_after: Seconds that the API server wants to be left alone for.
+        look_again: In how many seconds time alone changes what is to be done; None when it does not.
+    """
+
+    refused: bool = False
+    retry_after: float = 0.0
+    look_again: float | None = None
+
+
+class Reconciler:
+    """Reconciles pipelines, each by one caller at a time.
+
+    Args:
+        store: What is known.
+        observer: Observes.
+        applier: Applies.
+        reporter: Reports.
+        pulls: Pulls to end when a pipeline goes.
+        answers: Answers to forget then.
+        settings: The settings.
+        metrics: Where time is counted.
+        clock: Tells the time.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        observer: Observer,
+        applier: Applier,
+        reporter: Reporter,
+        pulls: Pulls,
+        answers: Answers,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._observer = observer
+        self._applier = applier
+        self._reporter = reporter
+        self._pulls = pulls
+        self._answers = answers
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._failures: dict[Key, tuple[WriteFailure, ...]] = {}
+
+    async def reconcile(self, key: Key) -> Result:
+        """Bring a pipeline nearer to what it shall be, and say how it stands.
+
+        Raises:
+            ApiError: the API server does not answer or fails.
+            NotLeadingError: another replica may lead.
+        """
+        began = perf_counter()
+        pipeline = self._store.pipeline(key)
+        if pipeline is None or "deletionTimestamp" in pipeline["metadata"]:
+            self.forget(key)
+            return Result()
+        planned, waits = self._plan(key, pipeline)
+        outcome = Outcome() if self._blind() else await self._applier.carry_out(key, planned, self._clock())
+        if outcome.wrote or outcome.failures != self._failures.get(key, ()):
+            self._failures[key] = outcome.failures
+            planned, waits = self._plan(key, pipeline)
+            waits += [_AT_ONCE] if _more(planned) and not outcome.failures else []
+        await self._reporter.report(key, planned, self._clock())
+        self._metrics.reconcile_seconds.observe(perf_counter() - began)
+        waits += [outcome.look_again]
+        return Result(
+            refused=bool(outcome.refused),
+            retry_after=outcome.retry_after,
+            look_again=min((wait for wait in waits if wait is not None), default=None),
+        )
+
+    def _plan(self, key: Key, raw: Object) -> tuple[Plan, list[float | None]]:
+        """Observe and plan; return the plan, and in how many seconds to look again for what reason ever."""
+        began, now = thread_time(), self._clock()
+        try:
+            pipeline = SpeechPipeline.parse(raw)
+        except ValidationError as error:
+            return rejected(raw, explain(error), now), []
+        status = raw.get("status") or {}
+        failures = (*self._unread(), *self._failures.get(key, ()))
+        observed, again = self._observer.observe(pipeline, key, status, now, failures)
+        planned = plan(pipeline, observed, now, self._settings)
+        self._metrics.reconcile_cpu_seconds.observe(thread_time() - began)
+        return planned, [planned.look_again, again]
+
+    def _unread(self) -> tuple[WriteFailure, ...]:
+        """Return what may not be read, in the same words as what may not be written."""
+        return tuple(
+            WriteFailure(Ref(kind, ""), error.request.verb, error.status, error.message)
+            for kind, error in self._store.unreadable.items()
+        )
+
+    def _blind(self) -> bool:
+        """Tell whether something is unknown that was never read: it may all be there, and nothing must be written."""
+        needed = (kind for kind in kinds.WATCHED if kind not in kinds.OPTIONAL)
+        return any(not self._store.listed(kind) for kind in needed)
+
+    def forget(self, key: Key) -> None:
+        """Let go of all that concerns a pipeline."""
+        self._failures.pop(key, None)
+        self._pulls.forget(key)
+        self._answers.keep(key, ())
+        self._applier.forget(key)
+        self._reporter.forget(key)
+
+
+def _more(planned: Plan) -> bool:
+    return bool(planned.apply or planned.delete or planned.stops or planned.pulls or planned.gates)
