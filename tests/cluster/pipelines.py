@@ -253,6 +253,21 @@ WRONG = (
         "spec.bridge.resources: requests must not be more than limits",
     ),
     Wrong(
+        "GPUs as a resource",
+        of_whisper(resources={"limits": {"nvidia.com/gpu": 1}}),
+        "spec.whisper: GPUs are asked for by gpu, which also lets the part use them: remove them from resources",
+    ),
+    Wrong(
+        "GPUs as a resource, too",
+        of_ollama(gpu={"resourceName": "amd.com/gpu"}, resources={"requests": {"amd.com/gpu": "1"}}),
+        "spec.ollama: GPUs are asked for by gpu",
+    ),
+    Wrong(
+        "CPU to scale by, but none asked for",
+        of_bridge(scaling={"maxReplicas": 4}, resources={"limits": {"memory": "1Gi"}}),
+        "spec.bridge: scaling goes by the CPU that is in use of what is asked for: give resources.requests.cpu",
+    ),
+    Wrong(
         "a GPU's name that is none",
         of_whisper(gpu={"resourceName": "nvidia gpu"}),
         "spec.whisper.gpu.resourceName: must be the name of a resource, such as nvidia.com/gpu",
@@ -438,6 +453,9 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
     "claims of one's own": {
         "whisper": {"cache": {"existingClaim": "weights"}, "scaling": {"maxReplicas": 2}},
         "ollama": {"cache": {"existingClaim": "models", "ephemeral": False}, "scaling": {"maxReplicas": 2}},
+    },
+    "a bridge that scales by the CPU it is limited to": {
+        "bridge": {"scaling": {"maxReplicas": 4}, "resources": {"limits": {"cpu": "1"}}}
     },
     "a gateway": {
         "bridge": {

@@ -106,6 +106,13 @@ class Bridge(Part):
             lambda bridge: not bridge.has("ingress") or not bridge.has("gateway"),
             "give either ingress or gateway, not both",
         ),
+        Rule(
+            """!has(self.scaling) || !has(self.resources)
+               || has(self.resources.requests) && 'cpu' in self.resources.requests
+               || has(self.resources.limits) && 'cpu' in self.resources.limits""",
+            lambda bridge: bridge.scaling is None or bridge.resources is None or bridge.resources.names("cpu"),
+            "scaling goes by the CPU that is in use of what is asked for: give resources.requests.cpu",
+        ),
     )
 
     replicas: Count = Field(

@@ -91,6 +91,10 @@ class Resources(Model):
         description="What the container may use at most, by resource. GPUs are asked for by the field gpu instead.",
     )
 
+    def names(self, resource: str) -> bool:
+        """Tell whether a resource is asked for or limited."""
+        return resource in (self.requests or {}) or resource in (self.limits or {})
+
 
 class PullSecret(Model):
     """A Secret with the password of an image registry."""

@@ -47,6 +47,14 @@ _ONE_WRITER = Rule(
     "several replicas cannot share a claim that only one node can mount: set cache.accessMode: ReadWriteMany, "
     "cache.existingClaim or cache.ephemeral: true, or let scaling.maxReplicas be 1",
 )
+_GPUS = "(has(self.gpu) ? self.gpu.resourceName : 'nvidia.com/gpu')"
+_ONE_WAY_TO_GPUS = Rule(
+    f"""!has(self.resources)
+        || !(has(self.resources.requests) && {_GPUS} in self.resources.requests)
+           && !(has(self.resources.limits) && {_GPUS} in self.resources.limits)""",
+    lambda part: part.resources is None or not part.resources.names((part.gpu or Gpu()).resource_name),
+    "GPUs are asked for by gpu, which also lets the part use them: remove them from resources",
+)
 _OURS = "!has({0}.url) && !{0}.?cache.?existingClaim.hasValue()"
 """CEL: the cache is the operator's to make."""
 _CLAIM = f"{_OURS} && !{{0}}.?cache.?ephemeral.orValue(false)"
@@ -88,7 +96,7 @@ def claim_rules(size: str) -> tuple[Rule, ...]:
 class ServingPart(Part):
     """A part whose pods hold a model."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (_URL_ALONE, _ONE_WRITER)
+    rules: ClassVar[tuple[Rule, ...]] = (_URL_ALONE, _ONE_WRITER, _ONE_WAY_TO_GPUS)
 
     url: Url | None = Field(
         None,
