@@ -119,6 +119,7 @@ async def run(settings: Settings) -> None:
             loop.add_signal_handler(number, stop.set)
 
     claim_signals()
+    loop.set_exception_handler(_unhandled)
     metrics = Metrics()
     async with AsyncExitStack() as parts:
         cluster = await parts.enter_async_context(Cluster(await configuration(), settings.request_timeout, metrics))
@@ -130,6 +131,12 @@ async def run(settings: Settings) -> None:
         logs.info("started", port=port, api=cluster.access.host, watches=where)
         await operator.run(stop)
     logs.info("stopped")
+
+
+def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Log what nobody caught, but for kopf's generators: they do not end in good order when it is cancelled."""
+    if "asyncgen" not in context:
+        loop.default_exception_handler(context)
 
 
 async def _ended(task: asyncio.Task[object]) -> None:

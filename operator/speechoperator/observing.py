@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from speechoperator import external, podstate
 from speechoperator.answers import Answers, Subject
@@ -32,6 +32,21 @@ _QUIET_AGE = 4.0
 """Seconds in which a new pod or claim may be unready without anybody asking why."""
 
 
+class View(NamedTuple):
+    """A look at a pipeline.
+
+    Attributes:
+        observed: What is known of it.
+        look_again: In how many seconds to look again at what no watch tells; None when there is nothing of the kind.
+        complete: Whether all questions have had an answer by now. Before that it is too early to report: what is only
+            not known yet, after a start of the operator, would look like a change.
+    """
+
+    observed: Observed
+    look_again: float | None
+    complete: bool
+
+
 @dataclass(slots=True)
 class _Look:
     """One look at a pipeline: what was asked about, and when to look again."""
@@ -40,12 +55,15 @@ class _Look:
     key: Key
     subjects: set[Subject] = field(default_factory=set)
     again: float | None = None
+    complete: bool = True
 
     def at(self, subject: Subject, ask: Callable[[], Awaitable[T]], max_age: Callable[[T], float]) -> T | None:
         self.subjects.add(subject)
         looked = self.answers.look(self.key, subject, ask, max_age)
-        self.within(looked[1])
-        return looked[0]
+        answer, again = looked
+        self.within(again)
+        self.complete = self.complete and (again is not None or subject.topic == MODELS)
+        return answer
 
     def within(self, seconds: float | None) -> None:
         """Look again in so many seconds, if not before."""
@@ -82,8 +100,8 @@ class Observer:
         status: Object,
         now: datetime,
         failures: tuple[WriteFailure, ...] = (),
-    ) -> tuple[Observed, float | None]:
-        """Return what is known of a pipeline, and in how many seconds to look again at what no watch tells."""
+    ) -> View:
+        """Return what is known of a pipeline now. What is not known is asked for meanwhile."""
         look = _Look(self._answers, key)
         objects, pods = self._store.objects(key), self._store.pods(key)
         ollama = self._models(look, pipeline, pods)
@@ -101,7 +119,7 @@ class Observer:
             status=status,
         )
         self._answers.keep(key, look.subjects)
-        return observed, look.again
+        return View(observed, look.again, look.complete)
 
     def _models(self, look: _Look, pipeline: SpeechPipeline, pods: tuple[Object, ...]) -> Mapping[str, OllamaPod]:
         """Return what each Ollama has: a pod is asked often until it has what it shall have."""

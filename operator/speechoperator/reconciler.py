@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from speechoperator import kinds
 from speechoperator.applying import Outcome
 from speechoperator.models import SpeechPipeline, explain
-from speechoperator.observed import Ref, WriteFailure
+from speechoperator.observed import Observed, Ref, WriteFailure
+from speechoperator.observing import View
 from speechoperator.plan import Plan, plan, rejected
 
 if TYPE_CHECKING:
@@ -96,34 +97,35 @@ class Reconciler:
         if pipeline is None or "deletionTimestamp" in pipeline["metadata"]:
             self.forget(key)
             return Result()
-        planned, waits = self._plan(key, pipeline)
+        planned, view = self._plan(key, pipeline)
         outcome = Outcome() if self._blind() else await self._applier.carry_out(key, planned, self._clock())
         if outcome.wrote or outcome.failures != self._failures.get(key, ()):
             self._failures[key] = outcome.failures
-            planned, waits = self._plan(key, pipeline)
-            waits += [_AT_ONCE] if _more(planned) and not outcome.failures else []
-        await self._reporter.report(key, planned, self._clock())
+            planned, view = self._plan(key, pipeline)
+        if view.complete:
+            await self._reporter.report(key, planned, self._clock())
         self._metrics.reconcile_seconds.observe(perf_counter() - began)
-        waits += [outcome.look_again]
+        more = _AT_ONCE if outcome.wrote and _more(planned) and not outcome.failures else None
+        waits = (planned.look_again, view.look_again, outcome.look_again, more)
         return Result(
             refused=bool(outcome.refused),
             retry_after=outcome.retry_after,
             look_again=min((wait for wait in waits if wait is not None), default=None),
         )
 
-    def _plan(self, key: Key, raw: Object) -> tuple[Plan, list[float | None]]:
-        """Observe and plan; return the plan, and in how many seconds to look again for what reason ever."""
+    def _plan(self, key: Key, raw: Object) -> tuple[Plan, View]:
+        """Observe and plan."""
         began, now = thread_time(), self._clock()
         try:
             pipeline = SpeechPipeline.parse(raw)
         except ValidationError as error:
-            return rejected(raw, explain(error), now), []
+            return rejected(raw, explain(error), now), View(Observed(), None, complete=True)
         status = raw.get("status") or {}
         failures = (*self._unread(), *self._failures.get(key, ()))
-        observed, again = self._observer.observe(pipeline, key, status, now, failures)
-        planned = plan(pipeline, observed, now, self._settings)
+        view = self._observer.observe(pipeline, key, status, now, failures)
+        planned = plan(pipeline, view.observed, now, self._settings)
         self._metrics.reconcile_cpu_seconds.observe(thread_time() - began)
-        return planned, [planned.look_again, again]
+        return planned, view
 
     def _unread(self) -> tuple[WriteFailure, ...]:
         """Return what may not be read, in the same words as what may not be written."""
