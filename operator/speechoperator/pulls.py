@@ -39,7 +39,7 @@ class _Meter:
     layers: dict[str, tuple[int, int]] = field(default_factory=dict)
     pulled: int = 0
     rate: float = 0.0
-    _told: float = field(default_factory=monotonic)
+    _told: float = 0.0
     _told_pulled: int = 0
 
     def take(self, progress: Progress) -> int:
@@ -52,16 +52,17 @@ class _Meter:
         self.pulled += came
         return came
 
-    def due(self) -> bool:
-        """Tell, once a second, that there is something to tell."""
+    def wait(self) -> float:
+        """Return in how many seconds there is something to tell: at once at first, then once a second."""
+        return self._told + _TELL_EVERY - monotonic()
+
+    def tell(self) -> None:
+        """Measure the rate since it was told the last time."""
         now = monotonic()
-        seconds = now - self._told
-        if seconds < _TELL_EVERY:
-            return False
-        newest = (self.pulled - self._told_pulled) / seconds
-        self.rate = newest if not self.rate else (1 - _NEW_WEIGHT) * self.rate + _NEW_WEIGHT * newest
+        if self._told > 0:
+            newest = (self.pulled - self._told_pulled) / (now - self._told)
+            self.rate = newest if not self.rate else (1 - _NEW_WEIGHT) * self.rate + _NEW_WEIGHT * newest
         self._told, self._told_pulled = now, self.pulled
-        return True
 
     def onto(self, pull: Pull) -> Pull:
         """Return the record with what was measured; once bytes came in, failures before are forgotten."""
@@ -158,14 +159,30 @@ class Pulls:
     async def _pull(self, key: Key, action: StartPull) -> None:
         name, meter = (action.volume, action.model), _Meter()
         lines = self._ollama.pull(action.address, action.source, insecure=action.insecure)
-        async with aclosing(lines):
-            async for progress in lines:
-                self._metrics.pull_bytes.inc(meter.take(progress))
-                if meter.due():
-                    self._records[key][name] = meter.onto(self._records[key][name])
-                    self._changed(key)
+        timer: asyncio.TimerHandle | None = None
+
+        def tell() -> None:
+            nonlocal timer
+            timer = None
+            meter.tell()
+            self._measured(key, name, meter)
+            self._changed(key)
+
+        try:
+            async with aclosing(lines):
+                async for progress in lines:
+                    self._metrics.pull_bytes.inc(meter.take(progress))
+                    timer = timer or asyncio.get_running_loop().call_later(meter.wait(), tell)
+        finally:
+            if timer:
+                timer.cancel()
+            self._measured(key, name, meter)
         if action.source != action.model:
             await self._ollama.rename(action.address, action.source, action.model)
+
+    def _measured(self, key: Key, name: _Name, meter: _Meter) -> None:
+        if record := self._records.get(key, {}).get(name):  # none when it was ended from outside
+            self._records[key][name] = meter.onto(record)
 
     def _failed(self, key: Key, name: _Name, error: str) -> None:
         self._metrics.pulls_ended.labels("failed").inc()
