@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 MANAGER = "speechpipeline-operator"
 

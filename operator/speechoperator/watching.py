@@ -86,7 +86,7 @@ class Watching:
         handlers.register(registry, readable, self._store, self._queue, self._metrics)
         async with informer.watching(registry, readable, self._settings.watch_namespace, self._cluster) as tasks:
             self._reclaim()
-            interval = _GAP
+            interval = soon = min(_GAP, self._settings.resync_interval)
             while True:
                 back = asyncio.create_task(self._cluster.came_back.wait())
                 ended, _ = await asyncio.wait({*tasks, back}, timeout=interval, return_when=asyncio.FIRST_COMPLETED)
@@ -94,16 +94,16 @@ class Watching:
                 if ended - {back}:
                     self._complain(informer.reason(ended - {back}))
                     return
-                interval = _GAP if back in ended else self._settings.resync_interval
+                interval = soon if back in ended else self._settings.resync_interval
                 self._cluster.came_back.clear()
                 try:
                     if await self._list_all() != readable:
                         return
                 except ApiError as error:
                     self._complain(error.advice)
-                    interval = _GAP
+                    interval = soon
                 if self._store.unreadable:
-                    interval = _ASK_AGAIN
+                    interval = min(_ASK_AGAIN, self._settings.resync_interval)
 
     async def _list_all(self) -> frozenset[Kind]:
         """List every kind; return those that can be read.

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from speechoperator import kinds, logs
-from speechoperator.cluster import APPLY, MANAGER, STRATEGIC, Cluster, Json
+from speechoperator.cluster import APPLY, MANAGER, MERGE, STRATEGIC, Cluster, Json
 from speechoperator.errors import ApiError, NotLeadingError
 from speechoperator.models_lifecycle import GATE
 from speechoperator.podstate import written
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from speechoperator.actions import Apply, Delete, Event, SetGate
+    from speechoperator.kinds import Kind
     from speechoperator.metrics import Metrics
     from speechoperator.observed import Object
     from speechoperator.store import Store
@@ -51,25 +52,39 @@ class Writes:
     async def apply(self, action: Apply) -> Json:
         """Server-side apply of an object; what it is then. A field of ours that another set is set back.
 
-        Unknown fields are refused rather than dropped: a dropped one would be missing for ever.
+        Of a list with merge keys it takes back no item that another made of ours: a port that was given another number
+        stays beside the one we want, and their names collide. Then the lists are replaced before.
         """
         wanted = action.object
-        kind, meta = kinds.BY_NAME[wanted["kind"]], wanted["metadata"]
-        query = {**_OWN, "fieldValidation": "Strict"}
-        found = await self._cluster.call(
+        kind, name = kinds.BY_NAME[wanted["kind"]], wanted["metadata"]["name"]
+        try:
+            found = await self._apply(kind, wanted)
+        except ApiError as error:
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or action.reason == _NOT_THERE or "spec" not in wanted:
+                raise
+            await self._patch(kind, wanted, {"spec": wanted["spec"]}, MERGE, {"fieldManager": MANAGER})
+            found = await self._apply(kind, wanted)
+        why = "missing" if action.reason == _NOT_THERE else "changed"
+        self._wrote(kind.name, "apply", why, name, action.reason)
+        self._store.put(dict(found))
+        return found
+
+    async def _apply(self, kind: Kind, wanted: Object) -> Json:
+        """Apply; unknown fields are refused rather than dropped, for a dropped one would be missing for ever."""
+        return await self._patch(kind, wanted, dict(wanted), APPLY, {**_OWN, "fieldValidation": "Strict"})
+
+    async def _patch(self, kind: Kind, thing: Object, body: Json, content_type: str, query: dict[str, str]) -> Json:
+        meta = thing["metadata"]
+        return await self._cluster.call(
             "patch",
             kind,
             meta["namespace"],
             meta["name"],
-            body=dict(wanted),
-            content_type=APPLY,
+            body=body,
+            content_type=content_type,
             query=query,
             within=self._allowed(),
         )
-        why = "missing" if action.reason == _NOT_THERE else "changed"
-        self._wrote(kind.name, "apply", why, meta["name"], action.reason)
-        self._store.put(dict(found))
-        return found
 
     async def delete(self, namespace: str, action: Delete) -> None:
         """Delete an object as it was seen: not one that somebody made or changed since. One that is gone is fine."""
