@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechoperator import quantities, resources
@@ -23,11 +23,8 @@ SIZES = st.sampled_from(["1Gi", "0.5Ti", "1e10", "1500M", "2.5Gi"])
 COMMON = {
     "image": WORDS,
     "resources": st.fixed_dictionaries(
-        {},
-        optional={
-            "requests": st.dictionaries(st.sampled_from(["cpu", "memory", "nvidia.com/gpu"]), st.integers(0, 99)),
-            "limits": st.dictionaries(st.sampled_from(["cpu", "memory"]), SIZES),
-        },
+        {"requests": st.fixed_dictionaries({"cpu": st.sampled_from([0, 1, "250m"])}, optional={"memory": SIZES})},
+        optional={"limits": st.dictionaries(st.sampled_from(["cpu", "memory"]), st.sampled_from(["2Ti", "3e12"]))},
     ),
     "env": st.lists(
         st.fixed_dictionaries(
@@ -92,12 +89,16 @@ SPECS = st.fixed_dictionaries(
 )
 
 
+FEW = settings(max_examples=50, deadline=None)
+
+
 @st.composite
 def pipelines(draw: st.DrawFn) -> SpeechPipeline:
     metadata = {"name": draw(NAMES), "namespace": draw(WORDS), "uid": "u-1"}
     return SpeechPipeline.parse({"metadata": metadata, "spec": draw(SPECS)}, unknown="forbid")
 
 
+@FEW
 @given(pipelines())
 def test_the_same_pipeline_becomes_the_same_objects(pipeline: SpeechPipeline) -> None:
     again = SpeechPipeline.parse(pipeline.model_dump(mode="json", by_alias=True, exclude_unset=True))
@@ -105,6 +106,7 @@ def test_the_same_pipeline_becomes_the_same_objects(pipeline: SpeechPipeline) ->
     assert resources.build(pipeline, Settings()) == resources.build(again, Settings())
 
 
+@FEW
 @given(pipelines())
 def test_every_object_says_whose_it_is(pipeline: SpeechPipeline) -> None:
     objects = resources.build(pipeline, Settings())
@@ -122,6 +124,7 @@ def test_every_object_says_whose_it_is(pipeline: SpeechPipeline) -> None:
             assert one["kind"] == "PersistentVolumeClaim"
 
 
+@FEW
 @given(pipelines())
 def test_every_selector_finds_pods_of_one_part(pipeline: SpeechPipeline) -> None:
     objects = resources.build(pipeline, Settings())
@@ -139,17 +142,20 @@ def test_every_selector_finds_pods_of_one_part(pipeline: SpeechPipeline) -> None
             assert found == [one["metadata"]["name"].removesuffix("-pods")]
 
 
+@FEW
 @given(pipelines())
 def test_what_a_server_adds_to_an_object_is_no_difference(pipeline: SpeechPipeline) -> None:
     for one in resources.build(pipeline, Settings()):
         assert differs(one, defaulted(stamped(one))) is None
 
 
+@FEW
 @given(pipelines())
 def test_no_object_has_nulls(pipeline: SpeechPipeline) -> None:
     assert not has_null(resources.build(pipeline, Settings()))
 
 
+@FEW
 @given(pipelines(), BRIDGES)
 def test_nothing_that_is_said_of_the_bridge_changes_whisper_or_ollama(pipeline: SpeechPipeline, bridge: Object) -> None:
     raw = pipeline.model_dump(mode="json", by_alias=True, exclude_unset=True)

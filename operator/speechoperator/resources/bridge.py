@@ -38,7 +38,7 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, models: Sequence[str]) 
         image=settings.bridge_image,
         env={},
         envFrom=[{"configMapRef": {"name": named(pipeline.name, "bridge")}}],
-        resources=_resources(part),
+        resources=amounts(part, _SCALED_REQUESTS if part.scaling else _REQUESTS),
         probes=Probes(
             startup=over_http("/livez", period=1, timeout=5, failures=60),
             liveness=over_http("/livez", period=10, timeout=10, failures=6),
@@ -72,15 +72,6 @@ def _replicas(pipeline: SpeechPipeline) -> int | None:
     if pipeline.spec.suspend:
         return 0
     return None if part.scaling else part.replicas
-
-
-def _resources(part: Bridge) -> Amounts:
-    if not part.scaling:
-        return amounts(part, _REQUESTS)
-    wanted = amounts(part, _SCALED_REQUESTS)
-    if "cpu" in wanted.get("limits", {}) or "cpu" in wanted.get("requests", {}):
-        return wanted
-    return {**wanted, "requests": {**_SCALED_REQUESTS["requests"], **wanted.get("requests", {})}}
 
 
 def _volumes(part: Bridge) -> tuple[dict[str, Any], ...]:

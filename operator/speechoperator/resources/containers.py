@@ -70,13 +70,12 @@ def merged_env(ours: Mapping[str, str], part: Part) -> list[dict[str, Any]]:
 
 
 def amounts(part: Part, default: Amounts, gpu: Gpu | None = None) -> Amounts:
-    """Return what the container asks for: what the part says, or the default, and its GPUs."""
-    given = default if part.resources is None else part.resources.manifest()
-    wanted = {kind: dict(given.get(kind, {})) for kind in ("requests", "limits")}
+    """Return what the container asks for: what the part says, or else the default; and its GPUs."""
+    asked = default if part.resources is None else part.resources.manifest()
     if gpu is not None and gpu.count:
-        wanted["requests"].pop(gpu.resource_name, None)  # of what cannot be overcommitted, a request is the limit
-        wanted["limits"][gpu.resource_name] = f"{gpu.count}"
-    return {kind: asked for kind, asked in wanted.items() if asked}
+        # Only a limit: what cannot be shared is requested as much as it is limited.
+        asked = {**asked, "limits": {**asked.get("limits", {}), gpu.resource_name: f"{gpu.count}"}}
+    return {kind: by_resource for kind, by_resource in asked.items() if by_resource}
 
 
 def without_nulls(given: Any) -> Any:
