@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from speechoperator.actions import Plan
 from speechoperator.models import SpeechPipeline
 from speechoperator.models_lifecycle import GATE, retry_at
 from speechoperator.models_lifecycle.names import canonical
 from speechoperator.observed import EXTERNAL, Health, Observed, OllamaPod, Pull, Ref, WriteFailure
 from speechoperator.plan import plan
 from speechoperator.settings import Settings
+
+if TYPE_CHECKING:
+    from speechoperator.actions import Plan
 
 Object = dict[str, Any]
 
@@ -83,8 +86,8 @@ class PlannedCluster:
         url = self.raw["spec"]["ollama"].get("url")
         outside = {EXTERNAL: OllamaPod(reachable=True, models=dict.fromkeys(self.elsewhere, "digest"))} if url else {}
         return Observed(
-            objects=copy.deepcopy(self.objects),
-            pods=tuple(copy.deepcopy(self.pods)),
+            objects=dict(self.objects),
+            pods=tuple(self.pods),
             ollama=asked | outside,
             external=dict(self.answers),
             pulls=dict(self.pulls),
@@ -92,7 +95,7 @@ class PlannedCluster:
             claim_warnings=dict(self.claim_warnings),
             pod_warnings=dict(self.pod_warnings),
             failures=self.failures,
-            status=copy.deepcopy(self.raw.get("status", {})),
+            status=self.raw.get("status", {}),
         )
 
     def plan(self) -> Plan:
@@ -155,19 +158,28 @@ class PlannedCluster:
 
     def settle(self) -> bool:
         """Let controllers, kubelets and pulls finish what they are at; tell whether anything changed."""
-        before = copy.deepcopy((self.objects, self.pods, self.pulls, self.stored))
+        before = self._state()
         for (volume, model), pull in list(self.pulls.items()):
             if pull.stage == "Pulling":
                 self.stored.setdefault(volume, set()).add(canonical(model))
                 del self.pulls[volume, model]
         for found in (thing for ref, thing in self.objects.items() if ref.kind == "PersistentVolumeClaim"):
             found["status"] = {"phase": "Bound"}
+        for found in (thing for ref, thing in self.objects.items() if ref.kind == "HTTPRoute"):
+            found["status"] = {
+                "parents": [{"conditions": [{"type": "Accepted", "status": "True", "reason": "Accepted"}]}]
+            }
+        for found in (thing for ref, thing in self.objects.items() if ref.kind == "HorizontalPodAutoscaler"):
+            scaled = self.objects[Ref("Deployment", found["spec"]["scaleTargetRef"]["name"])]["spec"]
+            scaled["replicas"] = min(
+                max(scaled["replicas"], found["spec"]["minReplicas"]), found["spec"]["maxReplicas"]
+            )
         for ref, deployment in list(self.objects.items()):
             if ref.kind == "Deployment":
                 self._roll(deployment)
         names = {ref.name for ref in self.objects if ref.kind == "Deployment"}
         self.pods = [pod for pod in self.pods if pod["metadata"]["labels"]["deployment"] in names]
-        return before != (self.objects, self.pods, self.pulls, self.stored)
+        return before != self._state()
 
     def fail_pull(self, error: str) -> None:
         """Let each pull that runs fail."""
@@ -176,6 +188,11 @@ class PlannedCluster:
                 attempts = pull.attempts + 1
                 again = retry_at(attempts, self.now)
                 self.pulls[key] = replace(pull, stage="Failed", error=error, attempts=attempts, retry_at=again)
+
+    def _state(self) -> str:
+        return json.dumps(
+            [[*self.objects.values()], self.pods, [*self.pulls], sorted(map(sorted, self.stored.values()))]
+        )
 
     def _roll(self, deployment: Object) -> None:
         name = deployment["metadata"]["name"]

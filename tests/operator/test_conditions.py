@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
+from cluster.pipelines import of_bridge, of_whisper, pipeline
 from fakes.planned_cluster import WRITTEN_NOON, PlannedCluster
 from speechoperator.observed import Health, Ref, WriteFailure
 from speechoperator.plan import Plan

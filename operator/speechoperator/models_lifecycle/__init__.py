@@ -73,7 +73,7 @@ def models(spec: Spec, observed: Observed, now: datetime, port: int, offers: Seq
     if spec.suspend:
         states = tuple(ModelState(model.name, "Pending") for model in ollama.models)
         stops = tuple(StopPull(*key, "the pipeline is suspended") for key in sorted(observed.pulls))
-        return Models(states, offered(states, offers), stops=stops)
+        return Models(states, stops=stops)  # nobody calls: the bridges may know of the new models at once
     pods = ollama_pods(observed)
     states = tuple(state_of(model, pods, observed) for model in ollama.models)
     usable = offered(states, offers)

@@ -17,7 +17,7 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), advice)
     for pattern, advice in (
         (r"no space left|not enough space|disk quota", "Raise ollama.cache.size"),
-        (r"file does not exist|manifest unknown|not found", "Is there a model of this name in the registry?"),
+        (r"file does not exist|manifest unknown|not found", "The registry has no model of this name"),
         (r"server gave HTTP response to HTTPS client", "The registry has no TLS: set insecure: true on the model"),
         (r"insecure protocol", "The registry has no TLS: set insecure: true on the model"),
         (r"x509|certificate|tls:", "The Ollama pods do not trust the registry's certificate"),
