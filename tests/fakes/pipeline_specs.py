@@ -27,7 +27,7 @@ def _serving(required: dict[str, Any], url: str) -> st.SearchStrategy[Object]:
     )
 
 
-_EXPOSED = st.one_of(
+_EXPOSED: st.SearchStrategy[Object] = st.one_of(
     st.just({}),
     st.fixed_dictionaries(
         {"ingress": st.sampled_from([{"host": "a.example"}, {"host": "b.example", "className": "x"}])}
@@ -93,7 +93,7 @@ _REASONS = st.sampled_from(
         "SomethingNew",
     ]
 )
-_STATES = st.one_of(
+_STATES: st.SearchStrategy[Object] = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"waiting": st.fixed_dictionaries({}, optional={"reason": _REASONS, "message": _TEXT})}),
     st.fixed_dictionaries({"running": st.fixed_dictionaries({}, optional={"startedAt": _TIMES})}),
