@@ -26,7 +26,7 @@ _NAMESPACE_ENDS = "because it is being terminated"
 
 def problem(failure: WriteFailure) -> Problem | None:
     """Return what a person has to change, None where the write need only be tried again."""
-    subject = f"{failure.ref.kind} {failure.ref.name}"
+    subject = f"{failure.ref.kind} {failure.ref.name}".rstrip()
     words = clipped(failure.message) or f"HTTP {failure.code}"
     if passing(failure):
         return None
