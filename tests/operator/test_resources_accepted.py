@@ -156,10 +156,10 @@ EDITS: list[tuple[str, str, Object, str]] = [
 async def test_an_edit_is_noticed_and_repaired(
     cluster: Api, restricted: str, kind: str, suffix: str, edit: Object, why: str
 ) -> None:
-    objects = await wanted(cluster, restricted, "full")
-    await applied(cluster, objects)
     name = f"support-calls-{suffix}"
+    objects = await wanted(cluster, restricted, "full")
     [one] = [one for one in objects if (one["kind"], one["metadata"]["name"]) == (kind, name)]
+    await applied(cluster, [one])
 
     edited = await cluster.patch(kind, restricted, name, edit)
     assert why in (differs(one, edited) or "no difference")
@@ -189,8 +189,8 @@ async def test_a_bridge_that_gets_an_autoscaler_keeps_its_replicas(
 
 async def test_what_others_add_stays_and_is_no_difference(cluster: Api, restricted: str) -> None:
     objects = await wanted(cluster, restricted, "full")
-    await applied(cluster, objects)
     [one] = [one for one in objects if one["kind"] == "Deployment" and one["metadata"]["name"].endswith("bridge")]
+    await applied(cluster, [one])
     sidecar = {"name": "sidecar", "image": "proxy:1", "env": [{"name": "A", "value": "b"}]}
     restarted = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}
     theirs = {
