@@ -65,13 +65,18 @@ class ControlPlane:
         controllers = programs["kube-controller-manager"]
         self.controllers = Process("kube-controller-manager", self._controllers_command(controllers), folder)
 
-    def start_etcd(self) -> None:
+    def start(self) -> None:
+        """Start etcd and the API server, in a thread that lives as long as they shall: they die with it."""
         self.etcd.start()
-        self.etcd.wait_until(lambda: answers(f"{self._etcd_url}/health"))
-
-    def start_api_server(self) -> None:
-        """Start it and wait until it is ready for requests."""
         self.api_server.start()
+
+    def wait(self) -> None:
+        """Wait until the API server is ready for requests.
+
+        Raises:
+            StartError: it does not come up.
+        """
+        self.etcd.wait_until(lambda: answers(f"{self._etcd_url}/health"))
         self.api_server.wait_until(lambda: answers(f"{self.url}/readyz", self.trust))
 
     def start_controllers(self) -> None:
@@ -186,8 +191,8 @@ def running(folder: Path, programs: Programs) -> Iterator[ControlPlane]:
     plane = ControlPlane(folder, programs)
     with ExitStack() as ending:
         ending.callback(plane.stop)
-        plane.start_etcd()
-        plane.start_api_server()
+        plane.start()
+        plane.wait()
         yield plane
 
 
