@@ -6,6 +6,7 @@ it, and tried again with a growing delay.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -148,6 +149,13 @@ def api_error(request: Request, status: int, body: Any, retry_after: str | None 
     seconds = retry_after or details.get("retryAfterSeconds")
     message = found.get("message") or (body if isinstance(body, str) and body else f"HTTP {status}")
     return ApiError(request, status, str(found.get("reason", "")), str(message), causes, _seconds(seconds))
+
+
+def in_words(error: OSError) -> str:
+    """Return the system's own words: "Connection refused", "Name or service not known"."""
+    if error.errno and error.errno > 0:  # of a failed look-up of a name it is negative
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def _seconds(value: Any) -> float | None:

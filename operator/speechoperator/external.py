@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from speechoperator import kinds, logs
-from speechoperator.errors import ApiError, OllamaError
+from speechoperator.errors import ApiError, OllamaError, in_words
 from speechoperator.observed import Health, Object, OllamaPod
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def whisper(address: str, within: float, *, answers_while_busy: bool) -> H
     except TimeoutError:
         return Health(not answers_while_busy, "no answer in time")
     except aiohttp.ClientConnectorError as error:
-        return Health(healthy=False, detail=error.os_error.strerror or str(error.os_error))
+        return Health(healthy=False, detail=in_words(error.os_error))
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return Health(healthy=False, detail=str(error))
 

@@ -64,10 +64,10 @@ class Election:
         return self._renewed + self._settings.lease_duration - self._clock()
 
     async def run(self) -> None:
-        """Take part until cancelled; the Lease is given back then."""
+        """Take part until cancelled; `give_back` then."""
         try:
             while True:
-                await self._turn()
+                await self.turn()
                 await asyncio.sleep(self._pause())
         finally:
             self._turned(leads=False)
@@ -84,7 +84,8 @@ class Election:
         except ApiError as error:
             logs.warning("could not give the lease back", reason=error.advice)
 
-    async def _turn(self) -> None:
+    async def turn(self) -> None:
+        """Take the Lease, renew it, or see who has it."""
         sent = self._clock()
         try:
             taken = await self._take_or_renew()
@@ -143,6 +144,7 @@ class Election:
         ours = spec.get("holderIdentity") == self._identity
         free = not spec.get("holderIdentity")
         if not ours and not free and self._clock() < self._seen_at + self._promised():
+            self._renewed = -math.inf  # it may have been ours until somebody gave it to another
             return False
         acquired = spec.get("acquireTime") if ours else None
         return await self._unless_faster(self._update(self._record(self._identity, acquired=acquired)))

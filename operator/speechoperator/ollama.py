@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import aiohttp
 
-from speechoperator.errors import OllamaError
+from speechoperator.errors import OllamaError, in_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -155,6 +155,6 @@ def _in_words(awaited: str) -> Iterator[None]:
     except TimeoutError as error:
         raise OllamaError(f"no {awaited} in time") from error
     except aiohttp.ClientConnectorError as error:
-        raise OllamaError(error.os_error.strerror or str(error.os_error)) from error
+        raise OllamaError(in_words(error.os_error)) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise OllamaError(f"the connection broke: {error}") from error

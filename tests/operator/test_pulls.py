@@ -1,0 +1,225 @@
+"""Pulls in the background, against an Ollama that pulls as the real one does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from fakes.faults import Answer, EndsEarly, StreamError
+from fakes.gates import Point
+from fakes.ollama_pod import FakeOllamaPod, Registry, is_pull
+from speechoperator.actions import StartPull, StopPull
+from speechoperator.errors import OllamaError
+from speechoperator.metrics import Metrics
+from speechoperator.observed import Key, Pull
+from speechoperator.ollama import Ollama
+from speechoperator.pulls import Pulls
+
+pytestmark = pytest.mark.unit
+
+KEY = Key("team", "p")
+NAME = ("pod:p-ollama-0", "llama3")
+
+
+@dataclass
+class Bench:
+    """Pulls and what they told."""
+
+    pod: FakeOllamaPod
+    ollama: Ollama
+    metrics: Metrics = field(default_factory=Metrics)
+    pulled: list[Key] = field(default_factory=list)
+    changes: int = 0
+
+    def __post_init__(self) -> None:
+        self.pulls = Pulls(self.ollama, self.metrics, self._changed, self._pulled)
+        self._event = asyncio.Event()
+
+    def start(self, model: str = "llama3", source: str = "") -> None:
+        action = StartPull("p-ollama-0", self.pod.url, "pod:p-ollama-0", model, source or model)
+        self.pulls.start(KEY, action)
+
+    @property
+    def pull(self) -> Pull | None:
+        return self.pulls.of(KEY).get(NAME)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until `condition` holds, looked at whenever there is news."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self._event.clear()
+                await self._event.wait()
+
+    def _changed(self, key: Key) -> None:
+        assert key == KEY
+        self.changes += 1
+        self._event.set()
+
+    async def _pulled(self, key: Key) -> None:
+        self.pulled.append(key)
+
+    def count(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"speechoperator_{name}", labels) or 0.0
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    registry = Registry(["llama3", "registry.local:5000/library/llama3"])
+    async with FakeOllamaPod(registry) as pod, Ollama(timeout=5, stall_timeout=5) as ollama:
+        bench = Bench(pod, ollama)
+        yield bench
+        await bench.pulls.close()
+
+
+async def test_a_pull_that_is_done_is_listed_no_more_and_the_pods_are_asked(bench: Bench) -> None:
+    bench.start()
+    assert bench.pull == Pull("llama3", "pod:p-ollama-0", "Pulling")
+    await bench.until(lambda: bench.pull is None)
+    assert bench.pulled == [KEY]
+    assert "llama3:latest" in await bench.ollama.models(bench.pod.url)
+    assert bench.count("pulls_total", outcome="ok") == 1
+
+
+async def test_a_pull_that_runs_is_not_started_again(bench: Bench) -> None:
+    gate = bench.pod.hold(Point.BEFORE_CHUNK)
+    bench.start()
+    await gate.reached()
+    bench.start()
+    gate.release()
+    await bench.until(lambda: bench.pull is None)
+    assert len(bench.pod.pulls) == 1
+
+
+async def test_progress_is_the_sum_of_the_layers_and_outlives_silence(bench: Bench) -> None:
+    gate = bench.pod.hold(Point.BEFORE_CHUNK)
+    bench.start()
+    await gate.reached()
+    gate.step()
+    await gate.reached()
+    await bench.until(lambda: bench.pull is not None and bench.pull.completed > 0)
+    pull = bench.pull
+    assert pull is not None
+    assert 0 < pull.completed < pull.total
+    assert bench.count("pull_bytes_total") == pull.completed
+    gate.release()
+
+
+async def test_an_error_under_status_200_is_a_failure_with_a_time_for_the_next_try(bench: Bench) -> None:
+    bench.pod.script(StreamError(after=0, message="no space left on device"), only=is_pull)
+    bench.start()
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    pull = bench.pull
+    assert pull is not None
+    assert pull.error == "no space left on device"
+    assert pull.attempts == 1
+    assert pull.retry_at is not None
+    assert bench.pulled == []
+    assert bench.count("pulls_total", outcome="failed") == 1
+
+
+async def test_failures_in_a_row_are_counted_while_no_byte_comes(bench: Bench) -> None:
+    bench.pod.script(Answer(500, b'{"error": "it broke"}'), Answer(500, b'{"error": "it broke"}'), only=is_pull)
+    for attempts in (1, 2):
+        bench.start()
+        running = bench.pull
+        assert running is not None
+        assert (running.stage, running.attempts) == ("Pulling", attempts - 1)
+        await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    pull = bench.pull
+    assert pull is not None
+    assert (pull.error, pull.attempts) == ("it broke", 2)
+
+
+async def test_bytes_that_came_make_the_next_failure_the_first(bench: Bench) -> None:
+    bench.pod.script(Answer(500, b'{"error": "it broke"}'), EndsEarly(after=3), only=is_pull)
+    bench.start()
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    bench.start()
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    pull = bench.pull
+    assert pull is not None
+    assert pull.attempts == 1
+    assert "ended early" in pull.error
+    assert pull.completed > 0
+
+
+async def test_a_pull_that_failed_goes_on_where_it_was(bench: Bench) -> None:
+    bench.pod.script(EndsEarly(after=3), only=is_pull)
+    bench.start()
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    before = bench.count("pull_bytes_total")
+    bench.start()
+    await bench.until(lambda: bench.pull is None)
+    total = sum(layer.size for layer in bench.pod.registry.models["llama3:latest"])
+    assert before + bench.count("pull_bytes_total") - before <= total, "what is there is not pulled again"
+
+
+async def test_a_line_that_goes_dead_is_a_failure() -> None:
+    async with FakeOllamaPod(Registry(["llama3"])) as pod, Ollama(timeout=5, stall_timeout=0.2) as ollama:
+        bench = Bench(pod, ollama)
+        gate = pod.hold(Point.BEFORE_CHUNK)
+        bench.start()
+        await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+        pull = bench.pull
+        assert pull is not None
+        assert pull.error == "no progress in time"
+        gate.release()
+        await bench.pulls.close()
+
+
+async def test_a_pod_that_is_not_there_is_a_failure_in_plain_words(bench: Bench) -> None:
+    await bench.pod.go_away()
+    bench.start()
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    pull = bench.pull
+    assert pull is not None
+    assert pull.error == "Connection refused"
+
+
+async def test_a_model_from_another_registry_gets_the_name_that_the_spec_gives_it(bench: Bench) -> None:
+    bench.start("llama3", source="registry.local:5000/library/llama3")
+    await bench.until(lambda: bench.pull is None)
+    assert list(await bench.ollama.models(bench.pod.url)) == ["llama3:latest"]
+
+
+async def test_a_pull_that_nobody_wants_any_more_ends_at_ollama_too(bench: Bench) -> None:
+    gate = bench.pod.hold(Point.BEFORE_CHUNK)
+    bench.start()
+    await gate.reached()
+    bench.pulls.stop(KEY, StopPull(*NAME, reason="llama3 left the spec"))
+    assert bench.pulls.of(KEY) == {}
+    await bench.pod.until(lambda: not +bench.pod.volume.pulling)
+    gate.release()
+    assert bench.pulled == []
+
+
+async def test_all_pulls_of_a_pipeline_that_goes_end(bench: Bench) -> None:
+    gate = bench.pod.hold(Point.BEFORE_CHUNK)
+    bench.start()
+    await gate.reached()
+    bench.pulls.forget(KEY)
+    assert bench.pulls.of(KEY) == {}
+    assert bench.count("pulls_running") == 0
+    gate.release()
+
+
+async def test_a_failed_pull_is_forgotten_too(bench: Bench) -> None:
+    bench.pod.script(StreamError(after=0), only=is_pull)
+    bench.start()
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    bench.pulls.stop(KEY, StopPull(*NAME, reason="llama3 left the spec"))
+    assert bench.pulls.of(KEY) == {}
+
+
+async def test_connections_are_closed_after_each_answer(bench: Bench) -> None:
+    for _ in range(2):
+        await bench.ollama.models(bench.pod.url)
+    assert all(request.headers.get("Connection") == "close" for request in bench.pod.requests)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"<html>", b'{"models": 3}'])
+async def test_what_is_no_ollama_is_said_to_be_none(bench: Bench, body: bytes) -> None:
+    bench.pod.script(Answer(200, body), only=lambda received: received.path == "/api/tags")
+    with pytest.raises(OllamaError):
+        await bench.ollama.models(bench.pod.url)

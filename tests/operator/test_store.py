@@ -1,0 +1,162 @@
+"""What the operator knows of the cluster, whatever the order in which it was told."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechoperator import kinds
+from speechoperator.observed import Key, Ref
+from speechoperator.store import Store
+
+pytestmark = pytest.mark.unit
+
+DEPLOYMENT = kinds.BY_NAME["Deployment"]
+KEY = Key("team", "p")
+
+
+def thing(
+    version: int, *, name: str = "p-bridge", uid: str = "1", owner: str | None = "p", **more: Any
+) -> dict[str, Any]:
+    labels = {"speechpipeline.dev/pipeline": owner} if owner else {}
+    meta = {"name": name, "namespace": "team", "uid": uid, "resourceVersion": str(version), "labels": labels}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, **more}
+
+
+def pipeline(version: int = 1, name: str = "p") -> dict[str, Any]:
+    meta = {"name": name, "namespace": "team", "uid": f"uid-{name}", "resourceVersion": str(version)}
+    return {"apiVersion": "speechpipeline.dev/v1alpha1", "kind": "SpeechPipeline", "metadata": meta}
+
+
+def pod(name: str, version: int = 1) -> dict[str, Any]:
+    return {**thing(version, name=name, uid=name), "apiVersion": "v1", "kind": "Pod"}
+
+
+def deployment(store: Store) -> Any:
+    return store.objects(KEY).get(Ref("Deployment", "p-bridge"))
+
+
+def test_a_pipeline_belongs_to_itself_and_objects_to_the_one_their_label_names() -> None:
+    store = Store()
+    assert store.see("ADDED", pipeline()) == {KEY}
+    assert store.see("ADDED", thing(2)) == {KEY}
+    assert store.see(None, pod("p-bridge-b")) == {KEY}
+    store.see(None, pod("p-bridge-a"))
+    assert store.pipeline(KEY) == pipeline()
+    assert set(store.objects(KEY)) == {Ref("Deployment", "p-bridge")}
+    assert [found["metadata"]["name"] for found in store.pods(KEY)] == ["p-bridge-a", "p-bridge-b"]
+    assert list(store.pipelines()) == [KEY]
+
+
+def test_what_is_known_is_no_news() -> None:
+    store = Store()
+    store.put(thing(5, spec={"replicas": 2}))
+    assert store.see("MODIFIED", thing(5)) == set()
+    assert store.see("MODIFIED", thing(4, spec={"replicas": 1})) == set()
+    assert deployment(store)["spec"] == {"replicas": 2}
+
+
+def test_nobody_but_the_operator_needs_to_know_who_manages_a_field() -> None:
+    store = Store()
+    noisy = thing(1)
+    noisy["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+    noisy["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "mine": "1"}
+    store.put(noisy)
+    assert "managedFields" not in deployment(store)["metadata"]
+    assert deployment(store)["metadata"]["annotations"] == {"mine": "1"}
+
+
+def test_who_looks_gets_a_copy() -> None:
+    store = Store()
+    store.put(thing(1, spec={}))
+    deployment(store)["spec"]["replicas"] = 9
+    assert deployment(store)["spec"] == {}
+
+
+def test_a_deletion_is_news_once() -> None:
+    store = Store()
+    store.put(thing(1))
+    assert store.see("DELETED", thing(2)) == {KEY}
+    assert store.see("DELETED", thing(2)) == set()
+    assert store.objects(KEY) == {}
+    assert len(store) == 0
+
+
+def test_the_deletion_of_one_that_was_made_anew_since_is_no_news() -> None:
+    store = Store()
+    store.put(thing(1, uid="old"))
+    store.put(thing(7, uid="new"))
+    assert store.see("DELETED", thing(6, uid="old")) == set()
+    assert deployment(store)["metadata"]["uid"] == "new"
+
+
+def test_an_object_that_changes_its_owner_is_news_for_both() -> None:
+    store = Store()
+    store.put(thing(1))
+    assert store.see("MODIFIED", thing(2, owner="q")) == {KEY, Key("team", "q")}
+    assert store.objects(KEY) == {}
+
+
+def test_an_object_that_loses_its_label_is_news_for_the_one_that_had_it() -> None:
+    store = Store()
+    store.put(thing(1))
+    assert store.see("MODIFIED", thing(2, owner=None)) == {KEY}
+    assert store.see("MODIFIED", thing(3, owner=None)) == set()
+
+
+def test_a_listing_finds_what_was_deleted_unseen() -> None:
+    store = Store()
+    store.put(thing(1))
+    store.put(thing(2, name="p-whisper"))
+    store.put(pod("p-0"))
+    assert not store.listed(DEPLOYMENT)
+    assert store.replace(DEPLOYMENT, [thing(1)], "9") == {KEY}
+    assert set(store.objects(KEY)) == {Ref("Deployment", "p-bridge")}
+    assert store.pods(KEY), "of other kinds a listing says nothing"
+    assert store.listed(DEPLOYMENT)
+
+
+def test_a_listing_without_news_has_none() -> None:
+    store = Store()
+    store.put(thing(1))
+    assert store.replace(DEPLOYMENT, [thing(1)], "9") == set()
+
+
+def test_a_listing_does_not_take_away_what_was_written_since() -> None:
+    store = Store()
+    store.put(thing(12))
+    assert store.replace(DEPLOYMENT, [], "9") == set()
+    assert deployment(store)
+
+
+def test_items_of_a_listing_need_not_say_what_they_are() -> None:
+    store = Store()
+    bare = thing(1)
+    del bare["kind"], bare["apiVersion"]
+    store.replace(DEPLOYMENT, [bare], "9")
+    assert deployment(store)["apiVersion"] == "apps/v1"
+
+
+def test_a_cluster_that_was_set_back_to_a_backup_is_believed() -> None:
+    store = Store()
+    store.replace(DEPLOYMENT, [thing(900, spec={"replicas": 3})], "1000")
+    assert store.replace(DEPLOYMENT, [thing(400, spec={"replicas": 1})], "500") == {KEY}
+    assert deployment(store)["spec"] == {"replicas": 1}
+
+
+def test_what_is_said_not_to_be_there_is_forgotten_unless_it_is_another() -> None:
+    store = Store()
+    store.put(thing(1, uid="new"))
+    store.lost(DEPLOYMENT, "team", "p-bridge", "old")
+    assert store.version(DEPLOYMENT, "team", "p-bridge") == "1"
+    store.lost(DEPLOYMENT, "team", "p-bridge", "new")
+    assert store.version(DEPLOYMENT, "team", "p-bridge") == ""
+
+
+@given(st.permutations([("ADDED", 1), ("MODIFIED", 2), ("MODIFIED", 5), ("MODIFIED", 9)]))
+def test_the_newest_state_counts_whatever_comes_first(events: list[tuple[str, int]]) -> None:
+    store = Store()
+    for event, version in events:
+        store.see(event, thing(version, spec={"replicas": version}))
+    assert deployment(store)["spec"] == {"replicas": 9}
