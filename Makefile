@@ -4,15 +4,24 @@ BIN := .venv/bin
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo images test test-fast lint format bench docs clean
+.PHONY: help demo cluster cluster-down cluster-status images test test-fast lint format bench docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo:  ## a recorded voice in, transcript and answer out  [AUDIO=file PROMPT=text MODEL=name KEEP=1 PORT=8080]
 	@$(PYTHON) local/bootstrap.py demo
 	@$(BIN)/python -m speechlocal demo $(if $(AUDIO),--audio "$(AUDIO)") $(if $(PROMPT),--prompt "$(PROMPT)") \
 	  $(if $(MODEL),--model "$(MODEL)") $(if $(KEEP),--keep) $(if $(PORT),--port "$(PORT)")
+
+cluster: .dev  ## Kubernetes on this machine with the platform on it  [NAME=cluster PORT=8088]
+	@$(BIN)/python -m speechlocal cluster up $(if $(NAME),--name "$(NAME)") $(if $(PORT),--port "$(PORT)")
+
+cluster-down: .dev  ## delete it with all that is in it  [NAME=cluster]
+	@$(BIN)/python -m speechlocal cluster down $(if $(NAME),--name "$(NAME)")
+
+cluster-status: .dev  ## what there is of it  [NAME=cluster]
+	@$(BIN)/python -m speechlocal cluster status $(if $(NAME),--name "$(NAME)") || true
 
 images: .dev  ## build the container images  [ONLY="bridge whisper" LOAD=cluster]
 	@$(BIN)/python -m speechlocal images $(if $(ONLY),--only $(ONLY)) $(if $(LOAD),--load "$(LOAD)")

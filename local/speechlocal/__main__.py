@@ -9,11 +9,13 @@ import sys
 
 from speechlocal.errors import LocalError
 
-# Each command is the module of its name, imported only when asked for: the others' libraries take seconds to load.
+# Each command is a module, imported only when asked for: the others' libraries take seconds to load.
+MODULES = {"cluster": "speechlocal.cluster.commands"}  # the others have the command's name
 COMMANDS = {
     "demo": "a recorded voice in, transcript and answer out",
     "load": "measure a running service: latency, time to first token, errors",
     "llm": "serve a small language model with OpenAI's API",
+    "cluster": "a real Kubernetes on this machine with the platform on it",
     "images": "build the container images, and load them into the local cluster",
     "prepare": "install what the tests need on this machine",
 }
@@ -22,7 +24,7 @@ COMMANDS = {
 def main(arguments: list[str]) -> int:
     """Run a command; return 0 when it did its work, 1 when it failed, 2 for a wrong command line."""
     command, options = top_parser().parse_args(arguments[:1]).command, arguments[1:]
-    module = importlib.import_module(f"speechlocal.{command}")
+    module = importlib.import_module(MODULES.get(command, f"speechlocal.{command}"))
     parser = argparse.ArgumentParser(
         prog=f"python -m speechlocal {command}",
         description=module.__doc__,

@@ -44,7 +44,7 @@ def config(port: int) -> dict[str, Any]:
 
 
 def create(name: str, image: str, port: int, say: Callable[[str], None]) -> None:
-    """Create a cluster and wait for its control plane.
+    """Create a cluster and wait for its control plane; without an `image` kind pulls the one it was published with.
 
     Raises:
         LocalError: kind failed, for example because the port is taken.
@@ -52,7 +52,7 @@ def create(name: str, image: str, port: int, say: Callable[[str], None]) -> None
     settings = kubeconfig(name).with_suffix(".kind.json")
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(config(port)))
-    options = ("--image", image, "--config", str(settings), "--kubeconfig", str(kubeconfig(name)))
+    options = [*(("--image", image) if image else ()), "--config", str(settings), "--kubeconfig", str(kubeconfig(name))]
     try:
         kind("create", "cluster", "--name", name, *options, "--wait", CREATE_WITHIN, say=say)
     except LocalError as error:
@@ -92,9 +92,9 @@ def export_kubeconfig(name: str, target: Path) -> None:
     kind("export", "kubeconfig", "--name", name, "--kubeconfig", str(target))
 
 
-def load(name: str, images: list[str], say: Callable[[str], None]) -> None:
-    """Copy images of the engine into a cluster's node."""
-    kind("load", "docker-image", "--name", name, *images, say=say)
+def forget(name: str, target: Path) -> None:
+    """Take the access to a cluster out of `target`; the cluster is gone already."""
+    kind("delete", "cluster", "--name", name, "--kubeconfig", str(target))
 
 
 def kind(*arguments: str, say: Callable[[str], None] | None = None) -> str:

@@ -1,7 +1,7 @@
-"""The kind node image: the published one, or one made here from Go modules and Debian packages alone.
+"""A kind node image, made from Go modules and Debian packages alone, for where the published one cannot be pulled.
 
-A kind node is a container with systemd, containerd and kubelet that brings the images of its control plane with it. The
-one made here brings those of the cluster's parts too, so that nothing is loaded into a new cluster.
+A node is a container with systemd, containerd and kubelet that brings the images of its control plane with it. This one
+brings those of the cluster's parts too, so that they need not be copied into each new cluster.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ from speechlocal.errors import LocalError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PUBLISHED = (
-    "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"  # kind v0.30.0's
-)
 RECIPE = paths.REPOSITORY / "local" / "cluster" / "node"
 IN_THE_NODE = ("kubeadm", "kubectl", "kubelet")
 KIND_SOURCE = f"sigs.k8s.io/kind@{versions.KIND}"

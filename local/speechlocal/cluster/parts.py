@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 MANIFESTS = paths.REPOSITORY / "local" / "cluster" / "parts"
 IMAGE_PLACE = "PART_IMAGE"
 READY_WITHIN_S = 180
+ANSWER_WITHIN_S = 5.0
+POLL_S = 0.2
 FAKE_GPUS = {"nvidia.com/gpu": "2"}
 
 
@@ -25,7 +29,8 @@ FAKE_GPUS = {"nvidia.com/gpu": "2"}
 class Part:
     """A part of the cluster: `manifest` is a file in MANIFESTS; the Deployment of its name is ready when it is.
 
-    `image` is where it runs from when the node cannot pull `published`; without `published` it is always made here.
+    `image` is where it runs from when the node cannot pull `published`; without `published` it is always made here, by
+    `ensure`, which takes about `seconds`.
     """
 
     name: str
@@ -33,6 +38,7 @@ class Part:
     purpose: str
     image: str
     ensure: Callable[[Callable[[str], None]], str]
+    seconds: int
     published: str = ""
     slow: bool = False  # ready only after it has measured for a while: nothing waits for it but the end
 
@@ -51,6 +57,7 @@ def parts() -> tuple[Part, ...]:
             "ingress",
             part_images.TRAEFIK,
             part_images.ensure_traefik,
+            seconds=20,
             published=part_images.TRAEFIK_PUBLISHED,
         ),
         Part(
@@ -59,6 +66,7 @@ def parts() -> tuple[Part, ...]:
             "models for Ollama to pull",
             part_images.model_registry(base_image.tag()),
             part_images.ensure_model_registry,
+            seconds=40,
         ),
         Part(
             "metrics-server",
@@ -66,6 +74,7 @@ def parts() -> tuple[Part, ...]:
             "kubectl top, autoscaling by CPU",
             part_images.METRICS_SERVER,
             part_images.ensure_metrics_server,
+            seconds=130,
             published=part_images.METRICS_SERVER_PUBLISHED,
             slow=True,
         ),
@@ -98,9 +107,31 @@ def wait_ready(name: str, wanted: tuple[Part, ...]) -> None:
             raise LocalError(f"{part.name} is not ready after {READY_WITHIN_S} s:\n{pods}", error.advice) from error
 
 
-def wait_dns(name: str) -> None:
-    """Return when names can be resolved in the cluster; kind itself waits for the control plane only."""
+def wait_answers(name: str, port: int) -> None:
+    """Return when the cluster's names can be resolved and its ingress answers requests: kind waits for neither.
+
+    Raises:
+        LocalError: one does not, in time.
+    """
     kubectl(name, "rollout", "status", "deployment/coredns", "--namespace=kube-system", f"--timeout={READY_WITHIN_S}s")
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not ingress_answers(port):
+        if time.monotonic() > deadline:
+            raise LocalError(f"the ingress does not answer on {kind.LOOPBACK}:{port}", "make cluster-status")
+        time.sleep(POLL_S)
+
+
+def ingress_answers(port: int) -> bool:
+    """Tell whether something answers HTTP on the ingress's port; 404 for a host that nobody serves is an answer."""
+    asking = http.client.HTTPConnection(kind.LOOPBACK, port, timeout=ANSWER_WITHIN_S)
+    try:
+        asking.request("GET", "/")
+        asking.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        asking.close()
+    return True
 
 
 def kubectl(name: str, *arguments: str, stdin: str = "") -> str:

@@ -9,7 +9,6 @@ import asyncio
 import json
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -24,9 +23,10 @@ from speechlocal.show import INDENT, heading
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from rich.console import Console
+
+    from speechlocal.cluster.access import Access
 
 CHART = paths.REPOSITORY / "charts" / "speechpipeline"
 VALUES = paths.REPOSITORY / "local" / "cluster" / "values.yaml"
@@ -42,29 +42,6 @@ READY_TIMEOUT_S = 600.0
 ROUTE_TIMEOUT_S = 60.0
 REQUEST_TIMEOUT_S = 300.0
 ASK_AGAIN_S = 0.3
-
-
-@dataclass(frozen=True)
-class Access:
-    """The way to a cluster: its kubeconfig, and the port on 127.0.0.1 where its ingress answers."""
-
-    kubeconfig: Path
-    port: int
-
-    @property
-    def kubectl(self) -> tuple[str, ...]:
-        """Kubectl, for this cluster."""
-        return (str(tools.ensure("kubectl")), "--kubeconfig", str(self.kubeconfig))
-
-    @property
-    def helm(self) -> tuple[str, ...]:
-        """Helm, for this cluster."""
-        return (str(tools.ensure("helm")), "--kubeconfig", str(self.kubeconfig))
-
-    @property
-    def url(self) -> str:
-        """The ingress."""
-        return f"http://127.0.0.1:{self.port}"
 
 
 async def deploy(console: Console, access: Access, changed: Collection[str] = ()) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+"""What must be built before there can be a cluster on this machine, as jobs: only what is not there yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from speechlocal import ollama, ollama_build
+from speechlocal.cluster import component_images, node_image, parts, tools
+from speechlocal.cluster.programs import KUBERNETES_PROGRAMS, PROGRAMS
+from speechlocal.containers import base_image, docker, registries
+from speechlocal.images import building, catalog
+from speechlocal.jobs import Job, Say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+KUBERNETES, OTHERS, CLIENTS = "Kubernetes", "etcd, CoreDNS, storage", "kind, Helm"
+BASE, NODE = "Debian image", "node image"
+OLLAMA, IMAGES = "Ollama", "images of the platform"
+FROM_KUBERNETES = frozenset(KUBERNETES_PROGRAMS)
+FOR_NODE = frozenset(component_images.PROGRAMS)
+FOR_USE = frozenset({"kind", "kubectl", "helm"})
+OLLAMA_IMAGE = f"ollama/ollama:{ollama.VERSION}"
+OLLAMA_SECONDS = 330  # on two cores
+OTHERS_SECONDS = 75  # with Kubernetes compiled: the two share half of their packages
+
+
+@dataclass(frozen=True)
+class There:
+    """What this machine has and has not.
+
+    `published` tells that images can be pulled; `programs` are those that are missing of all that might be wanted;
+    `parts` and `platform` name images that are missing, of the cluster's parts and of the platform.
+    """
+
+    published: bool
+    programs: frozenset[str]
+    base: bool
+    node: bool
+    parts: tuple[parts.Part, ...]
+    platform: tuple[catalog.Image, ...]
+    ollama: bool
+
+
+def look() -> There:
+    """Look at what is there; an engine must answer."""
+    published = registries.answer()
+    made_here = parts.made_here()
+    return There(
+        published=published,
+        programs=frozenset(program.name for program in tools.missing(FOR_USE | FOR_NODE)),
+        base=published or docker.has_image(base_image.tag()),
+        node=published or docker.has_image(node_image.tag([part.image for part in made_here])),
+        parts=tuple(part for part in made_here if not docker.has_image(part.image)),
+        platform=tuple(image for image in catalog.IMAGES.values() if not docker.has_image(image.tag)),
+        ollama=published or ollama.built().is_file(),
+    )
+
+
+def jobs(there: There, *, platform: bool = True) -> list[Job]:
+    """Return what is to be built, in the order in which it is best begun.
+
+    Args:
+        there: what this machine has.
+        platform: with the images of the platform; looked through each time, as sources may have changed.
+    """
+    wanted = FOR_USE if there.node else FOR_USE | FOR_NODE
+    found = list(programs(there.programs & wanted))
+    if not there.base:
+        found.append(Job(BASE, base_image.ensure, seconds=base_image.SECONDS))
+    if platform and not there.ollama:
+        found.append(Job(OLLAMA, build_ollama, seconds=OLLAMA_SECONDS))
+    images = [Job(f"image of {part.name}", part.ensure, (BASE,), part.seconds) for part in there.parts]
+    found += images
+    if not there.node:
+        needs = (KUBERNETES, OTHERS, BASE, *(job.name for job in images))
+        found.append(Job(NODE, make_node_image, needs, node_image.SECONDS))
+    if platform:
+        found.append(Job(IMAGES, platform_images, (BASE, OLLAMA), sum(image.seconds for image in there.platform)))
+    return found
+
+
+def programs(missing: Iterable[str]) -> Iterable[Job]:
+    """Yield the jobs that build programs, those of a module together."""
+    missing = frozenset(missing)
+    kubernetes, clients = missing & FROM_KUBERNETES, (missing & FOR_USE) - FROM_KUBERNETES
+    others = missing - kubernetes - clients
+    if kubernetes:
+        yield _building(KUBERNETES, kubernetes, PROGRAMS["kubelet"].seconds)
+    if others:
+        yield _building(OTHERS, others, OTHERS_SECONDS, (KUBERNETES,))
+    if clients:
+        yield _building(CLIENTS, clients, sum(PROGRAMS[name].seconds for name in clients))
+
+
+def make_node_image(say: Say) -> str:
+    """Make the node image with the images of all parts in it, and return its name."""
+    return node_image.ensure([part.image for part in parts.made_here()], say)
+
+
+def build_ollama(say: Say) -> None:
+    """Build Ollama from its Go module, or leave it to the images to say what is missing for that."""
+    if not ollama_build.what_is_missing():
+        ollama_build.build(lambda count, _: say(f"{count} of about {ollama_build.PACKAGES} packages"))
+
+
+def platform_images(say: Say) -> None:
+    """Build the platform's images; Ollama's is pulled where it can be."""
+    names = list(catalog.IMAGES)
+    if registries.answer():
+        names.remove("ollama")
+        if not docker.has_image(catalog.tag("ollama")):
+            say(f"pulling {OLLAMA_IMAGE}")
+            docker.docker("pull", "--quiet", OLLAMA_IMAGE)
+            docker.docker("tag", OLLAMA_IMAGE, catalog.tag("ollama"))
+    building.build(names, say)
+
+
+def platform_tags() -> list[str]:
+    """Return the names of the platform's images."""
+    return [image.tag for image in catalog.IMAGES.values()]
+
+
+def _building(name: str, names: Iterable[str], seconds: int, needs: Sequence[str] = ()) -> Job:
+    wanted = sorted(names)
+    return Job(name, lambda say: tools.ensure_all(wanted, say), tuple(needs), seconds)

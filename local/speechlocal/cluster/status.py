@@ -1,0 +1,124 @@
+"""What there is of a cluster, as a table: engine, nodes, parts, pipelines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from speechlocal.cluster import kind, lifecycle, parts, tools
+from speechlocal.containers import docker, engine
+from speechlocal.errors import LocalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console
+
+ASK_WITHIN_S = 10.0
+STYLES = {True: "green", False: "red", None: "dim"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table; `good` is None where there is nothing to judge."""
+
+    kind: str
+    name: str
+    state: str
+    detail: str = ""
+    good: bool | None = None
+
+
+def show(console: Console, name: str) -> bool:
+    """Print the table; return whether all that belongs to a cluster is there and ready."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("", "NAME", "STATE", ""):
+        table.add_column(title, overflow="fold")
+    listed = list(rows(name))
+    for row in listed:
+        table.add_row(row.kind, row.name, Text(row.state, STYLES[row.good]), Text(row.detail, "dim"))
+    console.print(table)
+    return all(row.good is not False for row in listed)
+
+
+def rows(name: str) -> Iterator[Row]:
+    """Yield a row for the engine, the cluster, its nodes, its parts and its pipelines, as far as there are any."""
+    if not docker.answers():
+        yield Row("engine", "docker", "not running", "make cluster starts one, or says how", good=False)
+        return
+    ours = engine.started_here()
+    version = docker.docker("version", "--format", "{{.Server.Version}}")
+    yield Row(
+        "engine", "docker", "running", f"{version}{f', started here (pid {ours.pid})' if ours else ''}", good=True
+    )
+    for other in kind.clusters():
+        if other != name:
+            yield Row("cluster", other, lifecycle.look(other).state.value, "another one on this engine")
+    found = lifecycle.look(name)
+    if found.state is not lifecycle.State.RUNNING:
+        yield Row("cluster", name, found.state.value, "make cluster", good=False)
+        return
+    ingress = f"http://{kind.LOOPBACK}:{found.port}"
+    try:
+        nodes = items(name, "nodes")
+    except LocalError as error:
+        yield Row("cluster", name, "does not answer", error.message.splitlines()[-1], good=False)
+        return
+    yield Row("cluster", name, "running", f"ingress {ingress}, KUBECONFIG={kind.kubeconfig(name)}", good=True)
+    yield from (node_row(node) for node in nodes)
+    deployments = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in items(name, "deployments")}
+    yield from (part_row(part, deployments.get((part.namespace, part.name))) for part in parts.parts())
+    try:
+        pipelines = items(name, "speechpipelines")
+    except LocalError:  # the chart, and with it their definition, is not installed
+        yield Row("pipelines", "", "none", "the platform is not installed")
+        return
+    yield from (pipeline_row(one) for one in pipelines)
+
+
+def node_row(node: Mapping[str, Any]) -> Row:
+    """Return the row of a node."""
+    ready = condition(node, "Ready")
+    gpus = node["status"]["capacity"].get("nvidia.com/gpu", "0")
+    version = node["status"]["nodeInfo"]["kubeletVersion"]
+    good = ready.get("status") == "True"
+    detail = f"Kubernetes {version}, {gpus} pretended GPUs" if good else ready.get("message", "")
+    return Row("node", node["metadata"]["name"], "ready" if good else "not ready", detail, good=good)
+
+
+def part_row(part: parts.Part, deployment: Mapping[str, Any] | None) -> Row:
+    """Return the row of a part, from its Deployment."""
+    if deployment is None:
+        return Row("part", part.name, "missing", "make cluster", good=False)
+    good = condition(deployment, "Available").get("status") == "True"
+    return Row("part", part.name, "ready" if good else "not ready", part.purpose, good=good)
+
+
+def pipeline_row(pipeline: Mapping[str, Any]) -> Row:
+    """Return the row of a SpeechPipeline."""
+    meta = pipeline["metadata"]
+    ready = condition(pipeline, "Ready")
+    good = ready.get("status") == "True"
+    detail = pipeline.get("status", {}).get("url", "") if good else ready.get("message", "the operator has not seen it")
+    return Row("pipeline", f"{meta['namespace']}/{meta['name']}", "ready" if good else "not ready", detail, good=good)
+
+
+def condition(thing: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
+    """Return a condition of an object's status, empty where it has none of that type."""
+    found: list[Mapping[str, Any]] = thing.get("status", {}).get("conditions", [])
+    return next((one for one in found if one["type"] == wanted), {})
+
+
+def items(name: str, resource: str) -> list[dict[str, Any]]:
+    """Return all objects of a kind in a cluster; raises LocalError when it does not answer or knows no such kind."""
+    if tools.find("kubectl") is None:
+        raise LocalError("there is no kubectl yet", "make cluster")
+    listed = parts.kubectl(
+        name, "get", resource, "--all-namespaces", "--output=json", f"--request-timeout={ASK_WITHIN_S:.0f}s"
+    )
+    found: list[dict[str, Any]] = json.loads(listed)["items"]
+    return found

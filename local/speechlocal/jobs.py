@@ -1,0 +1,126 @@
+"""Long pieces of work, those that do not need each other side by side, and what a person sees of them meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from speechlocal.show import INDENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.console import Console
+
+Say = Callable[[str], None]
+
+AT_ONCE = 3
+PLAIN_PROGRESS_EVERY_S = 30.0
+SHOWN_CHARACTERS = 60
+A_MINUTE_S = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A piece of work.
+
+    `work` is given a function to say how far it is. `needs` are the names of jobs that must be done before; those that
+    are not run along with it count as done. `seconds` is about how long it takes on two cores, for showing.
+    """
+
+    name: str
+    work: Callable[[Say], object]
+    needs: tuple[str, ...] = ()
+    seconds: int = 0
+
+
+def in_words(jobs: Sequence[Job]) -> str:
+    """Return about how long jobs take, for a person: most compile on all cores, so they hardly overlap."""
+    seconds = sum(job.seconds for job in jobs)
+    return f"{seconds} s" if seconds < 2 * A_MINUTE_S else f"{round(seconds / A_MINUTE_S)} minutes"
+
+
+def run(console: Console, jobs: Sequence[Job], *, at_once: int = AT_ONCE) -> None:
+    """Do all jobs, in the order given as far as their needs allow, several at once.
+
+    When one fails no other is begun; those under way are let finish, for what they build is kept.
+
+    Raises:
+        Exception: the first error of a job, as it was raised there.
+    """
+    names = {job.name for job in jobs}
+    waiting, done = list(jobs), set[str]()
+    running: dict[Future[None], Job] = {}
+    failed: BaseException | None = None
+    with _shown(console) as view, ThreadPoolExecutor(at_once) as pool:
+        while running or (waiting and not failed):
+            for job in _ready(waiting, names - done)[: at_once - len(running)] if not failed else ():
+                waiting.remove(job)
+                running[pool.submit(view.follow, job)] = job
+            for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                done.add(running.pop(ended).name)
+                failed = failed or ended.exception()
+    if failed:
+        raise failed
+
+
+def _ready(waiting: Iterable[Job], undone: set[str]) -> list[Job]:
+    """Return the jobs whose needs are met."""
+    ready = [job for job in waiting if undone.isdisjoint(job.needs)]
+    if not ready and not undone:
+        raise AssertionError("jobs need each other in a circle")
+    return ready
+
+
+class View:
+    """What is shown of running jobs: on a terminal a line for each, elsewhere a line now and then."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self._console = console
+        self._progress = progress
+        self._lock = threading.Lock()
+
+    def follow(self, job: Job) -> None:
+        """Do a job and show how far it is."""
+        started = last_line = time.monotonic()
+        task = self._progress.add_task(job.name, total=1, note="")
+
+        def say(text: str) -> None:
+            nonlocal last_line
+            self._progress.update(task, note=text[:SHOWN_CHARACTERS])
+            if not self._console.is_terminal and time.monotonic() - last_line > PLAIN_PROGRESS_EVERY_S:
+                last_line = time.monotonic()
+                self._line(f"{job.name}: {text[:SHOWN_CHARACTERS]}")
+
+        try:
+            job.work(say)
+        except BaseException:
+            self._progress.update(task, note="failed")
+            self._line(f"{job.name}: failed")
+            raise
+        note = f"done after {time.monotonic() - started:.0f} s"
+        self._progress.update(task, completed=1, note=note)
+        self._line(f"{job.name}: {note}")
+
+    def _line(self, text: str) -> None:
+        if not self._console.is_terminal:
+            with self._lock:
+                self._console.print(INDENT + text, soft_wrap=True, markup=False)
+
+
+@contextlib.contextmanager
+def _shown(console: Console) -> Iterator[View]:
+    columns = (
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}"),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield View(console, progress)
