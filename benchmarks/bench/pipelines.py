@@ -104,6 +104,10 @@ class Run:
         self._figure("the same, control plane, kwok and Ollama", "s", parts)
         writes = self._writes()
         self._figure("writes for a pipeline", "", len(writes) / PIPELINES)
+        metrics = await self._metrics()
+        reconciles = overall(metrics, "speechoperator_reconciles_total")
+        self._figure("reconciles for a pipeline", "", reconciles / PIPELINES)
+        self._figure("CPU of the whole process for a reconcile", "ms", 1000 * (used.cpu - empty.cpu) / reconciles)
 
     async def rest(self) -> None:
         """Count what is written while nothing happens, once what follows from the start is over."""
@@ -117,8 +121,6 @@ class Run:
         metrics = await self._metrics()
         cpu = quantile(metrics, "speechoperator_reconcile_cpu_seconds", 0.99)
         self._goal("CPU of a reconcile, p99 of observe and plan", 50, "ms", 1000 * cpu)
-        whole = after.cpu / overall(metrics, "speechoperator_reconciles_total")
-        self._figure("CPU of the whole process for a reconcile", "ms", 1000 * whole)
 
     async def mend(self) -> None:
         """Delete or edit an object of one pipeline after the other."""
