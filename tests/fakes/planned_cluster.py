@@ -115,7 +115,7 @@ class PlannedCluster:
             self.pulls[pull.volume, pull.model] = replace(known, stage="Pulling", pod=pull.pod, retry_at=None)
         for gate in what.gates:
             pod = self.pod(gate.pod)
-            others = [one for one in pod["status"]["conditions"] if one["type"] != GATE]
+            others = [one for one in pod["status"].get("conditions", []) if one["type"] != GATE]
             said = {"type": GATE, "status": str(gate.ready), "reason": gate.reason, "message": gate.message}
             pod["status"]["conditions"] = [*others, said]
         self.raw["status"] = copy.deepcopy(what.status)

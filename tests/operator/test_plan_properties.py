@@ -80,7 +80,8 @@ def mishaps(draw: st.DrawFn, found: PlannedCluster) -> None:
     elif what == "edited" and found.objects:
         there = found.objects[draw(st.sampled_from(sorted(found.objects)))]
         there["metadata"]["annotations"] = {"speechpipeline.dev/applied": "x"}
-        there.get("spec", {}).pop("replicas", None)
+        if "replicas" in there.get("spec", {}):
+            there["spec"]["replicas"] = 1
     elif what == "pod" and found.pods:
         draw(st.sampled_from(found.pods))["status"] = draw(POD_STATUSES)
     elif what == "pull":
