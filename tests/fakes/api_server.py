@@ -1,0 +1,134 @@
+"""The API server for unit tests of what writes to it: a double of `speechoperator.cluster.Cluster`, in memory.
+
+Kept alike: server-side apply with one manager (what was applied before and is no more goes), uids, resourceVersions,
+preconditions, a pod's conditions merged by type. Left out: defaults, schemas, other managers; the tier `cluster` has a
+real one for those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from speechoperator.errors import ApiError, Request
+
+if TYPE_CHECKING:
+    from speechoperator.kinds import Kind
+
+Object = dict[str, Any]
+Place = tuple[str, str, str]
+"""Kind, namespace, name."""
+Refuse = Callable[[Request], tuple[int, str] | None]
+
+WRITES = {"create", "update", "patch", "delete"}
+
+
+class ApiServer:
+    """`calls` are all requests, oldest first. `refuse` says for each whether it fails: (status, message) or None.
+
+    `webhook` may change what is applied, as an admission webhook does. `cuts` is a field of a status that the schema
+    does not know. Listings wait while `lists` is not set.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[Place, Object] = {}
+        self.calls: list[Request] = []
+        self.refuse: Refuse = lambda _: None
+        self.webhook: Callable[[Object], None] = lambda _: None
+        self.cuts = ""
+        self.came_back = asyncio.Event()
+        self.lists = asyncio.Event()
+        self.lists.set()
+        self._versions = itertools.count(100)
+
+    @property
+    def writes(self) -> list[Request]:
+        return [call for call in self.calls if call.verb in WRITES]
+
+    def written(self, resource: str) -> int:
+        """How often something was written to `resource`: "deployments.apps", "pods/status"."""
+        return sum(call.resource == resource for call in self.writes)
+
+    def have(self, thing: Object) -> Object:
+        """Put an object there, as somebody else does."""
+        kept = copy.deepcopy(thing)
+        place = (kept["kind"], kept["metadata"]["namespace"], kept["metadata"]["name"])
+        return self._keep(place, kept)
+
+    def find(self, kind: str, name: str, namespace: str = "team") -> Object | None:
+        return copy.deepcopy(self.objects.get((kind, namespace, name)))
+
+    def all(self, kind: str) -> list[Object]:
+        return [copy.deepcopy(thing) for place, thing in self.objects.items() if place[0] == kind]
+
+    async def call(
+        self, verb: str, kind: Kind, namespace: str = "", name: str = "", *, sub: str = "", **more: Any
+    ) -> Object:
+        resource = f"{kind.plural}/{sub}" if sub else kind.resource
+        request = Request(verb, resource, namespace, name)
+        self.calls.append(request)
+        await asyncio.sleep(0)
+        if refused := self.refuse(request):
+            raise ApiError(request, refused[0], "", refused[1])
+        body, place = copy.deepcopy(more.get("body") or {}), (kind.name, namespace, name)
+        there = self.objects.get(place)
+        if verb == "create":
+            return self._keep((kind.name, namespace, body["metadata"]["name"]), body)
+        if there is None and (sub or verb != "patch"):
+            raise ApiError(request, 404, "NotFound", f'{kind.resource} "{name}" not found')
+        wanted = body.get("preconditions") or body.get("metadata", {})
+        for field in ("uid", "resourceVersion"):
+            if there and wanted.get(field, there["metadata"][field]) != there["metadata"][field]:
+                raise ApiError(request, 409, "Conflict", "the object has been modified")
+        if verb == "delete":
+            return self.objects.pop(place)
+        if sub:
+            assert there is not None
+            body = {**there, "status": body["status"] if kind.name != "Pod" else _merged(there, body)}
+            body["status"].pop(self.cuts, None)
+        else:
+            self.webhook(body)
+        return copy.deepcopy(self._keep(place, body))
+
+    async def list(self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "") -> Any:
+        request = Request("list", kind.resource, namespace)
+        self.calls.append(request)
+        await self.lists.wait()
+        if refused := self.refuse(request):
+            raise ApiError(request, refused[0], "", refused[1])
+        assert not (labels and fields)
+        items = self.all(kind.name)
+        if fields:
+            uid = fields.removeprefix("involvedObject.uid=")
+            items = [item for item in items if item["involvedObject"]["uid"] == uid]
+        return items, str(next(self._versions))
+
+    def _keep(self, place: Place, body: Object) -> Object:
+        there = self.objects.get(place)
+        same = _content(there) == _content(body) if there else False
+        meta = body["metadata"]
+        meta["uid"] = there["metadata"]["uid"] if there else f"uid-{next(self._versions)}"
+        meta["resourceVersion"] = there["metadata"]["resourceVersion"] if there and same else str(next(self._versions))
+        meta.setdefault("creationTimestamp", "2026-11-23T12:00:00Z")
+        if there and "status" in there:
+            body.setdefault("status", there["status"])
+        self.objects[place] = body
+        return body
+
+
+def _content(thing: Object | None) -> Object:
+    own = {"uid", "resourceVersion", "creationTimestamp"}
+    found = copy.deepcopy(thing or {})
+    found["metadata"] = {key: value for key, value in found.get("metadata", {}).items() if key not in own}
+    return found
+
+
+def _merged(pod: Object, patch: Object) -> Object:
+    """Conditions are merged by type: a strategic merge patch."""
+    status = pod.get("status") or {}
+    news = {condition["type"]: condition for condition in patch["status"]["conditions"]}
+    kept = [condition for condition in status.get("conditions", []) if condition["type"] not in news]
+    return {**status, "conditions": [*kept, *news.values()]}
