@@ -7,21 +7,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
+from pydantic_core import PydanticUndefined
 
 from speechbridge.errors import PROBLEMS
 from speechbridge.languages import LANGUAGES
-from speechbridge.metrics import Metrics
+from speechbridge.metrics import Metrics as BridgeMetrics
 from speechbridge.openapi.document import document
 from speechbridge.openapi.problems import WHEN
-from speechbridge.settings import GIB, KIB, MIB, Settings
+from speechbridge.settings import GIB, KIB, MIB
+from speechbridge.settings import Settings as BridgeSettings
 from speechbridge.upstreams.failures import FailureKind
 from speechlocal import chart, custom_resource
 from speechoperator import crd
+from speechoperator.metrics import Metrics as OperatorMetrics
+from speechoperator.settings import Settings as OperatorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pydantic.fields import FieldInfo
+    from pydantic_settings import BaseSettings
 
     Json = dict[str, Any]
 
@@ -40,6 +45,19 @@ _LABELS = {
     "kind": f"of tokens `prompt` or `completion`; of failures {', '.join(f'`{kind}`' for kind in FailureKind)}",
     "upstream": "`whisper` or `llm`",
 }
+_OPERATOR_LABELS = {
+    "result": (
+        "`ok`, `refused` (something was, and is tried again), `retry` (the API server did not answer or failed), "
+        "`gone` (the namespace ends), `not_leading`, `error` (a fault of the operator)"
+    ),
+    "kind": "of objects, as in `kind:`",
+    "verb": "of writes `apply`, `delete`, `patch` or `create`; of requests as RBAC names it",
+    "why": "`missing`, `changed`, `pruned`, `status`, `gate` or `event`",
+    "resource": "as `kubectl auth can-i` takes it: `deployments.apps`",
+    "code": "the HTTP status; `none` where there was no answer",
+    "news": "`true`, or `false` for what was known already, such as the operator's own writes",
+    "outcome": "`ok` or `failed`",
+}
 _TABLES = {tuple(sorted(PROBLEMS)): "[code](errors.md)", tuple(sorted(LANGUAGES)): "[language](#languages)"}
 _BOUNDS = {"Ge": ("ge", "at least"), "Gt": ("gt", "more than"), "Le": ("le", "at most")}
 
@@ -47,6 +65,7 @@ _BOUNDS = {"Ge": ("ge", "at least"), "Gt": ("gt", "more than"), "Le": ("le", "at
 def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
     texts = {"http-api": http_api(), "metrics": metrics(), "settings": settings(), "errors": errors()}
+    texts |= {"operator-metrics": operator_metrics(), "operator-settings": operator_settings()}
     texts |= {"chart-values": chart_values(), "speechpipeline": speechpipeline()}
     files = {chart.SCHEMA: chart.values_schema(), CRD: crd.render()}
     return {REFERENCE / f"{name}.md": text for name, text in texts.items()} | files
@@ -66,8 +85,27 @@ def errors() -> str:
 
 
 def metrics() -> str:
-    """Return the page of all metrics at `/metrics`."""
-    found = [item for item in vars(Metrics()).values() if isinstance(item, Counter | Gauge | Histogram)]
+    """Return the page of all metrics of the bridge."""
+    return _metrics("bridge", BridgeMetrics(), _LABELS)
+
+
+def operator_metrics() -> str:
+    """Return the page of all metrics of the operator."""
+    return _metrics("operator", OperatorMetrics(), _OPERATOR_LABELS)
+
+
+def settings() -> str:
+    """Return the page of all settings of the bridge."""
+    return _settings("bridge", "speechbridge", BridgeSettings)
+
+
+def operator_settings() -> str:
+    """Return the page of all settings of the operator."""
+    return _settings("operator", "speechoperator", OperatorSettings)
+
+
+def _metrics(program: str, counted: object, labels: dict[str, str]) -> str:
+    found = [item for item in vars(counted).values() if isinstance(item, Counter | Gauge | Histogram)]
     families = [(next(iter(item.describe())), item) for item in found]
     rows = [
         (
@@ -80,25 +118,24 @@ def metrics() -> str:
         for family, item in families
     ]
     return _page(
-        "Metrics of the bridge",
+        f"Metrics of the {program}",
         "At `/metrics`, in Prometheus' text format. A histogram has `_bucket`, `_sum` and `_count`. Beside these\n"
         "there are the usual `process_*` and `python_info` of the Python client.",
         table(("Name", "Type", "Labels", "Unit", "What it tells"), rows),
         "## Labels\n",
-        table(("Label", "Values"), [(f"`{label}`", text) for label, text in _LABELS.items()]),
+        table(("Label", "Values"), [(f"`{label}`", text) for label, text in labels.items()]),
     )
 
 
-def settings() -> str:
-    """Return the page of all settings."""
+def _settings(program: str, package: str, model: type[BaseSettings]) -> str:
     rows = [
         (f"`{name.upper()}`", _default(field.default), _allowed(field), _capital(field.description or ""))
-        for name, field in Settings.model_fields.items()
+        for name, field in model.model_fields.items()
     ]
     return _page(
-        "Settings of the bridge",
+        f"Settings of the {program}",
         "Environment variables, read once at the start; a wrong one is named and ends the program.\n"
-        "`python -m speechbridge --help` lists them too.",
+        f"`python -m {package} --help` lists them too.",
         table(("Variable", "Default", "Values", "What it is"), rows),
     )
 
@@ -258,6 +295,8 @@ def _unit(name: str) -> str:
 
 
 def _default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     for size, unit in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):

@@ -91,6 +91,7 @@ class Applier:
             await self._try(outcome, delete.ref, self._writes.delete(key.namespace, delete))
         for stop in plan.stops:
             self._pulls.stop(key, stop)
+            outcome.wrote = True  # its volume is free: what follows is planned anew
         for pull in plan.pulls:
             self._pulls.start(key, pull)
         for gate in plan.gates:

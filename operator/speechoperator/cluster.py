@@ -11,7 +11,8 @@ import asyncio
 import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import config
@@ -54,7 +55,16 @@ async def configuration() -> Configuration:
         config.load_incluster_config(client_configuration=found)
     except config.ConfigException:
         await _from_kubeconfig(found)
+    found.proxy = found.proxy or _proxy_for(found.host)
+    # Else aiohttp would look for a proxy, and read ~/.netrc in a thread, for every single request.
+    found.client_session_kwargs = {"trust_env": False}
     return found
+
+
+def _proxy_for(address: str) -> str | None:
+    """Return the proxy that the environment names for an address, as `kubectl` would take it."""
+    parts = urlsplit(address)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 async def _from_kubeconfig(found: Configuration) -> None:

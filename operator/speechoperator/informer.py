@@ -74,7 +74,6 @@ def _login(cluster: Cluster) -> Callable[..., Awaitable[kopf.ConnectionInfo]]:
             scheme=scheme or None,
             token=token or None,
             proxy_url=access.proxy,
-            trust_env=True,
         )
 
     return log_in
@@ -123,7 +122,6 @@ def _settings(watched: Collection[Kind]) -> kopf.OperatorSettings:
     settings.process.ultimate_exiting_timeout = None  # would kill this process that long after kopf has ended
     settings.persistence.diffbase_storage = _NoDiffs()
     settings.persistence.progress_storage = _NoProgress()
-    settings.networking.trust_env = True
     settings.networking.connect_timeout = 5
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = (0.5, 1, 2)

@@ -107,7 +107,7 @@ class Pulls:
         if (key, name) in self._tasks:
             return
         before = self._records[key].get(name)
-        record = Pull(action.model, action.volume, "Pulling")
+        record = Pull(action.model, action.volume, "Pulling", pod=action.pod)
         if before:
             record = replace(record, attempts=before.attempts, error=before.error)
         self._records[key][name] = record

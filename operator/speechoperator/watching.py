@@ -92,6 +92,7 @@ class Watching:
                 ended, _ = await asyncio.wait({*tasks, back}, timeout=interval, return_when=asyncio.FIRST_COMPLETED)
                 back.cancel()
                 if ended - {back}:
+                    self._metrics.watch_restarts.inc()
                     self._complain(informer.reason(ended - {back}))
                     return
                 interval = soon if back in ended else self._settings.resync_interval
@@ -155,5 +156,4 @@ class Watching:
             self._queue.add(key)
 
     def _complain(self, reason: str) -> None:
-        self._metrics.watch_restarts.inc()
         logs.warning("cannot watch", reason=reason)

@@ -74,7 +74,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 async def test_a_pull_that_is_done_is_listed_no_more_and_the_pods_are_asked(bench: Bench) -> None:
     bench.start()
-    assert bench.pull == Pull("llama3", "pod:p-ollama-0", "Pulling")
+    assert bench.pull == Pull("llama3", "pod:p-ollama-0", "Pulling", pod="p-ollama-0")
     await bench.until(lambda: bench.pull is None)
     assert bench.pulled == [KEY]
     assert "llama3:latest" in await bench.ollama.models(bench.pod.url)
