@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
 from rich.text import Text
 
 from speechlocal.cluster import kind, lifecycle, parts, tools
@@ -35,13 +34,13 @@ class Row:
 
 def show(console: Console, name: str) -> bool:
     """Print the table; return whether all that belongs to a cluster is there and ready."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("", "NAME", "STATE", ""):
-        table.add_column(title, overflow="fold")
     listed = list(rows(name))
+    names, states = (max(map(len, column)) for column in zip(*((row.name, row.state) for row in listed), strict=True))
     for row in listed:
-        table.add_row(row.kind, row.name, Text(row.state, STYLES[row.good]), Text(row.detail, "dim"))
-    console.print(table)
+        line = Text.assemble(
+            (f"{row.kind:10}", "dim"), f"{row.name:{names}}  ", (f"{row.state:{states}}", STYLES[row.good]), "  "
+        )
+        console.print(line + Text(row.detail, "dim"), soft_wrap=True)
     return all(row.good is not False for row in listed)
 
 
@@ -68,7 +67,7 @@ def rows(name: str) -> Iterator[Row]:
     except LocalError as error:
         yield Row("cluster", name, "does not answer", error.message.splitlines()[-1], good=False)
         return
-    yield Row("cluster", name, "running", f"ingress {ingress}, KUBECONFIG={kind.kubeconfig(name)}", good=True)
+    yield Row("cluster", name, "running", f"ingress {ingress}  KUBECONFIG={kind.kubeconfig(name)}", good=True)
     yield from (node_row(node) for node in nodes)
     deployments = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in items(name, "deployments")}
     yield from (part_row(part, deployments.get((part.namespace, part.name))) for part in parts.parts())
