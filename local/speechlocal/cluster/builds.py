@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 KUBERNETES, OTHERS, CLIENTS = "Kubernetes", "etcd, CoreDNS, storage", "kind, Helm"
 BASE, NODE = "Debian image", "node image"
+TEST_PROGRAMS = "kubeconform, kwok, Compose"
 OLLAMA, IMAGES = "Ollama", "images of the platform"
 FROM_KUBERNETES = frozenset(KUBERNETES_PROGRAMS)
 FOR_NODE = frozenset(component_images.PROGRAMS)
 FOR_USE = frozenset({"kind", "kubectl", "helm"})
-OLLAMA_IMAGE = f"ollama/ollama:{ollama.VERSION}"
+# An API server without nodes, and what manifests, many nodes and Compose are tried with
+FOR_TESTS = frozenset({"etcd", "kube-apiserver", "kube-controller-manager", "kubeconform", "kwok", "docker-compose"})
 OLLAMA_SECONDS = 330  # on two cores
 OTHERS_SECONDS = 75  # with Kubernetes compiled: the two share half of their packages
 
@@ -30,8 +32,8 @@ OTHERS_SECONDS = 75  # with Kubernetes compiled: the two share half of their pac
 class There:
     """What this machine has and has not.
 
-    `published` tells that images can be pulled; `programs` are those that are missing of all that might be wanted;
-    `parts` and `platform` name images that are missing, of the cluster's parts and of the platform.
+    `published` tells that images can be pulled; `programs` are those that are missing; `parts` and `platform` name
+    images that are missing, of the cluster's parts and of the platform.
     """
 
     published: bool
@@ -49,7 +51,7 @@ def look() -> There:
     made_here = parts.made_here()
     return There(
         published=published,
-        programs=frozenset(program.name for program in tools.missing(FOR_USE | FOR_NODE)),
+        programs=missing_programs(),
         base=published or docker.has_image(base_image.tag()),
         node=published or docker.has_image(node_image.tag([part.image for part in made_here])),
         parts=tuple(part for part in made_here if not docker.has_image(part.image)),
@@ -58,15 +60,21 @@ def look() -> There:
     )
 
 
-def jobs(there: There, *, platform: bool = True) -> list[Job]:
+def missing_programs() -> frozenset[str]:
+    """Return the names of the programs that are neither built nor installed."""
+    return frozenset(program.name for program in tools.missing(PROGRAMS))
+
+
+def jobs(there: There, *, platform: bool = True, tests: bool = False) -> list[Job]:
     """Return what is to be built, in the order in which it is best begun.
 
     Args:
         there: what this machine has.
         platform: with the images of the platform; looked through each time, as sources may have changed.
+        tests: with the programs that only tests run.
     """
-    wanted = FOR_USE if there.node else FOR_USE | FOR_NODE
-    found = list(programs(there.programs & wanted))
+    wanted = FOR_USE | (frozenset() if there.node else FOR_NODE) | (FOR_TESTS if tests else frozenset())
+    found = programs(there.programs & wanted)
     if not there.base:
         found.append(Job(BASE, base_image.ensure, seconds=base_image.SECONDS))
     if platform and not there.ollama:
@@ -81,17 +89,21 @@ def jobs(there: There, *, platform: bool = True) -> list[Job]:
     return found
 
 
-def programs(missing: Iterable[str]) -> Iterable[Job]:
-    """Yield the jobs that build programs, those of a module together."""
-    missing = frozenset(missing)
+def programs(missing: frozenset[str]) -> list[Job]:
+    """Return the jobs that build programs, those of Kubernetes in one go, and after it what shares packages with it."""
     kubernetes, clients = missing & FROM_KUBERNETES, (missing & FOR_USE) - FROM_KUBERNETES
-    others = missing - kubernetes - clients
+    only_tests = missing & FOR_TESTS - FOR_NODE
+    others = missing - kubernetes - clients - only_tests
+    found = []
     if kubernetes:
-        yield _building(KUBERNETES, kubernetes, PROGRAMS["kubelet"].seconds)
+        found.append(_building(KUBERNETES, kubernetes, PROGRAMS["kubelet"].seconds))
     if others:
-        yield _building(OTHERS, others, OTHERS_SECONDS, (KUBERNETES,))
+        found.append(_building(OTHERS, others, OTHERS_SECONDS, (KUBERNETES,)))
     if clients:
-        yield _building(CLIENTS, clients, sum(PROGRAMS[name].seconds for name in clients))
+        found.append(_building(CLIENTS, clients, _seconds(clients)))
+    if only_tests:
+        found.append(_building(TEST_PROGRAMS, only_tests, _seconds(only_tests), (KUBERNETES,)))
+    return found
 
 
 def make_node_image(say: Say) -> str:
@@ -107,19 +119,16 @@ def build_ollama(say: Say) -> None:
 
 def platform_images(say: Say) -> None:
     """Build the platform's images; Ollama's is pulled where it can be."""
-    names = list(catalog.IMAGES)
-    if registries.answer():
-        names.remove("ollama")
-        if not docker.has_image(catalog.tag("ollama")):
-            say(f"pulling {OLLAMA_IMAGE}")
-            docker.docker("pull", "--quiet", OLLAMA_IMAGE)
-            docker.docker("tag", OLLAMA_IMAGE, catalog.tag("ollama"))
-    building.build(names, say)
+    building.build([], say)
 
 
 def platform_tags() -> list[str]:
     """Return the names of the platform's images."""
     return [image.tag for image in catalog.IMAGES.values()]
+
+
+def _seconds(names: Iterable[str]) -> int:
+    return sum(PROGRAMS[name].seconds for name in names)
 
 
 def _building(name: str, names: Iterable[str], seconds: int, needs: Sequence[str] = ()) -> Job:

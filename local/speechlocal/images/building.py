@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechlocal import models, ollama, ollama_build, paths
-from speechlocal.containers import base_image, docker
+from speechlocal.containers import base_image, docker, registries
 from speechlocal.errors import LocalError, MissingError
 from speechlocal.images import catalog, machine
 
@@ -56,16 +56,28 @@ def build(
     arguments = machine.build_arguments()
     done = []
     for image in wanted:
-        say(f"building {image.tag}")
-        built = _build(image, {**arguments, "BASE": catalog.tag(image.on) if image.on else base}, say)
+        started = time.monotonic()
+        before = _id_or_none(image.tag)
+        if image.published and registries.answer():
+            _pull(image, say)
+        else:
+            _build(image, {**arguments, "BASE": catalog.tag(image.on) if image.on else base}, say)
+        built = _built(image, before, time.monotonic() - started)
         on_built(built)
         done.append(built)
     return done
 
 
-def _build(image: Image, arguments: dict[str, str], say: Callable[[str], None]) -> Built:
-    started = time.monotonic()
-    before = _id_or_none(image.tag)
+def _pull(image: Image, say: Callable[[str], None]) -> None:
+    """Give a published image our tag, unless that was done before."""
+    if not docker.has_image(image.published):
+        say(f"pulling {image.published}")
+        docker.docker("pull", "--quiet", image.published)
+    docker.docker("tag", image.published, image.tag)
+
+
+def _build(image: Image, arguments: dict[str, str], say: Callable[[str], None]) -> None:
+    say(f"building {image.tag}")
     docker.build(
         context(image.name, say),
         image.tag,
@@ -73,9 +85,12 @@ def _build(image: Image, arguments: dict[str, str], say: Callable[[str], None]) 
         arguments={**arguments, "VERSION": image.tag.rpartition(":")[2]},
         say=say,
     )
+
+
+def _built(image: Image, before: str | None, seconds: float) -> Built:
     identity = docker.image_id(image.tag)
     size = int(docker.docker("image", "inspect", "--format", "{{.Size}}", image.tag))
-    return Built(image, identity, size, identity != before, time.monotonic() - started)
+    return Built(image, identity, size, identity != before, seconds)
 
 
 def context(name: str, say: Callable[[str], None]) -> Path:

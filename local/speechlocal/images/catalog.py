@@ -22,6 +22,7 @@ class Image:
     """An image of ours.
 
     `dockerfile` is relative to the repository's root. `on` names the image it is built on; empty: the Debian base.
+    `published` is one of somebody else's that serves as well, and gets our tag where it can be pulled.
     `seconds` is how long the first build takes on two cores, only for showing.
     """
 
@@ -30,6 +31,7 @@ class Image:
     seconds: int
     on: str = ""
     version: str = ""
+    published: str = ""
 
     @property
     def tag(self) -> str:
@@ -43,7 +45,13 @@ IMAGES = {
         Image("bridge", "bridge/Dockerfile", seconds=60),
         Image("whisper", "whisper/Dockerfile", seconds=60),
         Image("operator", "operator/Dockerfile", seconds=40),
-        Image("ollama", "local/images/ollama.Dockerfile", seconds=25, version=ollama.VERSION),
+        Image(
+            "ollama",
+            "local/images/ollama.Dockerfile",
+            seconds=25,
+            version=ollama.VERSION,
+            published=f"ollama/ollama:{ollama.VERSION}",
+        ),
         Image("whisper-tiny.en", "local/images/whisper-tiny.en.Dockerfile", seconds=5, on="whisper"),
     )
 }

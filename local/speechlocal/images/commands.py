@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.text import Text
 
-from speechlocal.containers import docker
-from speechlocal.errors import MissingError
+from speechlocal.containers import docker, engine
 from speechlocal.images import building, catalog, nodes
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build, load where asked to, and say what to do next."""
     console = Console(highlight=False, file=sys.stdout)
-    if not docker.answers():
-        raise MissingError("no Docker engine answers", "start Docker, or see https://docs.docker.com/engine/install/")
+    engine.ensure(lambda text: console.print(f"images: {text}", soft_wrap=True))
     announce(console, arguments.only)
     started = time.monotonic()
     with Progress(console) as progress:
