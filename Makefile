@@ -31,7 +31,7 @@ test: .dev  ## all tests, every tier
 	@$(BIN)/python -m pytest $(TESTS)
 
 test-fast: .dev  ## the tests of the tiers unit and component
-	@$(BIN)/python -m speechlocal prepare --without-browser
+	@$(BIN)/python -m speechlocal prepare --fast
 	@$(BIN)/python -m pytest -m "unit or component" $(TESTS)
 
 lint: .dev  ## ruff, mypy strict, import-linter

@@ -13,12 +13,15 @@ from speechlocal.errors import LocalError
 
 @dataclass(frozen=True)
 class Package:
-    """A Debian package, a file or command that shows it is there, and the tests that need it."""
+    """A Debian package, a file or command that shows it is there, and the tests that need it.
+
+    `fast` tells that unit or component tests are among these.
+    """
 
     name: str
     evidence: str
     needed_by: str
-    browser: bool = False
+    fast: bool = True
 
     def present(self) -> bool:
         """Tell whether its command is on PATH, or its file in place."""
@@ -30,17 +33,18 @@ class Package:
 PACKAGES = (
     Package("curl", "curl", "the clients in examples/"),
     Package("nodejs", "node", "the clients in examples/"),
-    Package("openssl", "openssl", "the keys of the API server that tests start"),
+    Package("openssl", "openssl", "the keys of the API server that tests start", fast=False),
     Package("g++", "g++", "Ollama, which is built here"),
     Package("nlohmann-json3-dev", "/usr/include/nlohmann/json.hpp", "Ollama, which is built here"),
     Package("libstb-dev", "/usr/include/stb/stb_image.h", "Ollama, which is built here"),
-    Package("chromium", "chromium", "the playground in a browser", browser=True),
+    Package("debootstrap", "debootstrap", "the local cluster's images, which are made here", fast=False),
+    Package("chromium", "chromium", "the playground in a browser", fast=False),
 )
 
 
-def missing(*, browser: bool) -> list[Package]:
-    """Return the packages that are not there, those of the browser only when asked for."""
-    return [package for package in PACKAGES if (browser or not package.browser) and not package.present()]
+def missing(*, fast: bool = False) -> list[Package]:
+    """Return the packages that are not there, of those that any test needs, or only those that a fast one does."""
+    return [package for package in PACKAGES if (package.fast or not fast) and not package.present()]
 
 
 def can_install() -> bool:

@@ -1,4 +1,4 @@
-"""Make this machine able to run every test: Debian packages where missing, and the real Ollama, built once.
+"""Make this machine able to run every test: Debian packages where missing, programs and images built once.
 
 What cannot be had here is named together with the tests that need it; those tests then skip, or fail in continuous
 integration. Run as root on Debian it installs what is missing itself. `make test` calls it before the tests.
@@ -13,24 +13,30 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from speechlocal import debian, ollama, ollama_build
+from speechlocal import debian, jobs, ollama, ollama_build
+from speechlocal.cluster import builds
+from speechlocal.containers import engine
 from speechlocal.errors import LocalError
 
 if TYPE_CHECKING:
     import argparse
 
 PLAIN_PROGRESS_EVERY_S = 30.0
+FOR_CLUSTER_TESTS = "the tests of the tiers cluster and e2e"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--without-browser", action="store_true", help="leave out what only browser tests need")
+    parser.add_argument("--fast", action="store_true", help="only what the tests of the tiers unit and component need")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare; return 0 also when something stays missing, for the tests say it where it matters."""
     console = Console(highlight=False, file=sys.stdout)
-    notes = packages(console, browser=not arguments.without_browser) + real_ollama(console)
+    notes = packages(console, fast=arguments.fast)
+    if not arguments.fast:
+        notes += local_cluster(console)
+    notes += real_ollama(console)
     for note in notes:
         console.print(f"prepare: missing: {note}", style="yellow", soft_wrap=True)
     if notes:
@@ -38,17 +44,51 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def packages(console: Console, *, browser: bool) -> list[str]:
+def packages(console: Console, *, fast: bool) -> list[str]:
     """Install missing Debian packages where that is allowed; return notes on what stays missing."""
-    missing = debian.missing(browser=browser)
+    missing = debian.missing(fast=fast)
     if missing and debian.can_install():
         console.print(f"prepare: installing {', '.join(package.name for package in missing)}", soft_wrap=True)
         try:
             debian.install(missing)
         except LocalError as error:
-            console.print(f"prepare: {error.message}", style="red", soft_wrap=True, markup=False)
-        missing = debian.missing(browser=browser)
+            failed(console, error)
+        missing = debian.missing(fast=fast)
     return [f"{package.name} (apt-get install {package.name}): {package.needed_by}" for package in missing]
+
+
+def local_cluster(console: Console) -> list[str]:
+    """Build what the tests of the local cluster need: programs, and images where there is an engine for them.
+
+    An engine that was started for this is stopped again. Returns notes on what stays missing.
+    """
+    notes = []
+    was_started = engine.started_here()
+    try:
+        engine.ensure(lambda text: console.print(f"prepare: {text}", soft_wrap=True))
+        wanted = builds.jobs(builds.look(), tests=True)
+    except LocalError as error:
+        failed(console, error)
+        notes.append("a container engine: the tests of the tier e2e")
+        wanted = builds.programs(builds.missing_programs() & builds.FOR_TESTS)
+    long = [job for job in wanted if job.seconds]
+    if long:
+        listed = ", ".join(job.name for job in long)
+        console.print(f"prepare: building, once, about {jobs.in_words(long)} on two cores: {listed}", soft_wrap=True)
+    try:
+        jobs.run(console, wanted)
+    except LocalError as error:
+        failed(console, error)
+        notes.append(f"what the local cluster is made of: {FOR_CLUSTER_TESTS}")
+    if was_started is None:
+        engine.stop_if_unused()
+    return notes
+
+
+def failed(console: Console, error: LocalError) -> None:
+    """Say what went wrong, and what can be done about it."""
+    said = f"{error.message}\n{error.advice}" if error.advice else error.message
+    console.print(f"prepare: {said}", style="red", soft_wrap=True, markup=False)
 
 
 def real_ollama(console: Console) -> list[str]:
@@ -64,7 +104,7 @@ def real_ollama(console: Console) -> list[str]:
     try:
         program = build_with_progress(console)
     except LocalError as error:
-        console.print(f"prepare: {error.message}", style="red", soft_wrap=True, markup=False)
+        failed(console, error)
         return [f"{what}; its build failed, see above"]
     console.print(f"prepare: built {program} in {(time.monotonic() - started) / 60:.0f} minutes", soft_wrap=True)
     return []

@@ -6,8 +6,11 @@ import pytest
 
 from speechlocal import debian, ollama, ollama_build
 from speechlocal.__main__ import main
+from speechlocal.cluster import builds, tools
+from speechlocal.containers import engine
 from speechlocal.debian import Package
-from speechlocal.errors import LocalError
+from speechlocal.errors import LocalError, MissingError
+from speechlocal.jobs import Job
 
 pytestmark = pytest.mark.unit
 
@@ -19,6 +22,11 @@ def all_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian, "PACKAGES", ())
     monkeypatch.setattr(ollama, "find", lambda: "/usr/bin/ollama")
     monkeypatch.setattr(debian, "can_install", lambda: False)
+    monkeypatch.setattr(engine, "ensure", lambda _: None)
+    monkeypatch.setattr(engine, "started_here", lambda: None)
+    monkeypatch.setattr(engine, "stop_if_unused", lambda: False)
+    monkeypatch.setattr(builds, "look", lambda: None)
+    monkeypatch.setattr(builds, "jobs", lambda _there, tests: [])  # noqa: ARG005 - a double
 
 
 def test_nothing_is_said_when_all_is_there(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +48,7 @@ def test_without_root_it_says_what_to_install_and_for_which_tests(
 def test_with_root_it_installs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     installed: list[Package] = []
     monkeypatch.setattr(debian, "can_install", lambda: True)
-    monkeypatch.setattr(debian, "missing", lambda browser: [] if installed else [NOT_THERE])  # noqa: ARG005 - a double
+    monkeypatch.setattr(debian, "missing", lambda fast: [] if installed else [NOT_THERE])  # noqa: ARG005 - a double
     monkeypatch.setattr(debian, "install", installed.extend)
 
     assert main(["prepare"]) == 0
@@ -49,10 +57,64 @@ def test_with_root_it_installs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 def test_the_browser_is_left_out_when_it_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(debian, "PACKAGES", (NOT_THERE, Package("browser", "browse", "the page", browser=True)))
+    monkeypatch.setattr(debian, "PACKAGES", (NOT_THERE, Package("browser", "browse", "the page", fast=False)))
 
-    assert debian.missing(browser=False) == [NOT_THERE]
-    assert len(debian.missing(browser=True)) == 2
+    assert debian.missing(fast=True) == [NOT_THERE]
+    assert len(debian.missing()) == 2
+
+
+def test_fast_tests_need_nothing_of_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "ensure", lambda _: pytest.fail("no engine is needed"))
+
+    assert main(["prepare", "--fast"]) == 0
+
+
+def test_without_an_engine_the_api_server_of_the_cluster_tests_is_still_built(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+
+    def refuse(_: object) -> None:
+        raise MissingError("no container engine answers", "start Docker")
+
+    monkeypatch.setattr(engine, "ensure", refuse)
+    monkeypatch.setattr(builds, "missing_programs", lambda: frozenset({"kube-apiserver", "kubelet"}))
+    monkeypatch.setattr(tools, "ensure_all", lambda names, _: done.extend(names))
+
+    assert main(["prepare"]) == 0
+    assert done == ["kube-apiserver"]
+    said = capsys.readouterr().out
+    assert "start Docker" in said
+    assert "missing: a container engine: the tests of the tier e2e" in said
+
+
+def test_an_engine_that_was_started_for_the_images_is_stopped_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[bool] = []
+    monkeypatch.setattr(engine, "stop_if_unused", lambda: stopped.append(True))
+
+    assert main(["prepare"]) == 0
+    assert stopped == [True]
+
+
+def test_an_engine_that_ran_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "started_here", lambda: engine.Started(1, 1, ""))
+    monkeypatch.setattr(engine, "stop_if_unused", lambda: pytest.fail("it is somebody's"))
+
+    assert main(["prepare"]) == 0
+
+
+def test_an_image_that_cannot_be_made_is_shown_and_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise LocalError("docker build failed: no space left on device")
+
+    monkeypatch.setattr(builds, "jobs", lambda _there, tests: [Job("node image", fail)])  # noqa: ARG005 - a double
+
+    assert main(["prepare"]) == 0
+    said = capsys.readouterr().out
+    assert "no space left on device" in said
+    assert "missing: what the local cluster is made of" in said
 
 
 def test_what_a_build_of_ollama_lacks_is_named(
