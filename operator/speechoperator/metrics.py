@@ -50,7 +50,7 @@ class Metrics:
         )
         self.api_requests = counter("api_requests_total", "Requests to the API server", "verb", "resource", "code")
         self.events = counter("watch_events_total", "Changes that a watch told of, by what they meant", "kind", "news")
-        self.watch_restarts = counter("watch_restarts_total", "Times that a watch failed for good, and all were started anew")
+        self.watch_restarts = counter("watch_restarts_total", "Times that a failed watch had all of them started anew")
         self.queue_depth = gauge("queue_depth", "Pipelines that wait for a worker")
         self.queue_seconds = histogram("queue_wait_seconds", "Time a pipeline waited for a worker")
         self.retries = counter("queue_retries_total", "Reconciles put off because the one before failed")
