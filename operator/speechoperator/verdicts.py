@@ -1,6 +1,6 @@
 """How a thing stands, in the terms of a condition, and what stands in its way.
 
-Reasons are part of the interface: people and alerts match on them, `docs/reference` lists them.
+Reasons are part of the interface: people and alerts match on them.
 """
 
 from __future__ import annotations
