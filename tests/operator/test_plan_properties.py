@@ -74,31 +74,49 @@ def valid(what: Plan) -> None:
 @st.composite
 def mishaps(draw: st.DrawFn, found: PlannedCluster) -> None:
     """Something happens to the cluster."""
-    what = draw(st.sampled_from(["lost", "edited", "pod", "pull", "refused", "events", "away", "leaves", "time"]))
-    if what == "lost" and found.objects:
-        del found.objects[draw(st.sampled_from(sorted(found.objects)))]
-    elif what == "edited" and found.objects:
-        there = found.objects[draw(st.sampled_from(sorted(found.objects)))]
-        there["metadata"]["annotations"] = {"speechpipeline.dev/applied": "x"}
-        if "replicas" in there.get("spec", {}):
-            there["spec"]["replicas"] = 1
-    elif what == "pod" and found.pods:
-        draw(st.sampled_from(found.pods))["status"] = draw(POD_STATUSES)
-    elif what == "pull":
-        found.fail_pull(draw(WORDS))
-    elif what == "refused" and found.objects:
+    happens = draw(st.sampled_from([to_an_object, to_a_pod, to_a_pull, to_a_write, around]))
+    happens(draw, found)
+
+
+def to_an_object(draw: st.DrawFn, found: PlannedCluster) -> None:
+    if not found.objects:
+        return
+    ref = draw(st.sampled_from(sorted(found.objects)))
+    if draw(st.booleans()):
+        del found.objects[ref]
+        return
+    found.objects[ref]["metadata"]["annotations"] = {"speechpipeline.dev/applied": "x"}
+    if "replicas" in found.objects[ref].get("spec", {}):
+        found.objects[ref]["spec"]["replicas"] = 1
+
+
+def to_a_pod(draw: st.DrawFn, found: PlannedCluster) -> None:
+    if not found.pods:
+        return
+    pod = draw(st.sampled_from(found.pods))
+    if draw(st.booleans()):
+        pod["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+    else:
+        pod["status"] = draw(POD_STATUSES)
+
+
+def to_a_pull(draw: st.DrawFn, found: PlannedCluster) -> None:
+    found.fail_pull(draw(WORDS))
+
+
+def to_a_write(draw: st.DrawFn, found: PlannedCluster) -> None:
+    if found.objects:
+        ref = draw(st.sampled_from(sorted(found.objects)))
         code = draw(st.sampled_from([0, 403, 404, 409, 422, 429, 500]))
-        found.failures = (WriteFailure(draw(st.sampled_from(sorted(found.objects))), "patch", code, draw(WORDS)),)
-    elif what == "events":
-        found.pod_warnings = {pod["metadata"]["name"]: draw(WORDS) for pod in found.pods}
-        found.claim_warnings = {"calls-ollama": draw(WORDS)}
-    elif what == "away":
-        found.answers = {"whisper": Health(healthy=draw(st.booleans()), detail=draw(WORDS))}
-        found.ingress_class_missing = draw(st.sampled_from([None, "", "x"]))
-    elif what == "leaves" and found.pods:
-        draw(st.sampled_from(found.pods))["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
-    elif what == "time":
-        found.later(draw(st.sampled_from([0.5, 6, 700])))
+        found.failures = (WriteFailure(ref, "patch", code, draw(WORDS)),)
+
+
+def around(draw: st.DrawFn, found: PlannedCluster) -> None:
+    found.pod_warnings = {pod["metadata"]["name"]: draw(WORDS) for pod in found.pods}
+    found.claim_warnings = {"calls-ollama": draw(WORDS)}
+    found.answers = {"whisper": Health(healthy=draw(st.booleans()), detail=draw(WORDS))}
+    found.ingress_class_missing = draw(st.sampled_from([None, "", "x"]))
+    found.later(draw(st.sampled_from([0.5, 6, 700])))
 
 
 def mend(found: PlannedCluster) -> None:
