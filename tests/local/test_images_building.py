@@ -1,0 +1,133 @@
+"""The order of a build, what it is given, and what the command says of it; Docker is a double."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from speechlocal import models, ollama, ollama_build, paths
+from speechlocal.__main__ import main
+from speechlocal.containers import base_image, docker, engine, registries
+from speechlocal.errors import LocalError, MissingError
+from speechlocal.images import building, catalog, machine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.unit
+
+MEGABYTES = 137_000_000
+
+
+@dataclass
+class Engine:
+    """Images by tag, with their ids; what is built has the id `sha256:new`."""
+
+    images: dict[str, str] = field(default_factory=dict)
+    builds: list[tuple[str, Path, dict[str, str]]] = field(default_factory=list)
+    orders: list[tuple[str, ...]] = field(default_factory=list)
+
+    def build(self, folder: Path, tag: str, *, arguments: dict[str, str], **_: Any) -> None:
+        self.builds.append((tag, folder, arguments))
+        self.images[tag] = "sha256:new"
+
+    def image_id(self, tag: str) -> str:
+        if tag not in self.images:
+            raise LocalError(f"no such image {tag}")
+        return self.images[tag]
+
+    def docker(self, *arguments: str) -> str:
+        self.orders.append(arguments)
+        if arguments[0] == "tag":
+            self.images[arguments[2]] = self.images.setdefault(arguments[1], "sha256:published")
+        return str(MEGABYTES)
+
+
+@pytest.fixture
+def engine_(monkeypatch: pytest.MonkeyPatch) -> Engine:
+    one = Engine()
+    for name in ("build", "image_id", "docker"):
+        monkeypatch.setattr(docker, name, getattr(one, name))
+    monkeypatch.setattr(docker, "has_image", lambda tag: tag in one.images)
+    monkeypatch.setattr(registries, "answer", lambda: False)
+    monkeypatch.setattr(base_image, "ensure", lambda _say: "debian:base")
+    monkeypatch.setattr(machine, "build_arguments", lambda: {"PIP_INDEX_URL": "https://packages.example.com"})
+    monkeypatch.setattr(engine, "ensure", lambda _say: None)
+    return one
+
+
+def build(*names: str) -> list[building.Built]:
+    return building.build(names, lambda _line: None)
+
+
+def test_a_build_is_given_the_base_the_version_and_the_package_index(engine_: Engine) -> None:
+    build("bridge")
+
+    ((tag, folder, arguments),) = engine_.builds
+    assert (tag, folder) == (catalog.tag("bridge"), paths.REPOSITORY)
+    assert arguments == {
+        "BASE": "debian:base",
+        "VERSION": catalog.project_version(),
+        "PIP_INDEX_URL": "https://packages.example.com",
+    }
+
+
+def test_the_weights_are_put_on_the_image_of_the_server(engine_: Engine) -> None:
+    build("whisper-tiny.en")
+
+    (server, _, _), (_, folder, arguments) = engine_.builds
+    assert arguments["BASE"] == server == catalog.tag("whisper")
+    assert folder == models.whisper_weights()
+
+
+def test_an_image_that_came_out_as_it_was_is_not_called_changed(engine_: Engine) -> None:
+    engine_.images[catalog.tag("bridge")] = "sha256:new"
+
+    assert [one.changed for one in build("bridge", "operator")] == [False, True]
+
+
+def test_where_registries_answer_ollama_is_pulled_and_gets_our_name(
+    engine_: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registries, "answer", lambda: True)
+
+    build("ollama")
+
+    published = catalog.IMAGES["ollama"].published
+    assert engine_.builds == []
+    assert ("pull", "--quiet", published) in engine_.orders
+    assert ("tag", published, catalog.tag("ollama")) in engine_.orders
+
+
+def test_an_ollama_that_cannot_be_built_is_said_with_what_it_takes(
+    engine_: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ollama, "built", lambda: tmp_path / "ollama")
+    monkeypatch.setattr(ollama_build, "what_is_missing", lambda: ["Go 1.24 or newer"])
+
+    with pytest.raises(MissingError, match=r"needs Go 1\.24 or newer"):
+        build("ollama")
+    assert engine_.builds == []
+
+
+def test_the_command_says_what_will_take_long_and_what_came_of_it(
+    engine_: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine_.images[catalog.tag("operator")] = "sha256:new"
+
+    assert main(["images", "--only", "bridge", "operator"]) == 0
+
+    said = re.sub(" +", " ", capsys.readouterr().out)
+    assert "to build for the first time: bridge; about 60 s" in said
+    assert f"{catalog.tag('bridge')} 137 MB built" in said
+    assert f"{catalog.tag('operator')} 137 MB unchanged" in said
+    assert "next: `make cluster`" in said
+
+
+def test_the_command_refuses_a_name_that_is_no_image(engine_: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["images", "--only", "brigde"]) == 2
+    assert "there is no image brigde" in capsys.readouterr().err
+    assert engine_.builds == []

@@ -1,0 +1,66 @@
+"""docker-compose.yml as a text: what a user may set, and what no container may do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from speechlocal import ollama, paths
+from speechlocal.images import catalog
+
+pytestmark = pytest.mark.unit
+
+FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
+PAGE = paths.REPOSITORY / "docs" / "how-to" / "run-with-docker-compose.md"
+VARIABLE = re.compile(r"\$\{(\w+)(:[-+])?")
+
+
+def text(name: str) -> str:
+    return (paths.REPOSITORY / name).read_text()
+
+
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(text("docker-compose.yml"))["services"]
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_variable_has_a_default_and_is_explained(name: str) -> None:
+    page = PAGE.read_text()
+    found = VARIABLE.findall(text(name))
+
+    assert found
+    assert [variable for variable, default in found if not default] == []
+    assert [variable for variable, _ in found if f"`{variable}`" not in page] == []
+
+
+def test_the_images_are_those_that_make_images_builds() -> None:
+    compose = text("docker-compose.yml")
+
+    assert catalog.tag("bridge") in compose
+    assert catalog.tag("whisper") in compose
+    assert f"ollama/ollama:{ollama.VERSION}" in compose
+
+
+@pytest.mark.parametrize("service", list(services()))
+def test_each_service_is_bounded_and_without_rights(service: str) -> None:
+    wanted = services()[service]
+
+    assert wanted["cap_drop"] == ["ALL"]
+    assert wanted["security_opt"] == ["no-new-privileges:true"]
+    assert {"mem_limit", "pids_limit", "ulimits", "healthcheck"} <= set(wanted)
+    assert wanted.get("read_only") or service == "asr-webservice"  # somebody else's image, which writes into itself
+
+
+def test_only_the_bridge_has_a_port_and_by_default_on_the_loopback_address() -> None:
+    ports = {name: service["ports"] for name, service in services().items() if "ports" in service}
+
+    assert ports == {"bridge": ["${BIND_ADDRESS:-127.0.0.1}:${PORT:-8080}:8080"]}
+
+
+def test_a_stop_waits_as_long_as_a_request_may_take() -> None:
+    for name in ("bridge", "whisper"):
+        assert services()[name]["stop_grace_period"] == "315s"

@@ -1,0 +1,162 @@
+"""The Dockerfiles and the small programs that run in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from speechlocal import paths
+from speechlocal.children import free_port
+from speechlocal.images import catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.unit
+
+OURS = {"bridge": "speechbridge", "whisper": "speechwhisper", "operator": "speechoperator"}
+BUILDKIT_ONLY = re.compile(r"--mount|--chmod|--link|<<|# ?syntax=")
+PROGRAMS = paths.REPOSITORY / "local" / "images"
+
+
+def stages(name: str) -> dict[str, str]:
+    """The stages of a Dockerfile by name, without comments; the last one is ''."""
+    lines = [line for line in dockerfile(name).splitlines() if not line.lstrip().startswith("#")]
+    parts = re.split(r"^FROM ", "\n".join(lines), flags=re.MULTILINE)[1:]
+    named = (re.match(r"\S+ AS (\w+)", part) for part in parts)
+    return {name[1] if name else "": part.strip() for name, part in zip(named, parts, strict=True)}
+
+
+def dockerfile(name: str) -> str:
+    return (paths.REPOSITORY / catalog.IMAGES[name].dockerfile).read_text()
+
+
+@pytest.mark.parametrize("image", list(catalog.IMAGES))
+def test_the_legacy_builder_understands_it(image: str) -> None:
+    assert not BUILDKIT_ONLY.search(dockerfile(image))
+
+
+@pytest.mark.parametrize("image", list(catalog.IMAGES))
+def test_the_base_is_an_argument(image: str) -> None:
+    assert re.search(r"^ARG BASE=\S+$", dockerfile(image), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("image", OURS)
+def test_an_image_takes_one_package_and_its_extra(image: str) -> None:
+    folders = re.findall(r"^COPY (\w+/speech\w+) ", dockerfile(image), flags=re.MULTILINE)
+    extras = re.findall(r"distribution\.py requirements (\w+)", dockerfile(image))
+
+    assert folders == [f"{image}/{OURS[image]}"]
+    assert extras == [image]
+    assert f'ENTRYPOINT ["python3", "-m", "{OURS[image]}"]' in dockerfile(image)
+
+
+def test_the_stages_that_all_images_share_are_the_same_lines() -> None:
+    ours = [stages(image) for image in OURS]
+
+    assert len({one["python"] for one in ours}) == 1
+    assert len({one["wanted"].replace(f" {image} ", " EXTRA ") for image, one in zip(OURS, ours, strict=True)}) == 1
+    installing = {re.split(r"strip-unneeded \{\} \+", one["libraries"])[0] for one in ours}
+    assert len(installing) == 1
+
+
+@pytest.mark.parametrize("image", ["bridge", "whisper", "operator", "ollama"])
+def test_it_runs_as_nobody_in_particular_and_ends_on_sigterm(image: str) -> None:
+    last = stages(image)[""]
+
+    assert "USER 10001:10001" in last
+    assert "STOPSIGNAL SIGTERM" in last
+    assert "HEALTHCHECK" in last
+    assert "org.opencontainers.image.version" in last
+
+
+def test_the_builder_is_sent_only_what_images_are_made_of() -> None:
+    rules = (paths.REPOSITORY / ".dockerignore").read_text().splitlines()
+    kept = [rule for rule in rules if rule and not rule.startswith("#")]
+
+    assert kept[0] == "*"
+    for image, package in OURS.items():
+        assert f"!{image}/{package}" in kept
+
+
+def test_the_requirements_are_those_of_the_extra() -> None:
+    project = tomllib.loads((paths.REPOSITORY / "pyproject.toml").read_text())["project"]
+
+    printed = subprocess.run(
+        [sys.executable, str(PROGRAMS / "distribution.py"), "requirements", "bridge"],
+        cwd=paths.REPOSITORY,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+    assert printed.splitlines() == project["optional-dependencies"]["bridge"]
+
+
+def test_the_metadata_is_found_by_importlib(tmp_path: Path) -> None:
+    writing = [sys.executable, str(PROGRAMS / "distribution.py"), "metadata", str(tmp_path)]
+    subprocess.run(writing, cwd=paths.REPOSITORY, check=True)
+
+    asking = "import importlib.metadata; print(importlib.metadata.version('speechpipeline'))"
+    known = subprocess.run(
+        [sys.executable, "-S", "-c", asking],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    ).stdout
+
+    assert known.strip() == catalog.project_version()
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers with the status that the path names."""
+
+    def do_GET(self) -> None:
+        self.send_response(int(self.path[1:]))
+        self.end_headers()
+        self.wfile.write(b"whisper is not there")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def healthcheck(port: int, path: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-IS", str(PROGRAMS / "healthcheck.py"), str(port), path]
+    return subprocess.run(program, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_healthcheck_finds_a_server_well(port: int, status: int) -> None:
+    assert healthcheck(port, f"/{status}").returncode == 0
+
+
+def test_healthcheck_shows_what_a_server_says_that_is_not(port: int) -> None:
+    done = healthcheck(port, "/503")
+
+    assert done.returncode == 1
+    assert "whisper is not there" in done.stdout
+
+
+def test_healthcheck_says_that_nothing_listens() -> None:
+    done = healthcheck(free_port(), "/")
+
+    assert done.returncode == 1
+    assert "refused" in done.stdout
