@@ -22,7 +22,7 @@ async def serving(host: str, port: int, metrics: Metrics, waits_for: Callable[[]
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         metrics: What `/metrics` shows.
-        waits_for: What the operator waits for before it is ready, "" when it is.
+        waits_for: Why the operator is not ready, "" when it is.
 
     Raises:
         OSError: the port is taken.
@@ -34,7 +34,7 @@ async def serving(host: str, port: int, metrics: Metrics, waits_for: Callable[[]
 
     async def readyz(_: web.Request) -> web.Response:
         missing = waits_for()
-        return web.Response(text=f"waits for {missing}\n" if missing else "ok\n", status=503 if missing else 200)
+        return web.Response(text=f"not ready: {missing}\n" if missing else "ok\n", status=503 if missing else 200)
 
     async def show(_: web.Request) -> web.Response:
         return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

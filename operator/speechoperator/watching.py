@@ -7,6 +7,7 @@ start, when the API server comes back, and every `RESYNC_INTERVAL`: filtered by 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -61,8 +62,8 @@ class Watching:
         self._reclaim = reclaim
         self.synced = asyncio.Event()
         """Set once everything that may be read was listed."""
-        self.waits_for = "the first listing"
-        """What is not there yet, in words; "" when `synced`."""
+        self.waits_for = "not all is listed yet"
+        """Why it is not, in words; "" when it is."""
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -77,8 +78,11 @@ class Watching:
                     pause = 1.0
             except ApiError as error:
                 self._complain(error.advice)
+                self.waits_for = "" if self.synced.is_set() else error.advice
             pause = 1.0 if loop.time() - began > _LIVED else min(_ASK_AGAIN, pause * 2)
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._cluster.came_back.wait(), pause)
+            self._cluster.came_back.clear()
 
     async def _watch(self, readable: Collection[Kind]) -> None:
         """Watch these kinds until a watch fails for good, or until other kinds can be read."""

@@ -98,14 +98,14 @@ def test_without_a_cluster_it_says_so(
 
 
 async def test_health_and_metrics_are_served() -> None:
-    missing = "the first listing"
+    missing = "not all is listed yet"
     async with (
         health.serving("127.0.0.1", 0, Metrics(), lambda: missing) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
     ):
         assert (await http.get("/livez")).status == 200
         waiting = await http.get("/readyz")
-        assert (waiting.status, await waiting.text()) == (503, "waits for the first listing\n")
+        assert (waiting.status, await waiting.text()) == (503, "not ready: not all is listed yet\n")
         missing = ""
         assert (await http.get("/readyz")).status == 200
         assert "speechoperator_leader" in await (await http.get("/metrics")).text()
