@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import kopf
 
 from speechoperator import kinds
+from speechoperator.resources import labels
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from speechoperator.cluster import Cluster
     from speechoperator.kinds import Kind
 
-OURS = "app.kubernetes.io/managed-by=speechpipeline-operator"
+OURS = f"{labels.MANAGED_BY}={labels.MANAGER}"
 """The label selector of all watches and listings but that of the pipelines themselves."""
 
 Task = asyncio.Task[Any]

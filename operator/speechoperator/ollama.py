@@ -100,20 +100,27 @@ class Ollama:
         if last != "success":
             raise OllamaError(f"the pull ended early{last and f', at: {last}'}")
 
-    async def rename(self, address: str, source: str, name: str) -> None:
-        """Give a model another name; its blobs are shared, nothing is copied.
+    async def copy(self, address: str, source: str, name: str) -> None:
+        """Give a model a second name; its blobs are shared.
 
         Raises:
             OllamaError: it refused.
         """
         with _in_words("answer"):
-            copy = {"source": source, "destination": name}
-            async with self._session.post(f"{address}/api/copy", json=copy, timeout=self._timeout) as answer:
+            body = {"source": source, "destination": name}
+            async with self._session.post(f"{address}/api/copy", json=body, timeout=self._timeout) as answer:
                 await _check(answer)
-            async with self._session.delete(
-                f"{address}/api/delete", json={"model": source}, timeout=self._timeout
-            ) as answer:
-                if answer.status != HTTPStatus.NOT_FOUND:  # taken off by an attempt before this one
+
+    async def remove(self, address: str, name: str) -> None:
+        """Take a name off; the blobs stay while another name has them. One that is gone already is fine.
+
+        Raises:
+            OllamaError: it refused.
+        """
+        with _in_words("answer"):
+            body = {"model": name}
+            async with self._session.delete(f"{address}/api/delete", json=body, timeout=self._timeout) as answer:
+                if answer.status != HTTPStatus.NOT_FOUND:
                     await _check(answer)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from speechoperator import logs
 from speechoperator.errors import OllamaError
 from speechoperator.models_lifecycle import retry_at
+from speechoperator.models_lifecycle.names import canonical
 from speechoperator.observed import Pull
 
 if TYPE_CHECKING:
@@ -158,6 +159,8 @@ class Pulls:
 
     async def _pull(self, key: Key, action: StartPull) -> None:
         name, meter = (action.volume, action.model), _Meter()
+        renames = canonical(action.source) != canonical(action.model)
+        there = await self._ollama.models(action.address) if renames else {}
         lines = self._ollama.pull(action.address, action.source, insecure=action.insecure)
         timer: asyncio.TimerHandle | None = None
 
@@ -177,8 +180,10 @@ class Pulls:
             if timer:
                 timer.cancel()
             self._measured(key, name, meter)
-        if action.source != action.model:
-            await self._ollama.rename(action.address, action.source, action.model)
+        if renames:
+            await self._ollama.copy(action.address, action.source, action.model)
+            if canonical(action.source) not in map(canonical, there):  # else it is wanted for itself
+                await self._ollama.remove(action.address, action.source)
 
     def _measured(self, key: Key, name: _Name, meter: _Meter) -> None:
         if record := self._records.get(key, {}).get(name):  # none when it was ended from outside

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from speechoperator import kinds
 from speechoperator.observed import Key, Ref
+from speechoperator.resources import labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from speechoperator.kinds import Kind
     from speechoperator.observed import Object
 
-OWNER_LABEL = "speechpipeline.dev/pipeline"
-"""The label that names an object's pipeline."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -165,7 +164,7 @@ def key_of(body: Object) -> Key | None:
     """Return the pipeline that an object belongs to, by its label; a pipeline belongs to itself."""
     meta = body["metadata"]
     own = meta["name"] if body["kind"] == kinds.PIPELINE.name else None
-    name = own or (meta.get("labels") or {}).get(OWNER_LABEL)
+    name = own or (meta.get("labels") or {}).get(labels.PIPELINE)
     return Key(meta["namespace"], name) if name else None
 
 

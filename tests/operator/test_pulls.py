@@ -183,6 +183,21 @@ async def test_a_model_from_another_registry_gets_the_name_that_the_spec_gives_i
     assert list(await bench.ollama.models(bench.pod.url)) == ["llama3:latest"]
 
 
+async def test_a_model_that_is_wanted_under_both_names_keeps_both(bench: Bench) -> None:
+    source = "registry.local:5000/library/llama3"
+    bench.start(source)
+    await bench.until(lambda: not bench.pulls.of(KEY))
+    bench.start("llama3", source=source)
+    await bench.until(lambda: not bench.pulls.of(KEY))
+    assert set(await bench.ollama.models(bench.pod.url)) == {"llama3:latest", f"{source}:latest"}
+
+
+async def test_a_source_that_is_the_model_itself_is_not_taken_off(bench: Bench) -> None:
+    bench.start("llama3", source="llama3:latest")
+    await bench.until(lambda: bench.pull is None)
+    assert list(await bench.ollama.models(bench.pod.url)) == ["llama3:latest"]
+
+
 async def test_a_pull_that_nobody_wants_any_more_ends_at_ollama_too(bench: Bench) -> None:
     gate = bench.pod.hold(Point.BEFORE_CHUNK)
     bench.start()
