@@ -34,13 +34,16 @@ class Workers:
         self._reconciler = reconciler
         self._metrics = metrics
         self._busy: set[asyncio.Task[None]] = set()
+        self._ending = False
 
     async def run(self) -> None:
         """Work until cancelled; then finish what is being written, as far as that is soon done."""
+        self._ending = False
         tasks = {asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self._number)}
         try:
             await asyncio.wait(tasks)  # they never end by themselves
         finally:
+            self._ending = True
             for task in tasks - self._busy:
                 task.cancel()
             if self._busy:
@@ -53,7 +56,7 @@ class Workers:
         task = asyncio.current_task()
         if task is None:
             return
-        while True:
+        while not self._ending:
             key = await self._queue.take()
             self._busy.add(task)
             try:

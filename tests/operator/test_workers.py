@@ -114,6 +114,8 @@ async def test_what_is_being_written_is_finished_when_the_operator_ends(bench: B
     await bench.reconciler.until(GOOD, 1)
     bench.running.cancel()
     await asyncio.sleep(0)
+    bench.queue.add(BAD)
     bench.reconciler.release.set()
     await asyncio.gather(bench.running, return_exceptions=True)
     assert bench.ended("ok") == 1
+    assert bench.reconciler.rounds == [GOOD], "nothing new is begun"
