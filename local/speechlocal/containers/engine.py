@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,9 @@ PACKAGES = (
 # runc for containers that ask for more rights than this machine's root has
 RUNTIME = paths.REPOSITORY / "local" / "cluster" / "node" / "runc"
 RUNTIME_NAME = "speechpipeline"
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+BRIDGE = "docker0"
+ENGINES_RULE = re.compile(rf"\bDOCKER\b|\b{BRIDGE}\b")
 SYSTEMD = Path("/run/systemd/system")
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 30.0
@@ -46,6 +50,7 @@ class Started:
     pid: int
     start_time: int
     boot: str
+    forwarded: bool = True  # whether the machine forwarded packets before: the engine makes it do so
 
     def alive(self) -> bool:
         """Tell whether that very process still runs."""
@@ -89,6 +94,7 @@ def start() -> None:
     shutil.copyfile(RUNTIME, runtime)
     runtime.chmod(0o755)
     options = (f"--add-runtime={RUNTIME_NAME}={runtime}", f"--default-runtime={RUNTIME_NAME}")
+    forwarded = FORWARDING.read_text().strip() == "1"
     log = folder() / "dockerd.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -96,7 +102,7 @@ def start() -> None:
         )
     started = start_time(process.pid)
     if started is not None:
-        record().write_text(json.dumps(asdict(Started(process.pid, started, boot_id()))))
+        record().write_text(json.dumps(asdict(Started(process.pid, started, boot_id(), forwarded))))
     deadline = time.monotonic() + START_WITHIN_S
     while not docker.answers():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -116,7 +122,7 @@ def stop_if_unused() -> bool:
 
 
 def stop() -> None:
-    """Stop the engine that was started here, and what it leaves behind in the network."""
+    """Stop the engine that was started here, and take away what it leaves behind in the network."""
     ours = started_here()
     if ours is None:
         return
@@ -127,8 +133,16 @@ def stop() -> None:
             os.kill(ours.pid, signal.SIGKILL)
         time.sleep(POLL_S)
     record().unlink()
-    if command.succeeds(["ip", "link", "show", "docker0"]):
-        command.run(["ip", "link", "delete", "docker0"])
+    if command.succeeds(["ip", "link", "show", BRIDGE]):
+        command.run(["ip", "link", "delete", BRIDGE])
+    command.run(["iptables-restore"], stdin=without_ours(command.run(["iptables-save"])))
+    if not ours.forwarded:
+        FORWARDING.write_text("0")
+
+
+def without_ours(rules: str) -> str:
+    """Return what `iptables-save` said without the engine's chains and rules."""
+    return "".join(f"{line}\n" for line in rules.splitlines() if not ENGINES_RULE.search(line))
 
 
 def started_here() -> Started | None:
