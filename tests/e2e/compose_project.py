@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 from speechlocal import paths
 from speechlocal.children import KEPT_VARIABLES
 from speechlocal.containers import command, docker
-from speechlocal.images import catalog
 
 FILES = ("docker-compose.yml", "tests/e2e/compose/model-registry.yml")
 MODEL = "smollm2:135m"
@@ -75,15 +75,14 @@ class Project:
         return services
 
 
+def documented(first: str) -> dict[str, str]:
+    """The variables of the how-to's example that begins with `first`: what is written there is what is run here."""
+    page = (paths.REPOSITORY / "docs" / "how-to" / "run-with-docker-compose.md").read_text()
+    (block,) = (one for one in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL) if one.startswith(f"{first}="))
+    return dict(line.split("=", 1) for line in block.splitlines())
+
+
 def offline(model_registry: str) -> dict[str, str]:
     """The variables for a machine that reaches neither a container registry nor a model hub."""
-    return {
-        "BRIDGE_IMAGE": catalog.tag("bridge"),
-        "OLLAMA_IMAGE": catalog.tag("ollama"),
-        "WHISPER_IMAGE": catalog.tag("whisper-tiny.en"),
-        "WHISPER_MODEL": "/models/tiny.en",
-        "MODELS": MODEL,
-        "MODEL_REGISTRY": "model-registry:5000/library",
-        "OLLAMA_INSECURE": "1",
-        "MODEL_REGISTRY_IMAGE": model_registry,
-    }
+    ours = {"MODEL_REGISTRY": "model-registry:5000/library", "MODEL_REGISTRY_IMAGE": model_registry}
+    return {**documented("OLLAMA_IMAGE"), **ours}

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from e2e.asking import LONGER_VOICE, PROMPT, VOICE, WORDS_WRONG, form, word_error_rate
-from e2e.compose_project import MODEL, Project, offline
+from e2e.compose_project import MODEL, Project, documented, offline
 from e2e.traffic import traffic
 from speechlocal.children import free_port
 from speechlocal.cluster import part_images, tools
@@ -154,14 +154,8 @@ async def test_with_a_folder_of_keys_the_api_asks_for_one(
 
 async def test_the_other_engine_is_a_profile(service: Project, client: aiohttp.ClientSession) -> None:
     """The published image cannot be had here; speechwhisper stands in, which answers /asr as it does."""
-    other = service.having(
-        COMPOSE_PROFILES="asr-webservice",
-        WHISPER_REPLICAS="0",
-        TRANSCRIBER="asr-webservice",
-        WHISPER_URL="http://asr-webservice:9000",
-        ASR_WEBSERVICE_IMAGE=service.settings["WHISPER_IMAGE"],
-        ASR_MODEL="/models/tiny.en",
-    )
+    stand_in = {"ASR_WEBSERVICE_IMAGE": service.settings["WHISPER_IMAGE"], "ASR_MODEL": "/models/tiny.en"}
+    other = service.having(**documented("COMPOSE_PROFILES"), **stand_in)
     other.up()
 
     async with client.post(f"{service.url}/v1/audio/transcriptions", data=form(model="whisper-1")) as answer:

@@ -1,0 +1,169 @@
+"""The images as they come out of the builder: what is in them, and that they run with next to no rights."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from speechlocal.containers import docker, engine
+from speechlocal.errors import LocalError
+from speechlocal.images import building, catalog
+from speechlocal.images.building import Built
+
+pytestmark = pytest.mark.e2e
+
+PACKAGES = {"bridge": "speechbridge", "whisper": "speechwhisper", "operator": "speechoperator"}
+# A pod starts after its image has been fetched: what made one half as large again should be noticed.
+LARGEST_MB = {"bridge": 150, "operator": 240, "whisper": 490, "whisper-tiny.en": 570, "ollama": 130}
+CONTAINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp", "--network=none")
+CACHE = "--tmpfs=/cache:uid=10001,gid=10001"
+HEALTHY_WITHIN_S = 120
+INSIDE = """
+import importlib, importlib.metadata, importlib.util, json, pkgutil
+package = importlib.import_module(PACKAGE)
+for module in pkgutil.walk_packages(package.__path__, PACKAGE + "."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+print(json.dumps({
+    "distributions": [found.name for found in importlib.metadata.distributions()],
+    "others": [name for name in OTHERS if importlib.util.find_spec(name)],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def images() -> Iterator[dict[str, Built]]:
+    """All images, built."""
+    engine_was_there = docker.answers()
+    try:
+        engine.ensure(print)
+        built = building.build([], lambda _line: None)
+    except LocalError as error:
+        why = f"no images: {error.message}"
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
+    yield {one.image.name: one for one in built}
+    if not engine_was_there:
+        engine.stop_if_unused()
+
+
+@contextmanager
+def running(name: str, *options: str) -> Iterator[str]:
+    """A container of an image with next to no rights, gone afterwards; its id."""
+    container = docker.docker("run", "--detach", *CONTAINED, *options, catalog.tag(name))
+    try:
+        yield container
+    finally:
+        docker.docker("rm", "--force", "--volumes", container)
+
+
+def state(container: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(docker.docker("inspect", "--format", "{{json .State}}", container))
+    return found
+
+
+def wait_healthy(container: str) -> None:
+    deadline = time.monotonic() + HEALTHY_WITHIN_S
+    while (now := state(container))["Health"]["Status"] != "healthy":
+        if not now["Running"] or time.monotonic() > deadline:
+            pytest.fail(f"{now}\n{docker.docker('logs', container)}")
+        time.sleep(0.2)
+
+
+def all_that(extra: str) -> set[str]:
+    """The distributions that an extra of ours needs on this Python, and all that those need."""
+    ours = metadata.requires("speechpipeline") or []
+    waiting = [one for line in ours if wanted(one := Requirement(line), extra)]
+    found = set[str]()
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in found:
+            continue
+        found.add(name)
+        for line in metadata.requires(name) or []:
+            needed = Requirement(line)
+            if any(wanted(needed, of) for of in ("", *requirement.extras)):
+                waiting.append(needed)
+    return found
+
+
+def wanted(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+
+@pytest.mark.usefixtures("images")
+@pytest.mark.parametrize("name", PACKAGES)
+def test_an_image_has_one_package_its_libraries_and_nothing_else(name: str) -> None:
+    others = [*(package for image, package in PACKAGES.items() if image != name), "speechlocal", "pip", "pytest"]
+    asking = f"PACKAGE, OTHERS = {PACKAGES[name]!r}, {others!r}\n{INSIDE}"
+
+    said = docker.docker("run", "--rm", *CONTAINED, "--entrypoint=python3", catalog.tag(name), "-c", asking)
+
+    inside = json.loads(said)
+    assert inside["others"] == []
+    assert {canonicalize_name(one) for one in inside["distributions"]} == all_that(name) | {"speechpipeline"}
+
+
+@pytest.mark.parametrize("name", list(catalog.IMAGES))
+def test_an_image_is_small(images: dict[str, Built], name: str) -> None:
+    assert images[name].size / 1_000_000 <= LARGEST_MB[name]
+
+
+@pytest.mark.usefixtures("images")
+@pytest.mark.parametrize("name", list(catalog.IMAGES))
+def test_an_image_says_what_it_is_and_runs_as_nobody_in_particular(name: str) -> None:
+    config = json.loads(docker.docker("image", "inspect", "--format", "{{json .Config}}", catalog.tag(name)))
+
+    assert config["User"] == "10001:10001"
+    assert config["StopSignal"] == "SIGTERM"
+    assert config["Labels"]["org.opencontainers.image.version"] == catalog.tag(name).rpartition(":")[2]
+
+
+@pytest.mark.usefixtures("images")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("bridge", ()),
+        ("whisper-tiny.en", ("--env=WHISPER_DEVICE=cpu", "--env=WHISPER_COMPUTE_TYPE=int8")),
+        ("ollama", (CACHE,)),
+    ],
+)
+def test_a_server_runs_without_rights_on_a_read_only_file_system(name: str, options: tuple[str, ...]) -> None:
+    with running(name, *options) as container:
+        wait_healthy(container)
+        rights = docker.docker("exec", container, "cat", "/proc/1/status")
+        docker.docker("stop", "--time=30", container)
+
+        assert "Uid:\t10001\t10001\t10001\t10001" in rights
+        assert "CapEff:\t0000000000000000" in rights
+        assert state(container)["ExitCode"] == 0
+
+
+@pytest.mark.usefixtures("images")
+@pytest.mark.parametrize(("name", "fault"), [("bridge", "WHISPER_URL=nowhere"), ("whisper", "WHISPER_DEVICE=tpu")])
+def test_a_wrong_setting_is_named(name: str, fault: str) -> None:
+    with pytest.raises(LocalError, match=fault.partition("=")[0]):
+        docker.docker("run", "--rm", *CONTAINED, f"--env={fault}", catalog.tag(name))
+
+
+@pytest.mark.usefixtures("images")
+def test_the_operators_image_prints_its_definition() -> None:
+    said = docker.docker("run", "--rm", *CONTAINED, catalog.tag("operator"), "crd")
+
+    assert "speechpipelines.speechpipeline.dev" in said
+
+
+def test_a_second_build_changes_nothing(images: dict[str, Built]) -> None:
+    again = building.build([], lambda _line: None)
+
+    assert {one.image.name: one.id for one in again} == {name: one.id for name, one in images.items()}
+    assert not any(one.changed for one in again)

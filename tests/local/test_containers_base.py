@@ -1,0 +1,96 @@
+"""The base image: pulled, made once, or taken from the cache; Docker and the making are doubles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from speechlocal import paths
+from speechlocal.containers import base_image, docker, registries
+from speechlocal.errors import LocalError
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass
+class Engine:
+    """The images it has, and how they came."""
+
+    images: set[str] = field(default_factory=set)
+    made: list[str] = field(default_factory=list)
+    loaded: list[Path] = field(default_factory=list)
+
+    def docker(self, order: str, option: str, file: str, *tags: str) -> str:
+        if (order, option) == ("save", "--output"):
+            Path(file).write_text(" ".join(tags))
+        elif (order, option) == ("load", "--input"):
+            self.loaded.append(Path(file))
+            self.images.update(Path(file).read_text().split())
+        else:
+            raise AssertionError(order)
+        return ""
+
+    def make(self, tag: str, _say: object) -> None:
+        self.made.append(tag)
+        self.images.add(tag)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
+    one = Engine()
+    monkeypatch.setattr(docker, "docker", one.docker)
+    monkeypatch.setattr(docker, "has_image", one.images.__contains__)
+    monkeypatch.setattr(base_image, "make", one.make)
+    monkeypatch.setattr(registries, "answer", lambda: False)
+    monkeypatch.setattr(paths, "cache", lambda: tmp_path)
+    return one
+
+
+def ensure() -> str:
+    return base_image.ensure(lambda _line: None)
+
+
+def test_the_published_image_is_taken_where_registries_answer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registries, "answer", lambda: True)
+
+    assert ensure() == base_image.PUBLISHED
+    assert engine.made == []
+
+
+def test_it_is_made_once(engine: Engine) -> None:
+    assert ensure() == ensure() == base_image.local_tag()
+    assert engine.made == [base_image.local_tag()]
+
+
+def test_an_engine_that_was_emptied_has_it_back_from_the_cache(engine: Engine) -> None:
+    ensure()
+    engine.images.clear()
+
+    ensure()
+
+    assert engine.made == [base_image.local_tag()]
+    assert len(engine.loaded) == 1
+
+
+def test_what_was_not_made_to_the_end_is_not_kept(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise LocalError("debootstrap failed")
+
+    monkeypatch.setattr(base_image, "make", fail)
+
+    with pytest.raises(LocalError):
+        ensure()
+    assert list(tmp_path.glob("*.tar")) == []
+    assert engine.loaded == []
+
+
+def test_other_certificates_make_another_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_image, "certificates", lambda: b"one")
+    before = base_image.local_tag()
+    monkeypatch.setattr(base_image, "certificates", lambda: b"another")
+
+    assert base_image.local_tag() != before
