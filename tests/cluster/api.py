@@ -182,14 +182,19 @@ class Api:
         raise AssertionError(f"not within {within_s:.0f} s: {kind} {namespace}/{name} is {json.dumps(last, indent=1)}")
 
     async def until_gone(self, kind: str, namespace: str | None, name: str, within_s: float = 30.0) -> None:
+        """Wait until there is no such object; AssertionError when time is up."""
+        only = {"fieldSelector": f"metadata.name={name}"}
         try:
             async with asyncio.timeout(within_s):
-                while await self.find(kind, namespace, name):
-                    async for event, _ in self.watch(kind, namespace, fieldSelector=f"metadata.name={name}"):
+                while (found := await self._json("GET", path(kind, namespace), query=only))["items"]:
+                    since = found["metadata"]["resourceVersion"]
+                    async for event, _ in self.watch(kind, namespace, resourceVersion=since, **only):
                         if event == "DELETED":
                             break
         except TimeoutError:
-            raise AssertionError(f"{kind} {namespace}/{name} is still there after {within_s:.0f} s") from None
+            what = (await self.find(kind, namespace, name) or {}).get("metadata", {})
+            what.pop("managedFields", None)
+            raise AssertionError(f"{kind} {namespace}/{name} is still there after {within_s:.0f} s: {what}") from None
 
     async def _json(
         self,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
@@ -60,8 +61,13 @@ class AuditLog:
         return [call for call in self.calls(user, since=since) if call.writes]
 
     def rights_used(self, user: str) -> set[tuple[str, str, str]]:
-        """Every (group, resource[/subresource], verb) that was granted to `user` and used."""
-        return {call.right for call in self.calls(user) if call.code != 403}
+        """Every (group, resource[/subresource], verb) that was granted to `user` and used.
+
+        Server-side apply of what is not there yet is a patch that RBAC asks `create` for as well.
+        """
+        granted = [call for call in self.calls(user) if call.code != HTTPStatus.FORBIDDEN]
+        made = {(*call.right[:2], "create") for call in granted if call.code == HTTPStatus.CREATED}
+        return {call.right for call in granted} | made
 
     def _read(self, since: int) -> Iterator[Call]:
         if not self.path.exists():

@@ -42,6 +42,17 @@ async def test_what_leaves_the_spec_is_pruned(api: Api, namespace: str, served: 
     assert found["status"]["bridge"]["summary"] == "2/2"
 
 
+async def test_only_what_the_pipeline_owns_is_pruned(api: Api, namespace: str, served: Object) -> None:
+    config = await api.get("ConfigMap", namespace, "p-bridge")
+    meta = {"labels": config["metadata"]["labels"], "namespace": namespace}
+    owned = {**meta, "name": "p-of-an-older-version", "ownerReferences": config["metadata"]["ownerReferences"]}
+    for metadata in ({**meta, "name": "p-of-a-person"}, owned):
+        await api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    await api.until_gone("ConfigMap", namespace, "p-of-an-older-version")
+    assert await api.find("ConfigMap", namespace, "p-of-a-person")
+    assert served
+
+
 async def test_a_gateway_takes_the_place_of_an_ingress(api: Api, namespace: str, served: Object) -> None:
     assert served
     parent = {"name": "public", "namespace": "gateways"}
