@@ -68,9 +68,14 @@ def advice_for(message: str, port: int) -> str:
             "this machine's root lacks CAP_SYS_RESOURCE, and the engine that runs was not started for that: stop it, "
             "and let this command start one"
         )
-    if "port is already allocated" in message or "address already in use" in message:
+    if port_taken(message):
         return f"something listens on port {port}: stop it, or choose another port with --port"
     return "`docker ps --all` and `docker logs CONTAINER` tell more about the node"
+
+
+def port_taken(message: str) -> bool:
+    """Tell whether an engine refused because something else listens on the port."""
+    return "port is already allocated" in message or "address already in use" in message
 
 
 def delete(name: str) -> None:

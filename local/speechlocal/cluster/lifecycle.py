@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "speechpipeline"
 DEFAULT_PORT = 8088
-REVIVE_WITHIN_S = 90.0
+REVIVE_WITHIN_S = 180.0
 ASK_WITHIN = "5s"
 POLL_S = 0.5
 CLUSTER, PARTS, LOADED = "cluster", "parts of the cluster", "images in the cluster"
@@ -123,16 +123,38 @@ def bring_up(name: str, port: int, say: Say) -> None:
     """Make a cluster, or find the one that is there fit for use; one that does not come to life again is made anew."""
     found = look(name)
     if found.state is not State.ABSENT:
-        if found.state is State.STOPPED:
-            say("starting the node that was stopped")
-            docker.docker("start", kind.node(name))
-        kind.export_kubeconfig(name, kind.kubeconfig(name))
-        if answers_within(name, REVIVE_WITHIN_S):
+        if (found.state is State.RUNNING or started(name, port, say)) and reached(name):
             return
         say("it does not come to life again: making it anew")
         kind.delete(name)
     say("creating it")
     kind.create(name, node_image_name(), port, say)
+
+
+def started(name: str, port: int, say: Say) -> bool:
+    """Start the node of a cluster that was stopped; tell whether that went well.
+
+    Raises:
+        LocalError: something else took the ingress's port meanwhile; the cluster itself is sound.
+    """
+    say("starting the node that was stopped")
+    try:
+        docker.docker("start", kind.node(name))
+    except LocalError as error:
+        if kind.port_taken(error.message):
+            raise LocalError(error.message, kind.advice_for(error.message, port)) from error
+        return False
+    return True
+
+
+def reached(name: str) -> bool:
+    """Tell whether the way to a cluster is known, or can be had from it, and leads to an API server that is ready."""
+    try:
+        if not kind.kubeconfig(name).is_file():
+            kind.export_kubeconfig(name, kind.kubeconfig(name))
+    except LocalError:
+        return False
+    return answers_within(name, REVIVE_WITHIN_S)
 
 
 def node_image_name() -> str:
