@@ -64,6 +64,8 @@ def run(console: Console, jobs: Sequence[Job], *, at_once: int = AT_ONCE) -> Non
             for job in _ready(waiting, names - done)[: at_once - len(running)] if not failed else ():
                 waiting.remove(job)
                 running[pool.submit(view.follow, job)] = job
+            if not running:
+                raise AssertionError(f"jobs need each other in a circle: {[job.name for job in waiting]}")
             for ended in wait(running, return_when=FIRST_COMPLETED).done:
                 done.add(running.pop(ended).name)
                 failed = failed or ended.exception()
@@ -73,10 +75,7 @@ def run(console: Console, jobs: Sequence[Job], *, at_once: int = AT_ONCE) -> Non
 
 def _ready(waiting: Iterable[Job], undone: set[str]) -> list[Job]:
     """Return the jobs whose needs are met."""
-    ready = [job for job in waiting if undone.isdisjoint(job.needs)]
-    if not ready and not undone:
-        raise AssertionError("jobs need each other in a circle")
-    return ready
+    return [job for job in waiting if undone.isdisjoint(job.needs)]
 
 
 class View:

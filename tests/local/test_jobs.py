@@ -1,0 +1,112 @@
+"""Long work side by side: what waits for what, and what a failure stops."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import pytest
+from rich.console import Console
+
+from speechlocal import jobs
+from speechlocal.errors import LocalError
+from speechlocal.jobs import Job
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=100)
+
+
+def said(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_job_is_begun_when_all_that_it_needs_is_done(console: Console) -> None:
+    done: list[str] = []
+    work = [
+        Job("roof", lambda _: done.append("roof"), needs=("walls", "ground")),
+        Job("walls", lambda _: done.append("walls"), needs=("ground",)),
+        Job("ground", lambda _: done.append("ground")),
+    ]
+
+    jobs.run(console, work)
+
+    assert done == ["ground", "walls", "roof"]
+
+
+def test_a_need_that_is_not_run_along_counts_as_done(console: Console) -> None:
+    done: list[str] = []
+    jobs.run(console, [Job("roof", lambda _: done.append("roof"), needs=("walls",))])
+
+    assert done == ["roof"]
+
+
+def test_jobs_that_do_not_need_each_other_run_side_by_side(console: Console) -> None:
+    meeting = threading.Barrier(2)
+    jobs.run(console, [Job(name, lambda _: meeting.wait(10)) for name in ("one", "other")])
+
+    assert not meeting.broken
+
+
+def test_no_more_run_at_once_than_allowed(console: Console) -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def work(_: object) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        with lock:
+            running -= 1
+
+    jobs.run(console, [Job(str(number), work) for number in range(8)], at_once=2)
+
+    assert most <= 2
+
+
+def test_after_a_failure_nothing_is_begun_and_its_own_error_comes_out(console: Console) -> None:
+    begun: list[str] = []
+
+    def fail(_: object) -> None:
+        raise LocalError("no space left")
+
+    with pytest.raises(LocalError, match="no space left"):
+        jobs.run(console, [Job("image", fail), Job("cluster", lambda _: begun.append("cluster"), needs=("image",))])
+    assert begun == []
+    assert "image: failed" in said(console)
+
+
+def test_what_is_under_way_when_another_fails_is_let_finish(console: Console) -> None:
+    failed, finished = threading.Event(), threading.Event()
+
+    def fail(_: object) -> None:
+        failed.set()
+        raise LocalError("no")
+
+    def build(_: object) -> None:
+        failed.wait(10)
+        finished.set()
+
+    with pytest.raises(LocalError):
+        jobs.run(console, [Job("build", build), Job("fail", fail)])
+    assert finished.is_set()
+
+
+def test_without_a_terminal_the_end_of_each_job_is_a_line(console: Console) -> None:
+    jobs.run(console, [Job("Debian image", lambda say: say("unpacking"))])
+
+    assert said(console) == "  Debian image: done after 0 s\n"
+
+
+def test_jobs_that_need_each_other_are_a_mistake(console: Console) -> None:
+    with pytest.raises(AssertionError, match="circle"):
+        jobs.run(console, [Job("egg", print, needs=("hen",)), Job("hen", print, needs=("egg",))])
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(90, "90 s"), (600, "10 minutes"), (119, "119 s"), (120, "2 minutes")])
+def test_a_time_is_said_in_what_a_person_counts_in(seconds: int, words: str) -> None:
+    assert jobs.in_words([Job("a", print, seconds=seconds - 30), Job("b", print, seconds=30)]) == words
