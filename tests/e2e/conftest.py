@@ -1,0 +1,71 @@
+"""The cluster of the e2e tests: made for them, removed after them, the platform deployed as `make cluster` does it."""
+
+import asyncio
+import io
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from rich.console import Console
+
+from cluster.api import Api
+from e2e.kind_cluster import KindCluster, reach
+from e2e.service import Deployed, Service
+from speechlocal.children import free_port
+from speechlocal.cluster import lifecycle, platform
+from speechlocal.errors import LocalError
+
+NAME = "speechpipeline-e2e"
+
+
+@pytest.fixture(scope="session")
+def kind_cluster() -> Iterator[KindCluster]:
+    """E2E_CLUSTER=name takes a cluster of that name and leaves it; KEEP_CLUSTER=1 leaves the tests' own."""
+    given = os.environ.get("E2E_CLUSTER")
+    console = Console(file=sys.stderr, highlight=False)
+    try:
+        found = lifecycle.up(console, given or NAME, None if given else free_port())
+    except LocalError as error:
+        why = f"no cluster: {error.message}"
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
+    yield reach(found)
+    if not given and not os.environ.get("KEEP_CLUSTER"):
+        lifecycle.down(console, NAME)
+
+
+@pytest.fixture(scope="session")
+def deployed(kind_cluster: KindCluster) -> Deployed:
+    """The chart installed and examples/speechpipeline.yaml ready and asked, by what `make cluster` runs."""
+    shown = io.StringIO()
+    deploying = platform.deploy(Console(file=shown, width=120), kind_cluster.way, kind_cluster.copied)
+    answer = asyncio.run(deploying)
+    return Deployed(kind_cluster, shown.getvalue(), answer)
+
+
+@pytest.fixture
+async def cluster_api(deployed: Deployed) -> AsyncIterator[Api]:
+    async with deployed.cluster.api() as api:
+        yield api
+
+
+@pytest.fixture
+def speech(cluster_api: Api, deployed: Deployed) -> Service:
+    """The pipeline of the example, which the tests share; each leaves it ready."""
+    return Service(cluster_api, deployed.cluster, platform.PIPELINES, "speech")
+
+
+@pytest.fixture
+async def room(cluster_api: Api) -> AsyncIterator[str]:
+    """A namespace of the test's own, with restricted Pod Security.
+
+    Nothing waits for its end: the namespace controller looks again only after half of its pods' grace period.
+    """
+    name = f"room-{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    await cluster_api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield name
+    await cluster_api.delete("Namespace", None, name)

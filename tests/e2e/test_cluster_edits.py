@@ -1,0 +1,141 @@
+"""Each family of fields, changed while users go on asking: it comes into force, and no request is lost."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from e2e.service import MODEL, REGISTRY, Service
+from e2e.traffic import Traffic, traffic
+
+pytestmark = pytest.mark.e2e
+
+FIRST_MODEL = {"name": MODEL, "source": f"{REGISTRY}:135m", "insecure": True}
+SECOND_MODEL = {"name": "smollm2:other", "source": f"{REGISTRY}:135m-instruct-q4_1", "insecure": True}
+SCHEDULING = {
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "speech", "operator": "Exists"}],
+    "priorityClassName": "system-cluster-critical",
+    "podAnnotations": {"example.com/edited": "yes"},
+    "resources": {"requests": {"cpu": "60m", "memory": "128Mi"}},
+}
+
+
+@pytest.fixture
+async def users(speech: Service) -> AsyncIterator[Traffic]:
+    """Users who ask all through the test; each of their requests must have been answered."""
+    await speech.settle()
+    async with traffic(speech.cluster.ingress, speech.host) as seen:
+        await seen.more()
+        yield seen
+        await seen.more()
+    assert seen.lost == []
+
+
+async def applied(speech: Service, part: str) -> None:
+    """Hold the part's pods to what SCHEDULING asks of them."""
+    for pod in await speech.pods(part):
+        if "deletionTimestamp" in pod["metadata"]:
+            continue
+        spec = pod["spec"]
+        assert spec["nodeSelector"] == SCHEDULING["nodeSelector"]
+        assert any(item["key"] == "speech" for item in spec["tolerations"])
+        assert spec["priorityClassName"] == SCHEDULING["priorityClassName"]
+        assert pod["metadata"]["annotations"]["example.com/edited"] == "yes"
+        assert spec["containers"][0]["resources"]["requests"]["cpu"] == "60m"
+
+
+@pytest.mark.usefixtures("users")
+async def test_bridges(speech: Service) -> None:
+    env = [{"name": "LOG_LEVEL", "value": "debug"}]
+    await speech.edit(
+        bridge={"replicas": 3, "maxConcurrentRequests": 20, "requestTimeout": "120s", "env": env, **SCHEDULING}
+    )
+
+    settings = await speech.bridge_settings()
+    assert (settings["MAX_CONCURRENT_REQUESTS"], settings["REQUEST_TIMEOUT"]) == ("20", "120")
+    assert (await speech.container("bridge"))["env"] == env
+    assert (await speech.deployment("bridge"))["status"]["readyReplicas"] == 3
+    await applied(speech, "bridge")
+
+
+@pytest.mark.usefixtures("users")
+async def test_whispers(speech: Service) -> None:
+    added = {"name": "LOG_LEVEL", "value": "DEBUG"}
+    spec = (await speech.settle())["spec"]["whisper"]
+    await speech.edit(whisper={"env": [*spec["env"], added], **SCHEDULING})
+
+    assert added in (await speech.container("whisper"))["env"]
+    await applied(speech, "whisper")
+
+
+@pytest.mark.usefixtures("users")
+async def test_ollamas(speech: Service) -> None:
+    await speech.edit(ollama={"env": [{"name": "OLLAMA_DEBUG", "value": "1"}], **SCHEDULING})
+
+    assert {"name": "OLLAMA_DEBUG", "value": "1"} in (await speech.container("ollama"))["env"]
+    await applied(speech, "ollama")
+
+
+@pytest.mark.usefixtures("users")
+async def test_models_and_how_they_are_served(speech: Service) -> None:
+    body = await speech.edit(ollama={"models": [FIRST_MODEL, SECOND_MODEL], "contextLength": 2048, "keepAlive": "30m"})
+
+    assert [(model["name"], model["stage"]) for model in body["status"]["models"]] == [
+        (MODEL, "Ready"),
+        ("smollm2:other", "Ready"),
+    ]
+    settings = await speech.bridge_settings()
+    assert settings["MODELS"] == f"{MODEL},smollm2:other"
+    assert (settings["CONTEXT_LENGTH"], settings["KEEP_ALIVE"]) == ("2048", "30m")
+
+
+@pytest.mark.usefixtures("users")
+async def test_ingress(speech: Service) -> None:
+    await speech.edit(bridge={"ingress": {"annotations": {"example.com/edited": "yes"}, "port": 8089}})
+
+    ingress = await speech.api.get("Ingress", speech.namespace, f"{speech.name}-bridge")
+    assert ingress["metadata"]["annotations"]["example.com/edited"] == "yes"
+    assert (await speech.settle())["status"]["url"] == f"http://{speech.host}:8089"
+
+
+@pytest.mark.usefixtures("users")
+async def test_scaling_of_the_bridge(speech: Service) -> None:
+    await speech.edit(bridge={"scaling": {"minReplicas": 2, "maxReplicas": 3, "targetCPUUtilization": 90}})
+    scaler = await speech.api.get("HorizontalPodAutoscaler", speech.namespace, f"{speech.name}-bridge")
+    await speech.edit(bridge={"scaling": None, "replicas": 2})
+
+    assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 3)
+    await speech.api.until_gone("HorizontalPodAutoscaler", speech.namespace, f"{speech.name}-bridge")
+    assert (await speech.deployment("bridge"))["spec"]["replicas"] == 2
+
+
+async def test_keys_of_callers(speech: Service) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"support": "s3cret"}}
+    await speech.api.apply(secret, speech.namespace)
+    async with traffic(speech.cluster.ingress, speech.host, key="s3cret") as users:
+        await users.more()
+        await speech.edit(bridge={"apiKeys": {"secretName": "keys"}})
+        await users.more()
+        async with traffic(speech.cluster.ingress, speech.host) as strangers:
+            await strangers.more(2)
+        await speech.edit(bridge={"apiKeys": None})
+        await users.more()
+
+    assert users.lost == []
+    assert strangers.right == 0
+
+
+async def test_suspended_service_keeps_its_models(speech: Service) -> None:
+    before = await speech.api.get("PersistentVolumeClaim", speech.namespace, f"{speech.name}-ollama")
+    await speech.api.patch("SpeechPipeline", speech.namespace, speech.name, {"spec": {"suspend": True}})
+    for part in ("whisper", "ollama", "bridge"):
+        for pod in await speech.pods(part):
+            await speech.api.until_gone("Pod", speech.namespace, pod["metadata"]["name"], within_s=120)
+
+    await speech.edit(suspend=False)
+
+    after = await speech.api.get("PersistentVolumeClaim", speech.namespace, f"{speech.name}-ollama")
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    async with traffic(speech.cluster.ingress, speech.host) as users:
+        await users.more(2)
+    assert users.lost == []
