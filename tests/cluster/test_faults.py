@@ -11,12 +11,18 @@ from cluster.expected import PLAIN, objects, pipeline, ready
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator, Stage
 from cluster.proxy import BUSY, CONFLICT, Fault, FaultyApi, Late, LoseAnswer, LoseRequest, Refuse, Request
+from cluster.waiting import until
 from fakes.gates import Point
 
 pytestmark = pytest.mark.cluster
 
 BROKEN = Refuse(500, "InternalError", "etcdserver: request timed out")
-UNAVAILABLE = Refuse(503, "ServiceUnavailable", "the server is currently unable to handle the request")
+CUTS = (
+    Refuse(503, "ServiceUnavailable", "the server is currently unable to handle the request"),
+    Refuse(410, "Expired", "too old resource version: 1 (2)"),
+    LoseRequest(),
+)
+"""How a watch is answered that is begun anew."""
 
 
 @asynccontextmanager
@@ -70,13 +76,15 @@ async def test_what_happens_while_watches_are_cut_is_not_missed(
     async with behind_proxy(stage) as (proxy, _):
         await api.create(pipeline(namespace))
         await api.until("SpeechPipeline", namespace, "p", ready)
-        proxy.interfere = lambda request: UNAVAILABLE if request.watches else None
-        assert proxy.cut_watches() > 0
-        before = await api.get("Deployment", namespace, "p-whisper")
-        await api.delete("Deployment", namespace, "p-whisper")
-        proxy.interfere = lambda _: None
-        uid = before["metadata"]["uid"]
-        await api.until("Deployment", namespace, "p-whisper", lambda found: found["metadata"]["uid"] != uid)
+        for cut in CUTS:
+            proxy.interfere = lambda request, cut=cut: cut if request.watches else None
+            await until(proxy.cut_watches)
+            before = len(proxy.requests)
+            await until(lambda before=before: any(request.watches for request in proxy.requests[before:]))
+            uid = (await api.get("ConfigMap", namespace, "p-bridge"))["metadata"]["uid"]
+            await api.delete("ConfigMap", namespace, "p-bridge")
+            proxy.interfere = lambda _: None
+            await api.until("ConfigMap", namespace, "p-bridge", lambda found, uid=uid: found["metadata"]["uid"] != uid)
 
 
 async def test_what_happens_while_the_api_server_is_away_is_put_right(

@@ -1,5 +1,6 @@
 """What becomes of a pipeline: its objects, its pods, its models, its status; and nothing more is ever written."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -35,6 +36,34 @@ async def test_a_pipeline_becomes_objects_pods_and_a_status(api: Api, namespace:
     assert [(model["name"], model["stage"]) for model in status["models"]] == [("llama3", "Ready")]
     assert (status["whisper"]["summary"], status["bridge"]["summary"]) == ("1/1", "2/2")
     assert status["modelsSummary"] == "1/1"
+
+
+async def test_events_tell_the_story_once(api: Api, namespace: str, served: Object) -> None:
+    about = f"involvedObject.kind=SpeechPipeline,involvedObject.uid={served['metadata']['uid']}"
+    await until_told(api, namespace, about, "Ready")
+    events = await api.list("Event", namespace, fieldSelector=about)
+    reasons = [event["reason"] for event in events]
+    assert {"ModelReady", "Ready"} <= set(reasons)
+    assert len(reasons) == len(set(reasons))
+
+
+async def until_told(api: Api, namespace: str, about: str, reason: str) -> None:
+    async with asyncio.timeout(20):
+        async for _, event in api.watch("Event", namespace, fieldSelector=about):
+            if event["reason"] == reason:
+                return
+
+
+async def test_a_pod_that_takes_anothers_place_finds_the_models_on_the_claim(
+    api: Api, namespace: str, served: Object, kubelet: Kubelet
+) -> None:
+    assert served
+    [pod] = await api.list("Pod", namespace, labelSelector="app.kubernetes.io/component=ollama")
+    await api.delete("Pod", namespace, pod["metadata"]["name"])
+    await api.until_gone("Pod", namespace, pod["metadata"]["name"])
+    await api.until("Deployment", namespace, "p-ollama", lambda found: found["status"].get("readyReplicas") == 1)
+    [fake] = await kubelet.ollama()
+    assert not fake.pulls
 
 
 async def test_the_default_service_account_token_is_in_no_pod(api: Api, namespace: str, served: Object) -> None:
