@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -96,20 +95,29 @@ def start() -> None:
     options = (f"--add-runtime={RUNTIME_NAME}={runtime}", f"--default-runtime={RUNTIME_NAME}")
     forwarded = FORWARDING.read_text().strip() == "1"
     log = folder() / "dockerd.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["dockerd", *options], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
-    started = start_time(process.pid)
-    if started is not None:
-        record().write_text(json.dumps(asdict(Started(process.pid, started, boot_id(), forwarded))))
+    pid = spawned(["dockerd", *options], log)
+    since = start_time(pid)
+    if since is not None:
+        record().write_text(json.dumps(asdict(Started(pid, since, boot_id(), forwarded))))
     deadline = time.monotonic() + START_WITHIN_S
     while not docker.answers():
-        if process.poll() is not None or time.monotonic() > deadline:
+        if start_time(pid) is None or time.monotonic() > deadline:
             said = log.read_text(errors="replace")[-SHOWN_LOG:]
             stop()
             raise LocalError(f"dockerd did not start; the end of {log}:\n{said}")
         time.sleep(POLL_S)
+
+
+def spawned(words: list[str], log: Path) -> int:
+    """Start a program in a session of its own, so that it outlives this one, and return its process id."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        redirected = [(os.POSIX_SPAWN_DUP2, null, 0), *((os.POSIX_SPAWN_DUP2, output, number) for number in (1, 2))]
+        return os.posix_spawnp(words[0], words, os.environ, file_actions=redirected, setsid=True)
+    finally:
+        os.close(null)
+        os.close(output)
 
 
 def stop_if_unused() -> bool:
