@@ -53,13 +53,15 @@ def ensure(extra_images: Sequence[str], say: Callable[[str], None]) -> str:
         images = component_images.ensure(say)
         check_complete(images)
         say("the node itself: Debian packages, kind's files")
-        node = f"{wanted}-empty"
+        node = wanted.replace("/node:", "/node-empty:")
         with tempfile.TemporaryDirectory(prefix="node-", dir=paths.cache()) as folder:
             assemble(Path(folder) / "root")
             arguments = {"BASE": base_image.local_tag()}
             docker.build(Path(folder), node, dockerfile=RECIPE / "Dockerfile", arguments=arguments, say=say)
         say(f"giving it {len(images) + len(extra_images)} images")
         fill(node, [*images, *extra_images], wanted)
+        docker.forget_others(node)
+        docker.forget_others(wanted)
     return wanted
 
 

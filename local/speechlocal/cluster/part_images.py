@@ -73,4 +73,5 @@ def ensure_model_registry(say: Callable[[str], None]) -> str:
             docker.build(
                 Path(folder), wanted, dockerfile=REGISTRY_RECIPE / "Dockerfile", arguments={"BASE": base}, say=say
             )
+        docker.forget_others(wanted)
     return wanted

@@ -37,6 +37,14 @@ def image_id(tag: str) -> str:
     return docker("image", "inspect", "--format", "{{.Id}}", tag)
 
 
+def forget_others(tag: str) -> None:
+    """Remove the images that have another tag of the same name: versions that this one replaced; used ones stay."""
+    name, _, kept = tag.rpartition(":")
+    for other in docker("image", "ls", "--format", "{{.Tag}}", name).split():
+        if other not in (kept, "<none>"):
+            command.succeeds(["docker", "image", "rm", f"{name}:{other}"])
+
+
 def container(name: str) -> dict[str, Any] | None:
     """Return `docker inspect` of a container, or None when there is none."""
     try:

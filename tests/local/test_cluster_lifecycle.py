@@ -1,0 +1,196 @@
+"""A cluster found in whatever state: kept, revived, or made anew. kind and Docker are doubles."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from speechlocal.cluster import kind, lifecycle
+from speechlocal.cluster.lifecycle import Found, State
+from speechlocal.containers import docker, engine
+from speechlocal.errors import LocalError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.unit
+
+PORT_TAKEN = (
+    "driver failed programming external connectivity: Bind for 127.0.0.1:8088 failed: port is already allocated"
+)
+
+
+def inspected(*, running: bool, port: str = "8088") -> dict[str, Any]:
+    """What `docker inspect` says of a node."""
+    bindings = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": port}], "6443/tcp": [{"HostPort": "40000"}]}
+    return {"State": {"Running": running}, "HostConfig": {"PortBindings": bindings}}
+
+
+@dataclass
+class Machine:
+    """A node that may be there, what starting it says, whether its API answers, and what was done."""
+
+    node: dict[str, Any] | None = None
+    start_fails: str = ""
+    answers: bool = True
+    done: list[str] = field(default_factory=list)
+
+    def docker(self, *arguments: str, **_: object) -> str:
+        if arguments[0] == "start":
+            self.done.append("start")
+            if self.start_fails:
+                raise LocalError(self.start_fails)
+        if arguments[:2] == ("network", "inspect"):
+            return '[{"Containers": {}}]'
+        if arguments[:2] == ("network", "rm"):
+            self.done.append("remove network")
+        return ""
+
+    def delete(self, _name: str) -> None:
+        self.done.append("delete")
+        self.node = None
+
+    def create(self, _name: str, _image: str, port: int, _say: object) -> None:
+        self.done.append(f"create on {port}")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    double = Machine()
+    monkeypatch.setattr(docker, "container", lambda _: double.node)
+    monkeypatch.setattr(docker, "docker", double.docker)
+    monkeypatch.setattr(kind, "create", double.create)
+    monkeypatch.setattr(kind, "delete", double.delete)
+    monkeypatch.setattr(kind, "clusters", list)
+    monkeypatch.setattr(kind, "kubeconfig", lambda name: tmp_path / name)
+    monkeypatch.setattr(kind, "export_kubeconfig", lambda _, target: target.touch())
+    monkeypatch.setattr(lifecycle, "answers_within", lambda _name, _seconds: double.answers)
+    monkeypatch.setattr(lifecycle, "node_image_name", lambda: "node:1")
+    monkeypatch.setattr(engine, "ensure", lambda _: None)
+    monkeypatch.setattr(engine, "stop_if_unused", lambda: double.done.append("stop engine") or True)
+    return double
+
+
+def bring_up(said: list[str] | None = None) -> None:
+    lifecycle.bring_up("test", 8088, (said if said is not None else []).append)
+
+
+def test_one_that_is_not_there_is_created(machine: Machine) -> None:
+    bring_up()
+    assert machine.done == ["create on 8088"]
+
+
+def test_one_that_runs_and_answers_is_kept(machine: Machine) -> None:
+    machine.node = inspected(running=True)
+    bring_up()
+    assert machine.done == []
+
+
+def test_one_that_was_stopped_is_started_and_kept(machine: Machine) -> None:
+    machine.node = inspected(running=False)
+    bring_up()
+    assert machine.done == ["start"]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_one_whose_api_never_answers_is_made_anew(machine: Machine, running: bool) -> None:  # noqa: FBT001 - a table
+    machine.node, machine.answers = inspected(running=running), False
+    said: list[str] = []
+    bring_up(said)
+
+    assert machine.done[-2:] == ["delete", "create on 8088"]
+    assert "it does not come to life again: making it anew" in said
+
+
+def test_one_whose_node_cannot_start_is_made_anew(machine: Machine) -> None:
+    machine.node, machine.start_fails = inspected(running=False), "OCI runtime create failed"
+    bring_up()
+    assert machine.done == ["start", "delete", "create on 8088"]
+
+
+def test_a_port_that_somebody_took_costs_nobody_their_cluster(machine: Machine) -> None:
+    machine.node, machine.start_fails = inspected(running=False), PORT_TAKEN
+
+    with pytest.raises(LocalError, match="already allocated") as raised:
+        bring_up()
+    assert machine.done == ["start"]
+    assert "something listens on port 8088" in raised.value.advice
+
+
+def test_a_lost_kubeconfig_is_had_from_the_node(machine: Machine, tmp_path: Path) -> None:
+    machine.node = inspected(running=True)
+    bring_up()
+    assert (tmp_path / "test").is_file()
+
+
+@pytest.mark.parametrize(
+    ("container", "found"),
+    [
+        (None, Found(State.ABSENT)),
+        (inspected(running=True), Found(State.RUNNING, 8088)),
+        (inspected(running=False, port="9000"), Found(State.STOPPED, 9000)),
+        ({"State": {"Running": True}, "HostConfig": {"PortBindings": {}}}, Found(State.RUNNING, 0)),
+    ],
+)
+def test_a_cluster_is_known_by_its_node(container: dict[str, Any] | None, found: Found) -> None:
+    assert lifecycle.found_in(container) == found
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "port"),
+    [
+        (Found(State.ABSENT), None, lifecycle.DEFAULT_PORT),
+        (Found(State.ABSENT), 9000, 9000),
+        (Found(State.STOPPED, 9000), None, 9000),
+        (Found(State.RUNNING, 9000), 9000, 9000),
+    ],
+)
+def test_the_port_is_the_one_asked_for_or_the_one_it_has(found: Found, wanted: int | None, port: int) -> None:
+    assert lifecycle.chosen_port("test", found, wanted) == port
+
+
+def test_another_port_than_it_has_is_refused() -> None:
+    with pytest.raises(UsageError, match="has its ingress on port 9000") as raised:
+        lifecycle.chosen_port("test", Found(State.RUNNING, 9000), 9001)
+    assert "cluster down --name test" in raised.value.advice
+
+
+def test_down_leaves_no_cluster_no_network_and_no_engine(machine: Machine) -> None:
+    machine.node = inspected(running=True)
+    console = Console(file=io.StringIO(), width=200)
+    lifecycle.down(console, "test")
+
+    assert machine.done == ["delete", "remove network", "stop engine"]
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == "cluster: test is gone with all that was in it; the engine is stopped\n"
+
+
+def test_down_keeps_the_network_of_another_cluster(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kind, "clusters", lambda: ["other"])
+    lifecycle.down(Console(file=io.StringIO()), "test")
+
+    assert "remove network" not in machine.done
+
+
+def test_the_ingress_listens_on_the_loopback_address_only() -> None:
+    config = kind.config(8088)
+
+    assert [node["role"] for node in config["nodes"]] == ["control-plane"]
+    assert {mapping["listenAddress"] for mapping in config["nodes"][0]["extraPortMappings"]} == {"127.0.0.1"}
+    assert config["networking"]["apiServerAddress"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        (PORT_TAKEN, "choose another port with --port"),
+        ("OCI runtime create failed: unable to apply caps: operation not permitted", "lacks CAP_SYS_RESOURCE"),
+        ("kubeadm init failed", "docker logs"),
+    ],
+)
+def test_what_kind_says_is_explained(message: str, advice: str) -> None:
+    assert advice in kind.advice_for(message, 8088)

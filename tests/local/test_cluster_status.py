@@ -1,0 +1,122 @@
+"""What `cluster status` and the command line say; engine and cluster are doubles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from speechlocal.__main__ import main
+from speechlocal.cluster import kind, lifecycle, parts, status
+from speechlocal.cluster.lifecycle import Found, State
+from speechlocal.containers import docker, engine
+from speechlocal.errors import LocalError
+
+pytestmark = pytest.mark.unit
+
+READY = {"type": "Ready", "status": "True"}
+NODE = {
+    "metadata": {"name": "test-control-plane"},
+    "status": {
+        "conditions": [READY],
+        "capacity": {"nvidia.com/gpu": "2"},
+        "nodeInfo": {"kubeletVersion": "v1.34.4"},
+    },
+}
+PIPELINE = {
+    "metadata": {"namespace": "default", "name": "speech"},
+    "status": {"conditions": [READY], "url": "http://speech.localhost:8088"},
+}
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A cluster that is up with all its parts and a pipeline; its objects may be changed."""
+    deployments = [
+        {
+            "metadata": {"namespace": part.namespace, "name": part.name},
+            "status": {"conditions": [{"type": "Available", "status": "True"}]},
+        }
+        for part in parts.parts()
+    ]
+    objects: dict[str, Any] = {"nodes": [NODE], "deployments": deployments, "speechpipelines": [PIPELINE]}
+    monkeypatch.setattr(docker, "answers", lambda: True)
+    monkeypatch.setattr(docker, "docker", lambda *_: "20.10.24")
+    monkeypatch.setattr(engine, "started_here", lambda: None)
+    monkeypatch.setattr(kind, "clusters", lambda: ["speechpipeline"])
+    monkeypatch.setattr(lifecycle, "look", lambda _: Found(State.RUNNING, 8088))
+    monkeypatch.setattr(status, "items", lambda _, resource: objects[resource])
+    return objects
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_that_is_up_is_told_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cluster", "status"]) == 0
+    said = capsys.readouterr().out.splitlines()
+
+    assert [line.split()[:3] for line in said] == [
+        ["engine", "docker", "running"],
+        ["cluster", "speechpipeline", "running"],
+        ["node", "test-control-plane", "ready"],
+        ["part", "traefik", "ready"],
+        ["part", "model-registry", "ready"],
+        ["part", "metrics-server", "ready"],
+        ["pipeline", "default/speech", "ready"],
+    ]
+    assert "ingress http://127.0.0.1:8088" in said[1]
+    assert "2 pretended GPUs" in said[2]
+    assert "http://speech.localhost:8088" in said[6]
+
+
+def test_a_part_that_is_gone_is_missed(cluster: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    cluster["deployments"] = cluster["deployments"][1:]
+
+    assert main(["cluster", "status"]) == 1
+    assert "traefik             missing" in capsys.readouterr().out
+
+
+def test_a_pipeline_that_is_not_ready_says_why(cluster: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = {"type": "Ready", "status": "False", "message": "smollm2:135m is being pulled"}
+    cluster["speechpipelines"] = [{**PIPELINE, "status": {"conditions": [waiting]}}]
+
+    assert main(["cluster", "status"]) == 1
+    assert "smollm2:135m is being pulled" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("cluster")
+def test_without_the_chart_there_are_no_pipelines(
+    monkeypatch: pytest.MonkeyPatch, cluster: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def items(_: str, resource: str) -> Any:
+        if resource == "speechpipelines":
+            raise LocalError("the server doesn't have a resource type")
+        return cluster[resource]
+
+    monkeypatch.setattr(status, "items", items)
+
+    assert main(["cluster", "status"]) == 0
+    assert "the platform is not installed" in capsys.readouterr().out
+
+
+def test_without_an_engine_it_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(docker, "answers", lambda: False)
+
+    assert main(["cluster", "status"]) == 1
+    assert "not running" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_that_was_stopped_is_told_from_one_that_is_absent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for state in (State.STOPPED, State.ABSENT):
+        monkeypatch.setattr(lifecycle, "look", lambda _, state=state: Found(state))
+        assert main(["cluster", "status"]) == 1
+        assert f"speechpipeline  {state.value}" in capsys.readouterr().out
+
+
+def test_a_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cluster", "up", "--port", "70000"]) == 2
+    assert "--port 70000 is not a TCP port" in capsys.readouterr().err
