@@ -120,6 +120,11 @@ class FaultyApi:
         trust.load_cert_chain(self.plane.certificates.server, self.plane.certificates.server_key)
         await web.TCPSite(self._runner, "127.0.0.1", int(self.url.rpartition(":")[2]), ssl_context=trust).start()
 
+    @property
+    def watches(self) -> int:
+        """How many watches are open."""
+        return len(self._watches)
+
     def cut_watches(self) -> int:
         """End every watch in the middle, as a load balancer does; how many there were."""
         watches = list(self._watches)

@@ -77,14 +77,17 @@ async def test_what_happens_while_watches_are_cut_is_not_missed(
         await api.create(pipeline(namespace))
         await api.until("SpeechPipeline", namespace, "p", ready)
         for cut in CUTS:
+            await until(lambda: proxy.watches > 1)
             proxy.interfere = lambda request, cut=cut: cut if request.watches else None
-            await until(proxy.cut_watches)
             before = len(proxy.requests)
+            proxy.cut_watches()
             await until(lambda before=before: any(request.watches for request in proxy.requests[before:]))
             uid = (await api.get("ConfigMap", namespace, "p-bridge"))["metadata"]["uid"]
             await api.delete("ConfigMap", namespace, "p-bridge")
             proxy.interfere = lambda _: None
-            await api.until("ConfigMap", namespace, "p-bridge", lambda found, uid=uid: found["metadata"]["uid"] != uid)
+            await api.until(
+                "ConfigMap", namespace, "p-bridge", lambda found, uid=uid: found["metadata"]["uid"] != uid, 60
+            )
 
 
 async def test_what_happens_while_the_api_server_is_away_is_put_right(
