@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 OURS = f"{labels.MANAGED_BY}={labels.MANAGER}"
 """The label selector of all watches and listings but that of the pipelines themselves."""
 
+_WATCHER = "watcher for "
+"""How the names of kopf's tasks begin that watch (kopf/_core/reactor/orchestration.py)."""
+
 Task = asyncio.Task[Any]
 
 
@@ -50,9 +53,15 @@ async def watching(
     try:
         yield tasks
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancelled(tasks)
+        # kopf stops its watchers when it is cancelled, not when one of them fails: the others would go on for ever
+        await _cancelled([task for task in asyncio.all_tasks() if task.get_name().startswith(_WATCHER)])
+
+
+async def _cancelled(tasks: Collection[Task]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def reason(ended: Collection[Task]) -> str:

@@ -93,7 +93,7 @@ class FaultyApi:
 
     async def __aenter__(self) -> Self:
         self.url = f"https://127.0.0.1:{free_port()}"
-        self._watches: set[asyncio.Transport] = set()
+        self._watches: dict[asyncio.Transport, str] = {}
         self._server_side = aiohttp.ClientSession(
             base_url=self.plane.url,
             connector=aiohttp.TCPConnector(ssl=self.plane.trust, limit=0),
@@ -121,9 +121,9 @@ class FaultyApi:
         await web.TCPSite(self._runner, "127.0.0.1", int(self.url.rpartition(":")[2]), ssl_context=trust).start()
 
     @property
-    def watches(self) -> int:
-        """How many watches are open."""
-        return len(self._watches)
+    def watched(self) -> list[str]:
+        """The paths of the watches that are open."""
+        return list(self._watches.values())
 
     def cut_watches(self) -> int:
         """End every watch in the middle, as a load balancer does; how many there were."""
@@ -167,13 +167,13 @@ class FaultyApi:
         connection = request.transport
         if connection is None:
             return response
-        self._watches.add(connection)
+        self._watches[connection] = seen.path
         try:
             await response.prepare(request)
             async for chunk in answer.content.iter_any():
                 await response.write(chunk)
         finally:
-            self._watches.discard(connection)
+            self._watches.pop(connection, None)
         return response
 
 

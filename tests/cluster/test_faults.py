@@ -77,7 +77,7 @@ async def test_what_happens_while_watches_are_cut_is_not_missed(
         await api.create(pipeline(namespace))
         await api.until("SpeechPipeline", namespace, "p", ready)
         for cut in CUTS:
-            await until(lambda: proxy.watches > 1)
+            await until(lambda: len(proxy.watched) > 1)
             proxy.interfere = lambda request, cut=cut: cut if request.watches else None
             before = len(proxy.requests)
             proxy.cut_watches()
@@ -88,6 +88,8 @@ async def test_what_happens_while_watches_are_cut_is_not_missed(
             await api.until(
                 "ConfigMap", namespace, "p-bridge", lambda found, uid=uid: found["metadata"]["uid"] != uid, 60
             )
+        await until(lambda: {request.path for request in proxy.requests if request.watches} <= set(proxy.watched))
+        assert len(proxy.watched) == len(set(proxy.watched)), "nothing is watched twice"
 
 
 async def test_what_happens_while_the_api_server_is_away_is_put_right(
