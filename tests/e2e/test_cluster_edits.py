@@ -45,17 +45,21 @@ async def applied(speech: Service, part: str) -> None:
 
 
 @pytest.mark.usefixtures("users")
-async def test_bridges(speech: Service) -> None:
+async def test_bridges_and_their_ingress(speech: Service) -> None:
     env = [{"name": "LOG_LEVEL", "value": "debug"}]
-    await speech.edit(
-        bridge={"replicas": 3, "maxConcurrentRequests": 20, "requestTimeout": "120s", "env": env, **SCHEDULING}
-    )
+    limits = {"maxConcurrentRequests": 20, "requestTimeout": "120s"}
+    ingress = {"annotations": {"example.com/edited": "yes"}, "port": 8089}
+
+    body = await speech.edit(bridge={"replicas": 3, "env": env, "ingress": ingress, **limits, **SCHEDULING})
 
     settings = await speech.bridge_settings()
     assert (settings["MAX_CONCURRENT_REQUESTS"], settings["REQUEST_TIMEOUT"]) == ("20", "120")
     assert (await speech.container("bridge"))["env"] == env
     assert (await speech.deployment("bridge"))["status"]["readyReplicas"] == 3
     await applied(speech, "bridge")
+    exposed = await speech.api.get("Ingress", speech.namespace, f"{speech.name}-bridge")
+    assert exposed["metadata"]["annotations"]["example.com/edited"] == "yes"
+    assert body["status"]["url"] == f"http://{speech.host}:8089"
 
 
 @pytest.mark.usefixtures("users")
@@ -69,33 +73,19 @@ async def test_whispers(speech: Service) -> None:
 
 
 @pytest.mark.usefixtures("users")
-async def test_ollamas(speech: Service) -> None:
-    await speech.edit(ollama={"env": [{"name": "OLLAMA_DEBUG", "value": "1"}], **SCHEDULING})
+async def test_ollamas_and_their_models(speech: Service) -> None:
+    added = {"name": "OLLAMA_DEBUG", "value": "1"}
+    serving = {"contextLength": 2048, "keepAlive": "30m"}
 
-    assert {"name": "OLLAMA_DEBUG", "value": "1"} in (await speech.container("ollama"))["env"]
+    body = await speech.edit(ollama={"models": [FIRST_MODEL, SECOND_MODEL], "env": [added], **serving, **SCHEDULING})
+
+    stages = {model["name"]: model["stage"] for model in body["status"]["models"]}
+    assert stages == {MODEL: "Ready", "smollm2:other": "Ready"}
+    assert added in (await speech.container("ollama"))["env"]
     await applied(speech, "ollama")
-
-
-@pytest.mark.usefixtures("users")
-async def test_models_and_how_they_are_served(speech: Service) -> None:
-    body = await speech.edit(ollama={"models": [FIRST_MODEL, SECOND_MODEL], "contextLength": 2048, "keepAlive": "30m"})
-
-    assert [(model["name"], model["stage"]) for model in body["status"]["models"]] == [
-        (MODEL, "Ready"),
-        ("smollm2:other", "Ready"),
-    ]
     settings = await speech.bridge_settings()
     assert settings["MODELS"] == f"{MODEL},smollm2:other"
     assert (settings["CONTEXT_LENGTH"], settings["KEEP_ALIVE"]) == ("2048", "30m")
-
-
-@pytest.mark.usefixtures("users")
-async def test_ingress(speech: Service) -> None:
-    await speech.edit(bridge={"ingress": {"annotations": {"example.com/edited": "yes"}, "port": 8089}})
-
-    ingress = await speech.api.get("Ingress", speech.namespace, f"{speech.name}-bridge")
-    assert ingress["metadata"]["annotations"]["example.com/edited"] == "yes"
-    assert (await speech.settle())["status"]["url"] == f"http://{speech.host}:8089"
 
 
 @pytest.mark.usefixtures("users")

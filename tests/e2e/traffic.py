@@ -22,7 +22,7 @@ class Traffic:
     lost: list[str] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def more(self, count: int = 2 * AT_ONCE, within_s: float = 120) -> None:
+    async def more(self, count: int = AT_ONCE + 1, within_s: float = 120) -> None:
         """Wait until so many further requests were answered: requests that began before are over by then."""
         goal = self.right + len(self.lost) + count
         async with asyncio.timeout(within_s), self._changed:
