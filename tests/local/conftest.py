@@ -76,9 +76,9 @@ def left_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
 
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], object]], None]:
-    """Return a function that waits until a condition holds and fails the test when it does not within 30 s."""
+    """Return a function that waits until a condition holds and fails the test when it does not within two minutes."""
 
-    def wait(condition: Callable[[], object], within_s: float = 30.0) -> None:
+    def wait(condition: Callable[[], object], within_s: float = 120.0) -> None:
         deadline = time.monotonic() + within_s
         while not condition():
             if time.monotonic() > deadline:
