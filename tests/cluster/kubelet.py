@@ -40,6 +40,8 @@ class Kubelet:
     prepare: Callable[[FakeOllamaPod], object] = lambda _: None
     ollamas: dict[str, FakeOllamaPod] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    """By the pod's uid: what we saw of a pod may be older than what we wrote."""
 
     async def __aenter__(self) -> Self:
         self._one_at_a_time = asyncio.Lock()
@@ -92,7 +94,7 @@ class Kubelet:
                 with _gone_meanwhile():
                     await self.api.delete("Pod", self.namespace, name, gracePeriodSeconds=0, **_only(pod))
             elif pod["spec"].get("nodeName"):
-                address = pod["status"].get("podIP") or next(_addresses)
+                address = self._address(pod)
                 await self._set_ollama(pod, address, runs=fate is None)
                 await self._report("Pod", pod, bound(pod, address, fate))
             elif isinstance(fate, Unschedulable):
@@ -102,6 +104,12 @@ class Kubelet:
                 binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
                 with _gone_meanwhile():
                     await self.api.post(f"/api/v1/namespaces/{self.namespace}/pods/{name}/binding", binding)
+
+    def _address(self, pod: Object) -> str:
+        uid = pod["metadata"]["uid"]
+        if uid not in self.addresses:
+            self.addresses[uid] = pod["status"].get("podIP") or next(_addresses)
+        return self.addresses[uid]
 
     async def _report(self, kind: str, item: Object, status: Mapping[str, Any]) -> None:
         """Write what differs, as the kubelet does."""
