@@ -74,12 +74,14 @@ async def test_openais_client_works_unchanged(official: openai.AsyncOpenAI) -> N
 
 
 async def test_kubectl_tells_the_story(speech: Service) -> None:
+    port = (await speech.settle())["spec"]["bridge"]["ingress"]["port"]
+
     head, row = speech.cluster.kubectl("-n", speech.namespace, "get", "sp", speech.name).splitlines()
 
     shown = dict(zip(head.split(), row.split(), strict=True))
     assert shown["READY"] == "True"
     assert (shown["WHISPER"], shown["OLLAMA"], shown["MODELS"]) == ("1/1", "1/1", "1/1")
-    assert shown["URL"] == f"http://{speech.host}:8088"
+    assert shown["URL"] == f"http://{speech.host}:{port}"
 
 
 async def test_every_condition_is_as_it_should_be(speech: Service) -> None:
