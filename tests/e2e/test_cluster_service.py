@@ -74,13 +74,14 @@ async def test_openais_client_works_unchanged(official: openai.AsyncOpenAI) -> N
 
 
 async def test_kubectl_tells_the_story(speech: Service) -> None:
-    port = (await speech.settle())["spec"]["bridge"]["ingress"]["port"]
+    spec = (await speech.settle())["spec"]
+    models, port = len(spec["ollama"]["models"]), spec["bridge"]["ingress"]["port"]
 
     head, row = speech.cluster.kubectl("-n", speech.namespace, "get", "sp", speech.name).splitlines()
 
     shown = dict(zip(head.split(), row.split(), strict=True))
     assert shown["READY"] == "True"
-    assert (shown["WHISPER"], shown["OLLAMA"], shown["MODELS"]) == ("1/1", "1/1", "1/1")
+    assert (shown["WHISPER"], shown["OLLAMA"], shown["MODELS"]) == ("1/1", "1/1", f"{models}/{models}")
     assert shown["URL"] == f"http://{speech.host}:{port}"
 
 
