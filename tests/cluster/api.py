@@ -3,7 +3,8 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -153,7 +154,7 @@ class Api:
         async with self._session.get(where) as answer:
             return await answer.text()
 
-    async def watch(self, kind: str, namespace: str | None = None, **query: str) -> AsyncIterator[tuple[str, Object]]:
+    async def watch(self, kind: str, namespace: str | None = None, **query: str) -> AsyncGenerator[tuple[str, Object]]:
         """(ADDED | MODIFIED | DELETED, object) for what is there and what happens, until the server closes."""
         no_limit = aiohttp.ClientTimeout(None)
         params = {"watch": "true", **query}
@@ -172,9 +173,11 @@ class Api:
         try:
             async with asyncio.timeout(within_s):
                 while True:  # a watch ends now and then
-                    async for _, last in self.watch(kind, namespace, fieldSelector=f"metadata.name={name}"):
-                        if condition(last):
-                            return last
+                    watching = self.watch(kind, namespace, fieldSelector=f"metadata.name={name}")
+                    async with aclosing(watching) as events:  # else its connection is left to the garbage collector
+                        async for _, last in events:
+                            if condition(last):
+                                return last
         except TimeoutError:
             pass
         if last:
@@ -188,9 +191,10 @@ class Api:
             async with asyncio.timeout(within_s):
                 while (found := await self._json("GET", path(kind, namespace), query=only))["items"]:
                     since = found["metadata"]["resourceVersion"]
-                    async for event, _ in self.watch(kind, namespace, resourceVersion=since, **only):
-                        if event == "DELETED":
-                            break
+                    async with aclosing(self.watch(kind, namespace, resourceVersion=since, **only)) as events:
+                        async for event, _ in events:
+                            if event == "DELETED":
+                                break
         except TimeoutError:
             what = (await self.find(kind, namespace, name) or {}).get("metadata", {})
             what.pop("managedFields", None)

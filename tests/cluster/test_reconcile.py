@@ -1,6 +1,7 @@
 """What becomes of a pipeline: its objects, its pods, its models, its status; and nothing more is ever written."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -49,9 +50,10 @@ async def test_events_tell_the_story_once(api: Api, namespace: str, served: Obje
 
 async def until_told(api: Api, namespace: str, about: str, reason: str) -> None:
     async with asyncio.timeout(20):
-        async for _, event in api.watch("Event", namespace, fieldSelector=about):
-            if event["reason"] == reason:
-                return
+        async with aclosing(api.watch("Event", namespace, fieldSelector=about)) as events:
+            async for _, event in events:
+                if event["reason"] == reason:
+                    return
 
 
 async def test_a_pod_that_takes_anothers_place_finds_the_models_on_the_claim(

@@ -130,6 +130,7 @@ async function loadModels() {
 
 /** Shows the field for the API key: only a service that asks for one has it on its page. */
 function askForKey() {
+  if (!$("key-field").hidden) return; // what is being typed there stays
   $("key-field").hidden = false;
   $("api-key").value = apiKey.get();
 }
