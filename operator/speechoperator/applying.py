@@ -135,7 +135,7 @@ class Applier:
                 return None
             logs.warning("refused", kind=ref.kind, name=ref.name, code=error.code, reason=error.advice)
             verb = (error.missing_right or error.request).verb
-            outcome.refused.append(WriteFailure(ref, verb, error.status, error.message))
+            outcome.refused.append(WriteFailure(ref, verb, error.status, error.message, error.reason))
             outcome.retry_after = max(outcome.retry_after, error.retry_after or 0.0)
             return None
         outcome.wrote = True

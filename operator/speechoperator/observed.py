@@ -20,6 +20,10 @@ EXTERNAL = "url"
 """The key in `Observed.ollama` of an Ollama that runs elsewhere (`spec.ollama.url`); no pod of ours has this name."""
 
 
+NAME_TAKEN = "AlreadyExists"
+"""The reason of a `WriteFailure` where an object of the wanted name is there and is not the pipeline's."""
+
+
 class Key(NamedTuple):
     """Which pipeline."""
 
@@ -100,12 +104,14 @@ class WriteFailure:
         verb: As RBAC names it: "create", "patch", "delete".
         code: The HTTP status, 0 when there was no answer.
         message: The server's own words.
+        reason: Its CamelCase word, "" when it gave none; `NAME_TAKEN` where the name is somebody else's.
     """
 
     ref: Ref
     verb: str
     code: int
     message: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ PROBLEMS = (
     # What keeps the operator from writing at all comes first: nothing below it can be true for the spec that is there.
     "NotAccepted",
     "WriteForbidden",
+    "NameTaken",
     "WriteRejected",
     "QuotaExceeded",
     "PodsForbidden",

@@ -13,6 +13,7 @@ from speechoperator import kinds, logs
 from speechoperator.cluster import APPLY, MANAGER, MERGE, STRATEGIC, Cluster, Json
 from speechoperator.errors import ApiError, NotLeadingError
 from speechoperator.models_lifecycle import GATE
+from speechoperator.observed import NAME_TAKEN
 from speechoperator.podstate import written
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from speechoperator.observed import Object
     from speechoperator.store import Store
 
-_OWN = {"fieldManager": MANAGER, "force": "true"}
 _NOT_THERE = "not there"
 
 
@@ -52,26 +52,53 @@ class Writes:
     async def apply(self, action: Apply) -> Json:
         """Server-side apply of an object; what it is then. A field of ours that another set is set back.
 
-        Of a list with merge keys it takes back no item that another made of ours: a port that was given another number
-        stays beside the one we want, and their names collide. Then the lists are replaced before.
+        Raises:
+            ApiError: it was refused; with the reason `NAME_TAKEN` where somebody else's object has this name.
         """
-        wanted = action.object
-        kind, name = kinds.BY_NAME[wanted["kind"]], wanted["metadata"]["name"]
-        try:
-            found = await self._apply(kind, wanted)
-        except ApiError as error:
-            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or action.reason == _NOT_THERE or "spec" not in wanted:
-                raise
-            await self._patch(kind, wanted, {"spec": wanted["spec"]}, MERGE, {"fieldManager": MANAGER})
-            found = await self._apply(kind, wanted)
-        why = "missing" if action.reason == _NOT_THERE else "changed"
-        self._wrote(kind.name, "apply", why, name, action.reason)
+        kind, missing = kinds.BY_NAME[action.object["kind"]], action.reason == _NOT_THERE
+        found = await (self._make if missing else self._set_right)(kind, action.object)
+        why = "missing" if missing else "changed"
+        self._wrote(kind.name, "apply", why, found["metadata"]["name"], action.reason)
         self._store.put(dict(found))
         return found
 
-    async def _apply(self, kind: Kind, wanted: Object) -> Json:
+    async def _make(self, kind: Kind, wanted: Object) -> Json:
+        """Apply an object that is not among ours, without force: one of this name may be somebody else's.
+
+        It may be ours all the same, when somebody took our label away.
+        """
+        try:
+            return await self._apply(kind, wanted, force=False)
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            meta = wanted["metadata"]
+            namesakes, _ = await self._cluster.list(kind, meta["namespace"], fields=f"metadata.name={meta['name']}")
+            if not namesakes:
+                raise
+            if not _owners(namesakes[0]) & _owners(wanted):
+                said = f"another of this name is there, which this pipeline did not make: {error.message}"
+                raise ApiError(error.request, error.status, NAME_TAKEN, said) from error
+        return await self._apply(kind, wanted)
+
+    async def _set_right(self, kind: Kind, wanted: Object) -> Json:
+        """Apply an object of ours.
+
+        Of a list with merge keys it takes back no item that another made of ours: a port that was given another number
+        stays beside the one we want, and their names collide. Then the lists are replaced before.
+        """
+        try:
+            return await self._apply(kind, wanted)
+        except ApiError as error:
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or "spec" not in wanted:
+                raise
+        await self._patch(kind, wanted, {"spec": wanted["spec"]}, MERGE, {"fieldManager": MANAGER})
+        return await self._apply(kind, wanted)
+
+    async def _apply(self, kind: Kind, wanted: Object, *, force: bool = True) -> Json:
         """Apply; unknown fields are refused rather than dropped, for a dropped one would be missing for ever."""
-        return await self._patch(kind, wanted, dict(wanted), APPLY, {**_OWN, "fieldValidation": "Strict"})
+        query = {"fieldManager": MANAGER, "force": str(force).lower(), "fieldValidation": "Strict"}
+        return await self._patch(kind, wanted, dict(wanted), APPLY, query)
 
     async def _patch(self, kind: Kind, thing: Object, body: Json, content_type: str, query: dict[str, str]) -> Json:
         meta = thing["metadata"]
@@ -122,7 +149,7 @@ class Writes:
                 "status": status,
             },
             content_type=APPLY,
-            query=_OWN,
+            query={"fieldManager": MANAGER, "force": "true"},
             within=self._allowed(),
         )
         self._wrote(kind.name, "apply", "status", meta["name"], "what it tells changed")
@@ -198,3 +225,8 @@ class Writes:
     def _wrote(self, kind: str, verb: str, why: str, name: str, reason: str) -> None:
         self._metrics.writes.labels(kind, verb, why).inc()
         logs.info("wrote", kind=kind, name=name, verb=verb, reason=reason)
+
+
+def _owners(thing: Object) -> set[str]:
+    """Return the uids of an object's owners; a claim that outlives its pipeline has none."""
+    return {owner["uid"] for owner in thing["metadata"].get("ownerReferences") or ()}

@@ -78,6 +78,17 @@ async def test_whatever_is_edited_is_put_right(api: Api, namespace: str, served:
         await api.until(kind, namespace, name, lambda found, p=pointer, b=before: at(found, p) == b)
 
 
+async def test_an_object_without_our_label_is_still_ours(api: Api, namespace: str, served: Object) -> None:
+    assert served
+    edit = [
+        {"op": "remove", "path": "/metadata/labels/app.kubernetes.io~1managed-by"},
+        {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "nginx"},
+    ]
+    await api.patch("Deployment", namespace, "p-whisper", edit, content_type=JSON_PATCH, fieldManager="somebody")
+    repaired = await api.until("Deployment", namespace, "p-whisper", lambda found: image(found, "whisper") != "nginx")
+    assert "app.kubernetes.io/managed-by" in repaired["metadata"]["labels"]
+
+
 async def test_what_others_add_stays(operator: Operator, api: Api, namespace: str, served: Object) -> None:
     assert served
     sidecar = {"name": "istio-proxy", "image": "istio/proxyv2"}

@@ -58,6 +58,26 @@ async def test_a_claim_that_is_not_bound(operator: Operator, api: Api, namespace
     await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "ClaimUnbound", words), WITHIN_S)
 
 
+async def test_a_name_that_is_somebody_elses(operator: Operator, api: Api, namespace: str, kubelet: Kubelet) -> None:
+    assert operator
+    assert kubelet
+    selector = {"app": "phone"}
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "p-bridge", "namespace": namespace, "labels": selector},
+        "spec": {"selector": selector, "ports": [{"name": "http", "port": 81}]},
+    }
+    before = await api.create(theirs)
+    await api.create(pipeline(namespace))
+    words = ("NameTaken", "Service p-bridge", "did not make", "spec.selector")
+    await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", *words), WITHIN_S)
+    assert await api.get("Service", namespace, "p-bridge") == before
+
+    await api.delete("Service", namespace, "p-bridge")
+    await api.until("SpeechPipeline", namespace, "p", ready)
+
+
 def warning(about: Object, kind: str, reason: str, message: str) -> Object:
     """An Event as Kubernetes' own parts record it."""
     meta = about["metadata"]

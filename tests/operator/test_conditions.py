@@ -1,13 +1,14 @@
 """Each fault is named in a condition, in the words of the scheduler, the kubelet or the API server, with what to do."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cluster.pipelines import of_bridge, of_whisper, pipeline
 from fakes.planned_cluster import WRITTEN_NOON, PlannedCluster
-from speechoperator.observed import Health, Ref, WriteFailure
+from speechoperator.observed import NAME_TAKEN, Health, Ref, WriteFailure
 from speechoperator.plan import Plan
 
 pytestmark = pytest.mark.unit
@@ -484,6 +485,18 @@ class TestRefusedWrites:
         plan = self.refused(403, words, "Service", "create").plan()
 
         assert said(plan, "Ready")[:2] == ("False", "QuotaExceeded")
+
+    def test_a_name_that_is_somebody_elses(self) -> None:
+        words = "another of this name is there, which this pipeline did not make"
+        taken = self.refused(409, words)
+        taken.failures = (replace(taken.failures[0], reason=NAME_TAKEN),)
+
+        advice = "Delete that one, or give the pipeline another name"
+        assert said(taken.plan(), "Ready") == (
+            "False",
+            "NameTaken",
+            f"Deployment calls-bridge: {words}. {advice}",
+        )
 
     def test_an_object_that_is_not_valid(self) -> None:
         words = 'Deployment.apps "calls-bridge" is invalid: spec.template.spec.affinity: Invalid value'

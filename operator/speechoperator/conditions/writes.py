@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from speechoperator.conditions.deployments import QUOTA
+from speechoperator.observed import NAME_TAKEN
 from speechoperator.text import clipped
 from speechoperator.verdicts import Problem, Verdict
 
@@ -30,6 +31,8 @@ def problem(failure: WriteFailure) -> Problem | None:
     words = clipped(failure.message) or f"HTTP {failure.code}"
     if passing(failure):
         return None
+    if failure.reason == NAME_TAKEN:
+        return Problem("NameTaken", subject, words, "Delete that one, or give the pipeline another name")
     if failure.code == _FORBIDDEN and QUOTA in words:
         return Problem("QuotaExceeded", subject, words, "Raise the quota of the namespace")
     if failure.code == _FORBIDDEN and (denied := _DENIED.search(words)):
@@ -41,7 +44,9 @@ def problem(failure: WriteFailure) -> Problem | None:
 
 def passing(failure: WriteFailure) -> bool:
     """Tell whether a refusal passes by itself: somebody else wrote first, too much at once, no server."""
-    return failure.code in {0, _CONFLICT, _TOO_MANY} or failure.code >= _SERVER or _NAMESPACE_ENDS in failure.message
+    if failure.code == _CONFLICT:
+        return failure.reason != NAME_TAKEN
+    return failure.code in {0, _TOO_MANY} or failure.code >= _SERVER or _NAMESPACE_ENDS in failure.message
 
 
 def trouble(failures: Iterable[WriteFailure]) -> Verdict | None:
