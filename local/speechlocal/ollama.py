@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from speechlocal import models, paths
+from speechlocal import cpu, models, paths
 from speechlocal.children import Program, base_environment, free_port, running
 from speechlocal.errors import ChildError, MissingError, UsageError
 from speechlocal.stack import LOOPBACK, OllamaModel, address
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 VERSION = "0.17.4"
 ASK_TIMEOUT_S = 10.0
-ADVICE = "run `python -m speechlocal prepare`: it builds Ollama from its Go module, once, in some ten minutes"
+ADVICE = "run `python -m speechlocal prepare`: it builds Ollama from its Go module, once, in some five minutes"
 
 
 def built() -> Path:
-    """Return where `prepare` puts the program, whether or not it is there."""
-    return paths.cache() / f"ollama-{VERSION}" / "ollama"
+    """Return where `prepare` puts the program, whether or not it is there; it runs on processors as this one."""
+    return paths.cache() / "-".join(filter(None, ("ollama", VERSION, cpu.level()))) / "ollama"
 
 
 def find() -> Path | None:

@@ -24,17 +24,18 @@ NAME = "speechpipeline-e2e"
 def kind_cluster() -> Iterator[KindCluster]:
     """E2E_CLUSTER=name takes a cluster of that name and leaves it; KEEP_CLUSTER=1 leaves the tests' own."""
     given = os.environ.get("E2E_CLUSTER")
+    name = given or NAME
     console = Console(file=sys.stderr, highlight=False)
     try:
-        found = lifecycle.up(console, given or NAME, None if given else free_port())
+        found = lifecycle.up(console, name, None if given else free_port())
     except LocalError as error:
         why = f"no cluster: {error.message}"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
-    yield reach(found)
+    yield reach(name, found)
     if not given and not os.environ.get("KEEP_CLUSTER"):
-        lifecycle.down(console, NAME)
+        lifecycle.down(console, name)
 
 
 @pytest.fixture(scope="session")

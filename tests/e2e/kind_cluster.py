@@ -19,6 +19,7 @@ ADMIN = "speechpipeline-e2e"
 class KindCluster:
     """A cluster that is up: Kubernetes, its ingress on a port of 127.0.0.1, the images, and nothing of ours yet."""
 
+    name: str
     way: access.Access
     copied: frozenset[str]
     """Images that it did not have before: pods that run on older ones of the same tag start anew."""
@@ -39,7 +40,7 @@ class KindCluster:
         return Api(self.api_access)
 
 
-def reach(found: lifecycle.Up) -> KindCluster:
+def reach(name: str, found: lifecycle.Up) -> KindCluster:
     """Make an administrator with a token, which is what the tests' client of the API takes."""
     way = found.access
     binding = {
@@ -53,7 +54,7 @@ def reach(found: lifecycle.Up) -> KindCluster:
     command.run([*way.kubectl, "apply", "-f", "-"], stdin=yaml.safe_dump_all([account, binding]))
     token = command.run([*way.kubectl, "-n", "kube-system", "create", "token", ADMIN, "--duration=4h"])
     server, trust = _server(yaml.safe_load(way.kubeconfig.read_text()))
-    return KindCluster(way, found.copied, Access(server, trust, token))
+    return KindCluster(name, way, found.copied, Access(server, trust, token))
 
 
 def _server(config: dict[str, Any]) -> tuple[str, ssl.SSLContext]:
