@@ -58,6 +58,16 @@ async def traffic(ingress: str, host: str, key: str = "") -> AsyncIterator[Traff
             ending.set()  # requests under way are waited for: they count
 
 
+async def served(ingress: str, host: str, within_s: float = 60) -> None:
+    """Wait until no request is lost, after all pods were away: the ingress learns of new ones a while later."""
+    async with asyncio.timeout(within_s):
+        while True:
+            async with traffic(ingress, host) as users:
+                await users.more(2 * AT_ONCE)
+            if not users.lost:
+                return
+
+
 async def transcribe(session: aiohttp.ClientSession, url: str) -> str:
     """Have speech transcribed; return what was wrong, or nothing."""
     async with session.post(f"{url}/v1/audio/transcriptions", data=form(model="whisper-1")) as answer:
