@@ -25,17 +25,17 @@ INGRESS_CLASS = {
 }
 
 
-async def prepared(plane: ControlPlane, helm: Path) -> Stage:
-    """Make ready for operators: what they find in a cluster, and what the chart gives them."""
-    objects = rendered(helm, HOME)
+async def prepared(plane: ControlPlane, helm: Path, home: str = HOME, *options: str) -> Stage:
+    """Make ready for operators: what they find in a cluster, and what the chart gives them in the namespace `home`."""
+    objects = rendered(helm, home, *options)
     [deployment] = [body for body in objects if body["kind"] == "Deployment"]
     [container] = deployment["spec"]["template"]["spec"]["containers"]
     environment = {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
     async with Api(plane.access()) as api:
-        for body in ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}}, INGRESS_CLASS, GATEWAY_API):
+        for body in ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}}, INGRESS_CLASS, GATEWAY_API):
             await api.apply(body)
-        identity = await install_rights(api, objects, HOME)
-    return Stage(plane, identity, HOME, environment, free_port(), objects)
+        identity = await install_rights(api, objects, home)
+    return Stage(plane, identity, home, environment, free_port(), objects)
 
 
 def rendered(helm: Path, namespace: str, *options: str) -> list[Object]:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,14 +23,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stage(controllers: ControlPlane) -> Stage:
-    """The rights and the environment that the chart gives the operator."""
-    helm = tools.find("helm")
-    if helm is None:
+def helm() -> Path:
+    found = tools.find("helm")
+    if found is None:
         why = "not on this machine: helm; `make test` builds it"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
+    return found
+
+
+@pytest.fixture(scope="session")
+def stage(controllers: ControlPlane, helm: Path) -> Stage:
+    """The rights and the environment that the chart gives the operator."""
     return asyncio.run(prepared(controllers, helm))
 
 
