@@ -6,6 +6,7 @@ from cluster.api import Api
 from e2e.asking import client
 from e2e.service import Deployed, Service, pipeline
 from e2e.traffic import chat, traffic, transcribe
+from speechlocal.cluster import platform
 
 pytestmark = pytest.mark.e2e
 
@@ -25,6 +26,7 @@ async def test_one_comes_and_goes_beside_the_other(
         await second.apply(bridge={"ingress": {"host": HOST, "className": "traefik"}})
         await second.settle()
         async with client(HOST) as session:
+            await platform.routed(session, deployed.cluster.ingress)
             assert await transcribe(session, deployed.cluster.ingress) == ""
             assert await chat(session, deployed.cluster.ingress) == ""
 
