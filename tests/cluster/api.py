@@ -161,9 +161,12 @@ class Api:
         async with self._session.get(path(kind, namespace), params=params, timeout=no_limit) as answer:
             if not answer.ok:
                 raise ApiError(answer.status, await answer.json())
-            async for line in answer.content:
-                event = json.loads(line)
-                yield event["type"], event["object"]
+            try:
+                async for line in answer.content:
+                    event = json.loads(line)
+                    yield event["type"], event["object"]
+            finally:
+                _cut(answer)
 
     async def until(
         self, kind: str, namespace: str | None, name: str, condition: Callable[[Object], object], within_s: float = 30.0
@@ -229,3 +232,9 @@ def path(kind: str, namespace: str | None = None, name: str = "") -> str:
     if namespace and kind not in CLUSTER_WIDE:
         parts += ["namespaces", namespace]
     return "/".join([*parts, plural, *([name] if name else [])])
+
+
+def _cut(answer: aiohttp.ClientResponse) -> None:
+    """Drop the connection of an answer that goes on: TLS would say goodbye first, and outlive the event loop."""
+    if answer.connection and answer.connection.transport:
+        answer.connection.transport.abort()

@@ -4,8 +4,8 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -55,19 +55,30 @@ async def send(request: web.Request, received: Received, reply: Reply, fault: Fa
     if reply.early_head:
         await response.prepare(request)
     sent = 0
-    async for piece in _pieces(reply.body, fault):
-        chunk = piece[: fault.after - sent] if isinstance(fault, CutAnswer) else piece
-        if not response.prepared:
-            await response.prepare(request)
-        await response.write(chunk)
-        sent += len(chunk)
-        if isinstance(fault, CutAnswer) and sent >= fault.after:
-            close(request, reset=fault.reset)
+    async with _closing(reply.body):
+        async for piece in _pieces(reply.body, fault):
+            chunk = piece[: fault.after - sent] if isinstance(fault, CutAnswer) else piece
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(chunk)
+            sent += len(chunk)
+            if isinstance(fault, CutAnswer) and sent >= fault.after:
+                close(request, reset=fault.reset)
     await response.prepare(request)
     await response.write_eof()
     if reply.hang_up and request.transport:
         request.transport.close()
     return response
+
+
+@asynccontextmanager
+async def _closing(body: bytes | AsyncIterator[bytes]) -> AsyncIterator[None]:
+    """End what makes the body as soon as its client leaves, not when it happens to be collected."""
+    try:
+        yield
+    finally:
+        if isinstance(body, AsyncGenerator):
+            await body.aclose()
 
 
 def _head(reply: Reply) -> web.StreamResponse:

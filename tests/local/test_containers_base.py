@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
+import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,3 +97,17 @@ def test_other_certificates_make_another_image(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(base_image, "certificates", lambda: b"another")
 
     assert base_image.local_tag() != before
+
+
+def test_what_nobody_reads_in_a_container_is_left_out(tmp_path: Path) -> None:
+    read = ("usr/bin/env", "usr/share/zoneinfo/UTC", "var/cache/debconf/config.dat", "opt/usr/share/doc/own")
+    unread = ("usr/share/doc/apt/copyright", "usr/share/man/man1/ls.1", "var/cache/apt/archives/a.deb")
+    for name in (*read, *unread, "var/lib/apt/lists/Packages"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    archive = subprocess.run(["tar", "--create", *base_image.packed(tmp_path)], check=True, capture_output=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as image:
+        files = {member.name for member in image if member.isfile()}
+
+    assert files == {f"./{name}" for name in read}
