@@ -24,8 +24,8 @@ FOR_NODE = frozenset(component_images.PROGRAMS)
 FOR_USE = frozenset({"kind", "kubectl", "helm"})
 # An API server without nodes, and what manifests, many nodes and Compose are tried with
 FOR_TESTS = frozenset({"etcd", "kube-apiserver", "kube-controller-manager", "kubeconform", "kwok", "docker-compose"})
-OLLAMA_SECONDS = 210  # on two cores
-OTHERS_SECONDS = 75  # with Kubernetes compiled: the two share half of their packages
+OLLAMA_SECONDS = 240  # on two cores
+OTHERS_SECONDS = 180  # with Kubernetes compiled: the two share half of their packages
 
 
 @dataclass(frozen=True)

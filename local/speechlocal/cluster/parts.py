@@ -74,7 +74,7 @@ def parts() -> tuple[Part, ...]:
             "kubectl top, autoscaling by CPU",
             part_images.METRICS_SERVER,
             part_images.ensure_metrics_server,
-            seconds=130,
+            seconds=150,
             published=part_images.METRICS_SERVER_PUBLISHED,
             slow=True,
         ),

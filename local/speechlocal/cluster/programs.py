@@ -75,7 +75,7 @@ def kubernetes(name: str) -> Program:
         module="kubernetes",
         ldflags=KUBERNETES_LDFLAGS,
         steps=2400,
-        seconds=390,
+        seconds=540,
         # kubectl may be one minor version off the API server
         on_path=OnPath(("version", "--client"), (1, MINOR - 1), (1, MINOR + 2)) if name == "kubectl" else None,
     )
@@ -123,7 +123,7 @@ PROGRAMS = {
                 f" -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor={KUBERNETES_MINOR}"
             ),
             steps=1100,
-            seconds=80,
+            seconds=110,
             on_path=OnPath(("version", "--short"), (3, 14), (4, 0)),
         ),
         Program(
