@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from e2e.asking import client
 from e2e.service import MODEL, REGISTRY, Service
-from e2e.traffic import Traffic, served, traffic
+from e2e.traffic import Traffic, traffic
+from speechlocal.cluster import platform
 
 pytestmark = pytest.mark.e2e
 
@@ -129,4 +131,8 @@ async def test_suspended_service_keeps_its_models(speech: Service) -> None:
 
     after = await speech.api.get("PersistentVolumeClaim", speech.namespace, f"{speech.name}-ollama")
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
-    await served(speech.cluster.ingress, speech.host)
+    async with client(speech.host) as session:
+        await platform.routed(session, speech.cluster.ingress)
+    async with traffic(speech.cluster.ingress, speech.host) as users:
+        await users.more(2)
+    assert users.lost == []
