@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
-AT_ONCE = 3
+AT_ONCE = 2  # most use all cores by themselves; beside one that compiles another can wait for disk and network
 PLAIN_PROGRESS_EVERY_S = 30.0
 SHOWN_CHARACTERS = 60
 A_MINUTE_S = 60

@@ -11,18 +11,17 @@ fast (SmolLM2-135M in Q4_1 on two cores).
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechlocal import cpu, ollama
+from speechlocal import cpu, golang, ollama
 from speechlocal.errors import LocalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 MODULE = "github.com/ollama/ollama"
 MALGO = "github.com/gen2brain/malgo@v0.11.24"
@@ -34,7 +33,7 @@ CPU_MINUTES = 7
 def what_is_missing() -> list[str]:
     """Return what must be installed before Ollama can be built, in words; empty when all is there."""
     missing = []
-    if shutil.which("go") is None or go_version() < OLDEST_GO:
+    if shutil.which("go") is None or golang.version() < OLDEST_GO:
         missing.append(f"Go {'.'.join(map(str, OLDEST_GO))} or newer (https://go.dev/dl)")
     if shutil.which("g++") is None:
         missing.append("a C++ compiler (g++)")
@@ -68,15 +67,15 @@ def compile_into(folder: Path, on_package: Callable[[int, str], None]) -> None:
     include, unfinished = folder / "include", folder / "unfinished"
     include.mkdir(exist_ok=True)
     (include / "miniaudio").unlink(missing_ok=True)
-    (include / "miniaudio").symlink_to(downloaded(MALGO))
+    (include / "miniaudio").symlink_to(golang.downloaded(MALGO))
     command = [
-        *("nice", "-n", "10", "go", "install", "-v"),
+        *("nice", "-n", "10", "go", "install", "-v", *golang.FLAGS),
         *("-ldflags", f"-s -w -X {MODULE}/version.Version={ollama.VERSION}"),
         f"{MODULE}@v{ollama.VERSION}",
     ]
     flags = f"-O2 -march={cpu.level()}" if cpu.level() else "-O2"
     compiling = {"CGO_ENABLED": "1", "CGO_CPPFLAGS": f"-I{include}", "CGO_CFLAGS": flags, "CGO_CXXFLAGS": flags}
-    environment = {**os.environ, **compiling, "GOBIN": str(unfinished)}
+    environment = {**golang.environment(), **compiling, "GOBIN": str(unfinished)}
     output: list[str] = []
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -88,22 +87,6 @@ def compile_into(folder: Path, on_package: Callable[[int, str], None]) -> None:
         raise LocalError("Ollama could not be built:\n" + "\n".join(output[-15:]))
     (unfinished / "ollama").replace(folder / "ollama")
     unfinished.rmdir()
-
-
-def downloaded(module: str) -> Path:
-    """Return the folder with a Go module's source, fetched when it is not there yet, or raise LocalError."""
-    asked = subprocess.run(["go", "mod", "download", "-json", module], check=False, capture_output=True, text=True)
-    answer = json.loads(asked.stdout or "{}")
-    if asked.returncode or "Dir" not in answer:
-        raise LocalError(f"the Go module {module} could not be downloaded: {answer.get('Error') or asked.stderr}")
-    return Path(answer["Dir"])
-
-
-def go_version() -> tuple[int, ...]:
-    """Return the version of `go` on PATH, such as (1, 26)."""
-    said = subprocess.run(["go", "env", "GOVERSION"], check=False, capture_output=True, text=True).stdout
-    numbers = said.strip().removeprefix("go").split(".")[:2]
-    return tuple(int(part) for part in numbers if part.isdecimal())
 
 
 def compiles(header: str) -> bool:

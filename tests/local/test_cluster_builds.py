@@ -42,7 +42,7 @@ def test_a_bare_machine_builds_everything_the_longest_first(bare: There) -> None
 
     assert names[0] == builds.KUBERNETES
     assert names[-2:] == [builds.NODE, builds.IMAGES]
-    assert {builds.OTHERS, builds.CLIENTS, builds.BASE, builds.OLLAMA, "image of traefik"} < set(names)
+    assert {builds.OTHERS, builds.BASE, builds.OLLAMA, "image of traefik"} < set(names)
     assert builds.TEST_PROGRAMS not in names
 
 
@@ -56,7 +56,7 @@ def test_the_node_image_waits_for_all_that_goes_into_it(bare: There) -> None:
 def test_with_the_node_image_there_kubernetes_is_built_for_kubectl_alone(bare: There) -> None:
     there = dataclasses.replace(bare, node=True, programs=frozenset({"kubelet", "kubectl", "etcd"}))
 
-    assert [job.name for job in builds.programs(there.programs & builds.FOR_USE)] == [builds.KUBERNETES]
+    assert [job.name for job in builds.programs(there.programs & builds.FOR_USE)] == [builds.CLIENTS]
     assert builds.OTHERS not in [job.name for job in builds.jobs(there)]
 
 
@@ -69,9 +69,7 @@ def test_where_images_can_be_pulled_nothing_of_kubernetes_is_built() -> None:
 def test_tests_get_their_programs_too(bare: There) -> None:
     there = dataclasses.replace(ALL_THERE, programs=bare.programs)
 
-    assert {builds.KUBERNETES, builds.OTHERS, builds.TEST_PROGRAMS} < {
-        job.name for job in builds.jobs(there, tests=True)
-    }
+    assert {builds.KUBERNETES, builds.TEST_PROGRAMS} < {job.name for job in builds.jobs(there, tests=True)}
 
 
 def test_every_program_is_built_by_exactly_one_job(bare: There, monkeypatch: pytest.MonkeyPatch) -> None:

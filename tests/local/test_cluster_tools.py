@@ -28,8 +28,9 @@ while [ $# -gt 0 ]; do
   [ "$1" = -o ] && folder=$2
   case $1 in
     */*@*) package=${{1%%@*}}; echo built > $folder/${{package##*/}} ;;
-    k8s.io/*|speech*) echo built > $folder/${{1##*/}} ;;
     go.etcd.io/*) echo built > $folder/server ;;
+    /*|*=*) ;;
+    */*/*|sigs.k8s.io/*) echo built > $folder/${{1##*/}} ;;
   esac
   shift
 done
@@ -67,24 +68,39 @@ def test_what_is_in_the_cache_is_not_built(go: Callable[[], list[str]]) -> None:
 
 
 def test_programs_of_one_module_are_built_in_one_go(go: Callable[[], list[str]]) -> None:
-    built = tools.ensure_all(["kube-apiserver", "etcd", "kubelet"])
+    built = tools.ensure_all(["kube-apiserver", "etcd", "coredns", "kubelet"])
 
     assert all(path.is_file() for path in built.values())
     assert built["etcd"].name == "etcd", "Go calls it after its folder: server"
     assert len(go()) == 2
-    assert sum("kube-apiserver" in line and "kubelet" in line for line in go()) == 1
+    assert sum("kube-apiserver" in line and "kubelet" in line and "etcd/server" in line for line in go()) == 1
+
+
+def test_a_program_that_cannot_be_built_with_the_others_of_its_module_is_built_by_itself(
+    go: Callable[[], list[str]],
+) -> None:
+    tools.ensure_all(["kubelet", "local-path-provisioner"])
+
+    assert [line.count("/kubelet") + line.count("/local-path-provisioner") for line in go()] == [1, 1]
+
+
+def test_a_program_knows_its_version(go: Callable[[], list[str]]) -> None:
+    tools.ensure_all(["helm", "kubectl"])
+
+    assert f"-X helm.sh/helm/v3/internal/version.version={PROGRAMS['helm'].version}" in go()[0]
+    assert f"-X k8s.io/component-base/version.gitVersion={PROGRAMS['kubectl'].version}" in go()[0]
 
 
 def test_a_program_lies_in_a_folder_of_its_version(go: Callable[[], list[str]]) -> None:
-    assert tools.ensure("kind").parent.name == f"kind-{PROGRAMS['kind'].version.removeprefix('v')}"
-    assert go()[0].endswith(f"sigs.k8s.io/kind@{PROGRAMS['kind'].version}")
+    assert tools.ensure("kwok").parent.name == f"kwok-{PROGRAMS['kwok'].version.removeprefix('v')}"
+    assert go()[0].endswith(f"sigs.k8s.io/kwok/cmd/kwok@{PROGRAMS['kwok'].version}")
 
 
 def test_progress_is_told(go: Callable[[], list[str]]) -> None:
     heard: list[str] = []
     tools.ensure("etcd", heard.append)
 
-    assert heard == ["downloading example.com v1", "1 of about 500 packages"]
+    assert heard == ["downloading example.com v1", f"1 of about {PROGRAMS['etcd'].steps} packages"]
     assert go()
 
 
@@ -98,7 +114,7 @@ def test_another_process_that_builds_the_same_is_waited_for(tmp_path: Path) -> N
         heard.append(text)
         waiting.set()
 
-    with (tools.folder() / "etcd.lock").open("w") as lock:
+    with (tools.folder() / f"{PROGRAMS['etcd'].unit}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         thread = threading.Thread(target=tools.ensure, args=("etcd", hear))
         thread.start()
@@ -107,7 +123,7 @@ def test_another_process_that_builds_the_same_is_waited_for(tmp_path: Path) -> N
         tools.built(PROGRAMS["etcd"]).write_text("by the other process")
     thread.join(10)
 
-    assert heard == ["waiting for another process that builds etcd"]
+    assert heard == ["waiting for another process that builds kubernetes"]
     assert (tmp_path / "cache/speechpipeline/tools").is_dir()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from speechlocal import ollama, ollama_build
 from speechlocal.cluster import component_images, node_image, parts, tools
-from speechlocal.cluster.programs import KUBERNETES_PROGRAMS, PROGRAMS
+from speechlocal.cluster.programs import KUBERNETES_MODULE, KUBERNETES_SECONDS, PROGRAMS
 from speechlocal.containers import base_image, docker, registries
 from speechlocal.images import building, catalog
 from speechlocal.jobs import Job, Say
@@ -15,17 +15,17 @@ from speechlocal.jobs import Job, Say
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-KUBERNETES, OTHERS, CLIENTS = "Kubernetes", "etcd, CoreDNS, storage", "kind, Helm"
+KUBERNETES, CLIENTS, OTHERS = "Kubernetes, etcd, Helm, kind", "kubectl, Helm, kind", "CoreDNS, storage"
 BASE, NODE = "Debian image", "node image"
 TEST_PROGRAMS = "kubeconform, kwok, Compose"
 OLLAMA, IMAGES = "Ollama", "images of the platform"
-FROM_KUBERNETES = frozenset(KUBERNETES_PROGRAMS)
+FROM_KUBERNETES = frozenset(program.name for program in PROGRAMS.values() if program.unit == KUBERNETES_MODULE)
 FOR_NODE = frozenset(component_images.PROGRAMS)
 FOR_USE = frozenset({"kind", "kubectl", "helm"})
 # An API server without nodes, and what manifests, many nodes and Compose are tried with
 FOR_TESTS = frozenset({"etcd", "kube-apiserver", "kube-controller-manager", "kubeconform", "kwok", "docker-compose"})
 OLLAMA_SECONDS = 240  # on two cores
-OTHERS_SECONDS = 180  # with Kubernetes compiled: the two share half of their packages
+CLIENTS_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -90,17 +90,19 @@ def jobs(there: There, *, platform: bool = True, tests: bool = False) -> list[Jo
 
 
 def programs(missing: frozenset[str]) -> list[Job]:
-    """Return the jobs that build programs, those of Kubernetes in one go, and after it what shares packages with it."""
-    kubernetes, clients = missing & FROM_KUBERNETES, (missing & FOR_USE) - FROM_KUBERNETES
-    only_tests = missing & FOR_TESTS - FOR_NODE
-    others = missing - kubernetes - clients - only_tests
+    """Return the jobs that build programs: Kubernetes' own in one go, and after it what shares packages with it."""
+    kubernetes = missing & FROM_KUBERNETES
+    only_tests = missing & FOR_TESTS - FROM_KUBERNETES
+    others = missing - kubernetes - only_tests
     found = []
+    if kubernetes <= FOR_USE:
+        name, seconds = CLIENTS, CLIENTS_SECONDS
+    else:
+        name, seconds = KUBERNETES, KUBERNETES_SECONDS
     if kubernetes:
-        found.append(_building(KUBERNETES, kubernetes, PROGRAMS["kubelet"].seconds))
+        found.append(_building(name, kubernetes, seconds))
     if others:
-        found.append(_building(OTHERS, others, OTHERS_SECONDS, (KUBERNETES,)))
-    if clients:
-        found.append(_building(CLIENTS, clients, _seconds(clients)))
+        found.append(_building(OTHERS, others, _seconds(others), (KUBERNETES,)))
     if only_tests:
         found.append(_building(TEST_PROGRAMS, only_tests, _seconds(only_tests), (KUBERNETES,)))
     return found

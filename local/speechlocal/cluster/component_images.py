@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechlocal import ollama_build, paths
+from speechlocal import golang, paths
 from speechlocal.cluster import tools, versions
 from speechlocal.containers import base_image, command, docker
 
@@ -68,7 +68,7 @@ def single_program(program: Path, tag: str, *, user: str = "0") -> None:
 
 def pause() -> None:
     """Compile the program that holds a pod's namespaces, from its C source in the module of Kubernetes."""
-    source = ollama_build.downloaded(f"k8s.io/kubernetes@{versions.KUBERNETES}") / "build/pause/linux/pause.c"
+    source = golang.downloaded(f"k8s.io/kubernetes@{versions.KUBERNETES}") / "build/pause/linux/pause.c"
     with tempfile.TemporaryDirectory(prefix="pause-") as folder:
         program = Path(folder) / "pause"
         command.run(

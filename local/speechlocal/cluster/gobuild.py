@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from speechlocal import paths
+from speechlocal import golang, paths
 from speechlocal.cluster.programs import GO_MODULES
 from speechlocal.errors import LocalError, MissingError
 
@@ -24,7 +23,7 @@ def build(programs: Sequence[Program], folder: Path, say: Callable[[str], None])
     """Build programs of one module in a single run of Go, each into `folder` under its own name.
 
     Args:
-        programs: all of the same module, or just one where the program has none.
+        programs: all of one unit.
         folder: exists.
         say: called with a short text as each package is compiled.
 
@@ -44,11 +43,12 @@ def build(programs: Sequence[Program], folder: Path, say: Callable[[str], None])
     else:
         command += ["install"]
         packages = [f"{first.package}@{first.version}"]
-    command += ["-v", "-trimpath", "-buildvcs=false", "-ldflags", first.ldflags, *packages]
+    says = dict.fromkeys(what for program in programs for what in program.says)  # of another program it says nothing
+    command += ["-v", *golang.FLAGS, "-ldflags", " ".join(["-s -w", *(f"-X {what}" for what in says)]), *packages]
     with subprocess.Popen(
         command,
         cwd=paths.REPOSITORY / GO_MODULES / first.module if first.module else folder,
-        env={**os.environ, "CGO_ENABLED": "0", "GOBIN": str(folder), "GOWORK": "off"},
+        env={**golang.environment(), "CGO_ENABLED": "0", "GOBIN": str(folder), "GOWORK": "off"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechlocal import ollama_build, paths
+from speechlocal import golang, paths
 from speechlocal.cluster import component_images, tools, versions
 from speechlocal.containers import base_image, command, docker
 from speechlocal.errors import LocalError
@@ -75,7 +75,7 @@ def check_complete(images: Sequence[str]) -> None:
 
 def assemble(root: Path) -> None:
     """Write the files of the node that are not Debian's into the folder `root`."""
-    kind = ollama_build.downloaded(KIND_SOURCE)
+    kind = golang.downloaded(KIND_SOURCE)
     shutil.copytree(kind / "images/base/files", root, copy_function=shutil.copyfile)
     for path in root.rglob("*"):  # a module's files come read-only and without run bits
         path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from speechlocal.cluster.programs import Program
 
 ASK_TIMEOUT_S = 10.0
+UNIT = attrgetter("unit")
 
 
 def silent(_text: str) -> None:
@@ -44,8 +46,8 @@ def ensure(name: str, progress: Callable[[str], None] = silent) -> Path:
 def ensure_all(names: Iterable[str], progress: Callable[[str], None] = silent) -> dict[str, Path]:
     """Return the paths of several programs; those of one module are built in one go. Errors as `ensure`."""
     wanted = [PROGRAMS[name] for name in dict.fromkeys(names)]
-    missing = sorted((program for program in wanted if find(program.name) is None), key=_unit)
-    for unit, programs in groupby(missing, key=_unit):
+    missing = sorted((program for program in wanted if find(program.name) is None), key=UNIT)
+    for unit, programs in groupby(missing, key=UNIT):
         _build(unit, list(programs), progress)
     return {program.name: find(program.name) or built(program) for program in wanted}
 
@@ -74,11 +76,6 @@ def built(program: Program) -> Path:
 def folder() -> Path:
     """Return the cache's folder for programs."""
     return paths.cache() / "tools"
-
-
-def _unit(program: Program) -> str:
-    """Return what is built in one run of Go."""
-    return program.module or program.name
 
 
 def _build(unit: str, programs: list[Program], progress: Callable[[str], None]) -> None:
