@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TESTS ?= tests
+# processes that run tests side by side; how they share them: tests/conftest.py
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo cluster cluster-down cluster-status images test test-fast lint format bench docs clean
@@ -26,13 +29,13 @@ cluster-status: .dev  ## what there is of it  [NAME=cluster]
 images: .dev  ## build the container images  [ONLY="bridge whisper" LOAD=cluster]
 	@$(BIN)/python -m speechlocal images $(if $(ONLY),--only $(ONLY)) $(if $(LOAD),--load "$(LOAD)")
 
-test: .dev  ## all tests, every tier
+test: .dev  ## all tests, every tier  [TESTS=tests/operator WORKERS=2]
 	@$(BIN)/python -m speechlocal prepare
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(PYTEST) $(TESTS)
 
 test-fast: .dev  ## the tests of the tiers unit and component
 	@$(BIN)/python -m speechlocal prepare --fast
-	@$(BIN)/python -m pytest -m "unit or component" $(TESTS)
+	@$(PYTEST) -m "unit or component" $(TESTS)
 
 lint: .dev  ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check .

@@ -142,11 +142,11 @@ class Kubelet:
 
 @contextlib.contextmanager
 def _gone_meanwhile() -> Iterator[None]:
-    """Pass over an object that somebody else deleted, replaced or bound since we saw it."""
+    """Pass over an object that somebody else deleted, replaced or bound since we saw it, or whose namespace ends."""
     try:
         yield
     except ApiError as error:
-        if error.code not in {404, 409}:
+        if error.code not in {404, 409} and "is being terminated" not in error.message:
             raise
 
 
