@@ -1,4 +1,4 @@
-"""Debian packages the tests use: which are missing, and installing them where that is allowed."""
+"""Debian packages: which builds and tests need, which are missing, and installing them where that is allowed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechlocal.errors import LocalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,22 @@ class Package:
         return shutil.which(self.evidence) is not None
 
 
+COMPILER = Package("g++", "g++", "Ollama and Kubernetes' pause, which are built here")
+FOR_OLLAMA = (
+    COMPILER,
+    Package("nlohmann-json3-dev", "/usr/include/nlohmann/json.hpp", "Ollama, which is built here"),
+    Package("libstb-dev", "/usr/include/stb/stb_image.h", "Ollama, which is built here"),
+)
+DEBOOTSTRAP = Package("debootstrap", "debootstrap", "the images, which are made here", fast=False)
 PACKAGES = (
     Package("curl", "curl", "the clients in examples/"),
     Package("nodejs", "node", "the clients in examples/"),
     Package("openssl", "openssl", "the keys of the API server that tests start", fast=False),
-    Package("g++", "g++", "Ollama, which is built here"),
-    Package("nlohmann-json3-dev", "/usr/include/nlohmann/json.hpp", "Ollama, which is built here"),
-    Package("libstb-dev", "/usr/include/stb/stb_image.h", "Ollama, which is built here"),
-    Package("debootstrap", "debootstrap", "the local cluster's images, which are made here", fast=False),
+    *FOR_OLLAMA,
+    DEBOOTSTRAP,
     Package("chromium", "chromium", "the playground in a browser", fast=False),
 )
+"""What the tests need, builds that come before them included."""
 
 
 def missing(*, fast: bool = False) -> list[Package]:
@@ -50,6 +60,18 @@ def missing(*, fast: bool = False) -> list[Package]:
 def can_install() -> bool:
     """Tell whether this user may install packages here."""
     return hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def ensure(packages: Iterable[Package], say: Callable[[str], None]) -> None:
+    """Install those that are missing, where this user may; where not, what needs one says so when its turn comes.
+
+    Raises:
+        LocalError: apt-get failed.
+    """
+    lacking = [package for package in dict.fromkeys(packages) if not package.present()]
+    if lacking and can_install():
+        say(f"installing {', '.join(package.name for package in lacking)}")
+        install(lacking)
 
 
 def install(packages: list[Package]) -> None:

@@ -100,9 +100,9 @@ class View:
 
         try:
             job.work(say)
-        except BaseException:
+        except BaseException as error:
             self._progress.update(task, note="failed")
-            self._line(f"{job.name}: failed")
+            self._line(f"{job.name}: failed: {error}")  # others may go on for minutes before it is raised
             raise
         note = f"done after {time.monotonic() - started:.0f} s"
         self._progress.update(task, completed=1, note=note)

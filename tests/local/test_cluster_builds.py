@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import pytest
 
 from speechlocal.cluster import builds, parts
 from speechlocal.cluster.builds import There
 from speechlocal.cluster.programs import PROGRAMS
-from speechlocal.containers import registries
+from speechlocal.containers import docker, registries
 from speechlocal.images import catalog
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.unit
 
@@ -53,6 +57,37 @@ def test_the_node_image_waits_for_all_that_goes_into_it(bare: There) -> None:
     assert {f"image of {part.name}" for part in bare.parts} < set(node.needs)
 
 
+def test_what_an_image_of_a_part_holds_is_built_with_kubernetes(bare: There, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(builds.tools, "ensure_all", lambda names, _: done.extend(names))
+    found = {job.name: job for job in builds.jobs(bare)}
+    found[builds.KUBERNETES].work(lambda _: None)
+
+    assert {"metrics-server", "kubelet", "etcd"} < set(done)
+    assert found["image of metrics-server"].needs == (builds.KUBERNETES,)
+
+
+def test_a_bare_machine_is_given_the_packages_that_all_this_is_built_with(
+    bare: There, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(docker, "has_image", lambda _tag: False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    assert {package.name for package in builds.packages(bare)} == {
+        "debootstrap",
+        "g++",
+        "nlohmann-json3-dev",
+        "libstb-dev",
+    }
+    assert {package.name for package in builds.packages(bare, platform=False)} == {"debootstrap", "g++"}
+
+
+def test_where_images_can_be_pulled_no_packages_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registries, "answer", lambda: True)
+
+    assert builds.packages(dataclasses.replace(ALL_THERE, published=True)) == []
+
+
 def test_with_the_node_image_there_kubernetes_is_built_for_kubectl_alone(bare: There) -> None:
     there = dataclasses.replace(bare, node=True, programs=frozenset({"kubelet", "kubectl", "etcd"}))
 
@@ -79,7 +114,7 @@ def test_every_program_is_built_by_exactly_one_job(bare: There, monkeypatch: pyt
         job.work(lambda _: None)
 
     assert sorted(done) == sorted(builds.FOR_USE | builds.FOR_NODE | builds.FOR_TESTS)
-    assert set(PROGRAMS) - set(done) == {"metrics-server"}, "which comes with its image"
+    assert set(PROGRAMS) - set(done) == {"metrics-server"}, "which is for its image alone"
 
 
 def test_a_cold_build_is_told_to_take_no_more_than_half_an_hour(bare: There) -> None:

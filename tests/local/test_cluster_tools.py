@@ -92,8 +92,9 @@ def test_a_program_knows_its_version(go: Callable[[], list[str]]) -> None:
 
 
 def test_a_program_lies_in_a_folder_of_its_version(go: Callable[[], list[str]]) -> None:
-    assert tools.ensure("kwok").parent.name == f"kwok-{PROGRAMS['kwok'].version.removeprefix('v')}"
-    assert go()[0].endswith(f"sigs.k8s.io/kwok/cmd/kwok@{PROGRAMS['kwok'].version}")
+    version = PROGRAMS["kubeconform"].version
+    assert tools.ensure("kubeconform").parent.name == f"kubeconform-{version.removeprefix('v')}"
+    assert go()[0].endswith(f"github.com/yannh/kubeconform/cmd/kubeconform@{version}")
 
 
 def test_progress_is_told(go: Callable[[], list[str]]) -> None:
@@ -128,9 +129,9 @@ def test_another_process_that_builds_the_same_is_waited_for(tmp_path: Path) -> N
 
 
 def test_a_build_that_fails_shows_the_end_of_what_go_said(path: Path) -> None:
-    script(path / "go", "#!/bin/sh\necho 'undefined: frobnicate' >&2; exit 1\n")
+    script(path / "go", "#!/bin/sh\necho 'undefined: frobnicate' >&2; seq --format=some/package%g 50; exit 1\n")
 
-    with pytest.raises(LocalError, match="kind could not be built:\nundefined: frobnicate"):
+    with pytest.raises(LocalError, match=r"kind could not be built:\nundefined: frobnicate$"):
         tools.ensure("kind")
     assert tools.find("kind") is None
     assert not list(tools.folder().glob("unfinished-*"))

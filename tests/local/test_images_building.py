@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from speechlocal import models, ollama, ollama_build, paths
+from speechlocal import debian, models, ollama, ollama_build, paths
 from speechlocal.__main__ import main
 from speechlocal.containers import base_image, docker, engine, registries
 from speechlocal.errors import LocalError, MissingError
@@ -56,6 +56,7 @@ def engine_(monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(base_image, "ensure", lambda _say: "debian:base")
     monkeypatch.setattr(machine, "build_arguments", lambda: {"PIP_INDEX_URL": "https://packages.example.com"})
     monkeypatch.setattr(engine, "ensure", lambda _say: None)
+    monkeypatch.setattr(debian, "can_install", lambda: False)
     return one
 
 

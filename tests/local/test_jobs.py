@@ -77,7 +77,7 @@ def test_after_a_failure_nothing_is_begun_and_its_own_error_comes_out(console: C
     with pytest.raises(LocalError, match="no space left"):
         jobs.run(console, [Job("image", fail), Job("cluster", lambda _: begun.append("cluster"), needs=("image",))])
     assert begun == []
-    assert "image: failed" in said(console)
+    assert "image: failed: no space left" in said(console), "at once: others may go on for long"
 
 
 def test_what_is_under_way_when_another_fails_is_let_finish(console: Console) -> None:

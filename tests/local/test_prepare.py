@@ -63,6 +63,24 @@ def test_the_browser_is_left_out_when_it_is_not_needed(monkeypatch: pytest.Monke
     assert len(debian.missing()) == 2
 
 
+def test_only_what_is_missing_is_installed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: list[Package] = []
+    heard: list[str] = []
+    monkeypatch.setattr(debian, "can_install", lambda: True)
+    monkeypatch.setattr(debian, "install", installed.extend)
+
+    debian.ensure([Package("shell", "sh", "all"), NOT_THERE, NOT_THERE], heard.append)
+
+    assert installed == [NOT_THERE]
+    assert heard == ["installing dancing"]
+
+
+def test_a_user_who_may_not_install_is_left_to_what_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "install", lambda _: pytest.fail("may not"))
+
+    debian.ensure([NOT_THERE], lambda _: pytest.fail("nothing is installed"))
+
+
 def test_fast_tests_need_nothing_of_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "ensure", lambda _: pytest.fail("no engine is needed"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speechlocal import ollama, ollama_build
+from speechlocal import debian, ollama, ollama_build
 from speechlocal.cluster import component_images, node_image, parts, tools
 from speechlocal.cluster.programs import KUBERNETES_MODULE, KUBERNETES_SECONDS, PROGRAMS
 from speechlocal.containers import base_image, docker, registries
@@ -15,7 +15,7 @@ from speechlocal.jobs import Job, Say
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-KUBERNETES, CLIENTS, OTHERS = "Kubernetes, etcd, Helm, kind", "kubectl, Helm, kind", "CoreDNS, storage"
+KUBERNETES, CLIENTS, OTHERS = "Kubernetes and what runs it", "kubectl, Helm, kind", "CoreDNS, storage"
 BASE, NODE = "Debian image", "node image"
 TEST_PROGRAMS = "kubeconform, kwok, Compose"
 OLLAMA, IMAGES = "Ollama", "images of the platform"
@@ -65,6 +65,12 @@ def missing_programs() -> frozenset[str]:
     return frozenset(program.name for program in tools.missing(PROGRAMS))
 
 
+def packages(there: There, *, platform: bool = True) -> list[debian.Package]:
+    """Return the Debian packages that what is not there yet is built with; arguments as for `jobs`."""
+    needed = list(building.packages(()) if platform else base_image.packages())
+    return needed if there.node else [*needed, debian.COMPILER]
+
+
 def jobs(there: There, *, platform: bool = True, tests: bool = False) -> list[Job]:
     """Return what is to be built, in the order in which it is best begun.
 
@@ -73,13 +79,14 @@ def jobs(there: There, *, platform: bool = True, tests: bool = False) -> list[Jo
         platform: with the images of the platform; looked through each time, as sources may have changed.
         tests: with the programs that only tests run.
     """
-    wanted = FOR_USE | (frozenset() if there.node else FOR_NODE) | (FOR_TESTS if tests else frozenset())
+    of_parts = frozenset(part.program for part in there.parts if part.program)
+    wanted = FOR_USE | of_parts | (frozenset() if there.node else FOR_NODE) | (FOR_TESTS if tests else frozenset())
     found = programs(there.programs & wanted)
     if not there.base:
         found.append(Job(BASE, base_image.ensure, seconds=base_image.SECONDS))
     if platform and not there.ollama:
         found.append(Job(OLLAMA, build_ollama, seconds=OLLAMA_SECONDS))
-    images = [Job(f"image of {part.name}", part.ensure, (BASE,), part.seconds) for part in there.parts]
+    images = [_part_image(part) for part in there.parts]
     found += images
     if not there.node:
         needs = (KUBERNETES, OTHERS, BASE, *(job.name for job in images))
@@ -127,6 +134,10 @@ def platform_images(say: Say) -> None:
 def platform_tags() -> list[str]:
     """Return the names of the platform's images."""
     return [image.tag for image in catalog.IMAGES.values()]
+
+
+def _part_image(part: parts.Part) -> Job:
+    return Job(f"image of {part.name}", part.ensure, (KUBERNETES,) if part.program else (BASE,), part.seconds)
 
 
 def _seconds(names: Iterable[str]) -> int:

@@ -63,6 +63,7 @@ def build(programs: Sequence[Program], folder: Path, say: Callable[[str], None])
                 compiled += 1
                 say(f"{compiled} of about {first.steps} packages" if compiled <= first.steps else "linking")
     if building.returncode:
-        raise LocalError(f"{names} could not be built:\n" + "\n".join(output[-SHOWN_LINES:]))
+        said = [line for line in output if " " in line]  # else it is the name of a package
+        raise LocalError(f"{names} could not be built:\n" + "\n".join(said[-SHOWN_LINES:]))
     for program in programs:
         (folder / program.go_name).rename(folder / program.name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from speechlocal import jobs
+from speechlocal import debian, jobs
 from speechlocal.cluster import builds, kind, node_image, parts
 from speechlocal.cluster.access import Access
 from speechlocal.containers import command, docker, engine, registries
@@ -67,9 +67,11 @@ def up(console: Console, name: str = DEFAULT_NAME, port: int | None = None, *, p
     Raises:
         LocalError: something is missing or failed, with what to do about it.
     """
-    engine.ensure(lambda text: console.print(f"cluster: {text}", soft_wrap=True))
+    say = lambda text: console.print(f"cluster: {text}", soft_wrap=True)  # noqa: E731 - of two lines
+    engine.ensure(say)
     port = chosen_port(name, look(name), port)
     there = builds.look()
+    debian.ensure(builds.packages(there, platform=platform), say)
     wanted = builds.jobs(there, platform=platform)
     announce(console, wanted)
     needs = tuple(job.name for job in wanted if job.name != builds.IMAGES)

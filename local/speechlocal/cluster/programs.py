@@ -144,6 +144,12 @@ PROGRAMS = {
             steps=10,
             seconds=10,
         ),
+        _of_kubernetes(
+            "metrics-server",
+            versions.METRICS_SERVER,
+            "sigs.k8s.io/metrics-server/cmd/metrics-server",
+            (f"sigs.k8s.io/metrics-server/pkg/version.gitVersion={versions.METRICS_SERVER}",),
+        ),
         Program(
             "coredns",
             versions.COREDNS,
@@ -151,14 +157,6 @@ PROGRAMS = {
             module="coredns",
             steps=900,
             seconds=80,
-        ),
-        Program(
-            "kubeconform",
-            versions.KUBECONFORM,
-            "github.com/yannh/kubeconform/cmd/kubeconform",
-            says=(f"main.version={versions.KUBECONFORM}",),
-            steps=150,
-            seconds=10,
         ),
         Program(
             "kwok",
@@ -169,12 +167,12 @@ PROGRAMS = {
             seconds=80,
         ),
         Program(
-            "metrics-server",
-            versions.METRICS_SERVER,
-            "sigs.k8s.io/metrics-server/cmd/metrics-server",
-            says=(f"sigs.k8s.io/metrics-server/pkg/version.gitVersion={versions.METRICS_SERVER}",),
-            steps=1100,
-            seconds=160,
+            "kubeconform",
+            versions.KUBECONFORM,
+            "github.com/yannh/kubeconform/cmd/kubeconform",
+            says=(f"main.version={versions.KUBECONFORM}",),
+            steps=150,
+            seconds=10,
         ),
         Program(
             "docker-compose",

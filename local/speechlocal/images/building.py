@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speechlocal import models, ollama, ollama_build, paths
+from speechlocal import debian, models, ollama, ollama_build, paths
 from speechlocal.containers import base_image, docker, registries
 from speechlocal.errors import LocalError, MissingError
 from speechlocal.images import catalog, machine
@@ -32,6 +32,17 @@ class Built:
     def tag(self) -> str:
         """The image's tag."""
         return self.image.tag
+
+
+def packages(names: Iterable[str]) -> tuple[debian.Package, ...]:
+    """Return the Debian packages that these images are made with where they cannot be pulled; `names` as for `build`.
+
+    Raises:
+        UsageError: there is no image of such a name.
+    """
+    wanted = {image.name for image in catalog.chosen(names)}
+    builds_ollama = "ollama" in wanted and not registries.answer() and not ollama.built().is_file()
+    return (*base_image.packages(), *(debian.FOR_OLLAMA if builds_ollama else ()))
 
 
 def build(

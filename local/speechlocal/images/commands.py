@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.text import Text
 
+from speechlocal import debian
 from speechlocal.containers import docker, engine
 from speechlocal.images import building, catalog, nodes
 
@@ -34,7 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build, load where asked to, and say what to do next."""
     console = Console(highlight=False, file=sys.stdout)
-    engine.ensure(lambda text: console.print(f"images: {text}", soft_wrap=True))
+    say = lambda text: console.print(f"images: {text}", soft_wrap=True)  # noqa: E731 - of two lines
+    engine.ensure(say)
+    debian.ensure(building.packages(arguments.only), say)
     announce(console, arguments.only)
     started = time.monotonic()
     with Progress(console) as progress:
