@@ -10,13 +10,12 @@ fast (SmolLM2-135M in Q4_1 on two cores).
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from speechlocal import cpu, golang, ollama
+from speechlocal import cpu, golang, locks, ollama
 from speechlocal.errors import LocalError
 
 if TYPE_CHECKING:
@@ -51,9 +50,7 @@ def build(on_package: Callable[[int, str], None]) -> Path:
         LocalError: the build failed; the end of its output is in the message.
     """
     target = ollama.built()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.held(target.parent / "lock"):
         if not target.is_file():
             compile_into(target.parent, on_package)
     return target

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,6 +95,20 @@ def test_without_one_it_is_started_and_stopped_again(machine: Path) -> None:
     assert engine.started_here() is None
     assert not (machine / "running").exists()
     assert not engine.record().exists()
+
+
+def test_two_that_want_one_at_once_start_one_and_know_it(machine: Path) -> None:
+    starts = machine / "starts"
+    (machine / "dockerd").write_text(
+        DOCKERD.replace("{folder}", str(machine)).replace("\n", f"\necho >> {starts}\n", 1)
+    )
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(engine.ensure, [quiet] * 4))
+    ours = engine.started_here()
+
+    assert starts.read_text() == "\n"
+    assert ours is not None
+    assert ours.pid == int((machine / "running").read_text())
 
 
 def test_it_is_left_running_while_a_container_runs(machine: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
 import tempfile
@@ -11,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechlocal import paths
+from speechlocal import locks, paths
 from speechlocal.cluster import gobuild
 from speechlocal.cluster.programs import PROGRAMS
 
@@ -80,13 +79,7 @@ def folder() -> Path:
 
 def _build(unit: str, programs: list[Program], progress: Callable[[str], None]) -> None:
     """Build programs of one unit unless another process just did; that one is waited for."""
-    folder().mkdir(parents=True, exist_ok=True)
-    with (folder() / f"{unit}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(f"waiting for another process that builds {unit}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.held(folder() / f"{unit}.lock", lambda: progress(f"waiting for another process that builds {unit}")):
         programs = [program for program in programs if not built(program).is_file()]
         if not programs:
             return

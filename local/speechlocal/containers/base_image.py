@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import ssl
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechlocal import debian, paths
+from speechlocal import debian, locks, paths
 from speechlocal.containers import command, docker, registries
 from speechlocal.errors import LocalError, MissingError
 
@@ -61,9 +60,7 @@ def ensure(say: Callable[[str], None]) -> str:
     if wanted == PUBLISHED or docker.has_image(wanted):
         return wanted
     saved = paths.cache() / f"{wanted.replace('/', '-').replace(':', '-')}.tar"
-    saved.parent.mkdir(parents=True, exist_ok=True)
-    with saved.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.held(saved.with_suffix(".lock"), lambda: say("waiting for another process that makes it")):
         if docker.has_image(wanted):
             return wanted
         if saved.is_file():

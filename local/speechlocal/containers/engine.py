@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechlocal import debian, paths
+from speechlocal import debian, locks, paths
 from speechlocal.containers import command, docker
 from speechlocal.errors import LocalError, MissingError
 
@@ -70,12 +70,15 @@ def ensure(say: Callable[[str], None]) -> None:
             "no container engine answers",
             "start Docker (https://docs.docker.com/engine/install), or run this as root on Debian, which starts one",
         )
-    install(say)
-    say("starting the container engine")
-    if SYSTEMD.is_dir():
-        command.run(["systemctl", "start", "docker"], advice="journalctl --unit docker")
-    else:
-        start()
+    with locks.held(folder() / "lock", lambda: say("waiting for another process that starts the container engine")):
+        if docker.answers():
+            return
+        install(say)
+        say("starting the container engine")
+        if SYSTEMD.is_dir():
+            command.run(["systemctl", "start", "docker"], advice="journalctl --unit docker")
+        else:
+            start()
 
 
 def install(say: Callable[[str], None]) -> None:
@@ -88,7 +91,6 @@ def install(say: Callable[[str], None]) -> None:
 
 def start() -> None:
     """Start an engine as a process that outlives this one; raise LocalError with the end of its log when it fails."""
-    folder().mkdir(parents=True, exist_ok=True)
     runtime = folder() / "runc"  # a copy: the engine may outlive this checkout
     shutil.copyfile(RUNTIME, runtime)
     runtime.chmod(0o755)
