@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import statistics
 import time
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 PIPELINES = 100
 NAMESPACES = tuple(f"team-{number}" for number in range(4))
+GOES = ("SpeechPipeline", "Deployment", "Pod")
+"""Kinds of which there is nothing left when pipelines are gone with what belongs to them."""
+
 FOREIGN = "foreign"
 FOREIGN_PODS = 5_000
 AT_ONCE = 32
@@ -67,7 +71,7 @@ async def _measure(cluster: kwok.Cluster, say: Callable[[str], None]) -> Section
         await kwok.add_nodes(api)
         async with Operator(stage, "standby", leads=False, **settings) as standby:
             run = Run(cluster, stage, api, leader, standby, section, say)
-            for part in (run.converge, run.rest, run.mend, run.ignore, run.fail_over):
+            for part in (run.apply_at_once, run.apply_one_by_one, run.rest, run.mend, run.ignore, run.fail_over):
                 await part()
     return section
 
@@ -84,30 +88,44 @@ class Run:
     section: Section
     say: Callable[[str], None]
 
-    async def converge(self) -> None:
-        """Apply all pipelines with kubectl, as a user does, and wait until every one of them is Ready."""
+    async def apply_at_once(self) -> None:
+        """Apply all pipelines with one kubectl, wait until every one of them is Ready, and delete them again."""
         for name in (*NAMESPACES, FOREIGN):
             await self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        empty, parts = self._usage(), self._parts()
-        self.say(f"applying {PIPELINES} pipelines")
+        self._figure("resident before the first pipeline", "MiB", self._usage().resident / 2**20)
+        await self._converge("in one apply", [[_pipeline(number) for number in range(PIPELINES)]])
+        self.say("deleting them")
+        for namespace in NAMESPACES:
+            await self.api.delete_all("SpeechPipeline", namespace)
+        for kind, namespace in itertools.product(GOES, NAMESPACES):
+            for there in await self.api.list(kind, namespace):
+                await self.api.until_gone(kind, namespace, there["metadata"]["name"], CONVERGED_WITHIN_S)
+        await self._quiet()
+
+    async def apply_one_by_one(self) -> None:
+        """Apply them with a kubectl for each, one after the other, and wait until every one of them is Ready."""
+        await self._converge("one by one", [[_pipeline(number)] for number in range(PIPELINES)])
+
+    async def _converge(self, how: str, applies: list[list[Object]]) -> None:
+        self.say(f"applying {PIPELINES} pipelines {how}")
+        before, parts, mark = self._usage(), self._parts(), self.stage.plane.audit.mark()
+        reconciled = overall(await self._metrics(), "speechoperator_reconciles_total")
         started = time.monotonic()
         waiting = asyncio.create_task(self._all_ready())
-        await self._kubectl_apply([_pipeline(number) for number in range(PIPELINES)])
+        for items in applies:
+            await self._kubectl_apply(items)
         applied = time.monotonic()
         await waiting
         converged = time.monotonic()
-        used, parts = self._usage(), self._parts() - parts
-        self._goal("all Ready after the last apply", 10, "s", converged - applied)
-        self._figure("resident before the first pipeline", "MiB", empty.resident / 2**20)
-        self._figure("kubectl apply of all", "s", applied - started)
-        self._figure("CPU from the first apply until all Ready", "s", used.cpu - empty.cpu)
-        self._figure("the same, control plane, kwok and Ollama", "s", parts)
-        writes = self._writes()
-        self._figure("writes for a pipeline", "", len(writes) / PIPELINES)
-        metrics = await self._metrics()
-        reconciles = overall(metrics, "speechoperator_reconciles_total")
-        self._figure("reconciles for a pipeline", "", reconciles / PIPELINES)
-        self._figure("CPU of the whole process for a reconcile", "ms", 1000 * (used.cpu - empty.cpu) / reconciles)
+        cpu, parts = self._usage().cpu - before.cpu, self._parts() - parts
+        reconciles = overall(await self._metrics(), "speechoperator_reconciles_total") - reconciled
+        self._goal(f"{how}: all Ready after the last apply", 10, "s", converged - applied)
+        self._figure(f"{how}: from the first apply to the last", "s", applied - started)
+        self._figure(f"{how}: CPU until all are Ready", "s", cpu)
+        self._figure(f"{how}: the same, control plane, kwok and Ollama", "s", parts)
+        self._figure(f"{how}: writes for a pipeline", "", len(self._writes(mark)) / PIPELINES)
+        self._figure(f"{how}: reconciles for a pipeline", "", reconciles / PIPELINES)
+        self._figure(f"{how}: CPU of the whole process for a reconcile", "ms", 1000 * cpu / reconciles)
 
     async def rest(self) -> None:
         """Count what is written while nothing happens, once what follows from the start is over."""
@@ -169,7 +187,11 @@ class Run:
                     return
 
     async def _kubectl_apply(self, items: list[Object]) -> None:
-        command = [str(self.cluster.programs["kubectl"]), f"--kubeconfig={self.stage.plane.kubeconfig()}"]
+        plane = self.stage.plane
+        command = [
+            *(str(self.cluster.programs["kubectl"]), f"--kubeconfig={plane.kubeconfig()}"),
+            f"--cache-dir={plane.folder / 'kubectl'}",
+        ]
         child = await asyncio.create_subprocess_exec(
             *command, "apply", "-f", "-", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
         )

@@ -61,6 +61,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     double = Machine()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(docker, "container", lambda _: double.node)
     monkeypatch.setattr(docker, "docker", double.docker)
     monkeypatch.setattr(kind, "create", double.create)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from speechlocal import debian, jobs, locks
+from speechlocal import debian, jobs, locks, paths
 from speechlocal.cluster import builds, kind, node_image, parts
 from speechlocal.cluster.access import Access
 from speechlocal.containers import command, docker, engine, registries
@@ -123,7 +123,7 @@ def found_in(container: Mapping[str, Any] | None) -> Found:
 
 def bring_up(name: str, port: int, say: Say) -> None:
     """Make a cluster, or find the one that is there fit for use; another process that does so is waited for."""
-    lock = kind.kubeconfig(name).with_suffix(".lock")
+    lock = paths.cache() / f"cluster-{name}.lock"
     with locks.held(lock, lambda: say("waiting for another process that brings it up")):
         brought_up(name, port, say)
 
