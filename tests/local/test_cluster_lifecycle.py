@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,28 @@ def test_a_port_that_somebody_took_costs_nobody_their_cluster(machine: Machine) 
         bring_up()
     assert machine.done == ["start"]
     assert "something listens on port 8088" in raised.value.advice
+
+
+def test_what_a_killed_kind_left_locked_is_unlocked(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "test.lock").touch()
+    bring_up()
+
+    assert machine.done == ["create on 8088"]
+    assert not (tmp_path / "test.lock").exists()
+
+
+def test_two_that_bring_it_up_at_once_make_one(machine: Machine) -> None:
+    said: list[str] = []
+    with ThreadPoolExecutor() as pool:
+        with lifecycle.alone("test", said.append):
+            second = pool.submit(bring_up, said)
+            while not said:
+                assert not second.done()
+            machine.node = inspected(running=True)
+        second.result(10)
+
+    assert said == ["waiting for another process that works on test"]
+    assert machine.done == []
 
 
 def test_a_lost_kubeconfig_is_had_from_the_node(machine: Machine, tmp_path: Path) -> None:

@@ -27,6 +27,14 @@ def kubeconfig(name: str) -> Path:
     return paths.cache() / f"kubeconfig-{name}"
 
 
+def unlock(name: str) -> None:
+    """Take away the lock on the access to a cluster that a kind which was killed has left: it would wait for no one.
+
+    Only while no other kind works on this cluster.
+    """
+    kubeconfig(name).with_name(f"{kubeconfig(name).name}.lock").unlink(missing_ok=True)
+
+
 def node(name: str) -> str:
     """Return the name of a cluster's only node, which is its container's name too."""
     return f"{name}-control-plane"

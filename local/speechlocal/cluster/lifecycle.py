@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from speechlocal.images import nodes
 from speechlocal.jobs import Job, Say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from rich.console import Console
@@ -121,23 +122,26 @@ def found_in(container: Mapping[str, Any] | None) -> Found:
     return Found(state, int(bindings[0].get("HostPort") or 0))
 
 
-def bring_up(name: str, port: int, say: Say) -> None:
-    """Make a cluster, or find the one that is there fit for use; another process that does so is waited for."""
+@contextmanager
+def alone(name: str, say: Say) -> Iterator[None]:
+    """Work on a cluster while no other process does; one that was killed at it left nothing locked."""
     lock = paths.cache() / f"cluster-{name}.lock"
-    with locks.held(lock, lambda: say("waiting for another process that brings it up")):
-        brought_up(name, port, say)
+    with locks.held(lock, lambda: say(f"waiting for another process that works on {name}")):
+        kind.unlock(name)
+        yield
 
 
-def brought_up(name: str, port: int, say: Say) -> None:
-    """Make a cluster, or find the one that is there; one that does not come to life again is made anew."""
-    found = look(name)
-    if found.state is not State.ABSENT:
-        if (found.state is State.RUNNING or started(name, port, say)) and reached(name):
-            return
-        say("it does not come to life again: making it anew")
-        kind.delete(name)
-    say("creating it")
-    kind.create(name, node_image_name(), port, say)
+def bring_up(name: str, port: int, say: Say) -> None:
+    """Make a cluster, or find the one that is there fit for use; one that does not come to life again is made anew."""
+    with alone(name, say):
+        found = look(name)
+        if found.state is not State.ABSENT:
+            if (found.state is State.RUNNING or started(name, port, say)) and reached(name):
+                return
+            say("it does not come to life again: making it anew")
+            kind.delete(name)
+        say("creating it")
+        kind.create(name, node_image_name(), port, say)
 
 
 def started(name: str, port: int, say: Say) -> bool:
@@ -197,9 +201,11 @@ def down(console: Console, name: str = DEFAULT_NAME) -> None:
 
     An engine that was killed is started once more: it keeps the cluster's disks, which would else be left behind.
     """
-    engine.ensure(lambda text: console.print(f"cluster: {text}", soft_wrap=True))
-    there = look(name).state is not State.ABSENT
-    kind.delete(name)
+    say = lambda text: console.print(f"cluster: {text}", soft_wrap=True)  # noqa: E731 - of two lines
+    engine.ensure(say)
+    with alone(name, say):
+        there = look(name).state is not State.ABSENT
+        kind.delete(name)
     if not kind.clusters() and network_unused():
         docker.docker("network", "rm", kind.NETWORK)
     stopped = engine.stop_if_unused()
