@@ -101,8 +101,9 @@ class View:
         try:
             job.work(say)
         except BaseException as error:
-            self._progress.update(task, note="failed")
-            self._line(f"{job.name}: failed: {error}")  # others may go on for minutes before it is raised
+            note = f"failed: {error}".partition("\n")[0]  # all of it is raised when the others have ended
+            self._progress.update(task, note=note[:SHOWN_CHARACTERS])
+            self._line(f"{job.name}: {note}")
             raise
         note = f"done after {time.monotonic() - started:.0f} s"
         self._progress.update(task, completed=1, note=note)
