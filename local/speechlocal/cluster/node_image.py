@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RECIPE = paths.REPOSITORY / "local" / "cluster" / "node"
 IN_THE_NODE = ("kubeadm", "kubectl", "kubelet")
 KIND_SOURCE = f"sigs.k8s.io/kind@{versions.KIND}"
-SECONDS = 100  # with all programs built
+SECONDS = 80  # with all programs built
 
 
 def tag(extra_images: Sequence[str]) -> str:

@@ -58,7 +58,7 @@ def parts() -> tuple[Part, ...]:
             "ingress",
             part_images.TRAEFIK,
             part_images.ensure_traefik,
-            seconds=20,
+            seconds=10,
             published=part_images.TRAEFIK_PUBLISHED,
         ),
         Part(
@@ -67,7 +67,7 @@ def parts() -> tuple[Part, ...]:
             "models for Ollama to pull",
             part_images.model_registry(base_image.tag()),
             part_images.ensure_model_registry,
-            seconds=40,
+            seconds=20,
         ),
         Part(
             "metrics-server",

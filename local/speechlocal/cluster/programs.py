@@ -76,7 +76,7 @@ HELM_SAYS = (
 KUBERNETES_MODULE = "kubernetes"
 """The module of Kubernetes and of what shares most of its packages with it: they take hardly longer than it alone."""
 
-KUBERNETES_STEPS, KUBERNETES_SECONDS = 2900, 480
+KUBERNETES_STEPS, KUBERNETES_SECONDS = 2900, 420
 KUBERNETES_PROGRAMS = (
     "kube-apiserver",
     "kube-controller-manager",
