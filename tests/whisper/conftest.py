@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import queue
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp.connector import AddrInfoType
 from aiohttp.test_utils import TestClient, TestServer
 
 from speechwhisper.app import build
@@ -54,10 +56,17 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def session(url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client that leaves nothing open: a connection's transport closes in the loop's next turn."""
-    async with aiohttp.ClientSession(url) as opened:
+    """A client that leaves nothing open: a connection is closed when what it still had to send is sent, or refused."""
+    sockets: list[socket.socket] = []
+
+    def make(address: AddrInfoType) -> socket.socket:
+        family, kind, protocol, *_ = address
+        sockets.append(socket.socket(family, kind, protocol))
+        return sockets[-1]
+
+    async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(socket_factory=make)) as opened:
         yield opened
-    await asyncio.sleep(0)
+    await eventually(lambda: all(one.fileno() == -1 for one in sockets))
 
 
 @dataclass
