@@ -65,7 +65,7 @@ def running(folder: Path) -> Iterator[Cluster]:
             *("--node-ip=127.0.0.1", f"--config={STAGES}", "--v=ERROR"),
         ]
         parts = tuple(
-            processes.Process(name, command, folder, control_plane.GO)
+            processes.Process(name, command, folder, control_plane.LAZY_GC)
             for name, command in (("kube-scheduler", scheduler), ("kwok", kwok))
         )
         for part in parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 import statistics
 import time
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ PIPELINES = 100
 NAMESPACES = tuple(f"team-{number}" for number in range(4))
 GOES = ("SpeechPipeline", "Deployment", "Pod")
 """Kinds of which there is nothing left when pipelines are gone with what belongs to them."""
+
+WRITTEN = re.compile(r'^apiserver_request_total\{.*verb="(?:POST|PUT|PATCH|APPLY|DELETE)".*\} (\S+)$', re.MULTILINE)
 
 FOREIGN = "foreign"
 FOREIGN_PODS = 5_000
@@ -110,6 +113,7 @@ class Run:
         self.say(f"applying {PIPELINES} pipelines {how}")
         before, parts, mark = self._usage(), self._parts(), self.stage.plane.audit.mark()
         reconciled = overall(await self._metrics(), "speechoperator_reconciles_total")
+        written = await self._writes_of_all()
         started = time.monotonic()
         waiting = asyncio.create_task(self._all_ready())
         for items in applies:
@@ -124,6 +128,7 @@ class Run:
         self._figure(f"{how}: CPU until all are Ready", "s", cpu)
         self._figure(f"{how}: the same, control plane, kwok and Ollama", "s", parts)
         self._figure(f"{how}: writes for a pipeline", "", len(self._writes(mark)) / PIPELINES)
+        self._figure(f"{how}: the same, of everybody", "", (await self._writes_of_all() - written) / PIPELINES)
         self._figure(f"{how}: reconciles for a pipeline", "", reconciles / PIPELINES)
         self._figure(f"{how}: CPU of the whole process for a reconcile", "ms", 1000 * cpu / reconciles)
 
@@ -253,6 +258,10 @@ class Run:
             if call.resource != "leases"
         )
         return list(calls)
+
+    async def _writes_of_all(self) -> float:
+        """Count what anybody has written so far, the controllers of Kubernetes, kwok and kubectl included."""
+        return sum(map(float, WRITTEN.findall(await self.api.text("/metrics"))))
 
     async def _metrics(self) -> dict[str, float]:
         async with aiohttp.ClientSession() as http:

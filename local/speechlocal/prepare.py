@@ -17,6 +17,7 @@ from speechlocal import debian, jobs, ollama, ollama_build
 from speechlocal.cluster import builds
 from speechlocal.containers import engine
 from speechlocal.errors import LocalError
+from speechlocal.show import saying
 
 if TYPE_CHECKING:
     import argparse
@@ -65,7 +66,7 @@ def local_cluster(console: Console) -> list[str]:
     notes = []
     was_started = engine.started_here()
     try:
-        engine.ensure(lambda text: console.print(f"prepare: {text}", soft_wrap=True))
+        engine.ensure(saying(console, "prepare"))
         wanted = builds.jobs(builds.look(), tests=True)
     except LocalError as error:
         failed(console, error)

@@ -9,7 +9,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -95,6 +95,11 @@ class Flow:
     def _new_line(self) -> None:
         self._console.print()
         self._column = 0
+
+
+def saying(console: Console, who: str) -> Callable[[str], None]:
+    """Return what prints a line of `who`: "cluster: starting the container engine"."""
+    return lambda text: console.print(f"{who}: {text}", soft_wrap=True)
 
 
 def heading(console: Console, title: str, remark: str = "") -> None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import pytest
 
 from speechlocal.cluster import builds, parts
 from speechlocal.cluster.builds import There
 from speechlocal.cluster.programs import PROGRAMS
-from speechlocal.containers import docker, registries
+from speechlocal.containers import registries
 from speechlocal.images import catalog
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.unit
 
@@ -67,12 +63,7 @@ def test_what_an_image_of_a_part_holds_is_built_with_kubernetes(bare: There, mon
     assert found["image of metrics-server"].needs == (builds.KUBERNETES,)
 
 
-def test_a_bare_machine_is_given_the_packages_that_all_this_is_built_with(
-    bare: There, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(docker, "has_image", lambda _tag: False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-
+def test_a_bare_machine_is_given_the_packages_that_all_this_is_built_with(bare: There) -> None:
     assert {package.name for package in builds.packages(bare)} == {
         "debootstrap",
         "g++",
@@ -82,9 +73,7 @@ def test_a_bare_machine_is_given_the_packages_that_all_this_is_built_with(
     assert {package.name for package in builds.packages(bare, platform=False)} == {"debootstrap", "g++"}
 
 
-def test_where_images_can_be_pulled_no_packages_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registries, "answer", lambda: True)
-
+def test_where_images_can_be_pulled_no_packages_are_wanted() -> None:
     assert builds.packages(dataclasses.replace(ALL_THERE, published=True)) == []
 
 

@@ -99,9 +99,7 @@ def test_without_one_it_is_started_and_stopped_again(machine: Path) -> None:
 
 def test_two_that_want_one_at_once_start_one_and_know_it(machine: Path) -> None:
     starts = machine / "starts"
-    (machine / "dockerd").write_text(
-        DOCKERD.replace("{folder}", str(machine)).replace("\n", f"\necho >> {starts}\n", 1)
-    )
+    (machine / "dockerd").write_text((machine / "dockerd").read_text().replace("\n", f"\necho >> {starts}\n", 1))
     with ThreadPoolExecutor() as pool:
         list(pool.map(engine.ensure, [quiet] * 4))
     ours = engine.started_here()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import queue
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -132,16 +133,15 @@ def test_what_a_killed_kind_left_locked_is_unlocked(machine: Machine, tmp_path: 
 
 
 def test_two_that_bring_it_up_at_once_make_one(machine: Machine) -> None:
-    said: list[str] = []
+    said: queue.Queue[str] = queue.Queue()
     with ThreadPoolExecutor() as pool:
-        with lifecycle.alone("test", said.append):
-            second = pool.submit(bring_up, said)
-            while not said:
-                assert not second.done()
+        with lifecycle.alone("test", said.put):
+            second = pool.submit(lifecycle.bring_up, "test", 8088, said.put)
+            assert said.get(timeout=10) == "waiting for another process that works on test"
             machine.node = inspected(running=True)
         second.result(10)
 
-    assert said == ["waiting for another process that works on test"]
+    assert said.empty()
     assert machine.done == []
 
 

@@ -67,8 +67,11 @@ def missing_programs() -> frozenset[str]:
 
 def packages(there: There, *, platform: bool = True) -> list[debian.Package]:
     """Return the Debian packages that what is not there yet is built with; arguments as for `jobs`."""
-    needed = list(building.packages(()) if platform else base_image.packages())
-    return needed if there.node else [*needed, debian.COMPILER]
+    return [
+        *(() if there.base else (debian.DEBOOTSTRAP,)),
+        *(() if there.node else (debian.COMPILER,)),
+        *(debian.FOR_OLLAMA if platform and not there.ollama else ()),
+    ]
 
 
 def jobs(there: There, *, platform: bool = True, tests: bool = False) -> list[Job]:

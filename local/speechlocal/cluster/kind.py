@@ -28,7 +28,7 @@ def kubeconfig(name: str) -> Path:
 
 
 def unlock(name: str) -> None:
-    """Take away the lock on the access to a cluster that a kind which was killed has left: it would wait for no one.
+    """Take away the lock on the access to a cluster: a kind that was killed leaves it, and every later one then fails.
 
     Only while no other kind works on this cluster.
     """

@@ -16,6 +16,7 @@ from speechlocal.containers import command, docker, engine, registries
 from speechlocal.errors import LocalError, UsageError
 from speechlocal.images import nodes
 from speechlocal.jobs import Job, Say
+from speechlocal.show import saying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,7 +69,7 @@ def up(console: Console, name: str = DEFAULT_NAME, port: int | None = None, *, p
     Raises:
         LocalError: something is missing or failed, with what to do about it.
     """
-    say = lambda text: console.print(f"cluster: {text}", soft_wrap=True)  # noqa: E731 - of two lines
+    say = saying(console, "cluster")
     engine.ensure(say)
     port = chosen_port(name, look(name), port)
     there = builds.look()
@@ -124,7 +125,7 @@ def found_in(container: Mapping[str, Any] | None) -> Found:
 
 @contextmanager
 def alone(name: str, say: Say) -> Iterator[None]:
-    """Work on a cluster while no other process does; one that was killed at it left nothing locked."""
+    """Work on a cluster while no other process does; what one that was killed at it left locked is unlocked."""
     lock = paths.cache() / f"cluster-{name}.lock"
     with locks.held(lock, lambda: say(f"waiting for another process that works on {name}")):
         kind.unlock(name)
@@ -201,7 +202,7 @@ def down(console: Console, name: str = DEFAULT_NAME) -> None:
 
     An engine that was killed is started once more: it keeps the cluster's disks, which would else be left behind.
     """
-    say = lambda text: console.print(f"cluster: {text}", soft_wrap=True)  # noqa: E731 - of two lines
+    say = saying(console, "cluster")
     engine.ensure(say)
     with alone(name, say):
         there = look(name).state is not State.ABSENT

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechlocal import debian, locks, paths
+from speechlocal import locks, paths
 from speechlocal.containers import command, docker, registries
 from speechlocal.errors import LocalError, MissingError
 
@@ -38,12 +38,6 @@ def local_tag() -> str:
     """Return the name of the image that is made here, which tells its recipe and the certificates in it."""
     digest = hashlib.sha256(RECIPE.encode() + certificates())
     return f"speechpipeline/debian:{SUITE}-{digest.hexdigest()[:12]}"
-
-
-def packages() -> tuple[debian.Package, ...]:
-    """Return the Debian packages that `ensure` works with: none where the image is there or can be pulled."""
-    wanted = tag()
-    return () if wanted == PUBLISHED or docker.has_image(wanted) else (debian.DEBOOTSTRAP,)
 
 
 def ensure(say: Callable[[str], None]) -> str:

@@ -41,8 +41,10 @@ def packages(names: Iterable[str]) -> tuple[debian.Package, ...]:
         UsageError: there is no image of such a name.
     """
     wanted = {image.name for image in catalog.chosen(names)}
-    builds_ollama = "ollama" in wanted and not registries.answer() and not ollama.built().is_file()
-    return (*base_image.packages(), *(debian.FOR_OLLAMA if builds_ollama else ()))
+    if registries.answer():
+        return ()
+    base = () if docker.has_image(base_image.tag()) else (debian.DEBOOTSTRAP,)
+    return (*base, *(debian.FOR_OLLAMA if "ollama" in wanted and not ollama.built().is_file() else ()))
 
 
 def build(

@@ -12,6 +12,7 @@ from rich.text import Text
 from speechlocal import debian
 from speechlocal.containers import docker, engine
 from speechlocal.images import building, catalog, nodes
+from speechlocal.show import saying
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build, load where asked to, and say what to do next."""
     console = Console(highlight=False, file=sys.stdout)
-    say = lambda text: console.print(f"images: {text}", soft_wrap=True)  # noqa: E731 - of two lines
+    say = saying(console, "images")
     engine.ensure(say)
     debian.ensure(building.packages(arguments.only), say)
     announce(console, arguments.only)
