@@ -37,11 +37,12 @@ test-fast: .dev  ## the tests of the tiers unit and component
 	@$(BIN)/python -m speechlocal prepare --fast
 	@$(PYTEST) -m "unit or component" $(TESTS)
 
-lint: .dev  ## ruff, mypy strict, import-linter
+lint: .dev  ## ruff, mypy strict, import-linter, changelog fragments
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python .ci/changelog.py
 
 format: .dev  ## let ruff format and mend what it can
 	@$(BIN)/ruff check --fix .

@@ -3,28 +3,17 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from repository import ROOT, tracked
+
 pytestmark = pytest.mark.unit
 
-ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 REGISTRIES = re.compile(
     r"https?://([a-z0-9-]+\.)*(pypi|pythonhosted|npmjs|crates|golang|maven|debian)\.(org|io|com|net)"
 )
-
-
-def tracked(*patterns: str) -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [path for name in listed.stdout.splitlines() if (path := ROOT / name).is_file()]
 
 
 def test_every_link_in_the_documentation_leads_somewhere() -> None:
