@@ -10,6 +10,7 @@ import yaml
 
 from charts.helm import RECORDING, VALUES, Helm, HelmError, hook, value_files
 from speechlocal.chart import CHART
+from speechlocal.images.catalog import project_version
 from speechoperator import crd
 from speechoperator.settings import Settings
 
@@ -50,8 +51,8 @@ def test_every_object_has_the_standard_labels(helm: Helm) -> None:
     wanted = {
         "app.kubernetes.io/managed-by": "Helm",
         "app.kubernetes.io/part-of": "speechpipeline",
-        "app.kubernetes.io/version": "0.1.0",
-        "helm.sh/chart": "speechpipeline-0.1.0",
+        "app.kubernetes.io/version": project_version(),
+        "helm.sh/chart": f"speechpipeline-{project_version()}",
     }
 
     for body in helm.objects("--values", VALUES / "pipeline.yaml"):
