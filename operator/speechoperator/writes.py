@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from speechoperator.actions import Apply, Delete, Event, SetGate
+    from speechoperator.actions import Apply, Delete, Event, Orphan, SetGate
     from speechoperator.kinds import Kind
     from speechoperator.metrics import Metrics
     from speechoperator.observed import Object
@@ -132,6 +132,33 @@ class Writes:
             self._store.lost(kind, namespace, action.ref.name, action.uid)
             return
         self._wrote(kind.name, "delete", "pruned", action.ref.name, action.reason)
+
+    async def orphan(self, namespace: str, action: Orphan) -> None:
+        """Remove an ownerReference, whoever set it, and leave the rest. An object that is gone is fine.
+
+        The patch is that of Kubernetes' garbage collector when it orphans:
+        https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/controller/garbagecollector/patch.go
+        """
+        kind = kinds.BY_NAME[action.ref.kind]
+        meta: Json = {"ownerReferences": [{"$patch": "delete", "uid": action.owner}]}
+        try:
+            found = await self._cluster.call(
+                "patch",
+                kind,
+                namespace,
+                action.ref.name,
+                body={"metadata": meta | ({"uid": action.uid} if action.uid else {})},
+                content_type=STRATEGIC,
+                query={"fieldManager": MANAGER},
+                within=self._allowed(),
+            )
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND or error.namespace_ends:
+                raise
+            self._store.lost(kind, namespace, action.ref.name, action.uid)
+            return
+        self._wrote(kind.name, "patch", "orphaned", action.ref.name, action.reason)
+        self._store.put(dict(found))
 
     async def status(self, pipeline: Object, status: Json) -> None:
         """Set a pipeline's status; fields that are left out go, where they were ours."""

@@ -1,8 +1,8 @@
 """The API server for unit tests of what writes to it: a double of `speechoperator.cluster.Cluster`, in memory.
 
 Kept alike: server-side apply with one manager (what was applied before and is no more goes), uids, resourceVersions,
-preconditions, a pod's conditions merged by type. Left out: defaults, schemas, other managers; the tier `cluster` has a
-real one for those.
+preconditions, a pod's conditions merged by type, ownerReferences removed by uid. Left out: defaults, schemas, other
+managers; the tier `cluster` has a real one for those.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from speechoperator.cluster import STRATEGIC
 from speechoperator.errors import ApiError, Request
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class ApiServer:
             assert there is not None
             body = {**there, "status": body["status"] if kind.name != "Pod" else _merged(there, body)}
             body["status"].pop(self.cuts, None)
+        elif there and more.get("content_type") == STRATEGIC:
+            body = _without_owners(there, body)
         else:
             self.webhook(body)
         return copy.deepcopy(self._keep(place, body))
@@ -124,6 +127,13 @@ def _content(thing: Object | None) -> Object:
     found = copy.deepcopy(thing or {})
     found["metadata"] = {key: value for key, value in found.get("metadata", {}).items() if key not in own}
     return found
+
+
+def _without_owners(thing: Object, patch: Object) -> Object:
+    """A strategic merge patch that removes ownerReferences, by uid."""
+    gone = {owner["uid"] for owner in patch["metadata"]["ownerReferences"] if owner["$patch"] == "delete"}
+    kept = [owner for owner in thing["metadata"].get("ownerReferences", []) if owner["uid"] not in gone]
+    return {**thing, "metadata": {**thing["metadata"], "ownerReferences": kept}}
 
 
 def _merged(pod: Object, patch: Object) -> Object:

@@ -185,6 +185,36 @@ async def test_what_left_the_spec_goes(bench: Bench) -> None:
     assert bench.api.find("Ingress", "p-bridge") is None
 
 
+async def test_a_pvc_that_the_spec_no_longer_asks_for_is_left_without_us_as_its_owner(bench: Bench) -> None:
+    keeping = {"models": [{"name": "llama3"}], "cache": {"whenDeleted": "Delete"}}
+    bench.api.have(pipeline(ollama=keeping))
+    await bench.settled()
+    claim = bench.api.find("PersistentVolumeClaim", "p-ollama")
+    assert claim
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "theirs"}
+    claim["metadata"]["ownerReferences"].append(theirs)
+    bench.api.have(claim)
+
+    bench.api.have(pipeline(ollama={**keeping, "cache": {"existingClaim": "mine"}}))
+    await bench.once()
+
+    kept = bench.api.find("PersistentVolumeClaim", "p-ollama")
+    assert kept
+    assert kept["metadata"]["uid"] == claim["metadata"]["uid"]
+    assert kept["metadata"]["labels"] == claim["metadata"]["labels"], "it is found by them"
+    assert kept["metadata"]["ownerReferences"] == [theirs]
+    assert not (await bench.once()).refused
+    assert bench.api.writes == []
+
+
+async def test_an_orphan_that_went_away_is_no_fault(bench: Bench) -> None:
+    bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"whenDeleted": "Delete"}}))
+    await bench.settled()
+    bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"existingClaim": "mine"}}))
+    bench.api.refuse = lambda call: (404, "not found") if call.resource == "persistentvolumeclaims" else None
+    assert not (await bench.once()).refused
+
+
 async def test_a_refused_write_is_reported_and_the_rest_is_done(bench: Bench) -> None:
     bench.api.refuse = lambda call: (403, FORBIDDEN) if call.name == "p-bridge" and "apps" in call.resource else None
     result = await bench.once()
