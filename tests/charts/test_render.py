@@ -58,18 +58,15 @@ def test_every_object_has_the_standard_labels(helm: Helm) -> None:
         assert body["metadata"]["labels"].items() >= wanted.items(), body["kind"]
 
 
-def test_claims_outlive_the_release_where_nothing_is_said(helm: Helm) -> None:
-    spec = helm.one("SpeechPipeline", "--values", VALUES / "pipeline.yaml")["spec"]
+@pytest.mark.parametrize("values", ["pipeline.yaml", "external.yaml"])
+def test_the_pipeline_is_what_the_values_say_and_its_defaults_are_those_of_the_definition(
+    helm: Helm, values: str
+) -> None:
+    given = yaml.safe_load((VALUES / values).read_text())["pipeline"]["spec"]
 
-    assert spec["ollama"]["cache"] == {"whenDeleted": "Retain"}
-    assert spec["whisper"]["cache"] == {"size": "20Gi", "whenDeleted": "Delete"}
+    spec = helm.one("SpeechPipeline", "--values", VALUES / values)["spec"]
 
-
-def test_nothing_is_said_of_claims_that_the_operator_does_not_make(helm: Helm) -> None:
-    spec = helm.one("SpeechPipeline", "--values", VALUES / "external.yaml")["spec"]
-
-    assert spec["whisper"] == {"url": "http://whisper.example.com:9000"}
-    assert spec["ollama"]["cache"] == {"existingClaim": "models"}
+    assert spec == given
 
 
 def test_operator_of_one_namespace_has_no_rights_in_others(helm: Helm) -> None:

@@ -19,7 +19,11 @@ CACHE_PATH = "/cache"
 
 
 def claim(pipeline: SpeechPipeline, component: Component, cache: Cache) -> Object:
-    """Return a part's claim; one that is to be retained has no owner, so the garbage collector leaves it alone."""
+    """Return a part's claim.
+
+    One that is to be retained has no owner, so the garbage collector leaves it alone. Only an explicit `Delete` makes
+    the pipeline its owner, also of one that an earlier pipeline left: the default must not take over what was retained.
+    """
     name = named(pipeline.name, component)
     storage_class = cache.storage_class_name
     return {
