@@ -9,9 +9,9 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechoperator import kinds, logs
+from speechoperator import drift, kinds, logs
 from speechoperator.cluster import APPLY, MANAGER, MERGE, STRATEGIC, Cluster, Json
-from speechoperator.errors import ApiError, NotLeadingError
+from speechoperator.errors import ApiError, NotLeadingError, Request
 from speechoperator.models_lifecycle import GATE
 from speechoperator.observed import NAME_TAKEN
 from speechoperator.podstate import written
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from speechoperator.store import Store
 
 _NOT_THERE = "not there"
+_TAKEN = "another of this name is there, which this pipeline did not make"
 
 
 class Writes:
@@ -65,21 +66,30 @@ class Writes:
     async def _make(self, kind: Kind, wanted: Object) -> Json:
         """Apply an object that is not among ours, without force: one of this name may be somebody else's.
 
-        It may be ours all the same, when somebody took our label away.
+        It may be ours all the same, when somebody took our label away. A PVC is looked for first: one that agrees with
+        what is wanted would be taken over without a conflict, and then deleted with the pipeline.
         """
+        meta = wanted["metadata"]
+        if kind == kinds.CLAIM and (there := await self._namesake(kind, wanted)) and not _ours(there, wanted):
+            request = Request("create", kind.resource, meta["namespace"], meta["name"])
+            raise ApiError(request, HTTPStatus.CONFLICT, NAME_TAKEN, _TAKEN)
         try:
             return await self._apply(kind, wanted, force=False)
         except ApiError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-            meta = wanted["metadata"]
-            namesakes, _ = await self._cluster.list(kind, meta["namespace"], fields=f"metadata.name={meta['name']}")
-            if not namesakes:
+            there = await self._namesake(kind, wanted)
+            if there is None:
                 raise
-            if not _owners(namesakes[0]) & _owners(wanted):
-                said = f"another of this name is there, which this pipeline did not make: {error.message}"
-                raise ApiError(error.request, error.status, NAME_TAKEN, said) from error
+            if not _ours(there, wanted):
+                raise ApiError(error.request, error.status, NAME_TAKEN, f"{_TAKEN}: {error.message}") from error
         return await self._apply(kind, wanted)
+
+    async def _namesake(self, kind: Kind, wanted: Object) -> Object | None:
+        """Return the object of this kind and name that is there, None where there is none."""
+        meta = wanted["metadata"]
+        found, _ = await self._cluster.list(kind, meta["namespace"], fields=f"metadata.name={meta['name']}")
+        return found[0] if found else None
 
     async def _set_right(self, kind: Kind, wanted: Object) -> Json:
         """Apply an object of ours.
@@ -254,6 +264,14 @@ class Writes:
         logs.info("wrote", kind=kind, name=name, verb=verb, reason=reason)
 
 
+def _ours(there: Object, wanted: Object) -> bool:
+    """Tell whether an object is the one that the operator made; a PVC that is to be retained has no owner."""
+    if _owners(there) & _owners(wanted):
+        return True
+    applied = drift.APPLIED in (there["metadata"].get("annotations") or {})
+    return wanted["kind"] == kinds.CLAIM.name and applied and not _owners(there)
+
+
 def _owners(thing: Object) -> set[str]:
-    """Return the uids of an object's owners; a claim that outlives its pipeline has none."""
+    """Return the uids of an object's owners."""
     return {owner["uid"] for owner in thing["metadata"].get("ownerReferences") or ()}

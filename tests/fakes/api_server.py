@@ -31,7 +31,7 @@ class ApiServer:
     """`calls` are all requests, oldest first. `refuse` says for each whether it fails: (status, message) or None.
 
     `webhook` may change what is applied, as an admission webhook does. `cuts` is a field of a status that the schema
-    does not know. Listings wait while `lists` is not set.
+    does not know. Listings wait while `lists` is not set, but for those of one name.
     """
 
     def __init__(self) -> None:
@@ -99,12 +99,16 @@ class ApiServer:
     async def list(self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "") -> Any:
         request = Request("list", kind.resource, namespace)
         self.calls.append(request)
-        await self.lists.wait()
+        if not fields.startswith("metadata.name="):
+            await self.lists.wait()
         if refused := self.refuse(request):
             raise ApiError(request, refused[0], "", refused[1])
         assert not (labels and fields)
         items = self.all(kind.name)
-        if fields:
+        if fields.startswith("metadata.name="):
+            name = fields.removeprefix("metadata.name=")
+            items = [item for item in items if item["metadata"]["name"] == name]
+        elif fields:
             uid = fields.removeprefix("involvedObject.uid=")
             items = [item for item in items if item["involvedObject"]["uid"] == uid]
         return items, str(next(self._versions))

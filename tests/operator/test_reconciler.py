@@ -207,6 +207,41 @@ async def test_a_pvc_that_the_spec_no_longer_asks_for_is_left_without_us_as_its_
     assert bench.api.writes == []
 
 
+@pytest.mark.parametrize("when_deleted", ["Delete", "Retain"])
+async def test_a_pvc_that_somebody_else_made_is_never_taken_over(bench: Bench, when_deleted: str) -> None:
+    """Not even one that agrees with what is wanted, which server-side apply would not call a conflict."""
+    bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"whenDeleted": when_deleted}}))
+    await bench.settled()
+    theirs = bench.api.find("PersistentVolumeClaim", "p-ollama")
+    assert theirs
+    theirs["metadata"] = {"name": "p-ollama", "namespace": "team", "labels": {"app": "phone"}}
+    del bench.api.objects["PersistentVolumeClaim", "team", "p-ollama"]
+    before = bench.api.have(theirs)
+
+    await bench.once()
+
+    assert bench.api.find("PersistentVolumeClaim", "p-ollama") == before
+    said = bench.condition("Ready")
+    assert said["reason"] == "NameTaken"
+    assert "Name it as cache.existingClaim to use it" in said["message"]
+
+
+@pytest.mark.parametrize("when_deleted", ["Delete", "Retain"])
+async def test_a_pvc_that_lost_its_labels_is_still_ours(bench: Bench, when_deleted: str) -> None:
+    bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"whenDeleted": when_deleted}}))
+    await bench.settled()
+    claim = bench.api.find("PersistentVolumeClaim", "p-ollama")
+    assert claim
+    labels = claim["metadata"].pop("labels")
+    bench.api.have(claim)
+
+    await bench.settled()
+
+    repaired = bench.api.find("PersistentVolumeClaim", "p-ollama")
+    assert repaired
+    assert (repaired["metadata"]["uid"], repaired["metadata"]["labels"]) == (claim["metadata"]["uid"], labels)
+
+
 async def test_an_orphan_that_went_away_is_no_fault(bench: Bench) -> None:
     bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"whenDeleted": "Delete"}}))
     await bench.settled()

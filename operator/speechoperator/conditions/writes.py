@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from speechoperator import kinds
 from speechoperator.conditions.deployments import QUOTA
 from speechoperator.observed import NAME_TAKEN
 from speechoperator.text import clipped
@@ -23,6 +24,8 @@ _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY = 403, 404, 409, 429
 _SERVER = 500
 
 _NAMESPACE_ENDS = "because it is being terminated"
+_DELETE_OR_RENAME = "Delete that one, or give the pipeline another name"
+_USE_OR_RENAME = "Name it as cache.existingClaim to use it, or give the pipeline another name"
 
 
 def problem(failure: WriteFailure) -> Problem | None:
@@ -32,7 +35,8 @@ def problem(failure: WriteFailure) -> Problem | None:
     if passing(failure):
         return None
     if failure.reason == NAME_TAKEN:
-        return Problem("NameTaken", subject, words, "Delete that one, or give the pipeline another name")
+        holds_data = failure.ref.kind == kinds.CLAIM.name
+        return Problem("NameTaken", subject, words, _USE_OR_RENAME if holds_data else _DELETE_OR_RENAME)
     if failure.code == _FORBIDDEN and QUOTA in words:
         return Problem("QuotaExceeded", subject, words, "Raise the quota of the namespace")
     if failure.code == _FORBIDDEN and (denied := _DENIED.search(words)):
