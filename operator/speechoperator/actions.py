@@ -54,7 +54,7 @@ class Orphan:
     ref: Ref
     owner: str
     reason: str
-    uid: str = ""
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)

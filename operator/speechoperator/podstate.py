@@ -42,9 +42,9 @@ def status(thing: Object) -> Object:
     return found
 
 
-def owned(thing: Object, owner: str) -> bool:
-    """Tell whether an object has this owner, by its uid; nobody has the owner ""."""
-    return bool(owner) and any(one.get("uid") == owner for one in thing["metadata"].get("ownerReferences") or ())
+def owners(thing: Object) -> frozenset[str]:
+    """Return the uids of an object's owners; a PVC that outlives its pipeline has none."""
+    return frozenset(owner["uid"] for owner in thing["metadata"].get("ownerReferences") or ())
 
 
 def finished(pod: Object) -> bool:

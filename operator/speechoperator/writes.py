@@ -9,12 +9,11 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechoperator import drift, kinds, logs
+from speechoperator import drift, kinds, logs, podstate
 from speechoperator.cluster import APPLY, MANAGER, MERGE, STRATEGIC, Cluster, Json
 from speechoperator.errors import ApiError, NotLeadingError, Request
 from speechoperator.models_lifecycle import GATE
 from speechoperator.observed import NAME_TAKEN
-from speechoperator.podstate import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,18 +149,11 @@ class Writes:
         https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/controller/garbagecollector/patch.go
         """
         kind = kinds.BY_NAME[action.ref.kind]
-        meta: Json = {"ownerReferences": [{"$patch": "delete", "uid": action.owner}]}
+        gone = {"$patch": "delete", "uid": action.owner}
+        body: Json = {"metadata": {"uid": action.uid, "ownerReferences": [gone]}}
+        place = {"metadata": {"namespace": namespace, "name": action.ref.name}}
         try:
-            found = await self._cluster.call(
-                "patch",
-                kind,
-                namespace,
-                action.ref.name,
-                body={"metadata": meta | ({"uid": action.uid} if action.uid else {})},
-                content_type=STRATEGIC,
-                query={"fieldManager": MANAGER},
-                within=self._allowed(),
-            )
+            found = await self._patch(kind, place, body, STRATEGIC, {"fieldManager": MANAGER})
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND or error.namespace_ends:
                 raise
@@ -199,7 +191,7 @@ class Writes:
             "status": str(action.ready),
             "reason": action.reason,
             "message": action.message,
-            "lastTransitionTime": written(now),
+            "lastTransitionTime": podstate.written(now),
         }
         meta = {"uid": action.uid} if action.uid else {}
         found = await self._cluster.call(
@@ -239,8 +231,8 @@ class Writes:
             "reason": event.reason,
             "message": event.message,
             "count": 1,
-            "firstTimestamp": written(now),
-            "lastTimestamp": written(now),
+            "firstTimestamp": podstate.written(now),
+            "lastTimestamp": podstate.written(now),
             "source": {"component": MANAGER},
             "reportingComponent": MANAGER,
             "reportingInstance": self._instance,
@@ -266,12 +258,6 @@ class Writes:
 
 def _ours(there: Object, wanted: Object) -> bool:
     """Tell whether an object is the one that the operator made; a PVC that is to be retained has no owner."""
-    if _owners(there) & _owners(wanted):
-        return True
+    owners = podstate.owners(there)
     applied = drift.APPLIED in (there["metadata"].get("annotations") or {})
-    return wanted["kind"] == kinds.CLAIM.name and applied and not _owners(there)
-
-
-def _owners(thing: Object) -> set[str]:
-    """Return the uids of an object's owners."""
-    return {owner["uid"] for owner in thing["metadata"].get("ownerReferences") or ()}
+    return bool(owners & podstate.owners(wanted)) or (wanted["kind"] == kinds.CLAIM.name and applied and not owners)

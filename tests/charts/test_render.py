@@ -77,6 +77,16 @@ def test_operator_of_one_namespace_has_no_rights_in_others(helm: Helm) -> None:
     assert {body["metadata"]["namespace"] for body in objects if body["kind"] == "Role"} == {"calls", "voice"}
 
 
+@pytest.mark.parametrize("values", value_files(), ids=lambda file: file.stem)
+def test_operator_may_not_delete_what_holds_data(helm: Helm, values: Path) -> None:
+    roles = [body for body in helm.objects("--values", values) if body["kind"] in {"Role", "ClusterRole"}]
+
+    rules = [rule for role in roles for rule in role["rules"]]
+    assert not [
+        rule for rule in rules if {"persistentvolumeclaims", "*"} & {*rule["resources"]} and "delete" in rule["verbs"]
+    ]
+
+
 def test_pipeline_outside_the_watched_namespace_is_refused(helm: Helm) -> None:
     with pytest.raises(HelmError, match=r"would be in namespace voice, but the operator .* only after calls"):
         helm.template("--values", VALUES / "pipeline.yaml", "--set", "watchNamespace=calls")

@@ -51,6 +51,6 @@ def deletes(wanted: Iterable[Object], live: Mapping[Ref, Object], owner: str) ->
         for found, there in sorted(live.items())
         if found not in kept
         and found.kind in _PRUNED
-        and podstate.owned(there, owner)
+        and owner in podstate.owners(there)
         and not podstate.terminating(there)
     )

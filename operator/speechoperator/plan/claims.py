@@ -28,11 +28,11 @@ def orphans(wanted: Iterable[Object], live: Mapping[Ref, Object], owner: str) ->
     named = {ref(thing): thing for thing in wanted}
     found = []
     for claim, there in sorted(live.items()):
-        if claim.kind != kinds.CLAIM.name or not podstate.owned(there, owner):
+        if claim.kind != kinds.CLAIM.name or owner not in podstate.owners(there):
             continue
         if claim not in named:
             why = f"the spec no longer asks for {claim.kind} {claim.name}"
-        elif not podstate.owned(named[claim], owner):
+        elif owner not in podstate.owners(named[claim]):
             why = f"{claim.kind} {claim.name} is to be retained"
         else:
             continue
