@@ -17,6 +17,14 @@ CACHE = "cache"
 
 CACHE_PATH = "/cache"
 
+_KEPT_BY_ARGO_CD = {
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+}
+"""Where Argo CD tracks by label, an application of the pipeline's name takes a claim without an owner for its own, and
+would prune it. https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/#no-prune-resources
+"""
+
 
 def claim(pipeline: SpeechPipeline, component: Component, cache: Cache) -> Object:
     """Return a part's claim.
@@ -29,7 +37,7 @@ def claim(pipeline: SpeechPipeline, component: Component, cache: Cache) -> Objec
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": metadata(pipeline, component, name, owned=cache.when_deleted == "Delete"),
+        "metadata": metadata(pipeline, component, name, dict(_KEPT_BY_ARGO_CD), owned=cache.when_deleted == "Delete"),
         "spec": {
             "accessModes": [cache.access_mode],
             **({} if storage_class is None else {"storageClassName": storage_class}),
