@@ -52,7 +52,7 @@ _OPERATOR_LABELS = {
     ),
     "kind": "of objects, as in `kind:`",
     "verb": "of writes `apply`, `delete`, `patch` or `create`; of requests as RBAC names it",
-    "why": "`missing`, `changed`, `pruned`, `status`, `gate` or `event`",
+    "why": "`missing`, `changed`, `orphaned`, `pruned`, `status`, `gate` or `event`",
     "resource": "as `kubectl auth can-i` takes it: `deployments.apps`",
     "code": "the HTTP status; `none` where there was no answer",
     "news": "`true`, or `false` for what was known already, such as the operator's own writes",

@@ -41,6 +41,23 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Orphan:
+    """Removal of an ownerReference: the object outlives its owner, with its labels and its data.
+
+    Attributes:
+        ref: Which object.
+        owner: The uid of the owner to remove; other owners stay.
+        reason: Why, in words: "the spec no longer asks for PersistentVolumeClaim calls-ollama".
+        uid: The object that was seen; a precondition.
+    """
+
+    ref: Ref
+    owner: str
+    reason: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartPull:
     """A model to pull in the background; its progress comes back as an `observed.Pull`.
 
@@ -115,6 +132,7 @@ class Plan:
     """All that one reconcile does.
 
     Attributes:
+        orphan: Objects to orphan, before anything else: the pipeline may be deleted at any moment.
         apply: Objects to apply, in this order: what others need stands before them.
         delete: Objects to delete, after everything was applied.
         stops: Pulls to end or to forget, before others are started.
@@ -125,6 +143,7 @@ class Plan:
         look_again: In how many seconds time alone changes the plan; None when only a change can.
     """
 
+    orphan: tuple[Orphan, ...] = ()
     apply: tuple[Apply, ...] = ()
     delete: tuple[Delete, ...] = ()
     stops: tuple[StopPull, ...] = ()

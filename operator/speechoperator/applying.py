@@ -85,6 +85,8 @@ class Applier:
             NotLeadingError: another replica may lead.
         """
         outcome = Outcome()
+        for orphan in plan.orphan:
+            await self._try(outcome, orphan.ref, self._writes.orphan(key.namespace, orphan))
         for apply in plan.apply:
             await self._apply(key, apply, outcome, now.timestamp())
         for delete in plan.delete:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.actions import Event
-from speechoperator.conditions import by_type
+from speechoperator.conditions import by_type, claims
 from speechoperator.verdicts import PROBLEMS
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SUMS = ("Progressing", "Ready")
 
 def events(before: Object, after: Mapping[str, Any]) -> tuple[Event, ...]:
     """Return what has happened between two states of the status."""
-    return (*_problems(before, after), *_models(before, after), *_turns(before, after))
+    return (*_problems(before, after), *_models(before, after), *_orphans(before, after), *_turns(before, after))
 
 
 def _problems(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
@@ -53,6 +53,17 @@ def _models(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
             yield Event("Normal", "ModelPulling", _short(f"pulling {name}"))
         elif stage == "Ready":
             yield Event("Normal", "ModelReady", _short(f"{name} is there"))
+
+
+def _orphans(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
+    known = _orphans_of(before)
+    for said in _orphans_of(after):
+        if said not in known:
+            yield Event("Normal", "ClaimOrphaned", _short(said))
+
+
+def _orphans_of(status: Object) -> tuple[str, ...]:
+    return claims.each_orphan(by_type(status).get("ClaimsOrphaned", {}).get("message", ""))
 
 
 def _turns(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:

@@ -44,13 +44,14 @@ _NETWORK = "networking.k8s.io"
 
 PIPELINE = Kind(KIND, PLURAL, VERSION, GROUP)
 POD = Kind("Pod", "pods")
+CLAIM = Kind("PersistentVolumeClaim", "persistentvolumeclaims")
 ROUTE = Kind("HTTPRoute", "httproutes", group="gateway.networking.k8s.io")
 BUILT = (
     Kind("Deployment", "deployments", group="apps"),
     Kind("Service", "services"),
     Kind("ConfigMap", "configmaps"),
     Kind("ServiceAccount", "serviceaccounts"),
-    Kind("PersistentVolumeClaim", "persistentvolumeclaims"),
+    CLAIM,
     Kind("PodDisruptionBudget", "poddisruptionbudgets", group="policy"),
     Kind("NetworkPolicy", "networkpolicies", group=_NETWORK),
     Kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "v2", "autoscaling"),
@@ -58,6 +59,8 @@ BUILT = (
     ROUTE,
 )
 """What a pipeline is made of."""
+PRUNED = tuple(kind for kind in BUILT if kind != CLAIM)
+"""What is deleted once the spec no longer asks for it. A PVC holds data, so it is orphaned instead."""
 WATCHED = (PIPELINE, *BUILT, POD)
 OPTIONAL = frozenset({ROUTE})
 """What a cluster need not have: its absence is no fault until a pipeline asks for one."""

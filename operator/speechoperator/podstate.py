@@ -42,6 +42,11 @@ def status(thing: Object) -> Object:
     return found
 
 
+def owners(thing: Object) -> frozenset[str]:
+    """Return the uids of an object's owners; a PVC that outlives its pipeline has none."""
+    return frozenset(owner["uid"] for owner in thing["metadata"].get("ownerReferences") or ())
+
+
 def finished(pod: Object) -> bool:
     """Tell whether a pod has ended for good; its ReplicaSet has another one then."""
     return status(pod).get("phase") in {"Failed", "Succeeded"}
@@ -81,12 +86,15 @@ def gates(pod: Object) -> frozenset[str]:
     return frozenset(gate["conditionType"] for gate in pod.get("spec", {}).get("readinessGates") or ())
 
 
+def mounts(pod: Object) -> tuple[str, ...]:
+    """Return the names of the PVCs that a pod, or the pods of a template, mount."""
+    volumes = pod.get("spec", {}).get("volumes") or ()
+    return tuple(claim["claimName"] for volume in volumes if (claim := volume.get("persistentVolumeClaim")))
+
+
 def volume_of(pod: Object) -> str:
     """Return the volume that a pull in this pod fills: "claim:NAME" where it mounts a claim, else "pod:NAME"."""
-    for volume in pod.get("spec", {}).get("volumes") or ():
-        if claim := volume.get("persistentVolumeClaim"):
-            return f"claim:{claim['claimName']}"
-    return f"pod:{name(pod)}"
+    return next((f"claim:{claim}" for claim in mounts(pod)), f"pod:{name(pod)}")
 
 
 def address(pod: Object, port: int) -> str | None:

@@ -149,4 +149,4 @@ class Reconciler:
 
 
 def _more(planned: Plan) -> bool:
-    return bool(planned.apply or planned.delete or planned.stops or planned.pulls or planned.gates)
+    return bool(planned.orphan or planned.apply or planned.delete or planned.stops or planned.pulls or planned.gates)

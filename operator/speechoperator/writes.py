@@ -9,24 +9,24 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechoperator import kinds, logs
+from speechoperator import drift, kinds, logs, podstate
 from speechoperator.cluster import APPLY, MANAGER, MERGE, STRATEGIC, Cluster, Json
-from speechoperator.errors import ApiError, NotLeadingError
+from speechoperator.errors import ApiError, NotLeadingError, Request
 from speechoperator.models_lifecycle import GATE
 from speechoperator.observed import NAME_TAKEN
-from speechoperator.podstate import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from speechoperator.actions import Apply, Delete, Event, SetGate
+    from speechoperator.actions import Apply, Delete, Event, Orphan, SetGate
     from speechoperator.kinds import Kind
     from speechoperator.metrics import Metrics
     from speechoperator.observed import Object
     from speechoperator.store import Store
 
 _NOT_THERE = "not there"
+_TAKEN = "another of this name is there, which this pipeline did not make"
 
 
 class Writes:
@@ -65,21 +65,30 @@ class Writes:
     async def _make(self, kind: Kind, wanted: Object) -> Json:
         """Apply an object that is not among ours, without force: one of this name may be somebody else's.
 
-        It may be ours all the same, when somebody took our label away.
+        It may be ours all the same, when somebody took our label away. A PVC is looked for first: one that agrees with
+        what is wanted would be taken over without a conflict, and then deleted with the pipeline.
         """
+        meta = wanted["metadata"]
+        if kind == kinds.CLAIM and (there := await self._namesake(kind, wanted)) and not _ours(there, wanted):
+            request = Request("create", kind.resource, meta["namespace"], meta["name"])
+            raise ApiError(request, HTTPStatus.CONFLICT, NAME_TAKEN, _TAKEN)
         try:
             return await self._apply(kind, wanted, force=False)
         except ApiError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-            meta = wanted["metadata"]
-            namesakes, _ = await self._cluster.list(kind, meta["namespace"], fields=f"metadata.name={meta['name']}")
-            if not namesakes:
+            there = await self._namesake(kind, wanted)
+            if there is None:
                 raise
-            if not _owners(namesakes[0]) & _owners(wanted):
-                said = f"another of this name is there, which this pipeline did not make: {error.message}"
-                raise ApiError(error.request, error.status, NAME_TAKEN, said) from error
+            if not _ours(there, wanted):
+                raise ApiError(error.request, error.status, NAME_TAKEN, f"{_TAKEN}: {error.message}") from error
         return await self._apply(kind, wanted)
+
+    async def _namesake(self, kind: Kind, wanted: Object) -> Object | None:
+        """Return the object of this kind and name that is there, None where there is none."""
+        meta = wanted["metadata"]
+        found, _ = await self._cluster.list(kind, meta["namespace"], fields=f"metadata.name={meta['name']}")
+        return found[0] if found else None
 
     async def _set_right(self, kind: Kind, wanted: Object) -> Json:
         """Apply an object of ours.
@@ -133,6 +142,26 @@ class Writes:
             return
         self._wrote(kind.name, "delete", "pruned", action.ref.name, action.reason)
 
+    async def orphan(self, namespace: str, action: Orphan) -> None:
+        """Remove an ownerReference, whoever set it, and leave the rest. An object that is gone is fine.
+
+        The patch is that of Kubernetes' garbage collector when it orphans:
+        https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/controller/garbagecollector/patch.go
+        """
+        kind = kinds.BY_NAME[action.ref.kind]
+        gone = {"$patch": "delete", "uid": action.owner}
+        body: Json = {"metadata": {"uid": action.uid, "ownerReferences": [gone]}}
+        place = {"metadata": {"namespace": namespace, "name": action.ref.name}}
+        try:
+            found = await self._patch(kind, place, body, STRATEGIC, {"fieldManager": MANAGER})
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND or error.namespace_ends:
+                raise
+            self._store.lost(kind, namespace, action.ref.name, action.uid)
+            return
+        self._wrote(kind.name, "patch", "orphaned", action.ref.name, action.reason)
+        self._store.put(dict(found))
+
     async def status(self, pipeline: Object, status: Json) -> None:
         """Set a pipeline's status; fields that are left out go, where they were ours."""
         kind, meta = kinds.PIPELINE, pipeline["metadata"]
@@ -162,7 +191,7 @@ class Writes:
             "status": str(action.ready),
             "reason": action.reason,
             "message": action.message,
-            "lastTransitionTime": written(now),
+            "lastTransitionTime": podstate.written(now),
         }
         meta = {"uid": action.uid} if action.uid else {}
         found = await self._cluster.call(
@@ -202,8 +231,8 @@ class Writes:
             "reason": event.reason,
             "message": event.message,
             "count": 1,
-            "firstTimestamp": written(now),
-            "lastTimestamp": written(now),
+            "firstTimestamp": podstate.written(now),
+            "lastTimestamp": podstate.written(now),
             "source": {"component": MANAGER},
             "reportingComponent": MANAGER,
             "reportingInstance": self._instance,
@@ -227,6 +256,8 @@ class Writes:
         logs.info("wrote", kind=kind, name=name, verb=verb, reason=reason)
 
 
-def _owners(thing: Object) -> set[str]:
-    """Return the uids of an object's owners; a claim that outlives its pipeline has none."""
-    return {owner["uid"] for owner in thing["metadata"].get("ownerReferences") or ()}
+def _ours(there: Object, wanted: Object) -> bool:
+    """Tell whether an object is the one that the operator made; a PVC that is to be retained has no owner."""
+    owners = podstate.owners(there)
+    applied = drift.APPLIED in (there["metadata"].get("annotations") or {})
+    return bool(owners & podstate.owners(wanted)) or (wanted["kind"] == kinds.CLAIM.name and applied and not owners)

@@ -12,6 +12,7 @@ from charts.helm import VALUES, Helm, HelmError
 from cluster.api import Api, ApiError, Object
 from cluster.control_plane import ControlPlane, Identity
 from speechlocal.chart import CHART
+from speechoperator.models import SpeechPipeline
 
 pytestmark = pytest.mark.cluster
 
@@ -33,9 +34,9 @@ async def test_first_install_brings_definition_operator_and_pipeline(
 ) -> None:
     said = install(cluster_helm, restricted)
 
-    spec = (await pipeline(admin, restricted))["spec"]
-    assert [model["name"] for model in spec["ollama"]["models"]] == ["llama3.2", "qwen3:4b"]
-    assert spec["ollama"]["cache"]["whenDeleted"] == "Retain"
+    spec = SpeechPipeline.parse(await pipeline(admin, restricted)).spec
+    assert spec.ollama.model_names == ("llama3.2", "qwen3:4b")
+    assert (spec.whisper.cache.when_deleted, spec.ollama.cache.when_deleted) == ("Delete", "Retain")
     assert await admin.get("Deployment", restricted, f"{restricted}-operator")
     assert f"kubectl -n {restricted} get sp calls --watch" in said
     assert '-H "Authorization: Bearer KEY"' in said

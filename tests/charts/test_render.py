@@ -59,18 +59,15 @@ def test_every_object_has_the_standard_labels(helm: Helm) -> None:
         assert body["metadata"]["labels"].items() >= wanted.items(), body["kind"]
 
 
-def test_claims_outlive_the_release_where_nothing_is_said(helm: Helm) -> None:
-    spec = helm.one("SpeechPipeline", "--values", VALUES / "pipeline.yaml")["spec"]
+@pytest.mark.parametrize("values", ["pipeline.yaml", "external.yaml"])
+def test_the_pipeline_is_what_the_values_say_and_its_defaults_are_those_of_the_definition(
+    helm: Helm, values: str
+) -> None:
+    given = yaml.safe_load((VALUES / values).read_text())["pipeline"]["spec"]
 
-    assert spec["ollama"]["cache"] == {"whenDeleted": "Retain"}
-    assert spec["whisper"]["cache"] == {"size": "20Gi", "whenDeleted": "Delete"}
+    spec = helm.one("SpeechPipeline", "--values", VALUES / values)["spec"]
 
-
-def test_nothing_is_said_of_claims_that_the_operator_does_not_make(helm: Helm) -> None:
-    spec = helm.one("SpeechPipeline", "--values", VALUES / "external.yaml")["spec"]
-
-    assert spec["whisper"] == {"url": "http://whisper.example.com:9000"}
-    assert spec["ollama"]["cache"] == {"existingClaim": "models"}
+    assert spec == given
 
 
 def test_operator_of_one_namespace_has_no_rights_in_others(helm: Helm) -> None:
@@ -79,6 +76,16 @@ def test_operator_of_one_namespace_has_no_rights_in_others(helm: Helm) -> None:
     roles = [body for body in objects if body["kind"] == "ClusterRole"]
     assert [rule["resources"] for role in roles for rule in role["rules"]] == [["ingressclasses"]]
     assert {body["metadata"]["namespace"] for body in objects if body["kind"] == "Role"} == {"calls", "voice"}
+
+
+@pytest.mark.parametrize("values", value_files(), ids=lambda file: file.stem)
+def test_operator_may_not_delete_what_holds_data(helm: Helm, values: Path) -> None:
+    roles = [body for body in helm.objects("--values", values) if body["kind"] in {"Role", "ClusterRole"}]
+
+    rules = [rule for role in roles for rule in role["rules"]]
+    assert not [
+        rule for rule in rules if {"persistentvolumeclaims", "*"} & {*rule["resources"]} and "delete" in rule["verbs"]
+    ]
 
 
 def test_pipeline_outside_the_watched_namespace_is_refused(helm: Helm) -> None:

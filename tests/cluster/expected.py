@@ -22,6 +22,11 @@ PLAIN = {
     ("PodDisruptionBudget", "p-bridge"),
 }
 """The objects of a pipeline `p` with nothing but a model in its spec: (kind, name)."""
+WITH_ITS_CLAIMS: Mapping[str, Any] = {
+    "whisper": {"cache": {"whenDeleted": "Delete"}},
+    "ollama": {"models": [{"name": "llama3"}], "cache": {"whenDeleted": "Delete"}},
+}
+"""The spec of a pipeline that takes its PVCs with it when it is deleted."""
 
 
 def pipeline(namespace: str, name: str = "p", **spec: Any) -> Object:

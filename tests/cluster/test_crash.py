@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cluster.api import Api, Object
-from cluster.expected import objects, pipeline, ready
+from cluster.expected import WITH_ITS_CLAIMS, objects, pipeline, ready
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator, Stage
 from cluster.proxy import Fault, FaultyApi, Request, Then
@@ -40,14 +40,14 @@ def _without_life(item: Object) -> Any:
 
 async def test_killed_after_every_write(stage: Stage, api: Api, namespace: str, kubelet: Kubelet) -> None:
     async with Operator(stage):
-        await api.create(pipeline(namespace))
+        await api.create(pipeline(namespace, **WITH_ITS_CLAIMS))
         await api.until("SpeechPipeline", namespace, "p", ready)
         wanted = essence(await objects(api, namespace))
         await api.delete("SpeechPipeline", namespace, "p")
         for kind, name in await objects(api, namespace):
             await api.until_gone(kind, namespace, name)
     kubelet.volumes.clear()
-    await api.create(pipeline(namespace))
+    await api.create(pipeline(namespace, **WITH_ITS_CLAIMS))
     written: list[str] = []
     async with FaultyApi(stage.plane) as proxy:
         while not ready(await api.get("SpeechPipeline", namespace, "p")):

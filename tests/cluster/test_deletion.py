@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.api import Api
-from cluster.expected import objects, pipeline, ready
+from cluster.expected import WITH_ITS_CLAIMS, objects, pipeline, ready
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator, Stage
 
@@ -15,7 +15,7 @@ async def test_with_the_operator_down_deletion_leaves_nothing(
 ) -> None:
     assert kubelet
     async with Operator(stage):
-        await api.create(pipeline(namespace))
+        await api.create(pipeline(namespace, **WITH_ITS_CLAIMS))
         await api.until("SpeechPipeline", namespace, "p", ready)
     await api.delete("SpeechPipeline", namespace, "p")
     await api.until_gone("SpeechPipeline", namespace, "p")
@@ -24,10 +24,10 @@ async def test_with_the_operator_down_deletion_leaves_nothing(
     assert not await api.list("Pod", namespace)
 
 
-async def test_a_claim_that_is_to_be_kept_outlives_its_pipeline(
+async def test_a_claim_outlives_its_pipeline_unless_the_spec_says_otherwise(
     stage: Stage, api: Api, namespace: str, kubelet: Kubelet
 ) -> None:
-    spec = {"ollama": {"models": [{"name": "llama3"}], "cache": {"whenDeleted": "Retain"}}}
+    spec = {"whisper": WITH_ITS_CLAIMS["whisper"]}
     async with Operator(stage):
         await api.create(pipeline(namespace, **spec))
         await api.until("SpeechPipeline", namespace, "p", ready)

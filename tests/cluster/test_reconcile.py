@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cluster.api import Api, Object
-from cluster.expected import PLAIN, condition, objects, pipeline, ready, says
+from cluster.expected import PLAIN, WITH_ITS_CLAIMS, condition, objects, pipeline, ready, says
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator
 from fakes.gates import Point
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture
 async def served(operator: Operator, api: Api, namespace: str, kubelet: Kubelet) -> Object:
-    """The pipeline `p`, ready."""
+    """The pipeline `p`, ready; it owns all that it has."""
     assert operator
     assert kubelet
-    await api.create(pipeline(namespace))
+    await api.create(pipeline(namespace, **WITH_ITS_CLAIMS))
     return await api.until("SpeechPipeline", namespace, "p", ready)
 
 

@@ -23,7 +23,8 @@ async def test_one_comes_and_goes_beside_the_other(
 ) -> None:
     second = Service(cluster_api, deployed.cluster, room, speech.name)
     async with traffic(deployed.cluster.ingress, speech.host) as users:
-        await second.apply(bridge={"ingress": {"host": HOST, "className": "traefik"}})
+        temporary = {"size": "1Gi", "whenDeleted": "Delete"}
+        await second.apply(bridge={"ingress": {"host": HOST, "className": "traefik"}}, ollama={"cache": temporary})
         await second.settle()
         async with client(HOST) as session:
             await platform.routed(session, deployed.cluster.ingress)

@@ -1,8 +1,8 @@
 """The API server for unit tests of what writes to it: a double of `speechoperator.cluster.Cluster`, in memory.
 
 Kept alike: server-side apply with one manager (what was applied before and is no more goes), uids, resourceVersions,
-preconditions, a pod's conditions merged by type. Left out: defaults, schemas, other managers; the tier `cluster` has a
-real one for those.
+preconditions, a pod's conditions merged by type, ownerReferences removed by uid. Left out: defaults, schemas, other
+managers; the tier `cluster` has a real one for those.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from speechoperator.cluster import STRATEGIC
 from speechoperator.errors import ApiError, Request
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class ApiServer:
     """`calls` are all requests, oldest first. `refuse` says for each whether it fails: (status, message) or None.
 
     `webhook` may change what is applied, as an admission webhook does. `cuts` is a field of a status that the schema
-    does not know. Listings wait while `lists` is not set.
+    does not know. Listings wait while `lists` is not set, but for those of one name.
     """
 
     def __init__(self) -> None:
@@ -89,6 +90,8 @@ class ApiServer:
             assert there is not None
             body = {**there, "status": body["status"] if kind.name != "Pod" else _merged(there, body)}
             body["status"].pop(self.cuts, None)
+        elif there and more.get("content_type") == STRATEGIC:
+            body = _without_owners(there, body)
         else:
             self.webhook(body)
         return copy.deepcopy(self._keep(place, body))
@@ -96,12 +99,16 @@ class ApiServer:
     async def list(self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "") -> Any:
         request = Request("list", kind.resource, namespace)
         self.calls.append(request)
-        await self.lists.wait()
+        if not fields.startswith("metadata.name="):
+            await self.lists.wait()
         if refused := self.refuse(request):
             raise ApiError(request, refused[0], "", refused[1])
         assert not (labels and fields)
         items = self.all(kind.name)
-        if fields:
+        if fields.startswith("metadata.name="):
+            name = fields.removeprefix("metadata.name=")
+            items = [item for item in items if item["metadata"]["name"] == name]
+        elif fields:
             uid = fields.removeprefix("involvedObject.uid=")
             items = [item for item in items if item["involvedObject"]["uid"] == uid]
         return items, str(next(self._versions))
@@ -124,6 +131,13 @@ def _content(thing: Object | None) -> Object:
     found = copy.deepcopy(thing or {})
     found["metadata"] = {key: value for key, value in found.get("metadata", {}).items() if key not in own}
     return found
+
+
+def _without_owners(thing: Object, patch: Object) -> Object:
+    """A strategic merge patch that removes ownerReferences, by uid."""
+    gone = {owner["uid"] for owner in patch["metadata"]["ownerReferences"] if owner["$patch"] == "delete"}
+    kept = [owner for owner in thing["metadata"].get("ownerReferences", []) if owner["uid"] not in gone]
+    return {**thing, "metadata": {**thing["metadata"], "ownerReferences": kept}}
 
 
 def _merged(pod: Object, patch: Object) -> Object:

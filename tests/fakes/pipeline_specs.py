@@ -10,7 +10,9 @@ _CLAIMS = st.fixed_dictionaries(
     {"accessMode": st.just("ReadWriteMany")},
     optional={"whenDeleted": st.sampled_from(["Delete", "Retain"]), "size": st.sampled_from(["5Gi", "20Gi"])},
 )
-_SHARED = st.one_of(st.just({"ephemeral": True}), st.just({"existingClaim": "weights"}), _CLAIMS)
+_EXISTING = st.sampled_from(["weights", "calls-whisper", "calls-ollama"]).map(lambda name: {"existingClaim": name})
+"""Somebody's own, and those that the operator makes for a pipeline `calls`."""
+_SHARED = st.one_of(st.just({"ephemeral": True}), _EXISTING, _CLAIMS)
 _ALONE = st.fixed_dictionaries({}, optional={"whenDeleted": st.sampled_from(["Delete", "Retain"])})
 _SCALING = st.sampled_from([{"minReplicas": 0}, {"minReplicas": 2}, {"minReplicas": 1, "maxReplicas": 3}])
 _GPU = st.sampled_from([{}, {"count": 0}, {"count": 2}])
@@ -57,6 +59,28 @@ SPECS: st.SearchStrategy[Object] = st.builds(
     _BRIDGE,
     _EXPOSED,
 )
+
+_KEEPING: st.SearchStrategy[Object] = st.sampled_from(
+    [
+        {"url": "http://box:1"},
+        {"cache": {"ephemeral": True}},
+        *({"cache": {"existingClaim": name}} for name in ("weights", "calls-whisper", "calls-ollama")),
+        *({"cache": {"whenDeleted": then}} for then in ("Delete", "Retain")),
+        {},
+    ]
+)
+KEEPING: st.SearchStrategy[Object] = st.builds(
+    lambda suspend, whisper, ollama: {
+        "suspend": suspend,
+        "whisper": whisper,
+        "ollama": {"models": [{"name": "llama3"}], **ollama},
+        "bridge": {},
+    },
+    st.booleans(),
+    _KEEPING,
+    _KEEPING,
+)
+"""All ways to keep models, of a pipeline `calls`."""
 
 _TEXT = st.one_of(
     st.sampled_from(

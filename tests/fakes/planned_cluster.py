@@ -102,6 +102,10 @@ class PlannedCluster:
         return plan(SpeechPipeline.parse(self.raw), self.observed(), self.now, self.settings)
 
     def carry_out(self, what: Plan) -> None:
+        for orphan in what.orphan:
+            meta = self.objects[orphan.ref]["metadata"]
+            assert meta["uid"] == orphan.uid
+            meta["ownerReferences"] = [one for one in meta["ownerReferences"] if one["uid"] != orphan.owner]
         for one in what.apply:
             self._apply(copy.deepcopy(dict(one.object)))
         for gone in what.delete:
@@ -130,7 +134,7 @@ class PlannedCluster:
         """Plan, carry out and let all controllers do their work, until nothing more is to be done."""
         for _ in range(rounds):
             what = self.step()
-            quiet = not (what.apply or what.delete or what.stops or what.pulls or what.gates)
+            quiet = not (what.orphan or what.apply or what.delete or what.stops or what.pulls or what.gates)
             if not self.settle() and quiet and self.plan().status == self.raw["status"]:
                 return self.plan()
         raise AssertionError(f"it does not come to rest: {what}")

@@ -187,7 +187,7 @@ async def test_both_judge_every_text_alike(field: str, trials: Pipelines) -> Non
     assert 0 < taken < len(ODD_TEXTS)
 
 
-ANEW = "cannot be changed: delete the pipeline and apply it anew, or name a claim of your own as existingClaim"
+ANEW = "cannot be changed: name a claim of your own as existingClaim, or delete pipeline and claim and apply it anew"
 SHRINKS = "cache.size can grow, but a claim cannot shrink"
 CHANGES: tuple[tuple[Object, Object, str], ...] = (
     ({}, {"storageClassName": "fast"}, f"cache.storageClassName {ANEW}"),
@@ -204,8 +204,10 @@ CHANGES: tuple[tuple[Object, Object, str], ...] = (
     ({}, {"ephemeral": True}, f"cache.ephemeral {ANEW}"),
     ({"ephemeral": True}, {}, f"cache.ephemeral {ANEW}"),
     ({"ephemeral": True, "size": "5Gi"}, {"ephemeral": True, "size": "1Gi"}, ""),
-    ({}, {"whenDeleted": "Retain"}, ""),
+    ({}, {"whenDeleted": "Delete"}, ""),
+    ({"whenDeleted": "Delete"}, {"whenDeleted": "Retain"}, ""),
     ({}, {"existingClaim": "mine"}, ""),
+    ({}, {"existingClaim": "calls-ollama"}, ""),
     ({"existingClaim": "mine"}, {"existingClaim": "other"}, ""),
     ({"existingClaim": "mine"}, {"storageClassName": "fast", "size": "1Gi"}, ""),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cluster.pipelines import of_bridge, of_whisper, pipeline
+from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import WRITTEN_NOON, PlannedCluster
 from speechoperator.observed import NAME_TAKEN, Health, Ref, WriteFailure
 from speechoperator.plan import Plan
@@ -497,6 +497,34 @@ class TestRefusedWrites:
             "NameTaken",
             f"Deployment calls-bridge: {words}. {advice}",
         )
+
+    def test_a_pvc_that_is_somebody_elses_is_not_to_be_deleted(self) -> None:
+        words = "another of this name is there, which this pipeline did not make"
+        taken = running()
+        ref = Ref("PersistentVolumeClaim", "calls-ollama")
+        del taken.objects[ref]
+        taken.failures = (WriteFailure(ref, "create", 409, words, NAME_TAKEN),)
+
+        advice = "Name it as cache.existingClaim to use it, or give the pipeline another name"
+        assert said(taken.plan(), "Ready") == (
+            "False",
+            "NameTaken",
+            f"PersistentVolumeClaim calls-ollama: {words}. {advice}",
+        )
+
+    def test_an_owner_that_only_those_may_remove_who_may_delete(self) -> None:
+        """By the admission plugin OwnerReferencesPermissionEnforcement."""
+        words = (
+            'persistentvolumeclaims "calls-ollama" is forbidden: '
+            "cannot set an ownerRef on a resource you can't delete: , <nil>"
+        )
+        owned = running(of_ollama(cache={"whenDeleted": "Delete"}))
+        owned.edit(pipeline(of_ollama(cache={"existingClaim": "mine"}))["spec"])
+        owned.failures = (WriteFailure(Ref("PersistentVolumeClaim", "calls-ollama"), "patch", 403, words),)
+
+        rule = 'apiGroups [""], resources ["persistentvolumeclaims"], verbs ["delete"]'
+        message = f"PersistentVolumeClaim calls-ollama: {words}. Give the operator's role: {rule}"
+        assert said(owned.plan(), "Ready") == ("False", "WriteForbidden", message)
 
     def test_an_object_that_is_not_valid(self) -> None:
         words = 'Deployment.apps "calls-bridge" is invalid: spec.template.spec.affinity: Invalid value'

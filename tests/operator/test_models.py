@@ -38,7 +38,7 @@ def test_everything_has_a_default_but_the_models() -> None:
     assert (spec.whisper.cache.size, spec.ollama.cache.size) == ("10Gi", "50Gi")
     assert spec.whisper.cache.claim
     assert spec.whisper.cache.access_mode == "ReadWriteOnce"
-    assert spec.whisper.cache.when_deleted == "Delete"
+    assert spec.whisper.cache.when_deleted == "Retain"
     assert (spec.whisper.scaling.min_replicas, spec.whisper.scaling.maximum) == (1, 1)
     assert spec.whisper.scaling.target_backlog_seconds == 60
     assert spec.ollama.scaling.target_in_flight == 4

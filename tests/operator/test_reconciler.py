@@ -185,6 +185,71 @@ async def test_what_left_the_spec_goes(bench: Bench) -> None:
     assert bench.api.find("Ingress", "p-bridge") is None
 
 
+async def test_a_pvc_that_the_spec_no_longer_asks_for_is_left_without_us_as_its_owner(bench: Bench) -> None:
+    keeping = {"models": [{"name": "llama3"}], "cache": {"whenDeleted": "Delete"}}
+    bench.api.have(pipeline(ollama=keeping))
+    await bench.settled()
+    claim = bench.api.find("PersistentVolumeClaim", "p-ollama")
+    assert claim
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "theirs"}
+    claim["metadata"]["ownerReferences"].append(theirs)
+    bench.api.have(claim)
+
+    bench.api.have(pipeline(ollama={**keeping, "cache": {"existingClaim": "mine"}}))
+    await bench.once()
+
+    kept = bench.api.find("PersistentVolumeClaim", "p-ollama")
+    assert kept
+    assert kept["metadata"]["uid"] == claim["metadata"]["uid"]
+    assert kept["metadata"]["labels"] == claim["metadata"]["labels"], "it is found by them"
+    assert kept["metadata"]["ownerReferences"] == [theirs]
+    assert not (await bench.once()).refused
+    assert bench.api.writes == []
+
+
+@pytest.mark.parametrize("when_deleted", ["Delete", "Retain"])
+async def test_a_pvc_that_somebody_else_made_is_never_taken_over(bench: Bench, when_deleted: str) -> None:
+    """Not even one that agrees with what is wanted, which server-side apply would not call a conflict."""
+    bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"whenDeleted": when_deleted}}))
+    await bench.settled()
+    theirs = bench.api.find("PersistentVolumeClaim", "p-ollama")
+    assert theirs
+    theirs["metadata"] = {"name": "p-ollama", "namespace": "team", "labels": {"app": "phone"}}
+    del bench.api.objects["PersistentVolumeClaim", "team", "p-ollama"]
+    before = bench.api.have(theirs)
+
+    await bench.once()
+
+    assert bench.api.find("PersistentVolumeClaim", "p-ollama") == before
+    said = bench.condition("Ready")
+    assert said["reason"] == "NameTaken"
+    assert "Name it as cache.existingClaim to use it" in said["message"]
+
+
+@pytest.mark.parametrize("when_deleted", ["Delete", "Retain"])
+async def test_a_pvc_that_lost_its_labels_is_still_ours(bench: Bench, when_deleted: str) -> None:
+    bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"whenDeleted": when_deleted}}))
+    await bench.settled()
+    claim = bench.api.find("PersistentVolumeClaim", "p-ollama")
+    assert claim
+    labels = claim["metadata"].pop("labels")
+    bench.api.have(claim)
+
+    await bench.settled()
+
+    repaired = bench.api.find("PersistentVolumeClaim", "p-ollama")
+    assert repaired
+    assert (repaired["metadata"]["uid"], repaired["metadata"]["labels"]) == (claim["metadata"]["uid"], labels)
+
+
+async def test_an_orphan_that_went_away_is_no_fault(bench: Bench) -> None:
+    bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"whenDeleted": "Delete"}}))
+    await bench.settled()
+    bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"existingClaim": "mine"}}))
+    bench.api.refuse = lambda call: (404, "not found") if call.resource == "persistentvolumeclaims" else None
+    assert not (await bench.once()).refused
+
+
 async def test_a_refused_write_is_reported_and_the_rest_is_done(bench: Bench) -> None:
     bench.api.refuse = lambda call: (403, FORBIDDEN) if call.name == "p-bridge" and "apps" in call.resource else None
     result = await bench.once()

@@ -69,6 +69,23 @@ def test_suspended_it_keeps_its_claims_and_runs_nothing() -> None:
     assert "HorizontalPodAutoscaler/bridge" not in objects
 
 
+@pytest.mark.parametrize(("cache", "owners"), [({}, 0), ({"whenDeleted": "Retain"}, 0), ({"whenDeleted": "Delete"}, 1)])
+def test_a_pvc_goes_with_its_pipeline_only_where_the_spec_says_so(cache: Raw, owners: int) -> None:
+    claim = build({"ollama": {"cache": cache}})["PersistentVolumeClaim/ollama"]
+
+    assert len(claim["metadata"].get("ownerReferences", [])) == owners
+
+
+def test_argo_cd_does_not_prune_what_has_no_owner() -> None:
+    claims = [one for name, one in build({}).items() if name.startswith("PersistentVolumeClaim/")]
+
+    for claim in claims:
+        assert claim["metadata"]["labels"]["app.kubernetes.io/instance"] == "p", "by which Argo CD may track"
+        options = claim["metadata"]["annotations"]["argocd.argoproj.io/sync-options"]
+        assert set(options.split(",")) == {"Prune=false", "Delete=false"}
+    assert len(claims) == 2
+
+
 def test_with_an_autoscaler_the_deployment_says_no_number() -> None:
     objects = build({"bridge": {"scaling": {"maxReplicas": 3}}})
 

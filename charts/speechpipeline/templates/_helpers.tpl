@@ -68,19 +68,3 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
-
-{{/*
-The pipeline's spec as given, with one thing added: claims that the operator makes outlive the pipeline, and so the release,
-unless the values say otherwise. Models are gigabytes; a mistaken `helm uninstall` should not cost their download.
-*/}}
-{{- define "speechpipeline.pipelineSpec" -}}
-{{- $spec := deepCopy .Values.pipeline.spec }}
-{{- range $part := list "whisper" "ollama" }}
-{{- $settings := get $spec $part | default dict }}
-{{- $cache := $settings.cache | default dict }}
-{{- if not (or $settings.url $cache.existingClaim $cache.ephemeral (hasKey $cache "whenDeleted")) }}
-{{- $_ := set $spec $part (merge (dict "cache" (merge (dict "whenDeleted" "Retain") $cache)) $settings) }}
-{{- end }}
-{{- end }}
-{{- toYaml $spec }}
-{{- end }}

@@ -1,6 +1,6 @@
 {{/*
 The operator's verbs. It reads by list and watch, writes by server-side apply, which asks for `patch`, and for `create` where
-the object is not there yet, and prunes by `delete`.
+the object is not there yet, and prunes by `delete`. PVCs hold data, so it may not delete them.
 */}}
 
 {{- define "speechpipeline.rules" -}}
@@ -11,8 +11,11 @@ the object is not there yet, and prunes by `delete`.
   resources: [speechpipelines/status]
   verbs: [patch]
 - apiGroups: [""]
-  resources: [configmaps, persistentvolumeclaims, serviceaccounts, services]
+  resources: [configmaps, serviceaccounts, services]
   verbs: [create, delete, list, patch, watch]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [create, list, patch, watch]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [create, delete, list, patch, watch]

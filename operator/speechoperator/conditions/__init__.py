@@ -26,8 +26,12 @@ TYPES = (
     "ModelsReady",
     "Exposed",
     "Progressing",
+    "ClaimsOrphaned",
 )
-"""All conditions, in the order of the status; Exposed only where a way from outside is asked for."""
+"""All conditions, in the order of the status.
+
+Exposed is there only where a way from outside is asked for, ClaimsOrphaned only while there is such a claim.
+"""
 
 _LONGEST = 32768
 _STATUS = {True: "True", False: "False", None: "Unknown"}

@@ -1,4 +1,4 @@
-"""What keeps a claim from being bound, in the words of its provisioner."""
+"""What keeps a claim from being bound, in the words of its provisioner; and claims that are no longer used."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from speechoperator import podstate
 from speechoperator.text import clipped
-from speechoperator.verdicts import Problem
+from speechoperator.verdicts import Problem, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from speechoperator.observed import Object
+
+_BETWEEN = "; "
 
 
 def problem(claim: Object, warning: str, part: str) -> Problem | None:
@@ -36,3 +40,23 @@ def problem(claim: Object, warning: str, part: str) -> Problem | None:
         advice = f"The cluster has no default StorageClass: set {part}.cache.storageClassName, or cache.ephemeral"
         return Problem("ClaimUnbound", subject, clipped(warning), advice)
     return Problem("ClaimUnbound", subject, clipped(warning))
+
+
+def orphaned(names: Sequence[str], namespace: str) -> Verdict | None:
+    """Return what the status says of claims that are kept and no longer used; None where there is none.
+
+    It is no fault: nothing waits for it, and Ready does not depend on it.
+    """
+    if not names:
+        return None
+    return Verdict(holds=True, reason="NotUsed", message=_BETWEEN.join(_orphan(name, namespace) for name in names))
+
+
+def each_orphan(message: str) -> tuple[str, ...]:
+    """Return what a message of `orphaned` says of each claim; "" says nothing of one."""
+    return tuple(message.split(_BETWEEN)) if message else ()
+
+
+def _orphan(name: str, namespace: str) -> str:
+    command = f"kubectl delete pvc {name} -n {namespace}"
+    return f"PVC {name} is no longer used and keeps its data. Delete it with: {command}"

@@ -49,7 +49,7 @@ class Seen:
 
     Attributes:
         deployment: Its Deployment.
-        claim: The claim that the operator made for it.
+        claim: The claim that the operator made for it; None where the spec no longer asks for one.
         pods: Its pods, by name, those that end and have ended included.
         pod_warnings: As in `Observed`.
         claim_warning: The claim's newest Warning event, empty without one.

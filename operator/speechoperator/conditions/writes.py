@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from speechoperator import kinds
 from speechoperator.conditions.deployments import QUOTA
 from speechoperator.observed import NAME_TAKEN
 from speechoperator.text import clipped
@@ -23,6 +24,10 @@ _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY = 403, 404, 409, 429
 _SERVER = 500
 
 _NAMESPACE_ENDS = "because it is being terminated"
+_DELETE_OR_RENAME = "Delete that one, or give the pipeline another name"
+_OWNER_KEPT = "cannot set an ownerRef on a resource you can't delete"
+"""In the words of the admission plugin OwnerReferencesPermissionEnforcement; OpenShift for one turns it on."""
+_USE_OR_RENAME = "Name it as cache.existingClaim to use it, or give the pipeline another name"
 
 
 def problem(failure: WriteFailure) -> Problem | None:
@@ -32,11 +37,10 @@ def problem(failure: WriteFailure) -> Problem | None:
     if passing(failure):
         return None
     if failure.reason == NAME_TAKEN:
-        return Problem("NameTaken", subject, words, "Delete that one, or give the pipeline another name")
-    if failure.code == _FORBIDDEN and QUOTA in words:
-        return Problem("QuotaExceeded", subject, words, "Raise the quota of the namespace")
-    if failure.code == _FORBIDDEN and (denied := _DENIED.search(words)):
-        return _denied(subject, denied)
+        holds_data = failure.ref.kind == kinds.CLAIM.name
+        return Problem("NameTaken", subject, words, _USE_OR_RENAME if holds_data else _DELETE_OR_RENAME)
+    if failure.code == _FORBIDDEN and (found := _forbidden(failure.ref.kind, subject, words)):
+        return found
     if failure.code == _NOT_FOUND and failure.ref.kind == "HTTPRoute":
         return Problem("GatewayMissing", subject, words, "The cluster has no Gateway API: install it, or use ingress")
     return Problem("WriteRejected", subject, words)
@@ -59,13 +63,23 @@ def trouble(failures: Iterable[WriteFailure]) -> Verdict | None:
     return None
 
 
+def _forbidden(kind: str, subject: str, words: str) -> Problem | None:
+    if QUOTA in words:
+        return Problem("QuotaExceeded", subject, words, "Raise the quota of the namespace")
+    if denied := _DENIED.search(words):
+        return _denied(subject, denied)
+    if _OWNER_KEPT in words:
+        of = kinds.BY_NAME[kind]
+        return Problem("WriteForbidden", subject, words, _grant(of.group, of.plural, "delete"))
+    return None
+
+
 def _denied(subject: str, denied: re.Match[str]) -> Problem:
     verb, resource, group, namespace = denied.group("verb", "resource", "group", "namespace")
     where = f" in namespace {namespace}" if namespace else ""
-    rule = f'apiGroups ["{group}"], resources ["{resource}"], verbs ["{verb}"]'
-    return Problem(
-        "WriteForbidden",
-        subject,
-        f"the operator may not {verb} {resource}{where}",
-        f"Give the operator's role: {rule}",
-    )
+    words = f"the operator may not {verb} {resource}{where}"
+    return Problem("WriteForbidden", subject, words, _grant(group, resource, verb))
+
+
+def _grant(group: str, resource: str, verb: str) -> str:
+    return f'Give the operator\'s role: apiGroups ["{group}"], resources ["{resource}"], verbs ["{verb}"]'

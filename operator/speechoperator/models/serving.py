@@ -59,7 +59,7 @@ _OURS = "!has({0}.url) && !{0}.?cache.?existingClaim.hasValue()"
 """CEL: the cache is the operator's to make."""
 _CLAIM = f"{_OURS} && !{{0}}.?cache.?ephemeral.orValue(false)"
 """CEL: it is a claim."""
-_ANEW = "cannot be changed: delete the pipeline and apply it anew, or name a claim of your own as existingClaim"
+_ANEW = "cannot be changed: name a claim of your own as existingClaim, or delete pipeline and claim and apply it anew"
 
 
 def _cache(which: str, name: str, default: str) -> str:

@@ -52,8 +52,8 @@ class Condition(Model):
     """An aspect of the pipeline's state."""
 
     type: str = Field(
-        description="Accepted, Ready, WhisperAvailable, OllamaAvailable, BridgeAvailable, ModelsReady, Exposed or "
-        "Progressing."
+        description="Accepted, Ready, WhisperAvailable, OllamaAvailable, BridgeAvailable, ModelsReady, Exposed, "
+        "Progressing or ClaimsOrphaned."
     )
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it is so.")
     observed_generation: Int64 | None = Field(None, description="Generation of the spec that this is about.")

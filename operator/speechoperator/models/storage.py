@@ -58,7 +58,7 @@ class Cache(Model):
     existing_claim: ObjectName | None = Field(
         None,
         description="Name of a claim of the same namespace to use instead of one that the operator makes; the operator "
-        "never changes or deletes it. Absent: the operator makes one.",
+        "never resizes or deletes it. Absent: the operator makes one.",
     )
     ephemeral: Flag = Field(
         default=False,
@@ -66,7 +66,10 @@ class Cache(Model):
         "Cannot be changed.",
     )
     when_deleted: Literal["Delete", "Retain"] = Field(
-        "Delete", description="What becomes of the claim, and the models in it, when the pipeline is deleted."
+        "Retain",
+        description="What becomes of the claim, and the models in it, when the pipeline is deleted. Retain: it stays, "
+        "and the next pipeline of this name uses it. Delete: it is deleted too, also one left by an earlier pipeline. "
+        "No change of the spec deletes a claim: one that is no longer used is kept and reported in the status.",
     )
 
     @classmethod

@@ -6,8 +6,8 @@ plan may ask for is in `speechoperator.actions`.
 
 from __future__ import annotations
 
-from speechoperator.actions import Apply, Delete, Event, Plan, SetGate, StartPull, StopPull
+from speechoperator.actions import Apply, Delete, Event, Orphan, Plan, SetGate, StartPull, StopPull
 from speechoperator.plan.decide import plan
 from speechoperator.plan.rejected import rejected
 
-__all__ = ["Apply", "Delete", "Event", "Plan", "SetGate", "StartPull", "StopPull", "plan", "rejected"]
+__all__ = ["Apply", "Delete", "Event", "Orphan", "Plan", "SetGate", "StartPull", "StopPull", "plan", "rejected"]

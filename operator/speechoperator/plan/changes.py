@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from speechoperator.observed import Object
 
-_BUILT = frozenset(kind.name for kind in kinds.BUILT)
+_PRUNED = frozenset(kind.name for kind in kinds.PRUNED)
 
 
 def ref(thing: Object) -> Ref:
@@ -36,9 +36,9 @@ def applies(wanted: Iterable[Object], live: Mapping[Ref, Object]) -> tuple[Apply
 
 
 def deletes(wanted: Iterable[Object], live: Mapping[Ref, Object], owner: str) -> tuple[Delete, ...]:
-    """Return the objects that the pipeline owns and does not want any more.
+    """Return the objects that the pipeline owns and no longer wants, PVCs left out.
 
-    What has no owner stays, and so does a claim that is to be retained: it has none.
+    What has no owner stays.
 
     Args:
         wanted: What is wanted.
@@ -49,9 +49,8 @@ def deletes(wanted: Iterable[Object], live: Mapping[Ref, Object], owner: str) ->
     return tuple(
         Delete(found, f"{found.kind} {found.name} is no part of the spec any more", podstate.uid(there))
         for found, there in sorted(live.items())
-        if found not in kept and found.kind in _BUILT and _owned(there, owner) and not podstate.terminating(there)
+        if found not in kept
+        and found.kind in _PRUNED
+        and owner in podstate.owners(there)
+        and not podstate.terminating(there)
     )
-
-
-def _owned(thing: Object, owner: str) -> bool:
-    return bool(owner) and any(one.get("uid") == owner for one in thing["metadata"].get("ownerReferences") or ())

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from speechoperator import resources
 from speechoperator.actions import Plan
-from speechoperator.conditions import by_type, compose, exposure, models, overall, writes
+from speechoperator.conditions import by_type, claims, compose, exposure, models, overall, writes
 from speechoperator.happenings import events
 from speechoperator.models_lifecycle import models as models_of
 from speechoperator.observed import Ref
 from speechoperator.plan import changes, handover, view
+from speechoperator.plan.claims import orphans, unused
 from speechoperator.resources.names import named
 from speechoperator.status import address, status
 from speechoperator.verdicts import Verdict
@@ -44,12 +45,15 @@ def plan(pipeline: SpeechPipeline, observed: Observed, now: datetime, settings: 
     lifecycle = models_of(pipeline.spec, observed, now, settings.ollama_port, handover.offers(before))
     if lifecycle.offered is not None:
         wanted = resources.build(pipeline, settings, lifecycle.offered)
+    orphan = orphans(wanted, observed.objects, pipeline.metadata.uid)
     apply = changes.applies(wanted, observed.objects)
     delete = changes.deletes(wanted, observed.objects, pipeline.metadata.uid)
 
     writing = frozenset(changes.ref(one.object) for one in apply)
     gated = frozenset(Ref("Pod", gate.pod) for gate in lifecycle.gates)
-    failures = view.mattering(observed.failures, writing | gated | {one.ref for one in delete})
+    failures = view.mattering(
+        observed.failures, writing | gated | {one.ref for one in orphan} | {one.ref for one in delete}
+    )
     changing = writing if _unsettled(pipeline, observed) else frozenset()
     parts = view.part_states(pipeline, observed, wanted, changing, failures, now)
 
@@ -76,6 +80,7 @@ def plan(pipeline: SpeechPipeline, observed: Observed, now: datetime, settings: 
         suspended=pipeline.spec.suspend,
         url=address(pipeline),
     )
+    orphaned = claims.orphaned(unused(wanted, observed.objects, observed.pods), pipeline.namespace)
     verdicts = {
         "Accepted": _ACCEPTED,
         "Ready": overall.ready(found),
@@ -83,10 +88,12 @@ def plan(pipeline: SpeechPipeline, observed: Observed, now: datetime, settings: 
         "ModelsReady": there,
         **({"Exposed": exposed} if exposed else {}),
         "Progressing": overall.progressing(found),
+        **({"ClaimsOrphaned": orphaned} if orphaned else {}),
     }
     conditions = compose(verdicts, observed.status, pipeline.metadata.generation, now)
     said = status(pipeline, parts, lifecycle.states, conditions)
     return Plan(
+        orphan=orphan,
         apply=apply,
         delete=delete,
         stops=lifecycle.stops,

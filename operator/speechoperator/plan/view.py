@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator import podstate
+from speechoperator import kinds, podstate
 from speechoperator.conditions import parts, writes
 from speechoperator.observed import Ref
 from speechoperator.resources.names import COMPONENTS, named
@@ -26,7 +26,7 @@ _LOOKING = frozenset({"get", "list", "watch"})
 def part_states(
     pipeline: SpeechPipeline,
     observed: Observed,
-    wanted: Iterable[Object],
+    wanted: Collection[Object],
     changing: Collection[Ref],
     failures: Iterable[WriteFailure],
     now: datetime,
@@ -44,6 +44,7 @@ def part_states(
     replicas = {
         podstate.part(thing): thing["spec"].get("replicas") for thing in wanted if thing["kind"] == "Deployment"
     }
+    claims = {podstate.name(thing) for thing in wanted if thing["kind"] == kinds.CLAIM.name}
     problems = [(failure.ref, problem) for failure in failures if (problem := writes.problem(failure))]
     states = []
     for part in COMPONENTS:
@@ -53,7 +54,7 @@ def part_states(
             continue
         name = named(pipeline.name, part)
         refused = [problem for ref, problem in problems if _concerns(ref, name) and ref.kind not in _EXPOSING]
-        seen = _seen(name, part, observed, refused)
+        seen = _seen(name, part, observed, refused, has_claim=name in claims)
         changed = Ref("Deployment", name) in changing
         states.append(parts.managed(_wanted(pipeline, part, replicas.get(part), seen, changing=changed), seen, now))
     return tuple(states)
@@ -70,10 +71,10 @@ def mattering(failures: Iterable[WriteFailure], pending: Collection[Ref]) -> tup
     return tuple(failure for failure in failures if failure.ref in pending or failure.verb in _LOOKING)
 
 
-def _seen(name: str, part: Component, observed: Observed, refused: list[Problem]) -> parts.Seen:
+def _seen(name: str, part: Component, observed: Observed, refused: list[Problem], *, has_claim: bool) -> parts.Seen:
     return parts.Seen(
         deployment=observed.objects.get(Ref("Deployment", name)),
-        claim=observed.objects.get(Ref("PersistentVolumeClaim", name)),
+        claim=observed.objects.get(Ref(kinds.CLAIM.name, name)) if has_claim else None,
         pods=sorted((pod for pod in observed.pods if podstate.part(pod) == part), key=podstate.name),
         pod_warnings=observed.pod_warnings,
         claim_warning=observed.claim_warnings.get(name, ""),

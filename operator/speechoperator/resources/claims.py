@@ -17,15 +17,27 @@ CACHE = "cache"
 
 CACHE_PATH = "/cache"
 
+_KEPT_BY_ARGO_CD = {
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+}
+"""Where Argo CD tracks by label, an application of the pipeline's name takes a claim without an owner for its own, and
+would prune it. https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/#no-prune-resources
+"""
+
 
 def claim(pipeline: SpeechPipeline, component: Component, cache: Cache) -> Object:
-    """Return a part's claim; one that is to be retained has no owner, so the garbage collector leaves it alone."""
+    """Return a part's claim.
+
+    One that is to be retained has no owner, so the garbage collector leaves it alone. Only an explicit `Delete` makes
+    the pipeline its owner, also of one that an earlier pipeline left: the default must not take over what was retained.
+    """
     name = named(pipeline.name, component)
     storage_class = cache.storage_class_name
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": metadata(pipeline, component, name, owned=cache.when_deleted == "Delete"),
+        "metadata": metadata(pipeline, component, name, dict(_KEPT_BY_ARGO_CD), owned=cache.when_deleted == "Delete"),
         "spec": {
             "accessModes": [cache.access_mode],
             **({} if storage_class is None else {"storageClassName": storage_class}),
