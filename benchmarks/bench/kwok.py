@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench.processes import PORT, Process, Program
 from bench.subjects import NotThereError
-from speechlocal.cluster import tools
+from speechlocal.offline import tools
 from speechlocal.paths import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "tests"))  # the control plane of the tests

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from speechlocal import tied
+from speechlocal import pdeathsig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ class Process:
         self._log = folder / f"{program.name}-{self.port}.log"
         tie = [
             sys.executable,
-            tied.__file__,
+            pdeathsig.__file__,
             str(os.getpid()),
         ]  # nothing outlives the benchmark, even when it is killed
         command = tie + [word.replace(PORT, str(self.port)) for word in program.command]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import aiohttp
 
-from speechlocal import tied
+from speechlocal import pdeathsig
 from speechlocal.errors import ChildError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Child:
         A terminal's Ctrl-C then reaches only us, and what the program itself starts can be stopped with it.
         """
         log = logs / f"{program.name}.log"
-        tie = (sys.executable, "-I", "-S", tied.__file__, str(os.getpid()))
+        tie = (sys.executable, "-I", "-S", pdeathsig.__file__, str(os.getpid()))
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *tie,

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from rich.console import Console
 
-from speechlocal import demo_view as view
-from speechlocal import models, ollama, paths, show
+from speechlocal import demo_output as view
+from speechlocal import models, ollama, paths, terminal
+from speechlocal.bridge_client import Recording, process, read_recording
 from speechlocal.errors import UsageError
-from speechlocal.process import Recording, process, read_recording
 from speechlocal.stack import OllamaModel, Stack, plan, started
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def demonstrate(arguments: argparse.Namespace) -> int:
     planned = plan(port=arguments.port, ollama=await chosen_model(arguments.model, os.environ))
     console = Console(highlight=False, stderr=arguments.json)
     view.opening(console, planned.model)
-    with show.starting(console, planned.programs) as progress:
+    with terminal.starting(console, planned.programs) as progress:
         async with started(planned, on_ready=progress.ready) as stack:
             progress.end()
             asked = ask(console, stack, recording, arguments)

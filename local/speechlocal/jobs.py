@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from speechlocal.show import INDENT
+from speechlocal.terminal import INDENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

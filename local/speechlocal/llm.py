@@ -13,7 +13,7 @@ import xllamacpp
 
 from speechlocal import models
 from speechlocal.errors import LocalError
-from speechlocal.tied import die_with_parent
+from speechlocal.pdeathsig import die_with_parent
 
 if TYPE_CHECKING:
     import argparse

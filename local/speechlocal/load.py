@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from speechlocal.bridge_client import Answered, Heard, Recording, Said, process, read_recording
 from speechlocal.errors import RequestError, UsageError
 from speechlocal.load_report import Outcome, Report, Spread, report
-from speechlocal.process import Answered, Heard, Recording, Said, process, read_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from speechlocal import cpu, models, paths
+from speechlocal import microarchitecture, models, paths
 from speechlocal.children import Program, base_environment, free_port, running
 from speechlocal.errors import ChildError, MissingError, UsageError
 from speechlocal.stack import LOOPBACK, OllamaModel, address
@@ -27,7 +27,7 @@ ADVICE = "run `python -m speechlocal prepare`: it builds Ollama from its Go modu
 
 def built() -> Path:
     """Return where `prepare` puts the program, whether or not it is there; it runs on processors as this one."""
-    return paths.cache() / "-".join(filter(None, ("ollama", VERSION, cpu.level()))) / "ollama"
+    return paths.cache() / "-".join(filter(None, ("ollama", VERSION, microarchitecture.level()))) / "ollama"
 
 
 def find() -> Path | None:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from speechlocal import debian, jobs, ollama, ollama_build
+from speechlocal import debian, jobs, ollama
 from speechlocal.cluster import builds
 from speechlocal.containers import engine
 from speechlocal.errors import LocalError
-from speechlocal.show import saying
+from speechlocal.offline import ollama_build
+from speechlocal.terminal import saying
 
 if TYPE_CHECKING:
     import argparse

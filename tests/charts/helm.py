@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from speechlocal.chart import CHART
-from speechlocal.cluster import tools
+from speechlocal.offline import tools
 
 VALUES = Path(__file__).parent / "values"
 KUBERNETES = "1.34.0"

@@ -13,7 +13,7 @@ from cluster.control_plane import ControlPlane
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator, Stage
 from fakes.ollama_pod import Registry
-from speechlocal.cluster import tools
+from speechlocal.offline import tools
 
 
 @pytest.hookimpl(trylast=True)

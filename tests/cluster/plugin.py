@@ -11,7 +11,7 @@ import pytest
 from cluster.api import Api
 from cluster.control_plane import ControlPlane, running
 from cluster.definition import define
-from speechlocal.cluster import tools
+from speechlocal.offline import tools
 
 NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager")
 

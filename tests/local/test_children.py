@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speechlocal import tied
+from speechlocal import pdeathsig
 from speechlocal.children import Program, free_port, running
 from speechlocal.errors import ChildError
 
@@ -165,11 +165,11 @@ def test_a_tied_command_ends_when_its_parent_is_killed(
 ) -> None:
     parent = (
         "import os, subprocess, sys, time\n"
-        f"subprocess.Popen([sys.executable, {tied.__file__!r}, str(os.getpid()), 'sleep', '600'])\n"
+        f"subprocess.Popen([sys.executable, {pdeathsig.__file__!r}, str(os.getpid()), 'sleep', '600'])\n"
         "time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", parent]) as process:
-        wait_until(lambda: any("sleep 600" in command and "tied" not in command for command in left_running()))
+        wait_until(lambda: any("sleep 600" in command and "pdeathsig" not in command for command in left_running()))
         process.kill()
 
     wait_until(lambda: not left_running())

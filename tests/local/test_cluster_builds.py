@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from speechlocal.cluster import builds, parts
+from speechlocal.cluster import addons, builds
 from speechlocal.cluster.builds import There
-from speechlocal.cluster.programs import PROGRAMS
 from speechlocal.containers import registries
 from speechlocal.images import catalog
+from speechlocal.offline.go_programs import PROGRAMS
 
 pytestmark = pytest.mark.unit
 
@@ -26,7 +26,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> There:
         programs=frozenset(PROGRAMS),
         base=False,
         node=False,
-        parts=parts.made_here(),
+        parts=addons.made_here(),
         platform=tuple(catalog.IMAGES.values()),
         ollama=False,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from speechlocal.__main__ import main
-from speechlocal.cluster import kind, lifecycle, parts, status
+from speechlocal.cluster import addons, kind, lifecycle, status
 from speechlocal.cluster.lifecycle import Found, State
 from speechlocal.containers import docker, engine
 from speechlocal.errors import LocalError
@@ -37,7 +37,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             "metadata": {"namespace": part.namespace, "name": part.name},
             "status": {"conditions": [{"type": "Available", "status": "True"}]},
         }
-        for part in parts.parts()
+        for part in addons.parts()
     ]
     objects: dict[str, Any] = {"nodes": [NODE], "deployments": deployments, "speechpipelines": [PIPELINE]}
     monkeypatch.setattr(docker, "answers", lambda: True)

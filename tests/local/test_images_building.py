@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from speechlocal import debian, models, ollama, ollama_build, paths
+from speechlocal import debian, models, ollama, paths
 from speechlocal.__main__ import main
-from speechlocal.containers import base_image, docker, engine, registries
+from speechlocal.containers import docker, engine, registries
 from speechlocal.errors import LocalError, MissingError
-from speechlocal.images import building, catalog, machine
+from speechlocal.images import build_arguments, building, catalog
+from speechlocal.offline import base_image, ollama_build
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def engine_(monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(docker, "has_image", lambda tag: tag in one.images)
     monkeypatch.setattr(registries, "answer", lambda: False)
     monkeypatch.setattr(base_image, "ensure", lambda _say: "debian:base")
-    monkeypatch.setattr(machine, "build_arguments", lambda: {"PIP_INDEX_URL": "https://packages.example.com"})
+    monkeypatch.setattr(build_arguments, "build_arguments", lambda: {"PIP_INDEX_URL": "https://packages.example.com"})
     monkeypatch.setattr(engine, "ensure", lambda _say: None)
     monkeypatch.setattr(debian, "can_install", lambda: False)
     return one

@@ -6,7 +6,7 @@ import pytest
 
 from speechlocal import ollama
 from speechlocal.errors import UsageError
-from speechlocal.images import catalog, machine
+from speechlocal.images import build_arguments, catalog
 
 pytestmark = pytest.mark.unit
 
@@ -38,18 +38,20 @@ def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
 def test_pips_own_index_reaches_the_build() -> None:
     listed = "global.cert='/etc/ssl/ca.crt'\nglobal.index-url='https://packages.example.com/simple'\n"
 
-    assert machine.indexes_in(listed) == {"PIP_INDEX_URL": "https://packages.example.com/simple"}
+    assert build_arguments.indexes_in(listed) == {"PIP_INDEX_URL": "https://packages.example.com/simple"}
 
 
 def test_an_index_in_the_environment_wins_over_the_file() -> None:
     listed = ":env:.index-url='https://new.example.com'\nglobal.index-url='https://old.example.com'\n"
 
-    assert machine.indexes_in(listed) == {"PIP_INDEX_URL": "https://new.example.com"}
+    assert build_arguments.indexes_in(listed) == {"PIP_INDEX_URL": "https://new.example.com"}
 
 
 def test_the_proxies_of_this_machine_reach_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "python_indexes", dict)
+    monkeypatch.setattr(build_arguments, "python_indexes", dict)
 
-    arguments = machine.build_arguments({"HTTPS_PROXY": "http://proxy.example.com:3128", "NO_PROXY": "", "HOME": "/"})
+    arguments = build_arguments.build_arguments(
+        {"HTTPS_PROXY": "http://proxy.example.com:3128", "NO_PROXY": "", "HOME": "/"}
+    )
 
     assert arguments == {"HTTPS_PROXY": "http://proxy.example.com:3128"}

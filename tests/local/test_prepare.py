@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from speechlocal import debian, ollama, ollama_build
+from speechlocal import debian, ollama
 from speechlocal.__main__ import main
-from speechlocal.cluster import builds, tools
+from speechlocal.cluster import builds
 from speechlocal.containers import engine
 from speechlocal.debian import Package
 from speechlocal.errors import LocalError, MissingError
 from speechlocal.jobs import Job
+from speechlocal.offline import ollama_build, tools
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ import pytest
 from cluster.api import Api, Object
 from cluster.control_plane import ControlPlane
 from cluster.pipelines import pipeline
-from speechlocal.cluster import tools
+from speechlocal.offline import tools
 
 pytestmark = pytest.mark.cluster
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speechlocal.cluster import tools
+from speechlocal.offline import tools
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speechlocal import debian, ollama, ollama_build
-from speechlocal.cluster import component_images, node_image, parts, tools
-from speechlocal.cluster.programs import KUBERNETES_MODULE, KUBERNETES_SECONDS, PROGRAMS
-from speechlocal.containers import base_image, docker, registries
+from speechlocal import debian, ollama
+from speechlocal.cluster import addons
+from speechlocal.containers import docker, registries
 from speechlocal.images import building, catalog
 from speechlocal.jobs import Job, Say
+from speechlocal.offline import base_image, kubernetes_images, node_image, ollama_build, tools
+from speechlocal.offline.go_programs import KUBERNETES_MODULE, KUBERNETES_SECONDS, PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ BASE, NODE = "Debian image", "node image"
 TEST_PROGRAMS = "kubeconform, kwok, Compose"
 OLLAMA, IMAGES = "Ollama", "images of the platform"
 FROM_KUBERNETES = frozenset(program.name for program in PROGRAMS.values() if program.unit == KUBERNETES_MODULE)
-FOR_NODE = frozenset(component_images.PROGRAMS)
+FOR_NODE = frozenset(kubernetes_images.PROGRAMS)
 FOR_USE = frozenset({"kind", "kubectl", "helm"})
 # An API server without nodes, and what manifests, many nodes and Compose are tried with
 FOR_TESTS = frozenset({"etcd", "kube-apiserver", "kube-controller-manager", "kubeconform", "kwok", "docker-compose"})
@@ -40,7 +41,7 @@ class There:
     programs: frozenset[str]
     base: bool
     node: bool
-    parts: tuple[parts.Part, ...]
+    parts: tuple[addons.Part, ...]
     platform: tuple[catalog.Image, ...]
     ollama: bool
 
@@ -48,7 +49,7 @@ class There:
 def look() -> There:
     """Look at what is there; an engine must answer."""
     published = registries.answer()
-    made_here = parts.made_here()
+    made_here = addons.made_here()
     return There(
         published=published,
         programs=missing_programs(),
@@ -120,7 +121,7 @@ def programs(missing: frozenset[str]) -> list[Job]:
 
 def make_node_image(say: Say) -> str:
     """Make the node image with the images of all parts in it, and return its name."""
-    return node_image.ensure([part.image for part in parts.made_here()], say)
+    return node_image.ensure([part.image for part in addons.made_here()], say)
 
 
 def build_ollama(say: Say) -> None:
@@ -139,7 +140,7 @@ def platform_tags() -> list[str]:
     return [image.tag for image in catalog.IMAGES.values()]
 
 
-def _part_image(part: parts.Part) -> Job:
+def _part_image(part: addons.Part) -> Job:
     return Job(f"image of {part.name}", part.ensure, (KUBERNETES,) if part.program else (BASE,), part.seconds)
 
 

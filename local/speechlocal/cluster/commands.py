@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from speechlocal.cluster import kind, lifecycle, parts, platform, status
+from speechlocal.cluster import addons, kind, lifecycle, platform, status
 from speechlocal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def up(console: Console, arguments: argparse.Namespace) -> int:
         console.print(f"cluster: next: export KUBECONFIG={found.access.kubeconfig}", soft_wrap=True)
         return 0
     answer = asyncio.run(platform.deploy(console, found.access, found.copied))
-    parts.wait_ready(arguments.name, parts.parts())
+    addons.wait_ready(arguments.name, addons.parts())
     platform.next_steps(console, found.access)
     console.print(f"\ncluster: ready after {time.monotonic() - started:.0f} s", soft_wrap=True)
     return 1 if answer.get("error") else 0

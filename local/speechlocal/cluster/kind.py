@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from speechlocal import paths
-from speechlocal.cluster import tools
 from speechlocal.containers import command, docker
 from speechlocal.errors import LocalError
+from speechlocal.offline import tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable

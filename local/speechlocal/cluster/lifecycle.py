@@ -10,13 +10,14 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from speechlocal import debian, jobs, locks, paths
-from speechlocal.cluster import builds, kind, node_image, parts
+from speechlocal.cluster import addons, builds, kind
 from speechlocal.cluster.access import Access
 from speechlocal.containers import command, docker, engine, registries
 from speechlocal.errors import LocalError, UsageError
 from speechlocal.images import nodes
 from speechlocal.jobs import Job, Say
-from speechlocal.show import saying
+from speechlocal.offline import node_image
+from speechlocal.terminal import saying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,7 +174,7 @@ def reached(name: str) -> bool:
 
 def node_image_name() -> str:
     """Return the node image that was built here, or nothing: kind then pulls the one it was published with."""
-    return "" if registries.answer() else node_image.tag([part.image for part in parts.made_here()])
+    return "" if registries.answer() else node_image.tag([part.image for part in addons.made_here()])
 
 
 def answers_within(name: str, seconds: float) -> bool:
@@ -189,12 +190,12 @@ def answers_within(name: str, seconds: float) -> bool:
 
 def bring_parts(name: str, port: int, say: Say) -> None:
     """Bring the parts' images into the node where it was not made with them, then the parts, and wait for them."""
-    nodes.load(name, [part.image for part in parts.made_here()], say)
+    nodes.load(name, [part.image for part in addons.made_here()], say)
     say("applying them")
-    parts.apply(name)
+    addons.apply(name)
     say("waiting until they are ready")
-    parts.wait_ready(name, tuple(part for part in parts.parts() if not part.slow))
-    parts.wait_answers(name, port)
+    addons.wait_ready(name, tuple(part for part in addons.parts() if not part.slow))
+    addons.wait_answers(name, port)
 
 
 def down(console: Console, name: str = DEFAULT_NAME) -> None:

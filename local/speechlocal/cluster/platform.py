@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from speechlocal import demo_view, paths
-from speechlocal.cluster import pipelines, tools
-from speechlocal.cluster.pipeline_view import Rising, sentence
+from speechlocal import demo_output, paths
+from speechlocal.bridge_client import process, read_recording
+from speechlocal.cluster import pipelines
+from speechlocal.cluster.pipeline_progress import Rising, sentence
 from speechlocal.containers.command import run
 from speechlocal.errors import LocalError
-from speechlocal.process import process, read_recording
-from speechlocal.show import INDENT, heading
+from speechlocal.offline import tools
+from speechlocal.terminal import INDENT, heading
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -122,7 +123,7 @@ async def ask(console: Console, access: Access, host: str, model: str) -> dict[s
     timeout = aiohttp.ClientTimeout(REQUEST_TIMEOUT_S)
     async with aiohttp.ClientSession(headers={"Host": host}, timeout=timeout) as session:
         await routed(session, access.url)
-        conversation = demo_view.Conversation(console, RECORDING, PROMPT, model)
+        conversation = demo_output.Conversation(console, RECORDING, PROMPT, model)
         async for step in process(session, access.url, read_recording(RECORDING), prompt=PROMPT):
             conversation.show(step)
     return conversation.answer
@@ -155,10 +156,10 @@ async def routed(session: aiohttp.ClientSession, url: str, *, timeout_s: float =
 
 def next_steps(console: Console, access: Access) -> None:
     """Say what to do with it."""
-    recording = demo_view.shown(RECORDING)
+    recording = demo_output.shown(RECORDING)
     host = f"speech.localhost:{access.port}"
     heading(console, "Next")
-    demo_view.lines(
+    demo_output.lines(
         console,
         ("kubectl", f"export KUBECONFIG={access.kubeconfig}   # and PATH={tools.ensure('kubectl').parent}:$PATH"),
         ("", "kubectl get sp --watch"),

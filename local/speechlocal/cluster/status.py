@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from speechlocal.cluster import kind, lifecycle, parts, tools
+from speechlocal.cluster import addons, kind, lifecycle
 from speechlocal.containers import docker, engine
 from speechlocal.errors import LocalError
+from speechlocal.offline import tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,7 +71,7 @@ def rows(name: str) -> Iterator[Row]:
     yield Row("cluster", name, "running", f"ingress {ingress}  KUBECONFIG={kind.kubeconfig(name)}", good=True)
     yield from (node_row(node) for node in nodes)
     deployments = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in items(name, "deployments")}
-    yield from (part_row(part, deployments.get((part.namespace, part.name))) for part in parts.parts())
+    yield from (part_row(part, deployments.get((part.namespace, part.name))) for part in addons.parts())
     try:
         pipelines = items(name, "speechpipelines")
     except LocalError:  # the chart, and with it their definition, is not installed
@@ -89,7 +90,7 @@ def node_row(node: Mapping[str, Any]) -> Row:
     return Row("node", node["metadata"]["name"], "ready" if good else "not ready", detail, good=good)
 
 
-def part_row(part: parts.Part, deployment: Mapping[str, Any] | None) -> Row:
+def part_row(part: addons.Part, deployment: Mapping[str, Any] | None) -> Row:
     """Return the row of a part, from its Deployment."""
     if deployment is None:
         return Row("part", part.name, "missing", "make cluster", good=False)
@@ -116,7 +117,7 @@ def items(name: str, resource: str) -> list[dict[str, Any]]:
     """Return all objects of a kind in a cluster; raises LocalError when it does not answer or knows no such kind."""
     if tools.find("kubectl") is None:
         raise LocalError("there is no kubectl yet", "make cluster")
-    listed = parts.kubectl(
+    listed = addons.kubectl(
         name, "get", resource, "--all-namespaces", "--output=json", f"--request-timeout={ASK_WITHIN_S:.0f}s"
     )
     found: list[dict[str, Any]] = json.loads(listed)["items"]

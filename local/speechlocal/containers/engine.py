@@ -29,7 +29,7 @@ PACKAGES = (
     debian.Package("iptables", "iptables", "the local cluster"),
 )
 # runc for containers that ask for more rights than this machine's root has
-RUNTIME = paths.REPOSITORY / "local" / "cluster" / "node" / "runc"
+RUNTIME = paths.REPOSITORY / "local" / "offline" / "node" / "runc"
 RUNTIME_NAME = "speechpipeline"
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 BRIDGE = "docker0"

@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speechlocal import debian, models, ollama, ollama_build, paths
-from speechlocal.containers import base_image, docker, registries
+from speechlocal import debian, models, ollama, paths
+from speechlocal.containers import docker, registries
 from speechlocal.errors import LocalError, MissingError
-from speechlocal.images import catalog, machine
+from speechlocal.images import build_arguments, catalog
+from speechlocal.offline import base_image, ollama_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -66,7 +67,7 @@ def build(
     """
     wanted = catalog.chosen(names)
     base = base_image.ensure(say)
-    arguments = machine.build_arguments()
+    arguments = build_arguments.build_arguments()
     done = []
     for image in wanted:
         started = time.monotonic()

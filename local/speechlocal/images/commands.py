@@ -12,7 +12,7 @@ from rich.text import Text
 from speechlocal import debian
 from speechlocal.containers import docker, engine
 from speechlocal.images import building, catalog, nodes
-from speechlocal.show import saying
+from speechlocal.terminal import saying
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from speechlocal.cluster import pipeline_view, pipelines
+from speechlocal.cluster import pipeline_progress, pipelines
 from speechlocal.errors import LocalError
 
 pytestmark = pytest.mark.unit
@@ -35,7 +35,7 @@ def pipeline(**status: Any) -> dict[str, Any]:
 
 def plain(*states: pipelines.State) -> str:
     out = io.StringIO()
-    with pipeline_view.Rising(Console(file=out, width=200)) as rising:
+    with pipeline_progress.Rising(Console(file=out, width=200)) as rising:
         for state in states:
             rising.show(state)
     return out.getvalue()
@@ -115,6 +115,6 @@ class TestView:
     def test_terminal_shows_bytes_and_the_time_left(self) -> None:
         out = io.StringIO()
         console = Console(file=out, width=100, force_terminal=True, color_system=None)
-        console.print(pipeline_view.picture(pipelines.state(pipeline(models=[PULLING]))))
+        console.print(pipeline_progress.picture(pipelines.state(pipeline(models=[PULLING]))))
 
         assert "49 of 98 MB, 3 s left" in out.getvalue()

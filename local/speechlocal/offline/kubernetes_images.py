@@ -6,14 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechlocal import golang, paths
-from speechlocal.cluster import tools, versions
-from speechlocal.containers import base_image, command, docker
+from speechlocal import paths, versions
+from speechlocal.containers import command, docker
+from speechlocal.offline import base_image, golang, tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RECIPE = paths.REPOSITORY / "local" / "cluster" / "node"
+RECIPE = paths.REPOSITORY / "local" / "offline" / "node"
 REGISTRY = "registry.k8s.io"  # only names: nothing is pulled from there
 PAUSE = f"{REGISTRY}/pause:{versions.PAUSE}"
 KUBE_PROXY = f"{REGISTRY}/kube-proxy:{versions.KUBERNETES}"

@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from speechlocal.bridge_client import Answered, Heard, Recording, Said, Step, Transcribed, process, read_recording
 from speechlocal.children import free_port
 from speechlocal.errors import RequestError, UsageError
-from speechlocal.process import Answered, Heard, Recording, Said, Step, Transcribed, process, read_recording
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -14,15 +14,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechlocal import golang, paths
-from speechlocal.cluster import component_images, tools, versions
-from speechlocal.containers import base_image, command, docker
+from speechlocal import paths, versions
+from speechlocal.containers import command, docker
 from speechlocal.errors import LocalError
+from speechlocal.offline import base_image, golang, kubernetes_images, tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-RECIPE = paths.REPOSITORY / "local" / "cluster" / "node"
+RECIPE = paths.REPOSITORY / "local" / "offline" / "node"
 IN_THE_NODE = ("kubeadm", "kubectl", "kubelet")
 KIND_SOURCE = f"sigs.k8s.io/kind@{versions.KIND}"
 SECONDS = 80  # with all programs built
@@ -33,7 +33,7 @@ def tag(extra_images: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for path in sorted(RECIPE.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
-    made_of = (base_image.local_tag(), versions.KIND, *component_images.tags(), *extra_images)
+    made_of = (base_image.local_tag(), versions.KIND, *kubernetes_images.tags(), *extra_images)
     digest.update("\n".join(made_of).encode())
     return f"speechpipeline/node:{versions.KUBERNETES}-{digest.hexdigest()[:12]}"
 
@@ -50,7 +50,7 @@ def ensure(extra_images: Sequence[str], say: Callable[[str], None]) -> str:
     """
     wanted = tag(extra_images)
     if not docker.has_image(wanted):
-        images = component_images.ensure(say)
+        images = kubernetes_images.ensure(say)
         check_complete(images)
         say("the node itself: Debian packages, kind's files")
         node = wanted.replace("/node:", "/node-empty:")
@@ -101,7 +101,7 @@ def adapted(containerd_config: str) -> str:
     Without CAP_SYS_RESOURCE a process cannot be made less likely to be killed when memory runs out.
     """
     limited = containerd_config.replace("restrict_oom_score_adj = false", "restrict_oom_score_adj = true")
-    return re.sub(r"registry\.k8s\.io/pause:[0-9.]+", component_images.PAUSE, limited)
+    return re.sub(r"registry\.k8s\.io/pause:[0-9.]+", kubernetes_images.PAUSE, limited)
 
 
 def storage_manifest(go_source: str) -> str:
@@ -109,7 +109,7 @@ def storage_manifest(go_source: str) -> str:
     found = re.search(r"const defaultStorageManifest = `(.*)`", go_source, re.DOTALL)
     if found is None:
         raise LocalError("kind's source has no manifest for storage where it used to be", f"see {KIND_SOURCE}")
-    provisioner, helper = component_images.LOCAL_PATH_PROVISIONER, component_images.SHELL
+    provisioner, helper = kubernetes_images.LOCAL_PATH_PROVISIONER, kubernetes_images.SHELL
     return (
         found[1].replace("` + storageProvisionerImage + `", provisioner).replace("` + storageHelperImage + `", helper)
     )

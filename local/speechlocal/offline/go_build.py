@@ -6,15 +6,16 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from speechlocal import golang, paths
-from speechlocal.cluster.programs import GO_MODULES
+from speechlocal import paths
 from speechlocal.errors import LocalError, MissingError
+from speechlocal.offline import golang
+from speechlocal.offline.go_programs import GO_MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from speechlocal.cluster.programs import Program
+    from speechlocal.offline.go_programs import Program
 
 SHOWN_LINES = 15
 

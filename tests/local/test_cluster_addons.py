@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from speechlocal.cluster import component_images, model_store, node_image, parts
+from speechlocal.cluster import addons
 from speechlocal.containers import registries
+from speechlocal.offline import kubernetes_images, model_store, node_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,12 +32,12 @@ def answering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return bool(request.param)
 
 
-def objects(part: parts.Part) -> list[dict[str, Any]]:
+def objects(part: addons.Part) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(part.manifest.read_text()))
 
 
 def test_each_part_is_a_deployment_of_its_name_and_namespace() -> None:
-    for part in parts.parts():
+    for part in addons.parts():
         deployments = [one for one in objects(part) if one["kind"] == "Deployment"]
         assert [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in deployments] == [
             (part.namespace, part.name)
@@ -44,21 +45,21 @@ def test_each_part_is_a_deployment_of_its_name_and_namespace() -> None:
 
 
 def test_each_container_has_the_image_that_is_filled_in_and_never_pulls_what_is_there() -> None:
-    for part in parts.parts():
+    for part in addons.parts():
         pod = next(one for one in objects(part) if one["kind"] == "Deployment")["spec"]["template"]["spec"]
         containers = [*pod.get("initContainers", []), *pod["containers"]]
-        assert {container["image"] for container in containers} == {parts.IMAGE_PLACE}
+        assert {container["image"] for container in containers} == {addons.IMAGE_PLACE}
         assert {container["imagePullPolicy"] for container in containers} == {"IfNotPresent"}
 
 
 def test_what_can_be_pulled_is_not_made_here(answering: bool) -> None:  # noqa: FBT001 - a fixture
-    names = {part.name for part in parts.made_here()}
+    names = {part.name for part in addons.made_here()}
 
     assert names == ({"model-registry"} if answering else {"model-registry", "traefik", "metrics-server"})
 
 
 def test_the_ingress_takes_the_port_that_kind_maps() -> None:
-    traefik = next(part for part in parts.parts() if part.name == "traefik")
+    traefik = next(part for part in addons.parts() if part.name == "traefik")
     pod = next(one for one in objects(traefik) if one["kind"] == "Deployment")["spec"]["template"]["spec"]
     default = next(one for one in objects(traefik) if one["kind"] == "IngressClass")
 
@@ -90,15 +91,15 @@ def test_a_model_is_kept_as_a_registry_keeps_it(tmp_path: Path) -> None:
 def test_the_storage_class_has_the_images_made_here() -> None:
     manifest = yaml.safe_load(node_image.storage_manifest(STORAGE_SOURCE))
 
-    assert manifest["image"] == component_images.LOCAL_PATH_PROVISIONER
-    assert manifest["args"] == ["--helper-image", component_images.SHELL]
+    assert manifest["image"] == kubernetes_images.LOCAL_PATH_PROVISIONER
+    assert manifest["args"] == ["--helper-image", kubernetes_images.SHELL]
 
 
 def test_containerd_gets_the_pause_image_made_here() -> None:
     config = 'sandbox_image = "registry.k8s.io/pause:3.10"\nrestrict_oom_score_adj = false\n'
 
     assert node_image.adapted(config) == (
-        f'sandbox_image = "{component_images.PAUSE}"\nrestrict_oom_score_adj = true\n'
+        f'sandbox_image = "{kubernetes_images.PAUSE}"\nrestrict_oom_score_adj = true\n'
     )
 
 

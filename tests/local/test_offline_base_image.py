@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from speechlocal import paths
-from speechlocal.containers import base_image, docker, registries
+from speechlocal.containers import docker, registries
 from speechlocal.errors import LocalError
+from speechlocal.offline import base_image
 
 pytestmark = pytest.mark.unit
 

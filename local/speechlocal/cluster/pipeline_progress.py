@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from speechlocal.show import INDENT
+from speechlocal.terminal import INDENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

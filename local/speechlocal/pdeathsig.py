@@ -1,4 +1,4 @@
-"""Run a command that ends when its parent does: `python tied.py PARENT_PID COMMAND...`, standard library only.
+"""Run a command that ends when its parent does: `python pdeathsig.py PARENT_PID COMMAND...`, standard library only.
 
 Linux signals a process when the thread that started it dies (PR_SET_PDEATHSIG in prctl(2)), and keeps that over exec.
 So nothing stays behind even when the parent is killed outright. Elsewhere the command runs without this.

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from speechlocal.children import Program
-from speechlocal.show import Flow, starting
+from speechlocal.terminal import Flow, starting
 
 pytestmark = pytest.mark.unit
 

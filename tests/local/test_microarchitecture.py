@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from speechlocal import cpu
+from speechlocal import microarchitecture
 
 pytestmark = pytest.mark.unit
 
@@ -15,11 +15,11 @@ NEW = f"{OLD} avx2 bmi1 bmi2 f16c fma abm movbe"
 @pytest.mark.parametrize(
     ("machine", "said", "level"),
     [
-        ("x86_64", NEW, cpu.X86_64_V3),
-        ("x86_64", OLD, cpu.GENERIC),
-        ("x86_64", NEW.replace("fma", "fma4"), cpu.GENERIC),
-        ("x86_64", "", cpu.GENERIC),
-        ("aarch64", NEW, cpu.GENERIC),
+        ("x86_64", NEW, microarchitecture.X86_64_V3),
+        ("x86_64", OLD, microarchitecture.GENERIC),
+        ("x86_64", NEW.replace("fma", "fma4"), microarchitecture.GENERIC),
+        ("x86_64", "", microarchitecture.GENERIC),
+        ("aarch64", NEW, microarchitecture.GENERIC),
     ],
 )
 def test_level_of_a_processor(
@@ -27,13 +27,13 @@ def test_level_of_a_processor(
 ) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(f"processor\t: 0\n{said}\nbugs\t\t: avx2 fma\n")
-    monkeypatch.setattr(cpu, "CPUINFO", cpuinfo)
+    monkeypatch.setattr(microarchitecture, "CPUINFO", cpuinfo)
     monkeypatch.setattr("platform.machine", lambda: machine)
 
-    assert cpu.level() == level
+    assert microarchitecture.level() == level
 
 
 def test_without_proc_nothing_is_assumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(microarchitecture, "CPUINFO", tmp_path / "cpuinfo")
 
-    assert cpu.level() == cpu.GENERIC
+    assert microarchitecture.level() == microarchitecture.GENERIC

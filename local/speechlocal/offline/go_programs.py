@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from speechlocal.cluster import versions
+from speechlocal import versions
 
-GO_MODULES = "local/cluster/go"  # modules of our own: where `go install PACKAGE@VERSION` would not do
+GO_MODULES = "local/offline/go"  # modules of our own: where `go install PACKAGE@VERSION` would not do
 
 
 @dataclass(frozen=True)

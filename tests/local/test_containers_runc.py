@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.unit
 
-WRAPPER = paths.REPOSITORY / "local" / "cluster" / "node" / "runc"
+WRAPPER = paths.REPOSITORY / "local" / "offline" / "node" / "runc"
 ALL, LACKING = "000001ffffffffff", "000001fffeffffff"
 ASKED = ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE", "CAP_NET_ADMIN"]
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speechlocal import locks, paths
-from speechlocal.cluster import gobuild
-from speechlocal.cluster.programs import PROGRAMS
+from speechlocal.offline import go_build
+from speechlocal.offline.go_programs import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from speechlocal.cluster.programs import Program
+    from speechlocal.offline.go_programs import Program
 
 ASK_TIMEOUT_S = 10.0
 UNIT = attrgetter("unit")
@@ -84,7 +84,7 @@ def _build(unit: str, programs: list[Program], progress: Callable[[str], None]) 
         if not programs:
             return
         with tempfile.TemporaryDirectory(prefix="unfinished-", dir=folder()) as unfinished:
-            gobuild.build(programs, Path(unfinished), progress)
+            go_build.build(programs, Path(unfinished), progress)
             for program in programs:
                 built(program).parent.mkdir(exist_ok=True)
                 (Path(unfinished) / program.name).replace(built(program))

@@ -9,10 +9,10 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechlocal import models, paths
-from speechlocal.cluster import model_store, tools, versions
-from speechlocal.cluster.component_images import single_program
-from speechlocal.containers import base_image, command, docker
+from speechlocal import models, paths, versions
+from speechlocal.containers import command, docker
+from speechlocal.offline import base_image, model_store, tools
+from speechlocal.offline.kubernetes_images import single_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ METRICS_SERVER = f"speechpipeline/metrics-server:{versions.METRICS_SERVER}"
 METRICS_SERVER_PUBLISHED = f"registry.k8s.io/metrics-server/metrics-server:{versions.METRICS_SERVER}"
 TRAEFIK = f"speechpipeline/traefik:{versions.TRAEFIK}"
 TRAEFIK_PUBLISHED = f"traefik:{versions.TRAEFIK}"
-REGISTRY_RECIPE = paths.REPOSITORY / "local" / "cluster" / "parts" / "model-registry"
+REGISTRY_RECIPE = paths.REPOSITORY / "local" / "offline" / "model-registry"
 UNPRIVILEGED = "65534:65534"
 
 

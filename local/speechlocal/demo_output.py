@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from speechlocal import models
-from speechlocal.process import Answered, Heard, Said, Step, Transcribed
-from speechlocal.show import INDENT, Flow, heading
+from speechlocal.bridge_client import Answered, Heard, Said, Step, Transcribed
+from speechlocal.terminal import INDENT, Flow, heading
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -15,8 +15,9 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from speechlocal import cpu, golang, locks, ollama
+from speechlocal import locks, microarchitecture, ollama
 from speechlocal.errors import LocalError
+from speechlocal.offline import golang
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,7 @@ def compile_into(folder: Path, on_package: Callable[[int, str], None]) -> None:
         *("-ldflags", f"-s -w -X {MODULE}/version.Version={ollama.VERSION}"),
         f"{MODULE}@v{ollama.VERSION}",
     ]
-    flags = f"-O2 -march={cpu.level()}" if cpu.level() else "-O2"
+    flags = f"-O2 -march={microarchitecture.level()}" if microarchitecture.level() else "-O2"
     compiling = {"CGO_ENABLED": "1", "CGO_CPPFLAGS": f"-I{include}", "CGO_CFLAGS": flags, "CGO_CXXFLAGS": flags}
     environment = {**golang.environment(), **compiling, "GOBIN": str(unfinished)}
     output: list[str] = []

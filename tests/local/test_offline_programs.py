@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speechlocal.cluster import programs, tools
-from speechlocal.cluster.programs import PROGRAMS, OnPath
 from speechlocal.errors import LocalError, MissingError
+from speechlocal.offline import go_programs, tools
+from speechlocal.offline.go_programs import PROGRAMS, OnPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,6 +177,6 @@ def test_a_module_of_our_own_is_there_for_each_program_that_names_one() -> None:
 
     for program in PROGRAMS.values():
         if program.module:
-            folder = paths.REPOSITORY / programs.GO_MODULES / program.module
+            folder = paths.REPOSITORY / go_programs.GO_MODULES / program.module
             assert (folder / "go.mod").is_file()
             assert (folder / "go.sum").is_file()

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechlocal import paths
-from speechlocal.cluster import kind, part_images, tools
-from speechlocal.containers import base_image, command, registries
+from speechlocal.cluster import kind
+from speechlocal.containers import command, registries
 from speechlocal.errors import LocalError
+from speechlocal.offline import addon_images, base_image, tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MANIFESTS = paths.REPOSITORY / "local" / "cluster" / "parts"
+MANIFESTS = paths.REPOSITORY / "local" / "cluster" / "addons"
 IMAGE_PLACE = "PART_IMAGE"
 READY_WITHIN_S = 180
 ANSWER_WITHIN_S = 5.0
@@ -56,28 +57,28 @@ def parts() -> tuple[Part, ...]:
             "traefik",
             "traefik",
             "ingress",
-            part_images.TRAEFIK,
-            part_images.ensure_traefik,
+            addon_images.TRAEFIK,
+            addon_images.ensure_traefik,
             seconds=10,
-            published=part_images.TRAEFIK_PUBLISHED,
+            published=addon_images.TRAEFIK_PUBLISHED,
         ),
         Part(
             "model-registry",
             "models",
             "models for Ollama to pull",
-            part_images.model_registry(base_image.tag()),
-            part_images.ensure_model_registry,
+            addon_images.model_registry(base_image.tag()),
+            addon_images.ensure_model_registry,
             seconds=20,
         ),
         Part(
             "metrics-server",
             "kube-system",
             "kubectl top, autoscaling by CPU",
-            part_images.METRICS_SERVER,
-            part_images.ensure_metrics_server,
+            addon_images.METRICS_SERVER,
+            addon_images.ensure_metrics_server,
             seconds=5,
             program="metrics-server",
-            published=part_images.METRICS_SERVER_PUBLISHED,
+            published=addon_images.METRICS_SERVER_PUBLISHED,
             slow=True,
         ),
     )

@@ -1,0 +1,1 @@
+"""Programs and images built here, from Go modules and Debian packages, where no container registry answers."""
