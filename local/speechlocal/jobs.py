@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from rich.progress import Progress, SpinnerColumn, TextColumn
@@ -15,7 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from speechlocal.terminal import INDENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -48,34 +49,31 @@ def in_words(jobs: Sequence[Job]) -> str:
 
 
 def run(console: Console, jobs: Sequence[Job], *, at_once: int = AT_ONCE) -> None:
-    """Do all jobs, in the order given as far as their needs allow, several at once.
+    """Run all jobs, several at a time; of those whose needs are met, the one listed first starts first.
 
-    When one fails no other is begun; those under way are let finish, for what they build is kept.
+    After a failure no further job starts. Those already running finish: what they build is cached.
 
     Raises:
+        graphlib.CycleError: jobs need each other; nothing has started.
         Exception: the first error of a job, as it was raised there.
     """
-    names = {job.name for job in jobs}
-    waiting, done = list(jobs), set[str]()
+    by_name = {job.name: job for job in jobs}
+    order = TopologicalSorter({job: [by_name[need] for need in job.needs if need in by_name] for job in jobs})
+    order.prepare()
+    ready = list[Job]()
     running: dict[Future[None], Job] = {}
     failed: BaseException | None = None
     with _shown(console) as view, ThreadPoolExecutor(at_once) as pool:
-        while running or (waiting and not failed):
-            for job in _ready(waiting, names - done)[: at_once - len(running)] if not failed else ():
-                waiting.remove(job)
+        while running or (order.is_active() and not failed):
+            ready = sorted([*ready, *order.get_ready()], key=jobs.index)
+            while ready and not failed and len(running) < at_once:
+                job = ready.pop(0)
                 running[pool.submit(view.follow, job)] = job
-            if not running:
-                raise AssertionError(f"jobs need each other in a circle: {[job.name for job in waiting]}")
             for ended in wait(running, return_when=FIRST_COMPLETED).done:
-                done.add(running.pop(ended).name)
+                order.done(running.pop(ended))
                 failed = failed or ended.exception()
     if failed:
         raise failed
-
-
-def _ready(waiting: Iterable[Job], undone: set[str]) -> list[Job]:
-    """Return the jobs whose needs are met."""
-    return [job for job in waiting if undone.isdisjoint(job.needs)]
 
 
 class View:

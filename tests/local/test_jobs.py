@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from graphlib import CycleError
 
 import pytest
 from rich.console import Console
@@ -102,9 +103,26 @@ def test_without_a_terminal_the_end_of_each_job_is_a_line(console: Console) -> N
     assert said(console) == "  Debian image: done after 0 s\n"
 
 
-def test_jobs_that_need_each_other_are_a_mistake(console: Console) -> None:
-    with pytest.raises(AssertionError, match="circle"):
-        jobs.run(console, [Job("egg", print, needs=("hen",)), Job("hen", print, needs=("egg",))])
+def test_jobs_in_a_cycle_are_refused_before_any_job_starts(console: Console) -> None:
+    begun: list[str] = []
+    cycle = [Job("egg", begun.append, needs=("hen",)), Job("hen", begun.append, needs=("egg",))]
+
+    with pytest.raises(CycleError):
+        jobs.run(console, [Job("nest", begun.append), *cycle])
+    assert begun == []
+
+
+def test_of_the_jobs_that_may_start_the_first_listed_one_does(console: Console) -> None:
+    begun: list[str] = []
+    work = [
+        Job("after", lambda _: begun.append("after"), needs=("first",)),
+        Job("first", lambda _: begun.append("first")),
+        Job("last", lambda _: begun.append("last")),
+    ]
+
+    jobs.run(console, work, at_once=1)
+
+    assert begun == ["first", "after", "last"]
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(90, "90 s"), (600, "10 minutes"), (119, "119 s"), (120, "2 minutes")])
