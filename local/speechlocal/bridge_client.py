@@ -1,4 +1,4 @@
-"""A client of the bridge's `POST /process`: one recording in, events out while the service works."""
+"""A client of the bridge's `POST /process`: sends a recording, yields events as they arrive."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from speechlocal import paths
 from speechlocal.errors import RequestError, UsageError
 from speechlocal.sse import events
 
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+DEMO_RECORDING = paths.RECORDINGS / "austen-leisure-to-consider.wav"
+DEMO_PROMPT = "In one sentence, what does the speaker say?"
+REQUEST_TIMEOUT_S = 300.0
+
 
 @dataclass(frozen=True)
 class Recording:
-    """An audio file in memory, so that a measured request reads no disk."""
+    """An audio file in memory, so that a timed request does not read from disk."""
 
     name: str
     content: bytes
@@ -28,39 +33,39 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A piece of the transcript, as soon as it is known; it brings its own spaces."""
+class TranscriptDelta:
+    """A piece of the transcript, with its spaces."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Transcribed:
-    """The whole transcript; `audio_seconds` is the recording's length."""
+class Transcript:
+    """The whole transcript; `audio_seconds` is the length of the recording."""
 
     text: str
     audio_seconds: float | None
 
 
 @dataclass(frozen=True)
-class Said:
-    """A piece of the answer; it brings its own spaces."""
+class ResponseDelta:
+    """A piece of the response, with its spaces."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Answered:
-    """The end: the JSON object that `/process` answers without streaming."""
+class Completed:
+    """The end: the JSON object that `/process` returns without streaming."""
 
     answer: dict[str, Any]
 
 
-Step = Heard | Transcribed | Said | Answered
+Event = TranscriptDelta | Transcript | ResponseDelta | Completed
 
 
 def read_recording(path: Path) -> Recording:
-    """Read an audio file; raise UsageError where there is none."""
+    """Read an audio file; raise UsageError if it cannot be read."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -74,64 +79,67 @@ def read_recording(path: Path) -> Recording:
 
 async def process(
     session: aiohttp.ClientSession, url: str, recording: Recording, *, prompt: str = "", model: str = ""
-) -> AsyncIterator[Step]:
-    """Send a recording to the bridge at `url` and yield what comes back, `Answered` last.
+) -> AsyncIterator[Event]:
+    """Send a recording to the bridge at `url` and yield its events, `Completed` last.
 
     An empty `prompt` or `model` leaves the choice to the service.
 
     Raises:
-        RequestError: refused, broken off, or failed; `code` says which.
+        RequestError: the request was rejected, interrupted or failed; `code` is the reason.
     """
-    async with _opened(session, url, recording, prompt, model) as answer:
+    async with _open(session, url, recording, prompt, model) as answer:
         async for event in events(answer.content.iter_any()):
             data = json.loads(event.data)
             match event.name:
                 case "transcript.delta":
-                    yield Heard(data["text"])
+                    yield TranscriptDelta(data["text"])
                 case "transcript.done":
-                    yield Transcribed(data["text"], data.get("audio_seconds"))
+                    yield Transcript(data["text"], data.get("audio_seconds"))
                 case "response.delta":
-                    yield Said(data["text"])
+                    yield ResponseDelta(data["text"])
                 case "response.done":
-                    yield Answered(data)
+                    yield Completed(data)
                     return
-                case "error" if data.get("stage") != "generate":  # after that one the transcript still comes
+                case "error" if data.get("stage") != "generate":  # response.done still follows an error of that stage
                     raise RequestError(str(data.get("code")), str(data.get("message")))
-    raise RequestError("incomplete", "the service ended its answer before it was complete")
+    raise RequestError("incomplete", "the response ended early")
 
 
 @asynccontextmanager
-async def _opened(
+async def _open(
     session: aiohttp.ClientSession, url: str, recording: Recording, prompt: str, model: str
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     try:
         async with session.post(f"{url.rstrip('/')}/process", data=_form(recording, prompt, model)) as answer:
             if not answer.ok:
-                raise await _refusal(answer)
+                raise await _error(answer)
             yield answer
     except TimeoutError as error:
-        raise RequestError("timeout", "no whole answer in time") from error
+        raise RequestError("timeout", "the request timed out") from error
     except aiohttp.ClientConnectorError as error:
         raise RequestError("connect", f"cannot connect to {url}: {error.strerror}") from error
     except (aiohttp.ClientError, ConnectionError) as error:
         raise RequestError("incomplete", f"the connection broke: {error}") from error
     except (ValueError, KeyError) as error:
-        raise RequestError("not_understood", f"{url} does not answer as a bridge does: {error}") from error
+        raise RequestError("not_understood", f"the response of {url} is not a bridge's: {error}") from error
 
 
 def _form(recording: Recording, prompt: str, model: str) -> aiohttp.FormData:
     form = aiohttp.FormData({"stream": "true"})
-    for name, value in {"prompt": prompt, "model": model}.items():  # before the file: the model warms up meanwhile
+    for name, value in {
+        "prompt": prompt,
+        "model": model,
+    }.items():  # before the file: warms up the model
         if value:
             form.add_field(name, value)
     form.add_field("file", recording.content, filename=recording.name, content_type=recording.content_type)
     return form
 
 
-async def _refusal(answer: aiohttp.ClientResponse) -> RequestError:
+async def _error(answer: aiohttp.ClientResponse) -> RequestError:
     text = await answer.text()
     try:
         problem = json.loads(text)
         return RequestError(problem["code"], problem.get("detail") or problem["title"])
-    except (ValueError, KeyError, TypeError):  # from a proxy in between, say
+    except (ValueError, KeyError, TypeError):  # not from the bridge, but from a proxy
         return RequestError(f"http_{answer.status}", text[:300] or str(answer.reason))

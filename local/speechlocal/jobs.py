@@ -1,11 +1,10 @@
-"""Long pieces of work, those that do not need each other side by side, and what a person sees of them meanwhile."""
+"""Long jobs, run side by side as far as they do not need each other, with their progress."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -13,17 +12,16 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from speechlocal.terminal import INDENT
+from speechlocal.terminal import INDENT, PLAIN_PROGRESS_EVERY_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
-Say = Callable[[str], None]
+    from speechlocal.progress import Report
 
-AT_ONCE = 2  # most use all cores by themselves; beside one that compiles another can wait for disk and network
-PLAIN_PROGRESS_EVERY_S = 30.0
+AT_ONCE = 2  # most use all cores by themselves; beside one that compiles, another can wait for disk and network
 SHOWN_CHARACTERS = 60
 A_MINUTE_S = 60
 
@@ -32,18 +30,27 @@ A_MINUTE_S = 60
 class Job:
     """A piece of work.
 
-    `work` is given a function to say how far it is. `needs` are the names of jobs that must be done before; those that
-    are not run along with it count as done. `seconds` is about how long it takes on two cores, for showing.
+    `work` is called with a function that takes its progress. `needs` are the names of jobs that must be done before;
+    those that are not run together with it count as done. `seconds` is about how long it takes on two cores, for
+    display only.
     """
 
     name: str
-    work: Callable[[Say], object]
+    work: Callable[[Report], object]
     needs: tuple[str, ...] = ()
     seconds: int = 0
 
 
-def in_words(jobs: Sequence[Job]) -> str:
-    """Return about how long jobs take, for a person: most compile on all cores, so they hardly overlap."""
+def announce(console: Console, command: str, jobs: Sequence[Job]) -> None:
+    """Print which jobs take long, and about how long, before they start."""
+    long = [job for job in jobs if job.seconds]
+    if long:
+        listed = ", ".join(job.name for job in long)
+        console.print(f"{command}: building, once: {listed}; about {duration(long)} on two cores", soft_wrap=True)
+
+
+def duration(jobs: Sequence[Job]) -> str:
+    """Return about how long jobs take, human-readable: most compile on all cores, so they hardly overlap."""
     seconds = sum(job.seconds for job in jobs)
     return f"{seconds} s" if seconds < 2 * A_MINUTE_S else f"{round(seconds / A_MINUTE_S)} minutes"
 
@@ -77,7 +84,7 @@ def run(console: Console, jobs: Sequence[Job], *, at_once: int = AT_ONCE) -> Non
 
 
 class View:
-    """What is shown of running jobs: on a terminal a line for each, elsewhere a line now and then."""
+    """The progress of running jobs: on a terminal a line for each, otherwise a line now and then."""
 
     def __init__(self, console: Console, progress: Progress) -> None:
         self._console = console
@@ -85,11 +92,11 @@ class View:
         self._lock = threading.Lock()
 
     def follow(self, job: Job) -> None:
-        """Do a job and show how far it is."""
+        """Run a job and show its progress."""
         started = last_line = time.monotonic()
         task = self._progress.add_task(job.name, total=1, note="")
 
-        def say(text: str) -> None:
+        def report(text: str) -> None:
             nonlocal last_line
             self._progress.update(task, note=text[:SHOWN_CHARACTERS])
             if not self._console.is_terminal and time.monotonic() - last_line > PLAIN_PROGRESS_EVERY_S:
@@ -97,9 +104,9 @@ class View:
                 self._line(f"{job.name}: {text[:SHOWN_CHARACTERS]}")
 
         try:
-            job.work(say)
+            job.work(report)
         except BaseException as error:
-            note = f"failed: {error}".partition("\n")[0]  # all of it is raised when the others have ended
+            note = f"failed: {error}".partition("\n")[0]  # the whole error is raised when the others have finished
             self._progress.update(task, note=note[:SHOWN_CHARACTERS])
             self._line(f"{job.name}: {note}")
             raise

@@ -1,4 +1,4 @@
-"""What a person sees: progress on the way, text as it arrives. On a terminal with colour, elsewhere as plain lines."""
+"""Output for the user: progress, and text as it arrives. With colour on a terminal, otherwise as plain lines."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
     from speechlocal.children import Program
+    from speechlocal.progress import Report
 
 INDENT = "  "
-WIDEST = 96
+MAX_WIDTH = 96
+PLAIN_PROGRESS_EVERY_S = 30.0
+"""How often long work prints a line where there is no terminal."""
 
 
-class Starting:
-    """Progress of programs that start side by side: a spinner for each on a terminal, a line when it is ready."""
+class Startup:
+    """Progress of programs starting side by side: a spinner for each on a terminal, a line when it is ready."""
 
     def __init__(self, console: Console, progress: Progress, programs: Sequence[Program]) -> None:
         self._console = console
@@ -28,27 +31,27 @@ class Starting:
         self._tasks = {program: progress.add_task(described(program), total=1, note="starting") for program in programs}
 
     def ready(self, program: Program, seconds: float) -> None:
-        """Say that `program` serves, `seconds` after the start."""
+        """Show that `program` is ready, `seconds` after the start."""
         note = f"ready after {seconds:.1f} s"
         self._progress.update(self._tasks[program], completed=1, note=note)
         if not self._console.is_terminal:
             self._console.print(f"{INDENT}{described(program)} {note}", soft_wrap=True)
 
     def end(self) -> None:
-        """Leave the lines as they are; what comes next is printed below."""
+        """Stop updating; what comes next is printed below."""
         self._progress.stop()
 
 
 @contextlib.contextmanager
-def starting(console: Console, programs: Sequence[Program]) -> Iterator[Starting]:
-    """Show programs starting, until `end` is called or the block left."""
+def startup(console: Console, programs: Sequence[Program]) -> Iterator[Startup]:
+    """Show programs starting, until `end` is called or the block is left."""
     columns = (
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description}"),
         TextColumn("[dim]{task.fields[note]}"),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield Starting(console, progress, programs)
+        yield Startup(console, progress, programs)
 
 
 def described(program: Program) -> str:
@@ -56,33 +59,33 @@ def described(program: Program) -> str:
     return f"{program.name:9}{program.detail:24}"
 
 
-class Flow:
-    """Text that arrives in pieces, wrapped at words while it does; a word shows when the next one begins."""
+class TextStream:
+    """Text that arrives in pieces, wrapped at words meanwhile; a word is shown when the next one begins."""
 
     def __init__(self, console: Console, style: str = "") -> None:
         self._console = console
         self._style = style
-        self._width = min(console.width, WIDEST) - len(INDENT)
+        self._width = min(console.width, MAX_WIDTH) - len(INDENT)
         self._column = 0
         self._word = ""
 
     def add(self, piece: str) -> None:
-        """Take the next piece, spaces and line breaks included."""
+        """Add the next piece, with its spaces and line breaks."""
         for character in piece:
             if character.isspace():
-                self._place_word()
+                self._print_word()
                 if character == "\n" and self._column:
                     self._new_line()
             else:
                 self._word += character
 
     def end(self) -> None:
-        """Show the last word and end the line."""
-        self._place_word()
+        """Print the last word and end the line."""
+        self._print_word()
         if self._column:
             self._new_line()
 
-    def _place_word(self) -> None:
+    def _print_word(self) -> None:
         if not self._word:
             return
         if self._column and self._column + 1 + len(self._word) > self._width:
@@ -97,9 +100,9 @@ class Flow:
         self._column = 0
 
 
-def saying(console: Console, who: str) -> Callable[[str], None]:
-    """Return what prints a line of `who`: "cluster: starting the container engine"."""
-    return lambda text: console.print(f"{who}: {text}", soft_wrap=True)
+def reporter(console: Console, command: str) -> Report:
+    """Return a function that prints the progress of a command: "cluster: starting the container engine"."""
+    return lambda text: console.print(f"{command}: {text}", soft_wrap=True)
 
 
 def heading(console: Console, title: str, remark: str = "") -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from speechlocal.chart import CHART
-from speechlocal.offline import tools
+from speechlocal import programs
+from speechlocal.paths import CHART
 
 VALUES = Path(__file__).parent / "values"
 KUBERNETES = "1.34.0"
@@ -57,7 +57,7 @@ def hook(body: dict[str, Any]) -> str:
 
 def program(name: str) -> Path:
     """A program of the local cluster's; where it cannot be had: skip, in CI failure."""
-    found = tools.find(name)
+    found = programs.find(name)
     if found is None:
         why = f"{name} is not on this machine; `make test` builds it"
         if os.environ.get("CI"):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from charts.helm import RECORDING, VALUES, Helm, HelmError, hook, value_files
-from speechlocal.chart import CHART
+from speechlocal.paths import CHART
 from speechoperator import crd
 from speechoperator.settings import Settings
 

@@ -11,9 +11,8 @@ from cluster.control_plane import ControlPlane, Identity
 from cluster.gateway_api import DEFINITION as GATEWAY_API
 from cluster.operator_process import Stage
 from speechlocal.children import free_port
-from speechlocal.paths import REPOSITORY
+from speechlocal.paths import CHART
 
-CHART = REPOSITORY / "charts" / "speechpipeline"
 RELEASE = HOME = "speech"
 WANTED = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from cluster.api import Api, Object
 from e2e.kind_cluster import KindCluster
+from speechlocal import paths
 from speechlocal.cluster import platform
 
 WHISPER = "speechpipeline/whisper-tiny.en:0.1.0"
@@ -124,7 +125,7 @@ class Service:
 
 def install(cluster: KindCluster, *arguments: str) -> str:
     """Install the chart as `make cluster` does, or upgrade it with other values."""
-    release = ("upgrade", "--install", platform.RELEASE, platform.CHART, "--namespace", platform.NAMESPACE)
+    release = ("upgrade", "--install", platform.RELEASE, paths.CHART, "--namespace", platform.NAMESPACE)
     options = ("--create-namespace", "--values", platform.VALUES, "--wait", "--timeout", "180s")
     return cluster.helm(*release, *options, *arguments)
 

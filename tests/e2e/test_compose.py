@@ -14,7 +14,7 @@ from speechlocal.children import free_port
 from speechlocal.containers import docker, engine
 from speechlocal.errors import LocalError
 from speechlocal.images import building
-from speechlocal.offline import addon_images, tools
+from speechlocal.offline import provide
 
 pytestmark = pytest.mark.e2e
 
@@ -28,8 +28,8 @@ def prepared() -> Iterator[Project]:
     try:
         engine.ensure(print)
         building.build(["bridge", "whisper-tiny.en", "ollama"], lambda _line: None)
-        registry = addon_images.ensure_model_registry(lambda _line: None)
-        program = tools.ensure("docker-compose")
+        registry = provide.image("model-registry")
+        program = provide.program("docker-compose")
     except LocalError as error:
         why = f"no Docker Compose with the images: {error.message}"
         if os.environ.get("CI"):

@@ -30,7 +30,7 @@ def stack() -> Iterator[Stack]:
 def small_ollama(tmp_path_factory: pytest.TempPathFactory, unavailable: Callable[[str], None]) -> Iterator[OllamaModel]:
     """A real Ollama with SmolLM2; skipped loudly where there is none, a failure in continuous integration."""
     if ollama.find() is None:
-        unavailable(f"no Ollama {ollama.VERSION} on this machine; {ollama.ADVICE}")
+        unavailable(f"{ollama.MISSING}; {ollama.ADVICE}")
     with asyncio.Runner() as loop:
         serving = ollama.serving(tmp_path_factory.mktemp("ollama"))
         url = loop.run(serving.__aenter__())

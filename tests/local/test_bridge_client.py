@@ -1,4 +1,4 @@
-"""The client of /process against servers that answer well, badly or not at all."""
+"""The client of /process against servers that answer correctly, wrongly or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from speechlocal.bridge_client import Answered, Heard, Recording, Said, Step, Transcribed, process, read_recording
+from speechlocal.bridge_client import (
+    Completed,
+    Event,
+    Recording,
+    ResponseDelta,
+    Transcript,
+    TranscriptDelta,
+    process,
+    read_recording,
+)
 from speechlocal.children import free_port
 from speechlocal.errors import RequestError, UsageError
 
@@ -30,12 +39,12 @@ WHOLE = (
 )
 
 
-async def steps(handler: Callable[[web.Request], Awaitable[web.StreamResponse]], **options: float) -> list[Step]:
+async def received(handler: Callable[[web.Request], Awaitable[web.StreamResponse]], **options: float) -> list[Event]:
     app = web.Application()
     app.router.add_post("/process", handler)
     timeout = aiohttp.ClientTimeout(options.get("timeout", 30))
     async with TestServer(app) as server, aiohttp.ClientSession(timeout=timeout) as session:
-        return [step async for step in process(session, str(server.make_url("/")), VOICE, prompt="Why?")]
+        return [event async for event in process(session, str(server.make_url("/")), VOICE, prompt="Why?")]
 
 
 async def test_the_form_has_the_prompt_before_the_file_and_asks_for_a_stream() -> None:
@@ -47,19 +56,24 @@ async def test_the_form_has_the_prompt_before_the_file_and_asks_for_a_stream() -
             sent.append((part.name or "", (await part.read()).decode()))
         return web.Response(body=WHOLE, content_type="text/event-stream")
 
-    await steps(answer)
+    await received(answer)
 
     assert sent == [("stream", "true"), ("prompt", "Why?"), ("file", "RIFF....")]
 
 
-async def test_what_comes_back_is_told_step_by_step() -> None:
+async def test_the_stream_arrives_event_by_event() -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=WHOLE, content_type="text/event-stream")
 
-    assert await steps(answer) == [Heard(" Hello"), Transcribed("Hello", 1.0), Said("Hi"), Answered({"response": "Hi"})]
+    assert await received(answer) == [
+        TranscriptDelta(" Hello"),
+        Transcript("Hello", 1.0),
+        ResponseDelta("Hi"),
+        Completed({"response": "Hi"}),
+    ]
 
 
-async def test_a_refusal_carries_the_services_code_and_words() -> None:
+async def test_a_rejection_has_the_services_code_and_message() -> None:
     async def answer(_: web.Request) -> web.Response:
         problem = {
             "type": "about:blank",
@@ -70,16 +84,16 @@ async def test_a_refusal_carries_the_services_code_and_words() -> None:
         return web.json_response(problem, status=400, content_type="application/problem+json")
 
     with pytest.raises(RequestError, match=r"voice\.wav is no audio") as refused:
-        await steps(answer)
+        await received(answer)
     assert refused.value.code == "not_audio"
 
 
-async def test_a_refusal_of_something_in_between_is_named_by_its_status() -> None:
+async def test_a_rejection_by_a_proxy_is_named_by_its_status() -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=502, text="<html>Bad Gateway</html>")
 
     with pytest.raises(RequestError) as refused:
-        await steps(answer)
+        await received(answer)
     assert refused.value.code == "http_502"
 
 
@@ -91,7 +105,7 @@ async def test_an_error_while_transcribing_ends_the_request() -> None:
         return web.Response(body=error, content_type="text/event-stream")
 
     with pytest.raises(RequestError, match="Whisper is gone") as failed:
-        await steps(answer)
+        await received(answer)
     assert failed.value.code == "upstream_died"
 
 
@@ -103,7 +117,7 @@ async def test_a_failed_generation_still_brings_the_transcript() -> None:
         )
         return web.Response(body=body, content_type="text/event-stream")
 
-    assert await steps(answer) == [Answered({"transcription": "Hello", "error": {"code": "unknown_model"}})]
+    assert await received(answer) == [Completed({"transcription": "Hello", "error": {"code": "unknown_model"}})]
 
 
 @pytest.mark.parametrize(
@@ -115,12 +129,12 @@ async def test_a_failed_generation_still_brings_the_transcript() -> None:
         (b"<html>hello</html>", "incomplete"),
     ],
 )
-async def test_an_answer_that_is_not_whole_is_an_error(body: bytes, code: str) -> None:
+async def test_an_incomplete_response_is_an_error(body: bytes, code: str) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=body, content_type="text/event-stream")
 
     with pytest.raises(RequestError) as failed:
-        await steps(answer)
+        await received(answer)
     assert failed.value.code == code
 
 
@@ -130,11 +144,11 @@ async def test_silence_ends_at_the_time_limit() -> None:
         raise AssertionError
 
     with pytest.raises(RequestError) as failed:
-        await steps(answer, timeout=0.2)
+        await received(answer, timeout=0.2)
     assert failed.value.code == "timeout"
 
 
-async def test_nobody_listening_is_said_so() -> None:
+async def test_a_closed_port_is_a_connect_error() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     async with aiohttp.ClientSession() as session:
         with pytest.raises(RequestError, match="cannot connect") as failed:

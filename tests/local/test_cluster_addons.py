@@ -1,4 +1,4 @@
-"""The parts of a cluster and its node image: what is written into them, by their own files."""
+"""The add-ons of a cluster and its node image: what their own files say."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from speechlocal.cluster import addons
-from speechlocal.containers import registries
-from speechlocal.offline import kubernetes_images, model_store, node_image
+from speechlocal.cluster import addons, kind
+from speechlocal.containers import published, registries
+from speechlocal.offline import image_recipes, kubernetes_images, model_store, node_image, provide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,42 +32,55 @@ def answering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return bool(request.param)
 
 
-def objects(part: addons.Part) -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(part.manifest.read_text()))
+def objects(addon: addons.Addon) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(addon.manifest.read_text()))
 
 
-def test_each_part_is_a_deployment_of_its_name_and_namespace() -> None:
-    for part in addons.parts():
-        deployments = [one for one in objects(part) if one["kind"] == "Deployment"]
+def test_each_add_on_is_a_deployment_of_its_name_and_namespace() -> None:
+    for addon in addons.ADDONS:
+        deployments = [one for one in objects(addon) if one["kind"] == "Deployment"]
         assert [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in deployments] == [
-            (part.namespace, part.name)
+            (addon.namespace, addon.name)
         ]
 
 
-def test_each_container_has_the_image_that_is_filled_in_and_never_pulls_what_is_there() -> None:
-    for part in addons.parts():
-        pod = next(one for one in objects(part) if one["kind"] == "Deployment")["spec"]["template"]["spec"]
+def test_each_container_has_the_image_that_is_filled_in_and_never_pulls_one_that_is_there() -> None:
+    for addon in addons.ADDONS:
+        pod = next(one for one in objects(addon) if one["kind"] == "Deployment")["spec"]["template"]["spec"]
         containers = [*pod.get("initContainers", []), *pod["containers"]]
-        assert {container["image"] for container in containers} == {addons.IMAGE_PLACE}
+        assert {container["image"] for container in containers} == {addons.IMAGE_PLACEHOLDER}
         assert {container["imagePullPolicy"] for container in containers} == {"IfNotPresent"}
 
 
-def test_what_can_be_pulled_is_not_made_here(answering: bool) -> None:  # noqa: FBT001 - a fixture
-    names = {part.name for part in addons.made_here()}
+def test_an_image_that_can_be_pulled_is_not_built_here(answering: bool) -> None:  # noqa: FBT001 - a fixture
+    built = {addon.name for addon in addons.ADDONS if provide.is_built(addon.name)}
 
-    assert names == ({"model-registry"} if answering else {"model-registry", "traefik", "metrics-server"})
+    assert built == ({"model-registry"} if answering else {"model-registry", "traefik", "metrics-server"})
+    assert [provide.tag(name) for name in ("traefik", "model-registry", "metrics-server") if name in built] == (
+        addons.built_images()
+    )
+
+
+def test_the_published_image_is_used_where_it_can_be_pulled(answering: bool) -> None:  # noqa: FBT001 - a fixture
+    for name in ("debian", "node", "traefik", "metrics-server"):
+        assert (provide.tag(name) == published.IMAGES[name]) is answering
+        assert (provide.tag(name) == image_recipes.RECIPES[name].tag()) is (name == "debian" or not answering)
+
+
+def test_a_node_built_here_has_the_images_of_all_add_ons() -> None:
+    assert set(image_recipes.PRELOADED) == {addon.name for addon in addons.ADDONS}
 
 
 def test_the_ingress_takes_the_port_that_kind_maps() -> None:
-    traefik = next(part for part in addons.parts() if part.name == "traefik")
+    traefik = next(addon for addon in addons.ADDONS if addon.name == "traefik")
     pod = next(one for one in objects(traefik) if one["kind"] == "Deployment")["spec"]["template"]["spec"]
     default = next(one for one in objects(traefik) if one["kind"] == "IngressClass")
 
-    assert {"name": "web", "containerPort": 8000, "hostPort": 80} in pod["containers"][0]["ports"]
+    assert {"name": "web", "containerPort": 8000, "hostPort": kind.INGRESS_PORT} in pod["containers"][0]["ports"]
     assert default["metadata"]["annotations"] == {"ingressclass.kubernetes.io/is-default-class": "true"}
 
 
-def test_a_model_is_kept_as_a_registry_keeps_it(tmp_path: Path) -> None:
+def test_a_model_is_stored_as_a_registry_stores_it(tmp_path: Path) -> None:
     (tmp_path / "weights.gguf").write_bytes(b"GGUF weights")
     digest = model_store.write(tmp_path / "models", tmp_path / "weights.gguf")
     root = tmp_path / "models/docker/registry/v2"
@@ -98,11 +111,11 @@ def test_the_storage_class_has_the_images_made_here() -> None:
 def test_containerd_gets_the_pause_image_made_here() -> None:
     config = 'sandbox_image = "registry.k8s.io/pause:3.10"\nrestrict_oom_score_adj = false\n'
 
-    assert node_image.adapted(config) == (
+    assert node_image.containerd_config(config) == (
         f'sandbox_image = "{kubernetes_images.PAUSE}"\nrestrict_oom_score_adj = true\n'
     )
 
 
 def test_the_node_images_name_changes_with_what_goes_into_it() -> None:
-    assert node_image.tag(["part:1"]) == node_image.tag(["part:1"])
-    assert node_image.tag(["part:1"]) != node_image.tag(["part:2"])
+    assert node_image.tag(["addon:1"]) == node_image.tag(["addon:1"])
+    assert node_image.tag(["addon:1"]) != node_image.tag(["addon:2"])

@@ -35,9 +35,9 @@ def pipeline(**status: Any) -> dict[str, Any]:
 
 def plain(*states: pipelines.State) -> str:
     out = io.StringIO()
-    with pipeline_progress.Rising(Console(file=out, width=200)) as rising:
+    with pipeline_progress.PipelineProgress(Console(file=out, width=200)) as progress:
         for state in states:
-            rising.show(state)
+            progress.show(state)
     return out.getvalue()
 
 
@@ -46,7 +46,7 @@ class TestState:
         state = pipelines.state({"metadata": {"name": "speech", "generation": 1}})
 
         assert not state.ready
-        assert state.troubles == ()
+        assert state.unmet == ()
 
     def test_ready_counts_only_for_the_spec_as_it_is_now(self) -> None:
         ready = [condition("Ready", "True")]
@@ -54,16 +54,16 @@ class TestState:
         assert pipelines.state(pipeline(conditions=ready)).ready
         assert not pipelines.state(pipeline(conditions=ready, observedGeneration=1)).ready
 
-    def test_troubles_are_told_once(self) -> None:
+    def test_an_unmet_condition_is_listed_once(self) -> None:
         ready = condition("Ready", "False", "OllamaAvailable: 0/1 nodes: no GPU")
         state = pipelines.state(pipeline(conditions=[ready, WAITING, condition("Progressing", "False")]))
 
-        assert [one.type for one in state.troubles] == ["OllamaAvailable"]
+        assert [one.type for one in state.unmet] == ["OllamaAvailable"]
 
-    def test_ready_tells_of_trouble_that_no_other_condition_names(self) -> None:
+    def test_ready_is_listed_if_it_is_the_only_unmet_condition(self) -> None:
         state = pipelines.state(pipeline(conditions=[condition("Ready", "False", "the spec is wrong")]))
 
-        assert [one.message for one in state.troubles] == ["the spec is wrong"]
+        assert [one.message for one in state.unmet] == ["the spec is wrong"]
 
 
 class TestWatch:
@@ -91,7 +91,7 @@ sys.stdin.read()
 
         assert seen == ["é", "b"]
 
-    async def test_failure_is_told_in_kubectls_words(self, tmp_path: Path) -> None:
+    async def test_a_failure_has_kubectls_own_message(self, tmp_path: Path) -> None:
         kubectl = self.kubectl(tmp_path, "sys.exit('Error from server (NotFound): no speech')")
 
         with pytest.raises(LocalError, match="NotFound"):
@@ -100,7 +100,7 @@ sys.stdin.read()
 
 
 class TestView:
-    def test_line_for_each_thing_that_happened(self) -> None:
+    def test_there_is_a_line_for_each_change(self) -> None:
         coming = pipelines.state(pipeline(whisper={"summary": "0/1"}, conditions=[WAITING], models=[PULLING]))
         there = pipelines.state(pipeline(whisper={"summary": "1/1"}, models=[PULLING | {"stage": "Ready"}]))
 
@@ -115,6 +115,6 @@ class TestView:
     def test_terminal_shows_bytes_and_the_time_left(self) -> None:
         out = io.StringIO()
         console = Console(file=out, width=100, force_terminal=True, color_system=None)
-        console.print(pipeline_progress.picture(pipelines.state(pipeline(models=[PULLING]))))
+        console.print(pipeline_progress.table(pipelines.state(pipeline(models=[PULLING]))))
 
         assert "49 of 98 MB, 3 s left" in out.getvalue()

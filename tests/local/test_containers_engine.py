@@ -117,19 +117,19 @@ def test_it_is_left_running_while_a_container_runs(machine: Path) -> None:
     assert engine.started_here() is not None
 
 
-def test_what_it_leaves_in_the_network_is_taken_away(machine: Path, tmp_path: Path) -> None:
+def test_its_bridge_and_its_firewall_rules_are_removed(machine: Path, tmp_path: Path) -> None:
     (tmp_path / "ip_forward").write_text("0\n")
     engine.ensure(quiet)
     (tmp_path / "ip_forward").write_text("1\n")  # as dockerd does
     engine.stop()
 
     assert (machine / "deleted").read_text() == "link delete docker0\n"
-    assert (machine / "restored").read_text() == engine.without_ours(RULES)
+    assert (machine / "restored").read_text() == engine.without_engine_rules(RULES)
     assert (tmp_path / "ip_forward").read_text() == "0"
 
 
 def test_of_the_packet_rules_only_the_engines_go() -> None:
-    assert engine.without_ours(RULES).splitlines() == [
+    assert engine.without_engine_rules(RULES).splitlines() == [
         "*filter",
         ":FORWARD ACCEPT [0:0]",
         ":LIMITS - [0:0]",

@@ -74,5 +74,5 @@ def test_one_that_never_answers_is_given_up() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         began = time.monotonic()
-        assert not registries.answers(f"http://127.0.0.1:{silent.getsockname()[1]}/v2/", within_s=0.1)
+        assert not registries.answers(f"http://127.0.0.1:{silent.getsockname()[1]}/v2/", timeout_s=0.1)
         assert time.monotonic() - began < 60

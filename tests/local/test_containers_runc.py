@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.unit
 
-WRAPPER = paths.REPOSITORY / "local" / "offline" / "node" / "runc"
+WRAPPER = paths.CONTAINER_RUNTIME
 ALL, LACKING = "000001ffffffffff", "000001fffeffffff"
 ASKED = ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE", "CAP_NET_ADMIN"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from speechlocal import ollama
+from speechlocal import versions
 from speechlocal.errors import UsageError
 from speechlocal.images import build_arguments, catalog
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 def test_an_image_is_tagged_with_the_version_of_what_is_inside() -> None:
     assert catalog.tag("bridge") == f"speechpipeline/bridge:{catalog.project_version()}"
-    assert catalog.tag("ollama") == f"speechpipeline/ollama:{ollama.VERSION}"
+    assert catalog.tag("ollama") == f"speechpipeline/ollama:{versions.OLLAMA}"
 
 
 def test_without_names_all_images_are_built() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from speechlocal import ollama, paths
+from speechlocal import paths
+from speechlocal.containers import published
 from speechlocal.images import catalog
 
 pytestmark = pytest.mark.unit
@@ -42,7 +43,7 @@ def test_the_images_are_those_that_make_images_builds() -> None:
 
     assert catalog.tag("bridge") in compose
     assert catalog.tag("whisper") in compose
-    assert f"ollama/ollama:{ollama.VERSION}" in compose
+    assert published.IMAGES["ollama"] in compose
 
 
 @pytest.mark.parametrize("service", list(services()))

@@ -125,6 +125,6 @@ def test_of_the_jobs_that_may_start_the_first_listed_one_does(console: Console) 
     assert begun == ["first", "after", "last"]
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(90, "90 s"), (600, "10 minutes"), (119, "119 s"), (120, "2 minutes")])
-def test_a_time_is_said_in_what_a_person_counts_in(seconds: int, words: str) -> None:
-    assert jobs.in_words([Job("a", print, seconds=seconds - 30), Job("b", print, seconds=30)]) == words
+@pytest.mark.parametrize(("seconds", "text"), [(90, "90 s"), (600, "10 minutes"), (119, "119 s"), (120, "2 minutes")])
+def test_a_duration_has_a_readable_unit(seconds: int, text: str) -> None:
+    assert jobs.duration([Job("a", print, seconds=seconds - 30), Job("b", print, seconds=30)]) == text

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from speechlocal import paths
-from speechlocal.containers import docker, registries
+from speechlocal.containers import docker, published, registries
 from speechlocal.errors import LocalError
 from speechlocal.offline import base_image
 
@@ -36,7 +36,7 @@ class Engine:
             raise AssertionError(order)
         return ""
 
-    def make(self, tag: str, _say: object) -> None:
+    def make(self, tag: str, _report: object) -> None:
         self.made.append(tag)
         self.images.add(tag)
 
@@ -59,7 +59,7 @@ def ensure() -> str:
 def test_the_published_image_is_taken_where_registries_answer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registries, "answer", lambda: True)
 
-    assert ensure() == base_image.PUBLISHED
+    assert ensure() == published.IMAGES["debian"]
     assert engine.made == []
 
 
@@ -68,7 +68,7 @@ def test_it_is_made_once(engine: Engine) -> None:
     assert engine.made == [base_image.local_tag()]
 
 
-def test_an_engine_that_was_emptied_has_it_back_from_the_cache(engine: Engine) -> None:
+def test_a_pruned_engine_gets_it_back_from_the_cache(engine: Engine) -> None:
     ensure()
     engine.images.clear()
 
@@ -78,9 +78,7 @@ def test_an_engine_that_was_emptied_has_it_back_from_the_cache(engine: Engine) -
     assert len(engine.loaded) == 1
 
 
-def test_what_was_not_made_to_the_end_is_not_kept(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_image_that_failed_is_not_cached(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(*_: object) -> None:
         raise LocalError("debootstrap failed")
 
@@ -100,15 +98,17 @@ def test_other_certificates_make_another_image(monkeypatch: pytest.MonkeyPatch) 
     assert base_image.local_tag() != before
 
 
-def test_what_nobody_reads_in_a_container_is_left_out(tmp_path: Path) -> None:
-    read = ("usr/bin/env", "usr/share/zoneinfo/UTC", "var/cache/debconf/config.dat", "opt/usr/share/doc/own")
-    unread = ("usr/share/doc/apt/copyright", "usr/share/man/man1/ls.1", "var/cache/apt/archives/a.deb")
-    for name in (*read, *unread, "var/lib/apt/lists/Packages"):
+def test_files_that_a_container_does_not_need_are_excluded(tmp_path: Path) -> None:
+    needed = ("usr/bin/env", "usr/share/zoneinfo/UTC", "var/cache/debconf/config.dat", "opt/usr/share/doc/own")
+    excluded = ("usr/share/doc/apt/copyright", "usr/share/man/man1/ls.1", "var/cache/apt/archives/a.deb")
+    for name in (*needed, *excluded, "var/lib/apt/lists/Packages"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
 
-    archive = subprocess.run(["tar", "--create", *base_image.packed(tmp_path)], check=True, capture_output=True).stdout
+    archive = subprocess.run(
+        ["tar", "--create", *base_image.tar_arguments(tmp_path)], check=True, capture_output=True
+    ).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as image:
         files = {member.name for member in image if member.isfile()}
 
-    assert files == {f"./{name}" for name in read}
+    assert files == {f"./{name}" for name in needed}

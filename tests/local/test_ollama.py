@@ -77,5 +77,5 @@ async def test_a_model_that_is_not_there_is_refused_with_those_that_are() -> Non
 
 
 async def test_an_ollama_without_models_says_how_to_get_one() -> None:
-    with pytest.raises(UsageError, match="no model yet"):
+    with pytest.raises(UsageError, match="no models yet"):
         await choose("")

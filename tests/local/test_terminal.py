@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from speechlocal.children import Program
-from speechlocal.terminal import Flow, starting
+from speechlocal.terminal import TextStream, startup
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ def printed(by: Console) -> str:
 
 def test_text_is_wrapped_at_words_however_it_arrives() -> None:
     screen = console(width=20)
-    flow = Flow(screen)
+    flow = TextStream(screen)
 
     for piece in (" He was", " not an i", "ll disposed", " young", " man."):
         flow.add(piece)
@@ -31,7 +31,7 @@ def test_text_is_wrapped_at_words_however_it_arrives() -> None:
 
 def test_a_word_shows_when_the_next_one_begins() -> None:
     screen = console()
-    flow = Flow(screen)
+    flow = TextStream(screen)
 
     flow.add("He wa")
     assert printed(screen) == "  He"
@@ -41,7 +41,7 @@ def test_a_word_shows_when_the_next_one_begins() -> None:
 
 def test_line_breaks_of_an_answer_are_kept_and_markup_is_only_text() -> None:
     screen = console()
-    flow = Flow(screen)
+    flow = TextStream(screen)
 
     flow.add("[bold]one\n\n- two")
     flow.end()
@@ -52,7 +52,7 @@ def test_line_breaks_of_an_answer_are_kept_and_markup_is_only_text() -> None:
 def test_nothing_said_prints_nothing() -> None:
     screen = console()
 
-    Flow(screen).end()
+    TextStream(screen).end()
 
     assert printed(screen) == ""
 
@@ -61,7 +61,7 @@ def test_without_a_terminal_each_program_is_one_plain_line_when_ready() -> None:
     screen = console(width=80)
     whisper, bridge = Program("whisper", (), "", detail="tiny.en"), Program("bridge", (), "", detail="http://x")
 
-    with starting(screen, [whisper, bridge]) as progress:
+    with startup(screen, [whisper, bridge]) as progress:
         progress.ready(bridge, 0.5)
         progress.ready(whisper, 2.04)
 

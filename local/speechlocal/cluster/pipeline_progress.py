@@ -1,4 +1,4 @@
-"""How a pipeline that is coming up looks: a live table on a terminal, a line for each thing that happened elsewhere."""
+"""The progress of a starting pipeline: a live table on a terminal, otherwise a line for each change."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from speechlocal.cluster.pipelines import Condition, ModelProgress, Part, State
+    from speechlocal.cluster.pipelines import Component, Condition, ModelProgress, State
 
 MEGABYTE = 1_000_000
-STEPS = 5  # lines that a pull gets where there is no terminal to draw a bar on
+STEPS = 5  # lines for a pull without a terminal
 BAR_WIDTH = 30
 MARKS = {True: ("✓ ", "green"), False: ("· ", "dim")}
 
 
-class Rising:
-    """Shows the states of one pipeline until it is left."""
+class PipelineProgress:
+    """Shows the states of one pipeline, until the block is left."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
-        self._said = set[str]()
+        self._shown = set[str]()
 
     def __enter__(self) -> Self:
         if self._live:
@@ -47,49 +47,50 @@ class Rising:
             self._live.stop()
 
     def show(self, state: State) -> None:
-        """Show how far it is now."""
+        """Show the current state."""
         if self._live:
-            self._live.update(picture(state))
+            self._live.update(table(state))
         for line in lines(state) if not self._live else ():
-            if line not in self._said:
-                self._said.add(line)
+            if line not in self._shown:
+                self._shown.add(line)
                 self._console.print(INDENT + line, soft_wrap=True, markup=False)
 
 
-def picture(state: State) -> Group:
-    """Return a state as a table: a row for each part and model, below it what is missing."""
-    table = Table.grid(padding=(0, 2))
-    for part in state.parts:
-        table.add_row(_marked(part.name, done=_is_whole(part)), part.summary, Text(part.reason, "dim"))
+def table(state: State) -> Group:
+    """Return a state as a table: a row for each component and model, and below it the unmet conditions."""
+    grid = Table.grid(padding=(0, 2))
+    for component in state.components:
+        mark = _marked(component.name, done=_is_complete(component))
+        grid.add_row(mark, component.summary, Text(component.reason, "dim"))
     for model in state.models:
-        table.add_row(_marked(model.name, done=model.stage == "Ready"), model.stage, _pulled(model))
-    return Group(table, *(Text(f"{INDENT}{sentence(one)}", "yellow") for one in _worth_saying(state)))
+        grid.add_row(_marked(model.name, done=model.stage == "Ready"), model.stage, _pulled(model))
+    return Group(grid, *(Text(f"{INDENT}{sentence(one)}", "yellow") for one in _to_show(state)))
 
 
 def lines(state: State) -> Iterator[str]:
-    """Return what a state says in lines that stay the same while nothing worth a new line has changed."""
-    for part in state.parts:
-        if part.summary:
-            yield f"{part.name:9}{part.summary} ready"
+    """Yield a state as lines; a line changes only with what deserves a new one."""
+    for component in state.components:
+        if component.summary:
+            yield f"{component.name:9}{component.summary} ready"
     for model in state.models:
         done = f" {model.completed * STEPS // model.total * 100 // STEPS} %" if model.total else ""
         yield f"{model.name}: {model.stage.lower()}{done if model.stage == 'Pulling' else ''}"
-    yield from (sentence(one) for one in _worth_saying(state))
+    yield from (sentence(one) for one in _to_show(state))
 
 
 def sentence(condition: Condition) -> str:
-    """Return a condition as one reads it."""
+    """Return a condition as a readable line."""
     return f"{condition.type}: {condition.message or condition.reason}"
 
 
-def _worth_saying(state: State) -> Iterable[Condition]:
-    """Leave out what the table shows already: that pods start and models are being pulled."""
+def _to_show(state: State) -> Iterable[Condition]:
+    """Return the unmet conditions without what the table shows already: starting pods and models being pulled."""
     shown = {"ModelsReady"} if any(model.stage == "Pulling" for model in state.models) else set()
-    return [one for one in state.troubles if one.type not in shown and one.message]
+    return [one for one in state.unmet if one.type not in shown and one.message]
 
 
-def _is_whole(part: Part) -> bool:
-    ready, _, desired = part.summary.partition("/")
+def _is_complete(component: Component) -> bool:
+    ready, _, desired = component.summary.partition("/")
     return bool(desired) and ready == desired
 
 

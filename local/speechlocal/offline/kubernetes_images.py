@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from speechlocal import paths, versions
 from speechlocal.containers import command, docker
-from speechlocal.offline import base_image, golang, tools
+from speechlocal.offline import base_image, go_programs, golang
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from speechlocal.progress import Report
 
-RECIPE = paths.REPOSITORY / "local" / "offline" / "node"
-REGISTRY = "registry.k8s.io"  # only names: nothing is pulled from there
+NODE_FILES = paths.OFFLINE / "node"
+REGISTRY = "registry.k8s.io"  # part of the names only: nothing is pulled from there
 PAUSE = f"{REGISTRY}/pause:{versions.PAUSE}"
 KUBE_PROXY = f"{REGISTRY}/kube-proxy:{versions.KUBERNETES}"
 LOCAL_PATH_PROVISIONER = f"localhost/local-path-provisioner:{versions.LOCAL_PATH_PROVISIONER}"
@@ -28,7 +28,9 @@ SINGLE_PROGRAMS = {
     f"{REGISTRY}/coredns/coredns:{versions.COREDNS}": "coredns",
     LOCAL_PATH_PROVISIONER: "local-path-provisioner",
 }
+DOCKERFILES = {KUBE_PROXY: NODE_FILES / "kube-proxy.Dockerfile", SHELL: NODE_FILES / "shell.Dockerfile"}
 PROGRAMS = (*SINGLE_PROGRAMS.values(), "kube-proxy", "kubeadm", "kubectl", "kubelet")
+"""The programs in these images and in the node."""
 
 
 def tags() -> list[str]:
@@ -36,23 +38,23 @@ def tags() -> list[str]:
     return [*SINGLE_PROGRAMS, KUBE_PROXY, PAUSE, SHELL]
 
 
-def ensure(say: Callable[[str], None]) -> list[str]:
-    """Make all these images, their programs too where they are not built yet, and return their names.
+def ensure(report: Report) -> list[str]:
+    """Make all these images, with their programs where these are missing, and return their names.
 
     Raises:
         LocalError: a step failed.
     """
-    built = tools.ensure_all(PROGRAMS, say)
+    built = go_programs.ensure(PROGRAMS, report)
     for tag, name in SINGLE_PROGRAMS.items():
-        say(f"image {tag}")
+        report(f"image {tag}")
         single_program(built[name], tag)
-    say(f"image {PAUSE}")
+    report(f"image {PAUSE}")
     pause()
     with tempfile.TemporaryDirectory(prefix="image-", dir=paths.cache()) as folder:
         (Path(folder) / "kube-proxy").hardlink_to(built["kube-proxy"])
-        for tag in (KUBE_PROXY, SHELL):
-            recipe = RECIPE / f"{'kube-proxy' if tag == KUBE_PROXY else 'shell'}.Dockerfile"
-            docker.build(Path(folder), tag, dockerfile=recipe, arguments={"BASE": base_image.local_tag()}, say=say)
+        for tag, dockerfile in DOCKERFILES.items():
+            arguments = {"BASE": base_image.local_tag()}
+            docker.build(Path(folder), tag, dockerfile=dockerfile, arguments=arguments, report=report)
     return tags()
 
 
@@ -67,7 +69,7 @@ def single_program(program: Path, tag: str, *, user: str = "0") -> None:
 
 
 def pause() -> None:
-    """Compile the program that holds a pod's namespaces, from its C source in the module of Kubernetes."""
+    """Make the image of the program that holds a pod's namespaces, from its C source in the module of Kubernetes."""
     source = golang.downloaded(f"k8s.io/kubernetes@{versions.KUBERNETES}") / "build/pause/linux/pause.c"
     with tempfile.TemporaryDirectory(prefix="pause-") as folder:
         program = Path(folder) / "pause"

@@ -1,9 +1,9 @@
-"""Build Ollama from its Go module, for machines that reach package indexes but not its downloads.
+"""Build Ollama from its Go module, for machines that reach package indexes but not Ollama's downloads.
 
-The module leaves three vendored C++ headers out. Two are Debian packages (`nlohmann-json3-dev`, `libstb-dev`; or the
-same headers from elsewhere in the compiler's path); miniaudio's lies in the Go module of malgo.
+The module lacks three vendored C++ headers. Two are in Debian packages (`nlohmann-json3-dev`, `libstb-dev`), or may be
+anywhere in the compiler's path; miniaudio's is in the Go module malgo.
 
-The published Ollama brings a library of kernels for each kind of processor; the module alone is built for one. So it is
+The published Ollama has a library of kernels for each kind of processor; the module alone is built for one. So it is
 built for this machine's: with AVX2 and FMA it reads a prompt eight times as fast as without, and writes four times as
 fast (SmolLM2-135M in Q4_1 on two cores).
 """
@@ -15,30 +15,50 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from speechlocal import locks, microarchitecture, ollama
-from speechlocal.errors import LocalError
+from speechlocal import locks, microarchitecture, ollama, versions
+from speechlocal.containers import published
+from speechlocal.errors import LocalError, MissingError
 from speechlocal.offline import golang
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from speechlocal.progress import Report
+
 MODULE = "github.com/ollama/ollama"
-MALGO = "github.com/gen2brain/malgo@v0.11.24"
+MALGO = f"github.com/gen2brain/malgo@{versions.MALGO}"
 OLDEST_GO = (1, 24)
-PACKAGES = 533  # that `go install` names for this version; only for showing how far it is
+PACKAGES = 533  # that `go install` lists for this version, for display only
 CPU_MINUTES = 7
 
 
-def what_is_missing() -> list[str]:
-    """Return what must be installed before Ollama can be built, in words; empty when all is there."""
+def missing_requirements() -> list[str]:
+    """Return what must be installed before Ollama can be built, human-readable; empty when it can be built."""
     missing = []
     if shutil.which("go") is None or golang.version() < OLDEST_GO:
-        missing.append(f"Go {'.'.join(map(str, OLDEST_GO))} or newer (https://go.dev/dl)")
+        missing.append(f"Go {'.'.join(map(str, OLDEST_GO))} or newer ({golang.DOWNLOADS})")
     if shutil.which("g++") is None:
         missing.append("a C++ compiler (g++)")
-    missing += [f"the header {header}" for header in ("nlohmann/json.hpp", "stb/stb_image.h") if not compiles(header)]
-    return missing
+    headers = ("nlohmann/json.hpp", "stb/stb_image.h")
+    return missing + [f"the header {header}" for header in headers if not has_header(header)]
+
+
+def ensure(report: Report) -> Path:
+    """Return the Ollama that was built here, after building it if needed.
+
+    Raises:
+        MissingError: it cannot be built on this machine.
+        LocalError: the build failed.
+    """
+    if not ollama.built().is_file():
+        if missing := missing_requirements():
+            raise MissingError(
+                f"the Ollama image needs a program that is built here; missing: {', '.join(missing)}",
+                f"install them, or skip this image with --only; the published one is {published.IMAGES['ollama']}",
+            )
+        build(lambda count, package: report(f"Ollama: {count} of about {PACKAGES} packages {package}"))
+    return ollama.built()
 
 
 def build(on_package: Callable[[int, str], None]) -> Path:
@@ -48,7 +68,7 @@ def build(on_package: Callable[[int, str], None]) -> Path:
         on_package: called with a running count and a package's name as its compilation starts.
 
     Raises:
-        LocalError: the build failed; the end of its output is in the message.
+        LocalError: the build failed; the message has the end of its output.
     """
     target = ollama.built()
     with locks.held(target.parent / "lock"):
@@ -58,9 +78,9 @@ def build(on_package: Callable[[int, str], None]) -> Path:
 
 
 def compile_into(folder: Path, on_package: Callable[[int, str], None]) -> None:
-    """Run `go install` at low priority, so that the machine stays usable, and put `ollama` into `folder` when done.
+    """Run `go install` at low priority, so that the machine stays usable, and leave `ollama` in `folder`.
 
-    The headers' place is always the same: Go's build cache then continues a build that was interrupted.
+    The folder of the headers is always the same, so that Go's build cache continues an interrupted build.
     """
     include, unfinished = folder / "include", folder / "unfinished"
     include.mkdir(exist_ok=True)
@@ -68,10 +88,11 @@ def compile_into(folder: Path, on_package: Callable[[int, str], None]) -> None:
     (include / "miniaudio").symlink_to(golang.downloaded(MALGO))
     command = [
         *("nice", "-n", "10", "go", "install", "-v", *golang.FLAGS),
-        *("-ldflags", f"-s -w -X {MODULE}/version.Version={ollama.VERSION}"),
-        f"{MODULE}@v{ollama.VERSION}",
+        *("-ldflags", f"-s -w -X {MODULE}/version.Version={versions.OLLAMA}"),
+        f"{MODULE}@v{versions.OLLAMA}",
     ]
-    flags = f"-O2 -march={microarchitecture.level()}" if microarchitecture.level() else "-O2"
+    level = microarchitecture.level()
+    flags = f"-O2 -march={level}" if level else "-O2"
     compiling = {"CGO_ENABLED": "1", "CGO_CPPFLAGS": f"-I{include}", "CGO_CFLAGS": flags, "CGO_CXXFLAGS": flags}
     environment = {**golang.environment(), **compiling, "GOBIN": str(unfinished)}
     output: list[str] = []
@@ -87,8 +108,8 @@ def compile_into(folder: Path, on_package: Callable[[int, str], None]) -> None:
     unfinished.rmdir()
 
 
-def compiles(header: str) -> bool:
-    """Tell whether the C++ compiler finds a header."""
+def has_header(header: str) -> bool:
+    """Return whether the C++ compiler finds a header."""
     if shutil.which("g++") is None:
         return False
     command = ["g++", "-E", "-x", "c++", "-include", header, os.devnull]
