@@ -1,4 +1,4 @@
-"""What this machine's processor can do, as far as programs that are built here are built for it."""
+"""The x86-64 microarchitecture level of this machine's processor, which programs built here are compiled for."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
 GENERIC, X86_64_V3 = "", "x86-64-v3"
-# As Linux names what the level adds to v2: https://gitlab.com/x86-psABIs/x86-64-ABI (abm is LZCNT)
+# Linux' names of what the level adds to v2: https://gitlab.com/x86-psABIs/x86-64-ABI (abm is LZCNT)
 V3_FLAGS = frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"})
 
 
 def level() -> str:
-    """Return the level of x86-64 to build for, as compilers call it: X86_64_V3, or GENERIC where it is not known."""
+    """Return the level as compilers name it for -march: X86_64_V3, or GENERIC for a lower or unknown one."""
     if platform.machine() != "x86_64" or not CPUINFO.is_file():
         return GENERIC
     found = re.search(r"^flags\s*:(.*)$", CPUINFO.read_text(), re.MULTILINE)

@@ -1,7 +1,7 @@
-"""Run a command that ends when its parent does: `python pdeathsig.py PARENT_PID COMMAND...`, standard library only.
+"""Run a command that ends with its parent: `python pdeathsig.py PARENT_PID COMMAND...`, standard library only.
 
-Linux signals a process when the thread that started it dies (PR_SET_PDEATHSIG in prctl(2)), and keeps that over exec.
-So nothing stays behind even when the parent is killed outright. Elsewhere the command runs without this.
+Linux signals a process when the thread that started it dies (PR_SET_PDEATHSIG in prctl(2)), also after an exec. So no
+process is left over even if the parent is killed. On other systems the command runs without this.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def die_with_parent() -> None:
 
 
 def main() -> None:
-    """Tie this process to its parent, then become the command."""
+    """Set the parent-death signal, then execute the command."""
     parent, *command = sys.argv[1:]
     die_with_parent()
-    if os.getppid() != int(parent):  # it died before the kernel was asked
+    if os.getppid() != int(parent):  # it died before the signal was set
         sys.exit(1)
-    os.execvp(command[0], command)  # noqa: S606 - a shell in between is what must not be
+    os.execvp(command[0], command)  # noqa: S606 - a shell in between would get the signal
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Children that serve, die, hang or will not go, as tiny Python programs."""
+"""Children that serve, exit, hang or ignore signals, as tiny Python programs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_what_a_child_started_is_stopped_with_it(left_running: Callable[[]
     assert left_running() == []
 
 
-async def test_a_child_that_dies_is_reported_with_its_last_words_and_the_others_stop(
+async def test_a_child_that_exits_is_reported_with_its_log_and_the_others_stop(
     left_running: Callable[[], list[str]],
 ) -> None:
     programs = [program(SERVER, "one"), program(DYING, "two", advice="give it more room")]
@@ -71,14 +71,14 @@ async def test_a_child_that_dies_is_reported_with_its_last_words_and_the_others_
         async with running(programs):
             pytest.fail("must not be entered")
 
-    assert "two ended (exit code 3)" in failed.value.message
+    assert "two exited (exit code 3) before it was ready" in failed.value.message
     assert "  | no room for the model" in failed.value.message
     assert failed.value.advice == "give it more room"
     assert left_running() == []
 
 
-async def test_a_port_that_never_opens_is_given_up(left_running: Callable[[], list[str]]) -> None:
-    with pytest.raises(ChildError, match=r"did not answer .* within 1 s \(last seen: nothing listens there\)"):
+async def test_a_port_that_never_opens_times_out(left_running: Callable[[], list[str]]) -> None:
+    with pytest.raises(ChildError, match=r"was not ready on .* within 1 s \(last answer: connection refused\)"):
         async with running([program(SILENT)], within_s=1.0):
             pytest.fail("must not be entered")
 
@@ -86,7 +86,7 @@ async def test_a_port_that_never_opens_is_given_up(left_running: Callable[[], li
 
 
 async def test_a_command_that_does_not_exist_is_reported(left_running: Callable[[], list[str]]) -> None:
-    with pytest.raises(ChildError, match="child ended"):
+    with pytest.raises(ChildError, match="child exited"):
         async with running([Program("child", ("/no/such/program",), f"http://127.0.0.1:{free_port()}/")]):
             pytest.fail("must not be entered")
 
@@ -129,7 +129,7 @@ async def test_a_child_that_dies_ends_the_work_that_needs_it() -> None:
         working = asyncio.create_task(processes.during(asyncio.Event().wait()))
         os.kill(processes.children[0].pid, signal.SIGKILL)
 
-        with pytest.raises(ChildError, match=r"child ended \(by SIGKILL\) while it was needed"):
+        with pytest.raises(ChildError, match=r"child exited unexpectedly \(by SIGKILL\)"):
             await working
 
 
@@ -159,8 +159,8 @@ async def test_our_own_settings_do_not_reach_a_child(monkeypatch: pytest.MonkeyP
         assert processes.children[0].last_lines().startswith("  | None yes")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the tie is the Linux kernel's")
-def test_a_tied_command_ends_when_its_parent_is_killed(
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a parent-death signal")
+def test_a_command_ends_when_its_parent_is_killed(
     left_running: Callable[[], list[str]], wait_until: Callable[[Callable[[], object]], None]
 ) -> None:
     parent = (

@@ -139,7 +139,7 @@ def test_a_part_that_dies_ends_it_with_the_parts_name(left_running: LEFT, wait_u
         os.kill(pid_of("speechwhisper", process.pid), signal.SIGKILL)
         assert process.wait(timeout=30) == 1
 
-    assert "demo: whisper ended (by SIGKILL) while it was needed" in output.read_text()
+    assert "demo: whisper exited unexpectedly (by SIGKILL)" in output.read_text()
     assert left_running() == []
 
 
