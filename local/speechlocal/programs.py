@@ -14,7 +14,7 @@ from speechlocal import paths, versions
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ASK_TIMEOUT_S = 10.0
+VERSION_TIMEOUT_S = 10.0
 KUBERNETES = (
     "kube-apiserver",
     "kube-controller-manager",
@@ -41,9 +41,9 @@ VERSIONS = {
 
 @dataclass(frozen=True)
 class Installed:
-    """Which installed versions (major, minor) will do; `ask` are the arguments that print the version."""
+    """Which installed versions (major, minor) can be used; `arguments` make the program print its version."""
 
-    ask: tuple[str, ...]
+    arguments: tuple[str, ...]
     at_least: tuple[int, int]
     below: tuple[int, int]
 
@@ -69,7 +69,7 @@ def find(name: str) -> Path | None:
     if cached(name).is_file():
         return cached(name)
     installed, on_path = INSTALLED.get(name), shutil.which(name)
-    if installed and on_path and installed.fits(_output([on_path, *installed.ask])):
+    if installed and on_path and installed.fits(_output([on_path, *installed.arguments])):
         return Path(on_path)
     return None
 
@@ -91,7 +91,7 @@ def folder() -> Path:
 
 def _output(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=ASK_TIMEOUT_S)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout + done.stderr

@@ -15,5 +15,5 @@ IMAGES = {
 
 
 def image(name: str) -> str | None:
-    """Return a published image, or None where it cannot be pulled and for an image that nobody publishes."""
+    """Return a published image, or None if it cannot be pulled or does not exist."""
     return IMAGES.get(name) if registries.answer() else None

@@ -1,4 +1,4 @@
-"""The images of the cluster's add-ons, made from a Go module, a Python package and Debian packages."""
+"""The images of the cluster's add-ons, built from a Go module, a Python package and Debian packages."""
 
 from __future__ import annotations
 
