@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from speechlocal import programs
+from speechlocal import programs, versions
 from speechlocal.paths import CHART
 
 VALUES = Path(__file__).parent / "values"
-KUBERNETES = "1.34.0"
 RECORDING = re.compile(r"(?<=recording\.ogg: )\S+")
 
 
@@ -38,7 +37,7 @@ class Helm:
 
     def template(self, *arguments: str | Path, name: str = "speech", namespace: str = "voice") -> str:
         """What would be installed, without a cluster."""
-        at = ("--namespace", namespace, "--kube-version", KUBERNETES)
+        at = ("--namespace", namespace, "--kube-version", versions.KUBERNETES)
         return self("template", name, CHART, *at, *arguments)
 
     def objects(self, *arguments: str | Path, **at: str) -> list[dict[str, Any]]:

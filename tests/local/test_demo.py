@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import jiwer
 import pytest
 
-from speechlocal import models, paths
+from speechlocal import models
+from speechlocal.bridge_client import DEMO_RECORDING as RECORDING
 from speechlocal.children import free_port
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ pytestmark = pytest.mark.component
 
 LEFT = Callable[[], list[str]]
 WAIT = Callable[[Callable[[], object]], None]
-RECORDING = paths.RECORDINGS / "austen-leisure-to-consider.wav"
 TIMEOUT_S = 180
 SPOKEN_WORDS = jiwer.Compose(
     [
