@@ -109,7 +109,7 @@ async def test_an_error_while_transcribing_ends_the_request() -> None:
     assert failed.value.code == "upstream_died"
 
 
-async def test_a_failed_generation_still_brings_the_transcript() -> None:
+async def test_a_failed_generation_still_returns_the_transcript() -> None:
     async def answer(_: web.Request) -> web.Response:
         body = (
             b'event: error\ndata: {"code": "unknown_model", "message": "gone", "stage": "generate"}\n\n'
@@ -138,7 +138,7 @@ async def test_an_incomplete_response_is_an_error(body: bytes, code: str) -> Non
     assert failed.value.code == code
 
 
-async def test_silence_ends_at_the_time_limit() -> None:
+async def test_a_silent_server_times_out() -> None:
     async def answer(_: web.Request) -> web.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -156,7 +156,7 @@ async def test_a_closed_port_is_a_connect_error() -> None:
     assert failed.value.code == "connect"
 
 
-def test_a_recording_that_cannot_be_read_is_a_wrong_argument(tmp_path: Path) -> None:
+def test_an_unreadable_recording_is_a_usage_error(tmp_path: Path) -> None:
     for path in (tmp_path / "none.wav", tmp_path):
         with pytest.raises(UsageError, match="cannot read"):
             read_recording(path)

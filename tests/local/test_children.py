@@ -43,7 +43,7 @@ def program(source: str, name: str = "child", advice: str = "", environment: dic
     return Program(name, command, f"http://127.0.0.1:{port}/", environment or {}, advice=advice)
 
 
-async def test_all_serve_inside_and_none_is_left_outside(left_running: Callable[[], list[str]]) -> None:
+async def test_all_are_ready_inside_and_none_runs_afterwards(left_running: Callable[[], list[str]]) -> None:
     ready: list[str] = []
     programs = [program(SERVER, "one"), program(SERVER, "two")]
 
@@ -55,7 +55,7 @@ async def test_all_serve_inside_and_none_is_left_outside(left_running: Callable[
     assert left_running() == []
 
 
-async def test_what_a_child_started_is_stopped_with_it(left_running: Callable[[], list[str]]) -> None:
+async def test_grandchildren_are_stopped_too(left_running: Callable[[], list[str]]) -> None:
     async with running([program(WITH_GRANDCHILD)]):
         assert len(left_running()) == 2
 
@@ -124,7 +124,7 @@ async def test_cancelling_while_starting_stops_everything(
     assert left_running() == []
 
 
-async def test_a_child_that_dies_ends_the_work_that_needs_it() -> None:
+async def test_a_child_that_exits_cancels_the_work() -> None:
     async with running([program(SERVER)]) as processes:
         working = asyncio.create_task(processes.during(asyncio.Event().wait()))
         os.kill(processes.children[0].pid, signal.SIGKILL)
@@ -133,7 +133,7 @@ async def test_a_child_that_dies_ends_the_work_that_needs_it() -> None:
             await working
 
 
-async def test_a_dead_child_explains_the_failure_it_caused() -> None:
+async def test_a_failure_caused_by_a_child_that_exited_names_the_child() -> None:
     async def work(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
         raise ConnectionResetError
@@ -143,7 +143,7 @@ async def test_a_dead_child_explains_the_failure_it_caused() -> None:
             await processes.during(work(processes.children[0].pid))
 
 
-async def test_work_with_living_children_gives_its_result() -> None:
+async def test_work_returns_its_result() -> None:
     async def work() -> str:
         return "done"
 
@@ -151,7 +151,7 @@ async def test_work_with_living_children_gives_its_result() -> None:
         assert await processes.during(work()) == "done"
 
 
-async def test_our_own_settings_do_not_reach_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_child_does_not_inherit_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHISPER_URL", "http://elsewhere")
     source = "import os; print(os.environ.get('WHISPER_URL'), os.environ['OWN'])\n" + SERVER
 

@@ -44,7 +44,7 @@ def test_each_add_on_is_a_deployment_of_its_name_and_namespace() -> None:
         ]
 
 
-def test_each_container_has_the_image_that_is_filled_in_and_never_pulls_one_that_is_there() -> None:
+def test_each_container_has_the_image_placeholder_and_pulls_only_if_not_present() -> None:
     for addon in addons.ADDONS:
         pod = next(one for one in objects(addon) if one["kind"] == "Deployment")["spec"]["template"]["spec"]
         containers = [*pod.get("initContainers", []), *pod["containers"]]

@@ -87,7 +87,7 @@ def test_with_nothing_missing_no_packages_are_installed() -> None:
     assert builds.packages(NOTHING_MISSING) == []
 
 
-def test_where_registries_answer_only_the_image_that_nobody_publishes_is_missing(
+def test_where_registries_answer_only_the_unpublished_image_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(registries, "answer", lambda: True)

@@ -28,14 +28,14 @@ PORT_IN_USE = (
 
 
 def inspected(*, running: bool, port: str = "8088") -> dict[str, Any]:
-    """What `docker inspect` says of a node."""
+    """Return the output of `docker inspect` for a node."""
     bindings = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": port}], "6443/tcp": [{"HostPort": "40000"}]}
     return {"State": {"Running": running}, "HostConfig": {"PortBindings": bindings}}
 
 
 @dataclass
 class Machine:
-    """A node that may be there, what starting it says, whether its API answers, and what was done."""
+    """A machine with or without a node, whether that starts and answers, and what was done."""
 
     node: dict[str, Any] | None = None
     start_fails: str = ""
@@ -84,25 +84,25 @@ def bring_up(said: list[str] | None = None) -> None:
     lifecycle.ensure_running("test", 8088, (said if said is not None else []).append)
 
 
-def test_one_that_is_not_there_is_created(machine: Machine) -> None:
+def test_an_absent_cluster_is_created(machine: Machine) -> None:
     bring_up()
     assert machine.done == ["create on 8088"]
 
 
-def test_one_that_runs_and_answers_is_kept(machine: Machine) -> None:
+def test_a_running_cluster_is_kept(machine: Machine) -> None:
     machine.node = inspected(running=True)
     bring_up()
     assert machine.done == []
 
 
-def test_one_that_was_stopped_is_started_and_kept(machine: Machine) -> None:
+def test_a_stopped_cluster_is_started(machine: Machine) -> None:
     machine.node = inspected(running=False)
     bring_up()
     assert machine.done == ["start"]
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_one_whose_api_never_answers_is_recreated(machine: Machine, running: bool) -> None:  # noqa: FBT001 - a table
+def test_a_cluster_whose_api_never_answers_is_recreated(machine: Machine, running: bool) -> None:  # noqa: FBT001 - a table
     machine.node, machine.answers = inspected(running=running), False
     said: list[str] = []
     bring_up(said)
@@ -111,7 +111,7 @@ def test_one_whose_api_never_answers_is_recreated(machine: Machine, running: boo
     assert "it does not become ready: recreating it" in said
 
 
-def test_one_whose_node_cannot_start_is_recreated(machine: Machine) -> None:
+def test_a_cluster_whose_node_cannot_start_is_recreated(machine: Machine) -> None:
     machine.node, machine.start_fails = inspected(running=False), "OCI runtime create failed"
     bring_up()
     assert machine.done == ["start", "delete", "create on 8088"]
@@ -126,7 +126,7 @@ def test_a_port_in_use_does_not_cost_the_cluster(machine: Machine) -> None:
     assert "port 8088 is in use" in raised.value.advice
 
 
-def test_what_a_killed_kind_left_locked_is_unlocked(machine: Machine, tmp_path: Path) -> None:
+def test_the_lock_of_a_killed_kind_is_removed(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "test.lock").touch()
     bring_up()
 
@@ -162,7 +162,7 @@ def test_a_lost_kubeconfig_is_exported_again(machine: Machine, tmp_path: Path) -
         ({"State": {"Running": True}, "HostConfig": {"PortBindings": {}}}, Found(State.RUNNING, 0)),
     ],
 )
-def test_a_cluster_is_known_by_its_node(container: dict[str, Any] | None, found: Found) -> None:
+def test_the_state_of_a_cluster_is_that_of_its_node(container: dict[str, Any] | None, found: Found) -> None:
     assert lifecycle.found_in(container) == found
 
 
@@ -175,11 +175,11 @@ def test_a_cluster_is_known_by_its_node(container: dict[str, Any] | None, found:
         (Found(State.RUNNING, 9000), 9000, 9000),
     ],
 )
-def test_the_port_is_the_one_asked_for_or_the_one_it_has(found: Found, wanted: int | None, port: int) -> None:
+def test_the_port_is_the_requested_one_or_the_clusters(found: Found, wanted: int | None, port: int) -> None:
     assert lifecycle.chosen_port("test", found, wanted) == port
 
 
-def test_another_port_than_it_has_is_refused() -> None:
+def test_another_port_than_the_clusters_is_rejected() -> None:
     with pytest.raises(UsageError, match="has its ingress on port 9000") as raised:
         lifecycle.chosen_port("test", Found(State.RUNNING, 9000), 9001)
     assert "cluster down --name test" in raised.value.advice
@@ -218,5 +218,5 @@ def test_the_ingress_listens_on_the_loopback_address_only() -> None:
         ("kubeadm init failed", "docker logs"),
     ],
 )
-def test_what_kind_says_is_explained(message: str, advice: str) -> None:
+def test_an_error_of_kind_has_advice(message: str, advice: str) -> None:
     assert advice in kind.advice_for(message, 8088)

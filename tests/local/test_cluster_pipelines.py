@@ -42,7 +42,7 @@ def plain(*states: pipelines.State) -> str:
 
 
 class TestState:
-    def test_nothing_is_known_of_a_new_pipeline(self) -> None:
+    def test_a_new_pipeline_has_an_empty_state(self) -> None:
         state = pipelines.state({"metadata": {"name": "speech", "generation": 1}})
 
         assert not state.ready
@@ -73,7 +73,7 @@ class TestWatch:
         script.write_text(f"import sys, time\n{body}")
         return [sys.executable, str(script)]
 
-    async def test_each_object_comes_as_soon_as_it_is_whole(self, tmp_path: Path) -> None:
+    async def test_each_object_is_yielded_as_soon_as_it_is_complete(self, tmp_path: Path) -> None:
         first, second = (json.dumps(pipeline(url=url), indent=2, ensure_ascii=False) for url in ("é", "b"))
         half = len(first.encode()) // 2
         body = f"""

@@ -1,4 +1,4 @@
-"""What `cluster status` and the command line say; engine and cluster are doubles."""
+"""The output of `cluster status` and its command line; engine and cluster are doubles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The container engine: which is used, which is started, and that no other is stopped. Scripts stand for Docker."""
+"""The container engine: which one is used, started and stopped. Scripts stand for Docker."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ COMMIT
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Debian's root without an engine that runs; the folder holds what the scripts keep."""
+    """Root on Debian without a running engine; the folder has the files of the scripts."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, text in {
@@ -97,7 +97,7 @@ def test_without_one_it_is_started_and_stopped_again(machine: Path) -> None:
     assert not engine.record().exists()
 
 
-def test_two_that_want_one_at_once_start_one_and_know_it(machine: Path) -> None:
+def test_concurrent_callers_start_one_engine(machine: Path) -> None:
     starts = machine / "starts"
     (machine / "dockerd").write_text((machine / "dockerd").read_text().replace("\n", f"\necho >> {starts}\n", 1))
     with ThreadPoolExecutor() as pool:
@@ -128,7 +128,7 @@ def test_its_bridge_and_its_firewall_rules_are_removed(machine: Path, tmp_path: 
     assert (tmp_path / "ip_forward").read_text() == "0"
 
 
-def test_of_the_packet_rules_only_the_engines_go() -> None:
+def test_only_the_engines_firewall_rules_are_removed() -> None:
     assert engine.without_engine_rules(RULES).splitlines() == [
         "*filter",
         ":FORWARD ACCEPT [0:0]",
@@ -139,7 +139,7 @@ def test_of_the_packet_rules_only_the_engines_go() -> None:
 
 
 @pytest.mark.usefixtures("machine")
-def test_a_process_that_took_over_the_number_is_not_ours() -> None:
+def test_a_process_with_a_reused_pid_is_not_stopped() -> None:
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         started = engine.start_time(other.pid)
@@ -159,7 +159,7 @@ def test_a_process_that_took_over_the_number_is_not_ours() -> None:
 
 
 @pytest.mark.usefixtures("machine")
-def test_a_record_that_was_cut_short_is_no_record() -> None:
+def test_a_truncated_record_is_ignored() -> None:
     engine.folder().mkdir(parents=True)
     engine.record().write_text('{"pid": 1')
 
@@ -175,7 +175,7 @@ def test_an_engine_that_does_not_start_shows_its_log(machine: Path) -> None:
 
 
 @pytest.mark.usefixtures("machine")
-def test_a_user_without_rights_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unprivileged_user_gets_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian, "can_install", lambda: False)
 
     with pytest.raises(MissingError, match="no container engine answers") as raised:

@@ -49,27 +49,27 @@ def serve() -> Iterator[Callable[[int, dict[str, str]], str]]:
 
 
 @pytest.mark.parametrize("status", [200, 401])
-def test_a_registry_answers_with_or_without_asking_who_it_is(
+def test_a_registry_answers_with_or_without_authentication(
     serve: Callable[[int, dict[str, str]], str], status: int
 ) -> None:
     assert registries.answers(serve(status, REGISTRY))
 
 
 @pytest.mark.parametrize(("status", "headers"), [(200, {}), (403, REGISTRY), (401, {}), (502, {})])
-def test_a_proxy_in_its_stead_is_no_registry(
+def test_a_proxy_is_no_registry(
     serve: Callable[[int, dict[str, str]], str], status: int, headers: dict[str, str]
 ) -> None:
     assert not registries.answers(serve(status, headers))
 
 
-def test_nobody_there_is_known_at_once() -> None:
+def test_a_closed_port_is_no_registry() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         assert not registries.answers(f"http://127.0.0.1:{taken.getsockname()[1]}/v2/")
     assert not registries.answers("http://registry.invalid/v2/")
 
 
-def test_one_that_never_answers_is_given_up() -> None:
+def test_a_silent_registry_times_out() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

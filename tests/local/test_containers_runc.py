@@ -1,4 +1,4 @@
-"""The runc of a machine whose root lacks a capability: what it asks the real one for. A script stands for the real."""
+"""The wrapper of runc where root lacks a capability: what it requests of the real one, which a script stands for."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def bounding(config: Path) -> list[str]:
     return content
 
 
-def test_what_the_machine_cannot_give_is_not_asked_for(tmp_path: Path) -> None:
+def test_a_capability_that_the_machine_lacks_is_not_requested(tmp_path: Path) -> None:
     config = bundle(tmp_path)
     arguments = ["--root", "/run/x", "create", "--bundle", str(tmp_path), "name"]
 
@@ -55,14 +55,14 @@ def test_what_the_machine_cannot_give_is_not_asked_for(tmp_path: Path) -> None:
     assert bounding(config) == ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"]
 
 
-def test_where_the_machine_can_give_it_nothing_is_changed(tmp_path: Path) -> None:
+def test_a_capability_that_the_machine_has_is_requested(tmp_path: Path) -> None:
     config = bundle(tmp_path)
     run(tmp_path, ALL, "create", "--bundle", str(tmp_path), "name")
 
     assert bounding(config) == ASKED
 
 
-def test_a_command_in_a_running_container_is_treated_alike(tmp_path: Path) -> None:
+def test_exec_drops_the_capability_as_well(tmp_path: Path) -> None:
     process = tmp_path / "process.json"
     process.write_text(compact({"capabilities": {"bounding": ["CAP_CHOWN", "CAP_SYS_RESOURCE"]}}))
     run(tmp_path, LACKING, "exec", f"--process={process}", "name")
@@ -70,5 +70,5 @@ def test_a_command_in_a_running_container_is_treated_alike(tmp_path: Path) -> No
     assert json.loads(process.read_text()) == {"capabilities": {"bounding": ["CAP_CHOWN"]}}
 
 
-def test_other_commands_pass(tmp_path: Path) -> None:
+def test_other_commands_are_unchanged(tmp_path: Path) -> None:
     assert run(tmp_path, LACKING, "state", "create") == ["state", "create"]

@@ -1,4 +1,4 @@
-"""The order of a build, what it is given, and what the command says of it; Docker is a double."""
+"""The order of builds, their arguments, and the output of the command; Docker is a double."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_weights_are_put_on_the_image_of_the_server(engine_: Engine) -> None
     assert folder == models.whisper_weights()
 
 
-def test_an_image_that_came_out_as_it_was_is_not_called_changed(engine_: Engine) -> None:
+def test_an_identical_image_is_not_changed(engine_: Engine) -> None:
     engine_.images[catalog.tag("bridge")] = "sha256:new"
 
     assert [one.changed for one in build("bridge", "operator")] == [False, True]
@@ -115,7 +115,7 @@ def test_an_ollama_that_cannot_be_built_is_reported_with_what_is_missing(
     assert engine_.builds == []
 
 
-def test_the_command_says_what_will_take_long_and_what_came_of_it(
+def test_the_command_announces_first_builds_and_reports_each_image(
     engine_: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine_.images[catalog.tag("operator")] = "sha256:new"
@@ -129,7 +129,7 @@ def test_the_command_says_what_will_take_long_and_what_came_of_it(
     assert "next: `make cluster`" in said
 
 
-def test_the_command_refuses_a_name_that_is_no_image(engine_: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_rejects_an_unknown_image(engine_: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["images", "--only", "brigde"]) == 2
     assert "there is no image brigde" in capsys.readouterr().err
     assert engine_.builds == []

@@ -20,7 +20,7 @@ def test_without_names_all_images_are_built() -> None:
     assert [image.name for image in catalog.chosen([])] == list(catalog.IMAGES)
 
 
-def test_an_image_that_another_is_built_on_comes_along_and_first() -> None:
+def test_the_base_of_an_image_is_included_before_it() -> None:
     assert [image.name for image in catalog.chosen(["whisper-tiny.en", "bridge"])] == [
         "bridge",
         "whisper",
@@ -28,7 +28,7 @@ def test_an_image_that_another_is_built_on_comes_along_and_first() -> None:
     ]
 
 
-def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
+def test_an_unknown_name_is_rejected_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="no image brigde") as refused:
         catalog.chosen(["brigde"])
 

@@ -47,7 +47,7 @@ def test_the_images_are_those_that_make_images_builds() -> None:
 
 
 @pytest.mark.parametrize("service", list(services()))
-def test_each_service_is_bounded_and_without_rights(service: str) -> None:
+def test_each_service_is_limited_and_unprivileged(service: str) -> None:
     wanted = services()[service]
 
     assert wanted["cap_drop"] == ["ALL"]

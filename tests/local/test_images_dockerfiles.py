@@ -127,7 +127,7 @@ class Answering(BaseHTTPRequestHandler):
         self.wfile.write(b"whisper is not there")
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture

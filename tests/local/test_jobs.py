@@ -1,4 +1,4 @@
-"""Long work side by side: what waits for what, and what a failure stops."""
+"""Jobs side by side: what waits for what, and what a failure stops."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def said(console: Console) -> str:
     return console.file.getvalue()
 
 
-def test_a_job_is_begun_when_all_that_it_needs_is_done(console: Console) -> None:
+def test_a_job_starts_when_its_needs_are_done(console: Console) -> None:
     done: list[str] = []
     work = [
         Job("roof", lambda _: done.append("roof"), needs=("walls", "ground")),
@@ -39,7 +39,7 @@ def test_a_job_is_begun_when_all_that_it_needs_is_done(console: Console) -> None
     assert done == ["ground", "walls", "roof"]
 
 
-def test_a_need_that_is_not_run_along_counts_as_done(console: Console) -> None:
+def test_a_need_without_a_job_counts_as_done(console: Console) -> None:
     done: list[str] = []
     jobs.run(console, [Job("roof", lambda _: done.append("roof"), needs=("walls",))])
 
@@ -69,19 +69,19 @@ def test_no_more_run_at_once_than_allowed(console: Console) -> None:
     assert most <= 2
 
 
-def test_after_a_failure_nothing_is_begun_and_its_own_error_comes_out(console: Console) -> None:
-    begun: list[str] = []
+def test_after_a_failure_no_job_starts_and_its_error_is_raised(console: Console) -> None:
+    started: list[str] = []
 
     def fail(_: object) -> None:
         raise LocalError("no space left")
 
     with pytest.raises(LocalError, match="no space left"):
-        jobs.run(console, [Job("image", fail), Job("cluster", lambda _: begun.append("cluster"), needs=("image",))])
-    assert begun == []
-    assert "image: failed: no space left" in said(console), "at once: others may go on for long"
+        jobs.run(console, [Job("image", fail), Job("cluster", lambda _: started.append("cluster"), needs=("image",))])
+    assert started == []
+    assert "image: failed: no space left" in said(console), "at once: others may still run for long"
 
 
-def test_what_is_under_way_when_another_fails_is_let_finish(console: Console) -> None:
+def test_a_running_job_finishes_when_another_fails(console: Console) -> None:
     failed, finished = threading.Event(), threading.Event()
 
     def fail(_: object) -> None:
@@ -103,26 +103,26 @@ def test_without_a_terminal_the_end_of_each_job_is_a_line(console: Console) -> N
     assert said(console) == "  Debian image: done after 0 s\n"
 
 
-def test_jobs_in_a_cycle_are_refused_before_any_job_starts(console: Console) -> None:
-    begun: list[str] = []
-    cycle = [Job("egg", begun.append, needs=("hen",)), Job("hen", begun.append, needs=("egg",))]
+def test_a_cycle_of_jobs_is_rejected_before_any_job_starts(console: Console) -> None:
+    started: list[str] = []
+    cycle = [Job("egg", started.append, needs=("hen",)), Job("hen", started.append, needs=("egg",))]
 
     with pytest.raises(CycleError):
-        jobs.run(console, [Job("nest", begun.append), *cycle])
-    assert begun == []
+        jobs.run(console, [Job("nest", started.append), *cycle])
+    assert started == []
 
 
 def test_of_the_jobs_that_may_start_the_first_listed_one_does(console: Console) -> None:
-    begun: list[str] = []
+    started: list[str] = []
     work = [
-        Job("after", lambda _: begun.append("after"), needs=("first",)),
-        Job("first", lambda _: begun.append("first")),
-        Job("last", lambda _: begun.append("last")),
+        Job("after", lambda _: started.append("after"), needs=("first",)),
+        Job("first", lambda _: started.append("first")),
+        Job("last", lambda _: started.append("last")),
     ]
 
     jobs.run(console, work, at_once=1)
 
-    assert begun == ["first", "after", "last"]
+    assert started == ["first", "after", "last"]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(90, "90 s"), (600, "10 minutes"), (119, "119 s"), (120, "2 minutes")])

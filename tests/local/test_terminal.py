@@ -49,7 +49,7 @@ def test_line_breaks_of_an_answer_are_kept_and_markup_is_only_text() -> None:
     assert printed(screen) == "  [bold]one\n  - two\n"
 
 
-def test_nothing_said_prints_nothing() -> None:
+def test_no_text_prints_nothing() -> None:
     screen = console()
 
     TextStream(screen).end()
