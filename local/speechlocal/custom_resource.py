@@ -40,7 +40,7 @@ def sections() -> Iterator[Section]:
     yield from _within("spec", whole["spec"])
     bridge = whole["spec"]["properties"]["bridge"]
     common = {"properties": {name: bridge["properties"][name] for name in bridge["properties"] if name in _COMMON}}
-    yield from _within("Fields of all three parts", common, path="spec.PART")
+    yield from _within("Fields of all components", common, path="spec.COMPONENT")
     yield from _within("status", whole["status"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -10,14 +9,13 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from rich.progress import Progress, SpinnerColumn, TextColumn
-
-from speechlocal.terminal import INDENT, PLAIN_PROGRESS_EVERY_S
+from speechlocal.terminal import INDENT, PLAIN_PROGRESS_EVERY_S, spinners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
+    from rich.progress import Progress
 
     from speechlocal.progress import Report
 
@@ -70,7 +68,8 @@ def run(console: Console, jobs: Sequence[Job], *, at_once: int = AT_ONCE) -> Non
     ready = list[Job]()
     running: dict[Future[None], Job] = {}
     failed: BaseException | None = None
-    with _shown(console) as view, ThreadPoolExecutor(at_once) as pool:
+    with spinners(console) as progress, ThreadPoolExecutor(at_once) as pool:
+        view = View(console, progress)
         while running or (order.is_active() and not failed):
             ready = sorted([*ready, *order.get_ready()], key=jobs.index)
             while ready and not failed and len(running) < at_once:
@@ -118,14 +117,3 @@ class View:
         if not self._console.is_terminal:
             with self._lock:
                 self._console.print(INDENT + text, soft_wrap=True, markup=False)
-
-
-@contextlib.contextmanager
-def _shown(console: Console) -> Iterator[View]:
-    columns = (
-        SpinnerColumn(finished_text="[green]✓"),
-        TextColumn("{task.description}"),
-        TextColumn("[dim]{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield View(console, progress)

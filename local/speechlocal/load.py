@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure and report."""
     if not arguments.url.startswith(("http://", "https://")):
-        raise UsageError(f"{arguments.url} is not an address", "give one such as http://127.0.0.1:8080")
+        raise UsageError(f"{arguments.url} is not an address", "use one such as http://127.0.0.1:8080")
     recording = read_recording(arguments.audio)
     with counting(arguments.runs) as done:
         found = asyncio.run(measure(arguments, recording, done))

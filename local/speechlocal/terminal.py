@@ -45,13 +45,18 @@ class Startup:
 @contextlib.contextmanager
 def startup(console: Console, programs: Sequence[Program]) -> Iterator[Startup]:
     """Show programs starting, until `end` is called or the block is left."""
+    with spinners(console) as progress:
+        yield Startup(console, progress, programs)
+
+
+def spinners(console: Console) -> Progress:
+    """Return a display with a spinner, a description and a `note` for each task; empty without a terminal."""
     columns = (
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description}"),
         TextColumn("[dim]{task.fields[note]}"),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield Startup(console, progress, programs)
+    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 def described(program: Program) -> str:

@@ -128,3 +128,10 @@ def test_of_the_jobs_that_may_start_the_first_listed_one_does(console: Console) 
 @pytest.mark.parametrize(("seconds", "text"), [(90, "90 s"), (600, "10 minutes"), (119, "119 s"), (120, "2 minutes")])
 def test_a_duration_has_a_readable_unit(seconds: int, text: str) -> None:
     assert jobs.duration([Job("a", print, seconds=seconds - 30), Job("b", print, seconds=30)]) == text
+
+
+def test_only_jobs_that_take_long_are_announced(console: Console) -> None:
+    jobs.announce(console, "prepare", [Job("quick", print), Job("Ollama", print, seconds=240)])
+    jobs.announce(console, "prepare", [Job("quick", print)])
+
+    assert said(console) == "prepare: building, once: Ollama; about 4 minutes on two cores\n"
