@@ -122,8 +122,8 @@ def spawn(words: list[str], log: Path) -> int:
 
 def stop_if_unused() -> bool:
     """Stop the engine if it was started here and runs no container; return whether it was stopped."""
-    ours = started_here()
-    if ours is None or docker.docker("ps", "--quiet"):
+    started = started_here()
+    if started is None or docker.docker("ps", "--quiet"):
         return False
     stop()
     return True
@@ -131,20 +131,20 @@ def stop_if_unused() -> bool:
 
 def stop() -> None:
     """Stop the engine that was started here, and remove its bridge and its firewall rules."""
-    ours = started_here()
-    if ours is None:
+    started = started_here()
+    if started is None:
         return
-    os.kill(ours.pid, signal.SIGTERM)
+    os.kill(started.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_WITHIN_S
-    while ours.alive():
+    while started.alive():
         if time.monotonic() > deadline:
-            os.kill(ours.pid, signal.SIGKILL)
+            os.kill(started.pid, signal.SIGKILL)
         time.sleep(POLL_S)
     record().unlink()
     if command.succeeds(["ip", "link", "show", BRIDGE]):
         command.run(["ip", "link", "delete", BRIDGE])
     command.run(["iptables-restore"], stdin=without_engine_rules(command.run(["iptables-save"])))
-    if not ours.forwarded:
+    if not started.forwarded:
         FORWARDING.write_text("0")
 
 
