@@ -1,4 +1,4 @@
-"""Kubernetes on this machine with the platform on it: up, down, status.
+"""Run the platform on Kubernetes on this machine: up, down, status.
 
 `up` creates a kind cluster with an ingress on 127.0.0.1, a registry of models and two simulated GPUs, installs the
 chart, applies examples/speechpipeline.yaml and sends a recording through the ingress. Where no container registry
