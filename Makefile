@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TESTS ?= tests
-# processes that run tests side by side; how they share them: tests/conftest.py
+# number of test processes; tests/conftest.py distributes the tests
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
@@ -12,46 +12,46 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --n
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo:  ## a recorded voice in, transcript and answer out  [AUDIO=file PROMPT=text MODEL=name KEEP=1 PORT=8080]
+demo:  ## send a recording, show transcript and answer  [AUDIO=file PROMPT=text MODEL=name KEEP=1 PORT=8080]
 	@$(PYTHON) local/bootstrap.py demo
 	@$(BIN)/python -m speechlocal demo $(if $(AUDIO),--audio "$(AUDIO)") $(if $(PROMPT),--prompt "$(PROMPT)") \
 	  $(if $(MODEL),--model "$(MODEL)") $(if $(KEEP),--keep) $(if $(PORT),--port "$(PORT)")
 
-cluster: .dev  ## Kubernetes on this machine with the platform on it  [NAME=cluster PORT=8088]
+cluster: .dev  ## run the platform on Kubernetes on this machine  [NAME=cluster PORT=8088]
 	@$(BIN)/python -m speechlocal cluster up $(if $(NAME),--name "$(NAME)") $(if $(PORT),--port "$(PORT)")
 
-cluster-down: .dev  ## delete it with all that is in it  [NAME=cluster]
+cluster-down: .dev  ## delete the cluster; build caches stay  [NAME=cluster]
 	@$(BIN)/python -m speechlocal cluster down $(if $(NAME),--name "$(NAME)")
 
-cluster-status: .dev  ## what there is of it  [NAME=cluster]
+cluster-status: .dev  ## show the status of the cluster  [NAME=cluster]
 	@$(BIN)/python -m speechlocal cluster status $(if $(NAME),--name "$(NAME)") || true
 
 images: .dev  ## build the container images  [ONLY="bridge whisper" LOAD=cluster]
 	@$(BIN)/python -m speechlocal images $(if $(ONLY),--only $(ONLY)) $(if $(LOAD),--load "$(LOAD)")
 
-test: .dev  ## all tests, every tier  [TESTS=tests/operator WORKERS=2]
+test: .dev  ## run all tests, every tier  [TESTS=tests/operator WORKERS=2]
 	@$(BIN)/python -m speechlocal prepare
 	@$(PYTEST) $(TESTS)
 
-test-fast: .dev  ## the tests of the tiers unit and component
+test-fast: .dev  ## run the tests of the tiers unit and component
 	@$(BIN)/python -m speechlocal prepare --fast
 	@$(PYTEST) -m "unit or component" $(TESTS)
 
-lint: .dev  ## ruff, mypy strict, import-linter, changelog fragments
+lint: .dev  ## run ruff, mypy --strict, import-linter and the changelog check
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python .ci/changelog.py
 
-format: .dev  ## let ruff format and mend what it can
+format: .dev  ## format and auto-fix with ruff
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .dev  ## the benchmarks: ratios, measured side by side
+bench: .dev  ## run the benchmarks: ratios, measured side by side
 	@$(BIN)/python benchmarks/run.py
 
-docs: .dev  ## write the generated pages of docs/reference anew
+docs: .dev  ## regenerate the pages of docs/reference
 	@$(BIN)/python docs/generate.py
 
 clean:  ## remove what make created in this folder (caches in ~/.cache/speechpipeline stay)

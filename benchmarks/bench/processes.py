@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from speechlocal import tied
+from speechlocal import pdeathsig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,12 +52,9 @@ class Process:
         self.name = program.name
         self.port = free_port()
         self._log = folder / f"{program.name}-{self.port}.log"
-        tie = [
-            sys.executable,
-            tied.__file__,
-            str(os.getpid()),
-        ]  # nothing outlives the benchmark, even when it is killed
-        command = tie + [word.replace(PORT, str(self.port)) for word in program.command]
+        # nothing outlives the benchmark, even when it is killed
+        launcher = [sys.executable, pdeathsig.__file__, str(os.getpid())]
+        command = launcher + [word.replace(PORT, str(self.port)) for word in program.command]
         settings = {name: value.replace(PORT, str(self.port)) for name, value in program.environment.items()}
         with self._log.open("wb") as log, on_cores(cores):  # a child inherits the cores, before its runtime counts them
             self._child = subprocess.Popen(

@@ -1,10 +1,10 @@
-"""What an image takes from pyproject.toml: an extra's requirements, and the distribution's name and version.
+"""The parts of pyproject.toml that images use: the requirements of an extra, and the distribution's name and version.
 
-    python3 distribution.py requirements EXTRA     prints the extra's requirements, one a line
-    python3 distribution.py metadata FOLDER        writes the metadata that importlib.metadata looks for
+    python3 distribution.py requirements EXTRA     prints the requirements of the extra, one per line
+    python3 distribution.py metadata FOLDER        writes the metadata that importlib.metadata reads
 
-Runs inside the builds, so with the standard library only. Going by these few lines, and not by pyproject.toml itself,
-keeps the layer with the libraries when something else in that file changes.
+Runs inside the builds, so it has only the standard library. The layer with the libraries depends on this output, not on
+pyproject.toml itself, so that it stays cached when other parts of that file change.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Ollama from its Go module, for machines that reach package indexes but neither its downloads nor a container registry.
-# It runs on CPUs; GPUs want the published ollama/ollama. Entry point, port and the folders' meaning are the same there.
+# It runs on CPUs only; for GPUs use the published ollama/ollama, with the same entry point, port and folders.
 #
-#   make images                  builds the program too, and takes the folder it lies in as context
+#   make images                  builds the program too; its folder is the build context
 #
 ARG BASE=debian:bookworm-slim
 
@@ -18,9 +18,9 @@ RUN apt-get update \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin speech \
  && install -d -o 10001 -g 10001 /cache
 COPY --from=program /program/ollama /usr/bin/ollama
-# A program that was built on a newer system than BASE fails here, and not in the cluster.
+# A program built on a newer system than BASE fails here, and not only in the cluster.
 RUN ollama --version
-# Partial downloads are kept over a restart (OLLAMA_NOPRUNE).
+# OLLAMA_NOPRUNE: a restart keeps partial downloads.
 ENV OLLAMA_HOST=0.0.0.0:11434 OLLAMA_MODELS=/cache/models OLLAMA_NOPRUNE=1 HOME=/tmp
 USER 10001:10001
 EXPOSE 11434

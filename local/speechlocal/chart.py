@@ -1,8 +1,8 @@
-"""What of the chart is generated: the pipeline's spec within the schema of its values, and the page of all values.
+"""The generated parts of the chart: the pipeline's spec in the schema of its values, and the reference of all values.
 
-The rest of values.schema.json is written by hand. The spec comes from the definition of the custom resource, so that
-Helm refuses a wrong field of `pipeline.spec` by its path, before anything is sent to the cluster. Rules across fields
-(CEL) stay with the API server.
+The rest of values.schema.json is written by hand. The spec comes from the CRD, so that Helm rejects a wrong field of
+`pipeline.spec` by its path, before anything is sent to the cluster. Rules across fields (CEL) are left to the API
+server.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from speechoperator import crd
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHART = paths.REPOSITORY / "charts" / "speechpipeline"
-SCHEMA = CHART / "values.schema.json"
+SCHEMA = paths.CHART / "values.schema.json"
 
 Schema = dict[str, Any]
 Row = tuple[str, str, str, str]
@@ -27,18 +26,18 @@ Row = tuple[str, str, str, str]
 
 
 def values_schema() -> str:
-    """Return values.schema.json as it stands, with the spec of a SpeechPipeline as it is defined now."""
+    """Return values.schema.json with the spec of a SpeechPipeline from the current CRD."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     definition = crd.manifest()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     members = schema["properties"]["pipeline"]["properties"]
     spec = closed(definition["properties"]["spec"])
-    del spec["required"]  # an empty spec is fine while there is no pipeline; the schema says so beside it
+    del spec["required"]  # an empty spec is valid without a pipeline; the schema has that rule elsewhere
     members["spec"] = spec | {"description": members["spec"]["description"]}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def closed(schema: Schema) -> Schema:
-    """Return a structural schema of Kubernetes as a plain JSON schema that refuses unknown members."""
+    """Return a structural schema of Kubernetes as a plain JSON schema that rejects unknown members."""
     plain = {
         key: value for key, value in schema.items() if not key.startswith("x-") and key not in {"format", "default"}
     }
@@ -55,9 +54,9 @@ def closed(schema: Schema) -> Schema:
 
 
 def values() -> list[Row]:
-    """Return all values in the order of the schema, the pipeline's spec as one."""
+    """Return all values in the order of the schema, the pipeline's spec as a single one."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    return list(_rows(schema, yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8")), ""))
+    return list(_rows(schema, yaml.safe_load((paths.CHART / "values.yaml").read_text(encoding="utf-8")), ""))
 
 
 def _rows(schema: Schema, defaults: Any, path: str) -> Iterator[Row]:
@@ -82,7 +81,7 @@ def _kind(schema: Schema) -> str:
 
 
 def _shown(default: Any) -> str:
-    """Return a default as one would write it; empty ones say nothing."""
+    """Return a default as Markdown, empty for an empty one."""
     return (
         "" if default in ("", None, [], {}) else f"`{json.dumps(default) if not isinstance(default, str) else default}`"
     )

@@ -1,4 +1,4 @@
-"""Start programs side by side, wait until each serves, and always stop them: also when one dies or never answers."""
+"""Child processes: start programs side by side, wait until they are ready, and always stop them, whatever fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import aiohttp
 
-from speechlocal import tied
+from speechlocal import loopback, pdeathsig
 from speechlocal.errors import ChildError
 
 if TYPE_CHECKING:
@@ -27,22 +27,22 @@ READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 10.0
 POLL_S = 0.05
 PROBE_TIMEOUT_S = 5.0
-SIGN_OF_DEATH_S = 0.5
+EXIT_GRACE_S = 0.5
 SHOWN_LOG_LINES = 15
 SHOWN_LINE_CHARACTERS = 300
 
 T = TypeVar("T")
 
-# A child gets only these of our variables: a WHISPER_URL or MODELS in somebody's shell must not steer it.
+# A child inherits only these variables: a WHISPER_URL or MODELS in the user's shell must not configure it.
 KEPT_VARIABLES = ("PATH", "HOME", "USER", "TMPDIR", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """What to start, how to tell that it serves, and what to say when it does not.
+    """What to start, when it is ready, and what to tell the user if it fails.
 
-    `ready_url` answers 200 as soon as the program can be used; `environment` is added to the few variables every
-    program needs; `detail` and `advice` are for people.
+    `ready_url` answers 200 once the program is ready; `environment` is added to the few variables that every program
+    inherits; `detail` and `advice` are shown to the user.
     """
 
     name: str
@@ -60,19 +60,19 @@ class Child:
         self.program = program
         self.log = log
         self._process = process
-        self._last_answer = "nothing listens there"
+        self._last_answer = "connection refused"
 
     @classmethod
     async def start(cls, program: Program, logs: Path) -> Child:
         """Start `program` with its output in `logs/NAME.log`, in a process group of its own.
 
-        A terminal's Ctrl-C then reaches only us, and what the program itself starts can be stopped with it.
+        So a terminal's Ctrl-C does not reach it, and its own children can be stopped with it.
         """
         log = logs / f"{program.name}.log"
-        tie = (sys.executable, "-I", "-S", tied.__file__, str(os.getpid()))
+        launcher = (sys.executable, "-I", "-S", pdeathsig.__file__, str(os.getpid()))
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *tie,
+                *launcher,
                 *program.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -84,44 +84,44 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id, which is also the id of its group."""
+        """The process id, which is also its process group id."""
         return self._process.pid
 
     async def wait_ready(self, session: aiohttp.ClientSession, within_s: float) -> None:
-        """Return when `ready_url` answers 200; raise ChildError when the child ends first or time is up."""
+        """Return when `ready_url` answers 200; raise ChildError if the child exits first or time is up."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while self._process.returncode is None:
-                    if await self._serves(session):
+                    if await self._is_ready(session):
                         return
                     await asyncio.sleep(POLL_S)
         if self._process.returncode is not None:
-            self._fail(f"{self.program.name} ended ({self._how_it_ended()}) before it served")
+            self._fail(f"{self.program.name} exited ({self._exit_reason()}) before it was ready")
         self._fail(
-            f"{self.program.name} did not answer on {self.program.ready_url} within {within_s:.0f} s "
-            f"(last seen: {self._last_answer})"
+            f"{self.program.name} was not ready on {self.program.ready_url} within {within_s:.0f} s "
+            f"(last answer: {self._last_answer})"
         )
 
     async def wait_end(self) -> NoReturn:
-        """Wait until the child ends, which it should not by itself, and raise ChildError."""
+        """Wait until the child exits, and raise ChildError: it should not exit by itself."""
         await self._process.wait()
-        self._fail(f"{self.program.name} ended ({self._how_it_ended()}) while it was needed")
+        self._fail(f"{self.program.name} exited unexpectedly ({self._exit_reason()})")
 
     async def stop(self, within_s: float = STOP_WITHIN_S) -> None:
-        """Ask the child and what it started to end, and kill them when they have not after `within_s` seconds."""
+        """Terminate the child's process group, and kill what still runs after `within_s` seconds."""
         if self._process.returncode is None:
             self._signal_group(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), within_s)
-        self._signal_group(signal.SIGKILL)  # grandchildren that outlived it, or the child itself
+        self._signal_group(signal.SIGKILL)  # remaining grandchildren, or the child itself
         await self._process.wait()
 
     def last_lines(self, count: int = SHOWN_LOG_LINES) -> str:
-        """Return the end of the log, each line indented for showing."""
+        """Return the end of the log, indented for display."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(f"  | {line[:SHOWN_LINE_CHARACTERS]}" for line in lines[-count:]) or "  | (it wrote nothing)"
+        return "\n".join(f"  | {line[:SHOWN_LINE_CHARACTERS]}" for line in lines[-count:]) or "  | (no output)"
 
-    async def _serves(self, session: aiohttp.ClientSession) -> bool:
+    async def _is_ready(self, session: aiohttp.ClientSession) -> bool:
         try:
             async with session.get(self.program.ready_url, timeout=aiohttp.ClientTimeout(PROBE_TIMEOUT_S)) as answer:
                 self._last_answer = f"{answer.status} {(await answer.text())[:300]}"
@@ -133,34 +133,34 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
-    def _how_it_ended(self) -> str:
+    def _exit_reason(self) -> str:
         code = self._process.returncode
         if code is not None and code < 0:
             return f"by {signal.Signals(-code).name}"
         return f"exit code {code}"
 
-    def _fail(self, what: str) -> NoReturn:
-        raise ChildError(f"{what}. The end of its log:\n{self.last_lines()}", self.program.advice)
+    def _fail(self, message: str) -> NoReturn:
+        raise ChildError(f"{message}. The end of its log:\n{self.last_lines()}", self.program.advice)
 
 
 @dataclass(frozen=True)
 class Running:
-    """Programs that all serve, and the folder of their logs."""
+    """Programs that are all ready, and the folder of their logs."""
 
     children: Sequence[Child]
     logs: Path
 
     async def wait_end(self) -> None:
-        """Wait until any of them ends and raise ChildError for it."""
+        """Wait until one of them exits, and raise ChildError for it."""
         await side_by_side(child.wait_end() for child in self.children)
 
     async def during(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what `work` returns; raise ChildError instead when one of the programs ends meanwhile."""
+        """Return the result of `work`; raise ChildError instead if one of the programs exits meanwhile."""
         working, watching = asyncio.ensure_future(work), asyncio.ensure_future(self.wait_end())
         try:
             await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done() and working.exception():  # often the first sign of a program that has just died
-                await asyncio.wait({watching}, timeout=SIGN_OF_DEATH_S)
+            if working.done() and working.exception():  # often the first sign that a program has just exited
+                await asyncio.wait({watching}, timeout=EXIT_GRACE_S)
             if watching.done():
                 watching.result()
             return await working
@@ -177,7 +177,7 @@ async def running(
     on_ready: Callable[[Program, float], None] = lambda _program, _seconds: None,
     within_s: float = READY_WITHIN_S,
 ) -> AsyncIterator[Running]:
-    """Start all programs at once, enter when all serve, and stop all on leaving, whatever happened inside.
+    """Start all programs at once, enter when all are ready, and stop all on leaving, whatever happened inside.
 
     Args:
         programs: what to start.
@@ -185,14 +185,14 @@ async def running(
         within_s: seconds each may take.
 
     Raises:
-        ChildError: one ended or did not serve in time; the others are stopped by then.
+        ChildError: one exited or was not ready in time; the others have been stopped.
     """
     started = time.monotonic()
     children: list[Child] = []
     with tempfile.TemporaryDirectory(prefix="speechlocal-") as folder:
         try:
             for program in programs:
-                children.append(await Child.start(program, Path(folder)))  # noqa: PERF401 - if the next fails, each is stopped
+                children.append(await Child.start(program, Path(folder)))  # noqa: PERF401 - if the next one fails, these are stopped
             await _all_ready(children, started, on_ready, within_s)
             yield Running(tuple(children), Path(folder))
         finally:
@@ -211,7 +211,7 @@ async def _all_ready(
 
 
 async def side_by_side(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all at once; when one fails cancel the others and raise its error itself, not a group of errors."""
+    """Run all concurrently; if one fails, cancel the others and raise its error itself, not an exception group."""
     tasks = [asyncio.ensure_future(one) for one in work]
     try:
         await asyncio.gather(*tasks)
@@ -222,13 +222,13 @@ async def side_by_side(work: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 def base_environment() -> dict[str, str]:
-    """Return the variables every program needs, without those that would change its settings."""
+    """Return the environment that every program inherits, without variables that would configure it."""
     return {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
 
 
 def free_port() -> int:
-    """Return a TCP port that nothing on the loopback address listens on just now."""
+    """Return a TCP port of the loopback address that is free at the moment."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((loopback.HOST, 0))
         port: int = probe.getsockname()[1]
         return port

@@ -1,4 +1,4 @@
-"""The SpeechPipeline's definition, cut into the sections of its page in docs/reference."""
+"""The sections of the SpeechPipeline's page in docs/reference, from the CRD."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 
 _COMMON = {Part.model_fields[name].alias for name in COMMON}
-_PARTS = ("spec.whisper", "spec.ollama", "spec.bridge")
+_COMPONENTS = ("spec.whisper", "spec.ollama", "spec.bridge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +22,30 @@ class Section:
     """An object of the resource.
 
     Attributes:
-        title: Its path, as `kubectl explain sp.PATH` takes it; list items and values of maps have that of the list.
-        said: What it is.
-        fields: (name, type, whether it must be given, what it does) each.
-        rules: What the API server checks of it as a whole, in the words of its refusal.
+        title: Its path, as for `kubectl explain sp.PATH`; the items of a list and the values of a map have its path.
+        description: Its description.
+        fields: (name, type, whether it is required, description) each.
+        rules: The messages of the rules that the API server checks for the whole object.
     """
 
     title: str
-    said: str
+    description: str
     fields: tuple[tuple[str, str, bool, str], ...]
     rules: tuple[str, ...]
 
 
 def sections() -> Iterator[Section]:
-    """Return all objects of the resource, the spec's first; what all three parts have comes once, after them."""
+    """Yield all objects of the resource, those of the spec first; fields that all components share come once."""
     whole = crd.manifest()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     yield from _within("spec", whole["spec"])
     bridge = whole["spec"]["properties"]["bridge"]
     common = {"properties": {name: bridge["properties"][name] for name in bridge["properties"] if name in _COMMON}}
-    yield from _within("Fields of all three parts", common, path="spec.PART")
+    yield from _within("Fields of all components", common, path="spec.COMPONENT")
     yield from _within("status", whole["status"])
 
 
 def _within(title: str, schema: Schema, path: str = "") -> Iterator[Section]:
-    hidden = _COMMON if title in _PARTS else set()
+    hidden = _COMMON if title in _COMPONENTS else set()
     members = {name: member for name, member in schema["properties"].items() if name not in hidden}
     needed = schema.get("required", ())
     yield Section(
@@ -77,5 +77,5 @@ def _kind(schema: Schema) -> str:
 
 
 def _rule(rule: dict[str, str]) -> str:
-    """A message; of one that names the fields at fault, the part that is always the same."""
+    """Return the message of a rule; of a message expression the constant part."""
     return rule["message"] if "message" in rule else f"{rule['messageExpression'].split(chr(39))[1]} the fields of pods"

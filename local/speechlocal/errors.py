@@ -1,14 +1,14 @@
-"""What can go wrong for the person at the terminal: each error says what happened and what to do."""
+"""Errors shown to the user: each one says what happened and what to do about it."""
 
 from __future__ import annotations
 
 
 class LocalError(Exception):
-    """A failure that is explained rather than shown as a stack trace.
+    """An error shown as a message instead of a stack trace.
 
     Args:
         message: what happened, one sentence or more.
-        advice: what the reader can do about it; empty when the message already says so.
+        advice: what the user can do about it; empty if the message says so.
     """
 
     code = "failed"
@@ -21,30 +21,30 @@ class LocalError(Exception):
 
 
 class UsageError(LocalError):
-    """The command line or the environment asks for something that cannot be done."""
+    """The command line or the environment is wrong."""
 
     code = "usage"
     exit_code = 2
 
 
 class MissingError(LocalError):
-    """A file or program this command needs is not on this machine."""
+    """A file or program that this command needs is missing on this machine."""
 
     code = "missing"
 
 
 class ChildError(LocalError):
-    """A child process ended early or never began to serve."""
+    """A child process exited early or did not become ready."""
 
     code = "child"
 
 
 class RequestError(LocalError):
-    """The service refused a request or did not finish its answer.
+    """The service rejected a request or did not complete its response.
 
     Args:
-        code: the service's own stable code (`busy`, `not_audio`, ...), or one of `connect`, `timeout`, `incomplete`,
-            `http_<status>` where it gave none.
+        code: the service's own error code (`busy`, `not_audio`, ...), or one of `connect`, `timeout`, `incomplete`,
+            `http_<status>` if it sent none.
         message: the service's explanation.
     """
 

@@ -1,28 +1,25 @@
-"""Long pieces of work, those that do not need each other side by side, and what a person sees of them meanwhile."""
+"""Long jobs, run side by side as far as they do not need each other, with their progress."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from rich.progress import Progress, SpinnerColumn, TextColumn
-
-from speechlocal.show import INDENT
+from speechlocal.terminal import INDENT, PLAIN_PROGRESS_EVERY_S, spinners
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
+    from rich.progress import Progress
 
-Say = Callable[[str], None]
+    from speechlocal.progress import Report
 
-AT_ONCE = 2  # most use all cores by themselves; beside one that compiles another can wait for disk and network
-PLAIN_PROGRESS_EVERY_S = 30.0
+AT_ONCE = 2  # most use all cores by themselves; beside one that compiles, another can wait for disk and network
 SHOWN_CHARACTERS = 60
 A_MINUTE_S = 60
 
@@ -31,55 +28,62 @@ A_MINUTE_S = 60
 class Job:
     """A piece of work.
 
-    `work` is given a function to say how far it is. `needs` are the names of jobs that must be done before; those that
-    are not run along with it count as done. `seconds` is about how long it takes on two cores, for showing.
+    `work` is called with a function that takes its progress. `needs` are the names of jobs that must be done before;
+    those that are not run together with it count as done. `seconds` is about how long it takes on two cores, for
+    display only.
     """
 
     name: str
-    work: Callable[[Say], object]
+    work: Callable[[Report], object]
     needs: tuple[str, ...] = ()
     seconds: int = 0
 
 
-def in_words(jobs: Sequence[Job]) -> str:
-    """Return about how long jobs take, for a person: most compile on all cores, so they hardly overlap."""
+def announce(console: Console, command: str, jobs: Sequence[Job]) -> None:
+    """Print which jobs take long, and about how long, before they start."""
+    long = [job for job in jobs if job.seconds]
+    if long:
+        listed = ", ".join(job.name for job in long)
+        console.print(f"{command}: building, once: {listed}; about {duration(long)} on two cores", soft_wrap=True)
+
+
+def duration(jobs: Sequence[Job]) -> str:
+    """Return about how long jobs take, human-readable: most compile on all cores, so they hardly overlap."""
     seconds = sum(job.seconds for job in jobs)
     return f"{seconds} s" if seconds < 2 * A_MINUTE_S else f"{round(seconds / A_MINUTE_S)} minutes"
 
 
 def run(console: Console, jobs: Sequence[Job], *, at_once: int = AT_ONCE) -> None:
-    """Do all jobs, in the order given as far as their needs allow, several at once.
+    """Run all jobs, several at a time; of those whose needs are met, the one listed first starts first.
 
-    When one fails no other is begun; those under way are let finish, for what they build is kept.
+    After a failure no further job starts. Those already running finish: what they build is cached.
 
     Raises:
+        graphlib.CycleError: jobs need each other; nothing has started.
         Exception: the first error of a job, as it was raised there.
     """
-    names = {job.name for job in jobs}
-    waiting, done = list(jobs), set[str]()
+    by_name = {job.name: job for job in jobs}
+    order = TopologicalSorter({job: [by_name[need] for need in job.needs if need in by_name] for job in jobs})
+    order.prepare()
+    ready = list[Job]()
     running: dict[Future[None], Job] = {}
     failed: BaseException | None = None
-    with _shown(console) as view, ThreadPoolExecutor(at_once) as pool:
-        while running or (waiting and not failed):
-            for job in _ready(waiting, names - done)[: at_once - len(running)] if not failed else ():
-                waiting.remove(job)
+    with spinners(console) as progress, ThreadPoolExecutor(at_once) as pool:
+        view = View(console, progress)
+        while running or (order.is_active() and not failed):
+            ready = sorted([*ready, *order.get_ready()], key=jobs.index)
+            while ready and not failed and len(running) < at_once:
+                job = ready.pop(0)
                 running[pool.submit(view.follow, job)] = job
-            if not running:
-                raise AssertionError(f"jobs need each other in a circle: {[job.name for job in waiting]}")
             for ended in wait(running, return_when=FIRST_COMPLETED).done:
-                done.add(running.pop(ended).name)
+                order.done(running.pop(ended))
                 failed = failed or ended.exception()
     if failed:
         raise failed
 
 
-def _ready(waiting: Iterable[Job], undone: set[str]) -> list[Job]:
-    """Return the jobs whose needs are met."""
-    return [job for job in waiting if undone.isdisjoint(job.needs)]
-
-
 class View:
-    """What is shown of running jobs: on a terminal a line for each, elsewhere a line now and then."""
+    """The progress of running jobs: on a terminal a line for each, otherwise a line now and then."""
 
     def __init__(self, console: Console, progress: Progress) -> None:
         self._console = console
@@ -87,11 +91,11 @@ class View:
         self._lock = threading.Lock()
 
     def follow(self, job: Job) -> None:
-        """Do a job and show how far it is."""
+        """Run a job and show its progress."""
         started = last_line = time.monotonic()
         task = self._progress.add_task(job.name, total=1, note="")
 
-        def say(text: str) -> None:
+        def report(text: str) -> None:
             nonlocal last_line
             self._progress.update(task, note=text[:SHOWN_CHARACTERS])
             if not self._console.is_terminal and time.monotonic() - last_line > PLAIN_PROGRESS_EVERY_S:
@@ -99,9 +103,9 @@ class View:
                 self._line(f"{job.name}: {text[:SHOWN_CHARACTERS]}")
 
         try:
-            job.work(say)
+            job.work(report)
         except BaseException as error:
-            note = f"failed: {error}".partition("\n")[0]  # all of it is raised when the others have ended
+            note = f"failed: {error}".partition("\n")[0]  # the whole error is raised when the others have finished
             self._progress.update(task, note=note[:SHOWN_CHARACTERS])
             self._line(f"{job.name}: {note}")
             raise
@@ -113,14 +117,3 @@ class View:
         if not self._console.is_terminal:
             with self._lock:
                 self._console.print(INDENT + text, soft_wrap=True, markup=False)
-
-
-@contextlib.contextmanager
-def _shown(console: Console) -> Iterator[View]:
-    columns = (
-        SpinnerColumn(finished_text="[green]✓"),
-        TextColumn("{task.description}"),
-        TextColumn("[dim]{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield View(console, progress)

@@ -1,6 +1,6 @@
-"""A language model behind OpenAI's API: llama.cpp's server with SmolLM2-135M, in this process, on the CPU.
+"""Serve a small language model with OpenAI's API: llama.cpp's server with SmolLM2-135M on the CPU, in this process.
 
-It ends on SIGTERM or Ctrl-C, and with the process that started it.
+It exits on SIGTERM or Ctrl-C, and with the process that started it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import xllamacpp
 
-from speechlocal import models
+from speechlocal import loopback, models
 from speechlocal.errors import LocalError
-from speechlocal.tied import die_with_parent
+from speechlocal.pdeathsig import die_with_parent
 
 if TYPE_CHECKING:
     import argparse
@@ -32,33 +32,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+    """Serve until a signal arrives."""
     settings = parameters(models.llm_weights(), arguments.port, arguments.threads)
     die_with_parent()
-    ends = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before the server's threads start: they inherit it
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before the server's threads start, which inherit the mask
     try:
         server = xllamacpp.Server(settings)
     except RuntimeError as error:
-        raise LocalError(f"llama.cpp's server did not start: {error}", "the lines above say why") from error
+        raise LocalError(f"llama.cpp's server did not start: {error}", "see the lines above for the reason") from error
     print(f"{models.LLM_NAME} serves OpenAI's API on {server.listening_address}/v1", flush=True)
-    signal.sigwait(ends)
+    signal.sigwait(signals)
     return 0
 
 
 def parameters(weights: Path, port: int, threads: int) -> xllamacpp.CommonParams:
-    """Return the server's settings: two requests at a time, each with the whole context, prompts cached."""
+    """Return the server's settings: two slots, each with the full context, and a prompt cache."""
     chosen = xllamacpp.CommonParams()
     chosen.model.path = str(weights)
     chosen.model_alias = {models.LLM_NAME}
-    chosen.hostnames = ["127.0.0.1"]
+    chosen.hostnames = [loopback.HOST]
     chosen.port = port
     chosen.n_parallel = SLOTS
     chosen.n_ctx = SLOTS * CONTEXT_TOKENS
     chosen.cpuparams.n_threads = threads
     chosen.cpuparams_batch.n_threads = threads
-    chosen.n_predict = models.LONGEST_ANSWER_TOKENS
-    chosen.sampling.temp = 0.0  # unless a request says otherwise: the same question, the same answer
+    chosen.n_predict = models.MAX_ANSWER_TOKENS
+    chosen.sampling.temp = 0.0  # the default of a request: deterministic answers
     chosen.cache_prompt = True
     chosen.cache_ram_mib = PROMPT_CACHE_MIB
     chosen.verbosity = LOG_WARNINGS
@@ -67,5 +67,5 @@ def parameters(weights: Path, port: int, threads: int) -> xllamacpp.CommonParams
 
 
 def default_threads() -> int:
-    """Return half of the cores this process may use: Whisper works on the same ones, and llama.cpp's threads spin."""
+    """Return half of the usable cores: Whisper runs on the same ones, and llama.cpp's threads spin."""
     return max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 2

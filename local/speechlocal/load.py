@@ -1,7 +1,7 @@
-"""Measure a running service: send a recording again and again, and say how long answers took and what failed.
+"""Measure a running service: send a recording repeatedly, and report latencies and errors.
 
-Every request asks for a streamed answer, so that the time to the first token is seen as a user sees it. The exit code
-is 0 when every request succeeded, else 1.
+Every response is streamed, so that the time to the first token is the one a user sees. The exit code is 0 if every
+request succeeded, else 1.
 """
 
 from __future__ import annotations
@@ -20,14 +20,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from speechlocal.bridge_client import (
+    REQUEST_TIMEOUT_S,
+    Completed,
+    Recording,
+    ResponseDelta,
+    TranscriptDelta,
+    process,
+    read_recording,
+)
 from speechlocal.errors import RequestError, UsageError
 from speechlocal.load_report import Outcome, Report, Spread, report
-from speechlocal.process import Answered, Heard, Recording, Said, process, read_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TIMEOUT_S = 300.0
 PLAIN_PROGRESS_STEPS = 5
 
 
@@ -35,18 +42,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--url", required=True, help="address of the bridge, such as http://127.0.0.1:8080")
     parser.add_argument("--audio", type=Path, required=True, metavar="FILE", help="the recording to send")
-    parser.add_argument("--runs", type=_positive, default=20, help="requests in all (default: %(default)s)")
-    parser.add_argument("--concurrency", type=_positive, default=1, help="requests at a time (default: %(default)s)")
-    parser.add_argument("--prompt", default="", help="what to do with the transcript (default: the service's)")
-    parser.add_argument("--model", default="", help="which model answers (default: the service's first)")
-    parser.add_argument("--timeout", type=float, default=TIMEOUT_S, help="seconds per request (default: %(default)s)")
+    parser.add_argument("--runs", type=_positive, default=20, help="number of requests (default: %(default)s)")
+    parser.add_argument("--concurrency", type=_positive, default=1, help="requests in flight (default: %(default)s)")
+    parser.add_argument("--prompt", default="", help="the prompt for the transcript (default: the service's)")
+    parser.add_argument("--model", default="", help="the language model (default: the service's first)")
+    parser.add_argument(
+        "--timeout", type=float, default=REQUEST_TIMEOUT_S, help="seconds per request (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and report."""
     if not arguments.url.startswith(("http://", "https://")):
-        raise UsageError(f"{arguments.url} is not an address", "give one such as http://127.0.0.1:8080")
+        raise UsageError(f"{arguments.url} is not an address", "use one such as http://127.0.0.1:8080")
     recording = read_recording(arguments.audio)
     with counting(arguments.runs) as done:
         found = asyncio.run(measure(arguments, recording, done))
@@ -58,12 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def measure(arguments: argparse.Namespace, recording: Recording, on_done: Callable[[], None]) -> Report:
-    """Send all requests, `concurrency` of them at any time, and sum up; `on_done` is called after each."""
+    """Send all requests, `concurrency` of them at a time, and return the report; `on_done` is called after each."""
     outcomes: list[Outcome] = []
     turns = iter(range(arguments.runs))
 
     async def worker(session: aiohttp.ClientSession) -> None:
-        for _ in turns:  # shared by all workers: each takes the next turn
+        for _ in turns:  # shared by all workers
             outcomes.append(await one_request(session, arguments, recording))
             on_done()
 
@@ -76,19 +85,19 @@ async def measure(arguments: argparse.Namespace, recording: Recording, on_done: 
 
 
 async def one_request(session: aiohttp.ClientSession, arguments: argparse.Namespace, recording: Recording) -> Outcome:
-    """Send the recording once; a failure is an outcome too."""
+    """Send the recording once; a failure is an outcome as well."""
     started = time.monotonic()
     first_text_s = first_token_s = None
     answer: dict[str, Any] = {}
     try:
-        async for step in process(session, arguments.url, recording, prompt=arguments.prompt, model=arguments.model):
-            match step:
-                case Heard() if first_text_s is None:
+        async for event in process(session, arguments.url, recording, prompt=arguments.prompt, model=arguments.model):
+            match event:
+                case TranscriptDelta() if first_text_s is None:
                     first_text_s = time.monotonic() - started
-                case Said() if first_token_s is None:
+                case ResponseDelta() if first_token_s is None:
                     first_token_s = time.monotonic() - started
-                case Answered():
-                    answer = step.answer
+                case Completed():
+                    answer = event.answer
         failed = answer.get("error") or {}
         error, explanation = failed.get("code"), failed.get("message", "")
     except RequestError as failure:
@@ -106,7 +115,7 @@ async def one_request(session: aiohttp.ClientSession, arguments: argparse.Namesp
 
 @contextmanager
 def counting(runs: int) -> Iterator[Callable[[], None]]:
-    """Show on stderr how many requests are done: a bar on a terminal, some plain lines elsewhere."""
+    """Show on stderr how many requests are done: a bar on a terminal, otherwise some plain lines."""
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("requests"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -125,16 +134,16 @@ def counting(runs: int) -> Iterator[Callable[[], None]]:
 
 
 def show(found: Report, url: str, recording: str) -> None:
-    """Print the report as a table, and what it says about failures."""
+    """Print the report as a table, with the failures below it."""
     console = Console(highlight=False)
     table = Table(title=f"{recording} to {url}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("milliseconds")
     for name in ("mean", "min", "p50", "p99", "max"):
         table.add_column(name, justify="right")
     rows = {
-        "whole answer": found.latency_ms,
-        "first words of the transcript": found.first_text_ms,
-        "first token of the answer": found.first_token_ms,
+        "whole response": found.latency_ms,
+        "first text of the transcript": found.first_text_ms,
+        "first token of the response": found.first_token_ms,
         "measured by the service": found.server_ms,
     }
     for name, values in rows.items():
@@ -148,7 +157,7 @@ def show(found: Report, url: str, recording: str) -> None:
     )
     for code, count in found.errors.items():
         console.print(f"  failed: {count} times {code}: {found.explanations[code]}", style="red", soft_wrap=True)
-    console.print("  next: --concurrency shows how it behaves under load, --json is for scripts", style="dim")
+    console.print("  next: --concurrency N for behaviour under load, --json for scripts", style="dim")
 
 
 def cells(values: Spread | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a load run found: pure arithmetic on the outcomes of its requests."""
+"""The results of a load test, computed from the outcomes of its requests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One request. Durations in seconds from its start; None for what did not happen.
+    """One request. Durations are in seconds from its start, None for what did not happen.
 
-    `error` is the stable code of what failed, or None for a whole answer; `explanation` says it in words. `server_ms`
-    is what the service itself measured (`process_time_ms`), `audio_s` the length of the recording.
+    `error` is the error code, or None for a complete response; `explanation` is human-readable. `server_ms` is the
+    service's own measurement (`process_time_ms`), `audio_s` the length of the recording.
     """
 
     latency_s: float
@@ -30,7 +30,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Spread:
-    """How values are spread, in milliseconds."""
+    """The distribution of values, in milliseconds."""
 
     mean: float
     min: float
@@ -41,9 +41,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole run. Spreads are over the requests that succeeded, None where none did.
+    """A whole run. Distributions are over the successful requests, None without any.
 
-    `errors` counts failures by code, the most frequent first; `explanations` has the words of one of each code.
+    `errors` counts failures by code, the most frequent first; `explanations` has one explanation for each code.
     """
 
     requests: int
@@ -61,13 +61,13 @@ class Report:
     explanations: dict[str, str]
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain objects, numbers rounded to three decimals."""
+        """Return the report as JSON values, rounded to three decimals."""
         rounded: dict[str, Any] = _rounded(asdict(self))
         return rounded
 
 
 def report(outcomes: Sequence[Outcome], *, concurrency: int, wall_s: float) -> Report:
-    """Sum up the outcomes of a run that took `wall_s` seconds; a run takes some time and has an outcome at least."""
+    """Summarize a run of `wall_s` seconds; it has at least one outcome, and `wall_s` is positive."""
     whole = [outcome for outcome in outcomes if outcome.error is None]
     return Report(
         requests=len(outcomes),
@@ -87,7 +87,7 @@ def report(outcomes: Sequence[Outcome], *, concurrency: int, wall_s: float) -> R
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Return the spread of values, None of none."""
+    """Return the distribution of values, None without any."""
     if not values:
         return None
     return Spread(
@@ -100,9 +100,9 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return a percentile by linear interpolation between the two nearest ranks, as numpy and R (type 7) do by default.
+    """Return a percentile by linear interpolation between the two nearest ranks, the default of numpy and R (type 7).
 
-    With few values the upper ones lie close to the maximum: a p99 says something from some hundred requests on.
+    With few values a high percentile is close to the maximum: a p99 is meaningful from some hundred requests on.
     """
     ordered = sorted(values)
     place = (len(ordered) - 1) * percent / 100

@@ -1,4 +1,4 @@
-"""One process at a time: what two would else start, make or build at once."""
+"""Locks between processes, for what must not be started or built twice at the same time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held(file: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold a lock within the block; the kernel lets it go when the process ends, however it ends.
+    """Hold a lock within the block; the kernel releases it when the process ends, however it ends.
 
     Args:
-        file: what stands for the lock; made with its folder where it is not there.
-        on_wait: called when another process has it and must be waited for.
+        file: the lock file, created with its folder if needed.
+        on_wait: called before waiting for another process that holds the lock.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as lock:

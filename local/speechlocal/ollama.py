@@ -1,4 +1,4 @@
-"""The real Ollama on this machine: find it, run it with a model folder of its own, give it the small model."""
+"""Ollama on this machine: find it, run it with its own model folder, create the small model in it."""
 
 from __future__ import annotations
 
@@ -12,47 +12,48 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from speechlocal import cpu, models, paths
+from speechlocal import loopback, microarchitecture, models, paths, versions
 from speechlocal.children import Program, base_environment, free_port, running
 from speechlocal.errors import ChildError, MissingError, UsageError
-from speechlocal.stack import LOOPBACK, OllamaModel, address
+from speechlocal.loopback import address
+from speechlocal.stack import OllamaModel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-VERSION = "0.17.4"
 ASK_TIMEOUT_S = 10.0
-ADVICE = "run `python -m speechlocal prepare`: it builds Ollama from its Go module, once, in some five minutes"
+MISSING = f"no Ollama {versions.OLLAMA} or newer on this machine"
+ADVICE = "run `python -m speechlocal prepare`, which builds Ollama from its Go module once, in about five minutes"
 
 
 def built() -> Path:
-    """Return where `prepare` puts the program, whether or not it is there; it runs on processors as this one."""
-    return paths.cache() / "-".join(filter(None, ("ollama", VERSION, cpu.level()))) / "ollama"
+    """Return where the cache keeps the Ollama built here, whether or not it exists; it is built for this processor."""
+    return paths.cache() / "-".join(filter(None, ("ollama", versions.OLLAMA, microarchitecture.level()))) / "ollama"
 
 
 def find() -> Path | None:
-    """Return the Ollama that `prepare` built, or one on PATH that is at least as new, or None."""
+    """Return the Ollama that was built here, or one on PATH that is at least as new, or None."""
     if built().is_file():
         return built()
     on_path = shutil.which("ollama")
-    if on_path and version_of(on_path) >= _numbers(VERSION):
+    if on_path and version_of(on_path) >= _numbers(versions.OLLAMA):
         return Path(on_path)
     return None
 
 
 def version_of(program: str) -> tuple[int, ...]:
-    """Return what `ollama --version` says, as numbers; empty when it says nothing of the kind."""
-    said = subprocess.run([program, "--version"], check=False, capture_output=True, text=True, timeout=ASK_TIMEOUT_S)
-    found = re.search(r"\d+\.\d+\.\d+", said.stdout + said.stderr)
+    """Return the version that `ollama --version` prints, as numbers; empty if it prints none."""
+    done = subprocess.run([program, "--version"], check=False, capture_output=True, text=True, timeout=ASK_TIMEOUT_S)
+    found = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)
     return _numbers(found[0]) if found else ()
 
 
 @contextlib.asynccontextmanager
 async def serving(models_folder: Path, *, environment: dict[str, str] | None = None) -> AsyncIterator[str]:
-    """Run `ollama serve` on a free port with its models in `models_folder` and yield its address (http://host:port).
+    """Run `ollama serve` on a free port with its models in `models_folder`, and yield its address (http://host:port).
 
     Args:
-        models_folder: OLLAMA_MODELS; created when missing, kept on leaving.
+        models_folder: OLLAMA_MODELS; created if missing, kept on leaving.
         environment: further settings of Ollama, for example `{"OLLAMA_NOPRUNE": "1"}`.
 
     Raises:
@@ -61,13 +62,17 @@ async def serving(models_folder: Path, *, environment: dict[str, str] | None = N
     """
     program = find()
     if program is None:
-        raise MissingError(f"there is no Ollama {VERSION} or newer on this machine", ADVICE)
+        raise MissingError(MISSING, ADVICE)
     port = free_port()
     server = Program(
         name="ollama",
         command=(str(program), "serve"),
         ready_url=f"{address(port)}/api/version",
-        environment={"OLLAMA_HOST": f"{LOOPBACK}:{port}", "OLLAMA_MODELS": str(models_folder), **(environment or {})},
+        environment={
+            "OLLAMA_HOST": f"{loopback.HOST}:{port}",
+            "OLLAMA_MODELS": str(models_folder),
+            **(environment or {}),
+        },
         advice=ADVICE,
     )
     async with running([server]):
@@ -75,16 +80,15 @@ async def serving(models_folder: Path, *, environment: dict[str, str] | None = N
 
 
 async def create_small_model(url: str, name: str = models.LLM_NAME) -> OllamaModel:
-    """Give the Ollama at `url` SmolLM2 under `name`, from the weights on this machine.
+    """Create SmolLM2 in the Ollama at `url` under `name`, from the weights on this machine.
 
-    It answers as the model of `speechlocal llm` does: the same each time, and not without end.
-    Raises ChildError when Ollama refuses.
+    Its answers are deterministic and bounded, as those of `speechlocal llm`. Raise ChildError if Ollama fails.
     """
     program = find()
     if program is None:
-        raise MissingError(f"there is no Ollama {VERSION} or newer on this machine", ADVICE)
+        raise MissingError(MISSING, ADVICE)
     modelfile = (
-        f"FROM {models.llm_weights()}\nPARAMETER temperature 0\nPARAMETER num_predict {models.LONGEST_ANSWER_TOKENS}\n"
+        f"FROM {models.llm_weights()}\nPARAMETER temperature 0\nPARAMETER num_predict {models.MAX_ANSWER_TOKENS}\n"
     )
     creating = await asyncio.create_subprocess_exec(
         program,
@@ -94,17 +98,17 @@ async def create_small_model(url: str, name: str = models.LLM_NAME) -> OllamaMod
         stderr=subprocess.STDOUT,
         env={**base_environment(), "OLLAMA_HOST": url},
     )
-    said, _ = await creating.communicate(modelfile.encode())
+    output, _ = await creating.communicate(modelfile.encode())
     if creating.returncode:
-        raise ChildError(f"`ollama create {name}` failed: {said.decode(errors='replace').strip()[-500:]}")
+        raise ChildError(f"`ollama create {name}` failed: {output.decode(errors='replace').strip()[-500:]}")
     return OllamaModel(url, name)
 
 
 async def choose_model(url: str, wanted: str = "") -> OllamaModel:
-    """Return the model `wanted` of the Ollama at `url`, or its first one.
+    """Return the model `wanted` of the Ollama at `url`, by default its first one.
 
     Raises:
-        UsageError: nothing answers there, it has no model, or not that one.
+        UsageError: Ollama does not answer, has no models, or not that one.
     """
     url = url.rstrip("/")
     try:
@@ -116,16 +120,16 @@ async def choose_model(url: str, wanted: str = "") -> OllamaModel:
     except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"no Ollama answers on OLLAMA_URL={url}: {getattr(error, 'strerror', error) or type(error).__name__}",
-            "start it (`ollama serve`), or unset OLLAMA_URL to use the small model that comes with the demo",
+            "start it (`ollama serve`), or unset OLLAMA_URL to use the small model of the demo",
         ) from error
     if not names:
-        raise UsageError(f"the Ollama on {url} has no model yet", "`ollama pull llama3.2:1b`, for instance")
+        raise UsageError(f"the Ollama at {url} has no models yet", "pull one, such as `ollama pull llama3.2:1b`")
     if not wanted:
         return OllamaModel(url, names[0])
     for name in (wanted, f"{wanted}:latest"):
         if name in names:
             return OllamaModel(url, name)
-    raise UsageError(f"the Ollama on {url} has no model {wanted}", f"pull it, or choose one of {', '.join(names)}")
+    raise UsageError(f"the Ollama at {url} has no model {wanted}", f"pull it, or use one of {', '.join(names)}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Folders this project uses on a machine."""
+"""Folders and files of this project: in the repository, and in the user's cache."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+CHART = REPOSITORY / "charts" / "speechpipeline"
+EXAMPLE = REPOSITORY / "examples" / "speechpipeline.yaml"
 RECORDINGS = REPOSITORY / "examples" / "audio"
+CLUSTER = REPOSITORY / "local" / "cluster"
+"""What is applied to the local cluster: add-ons, and the chart's values."""
+
+OFFLINE = REPOSITORY / "local" / "offline"
+"""What programs and images are built from where no container registry answers."""
+
+CONTAINER_RUNTIME = OFFLINE / "node" / "runc"
+"""A wrapper of runc for containers that request capabilities this machine's root does not have."""
 
 
 def cache() -> Path:
-    """Return the folder for what takes minutes to make; everything in it is keyed by its version and may be deleted."""
+    """Return the folder for what takes minutes to build; its entries are named by version and may be deleted."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "speechpipeline"

@@ -1,7 +1,7 @@
-"""Make this machine able to run every test: Debian packages where missing, programs and images built once.
+"""Prepare this machine for the tests: install missing Debian packages, build programs and images once.
 
-What cannot be had here is named together with the tests that need it; those tests then skip, or fail in continuous
-integration. Run as root on Debian it installs what is missing itself. `make test` calls it before the tests.
+Whatever cannot be provided is listed together with the tests that need it; those tests are skipped, or fail in
+continuous integration. Packages are installed only as root on Debian. `make test` runs this before the tests.
 """
 
 from __future__ import annotations
@@ -13,106 +13,106 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from speechlocal import debian, jobs, ollama, ollama_build
+from speechlocal import debian, jobs, ollama, versions
 from speechlocal.cluster import builds
 from speechlocal.containers import engine
 from speechlocal.errors import LocalError
-from speechlocal.show import saying
+from speechlocal.offline import ollama_build
+from speechlocal.terminal import PLAIN_PROGRESS_EVERY_S, reporter
 
 if TYPE_CHECKING:
     import argparse
 
-PLAIN_PROGRESS_EVERY_S = 30.0
-FOR_CLUSTER_TESTS = "the tests of the tiers cluster and e2e"
+OLLAMA = f"Ollama {versions.OLLAMA}"
+CLUSTER_TESTS = "the tests of the tiers cluster and e2e"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--fast", action="store_true", help="only what the tests of the tiers unit and component need")
+    parser.add_argument("--fast", action="store_true", help="only what tests of the tiers unit and component need")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prepare; return 0 also when something stays missing, for the tests say it where it matters."""
+    """Prepare; return 0 even if something is missing, since the tests report it where it matters."""
     console = Console(highlight=False, file=sys.stdout)
-    notes = packages(console, fast=arguments.fast)
+    missing = install_packages(console, fast=arguments.fast)
     if not arguments.fast:
-        notes += local_cluster(console)
-    notes += real_ollama(console)
-    for note in notes:
-        console.print(f"prepare: missing: {note}", style="yellow", soft_wrap=True)
-    if notes:
-        console.print("prepare: tests that need these skip, or fail where CI is set; all others run", soft_wrap=True)
+        missing += build_cluster(console)
+    missing += build_ollama(console)
+    for line in missing:
+        console.print(f"prepare: missing: {line}", style="yellow", soft_wrap=True)
+    if missing:
+        console.print(
+            "prepare: tests that need these are skipped, or fail if CI is set; all others run", soft_wrap=True
+        )
     return 0
 
 
-def packages(console: Console, *, fast: bool) -> list[str]:
-    """Install missing Debian packages where that is allowed; return notes on what stays missing."""
+def install_packages(console: Console, *, fast: bool) -> list[str]:
+    """Install missing Debian packages if this user can; return what is still missing, human-readable."""
     missing = debian.missing(fast=fast)
     if missing and debian.can_install():
-        console.print(f"prepare: installing {', '.join(package.name for package in missing)}", soft_wrap=True)
+        console.print(f"prepare: installing {debian.names(missing)}", soft_wrap=True)
         try:
             debian.install(missing)
         except LocalError as error:
-            failed(console, error)
+            show_error(console, error)
         missing = debian.missing(fast=fast)
     return [f"{package.name} (apt-get install {package.name}): {package.needed_by}" for package in missing]
 
 
-def local_cluster(console: Console) -> list[str]:
-    """Build what the tests of the local cluster need: programs, and images where there is an engine for them.
+def build_cluster(console: Console) -> list[str]:
+    """Build the programs of the local cluster and, with an engine, its images; return what is missing.
 
-    An engine that was started for this is stopped again. Returns notes on what stays missing.
+    An engine that is started for this is stopped afterwards.
     """
-    notes = []
+    missing = []
     was_started = engine.started_here()
     try:
-        engine.ensure(saying(console, "prepare"))
-        wanted = builds.jobs(builds.look(), tests=True)
+        engine.ensure(reporter(console, "prepare"))
+        wanted = builds.jobs(builds.find_missing(), tests=True)
     except LocalError as error:
-        failed(console, error)
-        notes.append("a container engine: the tests of the tier e2e")
-        wanted = builds.programs(builds.missing_programs() & builds.FOR_TESTS)
-    long = [job for job in wanted if job.seconds]
-    if long:
-        listed = ", ".join(job.name for job in long)
-        console.print(f"prepare: building, once, about {jobs.in_words(long)} on two cores: {listed}", soft_wrap=True)
+        show_error(console, error)
+        missing.append("a container engine: the tests of the tier e2e")
+        wanted = builds.jobs_without_engine()
+    jobs.announce(console, "prepare", wanted)
     try:
         jobs.run(console, wanted)
     except LocalError as error:
-        failed(console, error)
-        notes.append(f"what the local cluster is made of: {FOR_CLUSTER_TESTS}")
+        show_error(console, error)
+        missing.append(f"programs and images of the local cluster: {CLUSTER_TESTS}")
     if was_started is None:
         engine.stop_if_unused()
-    return notes
+    return missing
 
 
-def failed(console: Console, error: LocalError) -> None:
-    """Say what went wrong, and what can be done about it."""
-    said = f"{error.message}\n{error.advice}" if error.advice else error.message
-    console.print(f"prepare: {said}", style="red", soft_wrap=True, markup=False)
+def show_error(console: Console, error: LocalError) -> None:
+    """Print an error and its advice."""
+    text = f"{error.message}\n{error.advice}" if error.advice else error.message
+    console.print(f"prepare: {text}", style="red", soft_wrap=True, markup=False)
 
 
-def real_ollama(console: Console) -> list[str]:
-    """Have the real Ollama in the cache, or one on PATH; return notes on what stays missing."""
+def build_ollama(console: Console) -> list[str]:
+    """Build Ollama unless it is cached or installed; return what is missing."""
     if ollama.find() is not None:
         return []
-    what = f"Ollama {ollama.VERSION}: answers of the real one, and the demo with OLLAMA_URL"
-    if lacking := ollama_build.what_is_missing():
-        return [f"{what}; to build it: {', '.join(lacking)}"]
+    needed_by = "contract tests, and the demo with OLLAMA_URL"
+    if requirements := ollama_build.missing_requirements():
+        return [f"{OLLAMA}: {needed_by}; to build it: {', '.join(requirements)}"]
     minutes = ollama_build.CPU_MINUTES
-    console.print(f"prepare: building Ollama {ollama.VERSION}, once: {minutes} minutes on one core, fewer on several")
+    console.print(f"prepare: building {OLLAMA} once: {minutes} minutes on one core, fewer on several")
     started = time.monotonic()
     try:
         program = build_with_progress(console)
     except LocalError as error:
-        failed(console, error)
-        return [f"{what}; its build failed, see above"]
+        show_error(console, error)
+        return [f"{OLLAMA}: {needed_by}; its build failed, see above"]
     console.print(f"prepare: built {program} in {(time.monotonic() - started) / 60:.0f} minutes", soft_wrap=True)
     return []
 
 
 def build_with_progress(console: Console) -> str:
-    """Build Ollama with a bar on a terminal, or a line now and then; return the program's path."""
+    """Build Ollama with a bar on a terminal, otherwise a line now and then; return the program's path."""
     columns = (TextColumn("building Ollama"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=ollama_build.PACKAGES)

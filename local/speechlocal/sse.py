@@ -1,4 +1,4 @@
-"""Server-sent events as they arrive (WHATWG HTML, 9.2 "Server-sent events"), for bodies of any line length."""
+"""A parser of server-sent events (WHATWG HTML, 9.2 "Server-sent events") without a limit on line length."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Event:
-    """One event: its name (`message` when the server gave none) and its data, lines joined by a newline."""
+    """One event: its name (by default `message`) and its data, lines joined by a newline."""
 
     name: str
     data: str
 
 
 async def events(chunks: AsyncIterable[bytes]) -> AsyncIterator[Event]:
-    """Yield each complete event of a `text/event-stream`; comments and unknown fields are passed over."""
+    """Yield each complete event of a `text/event-stream`; comments and unknown fields are ignored."""
     name, data = "", list[str]()
     async for line in _lines(chunks):
         if not line:

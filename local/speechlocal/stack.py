@@ -1,4 +1,4 @@
-"""The whole service on this machine: Whisper, a language model and the bridge, each a child process on loopback."""
+"""The whole service on this machine: Whisper, a language model and the bridge, as child processes on loopback."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 
 from speechlocal import models
 from speechlocal.children import READY_WITHIN_S, Program, Running, free_port, running
+from speechlocal.loopback import HOST, address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-LOOPBACK = "127.0.0.1"
-
 
 @dataclass(frozen=True)
 class OllamaModel:
-    """A model of an Ollama that is already there: `url` is its address (http://host:11434), `name` the model's."""
+    """A model of an existing Ollama: `url` is the address of Ollama (http://host:11434), `name` that of the model."""
 
     url: str
     name: str
@@ -27,7 +26,7 @@ class OllamaModel:
 
 @dataclass(frozen=True)
 class Stack:
-    """A service that answers; addresses have no slash at their end."""
+    """A running service; addresses have no trailing slash."""
 
     url: str
     whisper_url: str
@@ -38,7 +37,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to start, and the addresses it will have."""
+    """What to start, and at which addresses."""
 
     url: str
     whisper_url: str
@@ -51,8 +50,8 @@ def plan(*, port: int = 0, ollama: OllamaModel | None = None) -> Plan:
     """Choose ports and programs.
 
     Args:
-        port: the bridge's; 0 takes a free one.
-        ollama: answers with this model; without one a language model is started here.
+        port: of the bridge; 0 for a free one.
+        ollama: the language model; by default a small one is started here.
 
     Raises:
         MissingError: the weights are not installed.
@@ -77,14 +76,14 @@ async def started(
     on_ready: Callable[[Program, float], None] = lambda _program, _seconds: None,
     within_s: float = READY_WITHIN_S,
 ) -> AsyncIterator[Stack]:
-    """Run a plan: enter when all of it serves, stop all of it on leaving. Raises ChildError as `children.running`."""
+    """Run a plan: enter when all programs are ready, stop them on leaving. Raise ChildError as `children.running`."""
     async with running(plan.programs, on_ready=on_ready, within_s=within_s) as processes:
         yield Stack(plan.url, plan.whisper_url, plan.llm_url, plan.model, processes)
 
 
 @contextlib.contextmanager
 def started_sync(plan: Plan) -> Iterator[Stack]:
-    """Do as `started` for code that does not run in an event loop, such as a pytest fixture for a whole session."""
+    """Run a plan like `started`, for code outside an event loop, such as a session-scoped pytest fixture."""
     with asyncio.Runner() as loop:
         stack = started(plan)
         entered = loop.run(stack.__aenter__())
@@ -106,10 +105,10 @@ def whisper_program(port: int) -> Program:
             "WHISPER_MODEL_NAME": models.WHISPER_NAME,
             "WHISPER_DEVICE": "cpu",
             "WHISPER_COMPUTE_TYPE": "int8",
-            "WHISPER_HOST": LOOPBACK,
+            "WHISPER_HOST": HOST,
             "WHISPER_PORT": str(port),
         },
-        advice="`python -m speechwhisper --help` lists its settings; `make clean demo` installs everything anew",
+        advice="`python -m speechwhisper --help` lists its settings; `make clean demo` reinstalls everything",
     )
 
 
@@ -120,12 +119,12 @@ def llm_program(port: int) -> Program:
         detail=models.LLM_NAME,
         command=(*module("speechlocal"), "llm", "--port", str(port)),
         ready_url=f"{address(port)}/health",
-        advice="`python -m speechlocal llm --port 0` runs it alone; `make clean demo` installs everything anew",
+        advice="`python -m speechlocal llm --port 0` runs it alone; `make clean demo` reinstalls everything",
     )
 
 
 def bridge_program(port: int, whisper_url: str, llm_url: str, model: str, *, generator: str) -> Program:
-    """Return speechbridge between the two; `generator` is the protocol of the model at `llm_url`."""
+    """Return speechbridge in front of both; `generator` is the protocol of the model at `llm_url`."""
     return Program(
         name="bridge",
         detail=address(port),
@@ -137,18 +136,13 @@ def bridge_program(port: int, whisper_url: str, llm_url: str, model: str, *, gen
             "TRANSCRIBER": "openai",
             "GENERATOR": generator,
             "MODELS": model,
-            "SERVER_HOST": LOOPBACK,
+            "SERVER_HOST": HOST,
             "SERVER_PORT": str(port),
         },
-        advice="`python -m speechbridge --help` lists its settings; the last line above says what it waits for",
+        advice="`python -m speechbridge --help` lists its settings; the last log line shows what it is waiting for",
     )
 
 
 def module(name: str) -> tuple[str, ...]:
     """Return the command that runs one of this project's packages."""
     return (sys.executable, "-m", name)
-
-
-def address(port: int) -> str:
-    """Return the address of a port on this machine."""
-    return f"http://{LOOPBACK}:{port}"

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from speechlocal.chart import CHART
-from speechlocal.cluster import tools
+from speechlocal import programs, versions
+from speechlocal.paths import CHART
 
 VALUES = Path(__file__).parent / "values"
-KUBERNETES = "1.34.0"
 RECORDING = re.compile(r"(?<=recording\.ogg: )\S+")
 
 
@@ -38,7 +37,7 @@ class Helm:
 
     def template(self, *arguments: str | Path, name: str = "speech", namespace: str = "voice") -> str:
         """What would be installed, without a cluster."""
-        at = ("--namespace", namespace, "--kube-version", KUBERNETES)
+        at = ("--namespace", namespace, "--kube-version", versions.KUBERNETES)
         return self("template", name, CHART, *at, *arguments)
 
     def objects(self, *arguments: str | Path, **at: str) -> list[dict[str, Any]]:
@@ -57,7 +56,7 @@ def hook(body: dict[str, Any]) -> str:
 
 def program(name: str) -> Path:
     """A program of the local cluster's; where it cannot be had: skip, in CI failure."""
-    found = tools.find(name)
+    found = programs.find(name)
     if found is None:
         why = f"{name} is not on this machine; `make test` builds it"
         if os.environ.get("CI"):

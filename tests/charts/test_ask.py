@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from speechlocal.chart import CHART
+from speechlocal.paths import CHART
 
 pytestmark = pytest.mark.unit
 

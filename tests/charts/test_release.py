@@ -11,7 +11,7 @@ from charts.conftest import DEFINITION
 from charts.helm import VALUES, Helm, HelmError
 from cluster.api import Api, ApiError, Object
 from cluster.control_plane import ControlPlane, Identity
-from speechlocal.chart import CHART
+from speechlocal.paths import CHART
 from speechoperator.models import SpeechPipeline
 
 pytestmark = pytest.mark.cluster

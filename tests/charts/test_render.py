@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from charts.helm import RECORDING, VALUES, Helm, HelmError, hook, value_files
-from speechlocal.chart import CHART
+from speechlocal import versions
 from speechlocal.images.catalog import project_version
+from speechlocal.paths import CHART
 from speechoperator import crd
 from speechoperator.settings import Settings
 
@@ -40,7 +41,7 @@ def test_golden(helm: Helm, values: Path) -> None:
 
 @pytest.mark.parametrize("values", value_files(), ids=lambda file: file.stem)
 def test_lint_finds_nothing(helm: Helm, values: Path) -> None:
-    helm("lint", "--strict", "--kube-version", "1.34.0", "--values", values, CHART)
+    helm("lint", "--strict", "--kube-version", versions.KUBERNETES, "--values", values, CHART)
 
 
 def test_definition_is_the_operators() -> None:

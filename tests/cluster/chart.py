@@ -10,10 +10,10 @@ from cluster.api import Api, Object
 from cluster.control_plane import ControlPlane, Identity
 from cluster.gateway_api import DEFINITION as GATEWAY_API
 from cluster.operator_process import Stage
+from speechlocal import versions
 from speechlocal.children import free_port
-from speechlocal.paths import REPOSITORY
+from speechlocal.paths import CHART
 
-CHART = REPOSITORY / "charts" / "speechpipeline"
 RELEASE = HOME = "speech"
 WANTED = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
@@ -40,7 +40,8 @@ async def prepared(plane: ControlPlane, helm: Path, home: str = HOME, *options: 
 
 def rendered(helm: Path, namespace: str, *options: str) -> list[Object]:
     """What the chart installs into `namespace`, in its order."""
-    command = [helm, "template", RELEASE, CHART, "--namespace", namespace, "--kube-version", "1.34", *options]
+    at = ("--namespace", namespace, "--kube-version", versions.KUBERNETES)
+    command = [helm, "template", RELEASE, CHART, *at, *options]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 

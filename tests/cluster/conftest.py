@@ -13,7 +13,7 @@ from cluster.control_plane import ControlPlane
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator, Stage
 from fakes.ollama_pod import Registry
-from speechlocal.cluster import tools
+from speechlocal import programs
 
 
 @pytest.hookimpl(trylast=True)
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def helm() -> Path:
-    found = tools.find("helm")
+    found = programs.find("helm")
     if found is None:
         why = "not on this machine: helm; `make test` builds it"
         if os.environ.get("CI"):

@@ -11,7 +11,7 @@ import pytest
 from cluster.api import Api
 from cluster.control_plane import ControlPlane, running
 from cluster.definition import define
-from speechlocal.cluster import tools
+from speechlocal import programs
 
 NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager")
 
@@ -19,10 +19,9 @@ NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager")
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """etcd and kube-apiserver, started in seconds, once per session; where they cannot be had: skip, in CI failure."""
-    programs = {name: tools.find(name) for name in NEEDED}
-    found = {name: program for name, program in programs.items() if program is not None}
-    if len(found) < len(programs):
-        why = f"not on this machine: {', '.join(programs.keys() - found.keys())}; `make test` builds them"
+    found = {name: program for name in NEEDED if (program := programs.find(name)) is not None}
+    if len(found) < len(NEEDED):
+        why = f"not on this machine: {', '.join(set(NEEDED) - found.keys())}; `make test` builds them"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)

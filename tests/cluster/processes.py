@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-from speechlocal import tied
+from speechlocal import pdeathsig
 from speechlocal.children import base_environment
 
 SHOWN_LOG_LINES = 25
@@ -46,7 +46,7 @@ class Process:
             raise RuntimeError(f"{self.name} runs already")
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(
-                [sys.executable, "-I", "-S", tied.__file__, str(os.getpid()), *self._command],
+                [sys.executable, "-I", "-S", pdeathsig.__file__, str(os.getpid()), *self._command],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from speechlocal import paths
+from speechlocal import models, paths
 from speechlocal.children import KEPT_VARIABLES
 from speechlocal.containers import command, docker
 
 FILES = ("docker-compose.yml", "tests/e2e/compose/model-registry.yml")
-MODEL = "smollm2:135m"
+MODEL = models.LLM_NAME
 READY_WITHIN_S = 600
 PROJECT_LABEL = "com.docker.compose.project"
 

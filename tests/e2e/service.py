@@ -6,11 +6,13 @@ from typing import Any
 
 from cluster.api import Api, Object
 from e2e.kind_cluster import KindCluster
+from speechlocal import models, paths
 from speechlocal.cluster import platform
+from speechlocal.images import catalog
 
-WHISPER = "speechpipeline/whisper-tiny.en:0.1.0"
+WHISPER = catalog.tag("whisper-tiny.en")
 REGISTRY = "model-registry.models.svc.cluster.local:5000/library/smollm2"
-MODEL = "smollm2:135m"
+MODEL = models.LLM_NAME
 READY_WITHIN_S = 240
 LITTLE = {"requests": {"cpu": "50m", "memory": "128Mi"}}
 
@@ -124,7 +126,7 @@ class Service:
 
 def install(cluster: KindCluster, *arguments: str) -> str:
     """Install the chart as `make cluster` does, or upgrade it with other values."""
-    release = ("upgrade", "--install", platform.RELEASE, platform.CHART, "--namespace", platform.NAMESPACE)
+    release = ("upgrade", "--install", platform.RELEASE, paths.CHART, "--namespace", platform.NAMESPACE)
     options = ("--create-namespace", "--values", platform.VALUES, "--wait", "--timeout", "180s")
     return cluster.helm(*release, *options, *arguments)
 

@@ -23,7 +23,7 @@ async def test_a_node_that_was_killed_is_started_again_and_serves(deployed: Depl
     before = await speech.settle()
     pods = [pod for part in PARTS for pod in await speech.pods(part) if "deletionTimestamp" not in pod["metadata"]]
     docker.docker("kill", kind.node(deployed.cluster.name))
-    assert lifecycle.look(deployed.cluster.name).state is lifecycle.State.STOPPED
+    assert lifecycle.inspect(deployed.cluster.name).state is lifecycle.State.STOPPED
 
     await asyncio.to_thread(lifecycle.up, Console(file=io.StringIO()), deployed.cluster.name)
     for pod in pods:

@@ -11,10 +11,10 @@ from e2e.asking import LONGER_VOICE, PROMPT, VOICE, WORDS_WRONG, form, word_erro
 from e2e.compose_project import MODEL, Project, documented, offline
 from e2e.traffic import traffic
 from speechlocal.children import free_port
-from speechlocal.cluster import part_images, tools
 from speechlocal.containers import docker, engine
 from speechlocal.errors import LocalError
 from speechlocal.images import building
+from speechlocal.offline import provide
 
 pytestmark = pytest.mark.e2e
 
@@ -28,8 +28,8 @@ def prepared() -> Iterator[Project]:
     try:
         engine.ensure(print)
         building.build(["bridge", "whisper-tiny.en", "ollama"], lambda _line: None)
-        registry = part_images.ensure_model_registry(lambda _line: None)
-        program = tools.ensure("docker-compose")
+        registry = provide.image("model-registry")
+        program = provide.program("docker-compose")
     except LocalError as error:
         why = f"no Docker Compose with the images: {error.message}"
         if os.environ.get("CI"):

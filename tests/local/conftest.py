@@ -1,4 +1,4 @@
-"""The whole stack, started once; and what is left of a command's processes afterwards."""
+"""The service on this machine, started once; and the processes that a command leaves behind."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def small_ollama(tmp_path_factory: pytest.TempPathFactory, unavailable: Callable[[str], None]) -> Iterator[OllamaModel]:
-    """A real Ollama with SmolLM2; skipped loudly where there is none, a failure in continuous integration."""
+    """A real Ollama with SmolLM2; without one tests are skipped, or fail if CI is set."""
     if ollama.find() is None:
-        unavailable(f"no Ollama {ollama.VERSION} on this machine; {ollama.ADVICE}")
+        unavailable(f"{ollama.MISSING}; {ollama.ADVICE}")
     with asyncio.Runner() as loop:
         serving = ollama.serving(tmp_path_factory.mktemp("ollama"))
         url = loop.run(serving.__aenter__())
@@ -42,7 +42,7 @@ def small_ollama(tmp_path_factory: pytest.TempPathFactory, unavailable: Callable
 
 @pytest.fixture(scope="session")
 def unavailable() -> Callable[[str], None]:
-    """Return a function that skips with a reason; where CI is set it fails instead: there nobody reads skips."""
+    """Return a function that skips with a reason; if CI is set it fails instead, since skips go unnoticed there."""
 
     def end(why: str) -> None:
         if os.environ.get("CI"):
@@ -54,9 +54,9 @@ def unavailable() -> Callable[[str], None]:
 
 @pytest.fixture
 def left_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """Return a function that lists the commands still running of all that this test started.
+    """Return a function that lists the running commands that this test started, directly or not.
 
-    They are known by the TMPDIR they inherited, wherever they are in the tree of processes.
+    They are identified by the TMPDIR that they inherited.
     """
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     mark = f"TMPDIR={tmp_path}".encode()
@@ -76,7 +76,7 @@ def left_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
 
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], object]], None]:
-    """Return a function that waits until a condition holds and fails the test when it does not within two minutes."""
+    """Return a function that waits for a condition, and fails the test after two minutes."""
 
     def wait(condition: Callable[[], object], within_s: float = 120.0) -> None:
         deadline = time.monotonic() + within_s

@@ -1,4 +1,4 @@
-"""Children that serve, die, hang or will not go, as tiny Python programs."""
+"""Children that serve, exit, hang or ignore signals, as tiny Python programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speechlocal import tied
+from speechlocal import pdeathsig
 from speechlocal.children import Program, free_port, running
 from speechlocal.errors import ChildError
 
@@ -43,7 +43,7 @@ def program(source: str, name: str = "child", advice: str = "", environment: dic
     return Program(name, command, f"http://127.0.0.1:{port}/", environment or {}, advice=advice)
 
 
-async def test_all_serve_inside_and_none_is_left_outside(left_running: Callable[[], list[str]]) -> None:
+async def test_all_are_ready_inside_and_none_runs_afterwards(left_running: Callable[[], list[str]]) -> None:
     ready: list[str] = []
     programs = [program(SERVER, "one"), program(SERVER, "two")]
 
@@ -55,14 +55,14 @@ async def test_all_serve_inside_and_none_is_left_outside(left_running: Callable[
     assert left_running() == []
 
 
-async def test_what_a_child_started_is_stopped_with_it(left_running: Callable[[], list[str]]) -> None:
+async def test_grandchildren_are_stopped_too(left_running: Callable[[], list[str]]) -> None:
     async with running([program(WITH_GRANDCHILD)]):
         assert len(left_running()) == 2
 
     assert left_running() == []
 
 
-async def test_a_child_that_dies_is_reported_with_its_last_words_and_the_others_stop(
+async def test_a_child_that_exits_is_reported_with_its_log_and_the_others_stop(
     left_running: Callable[[], list[str]],
 ) -> None:
     programs = [program(SERVER, "one"), program(DYING, "two", advice="give it more room")]
@@ -71,14 +71,14 @@ async def test_a_child_that_dies_is_reported_with_its_last_words_and_the_others_
         async with running(programs):
             pytest.fail("must not be entered")
 
-    assert "two ended (exit code 3)" in failed.value.message
+    assert "two exited (exit code 3) before it was ready" in failed.value.message
     assert "  | no room for the model" in failed.value.message
     assert failed.value.advice == "give it more room"
     assert left_running() == []
 
 
-async def test_a_port_that_never_opens_is_given_up(left_running: Callable[[], list[str]]) -> None:
-    with pytest.raises(ChildError, match=r"did not answer .* within 1 s \(last seen: nothing listens there\)"):
+async def test_a_port_that_never_opens_times_out(left_running: Callable[[], list[str]]) -> None:
+    with pytest.raises(ChildError, match=r"was not ready on .* within 1 s \(last answer: connection refused\)"):
         async with running([program(SILENT)], within_s=1.0):
             pytest.fail("must not be entered")
 
@@ -86,7 +86,7 @@ async def test_a_port_that_never_opens_is_given_up(left_running: Callable[[], li
 
 
 async def test_a_command_that_does_not_exist_is_reported(left_running: Callable[[], list[str]]) -> None:
-    with pytest.raises(ChildError, match="child ended"):
+    with pytest.raises(ChildError, match="child exited"):
         async with running([Program("child", ("/no/such/program",), f"http://127.0.0.1:{free_port()}/")]):
             pytest.fail("must not be entered")
 
@@ -124,16 +124,16 @@ async def test_cancelling_while_starting_stops_everything(
     assert left_running() == []
 
 
-async def test_a_child_that_dies_ends_the_work_that_needs_it() -> None:
+async def test_a_child_that_exits_cancels_the_work() -> None:
     async with running([program(SERVER)]) as processes:
         working = asyncio.create_task(processes.during(asyncio.Event().wait()))
         os.kill(processes.children[0].pid, signal.SIGKILL)
 
-        with pytest.raises(ChildError, match=r"child ended \(by SIGKILL\) while it was needed"):
+        with pytest.raises(ChildError, match=r"child exited unexpectedly \(by SIGKILL\)"):
             await working
 
 
-async def test_a_dead_child_explains_the_failure_it_caused() -> None:
+async def test_a_failure_caused_by_a_child_that_exited_names_the_child() -> None:
     async def work(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
         raise ConnectionResetError
@@ -143,7 +143,7 @@ async def test_a_dead_child_explains_the_failure_it_caused() -> None:
             await processes.during(work(processes.children[0].pid))
 
 
-async def test_work_with_living_children_gives_its_result() -> None:
+async def test_work_returns_its_result() -> None:
     async def work() -> str:
         return "done"
 
@@ -151,7 +151,7 @@ async def test_work_with_living_children_gives_its_result() -> None:
         assert await processes.during(work()) == "done"
 
 
-async def test_our_own_settings_do_not_reach_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_child_does_not_inherit_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHISPER_URL", "http://elsewhere")
     source = "import os; print(os.environ.get('WHISPER_URL'), os.environ['OWN'])\n" + SERVER
 
@@ -159,17 +159,17 @@ async def test_our_own_settings_do_not_reach_a_child(monkeypatch: pytest.MonkeyP
         assert processes.children[0].last_lines().startswith("  | None yes")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the tie is the Linux kernel's")
-def test_a_tied_command_ends_when_its_parent_is_killed(
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a parent-death signal")
+def test_a_command_ends_when_its_parent_is_killed(
     left_running: Callable[[], list[str]], wait_until: Callable[[Callable[[], object]], None]
 ) -> None:
     parent = (
         "import os, subprocess, sys, time\n"
-        f"subprocess.Popen([sys.executable, {tied.__file__!r}, str(os.getpid()), 'sleep', '600'])\n"
+        f"subprocess.Popen([sys.executable, {pdeathsig.__file__!r}, str(os.getpid()), 'sleep', '600'])\n"
         "time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", parent]) as process:
-        wait_until(lambda: any("sleep 600" in command and "tied" not in command for command in left_running()))
+        wait_until(lambda: any("sleep 600" in command and "pdeathsig" not in command for command in left_running()))
         process.kill()
 
     wait_until(lambda: not left_running())

@@ -1,110 +1,140 @@
-"""What is built before a cluster, by what a machine has; nothing is built here."""
+"""What is built before a cluster, by what a machine lacks; nothing is built here."""
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
-from speechlocal.cluster import builds, parts
-from speechlocal.cluster.builds import There
-from speechlocal.cluster.programs import PROGRAMS
+from speechlocal import programs
+from speechlocal.cluster import addons, builds
+from speechlocal.cluster.builds import Missing
 from speechlocal.containers import registries
 from speechlocal.images import catalog
+from speechlocal.offline import go_programs, image_recipes, kubernetes_images, plan
 
 pytestmark = pytest.mark.unit
 
-ALL_THERE = There(published=False, programs=frozenset(), base=True, node=True, parts=(), platform=(), ollama=True)
+ALL = frozenset(programs.VERSIONS)
+NOTHING_MISSING = Missing(plan.Missing())
+BARE = Missing(
+    plan.Missing(programs=ALL, images=frozenset(image_recipes.RECIPES), ollama=True), tuple(catalog.IMAGES.values())
+)
+"""A machine without registries that has nothing yet."""
+
+FOR_NODE = frozenset(kubernetes_images.PROGRAMS)
 
 
 @pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch) -> There:
-    """A machine without registries that has nothing yet."""
-    monkeypatch.setattr(registries, "answer", lambda: False)
-    return There(
-        published=False,
-        programs=frozenset(PROGRAMS),
-        base=False,
-        node=False,
-        parts=parts.made_here(),
-        platform=tuple(catalog.IMAGES.values()),
-        ollama=False,
-    )
-
-
-def test_where_all_is_there_only_the_platforms_own_images_are_looked_through() -> None:
-    assert [job.name for job in builds.jobs(ALL_THERE)] == [builds.IMAGES]
-    assert builds.jobs(ALL_THERE, platform=False) == []
-
-
-def test_a_bare_machine_builds_everything_the_longest_first(bare: There) -> None:
-    names = [job.name for job in builds.jobs(bare)]
-
-    assert names[0] == builds.KUBERNETES
-    assert names[-2:] == [builds.NODE, builds.IMAGES]
-    assert {builds.OTHERS, builds.BASE, builds.OLLAMA, "image of traefik"} < set(names)
-    assert builds.TEST_PROGRAMS not in names
-
-
-def test_the_node_image_waits_for_all_that_goes_into_it(bare: There) -> None:
-    node = next(job for job in builds.jobs(bare) if job.name == builds.NODE)
-
-    assert {builds.KUBERNETES, builds.OTHERS, builds.BASE} < set(node.needs)
-    assert {f"image of {part.name}" for part in bare.parts} < set(node.needs)
-
-
-def test_what_an_image_of_a_part_holds_is_built_with_kubernetes(bare: There, monkeypatch: pytest.MonkeyPatch) -> None:
+def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The programs that jobs have built so far."""
     done: list[str] = []
-    monkeypatch.setattr(builds.tools, "ensure_all", lambda names, _: done.extend(names))
-    found = {job.name: job for job in builds.jobs(bare)}
-    found[builds.KUBERNETES].work(lambda _: None)
-
-    assert {"metrics-server", "kubelet", "etcd"} < set(done)
-    assert found["image of metrics-server"].needs == (builds.KUBERNETES,)
+    monkeypatch.setattr(go_programs, "ensure", lambda names, _: done.extend(names))
+    return done
 
 
-def test_a_bare_machine_is_given_the_packages_that_all_this_is_built_with(bare: There) -> None:
-    assert {package.name for package in builds.packages(bare)} == {
+def test_with_nothing_missing_only_the_platforms_own_images_are_rebuilt() -> None:
+    assert [job.name for job in builds.jobs(NOTHING_MISSING)] == [builds.PLATFORM]
+    assert builds.jobs(NOTHING_MISSING, platform=False) == []
+
+
+def test_a_bare_machine_builds_everything_the_longest_first() -> None:
+    names = [job.name for job in builds.jobs(BARE)]
+
+    assert names[0] == plan.KUBERNETES
+    assert names[-2:] == [plan.NODE, builds.PLATFORM]
+    assert {plan.OTHERS, plan.BASE, plan.OLLAMA, "traefik image"} < set(names)
+    assert plan.TEST_PROGRAMS not in names
+
+
+def test_without_the_platform_neither_its_images_nor_ollama_are_built() -> None:
+    names = {job.name for job in builds.jobs(BARE, platform=False)}
+
+    assert plan.NODE in names
+    assert names.isdisjoint({plan.OLLAMA, builds.PLATFORM})
+
+
+def test_the_node_image_waits_for_all_that_goes_into_it() -> None:
+    node = next(job for job in builds.jobs(BARE) if job.name == plan.NODE)
+
+    assert {plan.KUBERNETES, plan.OTHERS, plan.BASE} < set(node.needs)
+    assert {plan.image_job_name(addon.name) for addon in addons.ADDONS} < set(node.needs)
+
+
+def test_every_need_of_a_bare_machine_is_the_name_of_a_job() -> None:
+    jobs = builds.jobs(BARE, tests=True)
+
+    assert {need for job in jobs for need in job.needs} <= {job.name for job in jobs}
+
+
+def test_the_program_in_an_add_ons_image_is_built_with_kubernetes(built: list[str]) -> None:
+    found = {job.name: job for job in builds.jobs(BARE)}
+    found[plan.KUBERNETES].work(lambda _: None)
+
+    assert {"metrics-server", "kubelet", "etcd"} < set(built)
+    assert found["metrics-server image"].needs == (plan.KUBERNETES,)
+
+
+def test_a_bare_machine_is_given_the_packages_that_all_this_is_built_with() -> None:
+    assert {package.name for package in builds.packages(BARE)} == {
         "debootstrap",
         "g++",
         "nlohmann-json3-dev",
         "libstb-dev",
     }
-    assert {package.name for package in builds.packages(bare, platform=False)} == {"debootstrap", "g++"}
+    assert {package.name for package in builds.packages(BARE, platform=False)} == {"debootstrap", "g++"}
 
 
-def test_where_images_can_be_pulled_no_packages_are_wanted() -> None:
-    assert builds.packages(dataclasses.replace(ALL_THERE, published=True)) == []
+def test_with_nothing_missing_no_packages_are_installed() -> None:
+    assert builds.packages(NOTHING_MISSING) == []
 
 
-def test_with_the_node_image_there_kubernetes_is_built_for_kubectl_alone(bare: There) -> None:
-    there = dataclasses.replace(bare, node=True, programs=frozenset({"kubelet", "kubectl", "etcd"}))
+def test_where_registries_answer_only_the_unpublished_image_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registries, "answer", lambda: True)
+    monkeypatch.setattr(plan.docker, "has_image", lambda _: False)
 
-    assert [job.name for job in builds.programs(there.programs & builds.FOR_USE)] == [builds.CLIENTS]
-    assert builds.OTHERS not in [job.name for job in builds.jobs(there)]
+    assert plan.missing_images() == {"model-registry"}
+    assert not plan.missing_ollama()
+
+
+def test_without_registries_every_image_is_missing_that_the_engine_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registries, "answer", lambda: False)
+    monkeypatch.setattr(plan.docker, "has_image", lambda tag: "/traefik:" in tag)
+
+    assert plan.missing_images() == set(image_recipes.RECIPES) - {"traefik"}
+
+
+def test_with_the_node_image_in_the_engine_kubernetes_is_built_for_kubectl_alone() -> None:
+    missing = Missing(
+        plan.Missing(
+            programs=frozenset({"kubelet", "kubectl", "etcd"}), images=frozenset(image_recipes.RECIPES) - {"node"}
+        )
+    )
+    names = [job.name for job in builds.jobs(missing)]
+
+    assert plan.CLIENTS in names
+    assert {plan.KUBERNETES, plan.OTHERS}.isdisjoint(names)
 
 
 def test_where_images_can_be_pulled_nothing_of_kubernetes_is_built() -> None:
-    there = dataclasses.replace(ALL_THERE, published=True, programs=frozenset(PROGRAMS) - {"kubectl"})
+    missing = Missing(plan.Missing(programs=ALL - {"kubectl"}))
 
-    assert [job.name for job in builds.jobs(there, platform=False)] == [builds.CLIENTS]
-
-
-def test_tests_get_their_programs_too(bare: There) -> None:
-    there = dataclasses.replace(ALL_THERE, programs=bare.programs)
-
-    assert {builds.KUBERNETES, builds.TEST_PROGRAMS} < {job.name for job in builds.jobs(there, tests=True)}
+    assert [job.name for job in builds.jobs(missing, platform=False)] == [plan.CLIENTS]
 
 
-def test_every_program_is_built_by_exactly_one_job(bare: There, monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[str] = []
-    monkeypatch.setattr(builds.tools, "ensure_all", lambda names, _: done.extend(names))
-    for job in builds.programs(bare.programs & (builds.FOR_USE | builds.FOR_NODE | builds.FOR_TESTS)):
+def test_tests_get_their_programs_too() -> None:
+    missing = Missing(plan.Missing(programs=ALL))
+
+    assert {plan.KUBERNETES, plan.TEST_PROGRAMS} < {job.name for job in builds.jobs(missing, tests=True)}
+
+
+def test_every_program_is_built_by_exactly_one_job(built: list[str]) -> None:
+    for job in plan.program_jobs(builds.FOR_USE | FOR_NODE | builds.FOR_TESTS):
         job.work(lambda _: None)
 
-    assert sorted(done) == sorted(builds.FOR_USE | builds.FOR_NODE | builds.FOR_TESTS)
-    assert set(PROGRAMS) - set(done) == {"metrics-server"}, "which is for its image alone"
+    assert sorted(built) == sorted(builds.FOR_USE | FOR_NODE | builds.FOR_TESTS)
+    assert ALL - set(built) == {"metrics-server"}, "which is for its image alone"
 
 
-def test_a_cold_build_is_told_to_take_no_more_than_half_an_hour(bare: There) -> None:
-    assert 10 * 60 < sum(job.seconds for job in builds.jobs(bare)) < 30 * 60
+def test_a_cold_build_is_announced_with_no_more_than_half_an_hour() -> None:
+    assert 10 * 60 < sum(job.seconds for job in builds.jobs(BARE)) < 30 * 60

@@ -1,4 +1,4 @@
-"""What `cluster status` and the command line say; engine and cluster are doubles."""
+"""The output of `cluster status` and its command line; engine and cluster are doubles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from speechlocal.__main__ import main
-from speechlocal.cluster import kind, lifecycle, parts, status
+from speechlocal.cluster import addons, kind, lifecycle, status
 from speechlocal.cluster.lifecycle import Found, State
 from speechlocal.containers import docker, engine
 from speechlocal.errors import LocalError
@@ -31,26 +31,26 @@ PIPELINE = {
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A cluster that is up with all its parts and a pipeline; its objects may be changed."""
+    """A cluster that is up with all its add-ons and a pipeline; its objects may be changed."""
     deployments = [
         {
-            "metadata": {"namespace": part.namespace, "name": part.name},
+            "metadata": {"namespace": addon.namespace, "name": addon.name},
             "status": {"conditions": [{"type": "Available", "status": "True"}]},
         }
-        for part in parts.parts()
+        for addon in addons.ADDONS
     ]
     objects: dict[str, Any] = {"nodes": [NODE], "deployments": deployments, "speechpipelines": [PIPELINE]}
     monkeypatch.setattr(docker, "answers", lambda: True)
     monkeypatch.setattr(docker, "docker", lambda *_: "20.10.24")
     monkeypatch.setattr(engine, "started_here", lambda: None)
     monkeypatch.setattr(kind, "clusters", lambda: ["speechpipeline"])
-    monkeypatch.setattr(lifecycle, "look", lambda _: Found(State.RUNNING, 8088))
+    monkeypatch.setattr(lifecycle, "inspect", lambda _: Found(State.RUNNING, 8088))
     monkeypatch.setattr(status, "items", lambda _, resource: objects[resource])
     return objects
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_cluster_that_is_up_is_told_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cluster_that_is_up_is_listed_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cluster", "status"]) == 0
     said = capsys.readouterr().out.splitlines()
 
@@ -58,17 +58,17 @@ def test_a_cluster_that_is_up_is_told_line_by_line(capsys: pytest.CaptureFixture
         ["engine", "docker", "running"],
         ["cluster", "speechpipeline", "running"],
         ["node", "test-control-plane", "ready"],
-        ["part", "traefik", "ready"],
-        ["part", "model-registry", "ready"],
-        ["part", "metrics-server", "ready"],
+        ["add-on", "traefik", "ready"],
+        ["add-on", "model-registry", "ready"],
+        ["add-on", "metrics-server", "ready"],
         ["pipeline", "default/speech", "ready"],
     ]
     assert "ingress http://127.0.0.1:8088" in said[1]
-    assert "2 pretended GPUs" in said[2]
+    assert "2 simulated GPUs" in said[2]
     assert "http://speech.localhost:8088" in said[6]
 
 
-def test_a_part_that_is_gone_is_missed(cluster: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_add_on_is_listed_as_missing(cluster: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     cluster["deployments"] = cluster["deployments"][1:]
 
     assert main(["cluster", "status"]) == 1
@@ -108,15 +108,15 @@ def test_without_an_engine_it_says_how_to_get_one(
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_cluster_that_was_stopped_is_told_from_one_that_is_absent(
+def test_a_stopped_cluster_is_listed_as_stopped_and_not_as_absent(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for state in (State.STOPPED, State.ABSENT):
-        monkeypatch.setattr(lifecycle, "look", lambda _, state=state: Found(state))
+        monkeypatch.setattr(lifecycle, "inspect", lambda _, state=state: Found(state))
         assert main(["cluster", "status"]) == 1
         assert f"speechpipeline  {state.value}" in capsys.readouterr().out
 
 
-def test_a_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_impossible_port_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cluster", "up", "--port", "70000"]) == 2
     assert "--port 70000 is not a TCP port" in capsys.readouterr().err

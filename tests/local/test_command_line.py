@@ -1,4 +1,4 @@
-"""What the commands say about arguments and surroundings that cannot work."""
+"""The errors of commands for wrong arguments and environments."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_wrong_command_line_ends_with_2(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", [["demo"], ["load", "--url", "http://127.0.0.1:1"]])
-def test_a_recording_that_is_not_there_ends_with_2(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_recording_ends_with_2(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--audio", "/no/such/voice.wav"]) == 2
     said = capsys.readouterr()
     assert "cannot read the recording /no/such/voice.wav: No such file" in said.err
@@ -71,9 +71,7 @@ def test_another_model_needs_an_ollama(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "OLLAMA_URL=http://127.0.0.1:11434 MODEL=llama3 make demo" in capsys.readouterr().err
 
 
-def test_an_ollama_that_is_not_there_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unreachable_ollama_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("OLLAMA_URL", url)
 
@@ -81,7 +79,7 @@ def test_an_ollama_that_is_not_there_is_named(
     assert f"no Ollama answers on OLLAMA_URL={url}" in capsys.readouterr().err
 
 
-def test_load_against_nobody_reports_it_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+def test_load_against_a_closed_port_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["load", "--url", f"http://127.0.0.1:{free_port()}", "--audio", VOICE, "--runs", "3"]) == 1
     assert "failed: 3 times connect: cannot connect to" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""The demo as a person or a script runs it, with real models; and that nothing of it stays behind."""
+"""The demo as a user or a script runs it, with real models; it leaves no processes behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import jiwer
 import pytest
 
-from speechlocal import models, paths
+from speechlocal import models
+from speechlocal.bridge_client import DEMO_RECORDING as RECORDING
 from speechlocal.children import free_port
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ pytestmark = pytest.mark.component
 
 LEFT = Callable[[], list[str]]
 WAIT = Callable[[Callable[[], object]], None]
-RECORDING = paths.RECORDINGS / "austen-leisure-to-consider.wav"
 TIMEOUT_S = 180
 SPOKEN_WORDS = jiwer.Compose(
     [
@@ -51,7 +51,7 @@ PLAYGROUND = r"playground +(http://127\.0\.0\.1:\d+)/\n"
 
 @contextmanager
 def kept(wait_until: WAIT, output: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run `demo --keep` and yield its process and the bridge's address once it says that it is running."""
+    """Run `demo --keep` and yield its process and the bridge's address once it is running."""
     command = [sys.executable, "-m", "speechlocal", "demo", "--keep", *options]
     with output.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
         try:
@@ -99,7 +99,7 @@ def test_a_person_sees_transcript_answer_timings_and_what_to_do_next(left_runnin
 @pytest.mark.parametrize(
     ("ending", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)]
 )
-def test_kept_it_serves_until_it_is_told_to_stop(
+def test_with_keep_it_runs_until_a_signal(
     ending: signal.Signals, exit_code: int, left_running: LEFT, wait_until: WAIT, tmp_path: Path
 ) -> None:
     with kept(wait_until, tmp_path / "output") as (process, url):
@@ -126,24 +126,24 @@ def test_started_in_the_background_of_a_script_it_ends_on_sigterm(
     assert left_running() == []
 
 
-def test_even_killed_outright_it_leaves_nothing(left_running: LEFT, wait_until: WAIT, tmp_path: Path) -> None:
+def test_killed_it_leaves_no_process(left_running: LEFT, wait_until: WAIT, tmp_path: Path) -> None:
     with kept(wait_until, tmp_path / "output") as (process, _):
         process.kill()
 
     wait_until(lambda: not left_running())
 
 
-def test_a_part_that_dies_ends_it_with_the_parts_name(left_running: LEFT, wait_until: WAIT, tmp_path: Path) -> None:
+def test_it_ends_with_the_name_of_a_service_that_exits(left_running: LEFT, wait_until: WAIT, tmp_path: Path) -> None:
     output = tmp_path / "output"
     with kept(wait_until, output) as (process, _):
         os.kill(pid_of("speechwhisper", process.pid), signal.SIGKILL)
         assert process.wait(timeout=30) == 1
 
-    assert "demo: whisper ended (by SIGKILL) while it was needed" in output.read_text()
+    assert "demo: whisper exited unexpectedly (by SIGKILL)" in output.read_text()
     assert left_running() == []
 
 
-def test_a_file_that_is_no_audio_is_refused_by_the_service(left_running: LEFT, tmp_path: Path) -> None:
+def test_a_file_that_is_no_audio_is_rejected_by_the_service(left_running: LEFT, tmp_path: Path) -> None:
     text = tmp_path / "voice.wav"
     text.write_text("This is not a recording.\n" * 100)
 
@@ -162,7 +162,7 @@ def test_the_port_can_be_chosen(wait_until: WAIT, tmp_path: Path) -> None:
         assert url == f"http://127.0.0.1:{port}"
 
 
-def test_an_ollama_that_is_there_answers_instead(small_ollama: OllamaModel, left_running: LEFT) -> None:
+def test_an_existing_ollama_answers_instead(small_ollama: OllamaModel, left_running: LEFT) -> None:
     ran = demo("--json", OLLAMA_URL=small_ollama.url)
 
     assert ran.returncode == 0, ran.stderr
@@ -174,7 +174,7 @@ def test_an_ollama_that_is_there_answers_instead(small_ollama: OllamaModel, left
     assert left_running() == []
 
 
-def test_a_model_that_ollama_does_not_have_is_refused_before_anything_starts(small_ollama: OllamaModel) -> None:
+def test_a_model_that_ollama_does_not_have_is_rejected_before_anything_starts(small_ollama: OllamaModel) -> None:
     ran = demo(OLLAMA_URL=small_ollama.url, MODEL="llama-of-tomorrow")
 
     assert ran.returncode == 2

@@ -1,4 +1,4 @@
-"""Every example client, run as its first lines say, against the running stack."""
+"""Every example client, run as its first lines document, against the real service."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_client_gets_one_json_answer_and_one_streamed(client: str, stack: Stac
 
 
 @pytest.mark.parametrize("client", COMMANDS)
-def test_a_client_shows_why_it_was_refused(client: str, stack: Stack, tmp_path: Path) -> None:
+def test_a_client_shows_why_it_was_rejected(client: str, stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "voice.wav").write_text("not audio " * 100)
 
     ran = run(client, stack.url, str(tmp_path / "voice.wav"))

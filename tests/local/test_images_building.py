@@ -1,4 +1,4 @@
-"""The order of a build, what it is given, and what the command says of it; Docker is a double."""
+"""The order of builds, their arguments, and the output of the command; Docker is a double."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from speechlocal import debian, models, ollama, ollama_build, paths
+from speechlocal import debian, models, ollama, paths
 from speechlocal.__main__ import main
-from speechlocal.containers import base_image, docker, engine, registries
+from speechlocal.containers import docker, engine, published, registries
 from speechlocal.errors import LocalError, MissingError
-from speechlocal.images import building, catalog, machine
+from speechlocal.images import build_arguments, building, catalog
+from speechlocal.offline import ollama_build, provide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,9 +54,9 @@ def engine_(monkeypatch: pytest.MonkeyPatch) -> Engine:
         monkeypatch.setattr(docker, name, getattr(one, name))
     monkeypatch.setattr(docker, "has_image", lambda tag: tag in one.images)
     monkeypatch.setattr(registries, "answer", lambda: False)
-    monkeypatch.setattr(base_image, "ensure", lambda _say: "debian:base")
-    monkeypatch.setattr(machine, "build_arguments", lambda: {"PIP_INDEX_URL": "https://packages.example.com"})
-    monkeypatch.setattr(engine, "ensure", lambda _say: None)
+    monkeypatch.setattr(provide, "image", lambda name, _report: f"{name}:base")
+    monkeypatch.setattr(build_arguments, "build_arguments", lambda: {"PIP_INDEX_URL": "https://packages.example.com"})
+    monkeypatch.setattr(engine, "ensure", lambda _report: None)
     monkeypatch.setattr(debian, "can_install", lambda: False)
     return one
 
@@ -84,37 +85,37 @@ def test_the_weights_are_put_on_the_image_of_the_server(engine_: Engine) -> None
     assert folder == models.whisper_weights()
 
 
-def test_an_image_that_came_out_as_it_was_is_not_called_changed(engine_: Engine) -> None:
+def test_an_identical_image_is_not_changed(engine_: Engine) -> None:
     engine_.images[catalog.tag("bridge")] = "sha256:new"
 
     assert [one.changed for one in build("bridge", "operator")] == [False, True]
 
 
-def test_where_registries_answer_ollama_is_pulled_and_gets_our_name(
+def test_where_registries_answer_ollama_is_pulled_and_gets_our_tag(
     engine_: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registries, "answer", lambda: True)
 
     build("ollama")
 
-    published = catalog.IMAGES["ollama"].published
+    upstream = published.IMAGES["ollama"]
     assert engine_.builds == []
-    assert ("pull", "--quiet", published) in engine_.orders
-    assert ("tag", published, catalog.tag("ollama")) in engine_.orders
+    assert ("pull", "--quiet", upstream) in engine_.orders
+    assert ("tag", upstream, catalog.tag("ollama")) in engine_.orders
 
 
-def test_an_ollama_that_cannot_be_built_is_said_with_what_it_takes(
+def test_an_ollama_that_cannot_be_built_is_reported_with_what_is_missing(
     engine_: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(ollama, "built", lambda: tmp_path / "ollama")
-    monkeypatch.setattr(ollama_build, "what_is_missing", lambda: ["Go 1.24 or newer"])
+    monkeypatch.setattr(ollama_build, "missing_requirements", lambda: ["Go 1.24 or newer"])
 
-    with pytest.raises(MissingError, match=r"needs Go 1\.24 or newer"):
+    with pytest.raises(MissingError, match=r"missing: Go 1\.24 or newer"):
         build("ollama")
     assert engine_.builds == []
 
 
-def test_the_command_says_what_will_take_long_and_what_came_of_it(
+def test_the_command_announces_first_builds_and_reports_each_image(
     engine_: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine_.images[catalog.tag("operator")] = "sha256:new"
@@ -122,13 +123,13 @@ def test_the_command_says_what_will_take_long_and_what_came_of_it(
     assert main(["images", "--only", "bridge", "operator"]) == 0
 
     said = re.sub(" +", " ", capsys.readouterr().out)
-    assert "to build for the first time: bridge; about 60 s" in said
+    assert "building for the first time: bridge; about 60 s" in said
     assert f"{catalog.tag('bridge')} 137 MB built" in said
     assert f"{catalog.tag('operator')} 137 MB unchanged" in said
     assert "next: `make cluster`" in said
 
 
-def test_the_command_refuses_a_name_that_is_no_image(engine_: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_rejects_an_unknown_image(engine_: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["images", "--only", "brigde"]) == 2
     assert "there is no image brigde" in capsys.readouterr().err
     assert engine_.builds == []

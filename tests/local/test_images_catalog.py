@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from speechlocal import ollama
+from speechlocal import versions
 from speechlocal.errors import UsageError
-from speechlocal.images import catalog, machine
+from speechlocal.images import build_arguments, catalog
 
 pytestmark = pytest.mark.unit
 
 
 def test_an_image_is_tagged_with_the_version_of_what_is_inside() -> None:
     assert catalog.tag("bridge") == f"speechpipeline/bridge:{catalog.project_version()}"
-    assert catalog.tag("ollama") == f"speechpipeline/ollama:{ollama.VERSION}"
+    assert catalog.tag("ollama") == f"speechpipeline/ollama:{versions.OLLAMA}"
 
 
 def test_without_names_all_images_are_built() -> None:
     assert [image.name for image in catalog.chosen([])] == list(catalog.IMAGES)
 
 
-def test_an_image_that_another_is_built_on_comes_along_and_first() -> None:
+def test_the_base_of_an_image_is_included_before_it() -> None:
     assert [image.name for image in catalog.chosen(["whisper-tiny.en", "bridge"])] == [
         "bridge",
         "whisper",
@@ -28,7 +28,7 @@ def test_an_image_that_another_is_built_on_comes_along_and_first() -> None:
     ]
 
 
-def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
+def test_an_unknown_name_is_rejected_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="no image brigde") as refused:
         catalog.chosen(["brigde"])
 
@@ -38,18 +38,20 @@ def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
 def test_pips_own_index_reaches_the_build() -> None:
     listed = "global.cert='/etc/ssl/ca.crt'\nglobal.index-url='https://packages.example.com/simple'\n"
 
-    assert machine.indexes_in(listed) == {"PIP_INDEX_URL": "https://packages.example.com/simple"}
+    assert build_arguments.indexes_in(listed) == {"PIP_INDEX_URL": "https://packages.example.com/simple"}
 
 
 def test_an_index_in_the_environment_wins_over_the_file() -> None:
     listed = ":env:.index-url='https://new.example.com'\nglobal.index-url='https://old.example.com'\n"
 
-    assert machine.indexes_in(listed) == {"PIP_INDEX_URL": "https://new.example.com"}
+    assert build_arguments.indexes_in(listed) == {"PIP_INDEX_URL": "https://new.example.com"}
 
 
 def test_the_proxies_of_this_machine_reach_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "python_indexes", dict)
+    monkeypatch.setattr(build_arguments, "python_indexes", dict)
 
-    arguments = machine.build_arguments({"HTTPS_PROXY": "http://proxy.example.com:3128", "NO_PROXY": "", "HOME": "/"})
+    arguments = build_arguments.build_arguments(
+        {"HTTPS_PROXY": "http://proxy.example.com:3128", "NO_PROXY": "", "HOME": "/"}
+    )
 
     assert arguments == {"HTTPS_PROXY": "http://proxy.example.com:3128"}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from speechlocal import ollama, paths
+from speechlocal import paths
+from speechlocal.containers import published
 from speechlocal.images import catalog
 
 pytestmark = pytest.mark.unit
@@ -42,11 +43,11 @@ def test_the_images_are_those_that_make_images_builds() -> None:
 
     assert catalog.tag("bridge") in compose
     assert catalog.tag("whisper") in compose
-    assert f"ollama/ollama:{ollama.VERSION}" in compose
+    assert published.IMAGES["ollama"] in compose
 
 
 @pytest.mark.parametrize("service", list(services()))
-def test_each_service_is_bounded_and_without_rights(service: str) -> None:
+def test_each_service_is_limited_and_unprivileged(service: str) -> None:
     wanted = services()[service]
 
     assert wanted["cap_drop"] == ["ALL"]

@@ -70,7 +70,7 @@ def test_the_stages_that_all_images_share_are_the_same_lines() -> None:
 
 
 @pytest.mark.parametrize("image", ["bridge", "whisper", "operator", "ollama"])
-def test_it_runs_as_nobody_in_particular_and_ends_on_sigterm(image: str) -> None:
+def test_it_runs_unprivileged_and_ends_on_sigterm(image: str) -> None:
     last = stages(image)[""]
 
     assert "USER 10001:10001" in last
@@ -127,7 +127,7 @@ class Answering(BaseHTTPRequestHandler):
         self.wfile.write(b"whisper is not there")
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -144,18 +144,18 @@ def healthcheck(port: int, path: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("status", [200, 204])
-def test_healthcheck_finds_a_server_well(port: int, status: int) -> None:
+def test_healthcheck_succeeds_for_a_healthy_server(port: int, status: int) -> None:
     assert healthcheck(port, f"/{status}").returncode == 0
 
 
-def test_healthcheck_shows_what_a_server_says_that_is_not(port: int) -> None:
+def test_healthcheck_shows_the_response_of_an_unhealthy_server(port: int) -> None:
     done = healthcheck(port, "/503")
 
     assert done.returncode == 1
     assert "whisper is not there" in done.stdout
 
 
-def test_healthcheck_says_that_nothing_listens() -> None:
+def test_healthcheck_reports_a_closed_port() -> None:
     done = healthcheck(free_port(), "/")
 
     assert done.returncode == 1

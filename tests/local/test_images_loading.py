@@ -1,4 +1,4 @@
-"""Bringing images into the nodes of a cluster; Docker is a double that knows what each node has."""
+"""Copying images into the nodes of a cluster; Docker is a double that knows what each node has."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def load(*tags: str) -> list[str]:
     return nodes.load("speechpipeline", tags, lambda _line: None)
 
 
-def test_what_a_node_has_not_is_copied_at_once(engine: Engine) -> None:
+def test_missing_images_are_copied_in_one_archive(engine: Engine) -> None:
     assert load(BRIDGE, OPERATOR) == [BRIDGE, OPERATOR]
     assert engine.copies == [("node", (BRIDGE, OPERATOR))]
 
 
-def test_what_a_node_has_is_left(engine: Engine) -> None:
+def test_present_images_are_not_copied(engine: Engine) -> None:
     engine.nodes["node"] = {BRIDGE: "sha256:b2", OPERATOR: "sha256:o1"}
 
     assert load(BRIDGE, OPERATOR) == []

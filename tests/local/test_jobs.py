@@ -1,9 +1,10 @@
-"""Long work side by side: what waits for what, and what a failure stops."""
+"""Jobs side by side: what waits for what, and what a failure stops."""
 
 from __future__ import annotations
 
 import io
 import threading
+from graphlib import CycleError
 
 import pytest
 from rich.console import Console
@@ -25,7 +26,7 @@ def said(console: Console) -> str:
     return console.file.getvalue()
 
 
-def test_a_job_is_begun_when_all_that_it_needs_is_done(console: Console) -> None:
+def test_a_job_starts_when_its_needs_are_done(console: Console) -> None:
     done: list[str] = []
     work = [
         Job("roof", lambda _: done.append("roof"), needs=("walls", "ground")),
@@ -38,7 +39,7 @@ def test_a_job_is_begun_when_all_that_it_needs_is_done(console: Console) -> None
     assert done == ["ground", "walls", "roof"]
 
 
-def test_a_need_that_is_not_run_along_counts_as_done(console: Console) -> None:
+def test_a_need_without_a_job_counts_as_done(console: Console) -> None:
     done: list[str] = []
     jobs.run(console, [Job("roof", lambda _: done.append("roof"), needs=("walls",))])
 
@@ -68,19 +69,19 @@ def test_no_more_run_at_once_than_allowed(console: Console) -> None:
     assert most <= 2
 
 
-def test_after_a_failure_nothing_is_begun_and_its_own_error_comes_out(console: Console) -> None:
-    begun: list[str] = []
+def test_after_a_failure_no_job_starts_and_its_error_is_raised(console: Console) -> None:
+    started: list[str] = []
 
     def fail(_: object) -> None:
         raise LocalError("no space left")
 
     with pytest.raises(LocalError, match="no space left"):
-        jobs.run(console, [Job("image", fail), Job("cluster", lambda _: begun.append("cluster"), needs=("image",))])
-    assert begun == []
-    assert "image: failed: no space left" in said(console), "at once: others may go on for long"
+        jobs.run(console, [Job("image", fail), Job("cluster", lambda _: started.append("cluster"), needs=("image",))])
+    assert started == []
+    assert "image: failed: no space left" in said(console), "at once: others may still run for long"
 
 
-def test_what_is_under_way_when_another_fails_is_let_finish(console: Console) -> None:
+def test_a_running_job_finishes_when_another_fails(console: Console) -> None:
     failed, finished = threading.Event(), threading.Event()
 
     def fail(_: object) -> None:
@@ -102,11 +103,35 @@ def test_without_a_terminal_the_end_of_each_job_is_a_line(console: Console) -> N
     assert said(console) == "  Debian image: done after 0 s\n"
 
 
-def test_jobs_that_need_each_other_are_a_mistake(console: Console) -> None:
-    with pytest.raises(AssertionError, match="circle"):
-        jobs.run(console, [Job("egg", print, needs=("hen",)), Job("hen", print, needs=("egg",))])
+def test_a_cycle_of_jobs_is_rejected_before_any_job_starts(console: Console) -> None:
+    started: list[str] = []
+    cycle = [Job("egg", started.append, needs=("hen",)), Job("hen", started.append, needs=("egg",))]
+
+    with pytest.raises(CycleError):
+        jobs.run(console, [Job("nest", started.append), *cycle])
+    assert started == []
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(90, "90 s"), (600, "10 minutes"), (119, "119 s"), (120, "2 minutes")])
-def test_a_time_is_said_in_what_a_person_counts_in(seconds: int, words: str) -> None:
-    assert jobs.in_words([Job("a", print, seconds=seconds - 30), Job("b", print, seconds=30)]) == words
+def test_of_the_jobs_that_may_start_the_first_listed_one_does(console: Console) -> None:
+    started: list[str] = []
+    work = [
+        Job("after", lambda _: started.append("after"), needs=("first",)),
+        Job("first", lambda _: started.append("first")),
+        Job("last", lambda _: started.append("last")),
+    ]
+
+    jobs.run(console, work, at_once=1)
+
+    assert started == ["first", "after", "last"]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(90, "90 s"), (600, "10 minutes"), (119, "119 s"), (120, "2 minutes")])
+def test_a_duration_has_a_readable_unit(seconds: int, text: str) -> None:
+    assert jobs.duration([Job("a", print, seconds=seconds - 30), Job("b", print, seconds=30)]) == text
+
+
+def test_only_jobs_that_take_long_are_announced(console: Console) -> None:
+    jobs.announce(console, "prepare", [Job("quick", print), Job("Ollama", print, seconds=240)])
+    jobs.announce(console, "prepare", [Job("quick", print)])
+
+    assert said(console) == "prepare: building, once: Ollama; about 4 minutes on two cores\n"

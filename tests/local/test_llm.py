@@ -43,7 +43,7 @@ async def test_it_answers_and_remembers_the_prompt(serving: tuple[str, Child]) -
     assert second["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
 
 
-async def test_a_prompt_that_does_not_fit_is_refused(serving: tuple[str, Child]) -> None:
+async def test_a_prompt_that_does_not_fit_is_rejected(serving: tuple[str, Child]) -> None:
     status, answer = await chat(serving[0], messages=[{"role": "user", "content": "word " * 5000}])
 
     assert status == 400

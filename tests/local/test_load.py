@@ -43,7 +43,7 @@ def test_a_person_gets_a_table(stack: Stack) -> None:
     ran = load(stack.url, "--runs", "1")
 
     assert ran.returncode == 0, ran.stderr
-    assert "first token of the answer" in ran.stdout
+    assert "first token of the response" in ran.stdout
     assert "1 of 1 requests succeeded" in ran.stdout
     assert ran.stderr == "1 of 1 requests done\n"
 

@@ -38,13 +38,13 @@ def test_one_on_path_that_is_new_enough_is_used(empty_cache: Path) -> None:
 
 
 @pytest.mark.parametrize("says", ["ollama version is 0.9.6", "Warning: could not connect", ""])
-def test_an_older_or_odd_one_is_not(empty_cache: Path, says: str) -> None:
+def test_an_older_or_unknown_version_is_not(empty_cache: Path, says: str) -> None:
     fake_program(empty_cache, says)
 
     assert ollama.find() is None
 
 
-def test_the_one_that_was_built_comes_first(empty_cache: Path) -> None:
+def test_the_cached_one_is_preferred(empty_cache: Path) -> None:
     fake_program(empty_cache, "ollama version is 99.0.0")
     ollama.built().parent.mkdir(parents=True)
     ollama.built().touch()
@@ -70,12 +70,12 @@ async def test_a_name_without_tag_means_the_latest() -> None:
     assert await choose("llama3", "smollm2:135m", "llama3:latest") == "llama3:latest"
 
 
-async def test_a_model_that_is_not_there_is_refused_with_those_that_are() -> None:
+async def test_a_missing_model_is_rejected_with_the_available_ones() -> None:
     with pytest.raises(UsageError, match="has no model qwen3") as refused:
         await choose("qwen3", "smollm2:135m")
     assert "smollm2:135m" in refused.value.advice
 
 
 async def test_an_ollama_without_models_says_how_to_get_one() -> None:
-    with pytest.raises(UsageError, match="no model yet"):
+    with pytest.raises(UsageError, match="no models yet"):
         await choose("")

@@ -1,16 +1,17 @@
-"""What prepare does with what is missing; nothing is installed or built here."""
+"""What prepare does about missing packages and programs; nothing is installed or built here."""
 
 from __future__ import annotations
 
 import pytest
 
-from speechlocal import debian, ollama, ollama_build
+from speechlocal import debian, ollama, programs
 from speechlocal.__main__ import main
-from speechlocal.cluster import builds, tools
+from speechlocal.cluster import builds
 from speechlocal.containers import engine
 from speechlocal.debian import Package
 from speechlocal.errors import LocalError, MissingError
 from speechlocal.jobs import Job
+from speechlocal.offline import go_programs, ollama_build
 
 pytestmark = pytest.mark.unit
 
@@ -25,16 +26,16 @@ def all_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "ensure", lambda _: None)
     monkeypatch.setattr(engine, "started_here", lambda: None)
     monkeypatch.setattr(engine, "stop_if_unused", lambda: False)
-    monkeypatch.setattr(builds, "look", lambda: None)
-    monkeypatch.setattr(builds, "jobs", lambda _there, tests: [])  # noqa: ARG005 - a double
+    monkeypatch.setattr(builds, "find_missing", lambda: None)
+    monkeypatch.setattr(builds, "jobs", lambda _missing, tests: [])  # noqa: ARG005 - a double
 
 
-def test_nothing_is_said_when_all_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_prints_nothing_if_nothing_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare"]) == 0
     assert capsys.readouterr().out == ""
 
 
-def test_without_root_it_says_what_to_install_and_for_which_tests(
+def test_without_root_it_lists_what_to_install_and_for_which_tests(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(debian, "PACKAGES", (NOT_THERE,))
@@ -42,7 +43,7 @@ def test_without_root_it_says_what_to_install_and_for_which_tests(
     assert main(["prepare"]) == 0
     said = capsys.readouterr().out
     assert "missing: dancing (apt-get install dancing): the dance tests" in said
-    assert "fail where CI is set" in said
+    assert "fail if CI is set" in said
 
 
 def test_with_root_it_installs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +64,7 @@ def test_the_browser_is_left_out_when_it_is_not_needed(monkeypatch: pytest.Monke
     assert len(debian.missing()) == 2
 
 
-def test_only_what_is_missing_is_installed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_missing_packages_are_installed_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     installed: list[Package] = []
     heard: list[str] = []
     monkeypatch.setattr(debian, "can_install", lambda: True)
@@ -75,8 +76,8 @@ def test_only_what_is_missing_is_installed_and_said(monkeypatch: pytest.MonkeyPa
     assert heard == ["installing dancing"]
 
 
-def test_a_user_who_may_not_install_is_left_to_what_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(debian, "install", lambda _: pytest.fail("may not"))
+def test_without_permission_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "install", lambda _: pytest.fail("it is not allowed"))
 
     debian.ensure([NOT_THERE], lambda _: pytest.fail("nothing is installed"))
 
@@ -96,8 +97,8 @@ def test_without_an_engine_the_api_server_of_the_cluster_tests_is_still_built(
         raise MissingError("no container engine answers", "start Docker")
 
     monkeypatch.setattr(engine, "ensure", refuse)
-    monkeypatch.setattr(builds, "missing_programs", lambda: frozenset({"kube-apiserver", "kubelet"}))
-    monkeypatch.setattr(tools, "ensure_all", lambda names, _: done.extend(names))
+    monkeypatch.setattr(programs, "find", lambda name: None if name in {"kube-apiserver", "kubelet"} else name)
+    monkeypatch.setattr(go_programs, "ensure", lambda names, _: done.extend(names))
 
     assert main(["prepare"]) == 0
     assert done == ["kube-apiserver"]
@@ -116,26 +117,26 @@ def test_an_engine_that_was_started_for_the_images_is_stopped_again(monkeypatch:
 
 def test_an_engine_that_ran_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "started_here", lambda: engine.Started(1, 1, ""))
-    monkeypatch.setattr(engine, "stop_if_unused", lambda: pytest.fail("it is somebody's"))
+    monkeypatch.setattr(engine, "stop_if_unused", lambda: pytest.fail("it was not started here"))
 
     assert main(["prepare"]) == 0
 
 
-def test_an_image_that_cannot_be_made_is_shown_and_named(
+def test_a_failed_image_is_shown_and_listed_as_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: object) -> None:
         raise LocalError("docker build failed: no space left on device")
 
-    monkeypatch.setattr(builds, "jobs", lambda _there, tests: [Job("node image", fail)])  # noqa: ARG005 - a double
+    monkeypatch.setattr(builds, "jobs", lambda _missing, tests: [Job("node image", fail)])  # noqa: ARG005 - a double
 
     assert main(["prepare"]) == 0
     said = capsys.readouterr().out
     assert "no space left on device" in said
-    assert "missing: what the local cluster is made of" in said
+    assert "missing: programs and images of the local cluster" in said
 
 
-def test_what_a_build_of_ollama_lacks_is_named(
+def test_missing_requirements_of_ollama_are_listed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(ollama, "find", lambda: None)
@@ -147,14 +148,14 @@ def test_what_a_build_of_ollama_lacks_is_named(
     assert "a C++ compiler" in said
 
 
-def test_a_build_that_fails_is_shown_and_the_other_tests_still_run(
+def test_a_failed_build_of_ollama_is_shown_and_the_other_tests_still_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: object) -> None:
         raise LocalError("Ollama could not be built:\nundefined reference")
 
     monkeypatch.setattr(ollama, "find", lambda: None)
-    monkeypatch.setattr(ollama_build, "what_is_missing", list)
+    monkeypatch.setattr(ollama_build, "missing_requirements", list)
     monkeypatch.setattr(ollama_build, "build", fail)
 
     assert main(["prepare"]) == 0

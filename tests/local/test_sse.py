@@ -19,12 +19,12 @@ async def in_pieces(body: bytes, cuts: list[int]) -> AsyncIterator[bytes]:
         yield body[start:end]
 
 
-async def test_events_have_names_and_joined_lines_and_comments_are_passed_over() -> None:
+async def test_events_have_names_and_joined_lines_and_comments_are_ignored() -> None:
     assert [event async for event in events(in_pieces(STREAM, []))] == READ
 
 
 @given(st.lists(st.integers(0, 1000), max_size=10))
-async def test_where_the_network_cuts_makes_no_difference(cuts: list[int]) -> None:
+async def test_chunk_boundaries_make_no_difference(cuts: list[int]) -> None:
     assert [event async for event in events(in_pieces(STREAM, cuts))] == READ
 
 

@@ -11,7 +11,7 @@ import pytest
 from cluster.api import Api, Object
 from cluster.control_plane import ControlPlane
 from cluster.pipelines import pipeline
-from speechlocal.cluster import tools
+from speechlocal import programs
 
 pytestmark = pytest.mark.cluster
 
@@ -43,7 +43,7 @@ STATUS = {
 @pytest.fixture
 def kubectl(control_plane: ControlPlane, crd: Object, namespace: str, tmp_path: Path) -> Kubectl:  # noqa: ARG001 - it is in force
     """kubectl, of the test's namespace; where it cannot be had: see `cluster.plugin`."""
-    program = tools.find("kubectl")
+    program = programs.find("kubectl")
     if program is None:
         why = "kubectl is not on this machine; `make test` builds it"
         if os.environ.get("CI"):

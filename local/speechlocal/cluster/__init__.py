@@ -1,1 +1,1 @@
-"""The platform on a Kubernetes of this machine: engine, node image, kind cluster, its parts, and their programs."""
+"""The platform on Kubernetes on this machine: a kind cluster, its add-ons, the chart and a pipeline."""

@@ -1,11 +1,12 @@
-"""The way to a cluster that is up."""
+"""Access to a cluster that is up."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speechlocal.cluster import tools
+from speechlocal import loopback
+from speechlocal.offline import provide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,22 +14,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Access:
-    """The way to a cluster: its kubeconfig, and the port on 127.0.0.1 where its ingress answers."""
+    """How to reach a cluster: its kubeconfig, and the port of its ingress on the loopback address."""
 
     kubeconfig: Path
     port: int
 
     @property
     def kubectl(self) -> tuple[str, ...]:
-        """Kubectl, for this cluster."""
-        return (str(tools.ensure("kubectl")), "--kubeconfig", str(self.kubeconfig))
+        """The kubectl command for this cluster."""
+        return (str(provide.program("kubectl")), "--kubeconfig", str(self.kubeconfig))
 
     @property
     def helm(self) -> tuple[str, ...]:
-        """Helm, for this cluster."""
-        return (str(tools.ensure("helm")), "--kubeconfig", str(self.kubeconfig))
+        """The Helm command for this cluster."""
+        return (str(provide.program("helm")), "--kubeconfig", str(self.kubeconfig))
 
     @property
     def url(self) -> str:
-        """The ingress."""
-        return f"http://127.0.0.1:{self.port}"
+        """The address of the ingress."""
+        return loopback.address(self.port)

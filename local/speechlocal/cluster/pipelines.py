@@ -1,4 +1,4 @@
-"""What a SpeechPipeline says of itself, read with kubectl: its parts, its models, its conditions, as they change."""
+"""The status of a SpeechPipeline as kubectl reports it: components, models and conditions, as they change."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
-PARTS = ("whisper", "ollama", "bridge")
+COMPONENTS = ("whisper", "ollama", "bridge")
 READ_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Part:
-    """How far one part is: replicas that are ready, of those wanted ("1/2"), and why not all."""
+class Component:
+    """The progress of one component: ready replicas of those wanted ("1/2"), and why some are not ready."""
 
     name: str
     summary: str
@@ -30,7 +30,7 @@ class Part:
 
 @dataclass(frozen=True)
 class ModelProgress:
-    """How far one model is; bytes are 0 and `eta_s` None while unknown."""
+    """The progress of one model; bytes are 0 and `eta_s` is None while unknown."""
 
     name: str
     stage: str
@@ -52,12 +52,12 @@ class Condition:
 
 @dataclass(frozen=True)
 class State:
-    """A pipeline's status at one moment; `current` tells whether it is about the spec as it stands now."""
+    """A pipeline's status at one moment; `current` is whether it describes the current spec."""
 
     name: str
     current: bool
     url: str
-    parts: tuple[Part, ...]
+    components: tuple[Component, ...]
     models: tuple[ModelProgress, ...]
     conditions: tuple[Condition, ...]
 
@@ -67,23 +67,23 @@ class State:
         return self.current and any(one.type == "Ready" and one.status == "True" for one in self.conditions)
 
     @property
-    def troubles(self) -> tuple[Condition, ...]:
-        """The conditions that tell what is still missing; `Ready`, which sums them up, only when it stands alone."""
-        missing = [one for one in self.conditions if one.status != "True" and one.type != "Progressing"]
-        return tuple(one for one in missing if one.type != "Ready") or tuple(missing)
+    def unmet(self) -> tuple[Condition, ...]:
+        """The conditions that are not met yet; `Ready`, which sums up the others, only if it is the only one."""
+        unmet = [one for one in self.conditions if one.status != "True" and one.type != "Progressing"]
+        return tuple(one for one in unmet if one.type != "Ready") or tuple(unmet)
 
 
 def state(pipeline: Mapping[str, Any]) -> State:
-    """Return what the API's object says."""
+    """Return the state of a SpeechPipeline from the API's object."""
     status = pipeline.get("status") or {}
     return State(
         name=pipeline["metadata"]["name"],
         current=status.get("observedGeneration") == pipeline["metadata"].get("generation"),
         url=status.get("url", ""),
-        parts=tuple(
-            Part(name, part.get("summary", ""), part.get("reason", ""))
-            for name in PARTS
-            if (part := status.get(name)) is not None
+        components=tuple(
+            Component(name, component.get("summary", ""), component.get("reason", ""))
+            for name in COMPONENTS
+            if (component := status.get(name)) is not None
         ),
         models=tuple(
             ModelProgress(
@@ -104,15 +104,15 @@ def state(pipeline: Mapping[str, Any]) -> State:
 
 
 async def watch(kubectl: Sequence[str | Path], namespace: str, name: str) -> AsyncGenerator[State]:
-    """Yield the pipeline's state now and after each change, until the caller has seen enough.
+    """Yield the pipeline's state now and after each change, until the caller stops.
 
     Args:
-        kubectl: the program, with the options that lead to the cluster.
+        kubectl: the command, with the options for the cluster.
         namespace: the pipeline's.
-        name: its name; it must be there.
+        name: its name; it must exist.
 
     Raises:
-        LocalError: kubectl failed, in its own words.
+        LocalError: kubectl failed; the message is its own.
     """
     command = [*map(str, kubectl), "-n", namespace, "get", "speechpipeline", name, "--watch", "-o", "json"]
     while True:  # the API server ends a watch after some minutes
@@ -132,15 +132,15 @@ async def watch(kubectl: Sequence[str | Path], namespace: str, name: str) -> Asy
 
 
 async def _objects(output: asyncio.StreamReader | None) -> AsyncIterator[dict[str, Any]]:
-    """Yield the JSON objects that stand one after another in a program's output, as they come."""
-    assert output is not None  # noqa: S101 - for the type: the output was asked for
+    """Yield the JSON objects in a program's output, one after another, as they arrive."""
+    assert output is not None  # noqa: S101 - for the type: the output is a pipe
     decoder, text, rest = json.JSONDecoder(), codecs.getincrementaldecoder("utf-8")(), ""
     while chunk := await output.read(READ_BYTES):
         rest = (rest + text.decode(chunk)).lstrip()
         while rest:
             try:
                 found, end = decoder.raw_decode(rest)
-            except json.JSONDecodeError:  # the rest of it is still to come
+            except json.JSONDecodeError:  # incomplete
                 break
             yield found
             rest = rest[end:].lstrip()

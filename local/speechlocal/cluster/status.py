@@ -1,4 +1,4 @@
-"""What there is of a cluster, as a table: engine, nodes, parts, pipelines."""
+"""The status of a cluster as a table: engine, nodes, add-ons, pipelines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from speechlocal.cluster import kind, lifecycle, parts, tools
+from speechlocal import loopback, programs
+from speechlocal.cluster import addons, kind, lifecycle
 from speechlocal.containers import docker, engine
 from speechlocal.errors import LocalError
 
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-ASK_WITHIN_S = 10.0
+REQUEST_TIMEOUT_S = 10.0
 STYLES = {True: "green", False: "red", None: "dim"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table; `good` is None where there is nothing to judge."""
+    """A line of the table; `good` is None where there is nothing to check."""
 
     kind: str
     name: str
@@ -33,7 +34,7 @@ class Row:
 
 
 def show(console: Console, name: str) -> bool:
-    """Print the table; return whether all that belongs to a cluster is there and ready."""
+    """Print the table; return whether everything that belongs to a cluster is present and ready."""
     listed = list(rows(name))
     names, states = (max(map(len, column)) for column in zip(*((row.name, row.state) for row in listed), strict=True))
     for row in listed:
@@ -45,23 +46,23 @@ def show(console: Console, name: str) -> bool:
 
 
 def rows(name: str) -> Iterator[Row]:
-    """Yield a row for the engine, the cluster, its nodes, its parts and its pipelines, as far as there are any."""
+    """Yield rows for the engine, the cluster, its nodes, its add-ons and its pipelines, as far as they exist."""
     if not docker.answers():
-        yield Row("engine", "docker", "not running", "make cluster starts one, or says how", good=False)
+        yield Row("engine", "docker", "not running", "make cluster starts it, or tells you how", good=False)
         return
-    ours = engine.started_here()
+    started = engine.started_here()
     version = docker.docker("version", "--format", "{{.Server.Version}}")
     yield Row(
-        "engine", "docker", "running", f"{version}{f', started here (pid {ours.pid})' if ours else ''}", good=True
+        "engine", "docker", "running", f"{version}{f', started here (pid {started.pid})' if started else ''}", good=True
     )
     for other in kind.clusters():
         if other != name:
-            yield Row("cluster", other, lifecycle.look(other).state.value, "another one on this engine")
-    found = lifecycle.look(name)
+            yield Row("cluster", other, lifecycle.inspect(other).state.value, "another cluster on this engine")
+    found = lifecycle.inspect(name)
     if found.state is not lifecycle.State.RUNNING:
         yield Row("cluster", name, found.state.value, "make cluster", good=False)
         return
-    ingress = f"http://{kind.LOOPBACK}:{found.port}"
+    ingress = loopback.address(found.port)
     try:
         nodes = items(name, "nodes")
     except LocalError as error:
@@ -70,10 +71,10 @@ def rows(name: str) -> Iterator[Row]:
     yield Row("cluster", name, "running", f"ingress {ingress}  KUBECONFIG={kind.kubeconfig(name)}", good=True)
     yield from (node_row(node) for node in nodes)
     deployments = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in items(name, "deployments")}
-    yield from (part_row(part, deployments.get((part.namespace, part.name))) for part in parts.parts())
+    yield from (addon_row(addon, deployments.get((addon.namespace, addon.name))) for addon in addons.ADDONS)
     try:
         pipelines = items(name, "speechpipelines")
-    except LocalError:  # the chart, and with it their definition, is not installed
+    except LocalError:  # without the chart there is no CRD
         yield Row("pipelines", "", "none", "the platform is not installed")
         return
     yield from (pipeline_row(one) for one in pipelines)
@@ -82,19 +83,19 @@ def rows(name: str) -> Iterator[Row]:
 def node_row(node: Mapping[str, Any]) -> Row:
     """Return the row of a node."""
     ready = condition(node, "Ready")
-    gpus = node["status"]["capacity"].get("nvidia.com/gpu", "0")
+    gpus = node["status"]["capacity"].get(addons.GPU, "0")
     version = node["status"]["nodeInfo"]["kubeletVersion"]
     good = ready.get("status") == "True"
-    detail = f"Kubernetes {version}, {gpus} pretended GPUs" if good else ready.get("message", "")
+    detail = f"Kubernetes {version}, {gpus} simulated GPUs" if good else ready.get("message", "")
     return Row("node", node["metadata"]["name"], "ready" if good else "not ready", detail, good=good)
 
 
-def part_row(part: parts.Part, deployment: Mapping[str, Any] | None) -> Row:
-    """Return the row of a part, from its Deployment."""
+def addon_row(addon: addons.Addon, deployment: Mapping[str, Any] | None) -> Row:
+    """Return the row of an add-on, from its Deployment."""
     if deployment is None:
-        return Row("part", part.name, "missing", "make cluster", good=False)
+        return Row("add-on", addon.name, "missing", "make cluster", good=False)
     good = condition(deployment, "Available").get("status") == "True"
-    return Row("part", part.name, "ready" if good else "not ready", part.purpose, good=good)
+    return Row("add-on", addon.name, "ready" if good else "not ready", addon.purpose, good=good)
 
 
 def pipeline_row(pipeline: Mapping[str, Any]) -> Row:
@@ -102,22 +103,22 @@ def pipeline_row(pipeline: Mapping[str, Any]) -> Row:
     meta = pipeline["metadata"]
     ready = condition(pipeline, "Ready")
     good = ready.get("status") == "True"
-    detail = pipeline.get("status", {}).get("url", "") if good else ready.get("message", "the operator has not seen it")
+    detail = pipeline.get("status", {}).get("url", "") if good else ready.get("message", "not reconciled yet")
     return Row("pipeline", f"{meta['namespace']}/{meta['name']}", "ready" if good else "not ready", detail, good=good)
 
 
-def condition(thing: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
-    """Return a condition of an object's status, empty where it has none of that type."""
-    found: list[Mapping[str, Any]] = thing.get("status", {}).get("conditions", [])
+def condition(resource: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
+    """Return a condition of an object's status, empty if it has none of that type."""
+    found: list[Mapping[str, Any]] = resource.get("status", {}).get("conditions", [])
     return next((one for one in found if one["type"] == wanted), {})
 
 
 def items(name: str, resource: str) -> list[dict[str, Any]]:
-    """Return all objects of a kind in a cluster; raises LocalError when it does not answer or knows no such kind."""
-    if tools.find("kubectl") is None:
-        raise LocalError("there is no kubectl yet", "make cluster")
-    listed = parts.kubectl(
-        name, "get", resource, "--all-namespaces", "--output=json", f"--request-timeout={ASK_WITHIN_S:.0f}s"
+    """Return all objects of a kind in a cluster; raise LocalError if it does not answer or has no such kind."""
+    if programs.find("kubectl") is None:  # a status builds nothing
+        raise LocalError("kubectl is missing", "make cluster")
+    listed = addons.kubectl(
+        name, "get", resource, "--all-namespaces", "--output=json", f"--request-timeout={REQUEST_TIMEOUT_S:.0f}s"
     )
     found: list[dict[str, Any]] = json.loads(listed)["items"]
     return found

@@ -1,1 +1,1 @@
-"""The container engine of this machine: starting one, asking it, and the Debian image that ours are built from."""
+"""The container engine of this machine and its client, and the published images that it can pull."""

@@ -1,4 +1,4 @@
-"""Run another program to its end; what it said becomes the error when it fails."""
+"""Run another program to its end; its output is the error message when it fails."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from speechlocal.errors import LocalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from speechlocal.progress import Report
 
 SHOWN_CHARACTERS = 2000
 SHOWN_COMMAND = 200
@@ -22,22 +24,22 @@ def run(
     *,
     stdin: str = "",
     environment: Mapping[str, str] | None = None,
-    say: Callable[[str], None] | None = None,
+    report: Report | None = None,
     timeout_s: float | None = None,
     advice: str = "",
 ) -> str:
-    """Run a command and return its standard output without spaces around it.
+    """Run a command and return its standard output, stripped.
 
     Args:
         command: the program and its arguments.
-        stdin: what it reads.
-        environment: added to ours.
-        say: called with each line as it comes, of both outputs; they are then returned together.
-        timeout_s: kill it after so long.
-        advice: what to do when it fails.
+        stdin: its standard input.
+        environment: variables added to those of this process.
+        report: called with each line as it arrives, of both outputs, which are then returned together.
+        timeout_s: seconds after which it is killed.
+        advice: what the user can do when it fails.
 
     Raises:
-        LocalError: it is not there, returned another status than 0, or took too long; with the end of what it said.
+        LocalError: it is not installed, failed or timed out; the message has the end of its output.
     """
     shown = shlex.join(map(str, command))[:SHOWN_COMMAND]
     try:
@@ -45,28 +47,28 @@ def run(
             list(map(str, command)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if say else subprocess.PIPE,
+            stderr=subprocess.STDOUT if report else subprocess.PIPE,
             env={**os.environ, **(environment or {})},
             text=True,
             errors="replace",
         ) as process:
             try:
-                out, err = _followed(process, say) if say else process.communicate(stdin, timeout=timeout_s)
+                out, err = _follow(process, report) if report else process.communicate(stdin, timeout=timeout_s)
             except BaseException:
                 process.kill()
                 raise
     except FileNotFoundError as error:
-        raise LocalError(f"{command[0]} is not on this machine", advice) from error
+        raise LocalError(f"{command[0]} is not installed", advice) from error
     except subprocess.TimeoutExpired as error:
-        raise LocalError(f"`{shown}` did not end within {timeout_s:.0f} s", advice) from error
+        raise LocalError(f"`{shown}` timed out after {timeout_s:.0f} s", advice) from error
     if process.returncode:
-        said = ((err or "") + out).strip()[-SHOWN_CHARACTERS:]
-        raise LocalError(f"`{shown}` failed with status {process.returncode}:\n{said or '(it said nothing)'}", advice)
+        output = ((err or "") + out).strip()[-SHOWN_CHARACTERS:]
+        raise LocalError(f"`{shown}` failed with status {process.returncode}:\n{output or '(no output)'}", advice)
     return out.strip()
 
 
 def succeeds(command: Sequence[str | Path], *, timeout_s: float = 30.0) -> bool:
-    """Tell whether a command ends with status 0."""
+    """Return whether a command ends with status 0."""
     try:
         run(command, timeout_s=timeout_s)
     except LocalError:
@@ -74,12 +76,12 @@ def succeeds(command: Sequence[str | Path], *, timeout_s: float = 30.0) -> bool:
     return True
 
 
-def _followed(process: subprocess.Popen[str], say: Callable[[str], None]) -> tuple[str, str]:
+def _follow(process: subprocess.Popen[str], report: Report) -> tuple[str, str]:
     if process.stdin:
         process.stdin.close()
     lines = list[str]()
     for line in process.stdout or ():
         lines.append(line)
         if line.strip():
-            say(line.strip())
+            report(line.strip())
     return "".join(lines), ""

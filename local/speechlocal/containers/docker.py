@@ -1,4 +1,4 @@
-"""The container engine's client: the few questions and orders the local cluster has for Docker."""
+"""The client of the container engine: the Docker commands that this project uses."""
 
 from __future__ import annotations
 
@@ -9,39 +9,44 @@ from typing import TYPE_CHECKING, Any
 
 from speechlocal.containers import command
 from speechlocal.errors import LocalError
+from speechlocal.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from speechlocal.progress import Report
+
 ANSWER_WITHIN_S = 20.0
+NAMESPACE = "speechpipeline"
+"""The first part of the name of every image that is built here."""
 
 
 def docker(*arguments: str, stdin: str = "", timeout_s: float | None = None) -> str:
-    """Run `docker ARGUMENTS` and return its output; raises LocalError as `command.run` does."""
+    """Run `docker ARGUMENTS` and return its output; raise LocalError as `command.run` does."""
     return command.run(["docker", *arguments], stdin=stdin, timeout_s=timeout_s)
 
 
 def answers() -> bool:
-    """Tell whether an engine answers this user."""
+    """Return whether an engine answers this user."""
     return command.succeeds(["docker", "version", "--format", "{{.Server.Version}}"], timeout_s=ANSWER_WITHIN_S)
 
 
 def has_image(tag: str) -> bool:
-    """Tell whether the engine keeps an image of this tag."""
+    """Return whether the engine has an image of this tag."""
     return command.succeeds(["docker", "image", "inspect", tag])
 
 
 def image_id(tag: str) -> str:
-    """Return an image's id (`sha256:...`), the same for the same content; raise LocalError when it is not there."""
+    """Return an image's id (`sha256:...`), the same for the same content; raise LocalError when there is none."""
     return docker("image", "inspect", "--format", "{{.Id}}", tag)
 
 
-def forget_others(tag: str) -> None:
-    """Remove the images that have another tag of the same name: versions that this one replaced; used ones stay."""
-    name, _, kept = tag.rpartition(":")
+def remove_other_tags(tag: str) -> None:
+    """Remove the images with another tag of the same name, which this one replaces; images in use stay."""
+    name, _, current = tag.rpartition(":")
     for other in docker("image", "ls", "--format", "{{.Tag}}", name).split():
-        if other not in (kept, "<none>"):
+        if other not in (current, "<none>"):
             command.succeeds(["docker", "image", "rm", f"{name}:{other}"])
 
 
@@ -61,20 +66,20 @@ def build(
     dockerfile: Path | None = None,
     arguments: Mapping[str, str] | None = None,
     target: str = "",
-    say: Callable[[str], None] = lambda _line: None,
+    report: Report = silent,
 ) -> None:
     """Build an image from a folder, with BuildKit where the client has it.
 
     Args:
-        folder: the build's context.
+        folder: the build context.
         tag: the image's name.
-        dockerfile: when it is not the one in `folder`.
-        arguments: the values of ARG lines.
+        dockerfile: if it is not the one in `folder`.
+        arguments: values of ARG lines.
         target: the stage to stop at.
-        say: called with each line of the build's output.
+        report: called with each line of the build's output.
 
     Raises:
-        LocalError: the build failed; the end of its output is in the message.
+        LocalError: the build failed; the message has the end of its output.
     """
     options = [f"--build-arg={name}={value}" for name, value in (arguments or {}).items()]
     if dockerfile:
@@ -84,17 +89,17 @@ def build(
     command.run(
         ["docker", "build", "--tag", tag, *options, folder],
         environment=builder_environment(),
-        say=say,
+        report=report,
     )
 
 
 def import_tar(tar: Sequence[str], tag: str, changes: Sequence[str] = ()) -> None:
-    """Make an image of one layer from what `tar TAR...` writes.
+    """Make an image of one layer from the archive that `tar --create TAR...` writes.
 
     Args:
-        tar: options and names for tar, which creates the archive.
+        tar: options and file names for tar.
         tag: the image's name.
-        changes: lines of a Dockerfile to apply, such as `ENV A=b`.
+        changes: Dockerfile instructions to apply, such as `ENV A=b`.
 
     Raises:
         LocalError: tar or the engine failed.
@@ -107,13 +112,13 @@ def import_tar(tar: Sequence[str], tag: str, changes: Sequence[str] = ()) -> Non
             capture_output=True,
             text=True,
         )
-        said = (packing.stderr.read() if packing.stderr else b"").decode(errors="replace")
+        errors = (packing.stderr.read() if packing.stderr else b"").decode(errors="replace")
     if done.returncode or packing.returncode:
-        raise LocalError(f"the image {tag} could not be made: {(said + done.stderr).strip()[-1000:]}")
+        raise LocalError(f"the image {tag} could not be made: {(errors + done.stderr).strip()[-1000:]}")
 
 
 @functools.cache
 def builder_environment() -> dict[str, str]:
-    """Return the variables that choose the builder: the legacy one where the client lacks buildx (Debian's does)."""
+    """Return the variables that select the builder: the legacy one where the client has no buildx, as on Debian."""
     buildx = command.succeeds(["docker", "buildx", "version"])
     return {"DOCKER_BUILDKIT": "1" if buildx else "0"}

@@ -1,7 +1,7 @@
-"""The container engine: the one that runs, or one that this project starts and stops again.
+"""The container engine: the running one, or one that this project starts and stops.
 
-Where none answers, root on Debian gets one: Docker from Debian's packages, as a plain process where no systemd runs
-it. That process is written down with its start time, so that no other is ever stopped.
+Where none answers, root on Debian gets one: Docker from Debian's packages, as a plain process where there is no
+systemd. The process is recorded with its start time, so that no other one is ever stopped.
 """
 
 from __future__ import annotations
@@ -21,97 +21,95 @@ from speechlocal.containers import command, docker
 from speechlocal.errors import LocalError, MissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from speechlocal.progress import Report
 
 PACKAGES = (
     debian.Package("docker.io", "dockerd", "the local cluster"),
-    debian.Package("docker-cli", "docker", "the local cluster"),  # of its own from Debian 13 on
+    debian.Package("docker-cli", "docker", "the local cluster"),  # a separate package since Debian 13
     debian.Package("iptables", "iptables", "the local cluster"),
 )
-# runc for containers that ask for more rights than this machine's root has
-RUNTIME = paths.REPOSITORY / "local" / "cluster" / "node" / "runc"
 RUNTIME_NAME = "speechpipeline"
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 BRIDGE = "docker0"
-ENGINES_RULE = re.compile(rf"\bDOCKER\b|\b{BRIDGE}\b")
+ENGINE_RULE = re.compile(rf"\bDOCKER\b|\b{BRIDGE}\b")
 SYSTEMD = Path("/run/systemd/system")
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 30.0
 POLL_S = 0.1
 SHOWN_LOG = 1500
-START_TIME_FIELD = 19  # of /proc/PID/stat, counted after the name: field 22 in proc(5)
+START_TIME_FIELD = 19  # of /proc/PID/stat, counted from the field after the name: field 22 in proc(5)
 
 
 @dataclass(frozen=True)
 class Started:
-    """An engine that was started here; `start_time` (ticks since the boot) tells its process from a later namesake."""
+    """An engine that was started here; `start_time` (ticks since boot) identifies its process if the pid is reused."""
 
     pid: int
     start_time: int
     boot: str
-    forwarded: bool = True  # whether the machine forwarded packets before: the engine makes it do so
+    forwarded: bool = True  # whether IP forwarding was on before; the engine turns it on
 
     def alive(self) -> bool:
-        """Tell whether that very process still runs."""
+        """Return whether this very process still runs."""
         return self.boot == boot_id() and self.start_time == start_time(self.pid)
 
 
-def ensure(say: Callable[[str], None]) -> None:
-    """Return when an engine answers, after starting one where that is needed and allowed.
+def ensure(report: Report) -> None:
+    """Return when an engine answers, after starting one if that is needed and allowed.
 
     Raises:
         MissingError: none answers, and this user cannot start one.
-        LocalError: it did not start; with the end of its log.
+        LocalError: it did not start; the message has the end of its log.
     """
     if docker.answers():
         return
     if not debian.can_install():
         raise MissingError(
             "no container engine answers",
-            "start Docker (https://docs.docker.com/engine/install), or run this as root on Debian, which starts one",
+            "start Docker (https://docs.docker.com/engine/install), or run this as root on Debian to have it started",
         )
-    with locks.held(folder() / "lock", lambda: say("waiting for another process that starts the container engine")):
+    with locks.held(folder() / "lock", lambda: report("waiting for another process that starts the container engine")):
         if docker.answers():
             return
-        install(say)
-        say("starting the container engine")
+        install(report)
+        report("starting the container engine")
         if SYSTEMD.is_dir():
             command.run(["systemctl", "start", "docker"], advice="journalctl --unit docker")
         else:
             start()
 
 
-def install(say: Callable[[str], None]) -> None:
-    """Install the engine's packages where they are missing."""
+def install(report: Report) -> None:
+    """Install the engine's missing packages."""
     for package in PACKAGES:
         if not package.present():
-            say(f"installing {package.name}")
+            report(f"installing {package.name}")
             debian.install([package])
 
 
 def start() -> None:
-    """Start an engine as a process that outlives this one; raise LocalError with the end of its log when it fails."""
+    """Start an engine that outlives this process; raise LocalError with the end of its log if it does not start."""
     runtime = folder() / "runc"  # a copy: the engine may outlive this checkout
-    shutil.copyfile(RUNTIME, runtime)
+    shutil.copyfile(paths.CONTAINER_RUNTIME, runtime)
     runtime.chmod(0o755)
     options = (f"--add-runtime={RUNTIME_NAME}={runtime}", f"--default-runtime={RUNTIME_NAME}")
     forwarded = FORWARDING.read_text().strip() == "1"
     log = folder() / "dockerd.log"
-    pid = spawned(["dockerd", *options], log)
+    pid = spawn(["dockerd", *options], log)
     since = start_time(pid)
     if since is not None:
         record().write_text(json.dumps(asdict(Started(pid, since, boot_id(), forwarded))))
     deadline = time.monotonic() + START_WITHIN_S
     while not docker.answers():
         if start_time(pid) is None or time.monotonic() > deadline:
-            said = log.read_text(errors="replace")[-SHOWN_LOG:]
+            end = log.read_text(errors="replace")[-SHOWN_LOG:]
             stop()
-            raise LocalError(f"dockerd did not start; the end of {log}:\n{said}")
+            raise LocalError(f"dockerd did not start; the end of {log}:\n{end}")
         time.sleep(POLL_S)
 
 
-def spawned(words: list[str], log: Path) -> int:
-    """Start a program in a session of its own, so that it outlives this one, and return its process id."""
+def spawn(words: list[str], log: Path) -> int:
+    """Start a program in a new session, so that it outlives this process, and return its pid."""
     null = os.open(os.devnull, os.O_RDONLY)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -123,40 +121,40 @@ def spawned(words: list[str], log: Path) -> int:
 
 
 def stop_if_unused() -> bool:
-    """Stop the engine when it was started here and no container runs in it; tell whether it was stopped."""
-    ours = started_here()
-    if ours is None or docker.docker("ps", "--quiet"):
+    """Stop the engine if it was started here and runs no container; return whether it was stopped."""
+    started = started_here()
+    if started is None or docker.docker("ps", "--quiet"):
         return False
     stop()
     return True
 
 
 def stop() -> None:
-    """Stop the engine that was started here, and take away what it leaves behind in the network."""
-    ours = started_here()
-    if ours is None:
+    """Stop the engine that was started here, and remove its bridge and its firewall rules."""
+    started = started_here()
+    if started is None:
         return
-    os.kill(ours.pid, signal.SIGTERM)
+    os.kill(started.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_WITHIN_S
-    while ours.alive():
+    while started.alive():
         if time.monotonic() > deadline:
-            os.kill(ours.pid, signal.SIGKILL)
+            os.kill(started.pid, signal.SIGKILL)
         time.sleep(POLL_S)
     record().unlink()
     if command.succeeds(["ip", "link", "show", BRIDGE]):
         command.run(["ip", "link", "delete", BRIDGE])
-    command.run(["iptables-restore"], stdin=without_ours(command.run(["iptables-save"])))
-    if not ours.forwarded:
+    command.run(["iptables-restore"], stdin=without_engine_rules(command.run(["iptables-save"])))
+    if not started.forwarded:
         FORWARDING.write_text("0")
 
 
-def without_ours(rules: str) -> str:
-    """Return what `iptables-save` said without the engine's chains and rules."""
-    return "".join(f"{line}\n" for line in rules.splitlines() if not ENGINES_RULE.search(line))
+def without_engine_rules(rules: str) -> str:
+    """Return the output of `iptables-save` without the engine's chains and rules."""
+    return "".join(f"{line}\n" for line in rules.splitlines() if not ENGINE_RULE.search(line))
 
 
 def started_here() -> Started | None:
-    """Return the engine that was started here and still runs, or None."""
+    """Return the engine that was started here, if it still runs."""
     try:
         known = Started(**json.loads(record().read_text()))
     except (FileNotFoundError, ValueError, TypeError):
@@ -165,7 +163,7 @@ def started_here() -> Started | None:
 
 
 def start_time(pid: int) -> int | None:
-    """Return when a process was started, in ticks since the boot, or None when it does not run."""
+    """Return when a process was started, in ticks since boot, or None if it does not run."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -175,15 +173,15 @@ def start_time(pid: int) -> int | None:
 
 
 def boot_id() -> str:
-    """Return what names this run of the machine."""
+    """Return the id of this boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def folder() -> Path:
-    """Return where the engine's log and the record of it are kept."""
+    """Return the folder of the engine's log and record."""
     return paths.cache() / "engine"
 
 
 def record() -> Path:
-    """Return the file that says which engine was started here."""
+    """Return the file that records which engine was started here."""
     return folder() / "started.json"

@@ -1,4 +1,4 @@
-"""Whether published images can be had: asked of the container registries themselves, answered in seconds."""
+"""Whether published images can be pulled: the container registries are probed, which takes seconds at most."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-# The registries of Debian and kind's node image, and of metrics-server; /v2/ is the question that each must answer
-# (OCI distribution specification, "Determining Support").
+# The registries of Debian and kind's node image, and of metrics-server. Each must answer /v2/ (OCI distribution
+# specification, "Determining Support").
 REGISTRIES = ("https://registry-1.docker.io/v2/", "https://registry.k8s.io/v2/")
-WITHIN_S = 4.0
+TIMEOUT_S = 4.0
 UNAUTHORIZED = 401
 
 
 @functools.cache
 def answer() -> bool:
-    """Tell whether all the registries answer; asked once per run."""
-    with ThreadPoolExecutor() as asking:
-        return all(asking.map(answers, REGISTRIES))
+    """Return whether all the registries answer; they are probed once per process."""
+    with ThreadPoolExecutor() as pool:
+        return all(pool.map(answers, REGISTRIES))
 
 
-def answers(address: str, within_s: float = WITHIN_S) -> bool:
-    """Tell whether a container registry answers at an address, and not some proxy in its stead."""
+def answers(address: str, timeout_s: float = TIMEOUT_S) -> bool:
+    """Return whether a container registry answers at an address, and not a proxy in its place."""
     try:
-        with urllib.request.urlopen(address, timeout=within_s) as said:  # noqa: S310 - one of REGISTRIES
-            headers = said.headers
+        with urllib.request.urlopen(address, timeout=timeout_s) as response:  # noqa: S310 - one of REGISTRIES
+            headers = response.headers
     except urllib.error.HTTPError as error:
         with error:
             if error.code != UNAUTHORIZED:

