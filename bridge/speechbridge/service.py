@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechbridge.access import ApiKeys
-from speechbridge.admission import Admission, Backlog
-from speechbridge.body import Pace
-from speechbridge.catalog import ModelCatalog
-from speechbridge.conversation import Conversations
+from speechbridge.admission.api_keys import ApiKeys
+from speechbridge.admission.queue import Admission, Backlog
+from speechbridge.generators.catalog import ModelCatalog
 from speechbridge.generators.ollama import Ollama
 from speechbridge.generators.openai_chat import OpenAIChat
-from speechbridge.metrics import Metrics
-from speechbridge.pipeline import Patience, Pipeline
+from speechbridge.intake.body import Pace
+from speechbridge.intake.form import UploadRules
+from speechbridge.intake.spool import SpoolBudget
 from speechbridge.readiness import Readiness
-from speechbridge.spool import SpoolBudget
+from speechbridge.stages.attempt import Patience, Pipeline
+from speechbridge.stages.conversation import Conversations
+from speechbridge.stages.warm_up import Warmer
+from speechbridge.telemetry.metrics import Metrics
 from speechbridge.transcribers.asr_webservice import AsrWebservice
 from speechbridge.transcribers.openai_audio import OpenAIAudio
-from speechbridge.upload import UploadRules
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.pool import Pool, PoolOptions
-from speechbridge.warming import Warmer
 
 if TYPE_CHECKING:
-    from speechbridge.generators import Generator
+    from speechbridge.generators.port import Generator
     from speechbridge.settings import Settings
-    from speechbridge.transcribers import Transcriber
+    from speechbridge.transcribers.port import Transcriber
 
 
 _LONGEST_LISTING = 3.0  # seconds a pod may take to list its models: a request waits for it

@@ -9,11 +9,11 @@ import kopf
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from speechoperator.kinds import Kind
-    from speechoperator.metrics import Metrics
-    from speechoperator.observed import Key
-    from speechoperator.store import Store
-    from speechoperator.workqueue import WorkQueue
+    from speechoperator.kube.kinds import Kind
+    from speechoperator.kube.workqueue import WorkQueue
+    from speechoperator.plan.snapshot import Key
+    from speechoperator.telemetry.metrics import Metrics
+    from speechoperator.watch.store import Store
 
 SETTLE = 0.1
 """Seconds in which changes of one pipeline are gathered: a new Deployment alone brings half a dozen."""

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from speechoperator import kinds
-from speechoperator.applying import Outcome
-from speechoperator.models import SpeechPipeline, explain
-from speechoperator.observed import Observed, Ref, WriteFailure
-from speechoperator.observing import View
+from speechoperator.api import SpeechPipeline, explain
+from speechoperator.apply.applier import Outcome
+from speechoperator.kube import kinds
+from speechoperator.observe.observer import View
 from speechoperator.plan import Plan, plan, rejected
+from speechoperator.plan.snapshot import Observed, Ref, WriteFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from speechoperator.answers import Answers
-    from speechoperator.applying import Applier
-    from speechoperator.metrics import Metrics
-    from speechoperator.observed import Key, Object
-    from speechoperator.observing import Observer
-    from speechoperator.pulls import Pulls
-    from speechoperator.reporting import Reporter
+    from speechoperator.apply.applier import Applier
+    from speechoperator.observe.observer import Observer
+    from speechoperator.observe.polling import Answers
+    from speechoperator.ollama.pulls import Pulls
+    from speechoperator.plan.snapshot import Key, Object
+    from speechoperator.report.reporter import Reporter
     from speechoperator.settings import Settings
-    from speechoperator.store import Store
+    from speechoperator.telemetry.metrics import Metrics
+    from speechoperator.watch.store import Store
 
 _AT_ONCE = 0.1
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from speechoperator import logs
 from speechoperator.errors import ApiError, NotLeadingError
+from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
-    from speechoperator.metrics import Metrics
-    from speechoperator.observed import Key
+    from speechoperator.kube.workqueue import WorkQueue
+    from speechoperator.plan.snapshot import Key
     from speechoperator.reconciler import Reconciler, Result
-    from speechoperator.workqueue import WorkQueue
+    from speechoperator.telemetry.metrics import Metrics
 
 _FINISH = 3.0
 """Seconds that a reconcile gets to finish when the operator ends."""

@@ -11,7 +11,7 @@ from bridge.wire import Connection, head, multipart, part
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
-from speechbridge.admission import Admission, Backlog
+from speechbridge.admission.queue import Admission, Backlog
 from speechbridge.errors import Problem
 
 pytestmark = pytest.mark.unit

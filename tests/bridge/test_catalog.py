@@ -6,9 +6,9 @@ from bridge.running import Bridge, StartBridge
 from fakes.faults import refusing_url
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
-from speechbridge import catalog
-from speechbridge.catalog import ModelCatalog, missing_models
 from speechbridge.errors import Problem
+from speechbridge.generators import catalog
+from speechbridge.generators.catalog import ModelCatalog, missing_models
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 pytestmark = pytest.mark.unit

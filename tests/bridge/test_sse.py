@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechbridge import sse
+from speechbridge.upstreams import sse
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ import yaml
 
 from charts.helm import RECORDING, VALUES, Helm, HelmError, hook, value_files
 from speechlocal.chart import CHART
-from speechoperator import crd
+from speechoperator.api import crd
 from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from speechoperator.errors import ApiError, Request
 
 if TYPE_CHECKING:
-    from speechoperator.kinds import Kind
+    from speechoperator.kube.kinds import Kind
 
 Object = dict[str, Any]
 Place = tuple[str, str, str]

@@ -15,15 +15,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.models import SpeechPipeline
-from speechoperator.models_lifecycle import GATE, retry_at
-from speechoperator.models_lifecycle.names import canonical
-from speechoperator.observed import EXTERNAL, Health, Observed, OllamaPod, Pull, Ref, WriteFailure
+from speechoperator.api import SpeechPipeline
 from speechoperator.plan import plan
+from speechoperator.plan.models.lifecycle import GATE, retry_at
+from speechoperator.plan.models.names import canonical
+from speechoperator.plan.snapshot import EXTERNAL, Health, Observed, OllamaPod, Pull, Ref, WriteFailure
 from speechoperator.settings import Settings
 
 if TYPE_CHECKING:
-    from speechoperator.actions import Plan
+    from speechoperator.plan.actions import Plan
 
 Object = dict[str, Any]
 

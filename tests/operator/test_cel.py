@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from cluster.api import PLURALS, Api, ApiError, Object
 from cluster.pipelines import ELSEWHERE, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
-from speechoperator.crd import manifest
-from speechoperator.models import SpeechPipeline, explain
+from speechoperator.api import SpeechPipeline, explain
+from speechoperator.api.crd import manifest
 
 pytestmark = pytest.mark.cluster
 

@@ -8,8 +8,8 @@ import pytest
 
 from cluster.pipelines import of_bridge, of_whisper, pipeline
 from fakes.planned_cluster import WRITTEN_NOON, PlannedCluster
-from speechoperator.observed import NAME_TAKEN, Health, Ref, WriteFailure
 from speechoperator.plan import Plan
+from speechoperator.plan.snapshot import NAME_TAKEN, Health, Ref, WriteFailure
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from cluster.pipelines import ELSEWHERE, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
-from speechoperator.models import SpeechPipeline, explain
+from speechoperator.api import SpeechPipeline, explain
 
 pytestmark = pytest.mark.unit
 

@@ -7,12 +7,12 @@ import pytest
 
 from cluster.pipelines import of_ollama, pipeline
 from fakes.planned_cluster import NOON, PlannedCluster
-from speechoperator.actions import SetGate, StartPull, StopPull
-from speechoperator.models import SpeechPipeline
-from speechoperator.models_lifecycle import GATE, Models, models, retry_at
-from speechoperator.models_lifecycle.faults import advice
-from speechoperator.models_lifecycle.names import canonical
-from speechoperator.observed import EXTERNAL, Health, Observed, OllamaPod, Pull
+from speechoperator.api import SpeechPipeline
+from speechoperator.plan.actions import SetGate, StartPull, StopPull
+from speechoperator.plan.models.lifecycle import GATE, Models, models, retry_at
+from speechoperator.plan.models.names import canonical
+from speechoperator.plan.models.pull_errors import advice
+from speechoperator.plan.snapshot import EXTERNAL, Health, Observed, OllamaPod, Pull
 
 pytestmark = pytest.mark.unit
 

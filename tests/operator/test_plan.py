@@ -7,9 +7,9 @@ import pytest
 
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import NOON, PlannedCluster
-from speechoperator.models import SpeechPipeline, explain
-from speechoperator.observed import Health, Ref
+from speechoperator.api import SpeechPipeline, explain
 from speechoperator.plan import Plan, rejected
+from speechoperator.plan.snapshot import Health, Ref
 
 pytestmark = pytest.mark.unit
 

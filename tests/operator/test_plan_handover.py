@@ -6,7 +6,7 @@ import pytest
 
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import PlannedCluster
-from speechoperator.observed import Health, Ref
+from speechoperator.plan.snapshot import Health, Ref
 
 pytestmark = pytest.mark.unit
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from fakes.pipeline_specs import POD_STATUSES, SPECS, WORDS
 from fakes.planned_cluster import PlannedCluster
-from speechoperator import kinds
-from speechoperator.conditions import TYPES
-from speechoperator.models.status import Status
-from speechoperator.models_lifecycle.names import canonical
-from speechoperator.observed import Health, Pull, Ref, WriteFailure
+from speechoperator.api.status import Status
+from speechoperator.kube import kinds
 from speechoperator.plan import Plan
+from speechoperator.plan.conditions.compose import TYPES
+from speechoperator.plan.models.names import canonical
+from speechoperator.plan.snapshot import Health, Pull, Ref, WriteFailure
 
 pytestmark = pytest.mark.unit
 

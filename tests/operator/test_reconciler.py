@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from fakes.api_server import ApiServer
-from speechoperator import kinds
-from speechoperator.answers import Answers
-from speechoperator.applying import Applier
+from speechoperator.apply.applier import Applier
+from speechoperator.apply.writer import Writes
 from speechoperator.errors import ApiError, NotLeadingError, Request
-from speechoperator.metrics import Metrics
-from speechoperator.observed import Key
-from speechoperator.observing import MODELS, Observer
-from speechoperator.ollama import Ollama
-from speechoperator.pulls import Pulls
+from speechoperator.kube import kinds
+from speechoperator.observe.observer import MODELS, Observer
+from speechoperator.observe.polling import Answers
+from speechoperator.ollama.client import Ollama
+from speechoperator.ollama.pulls import Pulls
+from speechoperator.plan.snapshot import Key
 from speechoperator.reconciler import Reconciler, Result
-from speechoperator.reporting import Reporter
+from speechoperator.report.reporter import Reporter
 from speechoperator.settings import Settings
-from speechoperator.store import Store
-from speechoperator.writes import Writes
+from speechoperator.telemetry.metrics import Metrics
+from speechoperator.watch.store import Store
 
 if TYPE_CHECKING:
-    from speechoperator.cluster import Cluster
+    from speechoperator.kube.client import Cluster
 
 pytestmark = pytest.mark.unit
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 import goldens
-from speechoperator import resources
-from speechoperator.models import SpeechPipeline
-from speechoperator.resources import fitted
+from speechoperator.api import SpeechPipeline
+from speechoperator.plan.manifests import build as manifests
+from speechoperator.plan.manifests.build import fitted
 
 pytestmark = pytest.mark.unit
 
@@ -16,7 +16,7 @@ Raw = dict[str, Any]
 
 def build(spec: Raw, **keywords: Any) -> dict[str, Any]:
     """The objects, by `Kind/name without the pipeline's`."""
-    objects = resources.build(parsed(spec), goldens.SETTINGS, **keywords)
+    objects = manifests.build(parsed(spec), goldens.SETTINGS, **keywords)
     return {f"{one['kind']}/{one['metadata']['name'].removeprefix('p-')}": one for one in objects}
 
 
@@ -48,7 +48,7 @@ def test_without_a_uid_nothing_has_an_owner() -> None:
     """`render FILE` prints what a pipeline would become that is not in a cluster."""
     pipeline = SpeechPipeline.parse({"metadata": {"name": "p"}, "spec": {"ollama": {"models": [{"name": "llama3"}]}}})
 
-    objects = resources.build(pipeline, goldens.SETTINGS)
+    objects = manifests.build(pipeline, goldens.SETTINGS)
 
     assert not [one for one in objects if "ownerReferences" in one["metadata"]]
 

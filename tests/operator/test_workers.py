@@ -7,11 +7,11 @@ from typing import cast
 import pytest
 
 from speechoperator.errors import ApiError, NotLeadingError, Request
-from speechoperator.metrics import Metrics
-from speechoperator.observed import Key
+from speechoperator.kube.workqueue import WorkQueue
+from speechoperator.plan.snapshot import Key
 from speechoperator.reconciler import Reconciler, Result
+from speechoperator.telemetry.metrics import Metrics
 from speechoperator.workers import Workers
-from speechoperator.workqueue import WorkQueue
 
 pytestmark = pytest.mark.unit
 

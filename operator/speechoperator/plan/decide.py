@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator import resources
-from speechoperator.actions import Plan
-from speechoperator.conditions import by_type, compose, exposure, models, overall, writes
-from speechoperator.happenings import events
-from speechoperator.models_lifecycle import models as models_of
-from speechoperator.observed import Ref
-from speechoperator.plan import changes, handover, view
-from speechoperator.resources.names import named
-from speechoperator.status import address, status
-from speechoperator.verdicts import Verdict
+from speechoperator.api.names import named
+from speechoperator.plan import diff
+from speechoperator.plan.actions import Plan
+from speechoperator.plan.conditions import exposure, inputs, models, ready, refused_writes
+from speechoperator.plan.conditions.compose import by_type, compose
+from speechoperator.plan.conditions.verdicts import Verdict
+from speechoperator.plan.events import events
+from speechoperator.plan.manifests.build import build
+from speechoperator.plan.models.lifecycle import models as models_of
+from speechoperator.plan.rollout import handover
+from speechoperator.plan.snapshot import Ref
+from speechoperator.plan.status import address, status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from speechoperator.conditions.parts import PartState
-    from speechoperator.models import SpeechPipeline
-    from speechoperator.observed import Observed, WriteFailure
+    from speechoperator.api import SpeechPipeline
+    from speechoperator.plan.conditions.availability import PartState
+    from speechoperator.plan.snapshot import Observed, WriteFailure
     from speechoperator.settings import Settings
 
 _ACCEPTED = Verdict(holds=True, reason="Valid", message="the spec is valid")
@@ -39,19 +41,19 @@ def plan(pipeline: SpeechPipeline, observed: Observed, now: datetime, settings: 
         now: The time, in UTC.
         settings: The operator's settings.
     """
-    wanted = resources.build(pipeline, settings)
+    wanted = build(pipeline, settings)
     before = handover.known(pipeline.name, wanted, observed.objects)
     lifecycle = models_of(pipeline.spec, observed, now, settings.ollama_port, handover.offers(before))
     if lifecycle.offered is not None:
-        wanted = resources.build(pipeline, settings, lifecycle.offered)
-    apply = changes.applies(wanted, observed.objects)
-    delete = changes.deletes(wanted, observed.objects, pipeline.metadata.uid)
+        wanted = build(pipeline, settings, lifecycle.offered)
+    apply = diff.applies(wanted, observed.objects)
+    delete = diff.deletes(wanted, observed.objects, pipeline.metadata.uid)
 
-    writing = frozenset(changes.ref(one.object) for one in apply)
+    writing = frozenset(diff.ref(one.object) for one in apply)
     gated = frozenset(Ref("Pod", gate.pod) for gate in lifecycle.gates)
-    failures = view.mattering(observed.failures, writing | gated | {one.ref for one in delete})
+    failures = inputs.mattering(observed.failures, writing | gated | {one.ref for one in delete})
     changing = writing if _unsettled(pipeline, observed) else frozenset()
-    parts = view.part_states(pipeline, observed, wanted, changing, failures, now)
+    parts = inputs.part_states(pipeline, observed, wanted, changing, failures, now)
 
     there = models.verdict(lifecycle, managed=pipeline.spec.ollama.managed, suspended=pipeline.spec.suspend)
     held = ""
@@ -66,23 +68,23 @@ def plan(pipeline: SpeechPipeline, observed: Observed, now: datetime, settings: 
             delete = handover.without_called(delete, observed.objects)
 
     exposed, exposed_again = _exposed(pipeline, observed, failures, now)
-    found = overall.Findings(
+    found = ready.Findings(
         parts=parts,
         models=there,
         exposed=exposed,
-        refused=[problem for failure in failures if (problem := writes.problem(failure))],
-        trouble=writes.trouble(failures),
+        refused=[problem for failure in failures if (problem := refused_writes.problem(failure))],
+        trouble=refused_writes.trouble(failures),
         held=held,
         suspended=pipeline.spec.suspend,
         url=address(pipeline),
     )
     verdicts = {
         "Accepted": _ACCEPTED,
-        "Ready": overall.ready(found),
+        "Ready": ready.ready(found),
         **{f"{part.part.capitalize()}Available": part.available for part in parts},
         "ModelsReady": there,
         **({"Exposed": exposed} if exposed else {}),
-        "Progressing": overall.progressing(found),
+        "Progressing": ready.progressing(found),
     }
     conditions = compose(verdicts, observed.status, pipeline.metadata.generation, now)
     said = status(pipeline, parts, lifecycle.states, conditions)
@@ -115,7 +117,7 @@ def _takes_over(part: PartState, models: Verdict) -> bool:
 def _exposed(
     pipeline: SpeechPipeline, observed: Observed, failures: Sequence[WriteFailure], now: datetime
 ) -> tuple[Verdict | None, float | None]:
-    bridge, name, refused = pipeline.spec.bridge, named(pipeline.name, "bridge"), view.exposing(failures)
+    bridge, name, refused = pipeline.spec.bridge, named(pipeline.name, "bridge"), inputs.exposing(failures)
     if bridge.ingress:
         live = observed.objects.get(Ref("Ingress", name))
         return exposure.ingress(live, observed.ingress_class_missing, refused, address(pipeline)), None

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.actions import Plan
-from speechoperator.conditions import by_type, compose
-from speechoperator.happenings import events
-from speechoperator.text import clipped
-from speechoperator.verdicts import Verdict
+from speechoperator.plan.actions import Plan
+from speechoperator.plan.conditions.compose import by_type, compose
+from speechoperator.plan.conditions.verdicts import Verdict
+from speechoperator.plan.events import events
+from speechoperator.plan.text import clipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from speechoperator.observed import Object
+    from speechoperator.plan.snapshot import Object
 
 
 def rejected(raw: Object, error: str, now: datetime) -> Plan:

@@ -1,0 +1,107 @@
+"""What a pod's JSON says: its part, its conditions, what it mounts, what its containers are at."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from speechoperator.plan.snapshot import Object
+
+COMPONENT = "app.kubernetes.io/component"
+
+
+def name(thing: Object) -> str:
+    """Return an object's name."""
+    found: str = thing["metadata"]["name"]
+    return found
+
+
+def uid(thing: Object) -> str:
+    """Return an object's uid, empty where it has none yet."""
+    found: str = thing["metadata"].get("uid", "")
+    return found
+
+
+def part(pod: Object) -> str:
+    """Return the part that a pod belongs to, empty where it says none."""
+    found: str = (pod["metadata"].get("labels") or {}).get(COMPONENT, "")
+    return found
+
+
+def terminating(thing: Object) -> bool:
+    """Tell whether an object is on its way out."""
+    return "deletionTimestamp" in thing["metadata"]
+
+
+def status(thing: Object) -> Object:
+    """Return an object's status, empty where it has none yet."""
+    found: Object = thing.get("status") or {}
+    return found
+
+
+def finished(pod: Object) -> bool:
+    """Tell whether a pod has ended for good; its ReplicaSet has another one then."""
+    return status(pod).get("phase") in {"Failed", "Succeeded"}
+
+
+def alive(pod: Object) -> bool:
+    """Tell whether a pod counts: it has not ended and nobody has deleted it."""
+    return not terminating(pod) and not finished(pod)
+
+
+def condition(thing: Object, kind: str) -> Object | None:
+    """Return the condition of that type."""
+    return next((found for found in status(thing).get("conditions") or () if found.get("type") == kind), None)
+
+
+def holds(thing: Object, kind: str) -> bool:
+    """Tell whether the condition of that type is True."""
+    found = condition(thing, kind)
+    return found is not None and found.get("status") == "True"
+
+
+def containers(pod: Object) -> Iterator[Object]:
+    """Return the states of a pod's containers, in the order in which they start."""
+    said = status(pod)
+    yield from said.get("initContainerStatuses") or ()
+    yield from said.get("containerStatuses") or ()
+
+
+def containers_ready(pod: Object) -> bool:
+    """Tell whether the containers' own probes pass; the pod may still wait for its readiness gates."""
+    told = status(pod).get("containerStatuses") or ()
+    return bool(told) and all(container.get("ready") for container in told)
+
+
+def gates(pod: Object) -> frozenset[str]:
+    """Return the types of a pod's readiness gates."""
+    return frozenset(gate["conditionType"] for gate in pod.get("spec", {}).get("readinessGates") or ())
+
+
+def volume_of(pod: Object) -> str:
+    """Return the volume that a pull in this pod fills: "claim:NAME" where it mounts a claim, else "pod:NAME"."""
+    for volume in pod.get("spec", {}).get("volumes") or ():
+        if claim := volume.get("persistentVolumeClaim"):
+            return f"claim:{claim['claimName']}"
+    return f"pod:{name(pod)}"
+
+
+def address(pod: Object, port: int) -> str | None:
+    """Return the base URL of a port of a pod; None while it has no address."""
+    ip: str = status(pod).get("podIP") or ""
+    if not ip:
+        return None
+    return f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}"
+
+
+def instant(text: str) -> datetime:
+    """Read a time of the API: RFC 3339, in UTC."""
+    return datetime.fromisoformat(text)
+
+
+def written(moment: datetime) -> str:
+    """Write a time as the API does: RFC 3339 in UTC, whole seconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
