@@ -11,7 +11,8 @@ from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from speechoperator.errors import ApiError, OperatorError
+from speechoperator.errors import OperatorError
+from speechoperator.kube.errors import ApiError
 from speechoperator.settings import Settings
 from speechoperator.telemetry import logs
 

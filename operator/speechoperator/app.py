@@ -30,7 +30,7 @@ from speechoperator.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from speechoperator.plan.snapshot import Key
+    from speechoperator.kube.objects import Key
     from speechoperator.settings import Settings
 
 

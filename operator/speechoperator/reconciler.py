@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from speechoperator.api import SpeechPipeline, explain
+from speechoperator.api import SpeechPipeline, explain, kinds
 from speechoperator.apply.applier import Outcome
-from speechoperator.kube import kinds
+from speechoperator.kube.objects import Ref
 from speechoperator.observe.observer import View
 from speechoperator.plan import Plan, plan, rejected
-from speechoperator.plan.snapshot import Observed, Ref, WriteFailure
+from speechoperator.plan.snapshot import Observed, WriteFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from speechoperator.apply.applier import Applier
+    from speechoperator.kube.objects import Key, Object
     from speechoperator.observe.observer import Observer
     from speechoperator.observe.polling import Answers
     from speechoperator.ollama.pulls import Pulls
-    from speechoperator.plan.snapshot import Key, Object
     from speechoperator.report.reporter import Reporter
     from speechoperator.settings import Settings
     from speechoperator.telemetry.metrics import Metrics

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from speechoperator.errors import ApiError, NotLeadingError
+from speechoperator.errors import NotLeadingError
+from speechoperator.kube.errors import ApiError
 from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
+    from speechoperator.kube.objects import Key
     from speechoperator.kube.workqueue import WorkQueue
-    from speechoperator.plan.snapshot import Key
     from speechoperator.reconciler import Reconciler, Result
     from speechoperator.telemetry.metrics import Metrics
 

@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.errors import ApiError, Request
+from speechoperator.kube.errors import ApiError, Request
 
 if TYPE_CHECKING:
     from speechoperator.kube.kinds import Kind

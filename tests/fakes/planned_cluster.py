@@ -16,10 +16,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api import SpeechPipeline
+from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
 from speechoperator.plan.models.lifecycle import GATE, retry_at
 from speechoperator.plan.models.names import canonical
-from speechoperator.plan.snapshot import EXTERNAL, Health, Observed, OllamaPod, Pull, Ref, WriteFailure
+from speechoperator.plan.snapshot import EXTERNAL, Health, Observed, OllamaPod, Pull, WriteFailure
 from speechoperator.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ import pytest
 
 from fakes.faults import Answer
 from fakes.ollama import FakeOllama
-from speechoperator.observe import services
+from speechoperator.kube.objects import Key, Object
+from speechoperator.observe import services, warnings
 from speechoperator.observe.polling import Answers, Subject
 from speechoperator.ollama.client import Ollama
-from speechoperator.plan.snapshot import Health, Key, Object
+from speechoperator.plan.snapshot import Health
 
 pytestmark = pytest.mark.unit
 
@@ -124,7 +125,7 @@ def event(second: int, message: str, kind: str = "Warning", reason: str = "x") -
     ],
 )
 def test_only_a_warning_that_is_the_last_word_counts(events: list[Object], said: str) -> None:
-    assert services.newest_warning(events) == said
+    assert warnings.newest_warning(events) == said
 
 
 async def test_a_service_that_answers_is_healthy_whatever_it_says() -> None:

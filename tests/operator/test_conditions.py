@@ -8,8 +8,9 @@ import pytest
 
 from cluster.pipelines import of_bridge, of_whisper, pipeline
 from fakes.planned_cluster import WRITTEN_NOON, PlannedCluster
+from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan
-from speechoperator.plan.snapshot import NAME_TAKEN, Health, Ref, WriteFailure
+from speechoperator.plan.snapshot import NAME_TAKEN, Health, WriteFailure
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from speechoperator.errors import ApiError, Request
+from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.kinds import Kind
 from speechoperator.kube.leader_election import Election
 from speechoperator.settings import Settings

@@ -8,8 +8,9 @@ import pytest
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import NOON, PlannedCluster
 from speechoperator.api import SpeechPipeline, explain
+from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan, rejected
-from speechoperator.plan.snapshot import Health, Ref
+from speechoperator.plan.snapshot import Health
 
 pytestmark = pytest.mark.unit
 

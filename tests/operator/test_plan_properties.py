@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from fakes.pipeline_specs import POD_STATUSES, SPECS, WORDS
 from fakes.planned_cluster import PlannedCluster
+from speechoperator.api import kinds
 from speechoperator.api.status import Status
-from speechoperator.kube import kinds
+from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan
 from speechoperator.plan.conditions.compose import TYPES
 from speechoperator.plan.models.names import canonical
-from speechoperator.plan.snapshot import Health, Pull, Ref, WriteFailure
+from speechoperator.plan.snapshot import Health, Pull, WriteFailure
 
 pytestmark = pytest.mark.unit
 

@@ -10,10 +10,11 @@ from fakes.faults import Answer, EndsEarly, StreamError
 from fakes.gates import Point
 from fakes.ollama_pod import FakeOllamaPod, Registry, is_pull
 from speechoperator.errors import OllamaError
+from speechoperator.kube.objects import Key
 from speechoperator.ollama.client import Ollama
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.plan.actions import StartPull, StopPull
-from speechoperator.plan.snapshot import Key, Pull
+from speechoperator.plan.snapshot import Pull
 from speechoperator.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit

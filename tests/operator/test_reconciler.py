@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from fakes.api_server import ApiServer
+from speechoperator.api import kinds
 from speechoperator.apply.applier import Applier
 from speechoperator.apply.writer import Writes
-from speechoperator.errors import ApiError, NotLeadingError, Request
-from speechoperator.kube import kinds
+from speechoperator.errors import NotLeadingError
+from speechoperator.kube.errors import ApiError, Request
+from speechoperator.kube.objects import Key
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Answers
 from speechoperator.ollama.client import Ollama
 from speechoperator.ollama.pulls import Pulls
-from speechoperator.plan.snapshot import Key
 from speechoperator.reconciler import Reconciler, Result
 from speechoperator.report.reporter import Reporter
 from speechoperator.settings import Settings

@@ -104,7 +104,7 @@ def pipelines(draw: st.DrawFn) -> SpeechPipeline:
 def test_the_same_pipeline_becomes_the_same_objects(pipeline: SpeechPipeline) -> None:
     again = SpeechPipeline.parse(pipeline.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
-    assert build(pipeline, Settings()) == build.build(again, Settings())
+    assert build(pipeline, Settings()) == build(again, Settings())
 
 
 @FEW

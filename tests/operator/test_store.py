@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechoperator.kube import kinds
-from speechoperator.plan.snapshot import Key, Ref
+from speechoperator.api import kinds
+from speechoperator.kube.objects import Key, Ref
 from speechoperator.watch.store import Store
 
 pytestmark = pytest.mark.unit

@@ -6,9 +6,10 @@ from typing import cast
 
 import pytest
 
-from speechoperator.errors import ApiError, NotLeadingError, Request
+from speechoperator.errors import NotLeadingError
+from speechoperator.kube.errors import ApiError, Request
+from speechoperator.kube.objects import Key
 from speechoperator.kube.workqueue import WorkQueue
-from speechoperator.plan.snapshot import Key
 from speechoperator.reconciler import Reconciler, Result
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.workers import Workers

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
     from speechoperator.api.names import Component
+    from speechoperator.kube.objects import Object
+
 
 NAME = "app.kubernetes.io/name"
 INSTANCE = "app.kubernetes.io/instance"
@@ -65,3 +67,12 @@ def owner(pipeline: SpeechPipeline) -> dict[str, Any]:
         "controller": True,
         "blockOwnerDeletion": False,
     }
+
+
+COMPONENT = "app.kubernetes.io/component"
+
+
+def component_of(pod: Object) -> str:
+    """Return the component that an object belongs to, empty if it has no such label."""
+    found: str = (pod["metadata"].get("labels") or {}).get(COMPONENT, "")
+    return found

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from speechoperator.errors import ApiError
 from speechoperator.kube import drift, kinds
-from speechoperator.plan.snapshot import Ref, WriteFailure
+from speechoperator.kube.errors import ApiError
+from speechoperator.kube.objects import Ref
+from speechoperator.plan.snapshot import WriteFailure
 from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from speechoperator.apply.writer import Writes
+    from speechoperator.kube.objects import Key
     from speechoperator.ollama.pulls import Pulls
     from speechoperator.plan.actions import Apply, Plan
-    from speechoperator.plan.snapshot import Key
     from speechoperator.watch.store import Store
 
 _LONGEST = 300.0

@@ -9,9 +9,11 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.errors import ApiError, NotLeadingError
-from speechoperator.kube import kinds
+from speechoperator.api import kinds
+from speechoperator.errors import NotLeadingError
 from speechoperator.kube.client import APPLY, MANAGER, MERGE, STRATEGIC, Cluster, Json
+from speechoperator.kube.errors import ApiError
+from speechoperator.kube.kinds import EVENT, POD
 from speechoperator.kube.objects import written
 from speechoperator.plan.models.lifecycle import GATE
 from speechoperator.plan.snapshot import NAME_TAKEN
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from speechoperator.kube.kinds import Kind
+    from speechoperator.kube.objects import Object
     from speechoperator.plan.actions import Apply, Delete, Event, SetGate
-    from speechoperator.plan.snapshot import Object
     from speechoperator.telemetry.metrics import Metrics
     from speechoperator.watch.store import Store
 
@@ -168,7 +170,7 @@ class Writes:
         meta = {"uid": action.uid} if action.uid else {}
         found = await self._cluster.call(
             "patch",
-            kinds.POD,
+            POD,
             namespace,
             action.pod,
             sub="status",
@@ -210,7 +212,7 @@ class Writes:
             "reportingInstance": self._instance,
         }
         try:
-            await self._cluster.call("create", kinds.EVENT, meta["namespace"], body=body, within=self._allowed())
+            await self._cluster.call("create", EVENT, meta["namespace"], body=body, within=self._allowed())
         except ApiError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
-from speechoperator.api import SpeechPipeline, explain
+from speechoperator.api import SpeechPipeline, explain, kinds
 from speechoperator.errors import OperatorError
-from speechoperator.kube import drift, kinds
+from speechoperator.kube import drift
 from speechoperator.plan.manifests.build import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
     from speechoperator.settings import Settings
 
 

@@ -18,7 +18,8 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
-from speechoperator.errors import ApiError, OperatorError, Request, api_error
+from speechoperator.errors import OperatorError
+from speechoperator.kube.errors import ApiError, Request, api_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

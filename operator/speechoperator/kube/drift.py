@@ -19,7 +19,7 @@ from speechoperator.kube import quantities
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 APPLIED = "speechpipeline.dev/applied"
 """The annotation with the hash of what was applied."""

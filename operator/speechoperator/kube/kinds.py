@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speechoperator.api import GROUP, KIND, PLURAL, VERSION
-
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -40,31 +38,8 @@ class Kind:
         return "/".join(part for part in (*parts, self.plural, name, sub) if part)
 
 
-_NETWORK = "networking.k8s.io"
-
-PIPELINE = Kind(KIND, PLURAL, VERSION, GROUP)
 POD = Kind("Pod", "pods")
-ROUTE = Kind("HTTPRoute", "httproutes", group="gateway.networking.k8s.io")
-BUILT = (
-    Kind("Deployment", "deployments", group="apps"),
-    Kind("Service", "services"),
-    Kind("ConfigMap", "configmaps"),
-    Kind("ServiceAccount", "serviceaccounts"),
-    Kind("PersistentVolumeClaim", "persistentvolumeclaims"),
-    Kind("PodDisruptionBudget", "poddisruptionbudgets", group="policy"),
-    Kind("NetworkPolicy", "networkpolicies", group=_NETWORK),
-    Kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "v2", "autoscaling"),
-    Kind("Ingress", "ingresses", group=_NETWORK),
-    ROUTE,
-)
-"""What a pipeline is made of."""
-WATCHED = (PIPELINE, *BUILT, POD)
-OPTIONAL = frozenset({ROUTE})
-"""What a cluster need not have: its absence is no fault until a pipeline asks for one."""
-
 EVENT = Kind("Event", "events")
 LEASE = Kind("Lease", "leases", group="coordination.k8s.io")
-INGRESS_CLASS = Kind("IngressClass", "ingressclasses", group=_NETWORK)
+INGRESS_CLASS = Kind("IngressClass", "ingressclasses", group="networking.k8s.io")
 DEFINITION = Kind("CustomResourceDefinition", "customresourcedefinitions", group="apiextensions.k8s.io")
-
-BY_NAME = {kind.name: kind for kind in (*WATCHED, DEFINITION)}

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.errors import ApiError
+from speechoperator.kube.errors import ApiError
 from speechoperator.kube.kinds import LEASE
 from speechoperator.telemetry import logs
 

@@ -1,16 +1,30 @@
-"""What a pod's JSON says: its part, its conditions, what it mounts, what its containers are at."""
+"""Kubernetes objects as JSON: what identifies one, what its metadata, conditions and containers say."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from speechoperator.plan.snapshot import Object
+Object: TypeAlias = Mapping[str, Any]
+"""A Kubernetes object, or a part of one, as JSON."""
 
-COMPONENT = "app.kubernetes.io/component"
+
+class Key(NamedTuple):
+    """Which pipeline."""
+
+    namespace: str
+    name: str
+
+
+class Ref(NamedTuple):
+    """Which object of a pipeline, in the pipeline's namespace."""
+
+    kind: str
+    name: str
 
 
 def name(thing: Object) -> str:
@@ -22,12 +36,6 @@ def name(thing: Object) -> str:
 def uid(thing: Object) -> str:
     """Return an object's uid, empty where it has none yet."""
     found: str = thing["metadata"].get("uid", "")
-    return found
-
-
-def part(pod: Object) -> str:
-    """Return the part that a pod belongs to, empty where it says none."""
-    found: str = (pod["metadata"].get("labels") or {}).get(COMPONENT, "")
     return found
 
 
@@ -79,14 +87,6 @@ def containers_ready(pod: Object) -> bool:
 def gates(pod: Object) -> frozenset[str]:
     """Return the types of a pod's readiness gates."""
     return frozenset(gate["conditionType"] for gate in pod.get("spec", {}).get("readinessGates") or ())
-
-
-def volume_of(pod: Object) -> str:
-    """Return the volume that a pull in this pod fills: "claim:NAME" where it mounts a claim, else "pod:NAME"."""
-    for volume in pod.get("spec", {}).get("volumes") or ():
-        if claim := volume.get("persistentVolumeClaim"):
-            return f"claim:{claim['claimName']}"
-    return f"pod:{name(pod)}"
 
 
 def address(pod: Object, port: int) -> str | None:

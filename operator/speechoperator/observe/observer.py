@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from speechoperator.api import labels
 from speechoperator.kube import objects
-from speechoperator.observe import services
+from speechoperator.observe import services, warnings
 from speechoperator.observe.polling import Answers, Subject
 from speechoperator.plan.models.lifecycle import GATE
 from speechoperator.plan.snapshot import EXTERNAL, Health, Observed, OllamaPod
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.kube.client import Cluster
+    from speechoperator.kube.objects import Key, Object
     from speechoperator.ollama.client import Ollama
     from speechoperator.ollama.pulls import Pulls
-    from speechoperator.plan.snapshot import Key, Object, WriteFailure
+    from speechoperator.plan.snapshot import WriteFailure
     from speechoperator.settings import Settings
     from speechoperator.watch.store import Store
 
@@ -131,7 +133,7 @@ class Observer:
         found = {}
         for pod in pods:
             address = objects.address(pod, self._settings.ollama_port)
-            if objects.part(pod) != "ollama" or not objects.alive(pod) or not address or not _running(pod):
+            if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not address or not _running(pod):
                 continue
             steady = _STEADY if objects.holds(pod, GATE) else _WHILE_IT_CHANGES
             if said := self._ask_ollama(look, objects.uid(pod), address, steady):
@@ -171,7 +173,7 @@ class Observer:
         name = ingress.class_name or ""
         return look.at(
             Subject("ingress class", name),
-            lambda: services.missing_class(self._cluster, name),
+            lambda: warnings.missing_class(self._cluster, name),
             lambda missing: _STEADY if missing is None else _SOON,
         )
 
@@ -184,7 +186,7 @@ class Observer:
                 look.within(_QUIET_AGE - age)
                 continue
             uid = objects.uid(thing)
-            ask = partial(services.warning, self._cluster, look.key.namespace, uid)
+            ask = partial(warnings.warning, self._cluster, look.key.namespace, uid)
             if said := look.at(Subject("events", uid), ask, partial(_patience, age)):
                 found[objects.name(thing)] = said
         return found

@@ -16,7 +16,7 @@ from speechoperator.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from speechoperator.plan.snapshot import Key
+    from speechoperator.kube.objects import Key
 
 T = TypeVar("T")
 

@@ -22,9 +22,9 @@ from speechoperator.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from speechoperator.kube.objects import Key
     from speechoperator.ollama.client import Ollama, Progress
     from speechoperator.plan.actions import StartPull, StopPull
-    from speechoperator.plan.snapshot import Key
     from speechoperator.telemetry.metrics import Metrics
 
 _TELL_EVERY = 1.0

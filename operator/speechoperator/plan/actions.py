@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from speechoperator.plan.snapshot import Object, Ref
+    from speechoperator.kube.objects import Object, Ref
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speechoperator.api.names import named
+from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff
 from speechoperator.plan.actions import Plan
 from speechoperator.plan.conditions import exposure, inputs, models, ready, refused_writes
@@ -14,7 +15,6 @@ from speechoperator.plan.events import events
 from speechoperator.plan.manifests.build import build
 from speechoperator.plan.models.lifecycle import models as models_of
 from speechoperator.plan.rollout import handover
-from speechoperator.plan.snapshot import Ref
 from speechoperator.plan.status import address, status
 
 if TYPE_CHECKING:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator.kube import drift, kinds, objects
+from speechoperator.api import kinds
+from speechoperator.kube import drift, objects
+from speechoperator.kube.objects import Ref
 from speechoperator.plan.actions import Apply, Delete
 from speechoperator.plan.manifests import build
-from speechoperator.plan.snapshot import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 _BUILT = frozenset(kind.name for kind in kinds.BUILT)
 

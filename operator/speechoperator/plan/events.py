@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from speechoperator.plan.actions import Event
 from speechoperator.plan.conditions.compose import by_type
-from speechoperator.plan.conditions.verdicts import PROBLEMS
+from speechoperator.plan.conditions.reasons import PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 _LONGEST = 1000  # bytes; the API takes 1024
 _SUMS = ("Progressing", "Ready")

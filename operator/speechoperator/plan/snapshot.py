@@ -6,15 +6,15 @@ Objects are the API's JSON as it came, since what a person or a webhook added to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
-Object: TypeAlias = Mapping[str, Any]
-"""A Kubernetes object, or a part of one, as JSON."""
+    from speechoperator.kube.objects import Object, Ref
+
 
 EXTERNAL = "url"
 """The key in `Observed.ollama` of an Ollama that runs elsewhere (`spec.ollama.url`); no pod of ours has this name."""
@@ -22,20 +22,6 @@ EXTERNAL = "url"
 
 NAME_TAKEN = "AlreadyExists"
 """The reason of a `WriteFailure` where an object of the wanted name is there and is not the pipeline's."""
-
-
-class Key(NamedTuple):
-    """Which pipeline."""
-
-    namespace: str
-    name: str
-
-
-class Ref(NamedTuple):
-    """Which object of a pipeline, in the pipeline's namespace."""
-
-    kind: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ from collections import defaultdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from speechoperator.errors import ApiError
-from speechoperator.kube import kinds
+from speechoperator.api import kinds
+from speechoperator.kube.errors import ApiError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from speechoperator.apply.writer import Writes
+    from speechoperator.kube.objects import Key, Object
     from speechoperator.plan.actions import Event, Plan
-    from speechoperator.plan.snapshot import Key, Object
     from speechoperator.watch.store import Store
 
 _QUIET = 600.0

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
-from speechoperator.api import labels
-from speechoperator.kube import kinds
+from speechoperator.api import kinds, labels
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection

@@ -12,16 +12,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from speechoperator.api import labels
-from speechoperator.kube import kinds
-from speechoperator.plan.snapshot import Key, Ref
+from speechoperator.api import kinds, labels
+from speechoperator.kube.kinds import POD
+from speechoperator.kube.objects import Key, Ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from speechoperator.errors import ApiError
+    from speechoperator.kube.errors import ApiError
     from speechoperator.kube.kinds import Kind
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -141,7 +141,7 @@ class Store:
 
     def objects(self, key: Key) -> dict[Ref, Object]:
         """Return what a pipeline is made of, its pods left out."""
-        apart = {kinds.PIPELINE.name, kinds.POD.name}
+        apart = {kinds.PIPELINE.name, POD.name}
         return {
             ref: _read(self._kept[place]) for ref, place in self._owned.get(key, {}).items() if ref.kind not in apart
         }
@@ -149,7 +149,7 @@ class Store:
     def pods(self, key: Key) -> tuple[Object, ...]:
         """Return a pipeline's pods, by name."""
         owned = self._owned.get(key, {})
-        return tuple(_read(self._kept[owned[ref]]) for ref in sorted(owned) if ref.kind == kinds.POD.name)
+        return tuple(_read(self._kept[owned[ref]]) for ref in sorted(owned) if ref.kind == POD.name)
 
     def _drop(self, place: Place) -> Key:
         key = self._kept.pop(place).key

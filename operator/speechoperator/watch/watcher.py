@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING
 
 import kopf
 
-from speechoperator import handlers
-from speechoperator.errors import ApiError
-from speechoperator.kube import kinds
+from speechoperator.api import kinds
+from speechoperator.kube.errors import ApiError
 from speechoperator.telemetry import logs
-from speechoperator.watch import informer
+from speechoperator.watch import handlers, informer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from speechoperator.kube.client import Cluster
     from speechoperator.kube.kinds import Kind
+    from speechoperator.kube.objects import Key
     from speechoperator.kube.workqueue import WorkQueue
-    from speechoperator.plan.snapshot import Key
     from speechoperator.settings import Settings
     from speechoperator.telemetry.metrics import Metrics
     from speechoperator.watch.store import Store

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from speechoperator.kube.objects import Object
     from speechoperator.plan.conditions.deployments import Counts
     from speechoperator.plan.conditions.verdicts import Problem
-    from speechoperator.plan.snapshot import Health, Object
+    from speechoperator.plan.snapshot import Health
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from speechoperator.plan.conditions.verdicts import Problem
 from speechoperator.plan.text import clipped
 
 if TYPE_CHECKING:
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 
 def problem(claim: Object, warning: str, part: str) -> Problem | None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from speechoperator.kube.objects import Object
     from speechoperator.plan.conditions.verdicts import Verdict
-    from speechoperator.plan.snapshot import Object
 
 TYPES = (
     "Accepted",

@@ -11,7 +11,7 @@ from speechoperator.plan.conditions.verdicts import Problem
 from speechoperator.plan.text import clipped
 
 if TYPE_CHECKING:
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 _POD_NAME = re.compile(r'(pods "[^"]*-)[a-z0-9]{5}(?=")')
 QUOTA = "exceeded quota"

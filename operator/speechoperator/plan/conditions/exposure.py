@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 ANSWERED_SOON = 5.0
 """Seconds that a gateway's controller may take to say something about a new route."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speechoperator.api import labels
 from speechoperator.api.names import COMPONENTS, named
 from speechoperator.kube import objects
+from speechoperator.kube.objects import Ref
 from speechoperator.plan.conditions import availability, refused_writes
-from speechoperator.plan.snapshot import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.api.names import Component
+    from speechoperator.kube.objects import Object
     from speechoperator.plan.conditions.availability import PartState
     from speechoperator.plan.conditions.verdicts import Problem
-    from speechoperator.plan.snapshot import Object, Observed, WriteFailure
+    from speechoperator.plan.snapshot import Observed, WriteFailure
 
 _EXPOSING = frozenset({"Ingress", "HTTPRoute"})
 _LOOKING = frozenset({"get", "list", "watch"})
@@ -41,7 +43,9 @@ def part_states(
         failures: The refusals that still matter.
         now: The time.
     """
-    replicas = {objects.part(thing): thing["spec"].get("replicas") for thing in wanted if thing["kind"] == "Deployment"}
+    replicas = {
+        labels.component_of(thing): thing["spec"].get("replicas") for thing in wanted if thing["kind"] == "Deployment"
+    }
     problems = [(failure.ref, problem) for failure in failures if (problem := refused_writes.problem(failure))]
     states = []
     for part in COMPONENTS:
@@ -74,7 +78,7 @@ def _seen(name: str, part: Component, observed: Observed, refused: list[Problem]
     return availability.Seen(
         deployment=observed.objects.get(Ref("Deployment", name)),
         claim=observed.objects.get(Ref("PersistentVolumeClaim", name)),
-        pods=sorted((pod for pod in observed.pods if objects.part(pod) == part), key=objects.name),
+        pods=sorted((pod for pod in observed.pods if labels.component_of(pod) == part), key=objects.name),
         pod_warnings=observed.pod_warnings,
         claim_warning=observed.claim_warnings.get(name, ""),
         refused=refused,

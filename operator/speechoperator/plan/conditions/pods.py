@@ -15,7 +15,7 @@ from speechoperator.plan.text import clipped, last_words
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 _IMAGE = frozenset(
     {

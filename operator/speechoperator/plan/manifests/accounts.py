@@ -10,7 +10,7 @@ from speechoperator.api.names import named
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
     from speechoperator.api.names import Component
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 
 def account(pipeline: SpeechPipeline, component: Component) -> Object:

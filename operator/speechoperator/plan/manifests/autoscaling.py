@@ -9,7 +9,7 @@ from speechoperator.api.names import named
 
 if TYPE_CHECKING:
     from speechoperator.api import BridgeScaling, SpeechPipeline
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 
 def autoscaler(pipeline: SpeechPipeline, scaling: BridgeScaling) -> Object:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from speechoperator.api import Bridge, SpeechPipeline
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
     from speechoperator.settings import Settings
 
 _DEADLINE = 600

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from speechoperator.api import ServingPart, SpeechPipeline
     from speechoperator.api.names import Component
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 KEYS_PATH = "/etc/speechpipeline/api-keys"
 """Where the Secret with the API keys is mounted."""

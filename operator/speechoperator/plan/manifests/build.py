@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from speechoperator.api import ServingPart, SpeechPipeline
     from speechoperator.api.names import Component
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
     from speechoperator.settings import Settings
 
 __all__ = ["build", "fitted"]

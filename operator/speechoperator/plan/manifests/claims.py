@@ -10,7 +10,7 @@ from speechoperator.api.names import named
 if TYPE_CHECKING:
     from speechoperator.api import Cache, SpeechPipeline
     from speechoperator.api.names import Component
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 CACHE = "cache"
 """The volume's name in the pods."""

@@ -10,7 +10,7 @@ from speechoperator.api.names import named
 if TYPE_CHECKING:
     from speechoperator.api import ServingPart, SpeechPipeline
     from speechoperator.api.names import Component
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 _OLD_VERSIONS = 2
 """ReplicaSets kept: enough to see what was before; a rollback is a change of the pipeline."""

@@ -14,7 +14,7 @@ from speechoperator.api.names import PORTS, named
 
 if TYPE_CHECKING:
     from speechoperator.api import Gateway, Ingress, SpeechPipeline
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 _LONGER_THAN_THE_BRIDGE = 10
 """Seconds beyond the bridge's own deadline, so that its answer to a request that took too long gets through."""

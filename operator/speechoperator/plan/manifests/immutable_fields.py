@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from speechoperator.kube import quantities
 
 if TYPE_CHECKING:
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 
 def fitted(desired: Object, live: Object) -> Object:

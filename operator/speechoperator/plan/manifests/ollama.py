@@ -17,7 +17,7 @@ from speechoperator.plan.manifests.probes import Probes, over_http
 
 if TYPE_CHECKING:
     from speechoperator.api import Ollama, SpeechPipeline
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
     from speechoperator.settings import Settings
 
 _REQUESTS: Amounts = {"requests": {"cpu": "1", "memory": "4Gi"}}

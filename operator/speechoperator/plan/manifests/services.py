@@ -10,7 +10,7 @@ from speechoperator.api.names import PORTS, named, pods_service
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
     from speechoperator.api.names import Component
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
 
 
 def service(pipeline: SpeechPipeline, component: Component) -> Object:

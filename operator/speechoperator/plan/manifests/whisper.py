@@ -12,7 +12,7 @@ from speechoperator.plan.manifests.probes import Probes, over_http, over_tcp
 
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline, Whisper
-    from speechoperator.plan.snapshot import Object
+    from speechoperator.kube.objects import Object
     from speechoperator.settings import Settings
 
 _REQUESTS: Amounts = {"requests": {"cpu": "1", "memory": "2Gi"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speechoperator.api import labels
 from speechoperator.kube import objects
 from speechoperator.plan.models import names
 from speechoperator.plan.text import clipped
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from speechoperator.api import LanguageModel
-    from speechoperator.plan.snapshot import Object, Observed
+    from speechoperator.kube.objects import Object
+    from speechoperator.plan.snapshot import Observed
+
 
 GATE = "speechpipeline.dev/models-ready"
 """The readiness gate of the Ollama pods."""
@@ -46,7 +49,7 @@ class Pod:
 
 def ollama_pods(observed: Observed) -> tuple[Pod, ...]:
     """Return the pods that count, by volume and name."""
-    alive = (pod for pod in observed.pods if objects.part(pod) == "ollama" and objects.alive(pod))
+    alive = (pod for pod in observed.pods if labels.component_of(pod) == "ollama" and objects.alive(pod))
     return tuple(sorted((_pod(raw, observed) for raw in alive), key=lambda pod: (pod.volume, pod.name)))
 
 
@@ -70,7 +73,7 @@ def silent(pods: Sequence[Pod], observed: Observed) -> str:
 
 
 def _pod(raw: Object, observed: Observed) -> Pod:
-    name, volume = objects.name(raw), objects.volume_of(raw)
+    name, volume = objects.name(raw), volume_of(raw)
     said = observed.ollama.get(name)
     if said is None or not said.reachable:
         return Pod(raw, name, volume, _remembered(raw), asked=False)
@@ -83,3 +86,11 @@ def _remembered(pod: Object) -> frozenset[str] | None:
     if gate is None or gate.get("status") != "True":
         return None
     return frozenset((gate.get("message") or "").split(_SEPARATOR))
+
+
+def volume_of(pod: Object) -> str:
+    """Return the volume that a pull in this pod fills: "claim:NAME" where it mounts a claim, else "pod:NAME"."""
+    for volume in pod.get("spec", {}).get("volumes") or ():
+        if claim := volume.get("persistentVolumeClaim"):
+            return f"claim:{claim['claimName']}"
+    return f"pod:{objects.name(pod)}"

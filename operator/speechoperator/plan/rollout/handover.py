@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speechoperator.api import labels
 from speechoperator.api.names import named
 from speechoperator.kube import drift, objects
-from speechoperator.plan.snapshot import Ref
+from speechoperator.kube.objects import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from speechoperator.kube.objects import Object
     from speechoperator.plan.actions import Apply, Delete
-    from speechoperator.plan.snapshot import Object
 
 _ADDRESSES = {"whisper": "WHISPER_URL", "ollama": "OLLAMA_URL"}
 _BRIDGE = frozenset({"ConfigMap", "Deployment"})
@@ -65,4 +66,4 @@ def without_bridge(apply: Iterable[Apply], pipeline: str) -> tuple[Apply, ...]:
 
 def without_called(delete: Iterable[Delete], live: Mapping[Ref, Object]) -> tuple[Delete, ...]:
     """Return the deletions without those of a part that bridges of before may still call."""
-    return tuple(one for one in delete if objects.part(live[one.ref]) not in _ADDRESSES)
+    return tuple(one for one in delete if labels.component_of(live[one.ref]) not in _ADDRESSES)

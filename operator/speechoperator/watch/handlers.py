@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from speechoperator.kube.kinds import Kind
+    from speechoperator.kube.objects import Key
     from speechoperator.kube.workqueue import WorkQueue
-    from speechoperator.plan.snapshot import Key
     from speechoperator.telemetry.metrics import Metrics
     from speechoperator.watch.store import Store
 
