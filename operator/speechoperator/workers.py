@@ -99,5 +99,5 @@ class Workers:
         else:
             self._queue.succeeded(key)
         self._metrics.reconciles.labels("refused" if result.refused else "ok").inc()
-        if result.look_again is not None:
-            self._queue.after(key, result.look_again)
+        if result.requeue_after is not None:
+            self._queue.after(key, result.requeue_after)

@@ -20,7 +20,7 @@ from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
 from speechoperator.plan.models.lifecycle import GATE, retry_at
 from speechoperator.plan.models.names import canonical
-from speechoperator.plan.snapshot import EXTERNAL, Health, Observed, OllamaPod, Pull, WriteFailure
+from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Pull, Snapshot, WriteFailure
 from speechoperator.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,11 +82,11 @@ class PlannedCluster:
         name: str = self.raw["metadata"]["name"]
         return name
 
-    def observed(self) -> Observed:
+    def snapshot(self) -> Snapshot:
         asked = {pod["metadata"]["name"]: self._tags(pod) for pod in self.pods if _asked(pod)}
         url = self.raw["spec"]["ollama"].get("url")
         outside = {EXTERNAL: OllamaPod(reachable=True, models=dict.fromkeys(self.elsewhere, "digest"))} if url else {}
-        return Observed(
+        return Snapshot(
             objects=dict(self.objects),
             pods=tuple(self.pods),
             ollama=asked | outside,
@@ -100,7 +100,7 @@ class PlannedCluster:
         )
 
     def plan(self) -> Plan:
-        return plan(SpeechPipeline.parse(self.raw), self.observed(), self.now, self.settings)
+        return plan(SpeechPipeline.parse(self.raw), self.snapshot(), self.now, self.settings)
 
     def carry_out(self, what: Plan) -> None:
         for one in what.apply:

@@ -51,7 +51,7 @@ def hold(found: PlannedCluster, what: Plan) -> None:
     wanted = {canonical(model["name"]) for model in found.raw["spec"]["ollama"]["models"]}
     for gate in what.gates:
         if gate.ready:
-            assert wanted <= set(map(canonical, found.observed().ollama[gate.pod].models))
+            assert wanted <= set(map(canonical, found.snapshot().ollama[gate.pod].models))
     valid(what)
 
 
@@ -69,7 +69,7 @@ def valid(what: Plan) -> None:
     for event in what.events:
         assert REASON.fullmatch(event.reason)
         assert 0 < len(event.message.encode()) <= 1024
-    assert what.look_again is None or what.look_again > 0
+    assert what.requeue_after is None or what.requeue_after > 0
 
 
 @st.composite
@@ -137,7 +137,7 @@ def test_a_pipeline_comes_to_rest_and_then_nothing_is_done(spec: dict[str, Any])
     valid(last)
 
     found.later(86_400)
-    assert found.plan() == Plan(status=found.raw["status"], look_again=last.look_again)
+    assert found.plan() == Plan(status=found.raw["status"], requeue_after=last.requeue_after)
 
 
 @thorough

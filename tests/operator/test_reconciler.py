@@ -256,7 +256,7 @@ async def test_what_a_webhook_changes_back_is_not_fought_over(bench: Bench) -> N
     for _ in range(100):
         result = await bench.once()
         writes += sum(call.name == "p-bridge" for call in bench.api.writes if call.resource == "deployments.apps")
-        assert result.look_again is not None
+        assert result.requeue_after is not None
         bench.later(1)
     assert writes <= 8, "the pauses double"
     assert "changes it back" in str(bench.status["conditions"])

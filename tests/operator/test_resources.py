@@ -7,7 +7,7 @@ import pytest
 import goldens
 from speechoperator.api import SpeechPipeline
 from speechoperator.plan.manifests import build as manifests
-from speechoperator.plan.manifests.build import fitted
+from speechoperator.plan.manifests.build import adopt_immutable_fields
 
 pytestmark = pytest.mark.unit
 
@@ -251,7 +251,9 @@ def claim_with(size: str, phase: str = "Pending", **spec: Any) -> Raw:
     ],
 )
 def test_a_claim_is_asked_for_a_size_that_it_can_have(wanted: str, there: str, phase: str, asked: str) -> None:
-    size = fitted(claim_with(wanted), claim_with(there, phase))["spec"]["resources"]["requests"]["storage"]
+    size = adopt_immutable_fields(claim_with(wanted), claim_with(there, phase))["spec"]["resources"]["requests"][
+        "storage"
+    ]
 
     assert size == asked
 
@@ -260,7 +262,7 @@ def test_a_claim_is_asked_for_a_size_that_it_can_have(wanted: str, there: str, p
 def test_a_claim_that_was_found_again_keeps_its_class_and_modes(wanted: Raw) -> None:
     live = {"accessModes": ["ReadWriteMany"], "storageClassName": "slow"}
 
-    claim = fitted(
+    claim = adopt_immutable_fields(
         claim_with("1Gi", accessModes=["ReadWriteOnce"], **wanted), claim_with("1Gi", **live, volumeName="pv")
     )
 
@@ -271,10 +273,10 @@ def test_a_claim_that_was_found_again_keeps_its_class_and_modes(wanted: Raw) -> 
 def test_an_autoscaled_deployment_keeps_its_replicas(there: Raw, asked: Raw) -> None:
     deployment = {"kind": "Deployment", "spec": {}}
 
-    assert fitted(deployment, {"kind": "Deployment", "spec": there})["spec"] == asked
+    assert adopt_immutable_fields(deployment, {"kind": "Deployment", "spec": there})["spec"] == asked
 
 
 def test_any_other_object_is_asked_for_as_it_is_wanted() -> None:
     for one in goldens.built("full"):
         if one["kind"] != "PersistentVolumeClaim":
-            assert fitted(one, {"spec": {"replicas": 9}}) == one
+            assert adopt_immutable_fields(one, {"spec": {"replicas": 9}}) == one

@@ -181,9 +181,9 @@ async def test_a_bridge_that_gets_an_autoscaler_keeps_its_replicas(
 
     await cluster.patch(*bridge, {"spec": {"replicas": 5}}, sub="scale", fieldManager="autoscaler")
     live = await read(cluster, objects)
-    fitted = [_fitted(one, live) for one in objects]
-    assert differences(fitted, live) == []
-    await applied(cluster, fitted)
+    adopt_immutable_fields = [_fitted(one, live) for one in objects]
+    assert differences(adopt_immutable_fields, live) == []
+    await applied(cluster, adopt_immutable_fields)
     assert (await cluster.get(*bridge))["spec"]["replicas"] == 5
 
 
@@ -217,7 +217,7 @@ def _fitted(one: Any, live: list[Object]) -> Any:
     """As the plan does it with what is there already."""
     there = {(other["kind"], other["metadata"]["name"]): other for other in live}
     found = there.get((one["kind"], one["metadata"]["name"]))
-    return build.fitted(one, found) if found else one
+    return build.adopt_immutable_fields(one, found) if found else one
 
 
 def _versions(objects: list[Object]) -> dict[str, str]:

@@ -104,7 +104,7 @@ async def test_what_was_refused_is_tried_again(bench: Bench) -> None:
 
 
 async def test_one_comes_again_when_its_time_has_come(bench: Bench) -> None:
-    bench.reconciler.script[GOOD] = [Result(look_again=0.01)]
+    bench.reconciler.script[GOOD] = [Result(requeue_after=0.01)]
     bench.queue.add(GOOD)
     await bench.reconciler.until(GOOD, 2)
 

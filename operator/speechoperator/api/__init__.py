@@ -4,7 +4,7 @@ Every value has its default here, so that what was left out need not be asked fo
 cache. `Model.has` tells whether the user gave a field.
 """
 
-from speechoperator.api.base import Model, explain
+from speechoperator.api.base import Model, format_validation_error
 from speechoperator.api.components import Bridge, LanguageModel, Ollama, Whisper
 from speechoperator.api.exposure import ApiKeys, Gateway, Ingress, ParentRef
 from speechoperator.api.pipeline import API_VERSION, GROUP, KIND, PLURAL, VERSION, Metadata, Spec, SpeechPipeline
@@ -44,5 +44,5 @@ __all__ = [
     "Toleration",
     "Whisper",
     "WhisperScaling",
-    "explain",
+    "format_validation_error",
 ]

@@ -59,7 +59,7 @@ class Model(BaseModel):
 _MAPS = frozenset({"requests", "limits", "nodeSelector", "podAnnotations", "annotations"})
 
 
-def explain(error: ValidationError) -> str:
+def format_validation_error(error: ValidationError) -> str:
     """Return all faults of an object in one line, each with its path as the user writes it."""
     return "; ".join(f"{_path(fault['loc'])}: {_message(fault)}" for fault in error.errors())
 

@@ -64,7 +64,7 @@ class SpeechPipeline(Model):
                 newer definition meets an older operator they must not stop it.
 
         Raises:
-            pydantic.ValidationError: the object breaks the rules of its definition; `explain` turns it into words.
+            pydantic.ValidationError: the object breaks a rule of the CRD; see `format_validation_error`.
         """
         known = set(Metadata.model_fields) | {"deletionTimestamp"}
         metadata = raw.get("metadata")

@@ -35,14 +35,14 @@ class Outcome:
         refused: What the API server refused; worth another try.
         undone: What something else in the cluster changes back as often as we write it.
         retry_after: Seconds that the API server wants to be left alone for; 0 where it said nothing.
-        look_again: In how many seconds what is undone is tried again, None when nothing is.
+        requeue_after: In how many seconds what is undone is tried again, None when nothing is.
     """
 
     wrote: bool = False
     refused: list[WriteFailure] = field(default_factory=list)
     undone: list[WriteFailure] = field(default_factory=list)
     retry_after: float = 0.0
-    look_again: float | None = None
+    requeue_after: float | None = None
 
     @property
     def failures(self) -> tuple[WriteFailure, ...]:
@@ -110,7 +110,7 @@ class Applier:
         contest = self._contests[key].get(ref)
         if contest and contest.wanted == wanted and now < contest.until:
             outcome.undone.append(contest.failure(ref))
-            outcome.look_again = min(outcome.look_again or _LONGEST, contest.until - now)
+            outcome.requeue_after = min(outcome.requeue_after or _LONGEST, contest.until - now)
             return
         found = await self._try(outcome, ref, self._writes.apply(action))
         if found is None:
@@ -124,7 +124,7 @@ class Applier:
         self._contests[key][ref] = contest
         logs.warning("changed back", kind=ref.kind, name=ref.name, reason=reason, times=times)
         outcome.undone.append(contest.failure(ref))
-        outcome.look_again = min(outcome.look_again or _LONGEST, contest.until - now)
+        outcome.requeue_after = min(outcome.requeue_after or _LONGEST, contest.until - now)
 
     async def _try(self, outcome: Outcome, ref: Ref, writing: Awaitable[object]) -> dict[str, object] | None:
         """Write; return what it came to, None when it was refused."""

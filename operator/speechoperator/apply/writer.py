@@ -14,7 +14,7 @@ from speechoperator.errors import NotLeadingError
 from speechoperator.kube.client import APPLY, MANAGER, MERGE, STRATEGIC, Cluster, Json
 from speechoperator.kube.errors import ApiError
 from speechoperator.kube.kinds import EVENT, POD
-from speechoperator.kube.objects import written
+from speechoperator.kube.objects import format_time
 from speechoperator.plan.models.lifecycle import GATE
 from speechoperator.plan.snapshot import NAME_TAKEN
 from speechoperator.telemetry import logs
@@ -165,7 +165,7 @@ class Writes:
             "status": str(action.ready),
             "reason": action.reason,
             "message": action.message,
-            "lastTransitionTime": written(now),
+            "lastTransitionTime": format_time(now),
         }
         meta = {"uid": action.uid} if action.uid else {}
         found = await self._cluster.call(
@@ -205,8 +205,8 @@ class Writes:
             "reason": event.reason,
             "message": event.message,
             "count": 1,
-            "firstTimestamp": written(now),
-            "lastTimestamp": written(now),
+            "firstTimestamp": format_time(now),
+            "lastTimestamp": format_time(now),
             "source": {"component": MANAGER},
             "reportingComponent": MANAGER,
             "reportingInstance": self._instance,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
-from speechoperator.api import SpeechPipeline, explain, kinds
+from speechoperator.api import SpeechPipeline, format_validation_error, kinds
 from speechoperator.errors import OperatorError
 from speechoperator.kube import drift
 from speechoperator.plan.manifests.build import build
@@ -64,7 +64,7 @@ def _pipeline(file: Path, raw: Object, namespace: str) -> SpeechPipeline:
         return SpeechPipeline.parse({**raw, "metadata": metadata}, unknown="forbid")
     except ValidationError as error:
         raise RenderError(
-            f"{file}: {metadata.get('name', 'a SpeechPipeline without a name')}: {explain(error)}"
+            f"{file}: {metadata.get('name', 'a SpeechPipeline without a name')}: {format_validation_error(error)}"
         ) from error
 
 

@@ -97,11 +97,11 @@ def address(pod: Object, port: int) -> str | None:
     return f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}"
 
 
-def instant(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Read a time of the API: RFC 3339, in UTC."""
     return datetime.fromisoformat(text)
 
 
-def written(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Write a time as the API does: RFC 3339 in UTC, whole seconds."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,7 +11,7 @@ from speechoperator.kube import objects
 from speechoperator.observe import services, warnings
 from speechoperator.observe.polling import Answers, Subject
 from speechoperator.plan.models.lifecycle import GATE
-from speechoperator.plan.snapshot import EXTERNAL, Health, Observed, OllamaPod
+from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -39,14 +39,14 @@ class View(NamedTuple):
     """A look at a pipeline.
 
     Attributes:
-        observed: What is known of it.
-        look_again: In how many seconds to look again at what no watch tells; None when there is nothing of the kind.
+        snapshot: What is known of it.
+        requeue_after: In how many seconds to look again at what no watch tells; None when there is nothing of the kind.
         complete: Whether all questions have had an answer by now. Before that it is too early to report: what is only
             not known yet, after a start of the operator, would look like a change.
     """
 
-    observed: Observed
-    look_again: float | None
+    snapshot: Snapshot
+    requeue_after: float | None
     complete: bool
 
 
@@ -109,7 +109,7 @@ class Observer:
         objects, pods = self._store.objects(key), self._store.pods(key)
         ollama = self._models(look, pipeline, pods)
         claims = [thing for ref, thing in objects.items() if ref.kind == "PersistentVolumeClaim"]
-        observed = Observed(
+        snapshot = Snapshot(
             objects=objects,
             pods=pods,
             ollama=ollama,
@@ -122,7 +122,7 @@ class Observer:
             status=status,
         )
         self._answers.keep(key, look.subjects)
-        return View(observed, look.again, look.complete)
+        return View(snapshot, look.again, look.complete)
 
     def _models(self, look: _Look, pipeline: SpeechPipeline, pods: tuple[Object, ...]) -> Mapping[str, OllamaPod]:
         """Return what each Ollama has: a pod is asked often until it has what it shall have."""
@@ -181,7 +181,7 @@ class Observer:
         """Return what Events say against objects that are not well; the older a fault, the more rarely it is asked."""
         found = {}
         for thing in things:
-            age = (now - objects.instant(thing["metadata"]["creationTimestamp"])).total_seconds()
+            age = (now - objects.parse_time(thing["metadata"]["creationTimestamp"])).total_seconds()
             if age < _QUIET_AGE:
                 look.within(_QUIET_AGE - age)
                 continue

@@ -120,9 +120,9 @@ class Plan:
         stops: Pulls to end or to forget, before others are started.
         pulls: Pulls to start.
         gates: Readiness gates to set.
-        status: The whole status as JSON. Write it only where it differs from `Observed.status`.
+        status: The whole status as JSON. Write it only where it differs from `Snapshot.status`.
         events: Events to record, after the status was written.
-        look_again: In how many seconds time alone changes the plan; None when only a change can.
+        requeue_after: In how many seconds time alone changes the plan; None when only a change can.
     """
 
     apply: tuple[Apply, ...] = ()
@@ -132,4 +132,4 @@ class Plan:
     gates: tuple[SetGate, ...] = ()
     status: dict[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
-    look_again: float | None = None
+    requeue_after: float | None = None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.plan.conditions.availability import PartState
-    from speechoperator.plan.snapshot import Observed, WriteFailure
+    from speechoperator.plan.snapshot import Snapshot, WriteFailure
     from speechoperator.settings import Settings
 
 _ACCEPTED = Verdict(holds=True, reason="Valid", message="the spec is valid")
@@ -32,42 +32,42 @@ _HEALTHY_AGAIN = 30.0
 """Seconds until a service that runs elsewhere is asked again whether it answers: nobody else tells of it."""
 
 
-def plan(pipeline: SpeechPipeline, observed: Observed, now: datetime, settings: Settings) -> Plan:
+def plan(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, settings: Settings) -> Plan:
     """Decide what to do about one pipeline.
 
     Args:
         pipeline: What is wanted.
-        observed: What is there.
+        snapshot: What is there.
         now: The time, in UTC.
         settings: The operator's settings.
     """
     wanted = build(pipeline, settings)
-    before = handover.known(pipeline.name, wanted, observed.objects)
-    lifecycle = models_of(pipeline.spec, observed, now, settings.ollama_port, handover.offers(before))
+    before = handover.known(pipeline.name, wanted, snapshot.objects)
+    lifecycle = models_of(pipeline.spec, snapshot, now, settings.ollama_port, handover.offers(before))
     if lifecycle.offered is not None:
         wanted = build(pipeline, settings, lifecycle.offered)
-    apply = diff.applies(wanted, observed.objects)
-    delete = diff.deletes(wanted, observed.objects, pipeline.metadata.uid)
+    apply = diff.applies(wanted, snapshot.objects)
+    delete = diff.deletes(wanted, snapshot.objects, pipeline.metadata.uid)
 
     writing = frozenset(diff.ref(one.object) for one in apply)
     gated = frozenset(Ref("Pod", gate.pod) for gate in lifecycle.gates)
-    failures = inputs.mattering(observed.failures, writing | gated | {one.ref for one in delete})
-    changing = writing if _unsettled(pipeline, observed) else frozenset()
-    parts = inputs.part_states(pipeline, observed, wanted, changing, failures, now)
+    failures = inputs.mattering(snapshot.failures, writing | gated | {one.ref for one in delete})
+    changing = writing if _unsettled(pipeline, snapshot) else frozenset()
+    parts = inputs.part_states(pipeline, snapshot, wanted, changing, failures, now)
 
     there = models.verdict(lifecycle, managed=pipeline.spec.ollama.managed, suspended=pipeline.spec.suspend)
     held = ""
     bridge = Ref("Deployment", named(pipeline.name, "bridge"))
-    if not pipeline.spec.suspend and bridge in observed.objects:
+    if not pipeline.spec.suspend and bridge in snapshot.objects:
         moving = handover.moves(before, pipeline.name, wanted)
         late = [part.part for part in parts if part.part in moving and not _takes_over(part, there)]
         if late:
             held = f"the bridge keeps the address of {' and '.join(late)} that it has until the new one serves"
             apply = handover.without_bridge(apply, pipeline.name)
         if late or bridge in writing or parts[-1].rollout:
-            delete = handover.without_called(delete, observed.objects)
+            delete = handover.without_called(delete, snapshot.objects)
 
-    exposed, exposed_again = _exposed(pipeline, observed, failures, now)
+    exposed, exposed_again = _exposed(pipeline, snapshot, failures, now)
     found = ready.Findings(
         parts=parts,
         models=there,
@@ -86,7 +86,7 @@ def plan(pipeline: SpeechPipeline, observed: Observed, now: datetime, settings: 
         **({"Exposed": exposed} if exposed else {}),
         "Progressing": ready.progressing(found),
     }
-    conditions = compose(verdicts, observed.status, pipeline.metadata.generation, now)
+    conditions = compose(verdicts, snapshot.status, pipeline.metadata.generation, now)
     said = status(pipeline, parts, lifecycle.states, conditions)
     return Plan(
         apply=apply,
@@ -95,19 +95,19 @@ def plan(pipeline: SpeechPipeline, observed: Observed, now: datetime, settings: 
         pulls=lifecycle.pulls,
         gates=lifecycle.gates,
         status=said,
-        events=events(observed.status, said),
-        look_again=_soonest(parts, lifecycle.look_again, exposed_again),
+        events=events(snapshot.status, said),
+        requeue_after=_soonest(parts, lifecycle.requeue_after, exposed_again),
     )
 
 
-def _unsettled(pipeline: SpeechPipeline, observed: Observed) -> bool:
+def _unsettled(pipeline: SpeechPipeline, snapshot: Snapshot) -> bool:
     """Tell whether what is yet to be written makes the pipeline unready.
 
     It does where the spec is new: nobody may take for Ready what is of the spec before. The repair of what somebody
     changed in a pipeline that is ready does not.
     """
-    new = observed.status.get("observedGeneration") != pipeline.metadata.generation
-    return new or by_type(observed.status).get("Ready", {}).get("status") != "True"
+    new = snapshot.status.get("observedGeneration") != pipeline.metadata.generation
+    return new or by_type(snapshot.status).get("Ready", {}).get("status") != "True"
 
 
 def _takes_over(part: PartState, models: Verdict) -> bool:
@@ -115,18 +115,18 @@ def _takes_over(part: PartState, models: Verdict) -> bool:
 
 
 def _exposed(
-    pipeline: SpeechPipeline, observed: Observed, failures: Sequence[WriteFailure], now: datetime
+    pipeline: SpeechPipeline, snapshot: Snapshot, failures: Sequence[WriteFailure], now: datetime
 ) -> tuple[Verdict | None, float | None]:
     bridge, name, refused = pipeline.spec.bridge, named(pipeline.name, "bridge"), inputs.exposing(failures)
     if bridge.ingress:
-        live = observed.objects.get(Ref("Ingress", name))
-        return exposure.ingress(live, observed.ingress_class_missing, refused, address(pipeline)), None
+        live = snapshot.objects.get(Ref("Ingress", name))
+        return exposure.ingress(live, snapshot.ingress_class_missing, refused, address(pipeline)), None
     if bridge.gateway:
-        return exposure.route(observed.objects.get(Ref("HTTPRoute", name)), refused, address(pipeline), now)
+        return exposure.route(snapshot.objects.get(Ref("HTTPRoute", name)), refused, address(pipeline), now)
     return None, None
 
 
 def _soonest(parts: Sequence[PartState], *waits: float | None) -> float | None:
-    times = [wait for wait in (*waits, *(part.look_again for part in parts)) if wait is not None]
+    times = [wait for wait in (*waits, *(part.requeue_after for part in parts)) if wait is not None]
     times += [_HEALTHY_AGAIN if part.available.holds else _UNHEALTHY_AGAIN for part in parts if part.desired is None]
     return min(times, default=None)

@@ -31,9 +31,9 @@ def applies(wanted: Iterable[Object], live: Mapping[Ref, Object]) -> tuple[Apply
         if there is None:
             found.append(Apply(drift.stamped(thing), "not there"))
         elif not objects.terminating(there):  # one that is on its way out is made anew once it is gone
-            fitted = build.fitted(drift.stamped(thing), there)
-            if reason := drift.differs(fitted, there):
-                found.append(Apply(fitted, reason))
+            adopted = build.adopt_immutable_fields(drift.stamped(thing), there)
+            if reason := drift.differs(adopted, there):
+                found.append(Apply(adopted, reason))
     return tuple(found)
 
 

@@ -25,7 +25,7 @@ def rejected(raw: Object, error: str, now: datetime) -> Plan:
 
     Args:
         raw: The object as the API gave it.
-        error: What is wrong with it, as `models.explain` puts it.
+        error: What is wrong with it, as `format_validation_error` puts it.
         now: The time, in UTC.
     """
     status = raw.get("status")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 EXTERNAL = "url"
-"""The key in `Observed.ollama` of an Ollama that runs elsewhere (`spec.ollama.url`); no pod of ours has this name."""
+"""The key in `Snapshot.ollama` of an Ollama that runs elsewhere (`spec.ollama.url`); no pod of ours has this name."""
 
 
 NAME_TAKEN = "AlreadyExists"
@@ -101,7 +101,7 @@ class WriteFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Snapshot:
     """Everything a plan is made from, beside the pipeline and the time.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The status of a pipeline as JSON: what was observed, and nothing that changes by itself.
+"""The status of a pipeline as JSON: what was snapshot, and nothing that changes by itself.
 
 Its schema is `speechoperator.models.status`; the API server drops what that does not name.
 """

@@ -52,7 +52,7 @@ class Seen:
         deployment: Its Deployment.
         claim: The claim that the operator made for it.
         pods: Its pods, by name, those that end and have ended included.
-        pod_warnings: As in `Observed`.
+        pod_warnings: As in `Snapshot`.
         claim_warning: The claim's newest Warning event, empty without one.
         refused: Writes of its objects that the API server refused for good.
     """
@@ -83,7 +83,7 @@ class PartState:
         why: Why so many.
         rollout: What keeps the part from being what the spec wants, None when it is.
         shortage: What keeps replicas beyond the floor from being ready, None when nothing does.
-        look_again: Seconds until time alone changes this, None where it does not.
+        requeue_after: Seconds until time alone changes this, None where it does not.
     """
 
     part: str
@@ -95,7 +95,7 @@ class PartState:
     why: str = ""
     rollout: Verdict | None = None
     shortage: Verdict | None = None
-    look_again: float | None = None
+    requeue_after: float | None = None
 
 
 def elsewhere(part: str, url: str, health: Health | None) -> PartState:
@@ -129,7 +129,7 @@ def managed(wanted: Wanted, seen: Seen, now: datetime) -> PartState:
         why=wanted.why,
         rollout=None if as_wanted else _rollout(wanted, counts, problem),
         shortage=problem.verdict if problem and ready < wanted.desired else None,
-        look_again=min(waits, default=None),
+        requeue_after=min(waits, default=None),
     )
 
 

@@ -1,4 +1,4 @@
-"""The conditions of a pipeline: what was observed, judged part by part, and the most useful of it in Ready.
+"""The conditions of a pipeline: what was snapshot, judged part by part, and the most useful of it in Ready.
 
 `compose` makes the list in the status from verdicts; `parts`, `models`, `exposure` and `writes` make the verdicts, and
 `overall` sums them up.
@@ -63,7 +63,7 @@ def _condition(kind: str, verdict: Verdict, before: Object, generation: int, now
         "type": kind,
         "status": status,
         "observedGeneration": generation,
-        "lastTransitionTime": kept or objects.written(now),
+        "lastTransitionTime": kept or objects.format_time(now),
         "reason": verdict.reason,
         "message": verdict.message[:_LONGEST],
     }

@@ -25,7 +25,7 @@ def ingress(live: Object | None, class_missing: str | None, refused: Sequence[Pr
 
     Args:
         live: The Ingress.
-        class_missing: As in `Observed.ingress_class_missing`.
+        class_missing: As in `Snapshot.ingress_class_missing`.
         refused: Why it could not be written.
         url: What it makes reachable.
     """
@@ -55,7 +55,7 @@ def route(live: Object | None, refused: Sequence[Problem], url: str, now: dateti
 
 def _unanswered(live: Object, now: datetime) -> tuple[Verdict, float | None]:
     created = live["metadata"].get("creationTimestamp")
-    age = (now - objects.instant(created)).total_seconds() if created else ANSWERED_SOON
+    age = (now - objects.parse_time(created)).total_seconds() if created else ANSWERED_SOON
     if age < ANSWERED_SOON:
         waits = Verdict(holds=False, reason="RolloutInProgress", message="no gateway has taken it yet")
         return waits, ANSWERED_SOON - age

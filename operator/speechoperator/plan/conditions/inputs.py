@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
     from speechoperator.plan.conditions.availability import PartState
     from speechoperator.plan.conditions.verdicts import Problem
-    from speechoperator.plan.snapshot import Observed, WriteFailure
+    from speechoperator.plan.snapshot import Snapshot, WriteFailure
 
 _EXPOSING = frozenset({"Ingress", "HTTPRoute"})
 _LOOKING = frozenset({"get", "list", "watch"})
@@ -27,7 +27,7 @@ _LOOKING = frozenset({"get", "list", "watch"})
 
 def part_states(
     pipeline: SpeechPipeline,
-    observed: Observed,
+    snapshot: Snapshot,
     wanted: Iterable[Object],
     changing: Collection[Ref],
     failures: Iterable[WriteFailure],
@@ -37,7 +37,7 @@ def part_states(
 
     Args:
         pipeline: What is wanted.
-        observed: What is there.
+        snapshot: What is there.
         wanted: The objects that are wanted.
         changing: The objects that are yet to be written.
         failures: The refusals that still matter.
@@ -51,11 +51,11 @@ def part_states(
     for part in COMPONENTS:
         serving = {"whisper": pipeline.spec.whisper, "ollama": pipeline.spec.ollama}.get(part)
         if serving and serving.url is not None:
-            states.append(availability.elsewhere(part, serving.url, observed.external.get(part)))
+            states.append(availability.elsewhere(part, serving.url, snapshot.external.get(part)))
             continue
         name = named(pipeline.name, part)
         refused = [problem for ref, problem in problems if _concerns(ref, name) and ref.kind not in _EXPOSING]
-        seen = _seen(name, part, observed, refused)
+        seen = _seen(name, part, snapshot, refused)
         changed = Ref("Deployment", name) in changing
         states.append(
             availability.managed(_wanted(pipeline, part, replicas.get(part), seen, changing=changed), seen, now)
@@ -74,13 +74,13 @@ def mattering(failures: Iterable[WriteFailure], pending: Collection[Ref]) -> tup
     return tuple(failure for failure in failures if failure.ref in pending or failure.verb in _LOOKING)
 
 
-def _seen(name: str, part: Component, observed: Observed, refused: list[Problem]) -> availability.Seen:
+def _seen(name: str, part: Component, snapshot: Snapshot, refused: list[Problem]) -> availability.Seen:
     return availability.Seen(
-        deployment=observed.objects.get(Ref("Deployment", name)),
-        claim=observed.objects.get(Ref("PersistentVolumeClaim", name)),
-        pods=sorted((pod for pod in observed.pods if labels.component_of(pod) == part), key=objects.name),
-        pod_warnings=observed.pod_warnings,
-        claim_warning=observed.claim_warnings.get(name, ""),
+        deployment=snapshot.objects.get(Ref("Deployment", name)),
+        claim=snapshot.objects.get(Ref("PersistentVolumeClaim", name)),
+        pods=sorted((pod for pod in snapshot.pods if labels.component_of(pod) == part), key=objects.name),
+        pod_warnings=snapshot.pod_warnings,
+        claim_warning=snapshot.claim_warnings.get(name, ""),
         refused=refused,
     )
 

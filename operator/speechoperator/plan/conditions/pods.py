@@ -76,7 +76,7 @@ def patience(pod: Object, now: datetime) -> float | None:
 def _unbound_since(scheduled: Object, now: datetime) -> float:
     """Return for how many seconds a pod has waited for its claim: a provisioner takes a moment."""
     since = scheduled.get("lastTransitionTime")
-    return (now - objects.instant(since)).total_seconds() if since else _BOUND_SOON
+    return (now - objects.parse_time(since)).total_seconds() if since else _BOUND_SOON
 
 
 def _unscheduled(scheduled: Object, subject: str, now: datetime, gpu: str, part: str) -> Problem | None:
@@ -146,7 +146,7 @@ def _running(pod: Object, now: datetime) -> list[tuple[float, float]]:
         started = ((container.get("state") or {}).get("running") or {}).get("startedAt")
         if started and not container.get("ready"):
             limit = _READY_SOON if container.get("started") else _STARTED_SOON
-            found.append(((now - objects.instant(started)).total_seconds(), limit))
+            found.append(((now - objects.parse_time(started)).total_seconds(), limit))
     return found
 
 

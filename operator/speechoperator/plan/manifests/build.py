@@ -15,7 +15,7 @@ from speechoperator.plan.manifests.bridge_config import config
 from speechoperator.plan.manifests.claims import claim
 from speechoperator.plan.manifests.disruption import budget
 from speechoperator.plan.manifests.exposure import ingress, route
-from speechoperator.plan.manifests.immutable_fields import fitted
+from speechoperator.plan.manifests.immutable_fields import adopt_immutable_fields
 from speechoperator.plan.manifests.network import bridge_policy, serving_policy
 from speechoperator.plan.manifests.ollama import ollama
 from speechoperator.plan.manifests.services import headless_service, service
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
     from speechoperator.settings import Settings
 
-__all__ = ["build", "fitted"]
+__all__ = ["adopt_immutable_fields", "build"]
 
 
 def build(pipeline: SpeechPipeline, settings: Settings, models: Sequence[str] | None = None) -> tuple[Object, ...]:

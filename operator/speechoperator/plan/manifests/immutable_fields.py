@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
 
 
-def fitted(desired: Object, live: Object) -> Object:
+def adopt_immutable_fields(desired: Object, live: Object) -> Object:
     """Return the object as it is to be applied; most are as they are wanted.
 
     Args:

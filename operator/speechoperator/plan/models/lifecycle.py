@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from speechoperator.api import Ollama, Spec
     from speechoperator.plan.actions import SetGate, StartPull
-    from speechoperator.plan.snapshot import Observed
+    from speechoperator.plan.snapshot import Snapshot
 
 __all__ = ["GATE", "ModelState", "Models", "models", "retry_at"]
 
@@ -45,7 +45,7 @@ class Models:
         stops: Pulls to end.
         gates: Readiness gates to set.
         silent: Which Ollama is up and yet cannot be asked, and why; empty where there is none.
-        look_again: Seconds until time alone changes this, None where it does not.
+        requeue_after: Seconds until time alone changes this, None where it does not.
     """
 
     states: tuple[ModelState, ...] = ()
@@ -54,48 +54,48 @@ class Models:
     stops: tuple[StopPull, ...] = ()
     gates: tuple[SetGate, ...] = ()
     silent: str = ""
-    look_again: float | None = None
+    requeue_after: float | None = None
 
 
-def models(spec: Spec, observed: Observed, now: datetime, port: int, offers: Sequence[str] = ()) -> Models:
+def models(spec: Spec, snapshot: Snapshot, now: datetime, port: int, offers: Sequence[str] = ()) -> Models:
     """Decide about the models of a pipeline.
 
     Args:
         spec: What is wanted.
-        observed: What is there. Pods of other parts are passed over.
+        snapshot: What is there. Pods of other parts are passed over.
         now: The time, for retries.
         port: The port of the Ollama pods.
         offers: The models that the bridges offer now, the default first; empty before there are bridges.
     """
     ollama = spec.ollama
     if not ollama.managed:
-        return _elsewhere(ollama, observed, offers)
+        return _elsewhere(ollama, snapshot, offers)
     if spec.suspend:
         states = tuple(ModelState(model.name, "Pending") for model in ollama.models)
-        stops = tuple(StopPull(*key, "the pipeline is suspended") for key in sorted(observed.pulls))
+        stops = tuple(StopPull(*key, "the pipeline is suspended") for key in sorted(snapshot.pulls))
         return Models(states, stops=stops)  # nobody calls: the bridges may know of the new models at once
-    pods = ollama_pods(observed)
-    states = tuple(state_of(model, pods, observed) for model in ollama.models)
+    pods = ollama_pods(snapshot)
+    states = tuple(state_of(model, pods, snapshot) for model in ollama.models)
     usable = offered(states, offers)
     default = usable[0] if usable else ollama.models[0].name
-    start, waits = pulls.starts(ollama, pods, observed, now, port)
+    start, waits = pulls.starts(ollama, pods, snapshot, now, port)
     if any(not pod.asked and running(pod.raw) for pod in pods):
         waits.append(_ASK_AGAIN)
     return Models(
         states,
         usable,
         pulls=start,
-        stops=pulls.ends(ollama, pods, observed),
+        stops=pulls.ends(ollama, pods, snapshot),
         gates=tuple(change for pod in pods if (change := gate(ollama, pod, default))),
-        silent=silent(pods, observed),
-        look_again=min(waits, default=None),
+        silent=silent(pods, snapshot),
+        requeue_after=min(waits, default=None),
     )
 
 
-def _elsewhere(ollama: Ollama, observed: Observed, offers: Sequence[str]) -> Models:
+def _elsewhere(ollama: Ollama, snapshot: Snapshot, offers: Sequence[str]) -> Models:
     """Look at an Ollama that runs elsewhere."""
-    stops = tuple(StopPull(*key, "Ollama runs elsewhere now") for key in sorted(observed.pulls))
-    said = observed.ollama.get(EXTERNAL)
+    stops = tuple(StopPull(*key, "Ollama runs elsewhere now") for key in sorted(snapshot.pulls))
+    said = snapshot.ollama.get(EXTERNAL)
     if said is None or not said.reachable:
         states = tuple(ModelState(model.name, "Pending") for model in ollama.models)
         quiet = f"{ollama.url} does not say which models it has: {clipped(said.detail)}" if said else ""

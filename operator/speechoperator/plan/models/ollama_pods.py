@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from speechoperator.api import LanguageModel
     from speechoperator.kube.objects import Object
-    from speechoperator.plan.snapshot import Observed
+    from speechoperator.plan.snapshot import Snapshot
 
 
 GATE = "speechpipeline.dev/models-ready"
@@ -47,10 +47,10 @@ class Pod:
         return self.has is not None and names.canonical(model.name) not in self.has
 
 
-def ollama_pods(observed: Observed) -> tuple[Pod, ...]:
+def ollama_pods(snapshot: Snapshot) -> tuple[Pod, ...]:
     """Return the pods that count, by volume and name."""
-    alive = (pod for pod in observed.pods if labels.component_of(pod) == "ollama" and objects.alive(pod))
-    return tuple(sorted((_pod(raw, observed) for raw in alive), key=lambda pod: (pod.volume, pod.name)))
+    alive = (pod for pod in snapshot.pods if labels.component_of(pod) == "ollama" and objects.alive(pod))
+    return tuple(sorted((_pod(raw, snapshot) for raw in alive), key=lambda pod: (pod.volume, pod.name)))
 
 
 def listed(ollama_models: Sequence[LanguageModel]) -> str:
@@ -63,18 +63,18 @@ def running(pod: Object) -> bool:
     return any("running" in (container.get("state") or {}) for container in objects.containers(pod))
 
 
-def silent(pods: Sequence[Pod], observed: Observed) -> str:
+def silent(pods: Sequence[Pod], snapshot: Snapshot) -> str:
     """Return which pod's probes pass though it cannot be asked for its models, and why; empty where there is none."""
     for pod in sorted(pods, key=lambda pod: pod.name):
-        said = observed.ollama.get(pod.name)
+        said = snapshot.ollama.get(pod.name)
         if said is not None and not said.reachable and objects.containers_ready(pod.raw):
             return f"pod {pod.name} does not say which models it has: {clipped(said.detail)}"
     return ""
 
 
-def _pod(raw: Object, observed: Observed) -> Pod:
+def _pod(raw: Object, snapshot: Snapshot) -> Pod:
     name, volume = objects.name(raw), volume_of(raw)
-    said = observed.ollama.get(name)
+    said = snapshot.ollama.get(name)
     if said is None or not said.reachable:
         return Pod(raw, name, volume, _remembered(raw), asked=False)
     return Pod(raw, name, volume, frozenset(names.canonical(model) for model in said.models), asked=True)

@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
     from speechoperator.api import LanguageModel, Ollama
     from speechoperator.plan.models.ollama_pods import Pod
-    from speechoperator.plan.snapshot import Observed, Pull
+    from speechoperator.plan.snapshot import Pull, Snapshot
 
 
 def starts(
-    ollama: Ollama, pods: Sequence[Pod], observed: Observed, now: datetime, port: int
+    ollama: Ollama, pods: Sequence[Pod], snapshot: Snapshot, now: datetime, port: int
 ) -> tuple[tuple[StartPull, ...], list[float]]:
     """Return what to pull now, and in how many seconds each pull may be tried again that failed.
 
     Args:
         ollama: What is wanted.
         pods: The pods that count, sorted by volume.
-        observed: The pulls there are.
+        snapshot: The pulls there are.
         now: The time.
         port: The port of the Ollama pods.
     """
-    busy = {volume for (volume, _), pull in observed.pulls.items() if pull.stage == "Pulling"}
+    busy = {volume for (volume, _), pull in snapshot.pulls.items() if pull.stage == "Pulling"}
     start: list[StartPull] = []
     waits: list[float] = []
     for volume, members in groupby(pods, key=lambda pod: pod.volume):
@@ -40,7 +40,7 @@ def starts(
             pull = _pull(model, pullers, port)
             if pull is None:
                 continue
-            wait = _wait(observed.pulls.get((volume, model.name)), now)
+            wait = _wait(snapshot.pulls.get((volume, model.name)), now)
             if wait <= 0:
                 start.append(pull)
                 break
@@ -48,12 +48,12 @@ def starts(
     return tuple(start), waits
 
 
-def ends(ollama: Ollama, pods: Sequence[Pod], observed: Observed) -> tuple[StopPull, ...]:
+def ends(ollama: Ollama, pods: Sequence[Pod], snapshot: Snapshot) -> tuple[StopPull, ...]:
     """Return the pulls that nobody wants any more."""
     wanted = {model.name: model for model in ollama.models}
-    leaving = {objects.name(pod) for pod in observed.pods if objects.terminating(pod)}
+    leaving = {objects.name(pod) for pod in snapshot.pods if objects.terminating(pod)}
     found = []
-    for (volume, name), pull in sorted(observed.pulls.items()):
+    for (volume, name), pull in sorted(snapshot.pulls.items()):
         members = [pod for pod in pods if pod.volume == volume]
         if reason := _useless(wanted.get(name), pull, members, leaving):
             found.append(StopPull(volume, name, reason))

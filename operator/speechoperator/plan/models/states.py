@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from speechoperator.api import LanguageModel
     from speechoperator.plan.models.ollama_pods import Pod
-    from speechoperator.plan.snapshot import Observed, Pull
+    from speechoperator.plan.snapshot import Pull, Snapshot
 
 Stage: TypeAlias = Literal["Pending", "Pulling", "Ready", "Failed"]
 
@@ -47,7 +47,7 @@ class ModelState:
     message: str = ""
 
 
-def state_of(model: LanguageModel, pods: Sequence[Pod], observed: Observed) -> ModelState:
+def state_of(model: LanguageModel, pods: Sequence[Pod], snapshot: Snapshot) -> ModelState:
     """Return how a model stands in the pods that the operator runs.
 
     A pull that failed counts as failed until a new try has brought something.
@@ -56,7 +56,7 @@ def state_of(model: LanguageModel, pods: Sequence[Pod], observed: Observed) -> M
     if pods and having == len(pods):
         return ModelState(model.name, "Ready", having)
     volumes = sorted({pod.volume for pod in pods})
-    pulls = [pull for volume in volumes if (pull := observed.pulls.get((volume, model.name)))]
+    pulls = [pull for volume in volumes if (pull := snapshot.pulls.get((volume, model.name)))]
     failed = next((pull for pull in pulls if pull.stage == "Failed" or pull.attempts), None)
     behind = min(pulls, key=_done, default=None)
     return ModelState(
@@ -121,5 +121,5 @@ def _eta(pulls: Iterable[Pull]) -> int | None:
 
 def _failure(pull: Pull) -> str:
     tries = "once" if pull.attempts <= 1 else f"{pull.attempts} times"
-    again = f", again at {objects.written(pull.retry_at)}" if pull.retry_at and pull.stage == "Failed" else ""
+    again = f", again at {objects.format_time(pull.retry_at)}" if pull.retry_at and pull.stage == "Failed" else ""
     return sentences(clipped(pull.error) or "the pull failed", advice(pull.error), f"Tried {tries}{again}")
