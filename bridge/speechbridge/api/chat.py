@@ -12,10 +12,11 @@ from aiohttp import web
 from speechbridge.api.entry import admitted, body_of, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import OUTCOME
+from speechbridge.api.problem_documents import openai_document
 from speechbridge.audio.port import AudioBytes
-from speechbridge.errors import Problem, openai_document
+from speechbridge.errors import Problem
 from speechbridge.generators.forwarding import Head
-from speechbridge.generators.port import marked_transcript
+from speechbridge.generators.prompt import marked_transcript
 from speechbridge.transcribers.port import TranscriptionOptions
 
 if TYPE_CHECKING:

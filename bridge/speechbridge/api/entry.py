@@ -6,7 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from speechbridge.api.middleware import TIMELINE, problem_response
+from speechbridge.api.middleware import TIMELINE
+from speechbridge.api.problem_documents import problem_response
 from speechbridge.errors import Problem
 from speechbridge.intake.body import Body
 from speechbridge.intake.form import Upload, check_declared_length

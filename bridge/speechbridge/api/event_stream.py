@@ -7,8 +7,8 @@ from typing import Self
 
 from aiohttp import web
 
+from speechbridge.api import sse
 from speechbridge.telemetry.logs import request_id
-from speechbridge.upstreams import sse
 
 _QUIET = 15.0  # seconds without an event after which a comment keeps proxies from closing the connection
 _HEADERS = {

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from speechbridge.transcribers.port import Segment, Task, Transcript
+    from speechbridge.transcribers.port import Task
+    from speechbridge.transcribers.transcript import Segment, Transcript
 
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 _WORD = {"word", "start", "end"}  # whisperx gives no times to words that it cannot align, such as numbers

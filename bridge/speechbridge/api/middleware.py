@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechbridge.errors import Problem, openai_document, problem_document
+from speechbridge.errors import Problem
 from speechbridge.service import SERVICE
 from speechbridge.telemetry import logs
 from speechbridge.telemetry.timeline import Timeline, request_id_of
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+from speechbridge.api.problem_documents import problem_response
 
 TIMELINE = web.RequestKey("timeline", Timeline)
 OUTCOME = web.RequestKey("outcome", str)
@@ -88,25 +88,6 @@ def _break_off(request: web.Request) -> None:
     """Cut the connection: an answer that has begun cannot become another, and its reader must see that it broke off."""
     if request.transport is not None:
         request.transport.abort()
-
-
-def problem_response(request: web.Request, problem: Problem, request_id: str) -> web.Response:
-    """Return a problem in the form that the route's API speaks."""
-    if request.path.startswith("/v1/"):
-        document, content_type = openai_document(problem), "application/json"
-    else:
-        document, content_type = problem_document(problem, request_id), "application/problem+json"
-    response = web.Response(body=json.dumps(document).encode(), status=problem.status, content_type=content_type)
-    response.headers["X-Request-ID"] = request_id
-    if problem.allow:
-        response.headers["Allow"] = problem.allow
-    if problem.status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    if problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    if not request.content.is_eof():
-        response.force_close()  # the rest of the body is not worth reading
-    return response
 
 
 def _problem_of_http(request: web.Request, error: web.HTTPException) -> Problem:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from speechbridge.api import sse
 from speechbridge.api.entry import admitted, call_of, expect_continue, uploaded
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import OUTCOME, TIMELINE
 from speechbridge.errors import Problem
 from speechbridge.intake import fields
 from speechbridge.stages.conversation import DEFAULT_PROMPT, Answer, Question
-from speechbridge.transcribers.port import Segment, Transcript, TranscriptionOptions
-from speechbridge.upstreams import sse
+from speechbridge.transcribers.port import TranscriptionOptions
+from speechbridge.transcribers.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
-from speechbridge.errors import Problem, problem_document
+from speechbridge.api.problem_documents import problem_document
+from speechbridge.errors import Problem
 from speechbridge.telemetry.logs import logger
 
 if TYPE_CHECKING:

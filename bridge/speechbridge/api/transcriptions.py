@@ -12,9 +12,11 @@ from speechbridge.api import formats
 from speechbridge.api.entry import admitted, call_of, expect_continue, uploaded
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import OUTCOME
-from speechbridge.errors import Problem, openai_document
+from speechbridge.api.problem_documents import openai_document
+from speechbridge.errors import Problem
 from speechbridge.intake import fields
-from speechbridge.transcribers.port import Segment, Task, Transcript, TranscriptionOptions
+from speechbridge.transcribers.port import Task, TranscriptionOptions
+from speechbridge.transcribers.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
     from speechbridge.intake.form import Upload

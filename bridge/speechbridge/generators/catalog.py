@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from speechbridge.errors import Problem
-from speechbridge.upstreams.failures import UpstreamError
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-_FRESH = 10.0  # seconds that a list from the upstream is believed
+    from speechbridge.generators.port import Generator
+    from speechbridge.upstreams.pool import Pool
+
+
+_LIST_TTL_S = 10.0  # how long a list from the upstream is valid
+_LISTING_TIMEOUT_S = 3.0  # per pod: a request is waiting for it
 
 
 class ModelCatalog:
@@ -41,7 +47,7 @@ class ModelCatalog:
         """
         if self._configured:
             return self._configured
-        if self._clock() - self._found_at > _FRESH:
+        if self._clock() - self._found_at > _LIST_TTL_S:
             self._found = await self._discover()
             self._found_at = self._clock()
         return self._found
@@ -73,3 +79,17 @@ def missing_models(configured: tuple[str, ...], present: tuple[str, ...]) -> lis
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "none yet"
+
+
+async def ask_for_models(generator: Generator, llm: Pool) -> tuple[str, ...]:
+    """Ask the pods one after the other for their models; the first that answers is believed."""
+    failure = UpstreamError(FailureKind.CONNECT, "no pod can be reached")
+    for endpoint in llm.endpoints:
+        try:
+            async with asyncio.timeout(_LISTING_TIMEOUT_S):
+                return await generator.models(endpoint)
+        except UpstreamError as error:
+            failure = error
+        except TimeoutError:
+            failure = UpstreamError(FailureKind.TIMEOUT, "it does not say in time which models it has")
+    raise failure

@@ -15,7 +15,7 @@ from speechbridge.upstreams.responses import count_in, error_text, generator_err
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from speechbridge.generators.port import Message
+    from speechbridge.generators.prompt import Message
     from speechbridge.upstreams.endpoint import Endpoint
 
 _DONE = "[DONE]"

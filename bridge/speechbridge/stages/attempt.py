@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from speechbridge.audio.port import FellBehind, seconds_of
 from speechbridge.generators.forwarding import Head, forward
-from speechbridge.generators.port import Completion, messages_for
+from speechbridge.generators.port import Completion
+from speechbridge.generators.prompt import messages_for
 from speechbridge.stages.retry import Attempts, Stage, problem_of
-from speechbridge.transcribers.port import Transcript
+from speechbridge.transcribers.transcript import Transcript
 from speechbridge.upstreams.failures import UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from speechbridge.admission.queue import Backlog
+    from speechbridge.admission.retry_after import Backlog
     from speechbridge.audio.port import Audio
     from speechbridge.generators.port import Generator
     from speechbridge.stages.warm_up import Warmer
     from speechbridge.telemetry.metrics import Metrics
     from speechbridge.telemetry.timeline import Timeline
-    from speechbridge.transcribers.port import Segment, Transcriber, TranscriptionOptions
+    from speechbridge.transcribers.port import Transcriber, TranscriptionOptions
+    from speechbridge.transcribers.transcript import Segment
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Lease, Pool
 

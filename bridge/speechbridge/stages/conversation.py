@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from speechbridge.errors import Problem
 from speechbridge.generators.port import Completion
 from speechbridge.stages.attempt import Restart
-from speechbridge.transcribers.port import Transcript
+from speechbridge.transcribers.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from speechbridge.generators.catalog import ModelCatalog
     from speechbridge.stages.attempt import Call, Pipeline
     from speechbridge.telemetry.timeline import Timeline
-    from speechbridge.transcribers.port import Segment, TranscriptionOptions
+    from speechbridge.transcribers.port import TranscriptionOptions
+    from speechbridge.transcribers.transcript import Segment
 
 DEFAULT_PROMPT = "Process this transcription:"
 """What is asked of the model when the caller does not say."""

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from speechbridge.errors import Problem
-from speechbridge.generators.port import prefix_for
+from speechbridge.generators.prompt import prefix_for
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 
 from speechbridge.audio.port import FellBehind, is_recognised, is_silent_film
 from speechbridge.errors import Problem
-from speechbridge.transcribers.port import transcript_from
 from speechbridge.transcribers.post_audio import post_audio
+from speechbridge.transcribers.transcript import transcript_from
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import check_transcriber_status, json_object
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from speechbridge.audio.port import Audio
-    from speechbridge.transcribers.port import Segment, Transcript, TranscriptionOptions
+    from speechbridge.transcribers.port import TranscriptionOptions
+    from speechbridge.transcribers.transcript import Segment, Transcript
     from speechbridge.upstreams.endpoint import Endpoint
 
 

@@ -1,14 +1,12 @@
-"""Server-Sent Events, both ways: writing ours, reading the upstreams'.
+"""Reading Server-Sent Events of an upstream.
 
 Source: WHATWG HTML, section 9.2, "Server-sent events".
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-KEEP_ALIVE = b": keep-alive\n\n"
 _LONGEST_LINE = 8 * 2**20
 
 
@@ -17,12 +15,6 @@ class Event(NamedTuple):
 
     type: str
     data: str
-
-
-def encode(event_type: str, data: Any) -> bytes:
-    """Return an event whose data is one line of JSON; half a surrogate pair, which UTF-8 has not, becomes `?`."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {event_type}\ndata: {text}\n\n".encode(errors="replace")
 
 
 class Parser:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from speechbridge.api.openapi.parts import answer, integer, or_null, record, ref, text
-from speechbridge.errors import PROBLEMS, Problem, openai_document, problem_document
+from speechbridge.api.problem_documents import openai_document, problem_document
+from speechbridge.errors import PROBLEMS, Problem
 
 if TYPE_CHECKING:
     from speechbridge.api.openapi.parts import Json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from speechbridge.api import sse
 from speechbridge.api.openapi.parts import (
     KEYS,
     LANGUAGE,
@@ -23,7 +24,6 @@ from speechbridge.api.openapi.parts import (
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.errors import PROBLEMS
 from speechbridge.stages.conversation import DEFAULT_PROMPT, FAILED_RESPONSE
-from speechbridge.upstreams import sse
 
 TAGS: list[Json] = [
     {"name": "Speech", "description": "A recording in, a transcript and a language model's answer out, in one request."}
