@@ -55,7 +55,7 @@ async def test_otherwise_the_upstream_is_asked_now_and_then() -> None:
         assert await models.choose(None) == "one"
     assert upstream.asked == 1
     upstream.names = ("two",)
-    clock.now = catalog._FRESH + 1
+    clock.now = catalog._LIST_TTL_S + 1
 
     assert await models.choose(None) == "two"
 
