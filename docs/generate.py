@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, get_args
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic_core import PydanticUndefined
 
+from speechbridge.api.openapi.document import document
+from speechbridge.api.openapi.problems import WHEN
 from speechbridge.errors import PROBLEMS
-from speechbridge.languages import LANGUAGES
-from speechbridge.metrics import Metrics as BridgeMetrics
-from speechbridge.openapi.document import document
-from speechbridge.openapi.problems import WHEN
+from speechbridge.intake.languages import LANGUAGES
 from speechbridge.settings import GIB, KIB, MIB
 from speechbridge.settings import Settings as BridgeSettings
+from speechbridge.telemetry.metrics import Metrics as BridgeMetrics
 from speechbridge.upstreams.failures import FailureKind
 from speechlocal import chart, custom_resource
-from speechoperator import crd
-from speechoperator.metrics import Metrics as OperatorMetrics
+from speechoperator.api import crd
 from speechoperator.settings import Settings as OperatorSettings
+from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

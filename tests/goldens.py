@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from speechoperator import resources
-from speechoperator.models import SpeechPipeline
+from speechoperator.api import SpeechPipeline
+from speechoperator.plan.manifests.build import build
 from speechoperator.settings import Settings
 
 FOLDER = Path(__file__).parent / "operator" / "golden"
@@ -26,7 +26,7 @@ def pipeline(case: str) -> SpeechPipeline:
 
 
 def built(case: str) -> tuple[Any, ...]:
-    return resources.build(pipeline(case), SETTINGS)
+    return build(pipeline(case), SETTINGS)
 
 
 def expected(case: str) -> str:

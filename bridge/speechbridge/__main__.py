@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
 
-from speechbridge import logs
 from speechbridge.app import serve
 from speechbridge.settings import Settings
+from speechbridge.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

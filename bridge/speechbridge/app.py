@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechbridge import logs, memory
-from speechbridge.middleware import authorized, observed
-from speechbridge.routes import chat, health, models, pages, process, transcriptions
-from speechbridge.server import Runner
+from speechbridge import memory
+from speechbridge.api import chat, health, models, pages, process, transcriptions
+from speechbridge.api.middleware import authorized, observed
+from speechbridge.api.server import Runner
 from speechbridge.service import SERVICE, assemble
+from speechbridge.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,7 +7,6 @@ RFC 9457 (`application/problem+json`), and the error object of OpenAI's API for 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
 PROBLEMS: dict[str, tuple[int, str]] = {
     # The caller's to mend.
@@ -89,25 +88,3 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         if self.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return "rejected"
         return "overloaded" if self.code in {"overloaded", "stopping"} else "failed"
-
-
-def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
-    """Return the RFC 9457 document of a problem."""
-    document: dict[str, Any] = {
-        "type": "about:blank",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        "code": problem.code,
-        "request_id": request_id,
-    }
-    if problem.param:
-        document["param"] = problem.param
-    return document
-
-
-def openai_document(problem: Problem) -> dict[str, Any]:
-    """Return the error object of OpenAI's API, which its clients turn into exceptions."""
-    server_side = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    kind = "server_error" if server_side else "invalid_request_error"
-    return {"error": {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}}

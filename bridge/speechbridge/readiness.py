@@ -6,14 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.catalog import missing_models
+from speechbridge.generators.catalog import missing_models
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from speechbridge.generators import Generator
-    from speechbridge.transcribers import Transcriber
+    from speechbridge.generators.port import Generator
+    from speechbridge.transcribers.port import Transcriber
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Pool
 

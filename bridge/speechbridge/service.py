@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechbridge.access import ApiKeys
-from speechbridge.admission import Admission, Backlog
-from speechbridge.body import Pace
-from speechbridge.catalog import ModelCatalog
-from speechbridge.conversation import Conversations
+from speechbridge.admission.api_keys import ApiKeys
+from speechbridge.admission.queue import Admission
+from speechbridge.admission.retry_after import Backlog
+from speechbridge.generators.catalog import ModelCatalog, ask_for_models
 from speechbridge.generators.ollama import Ollama
 from speechbridge.generators.openai_chat import OpenAIChat
-from speechbridge.metrics import Metrics
-from speechbridge.pipeline import Patience, Pipeline
+from speechbridge.intake.body import Pace
+from speechbridge.intake.form import UploadRules
+from speechbridge.intake.spool import SpoolBudget
 from speechbridge.readiness import Readiness
-from speechbridge.spool import SpoolBudget
+from speechbridge.stages.attempt import Patience, Pipeline
+from speechbridge.stages.conversation import Conversations
+from speechbridge.stages.warm_up import Warmer
+from speechbridge.telemetry.metrics import Metrics
 from speechbridge.transcribers.asr_webservice import AsrWebservice
 from speechbridge.transcribers.openai_audio import OpenAIAudio
-from speechbridge.upload import UploadRules
-from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.pool import Pool, PoolOptions
-from speechbridge.warming import Warmer
 
 if TYPE_CHECKING:
-    from speechbridge.generators import Generator
+    from speechbridge.generators.port import Generator
     from speechbridge.settings import Settings
-    from speechbridge.transcribers import Transcriber
-
-
-_LONGEST_LISTING = 3.0  # seconds a pod may take to list its models: a request waits for it
+    from speechbridge.transcribers.port import Transcriber
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def assemble(settings: Settings) -> Service:
     patience = Patience(settings.hold_timeout, settings.queue_timeout)
     warmer = Warmer(generator, llm, clock)
     pipeline = Pipeline(transcriber, whisper, generator, llm, warmer, backlog, metrics, patience, clock)
-    catalog = ModelCatalog(settings.models, lambda: _models(generator, llm), clock)
+    catalog = ModelCatalog(settings.models, lambda: ask_for_models(generator, llm), clock)
     admission = Admission(
         settings.max_concurrent_requests,
         settings.max_queued_requests,
@@ -121,17 +117,3 @@ def _upload_rules(settings: Settings) -> UploadRules:
         lag=settings.upload_lag,
         retry_buffer=settings.retry_buffer_bytes,
     )
-
-
-async def _models(generator: Generator, llm: Pool) -> tuple[str, ...]:
-    """Ask the pods one after the other for their models; the first that answers is believed."""
-    failure = UpstreamError(FailureKind.CONNECT, "no pod can be reached")
-    for endpoint in llm.endpoints:
-        try:
-            async with asyncio.timeout(_LONGEST_LISTING):
-                return await generator.models(endpoint)
-        except UpstreamError as error:
-            failure = error
-        except TimeoutError:
-            failure = UpstreamError(FailureKind.TIMEOUT, "it does not say in time which models it has")
-    raise failure

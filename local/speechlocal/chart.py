@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from speechlocal import paths
-from speechoperator import crd
+from speechoperator.api import crd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from speechoperator import crd
-from speechoperator.models.pods import COMMON, Part
+from speechoperator.api import crd
+from speechoperator.api.pod_template import COMMON, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

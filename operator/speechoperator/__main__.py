@@ -11,9 +11,10 @@ from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from speechoperator import logs
-from speechoperator.errors import ApiError, OperatorError
+from speechoperator.errors import OperatorError
+from speechoperator.kube.errors import ApiError
 from speechoperator.settings import Settings
+from speechoperator.telemetry import logs
 
 _WRONG_SETTING = 2
 
@@ -76,22 +77,22 @@ def _run(settings: Settings) -> int:
 
 
 def _render(file: Path, namespace: str, settings: Settings) -> int:
-    from speechoperator.render import render  # noqa: PLC0415 - as above
+    from speechoperator.commands.render import render  # noqa: PLC0415 - as above
 
     sys.stdout.write(render(file, namespace, settings))
     return 0
 
 
 def _definition(settings: Settings, *, apply: bool) -> int:
-    from speechoperator import crd  # noqa: PLC0415 - as above
+    from speechoperator.api import crd  # noqa: PLC0415 - as above
 
     if not apply:
         sys.stdout.write(crd.render())
         return 0
 
-    from speechoperator import definition  # noqa: PLC0415 - as above
+    from speechoperator.commands import install_crd  # noqa: PLC0415 - as above
 
-    name = asyncio.run(definition.apply(settings))
+    name = asyncio.run(install_crd.apply(settings))
     print(f"{name} is installed; kubectl get speechpipelines -A")  # noqa: T201 - a program's words
     return 0
 

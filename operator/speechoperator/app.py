@@ -10,27 +10,27 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from speechoperator import health, logs
-from speechoperator.answers import Answers
-from speechoperator.applying import Applier
-from speechoperator.cluster import Cluster, configuration
-from speechoperator.leader import Election
-from speechoperator.metrics import Metrics
-from speechoperator.observing import MODELS, Observer
-from speechoperator.ollama import Ollama
-from speechoperator.pulls import Pulls
+from speechoperator.apply.applier import Applier
+from speechoperator.apply.writer import Writes
+from speechoperator.kube.client import Cluster, configuration
+from speechoperator.kube.leader_election import Election
+from speechoperator.kube.workqueue import WorkQueue
+from speechoperator.observe.observer import MODELS, Observer
+from speechoperator.observe.polling import Answers
+from speechoperator.ollama.client import Ollama
+from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler
-from speechoperator.reporting import Reporter
-from speechoperator.store import Store
-from speechoperator.watching import Watching
+from speechoperator.report.reporter import Reporter
+from speechoperator.telemetry import logs, server
+from speechoperator.telemetry.metrics import Metrics
+from speechoperator.watch.store import Store
+from speechoperator.watch.watcher import Watching
 from speechoperator.workers import Workers
-from speechoperator.workqueue import WorkQueue
-from speechoperator.writes import Writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from speechoperator.observed import Key
+    from speechoperator.kube.objects import Key
     from speechoperator.settings import Settings
 
 
@@ -125,7 +125,7 @@ async def run(settings: Settings) -> None:
         cluster = await parts.enter_async_context(Cluster(await configuration(), settings.request_timeout, metrics))
         ollama = await parts.enter_async_context(Ollama(settings.ollama_timeout, settings.pull_stall_timeout))
         operator = Operator(settings, cluster, ollama, metrics, claim_signals)
-        serving = health.serving(settings.host, settings.port, metrics, lambda: operator.watching.waits_for)
+        serving = server.serving(settings.host, settings.port, metrics, lambda: operator.watching.waits_for)
         port = await parts.enter_async_context(serving)
         where = settings.watch_namespace or "all namespaces"
         logs.info("started", port=port, api=cluster.access.host, watches=where)

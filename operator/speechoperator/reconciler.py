@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from speechoperator import kinds
-from speechoperator.applying import Outcome
-from speechoperator.models import SpeechPipeline, explain
-from speechoperator.observed import Observed, Ref, WriteFailure
-from speechoperator.observing import View
+from speechoperator.api import SpeechPipeline, format_validation_error, kinds
+from speechoperator.apply.applier import Outcome
+from speechoperator.kube.objects import Ref
+from speechoperator.observe.observer import View
 from speechoperator.plan import Plan, plan, rejected
+from speechoperator.plan.snapshot import Snapshot, WriteFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from speechoperator.answers import Answers
-    from speechoperator.applying import Applier
-    from speechoperator.metrics import Metrics
-    from speechoperator.observed import Key, Object
-    from speechoperator.observing import Observer
-    from speechoperator.pulls import Pulls
-    from speechoperator.reporting import Reporter
+    from speechoperator.apply.applier import Applier
+    from speechoperator.kube.objects import Key, Object
+    from speechoperator.observe.observer import Observer
+    from speechoperator.observe.polling import Answers
+    from speechoperator.ollama.pulls import Pulls
+    from speechoperator.report.reporter import Reporter
     from speechoperator.settings import Settings
-    from speechoperator.store import Store
+    from speechoperator.telemetry.metrics import Metrics
+    from speechoperator.watch.store import Store
 
 _AT_ONCE = 0.1
 
@@ -39,12 +39,12 @@ class Result:
     Attributes:
         refused: Whether something was refused and is to be tried again, later each time.
         retry_after: Seconds that the API server wants to be left alone for.
-        look_again: In how many seconds time alone changes what is to be done; None when it does not.
+        requeue_after: In how many seconds time alone changes what is to be done; None when it does not.
     """
 
     refused: bool = False
     retry_after: float = 0.0
-    look_again: float | None = None
+    requeue_after: float | None = None
 
 
 class Reconciler:
@@ -106,11 +106,11 @@ class Reconciler:
             await self._reporter.report(key, planned, self._clock())
         self._metrics.reconcile_seconds.observe(perf_counter() - began)
         more = _AT_ONCE if outcome.wrote and _more(planned) and not outcome.failures else None
-        waits = (planned.look_again, view.look_again, outcome.look_again, more)
+        waits = (planned.requeue_after, view.requeue_after, outcome.requeue_after, more)
         return Result(
             refused=bool(outcome.refused),
             retry_after=outcome.retry_after,
-            look_again=min((wait for wait in waits if wait is not None), default=None),
+            requeue_after=min((wait for wait in waits if wait is not None), default=None),
         )
 
     def _plan(self, key: Key, raw: Object) -> tuple[Plan, View]:
@@ -119,11 +119,11 @@ class Reconciler:
         try:
             pipeline = SpeechPipeline.parse(raw)
         except ValidationError as error:
-            return rejected(raw, explain(error), now), View(Observed(), None, complete=True)
+            return rejected(raw, format_validation_error(error), now), View(Snapshot(), None, complete=True)
         status = raw.get("status") or {}
         failures = (*self._unread(), *self._failures.get(key, ()))
         view = self._observer.observe(pipeline, key, status, now, failures)
-        planned = plan(pipeline, view.observed, now, self._settings)
+        planned = plan(pipeline, view.snapshot, now, self._settings)
         self._metrics.reconcile_cpu_seconds.observe(thread_time() - began)
         return planned, view
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from speechoperator import logs
-from speechoperator.errors import ApiError, NotLeadingError
+from speechoperator.errors import NotLeadingError
+from speechoperator.kube.errors import ApiError
+from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
-    from speechoperator.metrics import Metrics
-    from speechoperator.observed import Key
+    from speechoperator.kube.objects import Key
+    from speechoperator.kube.workqueue import WorkQueue
     from speechoperator.reconciler import Reconciler, Result
-    from speechoperator.workqueue import WorkQueue
+    from speechoperator.telemetry.metrics import Metrics
 
 _FINISH = 3.0
 """Seconds that a reconcile gets to finish when the operator ends."""
@@ -98,5 +99,5 @@ class Workers:
         else:
             self._queue.succeeded(key)
         self._metrics.reconciles.labels("refused" if result.refused else "ok").inc()
-        if result.look_again is not None:
-            self._queue.after(key, result.look_again)
+        if result.requeue_after is not None:
+            self._queue.after(key, result.requeue_after)

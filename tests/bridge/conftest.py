@@ -16,8 +16,8 @@ from fakes.ollama import FakeOllama
 from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
+from speechbridge.api.server import Runner
 from speechbridge.app import create_app
-from speechbridge.server import Runner
 from speechbridge.service import SERVICE
 from speechbridge.settings import Settings
 from speechbridge.upstreams import pool

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bridge.running import WAV, Bridge, StartBridge, form
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
-from speechbridge.access import ApiKeys
+from speechbridge.admission.api_keys import ApiKeys
 from speechbridge.errors import Problem
 from speechbridge.settings import Settings
 

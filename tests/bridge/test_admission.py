@@ -11,7 +11,8 @@ from bridge.wire import Connection, head, multipart, part
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
-from speechbridge.admission import Admission, Backlog
+from speechbridge.admission.queue import Admission
+from speechbridge.admission.retry_after import Backlog
 from speechbridge.errors import Problem
 
 pytestmark = pytest.mark.unit

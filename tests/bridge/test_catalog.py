@@ -6,9 +6,9 @@ from bridge.running import Bridge, StartBridge
 from fakes.faults import refusing_url
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
-from speechbridge import catalog
-from speechbridge.catalog import ModelCatalog, missing_models
 from speechbridge.errors import Problem
+from speechbridge.generators import catalog
+from speechbridge.generators.catalog import ModelCatalog, missing_models
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 pytestmark = pytest.mark.unit
@@ -55,7 +55,7 @@ async def test_otherwise_the_upstream_is_asked_now_and_then() -> None:
         assert await models.choose(None) == "one"
     assert upstream.asked == 1
     upstream.names = ("two",)
-    clock.now = catalog._FRESH + 1
+    clock.now = catalog._LIST_TTL_S + 1
 
     assert await models.choose(None) == "two"
 

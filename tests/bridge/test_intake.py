@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+from speechbridge.api.entry import check_form
 from speechbridge.errors import Problem
-from speechbridge.routes.intake import check_form
+from speechbridge.intake.form import UploadRules
 from speechbridge.settings import MIB
-from speechbridge.upload import UploadRules
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.running import wav
-from speechbridge.audio import AudioBytes, is_recognised, seconds_of
-from speechbridge.media import Tracks, container_of, estimated_seconds
+from speechbridge.audio.containers import Tracks, container_of, estimated_seconds
+from speechbridge.audio.port import AudioBytes, is_recognised, seconds_of
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ from fakes.faults import StreamError
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
-from speechbridge.metrics import Metrics
+from speechbridge.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechbridge.multipart import (
+from speechbridge.intake.multipart import (
     PART_END,
     Event,
     Limits,

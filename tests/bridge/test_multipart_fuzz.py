@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechbridge.multipart import MultipartError, MultipartParser, PartBegin
+from speechbridge.intake.multipart import MultipartError, MultipartParser, PartBegin
 
 pytestmark = pytest.mark.unit
 

@@ -24,13 +24,13 @@ from fakes.openai_chat import FakeOpenAIChat
 from fakes.server import FakeUpstream
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
-from speechbridge import sse
+from speechbridge.api.openapi.document import document
+from speechbridge.api.openapi.problems import WHEN
+from speechbridge.api.server import Runner
 from speechbridge.app import create_app
 from speechbridge.errors import PROBLEMS
-from speechbridge.openapi.document import document
-from speechbridge.openapi.problems import WHEN
-from speechbridge.server import Runner
 from speechbridge.settings import Settings
+from speechbridge.upstreams import sse
 
 pytestmark = pytest.mark.unit
 

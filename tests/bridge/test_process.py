@@ -15,7 +15,7 @@ from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.transcripts import SILENCE, Segment, Transcript
 from fakes.whisper import FakeAsrWebservice
-from speechbridge.logs import JsonFormatter
+from speechbridge.telemetry.logs import JsonFormatter
 
 pytestmark = pytest.mark.unit
 

@@ -13,7 +13,7 @@ from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.transcripts import SILENCE
 from fakes.whisper import FakeAsrWebservice
-from speechbridge.routes import streaming
+from speechbridge.api import event_stream
 
 pytestmark = pytest.mark.unit
 
@@ -102,7 +102,7 @@ async def test_each_event_goes_out_as_soon_as_it_is_known(
 async def test_comments_keep_a_quiet_answer_alive(
     bridge: Bridge, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "_QUIET", 0.02)
+    monkeypatch.setattr(event_stream, "_QUIET", 0.02)
     gate = ollama.hold(Point.BEFORE_ANSWER)
 
     async with await bridge.process(WAV, stream="true") as response:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechbridge import sse
+from speechbridge.api.sse import KEEP_ALIVE, encode
+from speechbridge.upstreams import sse
 
 pytestmark = pytest.mark.unit
 
@@ -26,7 +27,7 @@ def parsed(*chunks: bytes) -> list[sse.Event]:
 
 @given(st.lists(st.tuples(TYPES, JSON), max_size=5))
 def test_what_is_written_can_be_read(sent: list[tuple[str, object]]) -> None:
-    stream = sse.KEEP_ALIVE.join(sse.encode(kind, data) for kind, data in sent)
+    stream = KEEP_ALIVE.join(encode(kind, data) for kind, data in sent)
 
     assert [(event.type, json.loads(event.data)) for event in parsed(stream)] == sent
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechbridge.transcribers import transcript_from
+from speechbridge.transcribers.transcript import transcript_from
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 pytestmark = pytest.mark.unit

@@ -13,7 +13,7 @@ from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
-from speechbridge import upload
+from speechbridge.intake import form
 
 pytestmark = pytest.mark.unit
 
@@ -126,7 +126,7 @@ async def test_a_small_upload_is_complete_before_it_takes_a_pod(start: StartBrid
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every upload counts as slow (what counts as slow is specified in test_upload_rate.py)."""
-    monkeypatch.setattr(upload.Upload, "_is_fast", lambda _: False)
+    monkeypatch.setattr(form.Upload, "_is_fast", lambda _: False)
 
 
 @pytest.mark.usefixtures("slow")
@@ -175,7 +175,7 @@ async def test_an_upload_too_large_to_keep_may_still_move_to_the_disk_when_it_sl
         sending = Upload(connection, "/process", 2 * MIB)
         await sending.send(128 * KIB)
         await whisper.until(lambda: bool(whisper.work) and whisper.work[0].audio is not None)
-        monkeypatch.setattr(upload.Upload, "_is_fast", lambda _: False)
+        monkeypatch.setattr(form.Upload, "_is_fast", lambda _: False)
         await sending.end()
         reply = await connection.reply()
 
@@ -342,7 +342,7 @@ async def test_an_upload_that_stalls_is_given_up(start: StartBridge, whisper: Wh
 
 
 async def test_an_upload_that_trickles_is_given_up(start: StartBridge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speechbridge.body._GRACE", 0.05)
+    monkeypatch.setattr("speechbridge.intake.body._GRACE", 0.05)
     bridge = await start(upload_min_rate=2**30)
 
     async with Connection.to(bridge.url) as connection:

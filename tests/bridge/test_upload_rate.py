@@ -8,13 +8,13 @@ import pytest
 
 from bridge.running import WAV
 from bridge.wire import BOUNDARY, CLOSING, part
-from speechbridge.audio import FellBehind
+from speechbridge.audio.port import FellBehind
 from speechbridge.errors import Problem
-from speechbridge.spool import SpoolBudget
-from speechbridge.upload import Upload, UploadRules
+from speechbridge.intake.form import Upload, UploadRules
+from speechbridge.intake.spool import SpoolBudget
 
 if TYPE_CHECKING:
-    from speechbridge.body import Body
+    from speechbridge.intake.body import Body
 
 pytestmark = pytest.mark.unit
 

@@ -399,7 +399,7 @@ async def test_a_slow_model_keeps_the_transcription_and_what_was_said(
 async def test_a_list_of_models_that_does_not_come_holds_no_request(
     start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speechbridge.service._LONGEST_LISTING", 0.05)
+    monkeypatch.setattr("speechbridge.generators.catalog._LISTING_TIMEOUT_S", 0.05)
     bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, models="")
     ollama.script(Answer(200, b"{}"), only=lambda _: False)
     gate = ollama.hold(Point.BEFORE_ANSWER)

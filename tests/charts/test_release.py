@@ -12,7 +12,7 @@ from charts.helm import VALUES, Helm, HelmError
 from cluster.api import Api, ApiError, Object
 from cluster.control_plane import ControlPlane, Identity
 from speechlocal.paths import CHART
-from speechoperator.models import SpeechPipeline
+from speechoperator.api import SpeechPipeline
 
 pytestmark = pytest.mark.cluster
 

@@ -12,7 +12,7 @@ from charts.helm import RECORDING, VALUES, Helm, HelmError, hook, value_files
 from speechlocal import versions
 from speechlocal.images.catalog import project_version
 from speechlocal.paths import CHART
-from speechoperator import crd
+from speechoperator.api import crd
 from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit

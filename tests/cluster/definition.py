@@ -8,7 +8,7 @@ from cluster.control_plane import ControlPlane
 
 async def define(plane: ControlPlane) -> dict[str, Any]:
     """Apply it and wait until the API server serves it; the definition."""
-    from speechoperator.crd import manifest  # noqa: PLC0415 - every test session loads this module, few need the CRD
+    from speechoperator.api.crd import manifest  # noqa: PLC0415 - every test session loads this module, few need the CRD
 
     definition = manifest()
     async with Api(plane.access()) as api:

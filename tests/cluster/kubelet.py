@@ -65,7 +65,7 @@ class Kubelet:
             await self._news.wait_for(lambda: len(self.ollamas) == pods)
         return list(self.ollamas.values())
 
-    async def look_again(self) -> None:
+    async def requeue_after(self) -> None:
         """Go through all pods and claims once more: after `fate` or `bind_claims` was changed."""
         for pod in await self.api.list("Pod", self.namespace):
             await self._pod("MODIFIED", pod)

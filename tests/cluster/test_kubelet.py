@@ -68,8 +68,8 @@ async def test_a_pod_that_cannot_start_says_why_until_it_can(api: Api, namespace
     name = (await the_pod(api, namespace))["metadata"]["name"]
     await api.until("Pod", namespace, name, lambda found: "Unschedulable" in str(found["status"].get("conditions")))
     kubelet.fate = lambda _: no_image("ollama/ollama:0.17.4")
-    await kubelet.look_again()
+    await kubelet.requeue_after()
     await api.until("Pod", namespace, name, lambda found: "ImagePullBackOff" in str(found["status"]))
     kubelet.fate = lambda _: None
-    await kubelet.look_again()
+    await kubelet.requeue_after()
     await api.until("Deployment", namespace, "llm", replicas(1))

@@ -41,7 +41,7 @@ async def test_a_pod_that_cannot_serve(
     await api.until("SpeechPipeline", namespace, "p", says("WhisperAvailable", "False", *words), WITHIN_S)
     await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", *words), WITHIN_S)
     kubelet.fate = lambda _: None
-    await kubelet.look_again()
+    await kubelet.requeue_after()
     await api.until("SpeechPipeline", namespace, "p", ready)
 
 

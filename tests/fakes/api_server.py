@@ -13,11 +13,11 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.cluster import STRATEGIC
-from speechoperator.errors import ApiError, Request
+from speechoperator.kube.client import STRATEGIC
+from speechoperator.kube.errors import ApiError, Request
 
 if TYPE_CHECKING:
-    from speechoperator.kinds import Kind
+    from speechoperator.kube.kinds import Kind
 
 Object = dict[str, Any]
 Place = tuple[str, str, str]

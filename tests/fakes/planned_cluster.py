@@ -15,15 +15,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.models import SpeechPipeline
-from speechoperator.models_lifecycle import GATE, retry_at
-from speechoperator.models_lifecycle.names import canonical
-from speechoperator.observed import EXTERNAL, Health, Observed, OllamaPod, Pull, Ref, WriteFailure
+from speechoperator.api import SpeechPipeline
+from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
+from speechoperator.plan.models.lifecycle import GATE, retry_at
+from speechoperator.plan.models.names import canonical
+from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Pull, Snapshot, WriteFailure
 from speechoperator.settings import Settings
 
 if TYPE_CHECKING:
-    from speechoperator.actions import Plan
+    from speechoperator.plan.actions import Plan
 
 Object = dict[str, Any]
 
@@ -81,11 +82,11 @@ class PlannedCluster:
         name: str = self.raw["metadata"]["name"]
         return name
 
-    def observed(self) -> Observed:
+    def snapshot(self) -> Snapshot:
         asked = {pod["metadata"]["name"]: self._tags(pod) for pod in self.pods if _asked(pod)}
         url = self.raw["spec"]["ollama"].get("url")
         outside = {EXTERNAL: OllamaPod(reachable=True, models=dict.fromkeys(self.elsewhere, "digest"))} if url else {}
-        return Observed(
+        return Snapshot(
             objects=dict(self.objects),
             pods=tuple(self.pods),
             ollama=asked | outside,
@@ -99,7 +100,7 @@ class PlannedCluster:
         )
 
     def plan(self) -> Plan:
-        return plan(SpeechPipeline.parse(self.raw), self.observed(), self.now, self.settings)
+        return plan(SpeechPipeline.parse(self.raw), self.snapshot(), self.now, self.settings)
 
     def carry_out(self, what: Plan) -> None:
         for orphan in what.orphan:

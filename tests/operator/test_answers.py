@@ -7,10 +7,11 @@ import pytest
 
 from fakes.faults import Answer
 from fakes.ollama import FakeOllama
-from speechoperator import external
-from speechoperator.answers import Answers, Subject
-from speechoperator.observed import Health, Key, Object
-from speechoperator.ollama import Ollama
+from speechoperator.kube.objects import Key, Object
+from speechoperator.observe import services, warnings
+from speechoperator.observe.polling import Answers, Subject
+from speechoperator.ollama.client import Ollama
+from speechoperator.plan.snapshot import Health
 
 pytestmark = pytest.mark.unit
 
@@ -124,21 +125,21 @@ def event(second: int, message: str, kind: str = "Warning", reason: str = "x") -
     ],
 )
 def test_only_a_warning_that_is_the_last_word_counts(events: list[Object], said: str) -> None:
-    assert external.newest_warning(events) == said
+    assert warnings.newest_warning(events) == said
 
 
 async def test_a_service_that_answers_is_healthy_whatever_it_says() -> None:
     async with FakeOllama() as service:
-        assert await external.whisper(f"{service.url}/nothing", 5, answers_while_busy=True) == Health(healthy=True)
+        assert await services.whisper(f"{service.url}/nothing", 5, answers_while_busy=True) == Health(healthy=True)
         service.script(Answer(502), only=lambda _: True)
-        assert not (await external.whisper(service.url, 5, answers_while_busy=True)).healthy
+        assert not (await services.whisper(service.url, 5, answers_while_busy=True)).healthy
         await service.go_away()
-        gone = await external.whisper(service.url, 5, answers_while_busy=True)
+        gone = await services.whisper(service.url, 5, answers_while_busy=True)
         assert gone == Health(healthy=False, detail="Connection refused")
 
 
 async def test_an_ollama_elsewhere_says_what_it_has_or_why_not() -> None:
     async with Ollama(timeout=5, stall_timeout=5) as client, FakeOllama() as service:
-        assert (await external.ollama(client, service.url)).reachable
+        assert (await services.ollama(client, service.url)).reachable
         await service.go_away()
-        assert (await external.ollama(client, service.url)).detail == "Connection refused"
+        assert (await services.ollama(client, service.url)).detail == "Connection refused"

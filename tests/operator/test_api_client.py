@@ -8,10 +8,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
-from speechoperator import kinds
-from speechoperator.cluster import Cluster
-from speechoperator.errors import ApiError, Request, api_error
-from speechoperator.metrics import Metrics
+from speechoperator.kube import kinds
+from speechoperator.kube.client import Cluster
+from speechoperator.kube.errors import ApiError, Request, api_error
+from speechoperator.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
 

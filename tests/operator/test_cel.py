@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from cluster.api import PLURALS, Api, ApiError, Object
 from cluster.pipelines import ELSEWHERE, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
-from speechoperator.crd import manifest
-from speechoperator.models import SpeechPipeline, explain
+from speechoperator.api import SpeechPipeline, format_validation_error
+from speechoperator.api.crd import manifest
 
 pytestmark = pytest.mark.cluster
 
@@ -177,7 +177,7 @@ async def test_both_judge_every_text_alike(field: str, trials: Pipelines) -> Non
         try:
             SpeechPipeline.parse(body)
         except ValidationError as error:
-            of_models = explain(error)
+            of_models = format_validation_error(error)
         of_server = await trials.refusal(body)
         taken += not of_server
         if bool(of_models) != bool(of_server):

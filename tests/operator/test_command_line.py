@@ -6,10 +6,10 @@ import aiohttp
 import pytest
 import yaml
 
-from speechoperator import health
 from speechoperator.__main__ import main
-from speechoperator.metrics import Metrics
 from speechoperator.settings import Settings
+from speechoperator.telemetry import server
+from speechoperator.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
 
@@ -100,7 +100,7 @@ def test_without_a_cluster_it_says_so(
 async def test_health_and_metrics_are_served() -> None:
     missing = "not all is listed yet"
     async with (
-        health.serving("127.0.0.1", 0, Metrics(), lambda: missing) as port,
+        server.serving("127.0.0.1", 0, Metrics(), lambda: missing) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
     ):
         assert (await http.get("/livez")).status == 200

@@ -8,8 +8,9 @@ import pytest
 
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import WRITTEN_NOON, PlannedCluster
-from speechoperator.observed import NAME_TAKEN, Health, Ref, WriteFailure
+from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan
+from speechoperator.plan.snapshot import NAME_TAKEN, Health, WriteFailure
 
 pytestmark = pytest.mark.unit
 
@@ -255,12 +256,12 @@ def test_a_probe_that_fails_for_long() -> None:
     slow.pod_warnings[pod] = "Readiness probe failed: HTTP probe failed with statuscode: 503"
 
     soon = slow.plan()
-    assert (said(soon, "WhisperAvailable")[1], soon.look_again) == ("Starting", 30)
+    assert (said(soon, "WhisperAvailable")[1], soon.requeue_after) == ("Starting", 30)
     assert said(soon, "WhisperAvailable")[2] == f"0 of 1 ready; pod {pod} starts"
 
     slow.later(30)
     late = slow.plan()
-    assert (said(late, "WhisperAvailable")[1], late.look_again) == ("ProbeFailing", None)
+    assert (said(late, "WhisperAvailable")[1], late.requeue_after) == ("ProbeFailing", None)
     assert "statuscode: 503" in said(late, "WhisperAvailable")[2]
 
 
@@ -305,7 +306,7 @@ class TestClaim:
         binding = self.pending()
 
         soon = binding.plan()
-        assert (said(soon, "WhisperAvailable")[1], soon.look_again) == ("Starting", 5)
+        assert (said(soon, "WhisperAvailable")[1], soon.requeue_after) == ("Starting", 5)
 
         binding.later(5)
         assert said(binding.plan(), "WhisperAvailable")[1] == "ClaimUnbound"
@@ -583,7 +584,7 @@ class TestExposure:
 
     def test_a_gateway_that_nobody_serves(self) -> None:
         found = self.routed()
-        assert (said(found.plan(), "Exposed")[1], found.plan().look_again) == ("RolloutInProgress", 5)
+        assert (said(found.plan(), "Exposed")[1], found.plan().requeue_after) == ("RolloutInProgress", 5)
 
         found.later(5)
         assert said(found.plan(), "Exposed")[1] == "GatewayMissing"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from speechoperator import crd
+from speechoperator.api import crd
 
 pytestmark = pytest.mark.unit
 

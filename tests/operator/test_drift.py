@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import goldens
-from speechoperator.drift import APPLIED, desired_hash, differs, stamped
+from speechoperator.kube.drift import APPLIED, desired_hash, differs, stamped
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechoperator.durations import canonical, seconds
+from speechoperator.api.durations import canonical, seconds
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cluster.api import Api, Object
-from speechoperator.models import SpeechPipeline
+from speechoperator.api import SpeechPipeline
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("speechpipeline*.yaml"))
 

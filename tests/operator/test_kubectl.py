@@ -105,7 +105,7 @@ async def test_a_scaler_finds_replicas_and_selector(kubectl: Kubectl, namespace:
 
 
 async def test_explain_describes_the_fields(kubectl: Kubectl) -> None:
-    said = " ".join((await kubectl("explain", "sp.spec.whisper.scaling")).split())
+    said = " ".join((await kubectl("format_validation_error", "sp.spec.whisper.scaling")).split())
 
     assert "Audio that may wait per replica before another one starts, as its length. Default: 60s." in said
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from speechoperator.errors import ApiError, Request
-from speechoperator.kinds import Kind
-from speechoperator.leader import Election
+from speechoperator.kube.errors import ApiError, Request
+from speechoperator.kube.kinds import Kind
+from speechoperator.kube.leader_election import Election
 from speechoperator.settings import Settings
 
 if TYPE_CHECKING:
-    from speechoperator.cluster import Cluster
+    from speechoperator.kube.client import Cluster
 
 pytestmark = pytest.mark.unit
 

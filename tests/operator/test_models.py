@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from cluster.pipelines import ELSEWHERE, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
-from speechoperator.models import SpeechPipeline, explain
+from speechoperator.api import SpeechPipeline, format_validation_error
 
 pytestmark = pytest.mark.unit
 
@@ -14,7 +14,7 @@ def fault_of(spec: object, name: str = "calls") -> str:
     raw = pipeline(name=name) | {"spec": spec}
     with pytest.raises(ValidationError) as refused:
         SpeechPipeline.parse(raw, unknown="forbid")
-    return explain(refused.value)
+    return format_validation_error(refused.value)
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.title)
@@ -144,7 +144,7 @@ def test_an_object_of_another_kind_is_refused() -> None:
     with pytest.raises(ValidationError) as refused:
         SpeechPipeline.parse(pipeline() | {"kind": "Deployment"})
 
-    assert explain(refused.value) == "kind: input should be 'SpeechPipeline'"
+    assert format_validation_error(refused.value) == "kind: input should be 'SpeechPipeline'"
 
 
 def test_a_pipeline_cannot_be_changed() -> None:

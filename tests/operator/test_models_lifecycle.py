@@ -7,12 +7,12 @@ import pytest
 
 from cluster.pipelines import of_ollama, pipeline
 from fakes.planned_cluster import NOON, PlannedCluster
-from speechoperator.actions import SetGate, StartPull, StopPull
-from speechoperator.models import SpeechPipeline
-from speechoperator.models_lifecycle import GATE, Models, models, retry_at
-from speechoperator.models_lifecycle.faults import advice
-from speechoperator.models_lifecycle.names import canonical
-from speechoperator.observed import EXTERNAL, Health, Observed, OllamaPod, Pull
+from speechoperator.api import SpeechPipeline
+from speechoperator.plan.actions import SetGate, StartPull, StopPull
+from speechoperator.plan.models.lifecycle import GATE, Models, models, retry_at
+from speechoperator.plan.models.names import canonical
+from speechoperator.plan.models.pull_errors import advice
+from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Pull, Snapshot
 
 pytestmark = pytest.mark.unit
 
@@ -57,7 +57,7 @@ def decide(
 ) -> Models:
     named = [one if isinstance(one, dict) else {"name": one} for one in wanted or ("llama3",)]
     spec = SpeechPipeline.parse(pipeline(of_ollama(models=named, **ollama))).spec
-    found = Observed(pods=pods, ollama=said or {}, pulls={(pull.volume, pull.model): pull for pull in pulls})
+    found = Snapshot(pods=pods, ollama=said or {}, pulls={(pull.volume, pull.model): pull for pull in pulls})
     return models(spec, found, NOON, 11434, offers)
 
 
@@ -135,7 +135,7 @@ class TestPulls:
         found = decide(pods=(ollama_pod(),), said={"calls-ollama-a": said} if said else {})
 
         assert not found.pulls
-        assert found.look_again == 2
+        assert found.requeue_after == 2
 
     def test_nothing_by_a_pod_on_its_way_out(self) -> None:
         assert not decide(pods=(leaving(ollama_pod()),), said={"calls-ollama-a": has()}).pulls
@@ -168,7 +168,7 @@ class TestRetries:
         now = replace(failed(), retry_at=NOON)
         pods, said = (ollama_pod(),), {"calls-ollama-a": has()}
 
-        assert decide(pods=pods, said=said, pulls=(failed(),)).look_again == 5
+        assert decide(pods=pods, said=said, pulls=(failed(),)).requeue_after == 5
         assert [pull.model for pull in decide(pods=pods, said=said, pulls=(now,)).pulls] == ["llama3"]
 
 
@@ -201,7 +201,7 @@ class TestStops:
     @pytest.mark.parametrize("change", [{"suspend": True}, of_ollama(url="http://box:11434")])
     def test_nobody_needs_it(self, change: dict[str, Any]) -> None:
         spec = SpeechPipeline.parse(pipeline(change)).spec
-        found = Observed(pods=(ollama_pod(),), pulls={("claim:calls-ollama", "llama3"): pulling()})
+        found = Snapshot(pods=(ollama_pod(),), pulls={("claim:calls-ollama", "llama3"): pulling()})
 
         assert len(models(spec, found, NOON, 11434).stops) == 1
 
@@ -423,7 +423,7 @@ class TestInThePlan:
 
         plan = found.step()
         assert [event.reason for event in plan.events] == ["PullFailed"]
-        assert plan.look_again == 5
+        assert plan.requeue_after == 5
         assert MISSING in plan.status["models"][0]["message"]
         assert self.reason(found, "Ready") == "PullFailed"
         assert self.reason(found, "Progressing") == "PullFailed"
@@ -449,8 +449,8 @@ class TestInThePlan:
         found.step()
         found.settle()
         pod = found.pods_of("ollama")[0]["metadata"]["name"]
-        answer = replace(found.observed(), ollama={pod: OllamaPod(reachable=False, detail="timeout")})
-        found.observed = lambda: answer  # type: ignore[method-assign]
+        answer = replace(found.snapshot(), ollama={pod: OllamaPod(reachable=False, detail="timeout")})
+        found.snapshot = lambda: answer  # type: ignore[method-assign]
 
         assert self.reason(found, "ModelsReady") == "OllamaUnreachable"
 

@@ -7,9 +7,10 @@ import pytest
 
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import NOON, PlannedCluster
-from speechoperator.models import SpeechPipeline, explain
-from speechoperator.observed import Health, Ref
+from speechoperator.api import SpeechPipeline, format_validation_error
+from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan, rejected
+from speechoperator.plan.snapshot import Health
 
 pytestmark = pytest.mark.unit
 
@@ -221,8 +222,8 @@ def test_the_scale_subresource_finds_the_bridges_pods() -> None:
 def test_services_elsewhere_are_asked_again_though_nothing_happens() -> None:
     plan = running_elsewhere(healthy=True).plan()
 
-    assert plan.look_again == 30
-    assert running_elsewhere(healthy=False).plan().look_again == 5
+    assert plan.requeue_after == 30
+    assert running_elsewhere(healthy=False).plan().requeue_after == 5
 
 
 def running_elsewhere(*, healthy: bool) -> PlannedCluster:
@@ -239,7 +240,7 @@ class TestRejected:
         raw = self.RAW | {"status": status, "metadata": {"name": "calls", "generation": 7}}
         with pytest.raises(ValueError, match="ollama") as refused:
             SpeechPipeline.parse(raw)
-        return rejected(raw, explain(refused.value), NOON)
+        return rejected(raw, format_validation_error(refused.value), NOON)
 
     def test_says_what_is_wrong(self) -> None:
         plan = self.plan_for({})

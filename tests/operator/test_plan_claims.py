@@ -7,8 +7,9 @@ import pytest
 
 from cluster.pipelines import of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import PlannedCluster
-from speechoperator.observed import Health, Ref
+from speechoperator.kube.objects import Ref
 from speechoperator.plan import Event, Orphan, Plan
+from speechoperator.plan.snapshot import Health
 
 pytestmark = pytest.mark.unit
 

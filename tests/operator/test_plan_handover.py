@@ -6,7 +6,8 @@ import pytest
 
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import PlannedCluster
-from speechoperator.observed import Health, Ref
+from speechoperator.kube.objects import Ref
+from speechoperator.plan.snapshot import Health
 
 pytestmark = pytest.mark.unit
 

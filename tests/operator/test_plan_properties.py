@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from fakes.pipeline_specs import KEEPING, POD_STATUSES, SPECS, WORDS
 from fakes.planned_cluster import PlannedCluster
-from speechoperator import kinds
-from speechoperator.conditions import TYPES
-from speechoperator.models.status import Status
-from speechoperator.models.storage import Cache
-from speechoperator.models_lifecycle.names import canonical
-from speechoperator.observed import Health, Pull, Ref, WriteFailure
+from speechoperator.api import kinds
+from speechoperator.api.status import Status
+from speechoperator.api.storage import Cache
+from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan
+from speechoperator.plan.conditions.compose import TYPES
+from speechoperator.plan.models.names import canonical
+from speechoperator.plan.snapshot import Health, Pull, WriteFailure
 
 pytestmark = pytest.mark.unit
 
@@ -52,7 +53,7 @@ def hold(found: PlannedCluster, what: Plan) -> None:
     wanted = {canonical(model["name"]) for model in found.raw["spec"]["ollama"]["models"]}
     for gate in what.gates:
         if gate.ready:
-            assert wanted <= set(map(canonical, found.observed().ollama[gate.pod].models))
+            assert wanted <= set(map(canonical, found.snapshot().ollama[gate.pod].models))
     valid(what)
 
 
@@ -70,7 +71,7 @@ def valid(what: Plan) -> None:
     for event in what.events:
         assert REASON.fullmatch(event.reason)
         assert 0 < len(event.message.encode()) <= 1024
-    assert what.look_again is None or what.look_again > 0
+    assert what.requeue_after is None or what.requeue_after > 0
 
 
 @st.composite
@@ -138,7 +139,7 @@ def test_a_pipeline_comes_to_rest_and_then_nothing_is_done(spec: dict[str, Any])
     valid(last)
 
     found.later(86_400)
-    assert found.plan() == Plan(status=found.raw["status"], look_again=last.look_again)
+    assert found.plan() == Plan(status=found.raw["status"], requeue_after=last.requeue_after)
 
 
 @thorough

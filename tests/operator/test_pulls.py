@@ -9,12 +9,13 @@ import pytest
 from fakes.faults import Answer, EndsEarly, StreamError
 from fakes.gates import Point
 from fakes.ollama_pod import FakeOllamaPod, Registry, is_pull
-from speechoperator.actions import StartPull, StopPull
 from speechoperator.errors import OllamaError
-from speechoperator.metrics import Metrics
-from speechoperator.observed import Key, Pull
-from speechoperator.ollama import Ollama
-from speechoperator.pulls import Pulls
+from speechoperator.kube.objects import Key
+from speechoperator.ollama.client import Ollama
+from speechoperator.ollama.pulls import Pulls
+from speechoperator.plan.actions import StartPull, StopPull
+from speechoperator.plan.snapshot import Pull
+from speechoperator.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
 

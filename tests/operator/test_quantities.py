@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.api import Api
-from speechoperator.quantities import canonical, same, value
+from speechoperator.kube.quantities import canonical, same, value
 
 SUFFIXES = ("", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "e3", "E-3", "e+9")
 QUANTITIES = st.builds(

@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from fakes.api_server import ApiServer
-from speechoperator import kinds
-from speechoperator.answers import Answers
-from speechoperator.applying import Applier
-from speechoperator.errors import ApiError, NotLeadingError, Request
-from speechoperator.metrics import Metrics
-from speechoperator.observed import Key
-from speechoperator.observing import MODELS, Observer
-from speechoperator.ollama import Ollama
-from speechoperator.pulls import Pulls
+from speechoperator.api import kinds
+from speechoperator.apply.applier import Applier
+from speechoperator.apply.writer import Writes
+from speechoperator.errors import NotLeadingError
+from speechoperator.kube.errors import ApiError, Request
+from speechoperator.kube.objects import Key
+from speechoperator.observe.observer import MODELS, Observer
+from speechoperator.observe.polling import Answers
+from speechoperator.ollama.client import Ollama
+from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler, Result
-from speechoperator.reporting import Reporter
+from speechoperator.report.reporter import Reporter
 from speechoperator.settings import Settings
-from speechoperator.store import Store
-from speechoperator.writes import Writes
+from speechoperator.telemetry.metrics import Metrics
+from speechoperator.watch.store import Store
 
 if TYPE_CHECKING:
-    from speechoperator.cluster import Cluster
+    from speechoperator.kube.client import Cluster
 
 pytestmark = pytest.mark.unit
 
@@ -320,7 +321,7 @@ async def test_what_a_webhook_changes_back_is_not_fought_over(bench: Bench) -> N
     for _ in range(100):
         result = await bench.once()
         writes += sum(call.name == "p-bridge" for call in bench.api.writes if call.resource == "deployments.apps")
-        assert result.look_again is not None
+        assert result.requeue_after is not None
         bench.later(1)
     assert writes <= 8, "the pauses double"
     assert "changes it back" in str(bench.status["conditions"])

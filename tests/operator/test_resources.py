@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 import goldens
-from speechoperator import resources
-from speechoperator.models import SpeechPipeline
-from speechoperator.resources import fitted
+from speechoperator.api import SpeechPipeline
+from speechoperator.plan.manifests import build as manifests
+from speechoperator.plan.manifests.build import adopt_immutable_fields
 
 pytestmark = pytest.mark.unit
 
@@ -16,7 +16,7 @@ Raw = dict[str, Any]
 
 def build(spec: Raw, **keywords: Any) -> dict[str, Any]:
     """The objects, by `Kind/name without the pipeline's`."""
-    objects = resources.build(parsed(spec), goldens.SETTINGS, **keywords)
+    objects = manifests.build(parsed(spec), goldens.SETTINGS, **keywords)
     return {f"{one['kind']}/{one['metadata']['name'].removeprefix('p-')}": one for one in objects}
 
 
@@ -48,7 +48,7 @@ def test_without_a_uid_nothing_has_an_owner() -> None:
     """`render FILE` prints what a pipeline would become that is not in a cluster."""
     pipeline = SpeechPipeline.parse({"metadata": {"name": "p"}, "spec": {"ollama": {"models": [{"name": "llama3"}]}}})
 
-    objects = resources.build(pipeline, goldens.SETTINGS)
+    objects = manifests.build(pipeline, goldens.SETTINGS)
 
     assert not [one for one in objects if "ownerReferences" in one["metadata"]]
 
@@ -268,7 +268,9 @@ def claim_with(size: str, phase: str = "Pending", **spec: Any) -> Raw:
     ],
 )
 def test_a_claim_is_asked_for_a_size_that_it_can_have(wanted: str, there: str, phase: str, asked: str) -> None:
-    size = fitted(claim_with(wanted), claim_with(there, phase))["spec"]["resources"]["requests"]["storage"]
+    size = adopt_immutable_fields(claim_with(wanted), claim_with(there, phase))["spec"]["resources"]["requests"][
+        "storage"
+    ]
 
     assert size == asked
 
@@ -277,7 +279,7 @@ def test_a_claim_is_asked_for_a_size_that_it_can_have(wanted: str, there: str, p
 def test_a_claim_that_was_found_again_keeps_its_class_and_modes(wanted: Raw) -> None:
     live = {"accessModes": ["ReadWriteMany"], "storageClassName": "slow"}
 
-    claim = fitted(
+    claim = adopt_immutable_fields(
         claim_with("1Gi", accessModes=["ReadWriteOnce"], **wanted), claim_with("1Gi", **live, volumeName="pv")
     )
 
@@ -288,10 +290,10 @@ def test_a_claim_that_was_found_again_keeps_its_class_and_modes(wanted: Raw) -> 
 def test_an_autoscaled_deployment_keeps_its_replicas(there: Raw, asked: Raw) -> None:
     deployment = {"kind": "Deployment", "spec": {}}
 
-    assert fitted(deployment, {"kind": "Deployment", "spec": there})["spec"] == asked
+    assert adopt_immutable_fields(deployment, {"kind": "Deployment", "spec": there})["spec"] == asked
 
 
 def test_any_other_object_is_asked_for_as_it_is_wanted() -> None:
     for one in goldens.built("full"):
         if one["kind"] != "PersistentVolumeClaim":
-            assert fitted(one, {"spec": {"replicas": 9}}) == one
+            assert adopt_immutable_fields(one, {"spec": {"replicas": 9}}) == one

@@ -9,10 +9,10 @@ import yaml
 
 import goldens
 from cluster.api import Api, ApiError
-from speechoperator import resources
-from speechoperator.drift import APPLIED, differs, stamped
-from speechoperator.models import SpeechPipeline
-from speechoperator.resources.labels import MANAGER
+from speechoperator.api import SpeechPipeline
+from speechoperator.api.labels import MANAGER
+from speechoperator.kube.drift import APPLIED, differs, stamped
+from speechoperator.plan.manifests.build import build
 
 pytestmark = pytest.mark.cluster
 
@@ -60,7 +60,7 @@ async def wanted(cluster: Api, namespace: str, case: str) -> list[Any]:
     pipeline = goldens.raw(case)
     owner = {**goldens.raw("minimal"), "metadata": {"name": pipeline["metadata"]["name"], "namespace": namespace}}
     there = await cluster.apply(owner)
-    built = resources.build(SpeechPipeline.parse({**pipeline, "metadata": there["metadata"]}), goldens.SETTINGS)
+    built = build(SpeechPipeline.parse({**pipeline, "metadata": there["metadata"]}), goldens.SETTINGS)
     return [stamped(one) for one in built]
 
 
@@ -181,9 +181,9 @@ async def test_a_bridge_that_gets_an_autoscaler_keeps_its_replicas(
 
     await cluster.patch(*bridge, {"spec": {"replicas": 5}}, sub="scale", fieldManager="autoscaler")
     live = await read(cluster, objects)
-    fitted = [_fitted(one, live) for one in objects]
-    assert differences(fitted, live) == []
-    await applied(cluster, fitted)
+    adopt_immutable_fields = [_fitted(one, live) for one in objects]
+    assert differences(adopt_immutable_fields, live) == []
+    await applied(cluster, adopt_immutable_fields)
     assert (await cluster.get(*bridge))["spec"]["replicas"] == 5
 
 
@@ -217,7 +217,7 @@ def _fitted(one: Any, live: list[Object]) -> Any:
     """As the plan does it with what is there already."""
     there = {(other["kind"], other["metadata"]["name"]): other for other in live}
     found = there.get((one["kind"], one["metadata"]["name"]))
-    return resources.fitted(one, found) if found else one
+    return build.adopt_immutable_fields(one, found) if found else one
 
 
 def _versions(objects: list[Object]) -> dict[str, str]:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from speechoperator import quantities, resources
-from speechoperator.drift import differs, stamped
-from speechoperator.models import SpeechPipeline
-from speechoperator.resources.labels import MANAGED_BY, MANAGER, PIPELINE
+from speechoperator.api import SpeechPipeline
+from speechoperator.api.labels import MANAGED_BY, MANAGER, PIPELINE
+from speechoperator.kube import quantities
+from speechoperator.kube.drift import differs, stamped
+from speechoperator.plan.manifests.build import build
 from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -103,13 +104,13 @@ def pipelines(draw: st.DrawFn) -> SpeechPipeline:
 def test_the_same_pipeline_becomes_the_same_objects(pipeline: SpeechPipeline) -> None:
     again = SpeechPipeline.parse(pipeline.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
-    assert resources.build(pipeline, Settings()) == resources.build(again, Settings())
+    assert build(pipeline, Settings()) == build(again, Settings())
 
 
 @FEW
 @given(pipelines())
 def test_every_object_says_whose_it_is(pipeline: SpeechPipeline) -> None:
-    objects = resources.build(pipeline, Settings())
+    objects = build(pipeline, Settings())
 
     assert len({(one["kind"], one["metadata"]["name"]) for one in objects}) == len(objects)
     for one in objects:
@@ -127,7 +128,7 @@ def test_every_object_says_whose_it_is(pipeline: SpeechPipeline) -> None:
 @FEW
 @given(pipelines())
 def test_every_selector_finds_pods_of_one_part(pipeline: SpeechPipeline) -> None:
-    objects = resources.build(pipeline, Settings())
+    objects = build(pipeline, Settings())
     pods = {
         one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"]
         for one in objects
@@ -145,14 +146,14 @@ def test_every_selector_finds_pods_of_one_part(pipeline: SpeechPipeline) -> None
 @FEW
 @given(pipelines())
 def test_what_a_server_adds_to_an_object_is_no_difference(pipeline: SpeechPipeline) -> None:
-    for one in resources.build(pipeline, Settings()):
+    for one in build(pipeline, Settings()):
         assert differs(one, defaulted(stamped(one))) is None
 
 
 @FEW
 @given(pipelines())
 def test_no_object_has_nulls(pipeline: SpeechPipeline) -> None:
-    assert not has_null(resources.build(pipeline, Settings()))
+    assert not has_null(build(pipeline, Settings()))
 
 
 @FEW
@@ -166,7 +167,7 @@ def test_nothing_that_is_said_of_the_bridge_changes_whisper_or_ollama(pipeline: 
 
 def serving_objects(pipeline: SpeechPipeline) -> list[Any]:
     name = f"{pipeline.name}-bridge"
-    return [one for one in resources.build(pipeline, Settings()) if one["metadata"]["name"] != name]
+    return [one for one in build(pipeline, Settings()) if one["metadata"]["name"] != name]
 
 
 def has_null(value: Any) -> bool:

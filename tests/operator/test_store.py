@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechoperator import kinds
-from speechoperator.observed import Key, Ref
-from speechoperator.store import Store
+from speechoperator.api import kinds
+from speechoperator.kube.objects import Key, Ref
+from speechoperator.watch.store import Store
 
 pytestmark = pytest.mark.unit
 

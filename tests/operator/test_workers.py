@@ -6,12 +6,13 @@ from typing import cast
 
 import pytest
 
-from speechoperator.errors import ApiError, NotLeadingError, Request
-from speechoperator.metrics import Metrics
-from speechoperator.observed import Key
+from speechoperator.errors import NotLeadingError
+from speechoperator.kube.errors import ApiError, Request
+from speechoperator.kube.objects import Key
+from speechoperator.kube.workqueue import WorkQueue
 from speechoperator.reconciler import Reconciler, Result
+from speechoperator.telemetry.metrics import Metrics
 from speechoperator.workers import Workers
-from speechoperator.workqueue import WorkQueue
 
 pytestmark = pytest.mark.unit
 
@@ -103,7 +104,7 @@ async def test_what_was_refused_is_tried_again(bench: Bench) -> None:
 
 
 async def test_one_comes_again_when_its_time_has_come(bench: Bench) -> None:
-    bench.reconciler.script[GOOD] = [Result(look_again=0.01)]
+    bench.reconciler.script[GOOD] = [Result(requeue_after=0.01)]
     bench.queue.add(GOOD)
     await bench.reconciler.until(GOOD, 2)
 

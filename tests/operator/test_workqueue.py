@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from speechoperator.metrics import Metrics
-from speechoperator.workqueue import WorkQueue
+from speechoperator.kube.workqueue import WorkQueue
+from speechoperator.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
 

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from speechwhisper.audio import Audio
-from speechwhisper.decoder import StoppedError
-from speechwhisper.options import Options
-from speechwhisper.transcript import Heard, Segment, Word
+from speechwhisper.audio.decode import Audio
+from speechwhisper.intake.options import Options
+from speechwhisper.recognition.port import StoppedError
+from speechwhisper.recognition.transcript import Heard, Segment, Word
 
 DEADLINE = 20.0
 """Seconds after which a test that waits for a condition fails."""

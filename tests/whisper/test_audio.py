@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from faster_whisper.audio import decode_audio
 
-from speechwhisper.audio import decode, decode_raw
-from speechwhisper.containers import HEAD_BYTES, needs_seeking
+from speechwhisper.audio.containers import HEAD_BYTES, needs_seeking
+from speechwhisper.audio.decode import decode, decode_raw
 from speechwhisper.errors import AudioTooLongError, EmptyFileError, NoAudioStreamError, NotAudioError
 from whisper import media
 

@@ -3,11 +3,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from speechwhisper.audio import RATE
-from speechwhisper.batches import Verdict, checked, judge
-from speechwhisper.decoder import StoppedError
-from speechwhisper.speech import Span
-from speechwhisper.transcript import Segment
+from speechwhisper.audio.decode import RATE
+from speechwhisper.recognition.block_batches import Verdict, checked, judge
+from speechwhisper.recognition.port import StoppedError
+from speechwhisper.recognition.speech import Span
+from speechwhisper.recognition.transcript import Segment
 from whisper.scripted import segment
 
 pytestmark = pytest.mark.unit

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from speechwhisper.features import BlockFeatureExtractor
+from speechwhisper.recognition.features import BlockFeatureExtractor
 from whisper import media
 
 pytestmark = pytest.mark.unit

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from speechwhisper import formats
-from speechwhisper.transcript import Heard, Transcript
+from speechwhisper.api import asr_formats
+from speechwhisper.recognition.transcript import Heard, Transcript
 from whisper.scripted import segment
 
 pytestmark = pytest.mark.unit
@@ -14,27 +14,27 @@ SILENT = Transcript((), Heard("en", 3.0, 0.0, 0.0))
 
 
 def test_txt_has_a_line_per_segment() -> None:
-    assert formats.txt(SPOKEN) == "One --> two.\nTab\there.\n"
+    assert asr_formats.txt(SPOKEN) == "One --> two.\nTab\there.\n"
 
 
 def test_srt_numbers_its_cues_and_defuses_arrows() -> None:
-    assert formats.srt(SPOKEN) == (
+    assert asr_formats.srt(SPOKEN) == (
         "1\n00:00:00,000 --> 00:00:01,250\nOne -> two.\n\n2\n01:01:01,500 --> 01:01:02,000\nTab\there.\n\n"
     )
 
 
 def test_vtt_leaves_out_hours_until_there_are_any() -> None:
-    assert formats.vtt(SPOKEN) == (
+    assert asr_formats.vtt(SPOKEN) == (
         "WEBVTT\n\n00:00.000 --> 00:01.250\nOne -> two.\n\n01:01:01.500 --> 01:01:02.000\nTab\there.\n\n"
     )
 
 
 def test_tsv_has_milliseconds_and_no_stray_tabs() -> None:
-    assert formats.tsv(SPOKEN) == "start\tend\ttext\n0\t1250\tOne --> two.\n3661500\t3662000\tTab here.\n"
+    assert asr_formats.tsv(SPOKEN) == "start\tend\ttext\n0\t1250\tOne --> two.\n3661500\t3662000\tTab here.\n"
 
 
 def test_json_carries_text_segments_and_what_was_heard() -> None:
-    body = json.loads(formats.asr_json(SPOKEN))
+    body = json.loads(asr_formats.asr_json(SPOKEN))
 
     assert body["text"] == "One --> two. Tab\there."
     assert set(body["segments"][0]) == {
@@ -53,11 +53,11 @@ def test_json_carries_text_segments_and_what_was_heard() -> None:
     ("kind", "expected"), [("txt", ""), ("srt", ""), ("vtt", "WEBVTT\n\n"), ("tsv", "start\tend\ttext\n")]
 )
 def test_silence_is_an_empty_file_of_each_kind(kind: str, expected: str) -> None:
-    assert formats.ASR_FORMATS[kind](SILENT) == expected
+    assert asr_formats.ASR_FORMATS[kind](SILENT) == expected
 
 
 @pytest.mark.parametrize(
     ("seconds", "expected"), [(0.0, "00:00:00,000"), (59.9996, "00:01:00,000"), (359999.999, "99:59:59,999")]
 )
 def test_times_are_rounded_before_they_are_split(seconds: float, expected: str) -> None:
-    assert formats.clock(seconds, hours=True, point=",") == expected
+    assert asr_formats.clock(seconds, hours=True, point=",") == expected

@@ -1,9 +1,9 @@
 import pytest
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 
-from speechwhisper import languages
 from speechwhisper.errors import BadFieldError, UnknownLanguageError, UnsupportedTaskError
-from speechwhisper.options import Options, parse_bool, parse_choice, parse_options, parse_temperatures
+from speechwhisper.intake.options import Options, parse_bool, parse_choice, parse_options, parse_temperatures
+from speechwhisper.recognition import languages
 
 pytestmark = pytest.mark.unit
 

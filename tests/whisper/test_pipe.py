@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from speechwhisper.pipe import BytePipe, PipeBrokenError
+from speechwhisper.intake.pipe import BytePipe, PipeBrokenError
 from whisper.conftest import eventually
 
 pytestmark = pytest.mark.unit

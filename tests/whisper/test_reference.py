@@ -6,8 +6,8 @@ import pytest
 from aiohttp import web
 
 from speechwhisper import errors
+from speechwhisper.api.keys import METRICS
 from speechwhisper.app import build
-from speechwhisper.keys import METRICS
 from speechwhisper.settings import Settings
 from whisper.scripted import ScriptedDecoder
 

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient
 
-from speechwhisper.keys import JOBS
+from speechwhisper.api.keys import JOBS
 from whisper import media
 from whisper.conftest import Start, eventually
 from whisper.scripted import ScriptedDecoder, segment

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechwhisper.audio import RATE
-from speechwhisper.decoder import StoppedError
-from speechwhisper.speech import Span, find_speech, plan_blocks, plan_clips
+from speechwhisper.audio.decode import RATE
+from speechwhisper.recognition.port import StoppedError
+from speechwhisper.recognition.speech import Span, find_speech, plan_blocks, plan_clips
 from whisper import media
 
 pytestmark = pytest.mark.unit

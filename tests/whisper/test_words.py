@@ -12,11 +12,11 @@ import pytest
 from aiohttp import FormData
 from faster_whisper import WhisperModel
 
-from speechwhisper.audio import Audio, decode
-from speechwhisper.loading import load
-from speechwhisper.options import Options
+from speechwhisper.audio.decode import Audio, decode
+from speechwhisper.intake.options import Options
+from speechwhisper.recognition.loading import load
+from speechwhisper.recognition.transcript import Heard, Segment
 from speechwhisper.settings import Settings
-from speechwhisper.transcript import Heard, Segment
 from whisper import media
 from whisper.conftest import RunningServer, session
 

@@ -35,9 +35,9 @@ def main(arguments: list[str]) -> int:
 def run(settings: Settings) -> int:
     """Load the model and serve; returns the process's exit status."""
     # Imported late: --help and a bad setting need not wait for the libraries.
-    from speechwhisper import logs  # noqa: PLC0415
     from speechwhisper.app import run_until_stopped  # noqa: PLC0415
-    from speechwhisper.loading import ModelUnavailableError, load  # noqa: PLC0415
+    from speechwhisper.recognition.loading import ModelUnavailableError, load  # noqa: PLC0415
+    from speechwhisper.telemetry import logs  # noqa: PLC0415
 
     logs.configure(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action

@@ -9,14 +9,13 @@ from typing import cast
 
 from aiohttp import web
 
-from speechwhisper import middleware
-from speechwhisper.decoder import Decoder
+from speechwhisper.api import asr, middleware, openai, probes
+from speechwhisper.api.keys import JOBS, METRICS, SETTINGS
 from speechwhisper.jobs import Jobs
-from speechwhisper.keys import JOBS, METRICS, SETTINGS
-from speechwhisper.metrics import Metrics
-from speechwhisper.routes import asr, openai, probes
+from speechwhisper.recognition.port import Decoder
 from speechwhisper.settings import Settings
 from speechwhisper.slots import Slots
+from speechwhisper.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

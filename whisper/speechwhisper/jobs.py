@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from speechwhisper import audio as audio_decoding
-from speechwhisper.audio import Audio
-from speechwhisper.decoder import Decoder
-from speechwhisper.metrics import Metrics
-from speechwhisper.options import Options
-from speechwhisper.pipe import BytePipe
+from speechwhisper.audio import decode as audio_decoding
+from speechwhisper.audio.decode import Audio
+from speechwhisper.intake.options import Options
+from speechwhisper.intake.pipe import BytePipe
+from speechwhisper.recognition.port import Decoder
+from speechwhisper.recognition.transcript import Heard, Segment, Transcript
 from speechwhisper.slots import Slot, Slots
-from speechwhisper.transcript import Heard, Segment, Transcript
+from speechwhisper.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 

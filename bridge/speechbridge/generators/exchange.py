@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.upstreams.answers import check_generator_status
+from speechbridge.upstreams.responses import check_generator_status
 
 if TYPE_CHECKING:
     from speechbridge.upstreams.connection import Connection

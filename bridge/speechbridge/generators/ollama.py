@@ -11,15 +11,15 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.generators import Completion
 from speechbridge.generators.exchange import GATHER, expect_ok, post_json
-from speechbridge.upstreams.answers import count_in, error_text, generator_error, json_object, json_objects, names_in
+from speechbridge.generators.port import Completion
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.responses import count_in, error_text, generator_error, json_object, json_objects, names_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from speechbridge.generators import Message
+    from speechbridge.generators.prompt import Message
     from speechbridge.upstreams.endpoint import Endpoint
 
 

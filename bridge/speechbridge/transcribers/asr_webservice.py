@@ -12,18 +12,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from speechbridge.audio import FellBehind, is_recognised, is_silent_film
+from speechbridge.audio.port import FellBehind, is_recognised, is_silent_film
 from speechbridge.errors import Problem
-from speechbridge.transcribers import transcript_from
-from speechbridge.transcribers.form import post_audio
-from speechbridge.upstreams.answers import check_transcriber_status, json_object
+from speechbridge.transcribers.post_audio import post_audio
+from speechbridge.transcribers.transcript import transcript_from
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.responses import check_transcriber_status, json_object
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from speechbridge.audio import Audio
-    from speechbridge.transcribers import Segment, Transcript, TranscriptionOptions
+    from speechbridge.audio.port import Audio
+    from speechbridge.transcribers.port import TranscriptionOptions
+    from speechbridge.transcribers.transcript import Segment, Transcript
     from speechbridge.upstreams.endpoint import Endpoint
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge import sse
-from speechbridge.transcribers import segment_from, transcript_from
-from speechbridge.transcribers.form import post_audio
-from speechbridge.upstreams.answers import AUDIO_CODES, check_transcriber_status, json_object
+from speechbridge.transcribers.post_audio import post_audio
+from speechbridge.transcribers.transcript import segment_from, transcript_from
+from speechbridge.upstreams import sse
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.responses import AUDIO_CODES, check_transcriber_status, json_object
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from speechbridge.audio import Audio
-    from speechbridge.transcribers import Segment, Transcript, TranscriptionOptions
+    from speechbridge.audio.port import Audio
+    from speechbridge.transcribers.port import TranscriptionOptions
+    from speechbridge.transcribers.transcript import Segment, Transcript
     from speechbridge.upstreams.connection import Connection
     from speechbridge.upstreams.endpoint import Endpoint
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from speechbridge.logs import logger
+from speechbridge.telemetry.logs import logger
 from speechbridge.upstreams.endpoint import Endpoint, Origin
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 

@@ -6,7 +6,7 @@ plan may ask for is in `speechoperator.actions`.
 
 from __future__ import annotations
 
-from speechoperator.actions import Apply, Delete, Event, Orphan, Plan, SetGate, StartPull, StopPull
+from speechoperator.plan.actions import Apply, Delete, Event, Orphan, Plan, SetGate, StartPull, StopPull
 from speechoperator.plan.decide import plan
 from speechoperator.plan.rejected import rejected
 

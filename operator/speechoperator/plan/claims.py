@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator import kinds, podstate
-from speechoperator.actions import Orphan
-from speechoperator.plan.changes import ref
+from speechoperator.kube import kinds, objects
+from speechoperator.plan.actions import Orphan
+from speechoperator.plan.diff import ref
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from speechoperator.observed import Object, Ref
+    from speechoperator.kube.objects import Object, Ref
 
 
 def orphans(wanted: Iterable[Object], live: Mapping[Ref, Object], owner: str) -> tuple[Orphan, ...]:
@@ -28,15 +28,15 @@ def orphans(wanted: Iterable[Object], live: Mapping[Ref, Object], owner: str) ->
     named = {ref(thing): thing for thing in wanted}
     found = []
     for claim, there in sorted(live.items()):
-        if claim.kind != kinds.CLAIM.name or owner not in podstate.owners(there):
+        if claim.kind != kinds.CLAIM.name or owner not in objects.owners(there):
             continue
         if claim not in named:
             why = f"the spec no longer asks for {claim.kind} {claim.name}"
-        elif owner not in podstate.owners(named[claim]):
+        elif owner not in objects.owners(named[claim]):
             why = f"{claim.kind} {claim.name} is to be retained"
         else:
             continue
-        found.append(Orphan(claim, owner, why, podstate.uid(there)))
+        found.append(Orphan(claim, owner, why, objects.uid(there)))
     return tuple(found)
 
 
@@ -50,17 +50,17 @@ def unused(wanted: Collection[Object], live: Mapping[Ref, Object], pods: Iterabl
         live: What is there with the pipeline's labels.
         pods: The pipeline's pods.
     """
-    used = {podstate.name(thing) for thing in wanted if thing["kind"] == kinds.CLAIM.name}
+    used = {objects.name(thing) for thing in wanted if thing["kind"] == kinds.CLAIM.name}
     used.update(_mounted(wanted), _mounted(live.values()))
-    used.update(name for pod in pods if not podstate.finished(pod) for name in podstate.mounts(pod))
+    used.update(name for pod in pods if not objects.finished(pod) for name in objects.mounts(pod))
     return tuple(
         claim.name
         for claim, there in sorted(live.items())
-        if claim.kind == kinds.CLAIM.name and claim.name not in used and not podstate.terminating(there)
+        if claim.kind == kinds.CLAIM.name and claim.name not in used and not objects.terminating(there)
     )
 
 
 def _mounted(things: Iterable[Object]) -> Iterator[str]:
     for thing in things:
         if thing["kind"] == "Deployment":
-            yield from podstate.mounts(thing["spec"]["template"])
+            yield from objects.mounts(thing["spec"]["template"])

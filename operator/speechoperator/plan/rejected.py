@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.actions import Plan
-from speechoperator.conditions import by_type, compose
-from speechoperator.happenings import events
-from speechoperator.text import clipped
-from speechoperator.verdicts import Verdict
+from speechoperator.plan.actions import Plan
+from speechoperator.plan.conditions.compose import by_type, compose
+from speechoperator.plan.conditions.verdicts import Verdict
+from speechoperator.plan.events import events
+from speechoperator.plan.text import clipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from speechoperator.observed import Object
+    from speechoperator.kube.objects import Object
 
 
 def rejected(raw: Object, error: str, now: datetime) -> Plan:
@@ -25,7 +25,7 @@ def rejected(raw: Object, error: str, now: datetime) -> Plan:
 
     Args:
         raw: The object as the API gave it.
-        error: What is wrong with it, as `models.explain` puts it.
+        error: What is wrong with it, as `format_validation_error` puts it.
         now: The time, in UTC.
     """
     status = raw.get("status")

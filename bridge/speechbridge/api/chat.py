@@ -1,0 +1,161 @@
+"""`POST /v1/chat/completions`: OpenAI's, passed on; recordings within the messages are transcribed first."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from speechbridge.api.entry import admitted, body_of, call_of, expect_continue
+from speechbridge.api.event_stream import EventStream
+from speechbridge.api.middleware import OUTCOME
+from speechbridge.api.problem_documents import openai_document
+from speechbridge.audio.port import AudioBytes
+from speechbridge.errors import Problem
+from speechbridge.generators.forwarding import Head
+from speechbridge.generators.prompt import marked_transcript
+from speechbridge.transcribers.port import TranscriptionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from speechbridge.intake.body import Body
+    from speechbridge.service import Service
+    from speechbridge.stages.attempt import Call
+
+_AUDIO_PART = "input_audio"
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the route."""
+    app.router.add_post("/v1/chat/completions", completions, expect_handler=expect_continue)
+
+
+async def completions(request: web.Request) -> web.StreamResponse:
+    """Transcribe what is spoken in the messages, then pass the request on."""
+    stream = EventStream(request)
+    try:
+        async with admitted(request) as service:
+            body = await _read_json(body_of(request, service), service.settings.max_json_bytes)
+            call = call_of(request, streams=body.get("stream") is True)
+            messages = _checked_messages(body)
+            model = await service.catalog.choose(_checked_model(body))
+            if model is None:
+                raise Problem("generator_unavailable", "The language model's server does not say which models it has.")
+            body["model"] = model
+            body["messages"] = [await _without_audio(message, service, call) for message in messages]
+            return await _pass_on(stream, service.pipeline.forward(model, body, call), call)
+    except Problem as problem:
+        if not stream.started:
+            raise
+        request[OUTCOME] = problem.outcome
+        await stream.send(f"\ndata: {json.dumps(openai_document(problem))}\n\n".encode())
+        return stream.response
+
+
+async def _pass_on(stream: EventStream, items: AsyncGenerator[Head | bytes], call: Call) -> web.StreamResponse:
+    content_type = "application/json"
+    whole: list[bytes] = []
+    line = b""
+    async with stream, aclosing(items):
+        async for item in items:
+            if isinstance(item, Head):
+                content_type, whole = item.content_type, []  # what another pod had begun to say does not count
+            elif call.streams:  # by whole lines: half a one would be in the way of an error that follows
+                lines, end, line = (line + item).rpartition(b"\n")
+                if end:
+                    await stream.send(lines + end)
+            else:
+                whole.append(item)
+    if call.streams:
+        await stream.send(line)
+        return stream.response
+    return web.Response(body=b"".join(whole), headers={"Content-Type": content_type})
+
+
+async def _without_audio(message: dict[str, Any], service: Service, call: Call) -> dict[str, Any]:
+    """Return the message with each recording replaced by its transcript, marked as data."""
+    content = message.get("content")
+    if not isinstance(content, list) or not any(_is_audio(part) for part in content):
+        return message
+    parts = []
+    for part in content:
+        if _is_audio(part):
+            text = await _transcribed(part, service, call)
+            parts.append({"type": "text", "text": marked_transcript(text)})
+        else:
+            parts.append(part)
+    if all(part["type"] == "text" for part in parts):
+        return {**message, "content": "\n\n".join(str(part.get("text", "")) for part in parts)}
+    return {**message, "content": parts}
+
+
+async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> str:
+    audio = part.get(_AUDIO_PART)
+    if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
+        raise Problem("bad_field", "An input_audio part needs 'data': the recording in base64.", param="messages")
+    ending = audio.get("format", "bin")
+    if not isinstance(ending, str):
+        raise Problem("bad_field", "The format of an input_audio part must be a string, such as wav.", param="messages")
+    try:
+        data = base64.b64decode(audio["data"], validate=True)
+    except ValueError:  # binascii's own error is one, and so is text that is not ASCII
+        raise Problem("bad_field", "The data of an input_audio part is not base64.", param="messages") from None
+    if not data:
+        raise Problem("empty_file", "The data of an input_audio part is empty.", param="messages")
+    recording = AudioBytes(data, f"audio.{ending}", "application/octet-stream")
+    transcript = await service.pipeline.transcript(recording, TranscriptionOptions, call)
+    return transcript.text
+
+
+async def _read_json(body: Body, limit: int) -> dict[str, Any]:
+    parts = []
+    while chunk := await body.read():
+        parts.append(chunk)
+        if body.received > limit:
+            raise Problem("upload_too_large", f"The body is larger than the {limit} bytes allowed here.")
+    try:
+        sent = json.loads(b"".join(parts))
+    except (ValueError, RecursionError):
+        sent = None
+    if not isinstance(sent, dict):
+        raise Problem("bad_json", "Send a JSON object with 'messages', and 'model' if not the default is meant.")
+    return sent
+
+
+def _checked_messages(body: dict[str, Any]) -> list[dict[str, Any]]:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(item, dict) for item in messages):
+        raise Problem("bad_field", "'messages' must be a list of at least one message.", param="messages")
+    if not all(isinstance(item.get("role"), str) for item in messages):
+        raise Problem("bad_field", "Each message needs a 'role', such as user.", param="messages")
+    for item in messages:
+        _check_content(item.get("content"))
+    return messages
+
+
+def _check_content(content: Any) -> None:
+    """Refuse what is neither text nor parts; what a part holds is the model's server's to judge, but for recordings."""
+    parts = content if isinstance(content, list) else []
+    if not isinstance(content, str | list | None) or not all(
+        isinstance(part, dict) and isinstance(part.get("type"), str) for part in parts
+    ):
+        raise Problem(
+            "bad_field", "A message's 'content' must be text, or a list of parts with a 'type' each.", param="messages"
+        )
+
+
+def _checked_model(body: dict[str, Any]) -> str | None:
+    model = body.get("model")
+    if model is not None and not isinstance(model, str):
+        raise Problem("bad_field", "'model' must be a string.", param="model")
+    if not isinstance(body.get("stream", False), bool | None):
+        raise Problem("bad_field", "'stream' must be true or false.", param="stream")
+    return model or None
+
+
+def _is_audio(part: Mapping[str, object]) -> bool:
+    return part["type"] == _AUDIO_PART

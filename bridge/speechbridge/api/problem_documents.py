@@ -1,0 +1,53 @@
+"""The two forms of a `Problem` on the wire: RFC 9457, and the error object of OpenAI's API for routes under `/v1`."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from speechbridge.errors import Problem
+
+
+def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
+    """Return the RFC 9457 document of a problem."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "request_id": request_id,
+    }
+    if problem.param:
+        document["param"] = problem.param
+    return document
+
+
+def openai_document(problem: Problem) -> dict[str, Any]:
+    """Return the error object of OpenAI's API, which its clients turn into exceptions."""
+    server_side = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    kind = "server_error" if server_side else "invalid_request_error"
+    return {"error": {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}}
+
+
+def problem_response(request: web.Request, problem: Problem, request_id: str) -> web.Response:
+    """Return a problem in the form that the route's API speaks."""
+    if request.path.startswith("/v1/"):
+        document, content_type = openai_document(problem), "application/json"
+    else:
+        document, content_type = problem_document(problem, request_id), "application/problem+json"
+    response = web.Response(body=json.dumps(document).encode(), status=problem.status, content_type=content_type)
+    response.headers["X-Request-ID"] = request_id
+    if problem.allow:
+        response.headers["Allow"] = problem.allow
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    if not request.content.is_eof():
+        response.force_close()  # the rest of the body is not worth reading
+    return response

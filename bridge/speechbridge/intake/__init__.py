@@ -1,0 +1,1 @@
+"""Reading what a client sends: body, multipart form, fields, spool."""

@@ -1,0 +1,222 @@
+"""Read multipart/form-data as it arrives: bytes in, events out, no I/O (RFC 7578, RFC 2046 section 5.1).
+
+This is the way of the audio through the bridge. A chunk without a delimiter leaves as the very object that came in;
+what is held back between two feeds is the start of a possible delimiter, or of a header line, and nothing else.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from speechbridge.intake.multipart_headers import (
+    HEADERS_READ,
+    Code,
+    MultipartError,
+    PartBegin,
+    boundary_of,
+    header_line,
+    part_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "PART_END",
+    "Code",
+    "Event",
+    "Limits",
+    "MultipartError",
+    "MultipartParser",
+    "PartBegin",
+    "PartEnd",
+    "boundary_of",
+]
+
+_NOT_PADDING = re.compile(rb"[^ \t]")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a body may ask of memory and patience; the data of a part is not limited here.
+
+    Attributes:
+        max_parts: parts in one body.
+        max_header_bytes: all header lines of one part together, line ends included.
+        max_preamble_bytes: bytes before the first delimiter (RFC 2046 allows any; they are discarded).
+    """
+
+    max_parts: int = 64
+    max_header_bytes: int = 8192
+    max_preamble_bytes: int = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class PartEnd:
+    """All data of the part that began last has been handed out."""
+
+
+PART_END: Final = PartEnd()
+
+Event: TypeAlias = PartBegin | bytes | PartEnd
+_State: TypeAlias = "Callable[[MultipartParser, bytes, int, list[Event]], int]"
+
+
+class MultipartParser:
+    """Turns the bytes of one multipart/form-data body, cut anywhere, into `PartBegin`, data and `PartEnd`.
+
+    The delimiter is CRLF, two hyphens and the boundary. As RFC 2046 section 5.1.1 forbids it inside a part, a line that
+    starts with it and goes on with something else is refused instead of guessed at. Line ends are CRLF, never LF.
+
+    After an error the parser is spent.
+    """
+
+    def __init__(self, boundary: bytes, limits: Limits = Limits()) -> None:
+        self._delimiter = b"\r\n--" + boundary
+        self._limits = limits
+        self._state: _State = MultipartParser._at_line_start
+        self._held = b""
+        self._parts = 0
+        self._in_preamble = True
+        self._complete = False
+        self._preamble_bytes = 0
+        self._header_bytes = 0
+        self._headers: dict[str, str] = {}
+
+    @property
+    def complete(self) -> bool:
+        """Whether the closing delimiter has been seen; what may follow is an epilogue, to be discarded."""
+        return self._complete
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Read on, and return what became known: in order, data never empty, and not copied where it can be helped.
+
+        Raises:
+            MultipartError: the body breaks the format or a limit. What this feed had found before is lost.
+        """
+        if self._held:
+            data = self._held + data
+        events: list[Event] = []
+        position = 0
+        state = None
+        while state is not self._state:  # a state that stays itself wants more data
+            state = self._state
+            position = state(self, data, position, events)
+        self._held = data[position:]
+        return events
+
+    def finish(self) -> None:
+        """Say that the body has ended.
+
+        Raises:
+            MultipartError: it ended before its closing delimiter.
+        """
+        if self._complete:
+            return
+        if self._in_preamble:
+            raise MultipartError("the body does not contain the boundary that Content-Type names")
+        raise MultipartError("the body ends before its closing boundary: the upload was cut off")
+
+    # The states. Each reads `data` from `position`, adds to `events` and returns how far it came.
+
+    def _at_line_start(self, data: bytes, position: int, events: list[Event]) -> int:
+        """A delimiter may come without its CRLF: at the start of the body, and after headers, whose CRLF serves it."""
+        line = self._delimiter[2:]
+        seen = data[position : position + len(line)]
+        if seen == line:
+            return self._end_content(position + len(line), events)
+        if not line.startswith(seen):
+            self._state = MultipartParser._read_content
+        return position
+
+    def _read_content(self, data: bytes, position: int, events: list[Event]) -> int:
+        """Hand out the part's data, or drop the preamble, up to the next delimiter or what may become one."""
+        found = data.find(self._delimiter, position)
+        end = found if found >= 0 else self._possible_delimiter(data, position)
+        if end > position:
+            if self._in_preamble:
+                self._count_preamble(end - position)
+            else:
+                events.append(data[position:end])  # in CPython all of a bytes object is that object: no copy
+        return end if found < 0 else self._end_content(found + len(self._delimiter), events)
+
+    def _read_delimiter(self, data: bytes, position: int, _events: list[Event]) -> int:
+        """Tell the closing delimiter from one between parts."""
+        seen = data[position : position + 2]
+        if seen == b"--":
+            self._complete = True
+            position += 2
+        elif b"--".startswith(seen):
+            return position
+        self._state = MultipartParser._read_line_end
+        return position
+
+    def _read_line_end(self, data: bytes, position: int, _events: list[Event]) -> int:
+        """Skip transport padding (RFC 2046 section 5.1.1) and the CRLF after it."""
+        text = _NOT_PADDING.search(data, position)
+        position = text.start() if text else len(data)
+        seen = data[position : position + 2]
+        if seen == b"\r\n":
+            self._state = MultipartParser._read_epilogue if self._complete else MultipartParser._read_headers
+            return position + 2
+        if b"\r\n".startswith(seen):
+            return position
+        if seen.startswith(b"\n"):
+            raise MultipartError("a boundary line ends with LF; lines must end with CRLF")
+        raise MultipartError("a line starts with the boundary and goes on with other text")
+
+    def _read_headers(self, data: bytes, position: int, events: list[Event]) -> int:
+        room = self._limits.max_header_bytes - self._header_bytes
+        while (end := data.find(b"\n", position, position + room)) >= 0:
+            line = data[position : end + 1]
+            position = end + 1
+            room -= len(line)
+            if line == b"\r\n":
+                events.append(self._begin_part())
+                return position
+            self._add_header(line)
+        if len(data) - position >= room:
+            raise MultipartError(
+                f"the headers of a part are larger than {self._limits.max_header_bytes} bytes", "headers_too_large"
+            )
+        self._header_bytes = self._limits.max_header_bytes - room
+        return position
+
+    def _read_epilogue(self, data: bytes, _position: int, _events: list[Event]) -> int:
+        return len(data)
+
+    # What the states are made of.
+
+    def _possible_delimiter(self, data: bytes, position: int) -> int:
+        """Where at the end of `data` a delimiter may have begun, else its end. A delimiter has one CR: its first."""
+        start = data.rfind(b"\r", max(position, len(data) - len(self._delimiter) + 1))
+        return start if start >= 0 and self._delimiter.startswith(data[start:]) else len(data)
+
+    def _end_content(self, position: int, events: list[Event]) -> int:
+        if not self._in_preamble:
+            events.append(PART_END)
+        self._in_preamble = False
+        self._state = MultipartParser._read_delimiter
+        return position
+
+    def _count_preamble(self, size: int) -> None:
+        self._preamble_bytes += size
+        if self._preamble_bytes > self._limits.max_preamble_bytes:
+            raise MultipartError(f"no boundary in the first {self._limits.max_preamble_bytes} bytes of the body")
+
+    def _add_header(self, line: bytes) -> None:
+        name, value = header_line(line)
+        if name in self._headers:
+            raise MultipartError(f"a part has two {name} headers")
+        if name in HEADERS_READ:  # all others MUST be ignored: RFC 7578 section 4.8
+            self._headers[name] = value
+
+    def _begin_part(self) -> PartBegin:
+        self._parts += 1
+        if self._parts > self._limits.max_parts:
+            raise MultipartError(f"the body has more than {self._limits.max_parts} parts", "too_many_parts")
+        part = part_of(self._headers)
+        self._headers = {}
+        self._header_bytes = 0
+        self._state = MultipartParser._at_line_start
+        return part

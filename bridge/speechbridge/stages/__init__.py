@@ -1,0 +1,1 @@
+"""The stages of a request: transcribe, generate, with retries and prompt prefill."""

@@ -1,0 +1,93 @@
+"""Send audio to a pod as multipart/form-data while it arrives."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from speechbridge.audio.port import Audio
+    from speechbridge.upstreams.connection import Connection
+    from speechbridge.upstreams.endpoint import Endpoint
+
+    Fields = Iterable[tuple[str, str]]
+
+_LARGE_WRITE = 256 * 1024
+_BOUNDARY = secrets.token_hex(16)  # one for all: who sends a recording never sees it
+_ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\0": "%00"})
+
+
+async def post_audio(
+    connection: Connection,
+    endpoint: Endpoint,
+    path: str,
+    headers: str,
+    audio: Audio,
+    *,
+    file_field: str,
+    late_fields: Callable[[], Fields] = tuple,
+) -> None:
+    """Send a form of one file and, after it, the fields that are known when its last byte has gone.
+
+    Stops early when the pod answers before it has read all. The file's name is neutral but for its ending: servers want
+    one, and the caller's is none of theirs.
+    """
+    content_type = audio.content_type.translate(_ESCAPES) or "application/octet-stream"
+    opening = (
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{file_field}"; filename="{_neutral_name(audio)}"\r\n'
+        f"Content-Type: {content_type}\r\n\r\n"
+    ).encode()
+    headers = f"{headers}Content-Type: multipart/form-data; boundary={_BOUNDARY}\r\n"
+    if audio.size is None:
+        await _send_chunked(connection, endpoint.head("POST", path, headers, None), opening, audio)
+        if not connection.answered:
+            connection.send(_frame(_closing(late_fields())), b"0\r\n\r\n")
+    else:
+        closing = _closing(late_fields())
+        head = endpoint.head("POST", path, headers, len(opening) + audio.size + len(closing))
+        await _send_sized(connection, [head, opening], audio, closing)
+
+
+async def _send_chunked(connection: Connection, head: bytes, opening: bytes, audio: Audio) -> None:
+    """Pass on what arrives, chunk by chunk."""
+    connection.send(head, _frame(opening))
+    async for chunk in audio.chunks():
+        if connection.answered:
+            return
+        connection.send(b"%x\r\n" % len(chunk), chunk, b"\r\n")
+        if connection.congested:
+            await connection.drain()
+
+
+async def _send_sized(connection: Connection, begun: list[bytes], audio: Audio, closing: bytes) -> None:
+    """Send what is there already, in few and large writes."""
+    held, size = begun, 0
+    async for chunk in audio.chunks():
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _LARGE_WRITE:
+            connection.send(*held)
+            held, size = [], 0
+            if connection.congested:
+                await connection.drain()
+        if connection.answered:
+            return
+    connection.send(*held, closing)
+
+
+def _frame(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _closing(fields: Fields) -> bytes:
+    parts = [
+        f'\r\n--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in fields
+    ]
+    return ("".join(parts) + f"\r\n--{_BOUNDARY}--\r\n").encode()
+
+
+def _neutral_name(audio: Audio) -> str:
+    ending = audio.filename.rpartition(".")[2].lower() if "." in audio.filename else ""
+    return f"audio.{ending}" if ending.isalnum() and ending.isascii() and len(ending) <= len("matroska") else "audio"

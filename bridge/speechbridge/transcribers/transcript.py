@@ -1,0 +1,112 @@
+"""What a transcriber returns: segments and the transcript, parsed from `verbose_json`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech; times in seconds. The fields are those of OpenAI's verbose_json."""
+
+    id: int
+    start: float
+    end: float
+    text: str
+    seek: int = 0
+    tokens: tuple[int, ...] = ()
+    temperature: float = 0.0
+    avg_logprob: float = 0.0
+    compression_ratio: float = 0.0
+    no_speech_prob: float = 0.0
+    words: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said. `duration` is the length of the audio in seconds, where Whisper tells or segments imply it."""
+
+    text: str
+    language: str | None
+    duration: float | None
+    segments: tuple[Segment, ...] = field(default=())
+
+    @property
+    def words(self) -> list[dict[str, Any]]:
+        """The words with their times, where word timestamps were asked for."""
+        return [word for segment in self.segments for word in segment.words]
+
+
+def transcript_from(answer: Any) -> Transcript:
+    """Read a transcript from a JSON answer of either protocol: `segments` without a `text` are joined.
+
+    Raises:
+        UpstreamError: `bad_answer`.
+    """
+    if not isinstance(answer, dict) or not ("text" in answer or "segments" in answer):
+        raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's answer has neither text nor segments")
+    raw = answer.get("segments") or []
+    if not isinstance(raw, list):
+        raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's segments are not a list")
+    segments = tuple(segment_from(item, index) for index, item in enumerate(raw))
+    segments = _with_words(segments, answer.get("words"))
+    text = answer.get("text")
+    if not isinstance(text, str):
+        text = "".join(segment.text for segment in segments)
+    duration = answer.get("duration")
+    if not isinstance(duration, int | float) or not math.isfinite(duration):
+        duration = segments[-1].end if segments else None
+    language = answer.get("language")
+    return Transcript(text.strip(), language if isinstance(language, str) else None, duration, segments)
+
+
+def segment_from(item: Any, index: int) -> Segment:
+    """Read one segment; what the pod leaves out has OpenAI's neutral values.
+
+    Raises:
+        UpstreamError: `bad_answer`.
+    """
+    try:
+        return Segment(
+            id=int(item.get("id", index)),
+            start=_seconds(item["start"]),
+            end=_seconds(item["end"]),
+            text=str(item["text"]),
+            seek=int(item.get("seek", 0)),
+            tokens=tuple(item.get("tokens") or ()),
+            temperature=float(item.get("temperature") or 0),
+            avg_logprob=float(item.get("avg_logprob") or 0),
+            compression_ratio=float(item.get("compression_ratio") or 0),
+            no_speech_prob=float(item.get("no_speech_prob") or 0),
+            words=tuple(dict(word) for word in item.get("words") or ()),
+        )
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        raise UpstreamError(FailureKind.BAD_ANSWER, "one of Whisper's segments makes no sense") from None
+
+
+def _seconds(value: Any) -> float:
+    """Return a time; JSON as Python reads it may hold NaN and infinity, which are none (ValueError)."""
+    seconds = float(value)
+    if not math.isfinite(seconds):
+        message = "a time must be finite"
+        raise ValueError(message)
+    return seconds
+
+
+def _with_words(segments: tuple[Segment, ...], words: Any) -> tuple[Segment, ...]:
+    """Hand words that stand beside the segments (OpenAI's form) to the segments they were said in."""
+    if not isinstance(words, list) or not segments or any(segment.words for segment in segments):
+        return segments
+    kept = [word for word in words if isinstance(word, dict) and isinstance(word.get("start"), int | float)]
+    bounds = [segment.start for segment in segments[1:]] + [float("inf")]
+    parted, at = [], 0
+    for segment, bound in zip(segments, bounds, strict=True):
+        begin = at
+        while at < len(kept) and kept[at]["start"] < bound:
+            at += 1
+        parted.append(replace(segment, words=tuple(kept[begin:at])))
+    return tuple(parted)

@@ -1,0 +1,153 @@
+"""The CustomResourceDefinition, made from the models: `python -m speechoperator crd` prints it.
+
+pydantic gives a JSON schema; the API server wants a structural one, without references and nulls:
+https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from speechoperator.api import GROUP, KIND, PLURAL, VERSION, Spec, SpeechPipeline
+from speechoperator.api.status import Status
+from speechoperator.api.values import PIPELINE_NAME
+
+_NOTICE = "# Written by `make docs` from operator/speechoperator/models.\n"
+_READY = '.status.conditions[?(@.type=="Ready")]'
+_COLUMNS: tuple[tuple[str, str, str, str], ...] = (
+    ("Ready", "string", f"{_READY}.status", "Whether callers get answers."),
+    ("Whisper", "string", ".status.whisper.summary", "Ready and desired replicas of Whisper."),
+    ("Ollama", "string", ".status.ollama.summary", "Ready and desired replicas of Ollama."),
+    ("Models", "string", ".status.modelsSummary", "Language models that are there, and all."),
+    ("URL", "string", ".status.url", "Address of the service."),
+    ("Age", "date", ".metadata.creationTimestamp", "Time since it was made."),
+    ("Message", "string", f"{_READY}.message", "What is missing."),
+)
+_WIDE = {"Message"}
+
+Schema = dict[str, Any]
+
+
+def manifest() -> Schema:
+    """Return the CustomResourceDefinition as JSON."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}", "labels": {"app.kubernetes.io/name": "speechpipeline"}},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["sp"],
+                "categories": ["all"],
+            },
+            "scope": "Namespaced",
+            "versions": [_version()],
+        },
+    }
+
+
+def render() -> str:
+    """Return the CustomResourceDefinition as YAML."""
+    return _NOTICE + yaml.dump(manifest(), Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML in which what is there twice is written twice."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - whatever it is
+        return True
+
+
+def _version() -> Schema:
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": _object()},
+        "subresources": {
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.bridge.replicas",
+                "statusReplicasPath": ".status.bridge.replicas",
+                "labelSelectorPath": ".status.bridge.selector",
+            },
+        },
+        "additionalPrinterColumns": [
+            {"name": name, "type": kind, "jsonPath": path, "description": said}
+            | ({"priority": 1} if name in _WIDE else {})
+            for name, kind, path, said in _COLUMNS
+        ],
+    }
+
+
+def _object() -> Schema:
+    spec, status = Spec.model_json_schema(), Status.model_json_schema()
+    return {
+        "description": SpeechPipeline.__doc__,
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}."},
+            "kind": {"type": "string", "description": f"{KIND}."},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
+            "spec": structural(spec, spec["$defs"]),
+            "status": structural(status, status["$defs"]),
+        },
+        "x-kubernetes-validations": [
+            {
+                "rule": PIPELINE_NAME.cel("self.metadata.name"),
+                "message": PIPELINE_NAME.message,
+                "fieldPath": ".metadata.name",
+            }
+        ],
+    }
+
+
+def structural(schema: Schema, definitions: Schema) -> Schema:
+    """Return a JSON schema of pydantic's as a structural schema.
+
+    Defaults of single values stay; those of whole objects go, since a default that the API server fills in cannot be
+    told from what a user wrote. The description names every default.
+    """
+    whole = _resolved(schema, definitions)
+    default = whole.pop("default", None)
+    assumed = whole.pop("x-assumed", default)
+    kept = {key: whole[key] for key in sorted(whole, key=_place) if key not in {"title", "$defs", "const"}}
+    if not isinstance(assumed, dict | list | tuple | None):
+        kept["description"] = f"{kept['description']} Default: {_shown(assumed)}."
+    if "properties" in kept:
+        kept["properties"] = {name: structural(member, definitions) for name, member in kept["properties"].items()}
+    for inner in ("items", "additionalProperties"):
+        if isinstance(kept.get(inner), dict):
+            kept[inner] = structural(kept[inner], definitions)
+    if isinstance(default, str | int) or (default == {} and "properties" in kept):
+        kept["default"] = default
+    return kept
+
+
+def _resolved(schema: Schema, definitions: Schema) -> Schema:
+    """Return a schema with what it refers to in place, its own words first, and without null as another type."""
+    if "$ref" in schema:
+        own = {key: value for key, value in schema.items() if key != "$ref"}
+        return _resolved(definitions[schema["$ref"].rpartition("/")[2]], definitions) | own
+    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    if len(options) == 1:
+        own = {key: value for key, value in schema.items() if key != "anyOf"}
+        return _resolved(options[0], definitions) | own
+    return dict(schema)
+
+
+def _place(key: str) -> tuple[int, str]:
+    """Order a schema's members as a person reads them."""
+    first = ("description", "type", "format", "enum", "required", "properties", "items", "additionalProperties")
+    return (first.index(key), "") if key in first else (len(first), key)
+
+
+def _shown(default: object) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default)

@@ -1,0 +1,1 @@
+"""Subcommands beside `run`: render a pipeline's objects, print or install the CRD."""

@@ -1,0 +1,76 @@
+"""`render FILE`: the plain manifests of pipelines, as the operator would apply them. No cluster is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import ValidationError
+
+from speechoperator.api import SpeechPipeline, format_validation_error, kinds
+from speechoperator.errors import OperatorError
+from speechoperator.kube import drift
+from speechoperator.plan.manifests.build import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from speechoperator.kube.objects import Object
+    from speechoperator.settings import Settings
+
+
+class RenderError(OperatorError):
+    """The file cannot be rendered; the message says why, and where in the file."""
+
+    code = "render"
+
+
+def render(file: Path, namespace: str, settings: Settings) -> str:
+    """Return the manifests of all pipelines in a file, as YAML.
+
+    Args:
+        file: YAML with one SpeechPipeline or several; other objects in it are passed over.
+        namespace: For pipelines that name none.
+        settings: Images and the like.
+
+    Raises:
+        RenderError: there is no such file, it is no YAML, has no pipeline, or has one that is wrong.
+    """
+    pipelines = [_pipeline(file, raw, namespace) for raw in _documents(file)]
+    if not pipelines:
+        raise RenderError(f"{file}: there is no SpeechPipeline in it")
+    built = [dict(drift.stamped(thing)) for pipeline in pipelines for thing in build(pipeline, settings)]
+    return yaml.dump_all(built, Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
+
+
+def _documents(file: Path) -> Iterator[Object]:
+    try:
+        documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise RenderError(f"{file}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RenderError(f"{file}: this is no YAML: {error}") from error
+    for document in documents:
+        if isinstance(document, dict) and document.get("kind") == "List":
+            documents += document.get("items") or []
+        elif isinstance(document, dict) and document.get("kind") == kinds.PIPELINE.name:
+            yield document
+
+
+def _pipeline(file: Path, raw: Object, namespace: str) -> SpeechPipeline:
+    metadata: dict[str, Any] = {"namespace": namespace, **(raw.get("metadata") or {})}
+    try:
+        return SpeechPipeline.parse({**raw, "metadata": metadata}, unknown="forbid")
+    except ValidationError as error:
+        raise RenderError(
+            f"{file}: {metadata.get('name', 'a SpeechPipeline without a name')}: {format_validation_error(error)}"
+        ) from error
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML in which what is there twice is written twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature of yaml
+        """Return that nothing is referred to."""
+        return True

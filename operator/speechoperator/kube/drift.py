@@ -1,0 +1,183 @@
+"""Does an object of the cluster still say what the operator wants it to say?
+
+A comparison of what is wanted with what is there: every field that is wanted must be there with its value; whatever
+else is there belongs to somebody else and is left alone, as server-side apply leaves it alone. Lists are matched as
+server-side apply matches them, by their merge keys where they have some. What *was* wanted and is no more leaves no
+trace in that comparison; the annotation `speechpipeline.dev/applied`, a hash of what was applied last, tells of it.
+
+https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from speechoperator.kube import quantities
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from speechoperator.kube.objects import Object
+
+APPLIED = "speechpipeline.dev/applied"
+"""The annotation with the hash of what was applied."""
+
+MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
+    "metadata.ownerReferences": ("uid",),
+    "spec.containers": ("name",),
+    "spec.imagePullSecrets": ("name",),
+    "spec.ports": ("port", "protocol"),
+    "spec.topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    "spec.volumes": ("name",),
+    "containers.env": ("name",),
+    "containers.ports": ("containerPort", "protocol"),
+    "containers.volumeMounts": ("mountPath",),
+}
+"""Lists, as "the field around it.the field", whose items are matched by these keys; all others are atomic.
+
+From the OpenAPI of the API server (`x-kubernetes-list-map-keys`), for the lists that we write.
+"""
+
+ATOMIC_MAPS = frozenset(
+    {
+        "spec.nodeSelector",
+        "spec.selector",
+        "labelSelector.matchLabels",
+        "namespaceSelector.matchLabels",
+        "podSelector.matchLabels",
+        "selector.matchLabels",
+    }
+)
+"""Maps that belong to one writer as a whole (`x-kubernetes-map-type: atomic`): what somebody added is a difference."""
+
+_QUANTITIES = frozenset({"requests", "limits"})
+"""Maps whose values are quantities."""
+
+_QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor"})
+
+_MEANINGFUL_WHEN_EMPTY = frozenset({"emptyDir", "podSelector", "namespaceSelector", "labelSelector"})
+"""Objects that say something by being there; any other empty map or list is the same as none."""
+
+_LONGEST_VALUE = 80
+
+_Difference = tuple[str, str]
+"""Where, as the path below the object at hand, and what: (".spec.replicas", "is 3, wanted 2")."""
+
+
+def desired_hash(desired: Object) -> str:
+    """Return a hash of what is wanted: 32 hexadecimal digits, the same whatever the order of the fields."""
+    text = json.dumps(_without_stamp(desired), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(text.encode()).hexdigest()[:32]
+
+
+def stamped(desired: Object) -> Object:
+    """Return the object with its hash as an annotation, ready to be applied."""
+    metadata = desired["metadata"]
+    annotations = {**metadata.get("annotations", {}), APPLIED: desired_hash(desired)}
+    return {**desired, "metadata": {**metadata, "annotations": annotations}}
+
+
+def differs(desired: Object, live: Object) -> str | None:
+    """Return why the object must be applied, in words, or None when it says what it should.
+
+    Args:
+        desired: What is wanted, stamped or not.
+        live: What the API server has, with all that it and others added.
+    """
+    if found := _difference(_without_stamp(desired), live, "", ""):
+        where, what = found
+        return f"{where.removeprefix('.')} {what}"
+    stamp = desired["metadata"].get("annotations", {}).get(APPLIED) or desired_hash(desired)
+    applied = live["metadata"].get("annotations", {}).get(APPLIED)
+    if applied is None:
+        return f"metadata.annotations[{APPLIED}] is not there"
+    return None if applied == stamp else "what is wanted is not what was applied last"
+
+
+def _without_stamp(desired: Object) -> Object:
+    metadata = desired["metadata"]
+    if APPLIED not in metadata.get("annotations", {}):
+        return desired
+    annotations = {key: value for key, value in metadata["annotations"].items() if key != APPLIED}
+    rest = {key: value for key, value in metadata.items() if key != "annotations"}
+    return {**desired, "metadata": {**rest, **({"annotations": annotations} if annotations else {})}}
+
+
+def _difference(want: Any, have: Any, around: str, field: str) -> _Difference | None:
+    """Compare one field; `around` is the field that it is in, with no regard to lists in between."""
+    if want == have:
+        return None
+    if have is None:
+        return None if _says_nothing(want, field) else ("", "is not there")
+    if isinstance(want, dict) and isinstance(have, dict):
+        return _map_difference(want, have, around, field)
+    if isinstance(want, list) and isinstance(have, list):
+        return _list_difference(want, have, around, field)
+    return None if _same_amount(want, have, around, field) else _other_value(want, have, around, field)
+
+
+def _map_difference(want: Object, have: Object, around: str, field: str) -> _Difference | None:
+    for key, value in want.items():
+        if found := _difference(value, have.get(key), field, key):
+            where, what = found
+            return f"{_step(key)}{where}", what
+    if f"{around}.{field}" in ATOMIC_MAPS:
+        for key in have:
+            if key not in want:
+                return _step(key), "is there, and is not wanted"
+    return None
+
+
+def _list_difference(want: list[Any], have: list[Any], around: str, field: str) -> _Difference | None:
+    keys = MERGE_KEYS.get(f"{around}.{field}")
+    if keys is None:
+        return _atomic_list_difference(want, have, around, field)
+    there = {tuple(item.get(key) for key in keys): item for item in have}
+    for item in want:
+        identity = tuple(item.get(key) for key in keys)
+        if found := _difference(item, there.get(identity), around, field):
+            where, what = found
+            return f"[{identity[0]}]{where}", what
+    return None
+
+
+def _atomic_list_difference(want: list[Any], have: list[Any], around: str, field: str) -> _Difference | None:
+    if len(want) != len(have) or not all(isinstance(item, dict) for item in (*want, *have)):
+        return _other_value(want, have, around, field)
+    for index, (wanted, there) in enumerate(zip(want, have, strict=True)):
+        if found := _difference(wanted, there, around, field):
+            where, what = found
+            return f"[{index}]{where}", what
+    return None
+
+
+def _says_nothing(want: Any, field: str) -> bool:
+    """Tell whether the API server would leave the value out: Go's `omitempty`."""
+    return want in (None, "", [], {}) and field not in _MEANINGFUL_WHEN_EMPTY
+
+
+def _same_amount(want: Any, have: Any, around: str, field: str) -> bool:
+    if around not in _QUANTITIES and field not in _QUANTITY_FIELDS:
+        return False
+    try:
+        return quantities.same(want, have)
+    except ValueError:
+        return False
+
+
+def _step(key: str) -> str:
+    return f"[{key}]" if "." in key or "/" in key else f".{key}"
+
+
+def _other_value(want: Any, have: Any, around: str, field: str) -> _Difference:
+    return "", f"is {_shown(have, around, field)}, wanted {_shown(want, around, field)}"
+
+
+def _shown(value: Any, around: str, field: str) -> str:
+    """Return a value as JSON, cut short; an environment variable's may be a secret, and is not shown."""
+    if (around, field) == ("env", "value"):
+        return "(hidden)"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

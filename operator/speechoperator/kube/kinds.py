@@ -1,0 +1,46 @@
+"""The kinds of objects that the operator deals with: how they are called in paths, in RBAC and in YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of object.
+
+    Attributes:
+        name: "Deployment".
+        plural: "deployments".
+        version: "v1".
+        group: "apps"; "" of the core.
+    """
+
+    name: str
+    plural: str
+    version: str = "v1"
+    group: str = ""
+
+    @property
+    def api_version(self) -> str:
+        """As in `apiVersion`: "apps/v1"."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """As `kubectl auth can-i` takes it: "deployments.apps"."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str = "", name: str = "", sub: str = "") -> str:
+        """Return the path of the API: of one object, of its subresource, or of all in a namespace or in the cluster."""
+        parts = ["/apis" if self.group else "/api", self.group, self.version]
+        parts += ["namespaces", namespace] if namespace else []
+        return "/".join(part for part in (*parts, self.plural, name, sub) if part)
+
+
+POD = Kind("Pod", "pods")
+CLAIM = Kind("PersistentVolumeClaim", "persistentvolumeclaims")
+EVENT = Kind("Event", "events")
+LEASE = Kind("Lease", "leases", group="coordination.k8s.io")
+INGRESS_CLASS = Kind("IngressClass", "ingressclasses", group="networking.k8s.io")
+DEFINITION = Kind("CustomResourceDefinition", "customresourcedefinitions", group="apiextensions.k8s.io")

@@ -1,0 +1,1 @@
+"""Collects everything a plan is made from into one frozen snapshot."""

@@ -1,0 +1,1 @@
+"""Ollama's HTTP API, and model pulls in the background."""

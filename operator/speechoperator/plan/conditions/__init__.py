@@ -1,0 +1,1 @@
+"""Status conditions of a pipeline, computed from a snapshot."""

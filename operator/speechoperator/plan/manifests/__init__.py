@@ -1,0 +1,1 @@
+"""Kubernetes objects of a pipeline: one builder per kind of object."""

@@ -1,0 +1,23 @@
+"""ServiceAccounts: the identity of each part's pods, with no rights and no token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speechoperator.api.labels import metadata
+from speechoperator.api.names import named
+
+if TYPE_CHECKING:
+    from speechoperator.api import SpeechPipeline
+    from speechoperator.api.names import Component
+    from speechoperator.kube.objects import Object
+
+
+def account(pipeline: SpeechPipeline, component: Component) -> Object:
+    """Return a part's ServiceAccount."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(pipeline, component, named(pipeline.name, component)),
+        "automountServiceAccountToken": False,
+    }

@@ -1,0 +1,54 @@
+"""Where Whisper and Ollama keep their models: the claim, and the volume of the pods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from speechoperator.api.labels import metadata
+from speechoperator.api.names import named
+
+if TYPE_CHECKING:
+    from speechoperator.api import Cache, SpeechPipeline
+    from speechoperator.api.names import Component
+    from speechoperator.kube.objects import Object
+
+CACHE = "cache"
+"""The volume's name in the pods."""
+
+CACHE_PATH = "/cache"
+
+_KEPT_BY_ARGO_CD = {
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+}
+"""Where Argo CD tracks by label, an application of the pipeline's name takes a claim without an owner for its own, and
+would prune it. https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/#no-prune-resources
+"""
+
+
+def claim(pipeline: SpeechPipeline, component: Component, cache: Cache) -> Object:
+    """Return a part's claim.
+
+    One that is to be retained has no owner, so the garbage collector leaves it alone. Only an explicit `Delete` makes
+    the pipeline its owner, also of one that an earlier pipeline left: the default must not take over what was retained.
+    """
+    name = named(pipeline.name, component)
+    storage_class = cache.storage_class_name
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata(pipeline, component, name, dict(_KEPT_BY_ARGO_CD), owned=cache.when_deleted == "Delete"),
+        "spec": {
+            "accessModes": [cache.access_mode],
+            **({} if storage_class is None else {"storageClassName": storage_class}),
+            "resources": {"requests": {"storage": cache.size}},
+        },
+    }
+
+
+def volume(pipeline: SpeechPipeline, component: Component, cache: Cache) -> dict[str, Any]:
+    """Return the volume of a part's pods that holds the models."""
+    if cache.ephemeral:
+        return {"name": CACHE, "emptyDir": {"sizeLimit": cache.size}}
+    name = cache.existing_claim or named(pipeline.name, component)
+    return {"name": CACHE, "persistentVolumeClaim": {"claimName": name}}

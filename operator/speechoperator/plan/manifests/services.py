@@ -1,0 +1,36 @@
+"""Services: one address for each part, and the pods' own addresses for the bridge, which chooses among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from speechoperator.api.labels import metadata, selector
+from speechoperator.api.names import PORTS, named, pods_service
+
+if TYPE_CHECKING:
+    from speechoperator.api import SpeechPipeline
+    from speechoperator.api.names import Component
+    from speechoperator.kube.objects import Object
+
+
+def service(pipeline: SpeechPipeline, component: Component) -> Object:
+    """Return the Service with an address of its own."""
+    return _service(pipeline, component, named(pipeline.name, component), {"type": "ClusterIP"})
+
+
+def headless_service(pipeline: SpeechPipeline, component: Component) -> Object:
+    """Return the Service whose name resolves to the addresses of the pods that are ready."""
+    return _service(pipeline, component, pods_service(pipeline.name, component), {"clusterIP": "None"})
+
+
+def _service(pipeline: SpeechPipeline, component: Component, name: str, kind: dict[str, Any]) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(pipeline, component, name),
+        "spec": {
+            **kind,
+            "selector": selector(pipeline.name, component),
+            "ports": [{"name": "http", "port": PORTS[component], "protocol": "TCP", "targetPort": "http"}],
+        },
+    }

@@ -1,0 +1,1 @@
+"""Language models: which are missing, what to pull, when a pod may receive requests."""

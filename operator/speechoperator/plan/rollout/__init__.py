@@ -1,0 +1,1 @@
+"""How a change reaches running components without losing requests."""

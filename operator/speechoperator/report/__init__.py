@@ -1,0 +1,1 @@
+"""Writes the status and the Events of a pipeline."""

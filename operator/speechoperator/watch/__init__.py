@@ -1,0 +1,1 @@
+"""What the API server says: kopf as an informer, and the store of objects."""

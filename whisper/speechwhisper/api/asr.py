@@ -1,0 +1,67 @@
+"""The routes of whisper-asr-webservice 1.10, which subtitle tools such as bazarr call."""
+
+from importlib import metadata
+from urllib.parse import quote
+
+from aiohttp import web
+
+from speechwhisper.api.asr_formats import ASR_FORMATS
+from speechwhisper.api.entry import before_continue, upload
+from speechwhisper.api.keys import JOBS, SETTINGS
+from speechwhisper.intake.options import Options, parse_bool, parse_choice, parse_options
+from speechwhisper.recognition import languages
+
+FILE_FIELDS = ("audio_file",)
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_post("/asr", asr, expect_handler=before_continue)
+    app.router.add_post("/detect-language", detect_language, expect_handler=before_continue)
+    app.router.add_get("/status", status)
+
+
+def _options(request: web.Request) -> Options:
+    query = request.query
+    return parse_options(
+        query,
+        known_languages=request.app[JOBS].decoder.languages,
+        task=parse_choice(query, "task", ("transcribe", "translate"), default="transcribe"),
+        prompt_field="initial_prompt",
+        word_timestamps=parse_bool(query, "word_timestamps", default=False),
+        vad_filter=request.app[SETTINGS].whisper_vad_filter,
+    )
+
+
+async def asr(request: web.Request) -> web.Response:
+    """Transcribe a file; all options are query parameters. The answer is text/plain in every format, as upstream's."""
+    output = parse_choice(request.query, "output", tuple(ASR_FORMATS), default="txt")
+    options = _options(request)
+    raw = not parse_bool(request.query, "encode", default=True)
+    async with upload(request, FILE_FIELDS, raw=raw) as received:
+        transcript = await received.job.transcribe(received.audio, options)
+    name = quote(f"{received.form.filename}.{output}")
+    return web.Response(
+        text=ASR_FORMATS[output](transcript),
+        content_type="text/plain",
+        charset="utf-8",
+        headers={"Asr-Engine": "faster_whisper", "Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def detect_language(request: web.Request) -> web.Response:
+    """Tell the language spoken: name, code and probability."""
+    raw = not parse_bool(request.query, "encode", default=True)
+    async with upload(request, FILE_FIELDS, raw=raw) as received:
+        code, confidence = await received.job.detect_language(received.audio)
+    return web.json_response(
+        {"detected_language": languages.NAMES.get(code, code), "language_code": code, "confidence": confidence}
+    )
+
+
+async def status(request: web.Request) -> web.Response:
+    """Answer a subtitle tool's connection test, which shows the version."""
+    version = metadata.version("faster-whisper")
+    return web.json_response(
+        {"version": f"speechwhisper, faster-whisper {version}", "model": request.app[SETTINGS].model_name}
+    )

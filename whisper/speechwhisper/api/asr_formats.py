@@ -1,0 +1,83 @@
+"""A transcript as txt, srt, vtt, tsv or json: pure functions.
+
+The text formats are those of whisper-asr-webservice 1.10, whose writers follow openai-whisper's
+(`whisper/utils.py`), so that clients of either read ours.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from speechwhisper.recognition.transcript import Segment, Transcript
+
+
+def clock(seconds: float, *, hours: bool, point: str) -> str:
+    """Return seconds as ``[HH:]MM:SS<point>mmm``; hours appear when asked for or when there are any."""
+    milliseconds = round(seconds * 1000)
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    hour, minutes = divmod(minutes, 60)
+    head = f"{hour:02d}:" if hours or hour else ""
+    return f"{head}{minutes:02d}:{milliseconds // 1000:02d}{point}{milliseconds % 1000:03d}"
+
+
+def _cue(segment: Segment) -> str:
+    # A literal arrow would end the cue's time line in srt and vtt.
+    return segment.text.strip().replace("-->", "->")
+
+
+def _cell(segment: Segment) -> str:
+    return segment.text.strip().replace("\t", " ")
+
+
+def txt(transcript: Transcript) -> str:
+    """Return one line per segment."""
+    return "".join(f"{segment.text.strip()}\n" for segment in transcript.segments)
+
+
+def srt(transcript: Transcript) -> str:
+    """Return SubRip subtitles: numbered cues, comma before the milliseconds."""
+    return "".join(
+        f"{number}\n{clock(segment.start, hours=True, point=',')} --> {clock(segment.end, hours=True, point=',')}\n"
+        f"{_cue(segment)}\n\n"
+        for number, segment in enumerate(transcript.segments, start=1)
+    )
+
+
+def vtt(transcript: Transcript) -> str:
+    """Return WebVTT subtitles; a transcript without speech is the bare header."""
+    return "WEBVTT\n\n" + "".join(
+        f"{clock(segment.start, hours=False, point='.')} --> {clock(segment.end, hours=False, point='.')}\n"
+        f"{_cue(segment)}\n\n"
+        for segment in transcript.segments
+    )
+
+
+def tsv(transcript: Transcript) -> str:
+    """Return tab-separated lines: start and end in whole milliseconds, text."""
+    return "start\tend\ttext\n" + "".join(
+        f"{round(1000 * segment.start)}\t{round(1000 * segment.end)}\t{_cell(segment)}\n"
+        for segment in transcript.segments
+    )
+
+
+def asr_json(transcript: Transcript) -> str:
+    """Return the JSON of `/asr`: text, segments, language and what was heard."""
+    return json.dumps(
+        {
+            "text": transcript.text,
+            "segments": [segment.to_json() for segment in transcript.segments],
+            **transcript.heard.to_json(),
+        },
+        ensure_ascii=False,
+    )
+
+
+def plain(transcript: Transcript) -> str:
+    """Return OpenAI's ``text`` format: everything on one line."""
+    return f"{transcript.text}\n"
+
+
+ASR_FORMATS: Mapping[str, Callable[[Transcript], str]] = MappingProxyType(
+    {"txt": txt, "json": asr_json, "vtt": vtt, "srt": srt, "tsv": tsv}
+)
+"""Values of `/asr`'s query parameter ``output``."""

@@ -1,0 +1,111 @@
+"""OpenAI's audio routes; the official client works unchanged."""
+
+from typing import Any
+
+from aiohttp import web
+
+from speechwhisper.api import asr_formats, openai_formats
+from speechwhisper.api.entry import Received, before_continue, upload
+from speechwhisper.api.event_stream import stream
+from speechwhisper.api.keys import JOBS, SETTINGS
+from speechwhisper.errors import UnknownModelError
+from speechwhisper.intake.multipart import Form
+from speechwhisper.intake.options import Options, parse_bool, parse_choice, parse_options
+from speechwhisper.recognition.transcript import Transcript
+
+FILE_FIELDS = ("file",)
+RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
+
+ALIAS = "whisper-1"
+"""The name that OpenAI's own service has for Whisper: clients send it unless told otherwise."""
+
+
+def setup(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_post("/v1/audio/transcriptions", transcriptions, expect_handler=before_continue)
+    app.router.add_post("/v1/audio/translations", translations, expect_handler=before_continue)
+    app.router.add_get("/v1/models", models)
+    app.router.add_get("/v1/models/{model:.+}", model)
+
+
+async def transcriptions(request: web.Request) -> web.StreamResponse:
+    """Transcribe a file, whole or as a stream of segments."""
+    return await _answer(request, "transcribe")
+
+
+async def translations(request: web.Request) -> web.StreamResponse:
+    """Translate a file into English."""
+    return await _answer(request, "translate")
+
+
+async def models(request: web.Request) -> web.Response:
+    """List the one model that is loaded."""
+    return web.json_response({"object": "list", "data": [_model(request)]})
+
+
+async def model(request: web.Request) -> web.Response:
+    """Describe the model."""
+    _check_model(request, request.match_info["model"])
+    return web.json_response(_model(request))
+
+
+def _model(request: web.Request) -> dict[str, Any]:
+    return {"id": request.app[SETTINGS].model_name, "object": "model", "created": 0, "owned_by": "speechwhisper"}
+
+
+def _check_model(request: web.Request, name: str) -> None:
+    settings = request.app[SETTINGS]
+    if name and name not in {settings.model_name, settings.whisper_model, ALIAS}:
+        raise UnknownModelError(
+            f"the model {name[:80]!r} is not here; this server has {settings.model_name!r}", param="model"
+        )
+
+
+def _options(request: web.Request, form: Form, task: str) -> Options:
+    values = form.first()
+    _check_model(request, values.get("model", "").strip())
+    parse_choice(values, "response_format", RESPONSE_FORMATS, default="json")
+    parse_bool(values, "stream", default=False)
+    return parse_options(
+        values,
+        known_languages=request.app[JOBS].decoder.languages,
+        task=task,
+        prompt_field="prompt",
+        word_timestamps="word" in _granularities(form),
+        vad_filter=request.app[SETTINGS].whisper_vad_filter,
+    )
+
+
+def _granularities(form: Form) -> set[str]:
+    given = form.fields.get("timestamp_granularities[]", []) + form.fields.get("timestamp_granularities", [])
+    return {
+        parse_choice({"timestamp_granularities[]": value}, "timestamp_granularities[]", ("word", "segment"), default="")
+        for value in given
+    }
+
+
+async def _answer(request: web.Request, task: str) -> web.StreamResponse:
+    def check(form: Form) -> Options:
+        return _options(request, form, task)
+
+    async with upload(request, FILE_FIELDS, check=check) as received:
+        options = check(received.form)
+        if parse_bool(received.form.first(), "stream", default=False):
+            return await stream(request, received, options)
+        transcript = await received.job.transcribe(received.audio, options)
+    return _whole(received, transcript, options)
+
+
+def _whole(received: Received, transcript: Transcript, options: Options) -> web.Response:
+    kind = parse_choice(received.form.first(), "response_format", RESPONSE_FORMATS, default="json")
+    match kind:
+        case "text":
+            return web.Response(text=asr_formats.plain(transcript), content_type="text/plain", charset="utf-8")
+        case "srt":
+            return web.Response(text=asr_formats.srt(transcript), content_type="text/plain", charset="utf-8")
+        case "vtt":
+            return web.Response(text=asr_formats.vtt(transcript), content_type="text/vtt", charset="utf-8")
+        case "verbose_json":
+            return web.json_response(openai_formats.verbose(transcript, options))
+        case _:
+            return web.json_response(openai_formats.brief(transcript, options))

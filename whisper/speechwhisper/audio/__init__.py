@@ -1,0 +1,1 @@
+"""Decoding a recording into PCM."""

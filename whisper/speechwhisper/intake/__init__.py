@@ -1,0 +1,1 @@
+"""Reading what a client sends: multipart form, request options, the bounded pipe of bytes."""

@@ -1,0 +1,1 @@
+"""Speech recognition: the model, voice activity, batches, segments."""

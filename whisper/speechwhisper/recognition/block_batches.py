@@ -1,0 +1,105 @@
+"""Decoding blocks together, and judging each.
+
+faster-whisper 1.2.1's batched pipeline accepts the thresholds for silence, improbable and repetitive text and never
+reads them, and keeps only the first temperature. So each block is judged here by the tests of openai-whisper
+(`whisper/transcribe.py`, `decode_with_fallback`), and a block that fails is decoded again alone, with all of them.
+"""
+
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import Enum
+from itertools import groupby
+from typing import Any
+
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+from speechwhisper.audio.decode import RATE, Samples
+from speechwhisper.recognition.port import StoppedError
+from speechwhisper.recognition.speech import Span
+from speechwhisper.recognition.transcript import Segment
+
+LOG_PROB_THRESHOLD = -1.0
+NO_SPEECH_THRESHOLD = 0.6
+COMPRESSION_RATIO_THRESHOLD = 2.4
+
+_TAIL_SECONDS = 2.0
+"""Speech after the last segment for this long means that the model lost the block's end: it drops what it could not
+close with a time stamp, and only the sequential way goes back for it."""
+
+_FRAMES_PER_SECOND = 100
+
+
+class Verdict(Enum):
+    """What becomes of a block."""
+
+    KEEP = "keep"
+    SILENT = "silent"
+    AGAIN = "again"
+
+
+def start(
+    model: WhisperModel, samples: Samples, blocks: Sequence[Span], arguments: dict[str, Any], batch_size: int
+) -> tuple[Iterable[Any], Any]:
+    """Begin to decode blocks in batches; returns faster-whisper's segments, block by block, and its info."""
+    # A pipeline carries state from batch to batch, so each job has its own.
+    segments, info = BatchedInferencePipeline(model).transcribe(
+        samples,
+        **arguments,
+        batch_size=batch_size,
+        without_timestamps=False,
+        clip_timestamps=[{"start": block.start / RATE, "end": block.end / RATE} for block in blocks],
+    )
+    return segments, info
+
+
+def judge(segments: Sequence[Segment], block: Span) -> Verdict:
+    """Decide on one block's segments, which share their probabilities."""
+    if not segments:
+        return Verdict.AGAIN
+    first = segments[0]
+    improbable = first.avg_logprob < LOG_PROB_THRESHOLD
+    if improbable and first.no_speech_prob > NO_SPEECH_THRESHOLD:
+        return Verdict.SILENT
+    text = "".join(segment.text for segment in segments).strip()
+    lost_tail = block.end / RATE - segments[-1].end > _TAIL_SECONDS
+    if improbable or lost_tail or compression_ratio(text) > COMPRESSION_RATIO_THRESHOLD:
+        return Verdict.AGAIN
+    return Verdict.KEEP
+
+
+def compression_ratio(text: str) -> float:
+    """Return how well zlib shrinks the text: repetitions do so too well (openai-whisper, `utils.py`)."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data))
+
+
+def checked(
+    segments: Iterable[Segment],
+    blocks: Sequence[Span],
+    alone: Callable[[Span], Iterable[Segment]],
+    stop: threading.Event,
+) -> Iterator[Segment]:
+    """Yield the segments of all blocks in order, each block judged.
+
+    Args:
+        segments: as decoded in batches; a block without text is missing.
+        blocks: in the same order.
+        alone: decodes one block the sequential way.
+        stop: noticed before each block.
+    """
+    groups = groupby(segments, key=lambda segment: segment.seek)
+    group = next(groups, None)
+    for block in blocks:
+        if stop.is_set():
+            raise StoppedError
+        mine: list[Segment] = []
+        # The batched pipeline writes a block's first frame into `seek`, rounded down.
+        if group is not None and abs(group[0] - block.start / RATE * _FRAMES_PER_SECOND) <= 1:
+            mine = list(group[1])
+            group = next(groups, None)
+        verdict = judge(mine, block)
+        if verdict is Verdict.KEEP:
+            yield from mine
+        elif verdict is Verdict.AGAIN:
+            yield from alone(block)

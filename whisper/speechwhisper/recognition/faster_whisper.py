@@ -1,0 +1,174 @@
+"""The decoder over faster-whisper: one window after the other, or in batches where the settings say so."""
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.transcribe import restore_speech_timestamps
+from faster_whisper.vad import VadOptions
+
+from speechwhisper.audio.decode import RATE, Audio, Samples
+from speechwhisper.intake.options import Options
+from speechwhisper.recognition import block_batches, speech
+from speechwhisper.recognition.port import StoppedError
+from speechwhisper.recognition.speech import Span
+from speechwhisper.recognition.transcript import Heard, Segment, Word
+
+DETECTION_SECONDS = 30
+"""Whisper tells a language from one window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What the server's settings decide for all requests."""
+
+    beam_size: int = 5
+    batch_size: int = 0
+    skip_silence: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoding:
+    """Segments to come, and what is known before them."""
+
+    segments: Iterable[Segment]
+    language: str
+    speech_seconds: float
+    transcribed_seconds: float
+
+
+class WhisperDecoder:
+    """A `Decoder` over a loaded faster-whisper model."""
+
+    def __init__(self, model: WhisperModel, tuning: Tuning) -> None:
+        self._model = model
+        self._tuning = tuning
+        self.languages: Collection[str] = frozenset(model.supported_languages)
+
+    def decode(self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event) -> Heard:
+        """Decode; see `speechwhisper.decoder.Decoder`."""
+        if self._tuning.batch_size:
+            decoding = self._batched(audio.samples, options, stop)
+        elif options.vad_filter:
+            decoding = self._without_pauses(audio.samples, options, stop)
+        else:
+            decoding = self._whole(audio.samples, options, stop)
+        for number, segment in enumerate(decoding.segments):
+            if stop.is_set():
+                raise StoppedError
+            # Whisper may close its last segment at the window's end, far behind the recording's.
+            emit(replace(segment, id=number, end=max(segment.start, min(segment.end, audio.duration))))
+        return Heard(decoding.language, audio.duration, decoding.speech_seconds, decoding.transcribed_seconds)
+
+    def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:
+        """Tell the language from the first 30 s of speech, or of the recording where nobody speaks."""
+        if len(self.languages) == 1:
+            return next(iter(self.languages)), 1.0
+        spans = speech.find_speech(audio.samples, stop)
+        start = spans[0].start if spans else 0
+        window = audio.samples[start : start + DETECTION_SECONDS * RATE]
+        code, probability, _ = self._model.detect_language(audio=window)
+        return str(code), float(probability)
+
+    def _whole(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
+        """Decode the recording as it is, but for long stretches without speech."""
+        spans = speech.find_speech(samples, stop)
+        clips = speech.plan_clips(spans, len(samples), self._tuning.skip_silence)
+        if not clips:
+            return _nothing(options)
+        start, end = clips[0].start, clips[-1].end
+        arguments = self._arguments(options, stop)
+        if len(clips) > 1:
+            arguments["clip_timestamps"] = [(edge - start) / RATE for clip in clips for edge in (clip.start, clip.end)]
+        segments, info = self._model.transcribe(samples[start:end], **arguments)
+        converted = (segment.shifted(start / RATE) for segment in convert(segments)) if start else convert(segments)
+        return _Decoding(converted, info.language, speech.seconds_of(spans), speech.seconds_of(clips))
+
+    def _without_pauses(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
+        """Cut all pauses out, decode the rest, put the times back: faster-whisper's ``vad_filter``, asked only once."""
+        spans = speech.detect(samples, VadOptions())
+        if not spans:
+            return _nothing(options)
+        joined = np.concatenate([samples[span.start : span.end] for span in spans])
+        segments, info = self._model.transcribe(joined, **self._arguments(options, stop))
+        chunks = [{"start": span.start, "end": span.end} for span in spans]
+        seconds = speech.seconds_of(spans)
+        return _Decoding(convert(restore_speech_timestamps(segments, chunks, RATE)), info.language, seconds, seconds)
+
+    def _batched(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
+        """Decode blocks of speech together, and those that fail Whisper's own tests again alone."""
+        window = self._model.feature_extractor.chunk_length
+        spans = speech.detect(samples, VadOptions(max_speech_duration_s=window, min_silence_duration_ms=160))
+        blocks = speech.plan_blocks(spans, window)
+        if not blocks:
+            return _nothing(options)
+        arguments = self._arguments(options, stop)
+        segments, info = block_batches.start(self._model, samples, blocks, arguments, self._tuning.batch_size)
+
+        def alone(block: Span) -> Iterator[Segment]:
+            again, _ = self._model.transcribe(
+                samples[block.start : block.end], **{**arguments, "language": info.language}
+            )
+            return (segment.shifted(block.start / RATE) for segment in convert(again))
+
+        checked = block_batches.checked(convert(segments), blocks, alone, stop)
+        return _Decoding(checked, info.language, speech.seconds_of(spans), speech.seconds_of(blocks))
+
+    def _arguments(self, options: Options, stop: threading.Event) -> dict[str, Any]:
+        return {
+            "task": options.task,
+            "language": options.language,
+            "initial_prompt": options.prompt,
+            "temperature": _Attempts(options.temperatures, stop),
+            "word_timestamps": options.word_timestamps,
+            "beam_size": self._tuning.beam_size,
+        }
+
+
+class _Attempts(list[float]):
+    """Temperatures that faster-whisper goes through in each window; a stop is noticed before each attempt.
+
+    Its segments alone would come too late: a silent window has none, and a difficult one is decoded up to six times.
+    """
+
+    def __init__(self, temperatures: Iterable[float], stop: threading.Event) -> None:
+        super().__init__(temperatures)
+        self._stop = stop
+
+    def __iter__(self) -> Iterator[float]:
+        for temperature in super().__iter__():
+            if self._stop.is_set():
+                raise StoppedError
+            yield temperature
+
+
+def _nothing(options: Options) -> _Decoding:
+    """Nobody speaks: an answer, not an error. Without speech there is no language to detect; English is a guess."""
+    return _Decoding((), options.language or "en", 0.0, 0.0)
+
+
+def convert(segments: Iterable[Any]) -> Iterator[Segment]:
+    """Turn faster-whisper's segments into ours, leaving out those without text."""
+    for segment in segments:
+        if not segment.text.strip():
+            continue
+        yield Segment(
+            id=segment.id,
+            seek=segment.seek,
+            start=float(segment.start),
+            end=float(segment.end),
+            text=segment.text,
+            tokens=tuple(segment.tokens),
+            temperature=float(segment.temperature or 0.0),
+            avg_logprob=float(segment.avg_logprob),
+            compression_ratio=float(segment.compression_ratio),
+            no_speech_prob=float(segment.no_speech_prob),
+            words=None if segment.words is None else tuple(_word(word) for word in segment.words),
+        )
+
+
+def _word(word: Any) -> Word:
+    return Word(float(word.start), float(word.end), word.word, float(word.probability))
