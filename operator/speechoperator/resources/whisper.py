@@ -20,7 +20,7 @@ _DRAIN = 300
 """Seconds for the job at hand once a pod is to stop; not the bridge's deadline, whose changes must not restart it."""
 
 _DOWNLOAD = 3600
-"""Seconds until a pod that is not up is started anew: the port opens once the weights are there, first downloaded."""
+"""Seconds until a pod that is not up is started anew: the port opens after the weights' download and a first decode."""
 
 _STARTUP_PERIOD = 3
 
