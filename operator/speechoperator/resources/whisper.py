@@ -60,7 +60,7 @@ def _own(part: Whisper, settings: Settings) -> dict[str, Any]:
     """Return image, environment and probes of speechwhisper, whose settings are in `docs/reference/settings.md`."""
     device = {"WHISPER_DEVICE": "cuda"} if part.gpus else {"WHISPER_DEVICE": "cpu", "WHISPER_COMPUTE_TYPE": "int8"}
     return {
-        "image": settings.whisper_image,
+        "image": settings.whisper_gpu_image if part.gpus else settings.whisper_image,
         "env": {
             "WHISPER_MODEL": part.model,
             **device,
