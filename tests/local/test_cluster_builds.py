@@ -27,7 +27,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> There:
         base=False,
         node=False,
         parts=parts.made_here(),
-        platform=tuple(catalog.IMAGES.values()),
+        platform=tuple(catalog.chosen([])),
         ollama=False,
     )
 

@@ -55,7 +55,7 @@ def look() -> There:
         base=published or docker.has_image(base_image.tag()),
         node=published or docker.has_image(node_image.tag([part.image for part in made_here])),
         parts=tuple(part for part in made_here if not docker.has_image(part.image)),
-        platform=tuple(image for image in catalog.IMAGES.values() if not docker.has_image(image.tag)),
+        platform=tuple(image for image in catalog.chosen([]) if not docker.has_image(image.tag)),
         ollama=published or ollama.built().is_file(),
     )
 
@@ -136,7 +136,7 @@ def platform_images(say: Say) -> None:
 
 def platform_tags() -> list[str]:
     """Return the names of the platform's images."""
-    return [image.tag for image in catalog.IMAGES.values()]
+    return [image.tag for image in catalog.chosen([])]
 
 
 def _part_image(part: parts.Part) -> Job:

@@ -52,7 +52,7 @@ def build(
     say: Callable[[str], None],
     on_built: Callable[[Built], None] = lambda _built: None,
 ) -> list[Built]:
-    """Build the images of these names, all when there are none, and those that they are built on.
+    """Build the images of these names, all CPU images when there are none, and those that they are built on.
 
     Args:
         names: of `catalog.IMAGES`.
@@ -74,7 +74,8 @@ def build(
         if image.published and registries.answer():
             _pull(image, say)
         else:
-            _build(image, {**arguments, "BASE": catalog.tag(image.on) if image.on else base}, say)
+            device = {"DEVICE": image.device} if image.device else {}
+            _build(image, {**arguments, **device, "BASE": catalog.tag(image.on) if image.on else base}, say)
         built = _built(image, before, time.monotonic() - started)
         on_built(built)
         done.append(built)

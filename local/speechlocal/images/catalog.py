@@ -23,6 +23,7 @@ class Image:
 
     `dockerfile` is relative to the repository's root. `on` names the image it is built on; empty: the Debian base.
     `published` is one of somebody else's that serves as well, and gets our tag where it can be pulled.
+    `device` is the kind of GPU it is built for; such images are over a gigabyte and built only when named.
     `seconds` is how long the first build takes on two cores, only for showing.
     """
 
@@ -32,11 +33,14 @@ class Image:
     on: str = ""
     version: str = ""
     published: str = ""
+    device: str = ""
 
     @property
     def tag(self) -> str:
-        """The image's name with its version: this project's, or that of the program inside."""
-        return f"{REGISTRY_FOLDER}/{self.name}:{self.version or project_version()}"
+        """The image's name with its version, this project's or that of the program inside, and its device."""
+        name = self.name.removesuffix(f"-{self.device}")
+        version = self.version or project_version()
+        return f"{REGISTRY_FOLDER}/{name}:{version}" + (f"-{self.device}" if self.device else "")
 
 
 IMAGES = {
@@ -53,16 +57,17 @@ IMAGES = {
             published=f"ollama/ollama:{ollama.VERSION}",
         ),
         Image("whisper-tiny.en", "local/images/whisper-tiny.en.Dockerfile", seconds=5, on="whisper"),
+        Image("whisper-cuda", "whisper/Dockerfile", seconds=120, device="cuda"),
     )
 }
 
 
 def chosen(names: Iterable[str]) -> list[Image]:
-    """Return the images of these names, all when there are none, in the order in which they can be built.
+    """Return the images of these names in the order in which they can be built; without names, all CPU images.
 
     An image that another one is built on comes along, before it. Raises UsageError for a name that is none.
     """
-    wanted = set(names) or set(IMAGES)
+    wanted = set(names) or {image.name for image in IMAGES.values() if not image.device}
     if unknown := sorted(wanted - set(IMAGES)):
         raise UsageError(f"there is no image {', '.join(unknown)}", f"the images are {', '.join(IMAGES)}")
     wanted |= {IMAGES[name].on for name in wanted if IMAGES[name].on}

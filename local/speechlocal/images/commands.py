@@ -29,7 +29,8 @@ NARROWEST = 20
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     names = ", ".join(catalog.IMAGES)
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"build these, not all: {names}")
+    only = f"build these: {names}; default: all CPU images"
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=only)
     parser.add_argument("--load", default="", metavar="CLUSTER", help="load them into this kind cluster as well")
 
 
