@@ -47,7 +47,7 @@ def test_no_address_of_a_package_registry_is_committed() -> None:
 
 def test_every_dependency_is_pinned() -> None:
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
-    asked = set(re.findall(r'^  "([a-z-]+)[>=]', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE))
+    asked = set(re.findall(r'^  "([a-z0-9-]+)[>=]', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE))
 
     assert asked - pinned == set()
 

@@ -19,7 +19,12 @@ class Settings(BaseSettings):
 
     # What pipelines are made of, where a pipeline names no image of its own.
     bridge_image: str = Field("speechpipeline/bridge:0.1.0", description="image of the bridge")
-    whisper_image: str = Field("speechpipeline/whisper:0.1.0", description="image of the engine faster-whisper")
+    whisper_image: str = Field(
+        "speechpipeline/whisper:0.1.0", description="image of the engine faster-whisper on a CPU"
+    )
+    whisper_gpu_image: str = Field(
+        "speechpipeline/whisper:0.1.0-cuda", description="image of the engine faster-whisper on a GPU"
+    )
     ollama_image: str = Field("ollama/ollama:0.17.4", description="image of Ollama")
     asr_webservice_image: str = Field(
         "onerahmet/openai-whisper-asr-webservice:v1.10.0", description="image of the engine asr-webservice on a CPU"

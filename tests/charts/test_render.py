@@ -18,6 +18,7 @@ from speechoperator.settings import Settings
 pytestmark = pytest.mark.unit
 
 GOLDEN = Path(__file__).parent / "golden"
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 TEST_SCRIPT = CHART / "files" / "ask.py"
 
 
@@ -110,6 +111,24 @@ def test_default_images_are_the_operators_own(helm: Helm) -> None:
     for name, field in Settings.model_fields.items():
         if name.endswith("_image"):
             assert given[name] == field.default, name
+
+
+@pytest.mark.parametrize(
+    ("given", "image"),
+    [
+        ("", "speechpipeline/whisper:0.1.0-cuda"),
+        ("images.registry=registry.example.com", "registry.example.com/speechpipeline/whisper:0.1.0-cuda"),
+        ("images.whisperGpu.tag=0.1.1-cuda", "speechpipeline/whisper:0.1.1-cuda"),
+        (f"images.whisperGpu.digest={DIGEST}", f"speechpipeline/whisper@{DIGEST}"),
+        ("images.whisper.tag=0.1.1", "speechpipeline/whisper:0.1.0-cuda"),
+    ],
+)
+def test_the_image_for_gpus_is_named_like_all_images_and_by_default_ends_in_cuda(
+    helm: Helm, given: str, image: str
+) -> None:
+    (container,) = helm.one("Deployment", "--set", given)["spec"]["template"]["spec"]["containers"]
+
+    assert {"name": "WHISPER_GPU_IMAGE", "value": image} in container["env"]
 
 
 def test_operator_is_told_only_what_it_knows(helm: Helm) -> None:

@@ -13,7 +13,7 @@ from e2e.traffic import traffic
 from speechlocal.children import free_port
 from speechlocal.containers import docker, engine
 from speechlocal.errors import LocalError
-from speechlocal.images import building
+from speechlocal.images import building, catalog
 from speechlocal.offline import provide
 
 pytestmark = pytest.mark.e2e
@@ -196,7 +196,8 @@ def test_gpus_are_reserved_by_the_second_file(prepared: Project) -> None:
         (device,) = services[part]["deploy"]["resources"]["reservations"]["devices"]
         assert (device["driver"], device["capabilities"], device["count"]) == ("nvidia", ["gpu"], -1)
     assert services["whisper"]["environment"]["WHISPER_DEVICE"] == "cuda"
-    assert services["whisper"]["build"]["args"]["BASE"].startswith("nvidia/cuda")
+    assert services["whisper"]["build"]["args"]["DEVICE"] == "cuda"
+    assert services["whisper"]["image"] == catalog.tag("whisper-cuda")
 
 
 def test_down_leaves_nothing_behind(service: Project) -> None:

@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from speechlocal import models
 from speechlocal.containers import docker, engine
 from speechlocal.errors import LocalError
 from speechlocal.images import building, catalog
@@ -20,10 +21,19 @@ from speechlocal.images.building import Built
 pytestmark = pytest.mark.e2e
 
 PACKAGES = {"bridge": "speechbridge", "whisper": "speechwhisper", "operator": "speechoperator"}
+ALL = list(catalog.IMAGES)
 # A pod starts after its image has been fetched: what made one half as large again should be noticed.
-LARGEST_MB = {"bridge": 150, "operator": 240, "whisper": 490, "whisper-tiny.en": 570, "ollama": 130}
+LARGEST_MB = {
+    "bridge": 150,
+    "operator": 240,
+    "whisper": 490,
+    "whisper-tiny.en": 570,
+    "whisper-cuda": 1550,
+    "ollama": 130,
+}
 CONTAINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp", "--network=none")
 CACHE = "--tmpfs=/cache:uid=10001,gid=10001"
+NO_GPU = ("--env=NVIDIA_VISIBLE_DEVICES=void",)  # also where NVIDIA's is the default runtime
 HEALTHY_WITHIN_S = 120
 INSIDE = """
 import importlib, importlib.metadata, importlib.util, json, pkgutil
@@ -37,14 +47,26 @@ print(json.dumps({
 }))
 """
 
+# Opens libraries by bare name, as CTranslate2 does; nvrtc is opened by cuBLAS. The host provides the driver's library.
+OPENING = """
+import ctypes, importlib.util, json, pathlib, re
+package = pathlib.Path(importlib.util.find_spec("ctranslate2").origin).parent
+programs = [file.read_bytes() for file in package.parent.glob("ctranslate2*/*.so*")]
+wanted = {name.decode() for program in programs for name in re.findall(rb"libcu[a-zA-Z_]+\\.so\\.\\d+", program)}
+for name in wanted - {"libcuda.so.1"} | {"libnvrtc.so.12"}:
+    ctypes.CDLL(name)
+lines = [line.split() for line in open("/proc/self/maps")]
+print(json.dumps({"wanted": sorted(wanted), "found": sorted({line[5] for line in lines if len(line) > 5})}))
+"""
+
 
 @pytest.fixture(scope="module")
 def images() -> Iterator[dict[str, Built]]:
-    """All images, built."""
+    """All images, built, those for GPUs too."""
     engine_was_there = docker.answers()
     try:
         engine.ensure(print)
-        built = building.build([], lambda _line: None)
+        built = building.build(ALL, lambda _line: None)
     except LocalError as error:
         why = f"no images: {error.message}"
         if os.environ.get("CI"):
@@ -100,26 +122,58 @@ def wanted(requirement: Requirement, extra: str) -> bool:
     return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
+def printed_in(name: str, program: str) -> Any:
+    """The JSON that a Python program prints in an image."""
+    interpreter = ("--entrypoint=python3", catalog.tag(name), "-c")
+    return json.loads(docker.docker("run", "--rm", *CONTAINED, *interpreter, program))
+
+
+def with_weights() -> tuple[str, ...]:
+    """Options that give a container of Whisper's image the weights of tiny.en."""
+    return (f"--volume={models.whisper_weights()}:/weights:ro", "--env=WHISPER_MODEL=/weights")
+
+
 @pytest.mark.usefixtures("images")
-@pytest.mark.parametrize("name", PACKAGES)
-def test_an_image_has_one_package_its_libraries_and_nothing_else(name: str) -> None:
-    others = [*(package for image, package in PACKAGES.items() if image != name), "speechlocal", "pip", "pytest"]
-    asking = f"PACKAGE, OTHERS = {PACKAGES[name]!r}, {others!r}\n{INSIDE}"
+@pytest.mark.parametrize(("name", "of"), [*((name, name) for name in PACKAGES), ("whisper-cuda", "whisper")])
+def test_an_image_has_one_package_its_libraries_and_nothing_else(name: str, of: str) -> None:
+    others = [*(package for image, package in PACKAGES.items() if image != of), "speechlocal", "pip", "pytest"]
 
-    said = docker.docker("run", "--rm", *CONTAINED, "--entrypoint=python3", catalog.tag(name), "-c", asking)
+    inside = printed_in(name, f"PACKAGE, OTHERS = {PACKAGES[of]!r}, {others!r}\n{INSIDE}")
 
-    inside = json.loads(said)
     assert inside["others"] == []
-    assert {canonicalize_name(one) for one in inside["distributions"]} == all_that(name) | {"speechpipeline"}
+    assert {canonicalize_name(one) for one in inside["distributions"]} == all_that(of) | {"speechpipeline"}
 
 
-@pytest.mark.parametrize("name", list(catalog.IMAGES))
+@pytest.mark.usefixtures("images")
+def test_the_image_for_gpus_has_nvidias_libraries_where_the_loader_looks() -> None:
+    opened = printed_in("whisper-cuda", OPENING)
+
+    assert "libcublas.so.12" in opened["wanted"]
+    for name in ("libcublas.so.12", "libcublasLt.so.12", "libnvrtc.so.12"):
+        assert [file for file in opened["found"] if file.startswith("/opt/cuda/") and file.endswith(name)], name
+
+
+@pytest.mark.usefixtures("images")
+def test_without_a_gpu_the_image_for_gpus_says_so_and_ends() -> None:
+    options = (*CONTAINED, *with_weights(), *NO_GPU, "--env=WHISPER_DEVICE=cuda")
+
+    with pytest.raises(LocalError, match=r"device cuda.*CUDA"):
+        docker.docker("run", "--rm", *options, catalog.tag("whisper-cuda"))
+
+
+@pytest.mark.usefixtures("images")
+def test_the_image_for_gpus_serves_on_a_cpu_where_there_is_no_gpu() -> None:
+    with running("whisper-cuda", *with_weights(), *NO_GPU) as container:
+        wait_healthy(container)
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_an_image_is_small(images: dict[str, Built], name: str) -> None:
     assert images[name].size / 1_000_000 <= LARGEST_MB[name]
 
 
 @pytest.mark.usefixtures("images")
-@pytest.mark.parametrize("name", list(catalog.IMAGES))
+@pytest.mark.parametrize("name", ALL)
 def test_an_image_says_what_it_is_and_runs_as_nobody_in_particular(name: str) -> None:
     config = json.loads(docker.docker("image", "inspect", "--format", "{{json .Config}}", catalog.tag(name)))
 
@@ -163,7 +217,7 @@ def test_the_operators_image_prints_its_definition() -> None:
 
 
 def test_a_second_build_changes_nothing(images: dict[str, Built]) -> None:
-    again = building.build([], lambda _line: None)
+    again = building.build(ALL, lambda _line: None)
 
     assert {one.image.name: one.id for one in again} == {name: one.id for name, one in images.items()}
     assert not any(one.changed for one in again)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 ALL = frozenset(programs.VERSIONS)
 NOTHING_MISSING = Missing(plan.Missing())
 BARE = Missing(
-    plan.Missing(programs=ALL, images=frozenset(image_recipes.RECIPES), ollama=True), tuple(catalog.IMAGES.values())
+    plan.Missing(programs=ALL, images=frozenset(image_recipes.RECIPES), ollama=True), tuple(catalog.chosen([]))
 )
 """A machine without registries that has nothing yet."""
 

@@ -85,6 +85,15 @@ def test_the_weights_are_put_on_the_image_of_the_server(engine_: Engine) -> None
     assert folder == models.whisper_weights()
 
 
+def test_an_image_for_a_gpu_comes_from_the_same_folder_and_is_told_its_device(engine_: Engine) -> None:
+    build("whisper", "whisper-cuda")
+
+    (cpu, folder, for_cpu), (cuda, same_folder, for_cuda) = engine_.builds
+    assert cuda == f"{cpu}-cuda"
+    assert same_folder == folder
+    assert for_cuda == {**for_cpu, "DEVICE": "cuda", "VERSION": f"{for_cpu['VERSION']}-cuda"}
+
+
 def test_an_identical_image_is_not_changed(engine_: Engine) -> None:
     engine_.images[catalog.tag("bridge")] = "sha256:new"
 

@@ -7,6 +7,7 @@ import pytest
 from speechlocal import versions
 from speechlocal.errors import UsageError
 from speechlocal.images import build_arguments, catalog
+from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -16,8 +17,30 @@ def test_an_image_is_tagged_with_the_version_of_what_is_inside() -> None:
     assert catalog.tag("ollama") == f"speechpipeline/ollama:{versions.OLLAMA}"
 
 
-def test_without_names_all_images_are_built() -> None:
-    assert [image.name for image in catalog.chosen([])] == list(catalog.IMAGES)
+def test_an_image_for_a_gpu_is_the_same_name_with_another_tag() -> None:
+    assert catalog.tag("whisper-cuda") == f"{catalog.tag('whisper')}-cuda"
+
+
+def test_without_names_all_images_for_a_cpu_are_built() -> None:
+    assert [image.name for image in catalog.chosen([])] == [
+        "bridge",
+        "whisper",
+        "operator",
+        "ollama",
+        "whisper-tiny.en",
+    ]
+
+
+def test_an_image_for_a_gpu_is_built_when_it_is_named() -> None:
+    assert [image.name for image in catalog.chosen(["whisper-cuda"])] == ["whisper-cuda"]
+
+
+def test_the_images_are_those_that_the_operator_takes() -> None:
+    settings = Settings()
+
+    assert settings.bridge_image == catalog.tag("bridge")
+    assert settings.whisper_image == catalog.tag("whisper")
+    assert settings.whisper_gpu_image == catalog.tag("whisper-cuda")
 
 
 def test_the_base_of_an_image_is_included_before_it() -> None:

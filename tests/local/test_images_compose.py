@@ -44,6 +44,7 @@ def test_the_images_are_those_that_make_images_builds() -> None:
     assert catalog.tag("bridge") in compose
     assert catalog.tag("whisper") in compose
     assert published.IMAGES["ollama"] in compose
+    assert catalog.tag("whisper-cuda") in text("docker-compose.gpu.yml")
 
 
 @pytest.mark.parametrize("service", list(services()))

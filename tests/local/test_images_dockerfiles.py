@@ -32,7 +32,7 @@ def stages(name: str) -> dict[str, str]:
     """The stages of a Dockerfile by name, without comments; the last one is ''."""
     lines = [line for line in dockerfile(name).splitlines() if not line.lstrip().startswith("#")]
     parts = re.split(r"^FROM ", "\n".join(lines), flags=re.MULTILINE)[1:]
-    named = (re.match(r"\S+ AS (\w+)", part) for part in parts)
+    named = (re.match(r"\S+ AS ([\w-]+)", part) for part in parts)
     return {name[1] if name else "": part.strip() for name, part in zip(named, parts, strict=True)}
 
 
@@ -56,7 +56,8 @@ def test_an_image_takes_one_package_and_its_extra(image: str) -> None:
     extras = re.findall(r"distribution\.py requirements (\w+)", dockerfile(image))
 
     assert folders == [f"{image}/{OURS[image]}"]
-    assert extras == [image]
+    devices = [one.device for one in catalog.IMAGES.values() if one.device and one.dockerfile == f"{image}/Dockerfile"]
+    assert extras == [image, *devices]
     assert f'ENTRYPOINT ["python3", "-m", "{OURS[image]}"]' in dockerfile(image)
 
 
@@ -67,6 +68,25 @@ def test_the_stages_that_all_images_share_are_the_same_lines() -> None:
     assert len({one["wanted"].replace(f" {image} ", " EXTRA ") for image, one in zip(OURS, ours, strict=True)}) == 1
     installing = {re.split(r"strip-unneeded \{\} \+", one["libraries"])[0] for one in ours}
     assert len(installing) == 1
+
+
+def test_a_device_is_the_stage_that_the_image_stands_on() -> None:
+    found = stages("whisper")
+
+    assert "ARG DEVICE=cpu" in dockerfile("whisper")
+    assert found[""].startswith("${DEVICE}\n")
+    assert found["cpu"] == "python AS cpu"
+    assert catalog.IMAGES["whisper-cuda"].device in found
+
+
+def test_nvidias_libraries_are_installed_anew_only_for_other_versions_of_them() -> None:
+    found = stages("whisper")
+    copied = {name: re.findall(r"^COPY (.*)$", stage, flags=re.MULTILINE) for name, stage in found.items()}
+
+    assert "requirements cuda > requirements.txt" in found["cuda-wanted"]
+    assert "grep '^nvidia-' constraints.txt > versions.txt" in found["cuda-wanted"]
+    assert copied["cuda-libraries"] == ["--from=cuda-wanted /wanted/requirements.txt /wanted/versions.txt /build/"]
+    assert copied["cuda"] == ["--from=cuda-libraries /opt/cuda /opt/cuda"]
 
 
 @pytest.mark.parametrize("image", ["bridge", "whisper", "operator", "ollama"])

@@ -13,6 +13,9 @@ pytestmark = pytest.mark.unit
 
 Raw = dict[str, Any]
 
+WITH_CUDA = {goldens.SETTINGS.whisper_gpu_image, goldens.SETTINGS.asr_webservice_gpu_image}
+"""Images that hold NVIDIA's libraries; Ollama's is another, for CPUs as well."""
+
 
 def build(spec: Raw, **keywords: Any) -> dict[str, Any]:
     """The objects, by `Kind/name without the pipeline's`."""
@@ -236,6 +239,31 @@ def test_a_gpu_is_a_limit_and_tolerates_the_taint_of_its_nodes(suffix: str) -> N
         "limits": {"memory": "1Gi", "nvidia.com/gpu": "2"},
     }
     assert pod(deployment)["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+@pytest.mark.parametrize("engine", ["faster-whisper", "asr-webservice"])
+def test_whisper_runs_an_image_with_cuda_where_it_has_gpus(engine: str) -> None:
+    deployments = [build({"whisper": {"engine": engine, "gpu": {"count": count}}}) for count in (0, 1)]
+    on_cpu, on_gpu = (container(one["Deployment/whisper"])["image"] for one in deployments)
+
+    assert on_cpu not in WITH_CUDA
+    assert on_gpu in WITH_CUDA
+
+
+@pytest.mark.parametrize("case", goldens.CASES)
+def test_what_is_told_to_use_cuda_has_an_image_with_it(case: str) -> None:
+    own = goldens.pipeline(case).spec.whisper.image
+
+    for deployment in (one for one in goldens.built(case) if one["kind"] == "Deployment"):
+        told = {variable.get("value") for variable in container(deployment).get("env", ())}
+        image = container(deployment)["image"]
+        assert (image in WITH_CUDA) == ("cuda" in told) or image == own
+
+
+def test_an_image_that_the_pipeline_names_serves_gpus_too() -> None:
+    whisper = {"gpu": {}, "image": "registry.example.com/whisper:1"}
+
+    assert container(build({"whisper": whisper})["Deployment/whisper"])["image"] == "registry.example.com/whisper:1"
 
 
 def test_a_pod_has_the_time_to_finish_what_it_is_at() -> None:

@@ -1,10 +1,12 @@
-"""A decoder whose segments and pauses the test decides: stands at the port `speechwhisper.decoder.Decoder`."""
+"""Stand-ins whose answers the test decides: for the port `speechwhisper.recognition.port.Decoder`, and for faster-whisper."""
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
-from speechwhisper.audio.decode import Audio
+from speechwhisper.audio.decode import Audio, Samples
 from speechwhisper.intake.options import Options
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.transcript import Heard, Segment, Word
@@ -67,3 +69,29 @@ class ScriptedDecoder:
         del stop
         self.audio.append(audio)
         return "de", 0.75
+
+
+NO_CUBLAS = RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
+"""CTranslate2's words at the first inference on a GPU without CUDA's libraries."""
+
+
+class ScriptedModel:
+    """Loads onto a GPU like faster-whisper's model; decodes when its segments are asked for, and may fail at that."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.feat_kwargs: dict[str, Any] = {}
+        self.supported_languages = ("en", "de")
+        self.model = SimpleNamespace(device="cuda", compute_type="float16")
+        self.heard: list[Samples] = []
+        self.arguments: dict[str, Any] = {}
+        self._error = error
+
+    def transcribe(self, samples: Samples, **arguments: Any) -> tuple[Iterator[Any], SimpleNamespace]:
+        self.arguments = arguments
+        return self._decode(samples), SimpleNamespace(language="en")
+
+    def _decode(self, samples: Samples) -> Iterator[Any]:
+        if self._error:
+            raise self._error
+        self.heard.append(samples)
+        yield SimpleNamespace(text="")

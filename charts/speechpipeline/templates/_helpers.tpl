@@ -35,13 +35,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* Takes (list root name): the reference of an image of .Values.images. */}}
+{{/* Takes (list root name suffix?): the reference of an image of .Values.images; the suffix follows the default tag. */}}
 {{- define "speechpipeline.image" -}}
 {{- $root := index . 0 }}
 {{- $images := $root.Values.images }}
 {{- $image := get $images (index . 1) }}
+{{- $tag := print $root.Chart.AppVersion (join "" (slice . 2)) }}
 {{- with $images.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ $image.repository }}
-{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end }}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $tag }}{{ end }}
 {{- end }}
 
 {{/* Takes the root context: imagePullSecrets of a pod of the chart. */}}

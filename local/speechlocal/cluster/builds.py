@@ -35,7 +35,7 @@ class Missing:
 
 def find_missing() -> Missing:
     """Return what this machine lacks; an engine must answer."""
-    platform = tuple(image for image in catalog.IMAGES.values() if not docker.has_image(image.tag))
+    platform = tuple(image for image in catalog.chosen([]) if not docker.has_image(image.tag))
     return Missing(plan.find_missing(), platform)
 
 

@@ -53,7 +53,7 @@ def build(
     report: Report,
     on_built: Callable[[Built], None] = lambda _built: None,
 ) -> list[Built]:
-    """Build the images of these names, by default all, and those that they are built on.
+    """Build the images of these names, by default all for CPUs, and those that they are built on.
 
     Args:
         names: of `catalog.IMAGES`.
@@ -75,7 +75,9 @@ def build(
         if upstream := published.image(image.name):
             _pull(upstream, image.tag, report)
         else:
-            _build(image, {**arguments, "BASE": catalog.tag(image.base) if image.base else base}, report)
+            device = {"DEVICE": image.device} if image.device else {}
+            on = catalog.tag(image.base) if image.base else base
+            _build(image, {**arguments, **device, "BASE": on}, report)
         built = _built(image, before, time.monotonic() - started)
         on_built(built)
         done.append(built)

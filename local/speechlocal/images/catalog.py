@@ -21,8 +21,9 @@ class Image:
     """An image of the platform.
 
     `dockerfile` is relative to the repository's root. `base` is the image it is built on, by default the Debian base
-    image. `version` is that of the program inside, by default this project's. `seconds` is how long the first build
-    takes on two cores, for display only.
+    image. `version` is that of the program inside, by default this project's. `device` is the kind of GPU it is built
+    for: such an image is over a gigabyte and built only when named. `seconds` is how long the first build takes on two
+    cores, for display only.
     """
 
     name: str
@@ -30,11 +31,14 @@ class Image:
     seconds: int
     base: str = ""
     version: str = ""
+    device: str = ""
 
     @property
     def tag(self) -> str:
-        """The image's name with its version."""
-        return f"{docker.NAMESPACE}/{self.name}:{self.version or project_version()}"
+        """The image's name with its version, and the GPU that it is built for."""
+        name = self.name.removesuffix(f"-{self.device}")
+        version = self.version or project_version()
+        return f"{docker.NAMESPACE}/{name}:{version}" + (f"-{self.device}" if self.device else "")
 
 
 IMAGES = {
@@ -50,16 +54,17 @@ IMAGES = {
             version=versions.OLLAMA,
         ),
         Image("whisper-tiny.en", "local/images/whisper-tiny.en.Dockerfile", seconds=5, base="whisper"),
+        Image("whisper-cuda", "whisper/Dockerfile", seconds=120, device="cuda"),
     )
 }
 
 
 def chosen(names: Iterable[str]) -> list[Image]:
-    """Return the images of these names, by default all, in an order in which they can be built.
+    """Return the images of these names, by default all for CPUs, in an order in which they can be built.
 
     An image that another one is built on is included, before it. Raises UsageError for an unknown name.
     """
-    wanted = set(names) or set(IMAGES)
+    wanted = set(names) or {image.name for image in IMAGES.values() if not image.device}
     if unknown := sorted(wanted - set(IMAGES)):
         raise UsageError(f"there is no image {', '.join(unknown)}", f"the images are {', '.join(IMAGES)}")
     wanted |= {IMAGES[name].base for name in wanted if IMAGES[name].base}

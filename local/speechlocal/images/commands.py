@@ -28,7 +28,9 @@ NARROWEST = 20
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     names = ", ".join(catalog.IMAGES)
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"images to build (default: {names})")
+    default = ", ".join(image.name for image in catalog.chosen([]))
+    only = f"images to build, of {names} (default: {default})"
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=only)
     parser.add_argument("--load", default="", metavar="CLUSTER", help="also load them into this kind cluster")
 
 

@@ -20,6 +20,9 @@ from speechwhisper.recognition.transcript import Heard, Segment, Word
 DETECTION_SECONDS = 30
 """Whisper tells a language from one window."""
 
+_TRIAL_TOKENS = 8
+"""Noise can be decoded into hundreds of tokens; a few use the same kernels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
@@ -72,6 +75,16 @@ class WhisperDecoder:
         window = audio.samples[start : start + DETECTION_SECONDS * RATE]
         code, probability, _ = self._model.detect_language(audio=window)
         return str(code), float(probability)
+
+    def try_out(self, samples: Samples) -> None:
+        """Decode as for a request, but whether or not anybody speaks; raises whatever CTranslate2 raises."""
+        stop = threading.Event()
+        arguments = self._arguments(Options(temperatures=(0.0,)), stop) | {"max_new_tokens": _TRIAL_TOKENS}
+        if batch_size := self._tuning.batch_size:
+            segments, _ = block_batches.start(self._model, samples, [Span(0, len(samples))], arguments, batch_size)
+        else:
+            segments, _ = self._model.transcribe(samples, **arguments)
+        list(segments)  # faster-whisper decodes as its segments are asked for
 
     def _whole(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
         """Decode the recording as it is, but for long stretches without speech."""

@@ -20,7 +20,7 @@ _DRAIN = 300
 """Seconds for the job at hand once a pod is to stop; not the bridge's deadline, whose changes must not restart it."""
 
 _DOWNLOAD = 3600
-"""Seconds until a pod that is not up is started anew: the port opens once the weights are there, first downloaded."""
+"""Seconds until a pod that is not up is started anew: the port opens after the weights' download and a first decode."""
 
 _STARTUP_PERIOD = 3
 
@@ -60,7 +60,7 @@ def _own(part: Whisper, settings: Settings) -> dict[str, Any]:
     """Return image, environment and probes of speechwhisper, whose settings are in `docs/reference/settings.md`."""
     device = {"WHISPER_DEVICE": "cuda"} if part.gpus else {"WHISPER_DEVICE": "cpu", "WHISPER_COMPUTE_TYPE": "int8"}
     return {
-        "image": settings.whisper_image,
+        "image": settings.whisper_gpu_image if part.gpus else settings.whisper_image,
         "env": {
             "WHISPER_MODEL": part.model,
             **device,

@@ -1,0 +1,223 @@
+"""Before the port opens the model has decoded something; what the device lacks is said then, not to each request."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from speechwhisper.audio.decode import RATE, Samples
+from speechwhisper.recognition import block_batches, loading
+from speechwhisper.recognition.loading import ModelUnavailableError, load
+from speechwhisper.settings import Settings
+from whisper.conftest import launch
+from whisper.scripted import DEADLINE, NO_CUBLAS, ScriptedModel
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel, **settings: object) -> ScriptedModel:
+    monkeypatch.setattr(loading, "WhisperModel", lambda *_, **__: model)
+    load(Settings(whisper_model="medium", **settings))
+    return model
+
+
+@pytest.mark.unit
+def test_a_model_is_loaded_once_it_has_decoded_a_second_of_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (loaded(monkeypatch, ScriptedModel()) for _ in range(2))
+
+    (noise,) = first.heard
+    assert len(noise) == RATE
+    assert noise.dtype == np.float32
+    assert 0.001 < np.abs(noise).max() < 0.1
+    assert np.array_equal(noise, *second.heard)
+
+
+@pytest.mark.unit
+def test_noise_is_not_worth_more_than_one_attempt_and_a_few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = loaded(monkeypatch, ScriptedModel(), whisper_beam_size=3).arguments
+
+    assert list(asked["temperature"]) == [0.0]
+    assert asked["max_new_tokens"] <= 10
+    assert asked["beam_size"] == 3
+
+
+@pytest.mark.unit
+def test_where_requests_are_decoded_in_batches_so_is_the_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ScriptedModel()
+
+    class Pipeline:
+        def __init__(self, of: ScriptedModel) -> None:
+            assert of is model
+
+        def transcribe(self, samples: Samples, **arguments: Any) -> tuple[Iterator[Any], object]:
+            return model.transcribe(samples, **arguments)
+
+    monkeypatch.setattr(block_batches, "BatchedInferencePipeline", Pipeline)
+
+    loaded(monkeypatch, model, whisper_batch_size=8)
+
+    assert len(model.heard) == 1
+    assert model.arguments["batch_size"] == 8
+    assert model.arguments["clip_timestamps"] == [{"start": 0, "end": 1}]
+
+
+@pytest.mark.unit
+def test_the_log_says_on_what_and_how_long_it_decoded(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        loaded(monkeypatch, ScriptedModel())
+
+    (record,) = (vars(record) for record in caplog.records if record.name == "speechwhisper.recognition.loading")
+    assert (record["device"], record["compute_type"]) == ("cuda", "float16")
+    assert record["seconds"] >= 0
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (NO_CUBLAS, "tag ends in -cuda"),
+        (RuntimeError("CUDA failed with error out of memory"), "a smaller WHISPER_MODEL"),
+        (MemoryError(), "a smaller WHISPER_MODEL"),
+        (RuntimeError("CUDA failed with error an illegal memory access was encountered"), "nvidia-smi"),
+        (RuntimeError("cuBLAS failed with status CUBLAS_STATUS_NOT_INITIALIZED"), "nvidia-smi"),
+        (
+            ValueError("Invalid input features shape: expected an input with shape (1, 128, 3000)"),
+            "WHISPER_MODEL to a folder",
+        ),
+    ],
+)
+def test_what_a_device_lacks_is_said_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, remedy: str
+) -> None:
+    with pytest.raises(ModelUnavailableError) as failed:
+        loaded(monkeypatch, ScriptedModel(error))
+
+    said, advice = str(failed.value).split("\nWhat to do: ")
+    assert "cannot decode (device cuda, compute type float16)" in said
+    assert (str(error) or "MemoryError") in said
+    assert remedy in advice
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (RuntimeError("CUDA failed with error CUDA driver version is insufficient for CUDA runtime version"), "driver"),
+        (RuntimeError("CUDA failed with error out of memory"), "a smaller WHISPER_MODEL"),
+        (MemoryError(), "a smaller WHISPER_MODEL"),
+        (ValueError("Requested float16 compute type, but the target device or backend do not"), "WHISPER_COMPUTE_TYPE"),
+        (RuntimeError("Unable to open file 'model.bin' in model '/models/x'"), "WHISPER_MODEL to a folder"),
+    ],
+)
+def test_weights_that_a_device_does_not_take_are_no_weights_to_look_for(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, remedy: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(loading, "WhisperModel", refuse)
+
+    with pytest.raises(ModelUnavailableError, match=r"^cannot load WHISPER_MODEL=medium") as failed:
+        load(Settings(whisper_model="medium"))
+
+    assert remedy in str(failed.value).split("What to do:")[1]
+
+
+@pytest.mark.unit
+def test_a_fault_of_our_own_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyError):
+        loaded(monkeypatch, ScriptedModel(KeyError("beam_size")))
+
+
+STARTING = """
+import sys
+from speechwhisper import loading
+from speechwhisper.__main__ import main
+from whisper.scripted import NO_CUBLAS, ScriptedModel
+loading.WhisperModel = lambda *_, **__: ScriptedModel(NO_CUBLAS if "fail" in sys.argv else None)
+sys.exit(main([]))
+"""
+
+
+def server_on_a_gpu(*arguments: str) -> tuple[int, list[str]]:
+    """Run a server whose model is a scripted one until it listens or ends; its exit status and lines."""
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path, "WHISPER_HOST": "127.0.0.1", "WHISPER_PORT": "0"}
+    lines: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTING, *arguments], env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        assert process.stderr
+        for line in process.stderr:
+            lines.append(line)
+            if '"listening"' in line:
+                process.terminate()
+        watchdog.cancel()
+    return process.returncode, lines
+
+
+@pytest.mark.unit
+def test_a_server_that_cannot_decode_ends_before_its_port_opens() -> None:
+    status, lines = server_on_a_gpu("fail")
+
+    assert status == 1
+    assert [json.loads(line)["message"] for line in lines[:-2]] == ["loading the model"]
+    assert "device cuda, compute type float16" in lines[-2]
+    assert str(NO_CUBLAS) in lines[-2]
+    assert lines[-1].startswith("What to do: ")
+
+
+@pytest.mark.unit
+def test_a_server_that_can_decode_opens_its_port_after_that() -> None:
+    status, lines = server_on_a_gpu()
+
+    assert status == 0
+    messages = [json.loads(line)["message"] for line in lines]
+    assert messages[:3] == ["loading the model", "decoded one second of noise", "listening"]
+
+
+@pytest.mark.component
+@pytest.mark.parametrize("batch_size", ["0", "4"])
+def test_real_weights_decode_noise_before_the_port_opens(model_folder: str, batch_size: str) -> None:
+    running = launch(model_folder, WHISPER_DEVICE="cpu", WHISPER_BATCH_SIZE=batch_size)
+    running.process.terminate()
+
+    assert running.process.wait(timeout=DEADLINE) == 0
+    lines = [json.loads(line) for line in running.log]
+    assert [line["message"] for line in lines][:3] == ["loading the model", "decoded one second of noise", "listening"]
+    assert lines[1]["device"] == "cpu"
+    assert lines[1]["compute_type"].startswith("int8")
+
+
+@pytest.mark.component
+def test_real_weights_that_load_but_cannot_decode_never_get_ready(model_folder: str, tmp_path: Path) -> None:
+    for file in Path(model_folder).iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    # Features of another size than the weights were trained with: large-v3's.
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"feature_size": 128}))
+    settings = {"WHISPER_MODEL": str(tmp_path), "WHISPER_DEVICE": "cpu", "WHISPER_COMPUTE_TYPE": "int8"}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "speechwhisper"],
+        env={**os.environ, **settings, "WHISPER_PORT": "0", "WHISPER_HOST": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert "is loaded but cannot decode (device cpu, compute type int8" in ended.stderr
+    assert "128" in ended.stderr
+    assert '"listening"' not in ended.stderr
+    assert "Traceback" not in ended.stderr
