@@ -1,4 +1,4 @@
-"""Stand-ins whose answers the test decides: for the port `speechwhisper.recognition.port.Decoder`, and for faster-whisper."""
+"""Stand-ins whose answers the test decides: for the port `recognition.port.Decoder`, and for faster-whisper."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
