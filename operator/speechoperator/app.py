@@ -21,8 +21,9 @@ from speechoperator.ollama.client import Ollama
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler
 from speechoperator.report.reporter import Reporter
-from speechoperator.telemetry import logs, server
+from speechoperator.telemetry import logs
 from speechoperator.telemetry.metrics import Metrics
+from speechoperator.telemetry.server import Service, serving
 from speechoperator.watch.store import Store
 from speechoperator.watch.watcher import Watching
 from speechoperator.workers import Workers
@@ -50,7 +51,7 @@ class Operator:
     ) -> None:
         identity = f"{settings.pod_name}_{uuid.uuid4().hex[:8]}"
         self.store = store = Store()
-        self.queue: WorkQueue[Key] = WorkQueue(settings.retry_base, settings.retry_cap, metrics)
+        self.queue: WorkQueue[Key] = WorkQueue(settings.retry_base_delay, settings.retry_max_delay, metrics)
         self.election = Election(cluster, settings, identity, monotonic)
         self.watching = Watching(cluster, store, self.queue, settings, metrics, reclaim)
         self.answers = answers = Answers(self.queue.add)
@@ -125,8 +126,8 @@ async def run(settings: Settings) -> None:
         cluster = await parts.enter_async_context(Cluster(await configuration(), settings.request_timeout, metrics))
         ollama = await parts.enter_async_context(Ollama(settings.ollama_timeout, settings.pull_stall_timeout))
         operator = Operator(settings, cluster, ollama, metrics, claim_signals)
-        serving = server.serving(settings.host, settings.port, metrics, lambda: operator.watching.waits_for)
-        port = await parts.enter_async_context(serving)
+        service = Service(metrics, lambda: operator.watching.waits_for)
+        port = await parts.enter_async_context(serving(settings.server_host, settings.server_port, service))
         where = settings.watch_namespace or "all namespaces"
         logs.info("started", port=port, api=cluster.access.host, watches=where)
         await operator.run(stop)

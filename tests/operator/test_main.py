@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import aiohttp
 import pytest
 import yaml
 
 from speechoperator.__main__ import main
 from speechoperator.settings import Settings
-from speechoperator.telemetry import server
-from speechoperator.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
 
@@ -77,7 +74,11 @@ def test_the_definition_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     ("name", "value", "said"),
     [
         ("WORKERS", "0", "WORKERS: "),
-        ("LEASE_RENEW", "20", "LEASE_RETRY must be less than LEASE_RENEW, and that less than LEASE_DURATION"),
+        (
+            "LEASE_RENEW_DEADLINE",
+            "20",
+            "LEASE_RETRY_PERIOD must be less than LEASE_RENEW_DEADLINE, and that less than LEASE_DURATION",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(
@@ -95,17 +96,3 @@ def test_without_a_cluster_it_says_so(
     monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
     assert main(["crd", "--apply"]) == 1
     assert "not in a cluster, and no kubeconfig" in capsys.readouterr().err
-
-
-async def test_health_and_metrics_are_served() -> None:
-    missing = "not all is listed yet"
-    async with (
-        server.serving("127.0.0.1", 0, Metrics(), lambda: missing) as port,
-        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
-    ):
-        assert (await http.get("/livez")).status == 200
-        waiting = await http.get("/readyz")
-        assert (waiting.status, await waiting.text()) == (503, "not ready: not all is listed yet\n")
-        missing = ""
-        assert (await http.get("/readyz")).status == 200
-        assert "speechoperator_leader" in await (await http.get("/metrics")).text()

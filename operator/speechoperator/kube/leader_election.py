@@ -59,7 +59,7 @@ class Election:
 
     def time_left(self) -> float:
         """Return for how many seconds this replica may still write; none when negative."""
-        if self._clock() >= self._renewed + self._settings.lease_renew:
+        if self._clock() >= self._renewed + self._settings.lease_renew_deadline:
             return 0.0
         return self._renewed + self._settings.lease_duration - self._clock()
 
@@ -117,10 +117,10 @@ class Election:
         """Return when to look again: as the Lease runs out, where that is before the next turn."""
         settings = self._settings
         if self.leads.is_set():
-            until = self._renewed + settings.lease_renew - self._clock()
+            until = self._renewed + settings.lease_renew_deadline - self._clock()
         else:
             until = self._seen_at + self._promised() - self._clock()
-        return min(settings.lease_retry, max(0.01, until))
+        return min(settings.lease_retry_period, max(0.01, until))
 
     async def _take_or_renew(self) -> bool:
         """Return whether the Lease is ours now.
@@ -156,7 +156,7 @@ class Election:
 
     def _within(self) -> float:
         """Return the seconds a request may take, so that one that hangs leaves time for another try."""
-        return max(1.0, self._settings.lease_renew / 2)
+        return max(1.0, self._settings.lease_renew_deadline / 2)
 
     async def _create(self) -> bool:
         settings = self._settings

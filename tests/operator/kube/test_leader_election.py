@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.unit
 
-SETTINGS = Settings(lease_duration=15, lease_renew=10, lease_retry=2)
+SETTINGS = Settings(lease_duration=15, lease_renew_deadline=10, lease_retry_period=2)
 
 
 @dataclass
