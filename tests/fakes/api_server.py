@@ -1,8 +1,8 @@
-"""The API server for unit tests of what writes to it: a double of `speechoperator.cluster.Cluster`, in memory.
+"""The API server in memory, for unit tests: a double of `speechoperator.kube.unfenced_client.UnfencedClient`.
 
 Kept alike: server-side apply with one manager (what was applied before and is no more goes), uids, resourceVersions,
-preconditions, a pod's conditions merged by type. Left out: defaults, schemas, other managers; the tier `cluster` has a
-real one for those.
+preconditions, merge patches, a pod's conditions merged by type. Left out: defaults, schemas, other managers; the tier
+`cluster` has a real one for those.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from speechoperator.kube.client import MERGE
 from speechoperator.kube.errors import ApiError, Request
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class ApiServer:
     """`calls` are all requests, oldest first. `refuse` says for each whether it fails: (status, message) or None.
 
     `webhook` may change what is applied, as an admission webhook does. `cuts` is a field of a status that the schema
-    does not know. Listings wait while `lists` is not set.
+    does not know. Listings wait while `lists` is not set, but for those of one name.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ class ApiServer:
         self.refuse: Refuse = lambda _: None
         self.webhook: Callable[[Object], None] = lambda _: None
         self.cuts = ""
-        self.came_back = asyncio.Event()
+        self.recovered = asyncio.Event()
         self.lists = asyncio.Event()
         self.lists.set()
         self._versions = itertools.count(100)
@@ -64,10 +65,10 @@ class ApiServer:
     def all(self, kind: str) -> list[Object]:
         return [copy.deepcopy(thing) for place, thing in self.objects.items() if place[0] == kind]
 
-    async def call(
-        self, verb: str, kind: Kind, namespace: str = "", name: str = "", *, sub: str = "", **more: Any
+    async def write(
+        self, verb: str, kind: Kind, namespace: str = "", name: str = "", *, subresource: str = "", **more: Any
     ) -> Object:
-        resource = f"{kind.plural}/{sub}" if sub else kind.resource
+        resource = f"{kind.plural}/{subresource}" if subresource else kind.resource
         request = Request(verb, resource, namespace, name)
         self.calls.append(request)
         await asyncio.sleep(0)
@@ -77,7 +78,7 @@ class ApiServer:
         there = self.objects.get(place)
         if verb == "create":
             return self._keep((kind.name, namespace, body["metadata"]["name"]), body)
-        if there is None and (sub or verb != "patch"):
+        if there is None and (subresource or verb != "patch"):
             raise ApiError(request, 404, "NotFound", f'{kind.resource} "{name}" not found')
         wanted = body.get("preconditions") or body.get("metadata", {})
         for field in ("uid", "resourceVersion"):
@@ -85,10 +86,12 @@ class ApiServer:
                 raise ApiError(request, 409, "Conflict", "the object has been modified")
         if verb == "delete":
             return self.objects.pop(place)
-        if sub:
+        if subresource:
             assert there is not None
             body = {**there, "status": body["status"] if kind.name != "Pod" else _merged(there, body)}
             body["status"].pop(self.cuts, None)
+        elif there and more.get("content_type") == MERGE:
+            body = _merge_patched(there, body)
         else:
             self.webhook(body)
         return copy.deepcopy(self._keep(place, body))
@@ -96,12 +99,16 @@ class ApiServer:
     async def list(self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "") -> Any:
         request = Request("list", kind.resource, namespace)
         self.calls.append(request)
-        await self.lists.wait()
+        if not fields.startswith("metadata.name="):
+            await self.lists.wait()
         if refused := self.refuse(request):
             raise ApiError(request, refused[0], "", refused[1])
         assert not (labels and fields)
         items = self.all(kind.name)
-        if fields:
+        if fields.startswith("metadata.name="):
+            name = fields.removeprefix("metadata.name=")
+            items = [item for item in items if item["metadata"]["name"] == name]
+        elif fields:
             uid = fields.removeprefix("involvedObject.uid=")
             items = [item for item in items if item["involvedObject"]["uid"] == uid]
         return items, str(next(self._versions))
@@ -123,6 +130,15 @@ def _content(thing: Object | None) -> Object:
     own = {"uid", "resourceVersion", "creationTimestamp"}
     found = copy.deepcopy(thing or {})
     found["metadata"] = {key: value for key, value in found.get("metadata", {}).items() if key not in own}
+    return found
+
+
+def _merge_patched(thing: Object, patch: Object) -> Object:
+    """A JSON merge patch (RFC 7396): maps are merged, anything else is replaced."""
+    found = copy.deepcopy(thing)
+    for key, value in patch.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = _merge_patched(found[key], value) if both else copy.deepcopy(value)
     return found
 
 
