@@ -19,6 +19,7 @@ from speechbridge.telemetry.metrics import Metrics as BridgeMetrics
 from speechbridge.upstreams.failures import FailureKind
 from speechlocal import chart, custom_resource
 from speechoperator.api import crd
+from speechoperator.errors import CODES
 from speechoperator.settings import Settings as OperatorSettings
 from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
 
@@ -46,16 +47,14 @@ _LABELS = {
     "upstream": "`whisper` or `llm`",
 }
 _OPERATOR_LABELS = {
-    "result": (
-        "`ok`, `refused` (something was, and is tried again), `retry` (the API server did not answer or failed), "
-        "`gone` (the namespace ends), `not_leading`, `error` (a fault of the operator)"
-    ),
-    "kind": "of objects, as in `kind:`",
-    "verb": "of writes `apply`, `delete`, `patch` or `create`; of requests as RBAC names it",
+    "result": "`ok`, `rejected` (the API server rejected a write; it is retried) or `error` (see `errors_total`)",
+    "code": "the [error code](operator-errors.md)",
+    "kind": "the kind of an object, as in manifests",
+    "verb": "of writes `apply`, `create`, `delete`, or the patch: `merge`, `strategic`; of requests as RBAC names it",
     "why": "`missing`, `changed`, `orphaned`, `pruned`, `status`, `gate` or `event`",
     "resource": "as `kubectl auth can-i` takes it: `deployments.apps`",
-    "code": "the HTTP status; `none` where there was no answer",
-    "news": "`true`, or `false` for what was known already, such as the operator's own writes",
+    "status": "the HTTP status; `none` without a response",
+    "changed": "`true`, or `false` if the state was known already: after the operator's own writes, for instance",
     "outcome": "`ok` or `failed`",
 }
 _TABLES = {tuple(sorted(PROBLEMS)): "[code](errors.md)", tuple(sorted(LANGUAGES)): "[language](#languages)"}
@@ -66,6 +65,7 @@ def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
     texts = {"http-api": http_api(), "metrics": metrics(), "settings": settings(), "errors": errors()}
     texts |= {"operator-metrics": operator_metrics(), "operator-settings": operator_settings()}
+    texts |= {"operator-errors": operator_errors()}
     texts |= {"chart-values": chart_values(), "speechpipeline": speechpipeline()}
     files = {chart.SCHEMA: chart.values_schema(), CRD: crd.render()}
     return {REFERENCE / f"{name}.md": text for name, text in texts.items()} | files
@@ -81,6 +81,17 @@ def errors() -> str:
         "A 503 has `Retry-After` in seconds, where that is known. When only the generation failed, `/process` answers\n"
         "200 with the code in `error`; within a stream of events the code comes in an `error` event.",
         table(("Code", "Status", "Title", "When"), rows),
+    )
+
+
+def operator_errors() -> str:
+    """Return the page of all error codes of the operator."""
+    rows = [(f"`{name}`", code.meaning, code.remedy) for name, code in CODES.items()]
+    return _page(
+        "Errors of the operator",
+        "Each error has a stable `code`. It is in the log line, and `speechoperator_errors_total` counts by it. What\n"
+        "concerns one pipeline is also in the conditions of its status.",
+        table(("Code", "Meaning", "What to do"), rows),
     )
 
 

@@ -44,7 +44,13 @@ AT_ONCE = 32
 STEADY_S = 60.0
 REPAIRS = 20
 CONVERGED_WITHIN_S = 300.0
-DEFAULTS = {"LEASE_DURATION": "15", "LEASE_RENEW": "10", "LEASE_RETRY": "2", "RETRY_CAP": "60", "LOG_LEVEL": "info"}
+DEFAULTS = {
+    "LEASE_DURATION": "15",
+    "LEASE_RENEW_DEADLINE": "10",
+    "LEASE_RETRY_PERIOD": "2",
+    "RETRY_MAX_DELAY": "60",
+    "LOG_LEVEL": "info",
+}
 """Settings that the tests make quicker, as the chart has them."""
 
 

@@ -1,4 +1,4 @@
-"""`python -m speechoperator`: run the operator, print what it would apply, or print and install its definition."""
+"""`python -m speechoperator`: run the operator, render manifests, or print and install the CRD."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from speechoperator.kube.errors import ApiError
 from speechoperator.settings import Settings
 from speechoperator.telemetry import logs
 
-_WRONG_SETTING = 2
+_INVALID_SETTING = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line asks; the exit code is 1 when that fails and 2 when a setting is wrong."""
+    """Run a command; return the exit code: 1 if it fails, 2 if a setting is invalid."""
     options = _parser().parse_args(arguments)
     try:
         settings = Settings()
     except ValidationError as error:
         for problem in error.errors():
-            name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-            _complain(f"{name}: {problem['msg']} (is {problem['input']!r})" if problem["loc"] else problem["msg"])
-        return _WRONG_SETTING
+            name = str(problem["loc"][0]).upper() if problem["loc"] else ""
+            _print_error(f"{name}: {problem['msg']} (is {problem['input']!r})" if name else problem["msg"])
+        return _INVALID_SETTING
     try:
         if options.command == "render":
             return _render(options.file, options.namespace, settings)
-        return _definition(settings, apply=options.apply) if options.command == "crd" else _run(settings)
+        return _crd(settings, apply=options.apply) if options.command == "crd" else _run(settings)
     except ApiError as error:
-        _complain(error.advice)
+        _print_error(error.advice)
     except (OperatorError, OSError, TimeoutError) as error:
-        _complain(str(error) or "the time is up")
+        _print_error(str(error) or "timed out")
     return 1
 
 
@@ -44,9 +44,9 @@ def settings_help() -> str:
     """Return all settings with their defaults, one paragraph each."""
     lines = ["settings, from the environment:"]
     for name, field in Settings.model_fields.items():
-        known = field.default is not PydanticUndefined and field.default not in ("", ())
-        shown = f" (default {field.default})" if known else ""
-        lines.append(f"  {name.upper()}\n      {field.description}{shown}")
+        has_default = field.default is not PydanticUndefined and field.default not in ("", ())
+        default = f" (default {field.default})" if has_default else ""
+        lines.append(f"  {name.upper()}\n      {field.description}{default}")
     return "\n".join(lines)
 
 
@@ -58,12 +58,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("run", help="run the operator: in a cluster by its service account, else by KUBECONFIG")
-    render = commands.add_parser("render", help="print the manifests of the pipelines in a file; needs no cluster")
-    render.add_argument("file", type=Path, metavar="FILE", help="YAML with one SpeechPipeline or several")
-    render.add_argument("--namespace", default="default", help="for pipelines that name none (default: default)")
-    definition = commands.add_parser("crd", help="print the definition of SpeechPipeline")
-    definition.add_argument("--apply", action="store_true", help="put it into the cluster and wait until it is served")
+    commands.add_parser("run", help="run the operator: in a cluster with its service account, else with KUBECONFIG")
+    render = commands.add_parser("render", help="print the manifests of the pipelines in a file, without a cluster")
+    render.add_argument("file", type=Path, metavar="FILE", help="YAML with one or more SpeechPipelines")
+    render.add_argument("--namespace", default="default", help="for pipelines without a namespace (default: default)")
+    crd = commands.add_parser("crd", help="print the CRD of SpeechPipeline")
+    crd.add_argument("--apply", action="store_true", help="install it in the cluster, and wait until it is established")
     return parser
 
 
@@ -83,22 +83,22 @@ def _render(file: Path, namespace: str, settings: Settings) -> int:
     return 0
 
 
-def _definition(settings: Settings, *, apply: bool) -> int:
+def _crd(settings: Settings, *, apply: bool) -> int:
     from speechoperator.api import crd  # noqa: PLC0415 - as above
 
     if not apply:
         sys.stdout.write(crd.render())
         return 0
 
-    from speechoperator.commands import install_crd  # noqa: PLC0415 - as above
+    from speechoperator.commands.install_crd import install_crd  # noqa: PLC0415 - as above
 
-    name = asyncio.run(install_crd.apply(settings))
-    print(f"{name} is installed; kubectl get speechpipelines -A")  # noqa: T201 - a program's words
+    name = asyncio.run(install_crd(settings))
+    print(f"installed {name}; list pipelines with: kubectl get speechpipelines -A")  # noqa: T201 - output
     return 0
 
 
-def _complain(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - a program's words
+def _print_error(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - output
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The operator's process: puts its parts together, and starts and ends them in order."""
+"""The operator's process: creates its components, and starts and stops them in order."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from speechoperator.apply.applier import Applier
-from speechoperator.apply.writer import Writes
-from speechoperator.kube.client import Cluster, configuration
-from speechoperator.kube.leader_election import Election
+from speechoperator.apply.writer import Writer
+from speechoperator.kube.client import load_configuration
+from speechoperator.kube.fenced_client import FencedClient
+from speechoperator.kube.leader_election import LeaderElection
+from speechoperator.kube.unfenced_client import UnfencedClient
 from speechoperator.kube.workqueue import WorkQueue
 from speechoperator.observe.observer import MODELS, Observer
-from speechoperator.observe.polling import Answers
-from speechoperator.ollama.client import Ollama
+from speechoperator.observe.polling import Poller
+from speechoperator.ollama.client import OllamaClient
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler
+from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
-from speechoperator.telemetry import logs, server
+from speechoperator.telemetry import logs
 from speechoperator.telemetry.metrics import Metrics
+from speechoperator.telemetry.server import Service, serving
 from speechoperator.watch.store import Store
-from speechoperator.watch.watcher import Watching
+from speechoperator.watch.watcher import Watcher
 from speechoperator.workers import Workers
 
 if TYPE_CHECKING:
@@ -35,73 +39,75 @@ if TYPE_CHECKING:
 
 
 class Operator:
-    """All parts of one replica, put together; `run` it once.
+    """One replica of the operator; `run` it once.
 
     Args:
         settings: The settings.
-        cluster: The API.
+        client: The client of the API server.
         ollama: The client of Ollama.
         metrics: The metrics.
-        reclaim: Called after kopf has taken the process's signals for itself.
+        restore_signals: Called after kopf has installed its own signal handlers.
     """
 
     def __init__(
-        self, settings: Settings, cluster: Cluster, ollama: Ollama, metrics: Metrics, reclaim: Callable[[], None]
+        self,
+        settings: Settings,
+        client: UnfencedClient,
+        ollama: OllamaClient,
+        metrics: Metrics,
+        restore_signals: Callable[[], None],
     ) -> None:
         identity = f"{settings.pod_name}_{uuid.uuid4().hex[:8]}"
         self.store = store = Store()
-        self.queue: WorkQueue[Key] = WorkQueue(settings.retry_base, settings.retry_cap, metrics)
-        self.election = Election(cluster, settings, identity, monotonic)
-        self.watching = Watching(cluster, store, self.queue, settings, metrics, reclaim)
-        self.answers = answers = Answers(self.queue.add)
-        self.pulls = pulls = Pulls(ollama, metrics, self.queue.add, lambda key: answers.ask_again(key, MODELS))
-        writes = Writes(cluster, store, metrics, self.election.time_left, identity)
+        self.queue: WorkQueue[Key] = WorkQueue(settings.retry_base_delay, settings.retry_max_delay, metrics)
+        self.election = LeaderElection(client, settings, identity, monotonic)
+        self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
+        self.poller = poller = Poller(self.queue.add)
+        self.pulls = pulls = Pulls(ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS))
+        fenced = FencedClient(client, store, metrics, self.election.time_left)
         self.reconciler = Reconciler(
-            store,
-            Observer(store, answers, pulls, cluster, ollama, settings),
-            Applier(writes, pulls, store),
-            Reporter(writes, store),
-            pulls,
-            answers,
+            Observer(store, poller, pulls, client, ollama, settings, lambda: datetime.now(UTC)),
+            Applier(Writer(fenced, client, store), pulls, metrics),
+            Reporter(Recorder(fenced, identity), store),
+            [pulls.forget, poller.forget],
             settings,
             metrics,
-            lambda: datetime.now(UTC),
         )
         self._workers = Workers(settings.workers, self.queue, self.reconciler, metrics)
-        metrics.follow(metrics.leader, lambda: float(self.election.leads.is_set()))
+        metrics.follow(metrics.leader, lambda: float(self.election.is_leader.is_set()))
         metrics.follow(metrics.pipelines, lambda: sum(1 for _ in store.pipelines()))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until told to stop; then end in order, and let the next one lead at once."""
-        watching = asyncio.create_task(self.watching.run(), name="watching")
+        """Run until told to stop; then stop in order, and release the Lease."""
+        watching = asyncio.create_task(self.watcher.run(), name="watcher")
         electing = asyncio.create_task(self.election.run(), name="election")
-        leading = asyncio.create_task(self._lead(), name="leading")
+        leading = asyncio.create_task(self._lead(), name="leader")
         stopping = asyncio.create_task(stop.wait())
         try:
             ended, _ = await asyncio.wait({watching, electing, leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in ended - {stopping}:
-                task.result()  # a fault of ours: end, and be started anew
+                task.result()  # a bug in the operator: exit, and be restarted
         finally:
-            for part in (leading, electing, watching, stopping):
-                await _ended(part)
-            await self.election.give_back()
+            for task in (leading, electing, watching, stopping):
+                await _cancel(task)
+            await self.election.release()
 
     async def _lead(self) -> None:
-        """Work whenever this replica leads."""
-        await self.watching.synced.wait()
+        """Reconcile whenever this replica is the leader."""
+        await self.watcher.synced.wait()
         while True:
-            await self.election.leads.wait()
+            await self.election.is_leader.wait()
             for key in self.store.pipelines():
                 self.queue.add(key)
             working = asyncio.create_task(self._workers.run(), name="workers")
-            follows = asyncio.create_task(self.election.follows.wait())
+            standby = asyncio.create_task(self.election.is_standby.wait())
             try:
-                await asyncio.wait({working, follows}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({working, standby}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                await _ended(working)
-                await _ended(follows)
+                await _cancel(working)
+                await _cancel(standby)
                 await self.pulls.close()
-                self.answers.close()
+                self.poller.close()
                 self.queue.clear()
 
 
@@ -109,37 +115,39 @@ async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
-        NoClusterError: there is no way to an API server.
-        OSError: the port is taken.
+        NoClusterError: no API server is configured.
+        OSError: the port is in use.
     """
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
-    def claim_signals() -> None:
+    def handle_signals() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
 
-    claim_signals()
+    handle_signals()
     loop.set_exception_handler(_unhandled)
     metrics = Metrics()
-    async with AsyncExitStack() as parts:
-        cluster = await parts.enter_async_context(Cluster(await configuration(), settings.request_timeout, metrics))
-        ollama = await parts.enter_async_context(Ollama(settings.ollama_timeout, settings.pull_stall_timeout))
-        operator = Operator(settings, cluster, ollama, metrics, claim_signals)
-        serving = server.serving(settings.host, settings.port, metrics, lambda: operator.watching.waits_for)
-        port = await parts.enter_async_context(serving)
-        where = settings.watch_namespace or "all namespaces"
-        logs.info("started", port=port, api=cluster.access.host, watches=where)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(
+            UnfencedClient(await load_configuration(), settings.request_timeout, metrics)
+        )
+        ollama = await stack.enter_async_context(OllamaClient(settings.ollama_timeout, settings.pull_stall_timeout))
+        operator = Operator(settings, client, ollama, metrics, handle_signals)
+        service = Service(metrics, lambda: operator.watcher.not_ready)
+        port = await stack.enter_async_context(serving(settings.server_host, settings.server_port, service))
+        watched = settings.watch_namespace or "all namespaces"
+        logs.info("started", port=port, api_server=client.configuration.host, watches=watched)
         await operator.run(stop)
     logs.info("stopped")
 
 
 def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """Log what nobody caught, but for kopf's generators: they do not end in good order when it is cancelled."""
+    """Log unhandled exceptions, except those of kopf's generators: they do not close cleanly when cancelled."""
     if "asyncgen" not in context:
         loop.default_exception_handler(context)
 
 
-async def _ended(task: asyncio.Task[object]) -> None:
+async def _cancel(task: asyncio.Task[object]) -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError, Exception):  # who waited for it has seen its fault
+    with suppress(asyncio.CancelledError, Exception):  # `run` has raised the exception already
         await task

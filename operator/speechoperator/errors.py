@@ -1,34 +1,105 @@
-"""What can go wrong between the operator and others, with what is needed to decide what to do about it.
+"""The errors of the operator, and the table of their codes: what each means, and what to do about it.
 
-A refusal of the API server is data, not a crash: it is classified here, reported in a condition where a person can mend
-it, and tried again with a growing delay.
+An error of the API server is data, not a crash: `kube.errors` classifies it, a condition reports it where a person can
+act on it, and the write is retried with backoff. `docs/reference/operator-errors.md` is generated from the table.
 """
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Code(NamedTuple):
+    """What an error code stands for.
+
+    Attributes:
+        meaning: What happened.
+        remedy: What to do about it.
+    """
+
+    meaning: str
+    remedy: str
+
+
+CODES: Mapping[str, Code] = {
+    # The operator itself.
+    "internal": Code("The operator failed unexpectedly.", "A bug: report it, with the `exception` of the log line."),
+    "not_leading": Code(
+        "A write was due after this replica had lost the Lease, and was not sent.",
+        "Nothing: the leader reconciles the pipeline. If it happens often, the API server is too slow for"
+        " `LEASE_RENEW_DEADLINE`.",
+    ),
+    "no_cluster": Code(
+        "There is neither a service account nor a usable kubeconfig.", "Run it in a pod, or set `KUBECONFIG`."
+    ),
+    "invalid_file": Code(
+        "A file given to `render` cannot be read, is not YAML, or has no valid SpeechPipeline.",
+        "Correct what the message names.",
+    ),
+    # Requests to the API server.
+    "unreachable": Code(
+        "The API server did not respond.", "Nothing, if it recovers: the operator retries. Else check the network."
+    ),
+    "server_error": Code(
+        "The API server, or a proxy before it, failed (5xx).", "Nothing, if it recovers: the operator retries."
+    ),
+    "throttled": Code("The API server is overloaded (429).", "Nothing: the operator waits as long as the server asks."),
+    "unauthorized": Code(
+        "The API server did not accept the credentials (401).", "Check the service account, or log in again."
+    ),
+    "forbidden": Code(
+        "RBAC does not allow the request (403).", "Grant the operator's role the permission that the message names."
+    ),
+    "denied": Code(
+        "A quota or an admission plugin denied the request (403).", "Raise the quota, or change what the plugin names."
+    ),
+    "not_found": Code(
+        "The object, or its kind, does not exist (404).",
+        "Nothing, if it was just deleted. Else install what is missing: the CRD, or the Gateway API.",
+    ),
+    "conflict": Code(
+        "Another writer was first, or the name is taken (409).",
+        "Nothing, in the former case: the operator retries. Else rename the pipeline or the other object.",
+    ),
+    "invalid": Code(
+        "The API server does not accept the object (422).",
+        "Change the field of the spec that the message names.",
+    ),
+    "namespace_terminating": Code("The namespace is gone, or being deleted.", "Nothing."),
+    "rejected": Code("The API server rejected the request with another 4xx.", "See the message."),
+    # Ollama.
+    "ollama": Code(
+        "Ollama failed, rejected a request or did not respond.",
+        "See the message, which is Ollama's own or the connection's; pulls are retried with backoff.",
+    ),
+}
+"""All codes, by name. They are stable; logs carry them and metrics count by them."""
 
 
 class OperatorError(Exception):
-    """Base of all errors of the operator. `code` is stable; metrics count by it."""
+    """Base of all errors of the operator. `code` is one of `CODES`."""
 
     code = "internal"
 
 
 class NotLeadingError(OperatorError):
-    """A write was wanted after the right to write had ended."""
+    """A write was due after this replica had lost the Lease."""
 
     code = "not_leading"
 
 
 class OllamaError(OperatorError):
-    """Ollama refused, failed or did not answer. The message is its own words, or the connection's."""
+    """Ollama failed, rejected a request or did not respond. The message is its own, or the connection's."""
 
     code = "ollama"
 
 
-def in_words(error: OSError) -> str:
-    """Return the system's own words: "Connection refused", "Name or service not known"."""
-    if error.errno and error.errno > 0:  # of a failed look-up of a name it is negative
+def describe_os_error(error: OSError) -> str:
+    """Return the system's message: "Connection refused", "Name or service not known"."""
+    if error.errno and error.errno > 0:  # it is negative for a failed name resolution
         return os.strerror(error.errno)
     return error.strerror or str(error)

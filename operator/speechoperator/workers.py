@@ -1,11 +1,11 @@
-"""The workers: while this replica leads, they take pipelines from the queue and reconcile them, each for itself."""
+"""Workers: while this replica is the leader, they take pipelines from the queue and reconcile them independently."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from speechoperator.errors import NotLeadingError
+from speechoperator.errors import NotLeadingError, OperatorError
 from speechoperator.kube.errors import ApiError
 from speechoperator.telemetry import logs
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from speechoperator.reconciler import Reconciler, Result
     from speechoperator.telemetry.metrics import Metrics
 
-_FINISH = 3.0
-"""Seconds that a reconcile gets to finish when the operator ends."""
+_SHUTDOWN_GRACE_S = 3.0
+"""Seconds a reconcile in progress gets to finish on shutdown."""
 
 
 class Workers:
-    """Use within one event loop.
+    """Not thread-safe.
 
     Args:
-        number: Pipelines worked on at once.
-        queue: Where they come from.
-        reconciler: What is done with them.
-        metrics: Where results are counted.
+        number: Pipelines reconciled at the same time.
+        queue: The pipelines to reconcile.
+        reconciler: Reconciles one pipeline.
+        metrics: Where results and errors are counted.
     """
 
     def __init__(self, number: int, queue: WorkQueue[Key], reconciler: Reconciler, metrics: Metrics) -> None:
@@ -35,20 +35,20 @@ class Workers:
         self._reconciler = reconciler
         self._metrics = metrics
         self._busy: set[asyncio.Task[None]] = set()
-        self._ending = False
+        self._stopping = False
 
     async def run(self) -> None:
-        """Work until cancelled; then finish what is being written, as far as that is soon done."""
-        self._ending = False
+        """Work until cancelled; then let the reconciles in progress finish, within the grace period."""
+        self._stopping = False
         tasks = {asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self._number)}
         try:
-            await asyncio.wait(tasks)  # they never end by themselves
+            await asyncio.wait(tasks)  # they do not end by themselves
         finally:
-            self._ending = True
+            self._stopping = True
             for task in tasks - self._busy:
                 task.cancel()
             if self._busy:
-                await asyncio.wait(self._busy, timeout=_FINISH)
+                await asyncio.wait(self._busy, timeout=_SHUTDOWN_GRACE_S)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -57,47 +57,50 @@ class Workers:
         task = asyncio.current_task()
         if task is None:
             return
-        while not self._ending:
+        while not self._stopping:
             key = await self._queue.take()
             self._busy.add(task)
             try:
-                with logs.about(*key):
-                    await self._one(key)
+                with logs.pipeline(*key):
+                    await self._reconcile(key)
             finally:
                 self._busy.discard(task)
                 self._queue.done(key)
 
-    async def _one(self, key: Key) -> None:
-        """Reconcile a pipeline and say when it comes again. What goes wrong with it stays with it."""
+    async def _reconcile(self, key: Key) -> None:
+        """Reconcile a pipeline and requeue it as needed. Its errors do not affect other pipelines."""
         try:
             result = await self._reconciler.reconcile(key)
-        except NotLeadingError:
-            self._metrics.reconciles.labels("not_leading").inc()
+        except NotLeadingError as error:
+            self._failed(error.code)
             self._queue.retry(key)  # the Lease may be renewed just in time
         except ApiError as error:
-            self._failed(key, error)
-        except Exception:  # noqa: BLE001 - a pipeline that meets a fault of ours must not stop the others
-            logs.logger.exception("reconcile broke")
-            self._metrics.reconciles.labels("error").inc()
+            self._failed(error.code)
+            self._retry(key, error)
+        except Exception:  # noqa: BLE001 - a bug in the operator that one pipeline triggers must not stop the others
+            logs.error("reconcile failed unexpectedly")
+            self._failed(OperatorError.code)
             self._queue.retry(key)
         else:
-            self._ended(key, result)
+            self._finished(key, result)
 
-    def _failed(self, key: Key, error: ApiError) -> None:
-        if error.namespace_ends:
-            logs.info("the namespace ends")
-            self._metrics.reconciles.labels("gone").inc()
+    def _failed(self, code: str) -> None:
+        self._metrics.reconciles.labels("error").inc()
+        self._metrics.errors.labels(code).inc()
+
+    def _retry(self, key: Key, error: ApiError) -> None:
+        if error.namespace_terminating:
+            logs.info("namespace is terminating")
             self._queue.retry(key)  # in vain, unless the pipeline outlives it
             return
         seconds = self._queue.retry(key, error.retry_after or 0.0)
-        self._metrics.reconciles.labels("retry").inc()
-        logs.warning("reconcile failed", code=error.code, reason=error.advice, retry_in=seconds)
+        logs.warning("reconcile failed", code=error.code, reason=error.advice, retry_in_s=seconds)
 
-    def _ended(self, key: Key, result: Result) -> None:
-        if result.refused:
+    def _finished(self, key: Key, result: Result) -> None:
+        if result.rejected:
             self._queue.retry(key, result.retry_after)
         else:
             self._queue.succeeded(key)
-        self._metrics.reconciles.labels("refused" if result.refused else "ok").inc()
+        self._metrics.reconciles.labels("rejected" if result.rejected else "ok").inc()
         if result.requeue_after is not None:
             self._queue.after(key, result.requeue_after)

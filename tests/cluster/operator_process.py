@@ -16,7 +16,13 @@ from cluster.processes import Process
 from speechlocal.children import free_port
 
 POLL_S = 0.02
-FAST = {"LEASE_DURATION": "3", "LEASE_RENEW": "2", "LEASE_RETRY": "0.2", "RETRY_CAP": "1", "REQUEST_TIMEOUT": "5"}
+FAST = {
+    "LEASE_DURATION": "3",
+    "LEASE_RENEW_DEADLINE": "2",
+    "LEASE_RETRY_PERIOD": "0.2",
+    "RETRY_MAX_DELAY": "1",
+    "REQUEST_TIMEOUT": "5",
+}
 """Times that a test can wait for; their order is that of the defaults."""
 
 
@@ -50,8 +56,8 @@ class Operator:
             "KUBECONFIG": str(kubeconfig),
             "POD_NAMESPACE": stage.namespace,
             "POD_NAME": name,
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
+            "SERVER_HOST": "127.0.0.1",
+            "SERVER_PORT": str(self.port),
             "OLLAMA_PORT": str(stage.ollama_port),
             **settings,
         }

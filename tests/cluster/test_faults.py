@@ -134,7 +134,7 @@ async def test_a_pipeline_whose_writes_fail_holds_up_no_other(
         proxy.interfere = lambda request: BROKEN if request.writes and "/bad-" in request.path else None
         for number in range(10):  # more than there are workers
             await api.create(pipeline(namespace, f"bad-{number}"))
-        await operator.until(lambda metrics: metrics["speechoperator_queue_retries_total"] >= 10)
+        await operator.until(lambda metrics: metrics["speechoperator_workqueue_retries_total"] >= 10)
         await api.create(pipeline(namespace, "good"))
         await api.until("SpeechPipeline", namespace, "good", ready)
         proxy.interfere = lambda _: None

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.cluster
 
 LEASE_S = 3
 """LEASE_DURATION of the operators in tests."""
-LONG = {"LEASE_DURATION": "60", "LEASE_RENEW": "40"}
+LONG = {"LEASE_DURATION": "60", "LEASE_RENEW_DEADLINE": "40"}
 """A Lease that nobody waits for in a test: who takes it over was given it."""
 
 

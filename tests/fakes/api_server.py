@@ -1,8 +1,8 @@
-"""The API server for unit tests of what writes to it: a double of `speechoperator.cluster.Cluster`, in memory.
+"""The API server in memory, for unit tests: a double of `speechoperator.kube.unfenced_client.UnfencedClient`.
 
 Kept alike: server-side apply with one manager (what was applied before and is no more goes), uids, resourceVersions,
-preconditions, a pod's conditions merged by type, ownerReferences removed by uid. Left out: defaults, schemas, other
-managers; the tier `cluster` has a real one for those.
+preconditions, merge patches, a pod's conditions merged by type, ownerReferences removed by uid. Left out: defaults,
+schemas, other managers; the tier `cluster` has a real one for those.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.kube.client import STRATEGIC
+from speechoperator.kube.client import MERGE, STRATEGIC
 from speechoperator.kube.errors import ApiError, Request
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ApiServer:
         self.refuse: Refuse = lambda _: None
         self.webhook: Callable[[Object], None] = lambda _: None
         self.cuts = ""
-        self.came_back = asyncio.Event()
+        self.recovered = asyncio.Event()
         self.lists = asyncio.Event()
         self.lists.set()
         self._versions = itertools.count(100)
@@ -65,10 +65,10 @@ class ApiServer:
     def all(self, kind: str) -> list[Object]:
         return [copy.deepcopy(thing) for place, thing in self.objects.items() if place[0] == kind]
 
-    async def call(
-        self, verb: str, kind: Kind, namespace: str = "", name: str = "", *, sub: str = "", **more: Any
+    async def write(
+        self, verb: str, kind: Kind, namespace: str = "", name: str = "", *, subresource: str = "", **more: Any
     ) -> Object:
-        resource = f"{kind.plural}/{sub}" if sub else kind.resource
+        resource = f"{kind.plural}/{subresource}" if subresource else kind.resource
         request = Request(verb, resource, namespace, name)
         self.calls.append(request)
         await asyncio.sleep(0)
@@ -78,7 +78,7 @@ class ApiServer:
         there = self.objects.get(place)
         if verb == "create":
             return self._keep((kind.name, namespace, body["metadata"]["name"]), body)
-        if there is None and (sub or verb != "patch"):
+        if there is None and (subresource or verb != "patch"):
             raise ApiError(request, 404, "NotFound", f'{kind.resource} "{name}" not found')
         wanted = body.get("preconditions") or body.get("metadata", {})
         for field in ("uid", "resourceVersion"):
@@ -86,12 +86,14 @@ class ApiServer:
                 raise ApiError(request, 409, "Conflict", "the object has been modified")
         if verb == "delete":
             return self.objects.pop(place)
-        if sub:
+        if subresource:
             assert there is not None
             body = {**there, "status": body["status"] if kind.name != "Pod" else _merged(there, body)}
             body["status"].pop(self.cuts, None)
         elif there and more.get("content_type") == STRATEGIC:
             body = _without_owners(there, body)
+        elif there and more.get("content_type") == MERGE:
+            body = _merge_patched(there, body)
         else:
             self.webhook(body)
         return copy.deepcopy(self._keep(place, body))
@@ -135,9 +137,19 @@ def _content(thing: Object | None) -> Object:
 
 def _without_owners(thing: Object, patch: Object) -> Object:
     """A strategic merge patch that removes ownerReferences, by uid."""
-    gone = {owner["uid"] for owner in patch["metadata"]["ownerReferences"] if owner["$patch"] == "delete"}
+    patched = patch["metadata"].get("ownerReferences", [])
+    gone = {owner["uid"] for owner in patched if owner["$patch"] == "delete"}
     kept = [owner for owner in thing["metadata"].get("ownerReferences", []) if owner["uid"] not in gone]
     return {**thing, "metadata": {**thing["metadata"], "ownerReferences": kept}}
+
+
+def _merge_patched(thing: Object, patch: Object) -> Object:
+    """A JSON merge patch (RFC 7396): maps are merged, anything else is replaced."""
+    found = copy.deepcopy(thing)
+    for key, value in patch.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = _merge_patched(found[key], value) if both else copy.deepcopy(value)
+    return found
 
 
 def _merged(pod: Object, patch: Object) -> Object:

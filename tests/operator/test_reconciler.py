@@ -1,145 +1,13 @@
-"""Once round for a pipeline: all parts are real but the API server and Ollama."""
-
-import asyncio
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+"""One reconcile of one pipeline: observe, plan, apply, report."""
 
 import pytest
 
-from fakes.api_server import ApiServer
-from speechoperator.api import kinds
-from speechoperator.apply.applier import Applier
-from speechoperator.apply.writer import Writes
+from fakes.reconciler_bench import FORBIDDEN, SPEC, Bench, pipeline
 from speechoperator.errors import NotLeadingError
 from speechoperator.kube.errors import ApiError, Request
-from speechoperator.kube.objects import Key
-from speechoperator.observe.observer import MODELS, Observer
-from speechoperator.observe.polling import Answers
-from speechoperator.ollama.client import Ollama
-from speechoperator.ollama.pulls import Pulls
-from speechoperator.reconciler import Reconciler, Result
-from speechoperator.report.reporter import Reporter
-from speechoperator.settings import Settings
-from speechoperator.telemetry.metrics import Metrics
-from speechoperator.watch.store import Store
-
-if TYPE_CHECKING:
-    from speechoperator.kube.client import Cluster
+from speechoperator.reconciler import Result
 
 pytestmark = pytest.mark.unit
-
-KEY = Key("team", "p")
-SPEC: dict[str, Any] = {"ollama": {"models": [{"name": "llama3"}]}}
-FORBIDDEN = (
-    'deployments.apps "p-bridge" is forbidden: User "op" cannot patch resource "deployments" in API group "apps"'
-)
-
-
-def pipeline(**spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "speechpipeline.dev/v1alpha1",
-        "kind": "SpeechPipeline",
-        "metadata": {"name": "p", "namespace": "team", "generation": 1},
-        "spec": {**SPEC, **spec},
-    }
-
-
-class Bench:
-    """A reconciler and the API server before it. `time_left` is what the Lease leaves; `now` passes by `later`."""
-
-    def __init__(self, api: ApiServer, ollama: Ollama) -> None:
-        self.api = api
-        self.now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-        self.time_left = 15.0
-        self.queued: set[Key] = set()
-        self._news = asyncio.Event()
-        self._ollama = ollama
-        self.start()
-
-    def start(self) -> None:
-        """Start anew, as after a crash: all that was known is gone."""
-        api = cast("Cluster", self.api)
-        settings, self.metrics = Settings(), Metrics()
-        self.store = Store()
-        self.answers = Answers(self._queue)
-        self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.answers.ask_again(key, MODELS))
-        writes = Writes(api, self.store, self.metrics, lambda: self.time_left, "operator-0")
-        self.reconciler = Reconciler(
-            self.store,
-            Observer(self.store, self.answers, self.pulls, api, self._ollama, settings),
-            Applier(writes, self.pulls, self.store),
-            Reporter(writes, self.store),
-            self.pulls,
-            self.answers,
-            settings,
-            self.metrics,
-            lambda: self.now,
-        )
-
-    def _queue(self, key: Key) -> None:
-        self.queued.add(key)
-        self._news.set()
-
-    async def news(self) -> None:
-        """Wait until something in the background has news."""
-        async with asyncio.timeout(5):
-            await self._news.wait()
-
-    async def once(self) -> Result:
-        """Take in what there is, as the listings and watches do, and reconcile."""
-        for kind in kinds.WATCHED:
-            if kind.name not in self.store.unreadable:
-                self.store.replace(kind, self.api.all(kind.name), "1000000")
-        self.api.calls.clear()
-        self._news.clear()
-        return await self.reconciler.reconcile(KEY)
-
-    async def settled(self) -> Result:
-        """Reconcile until nothing is written any more."""
-        for _ in range(20):
-            result = await self.once()
-            if not self.api.writes and not self.queued:
-                return result
-            self.queued.clear()
-            await asyncio.sleep(0)
-        raise AssertionError(f"still written: {self.api.writes}")
-
-    def later(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-    @property
-    def status(self) -> dict[str, Any]:
-        found = self.api.find("SpeechPipeline", "p")
-        assert found
-        status: dict[str, Any] = found.get("status", {})
-        return status
-
-    def condition(self, kind: str) -> dict[str, Any]:
-        return next(condition for condition in self.status["conditions"] if condition["type"] == kind)
-
-    def built(self) -> dict[tuple[str, str], Any]:
-        """What there is of the pipeline, without what differs from one time to another."""
-        own = {"uid", "resourceVersion", "ownerReferences"}
-        return {
-            (kind, name): {
-                **{field: value for field, value in thing.items() if field not in {"metadata", "status"}},
-                **{field: value for field, value in thing["metadata"].items() if field not in own},
-            }
-            for (kind, _, name), thing in self.api.objects.items()
-            if kind not in {"SpeechPipeline", "Event"}
-        }
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with Ollama(timeout=5, stall_timeout=5) as ollama:
-        api = ApiServer()
-        api.have(pipeline())
-        bench = Bench(api, ollama)
-        yield bench
-        await bench.pulls.close()
-        bench.answers.close()
 
 
 async def test_everything_is_made_and_then_nothing_is_written(bench: Bench) -> None:
@@ -204,7 +72,7 @@ async def test_a_pvc_that_the_spec_no_longer_asks_for_is_left_without_us_as_its_
     assert kept["metadata"]["uid"] == claim["metadata"]["uid"]
     assert kept["metadata"]["labels"] == claim["metadata"]["labels"], "it is found by them"
     assert kept["metadata"]["ownerReferences"] == [theirs]
-    assert not (await bench.once()).refused
+    assert not (await bench.once()).rejected
     assert bench.api.writes == []
 
 
@@ -248,20 +116,20 @@ async def test_an_orphan_that_went_away_is_no_fault(bench: Bench) -> None:
     await bench.settled()
     bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"existingClaim": "mine"}}))
     bench.api.refuse = lambda call: (404, "not found") if call.resource == "persistentvolumeclaims" else None
-    assert not (await bench.once()).refused
+    assert not (await bench.once()).rejected
 
 
 async def test_a_refused_write_is_reported_and_the_rest_is_done(bench: Bench) -> None:
     bench.api.refuse = lambda call: (403, FORBIDDEN) if call.name == "p-bridge" and "apps" in call.resource else None
     result = await bench.once()
-    assert result.refused
+    assert result.rejected
     assert bench.api.find("Deployment", "p-bridge") is None
     assert bench.api.find("Deployment", "p-ollama")
     said = str(bench.status["conditions"])
     assert "patch" in said
     assert "deployments" in said
     bench.api.refuse = lambda _: None
-    assert not (await bench.settled()).refused
+    assert not (await bench.settled()).rejected
     assert "cannot patch" not in str(bench.status["conditions"])
 
 
@@ -311,35 +179,6 @@ async def test_nothing_is_written_once_another_may_lead(bench: Bench) -> None:
     assert bench.api.writes == []
 
 
-async def test_what_a_webhook_changes_back_is_not_fought_over(bench: Bench) -> None:
-    def meddle(body: dict[str, Any]) -> None:
-        if body["kind"] == "Deployment":
-            body["spec"]["replicas"] = 9
-
-    bench.api.webhook = meddle
-    writes = 0
-    for _ in range(100):
-        result = await bench.once()
-        writes += sum(call.name == "p-bridge" for call in bench.api.writes if call.resource == "deployments.apps")
-        assert result.requeue_after is not None
-        bench.later(1)
-    assert writes <= 8, "the pauses double"
-    assert "changes it back" in str(bench.status["conditions"])
-    bench.api.webhook = lambda _: None
-    bench.later(600)
-    await bench.settled()
-    assert "changes it back" not in str(bench.status["conditions"])
-
-
-async def test_a_status_that_an_older_definition_cuts_is_written_once(bench: Bench) -> None:
-    bench.api.cuts = "modelsSummary"
-    await bench.once()
-    assert "modelsSummary" not in bench.status
-    for _ in range(5):
-        await bench.once()
-        assert bench.api.writes == []
-
-
 async def test_a_pipeline_that_does_not_validate_is_told_so_and_loses_nothing(bench: Bench) -> None:
     await bench.settled()
     before = bench.built()
@@ -376,38 +215,9 @@ async def test_nothing_is_written_while_a_kind_was_never_read(bench: Bench) -> N
     assert "services" in str(bench.status["conditions"])
 
 
-async def test_the_first_report_waits_until_all_was_asked(bench: Bench) -> None:
-    bench.api.have(pipeline(bridge={"ingress": {"host": "speech.example.com", "className": "traefik"}}))
-    bench.api.lists.clear()
-    await bench.once()
-    assert bench.status == {}, "whether there is such a class is not known yet"
-    bench.api.lists.set()
-    await bench.news()
-    await bench.once()
-    assert "traefik" in bench.condition("Exposed")["message"]
-
-
-async def test_an_event_is_recorded_once(bench: Bench) -> None:
-    bench.api.refuse = lambda call: (403, FORBIDDEN) if call.resource == "deployments.apps" else None
-    for _ in range(5):
-        await bench.once()
-        bench.later(5)
-    events = [thing for (kind, _, _), thing in bench.api.objects.items() if kind == "Event"]
-    assert len({event["message"] for event in events}) == len(events)
-
-
-async def test_one_that_went_away_before_the_report_is_no_fault(bench: Bench) -> None:
-    def goes(call: Request) -> tuple[int, str] | None:
-        return (404, 'speechpipelines "p" not found') if call.resource == "speechpipelines/status" else None
-
-    bench.api.refuse = goes
-    await bench.once()
-    assert bench.store.pipeline(KEY) is None
-
-
 async def test_a_namespace_that_ends_is_left_alone(bench: Bench) -> None:
     bench.api.refuse = lambda call: (404, 'namespaces "team" not found') if call.resource == "services" else None
     with pytest.raises(ApiError) as caught:
         await bench.once()
-    assert caught.value.namespace_ends
+    assert caught.value.namespace_terminating
     assert bench.api.written("deployments.apps") == 0

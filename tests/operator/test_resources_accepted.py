@@ -138,7 +138,7 @@ EDITS: list[tuple[str, str, Object, str]] = [
     ("Deployment", "bridge", {"spec": {"template": {"spec": {"nodeSelector": {"a": "b"}}}}}, "nodeSelector.a"),
     ("Deployment", "bridge", {"spec": {"template": {"spec": {"automountServiceAccountToken": None}}}}, "automount"),
     ("Deployment", "whisper", {"spec": {"template": {"spec": {"tolerations": []}}}}, "tolerations"),
-    ("ConfigMap", "bridge", {"data": {"MODELS": None}}, "data.MODELS is not there"),
+    ("ConfigMap", "bridge", {"data": {"MODELS": None}}, "data.MODELS is missing"),
     ("ConfigMap", "bridge", {"data": {"MODELS": "other"}}, 'data.MODELS is "other", wanted "llama3"'),
     ("Service", "whisper-pods", {"spec": {"selector": {"pod": "none"}}}, "spec.selector.pod is there"),
     ("Service", "bridge", {"metadata": {"labels": {"app.kubernetes.io/component": "x"}}}, "metadata.labels"),

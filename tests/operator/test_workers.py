@@ -58,6 +58,9 @@ class Bench:
     def ended(self, result: str) -> float:
         return self.metrics.registry.get_sample_value("speechoperator_reconciles_total", {"result": result}) or 0.0
 
+    def errors(self, code: str) -> float:
+        return self.metrics.registry.get_sample_value("speechoperator_errors_total", {"code": code}) or 0.0
+
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
@@ -72,14 +75,15 @@ def unreachable() -> ApiError:
 
 
 @pytest.mark.parametrize(
-    ("fault", "counted"),
-    [(unreachable(), "retry"), (NotLeadingError(), "not_leading"), (ZeroDivisionError(), "error")],
+    ("fault", "code"),
+    [(unreachable(), "unreachable"), (NotLeadingError(), "not_leading"), (ZeroDivisionError(), "internal")],
 )
-async def test_one_that_fails_is_tried_again(bench: Bench, fault: Exception, counted: str) -> None:
+async def test_one_that_fails_is_tried_again(bench: Bench, fault: Exception, code: str) -> None:
     bench.reconciler.script[BAD] = [fault, fault]
     bench.queue.add(BAD)
     await bench.reconciler.until(BAD, 3)
-    assert bench.ended(counted) == 2
+    assert bench.ended("error") == 2
+    assert bench.errors(code) == 2
 
 
 async def test_one_that_hangs_holds_up_no_other(bench: Bench) -> None:
@@ -97,10 +101,10 @@ async def test_one_that_hangs_holds_up_no_other(bench: Bench) -> None:
 
 
 async def test_what_was_refused_is_tried_again(bench: Bench) -> None:
-    bench.reconciler.script[BAD] = [Result(refused=True)]
+    bench.reconciler.script[BAD] = [Result(rejected=True)]
     bench.queue.add(BAD)
     await bench.reconciler.until(BAD, 2)
-    assert bench.ended("refused") == 1
+    assert bench.ended("rejected") == 1
 
 
 async def test_one_comes_again_when_its_time_has_come(bench: Bench) -> None:

@@ -54,13 +54,14 @@ def manifest() -> Schema:
 
 def render() -> str:
     """Return the CustomResourceDefinition as YAML."""
-    return _NOTICE + yaml.dump(manifest(), Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
+    return _NOTICE + yaml.dump(manifest(), Dumper=PlainDumper, sort_keys=False, width=120, allow_unicode=True)
 
 
-class _Plain(yaml.SafeDumper):
-    """YAML in which what is there twice is written twice."""
+class PlainDumper(yaml.SafeDumper):
+    """Writes YAML without anchors and aliases."""
 
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - whatever it is
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the signature of yaml
+        """Return True: repeat values instead."""
         return True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speechoperator.api.pipeline import GROUP, KIND, PLURAL, VERSION
-from speechoperator.kube.kinds import CLAIM, DEFINITION, POD, Kind
+from speechoperator.kube.kinds import CLAIM, CRD, POD, Kind
 
 _NETWORK = "networking.k8s.io"
 
@@ -28,4 +28,4 @@ WATCHED = (PIPELINE, *BUILT, POD)
 OPTIONAL = frozenset({ROUTE})
 """What a cluster need not have: its absence is no fault until a pipeline asks for one."""
 
-BY_NAME = {kind.name: kind for kind in (*WATCHED, DEFINITION)}
+BY_NAME = {kind.name: kind for kind in (*WATCHED, CRD)}

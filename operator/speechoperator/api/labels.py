@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from speechoperator.settings import OPERATOR
+
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
     from speechoperator.api.names import Component
@@ -17,7 +19,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 PIPELINE = "speechpipeline.dev/pipeline"
 
 APPLICATION = "speechpipeline"
-MANAGER = "speechpipeline-operator"
+MANAGER = OPERATOR
 """The value of `managed-by` on all that the operator makes, and of `name` on the operator's own pods."""
 
 

@@ -1,151 +1,144 @@
-"""All that the reconciler writes to the API server. Each write is allowed by time, counted, logged with its reason.
-
-What comes back goes into the store at once, so that the operator never acts on a state from before its own write.
-"""
+"""Writes what a plan asks for: objects, deletions, readiness gates."""
 
 from __future__ import annotations
 
-from hashlib import sha256
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from speechoperator.api import kinds
-from speechoperator.errors import NotLeadingError
+from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import drift, objects
-from speechoperator.kube.client import APPLY, MANAGER, MERGE, STRATEGIC, Cluster, Json
 from speechoperator.kube.errors import ApiError, Request
-from speechoperator.kube.kinds import CLAIM, EVENT, POD
-from speechoperator.kube.objects import format_time
-from speechoperator.plan.models.lifecycle import GATE
+from speechoperator.kube.kinds import CLAIM, POD
+from speechoperator.kube.objects import Ref, format_time
 from speechoperator.plan.snapshot import NAME_TAKEN
-from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
+    from speechoperator.kube.client import KubeClient
+    from speechoperator.kube.fenced_client import FencedClient, Why
     from speechoperator.kube.kinds import Kind
-    from speechoperator.kube.objects import Object
-    from speechoperator.plan.actions import Apply, Delete, Event, Orphan, SetGate
-    from speechoperator.telemetry.metrics import Metrics
+    from speechoperator.kube.objects import Json, Key, Object
+    from speechoperator.plan.actions import Apply, Delete, Orphan, SetGate
     from speechoperator.watch.store import Store
 
-_NOT_THERE = "not there"
-_TAKEN = "another of this name is there, which this pipeline did not make"
+_FOREIGN = "an object of this name exists that this pipeline did not create"
 
 
-class Writes:
-    """Writes on behalf of the reconciler.
+class Writer:
+    """Carries out single actions.
 
     Args:
-        cluster: The API.
-        store: Takes in what comes back.
-        metrics: Where writes are counted.
-        time_left: Seconds for which this replica may still write; none are left when another may lead.
-        instance: The name of this replica, for Events.
+        client: What writes.
+        reads: What reads objects that are not the operator's.
+        store: What is known of the cluster.
     """
 
-    def __init__(
-        self, cluster: Cluster, store: Store, metrics: Metrics, time_left: Callable[[], float], instance: str
-    ) -> None:
-        self._cluster = cluster
+    def __init__(self, client: FencedClient, reads: KubeClient, store: Store) -> None:
+        self._client = client
+        self._reads = reads
         self._store = store
-        self._metrics = metrics
-        self._time_left = time_left
-        self._instance = instance
 
-    async def apply(self, action: Apply) -> Json:
-        """Server-side apply of an object; what it is then. A field of ours that another set is set back.
+    async def apply(self, key: Key, action: Apply) -> Json:
+        """Server-side apply of a pipeline's object; return it as it is then.
 
         Raises:
-            ApiError: it was refused; with the reason `NAME_TAKEN` where somebody else's object has this name.
+            ApiError: the write was rejected; with the reason `NAME_TAKEN` if the name belongs to an object that this
+                pipeline did not create.
         """
-        kind, missing = kinds.BY_NAME[action.object["kind"]], action.reason == _NOT_THERE
-        found = await (self._make if missing else self._set_right)(kind, action.object)
-        why = "missing" if missing else "changed"
-        self._wrote(kind.name, "apply", why, found["metadata"]["name"], action.reason)
-        self._store.put(dict(found))
-        return found
+        kind = kinds.BY_NAME[action.object["kind"]]
+        if self._store.has(key, Ref(kind.name, action.object["metadata"]["name"])):
+            return await self._update(kind, action)
+        return await self._create(kind, action)
 
-    async def _make(self, kind: Kind, wanted: Object) -> Json:
-        """Apply an object that is not among ours, without force: one of this name may be somebody else's.
+    async def _create(self, kind: Kind, action: Apply) -> Json:
+        """Apply an object that is missing, without force: one of this name may belong to others.
 
-        It may be ours all the same, when somebody took our label away. A PVC is looked for first: one that agrees with
-        what is wanted would be taken over without a conflict, and then deleted with the pipeline.
+        It may also be the pipeline's, without the operator's label. A PVC is looked up first: one that matches the
+        manifest would be adopted without a conflict, and then deleted with the pipeline.
         """
-        meta = wanted["metadata"]
-        if kind == CLAIM and (there := await self._namesake(kind, wanted)) and not _ours(there, wanted):
+        meta = action.object["metadata"]
+        if (
+            kind == CLAIM
+            and (existing := await self._existing(kind, action.object))
+            and not _ours(existing, action.object)
+        ):
             request = Request("create", kind.resource, meta["namespace"], meta["name"])
-            raise ApiError(request, HTTPStatus.CONFLICT, NAME_TAKEN, _TAKEN)
+            raise ApiError(request, HTTPStatus.CONFLICT, NAME_TAKEN, _FOREIGN)
         try:
-            return await self._apply(kind, wanted, force=False)
+            return await self._apply(kind, action, "missing", force=False)
         except ApiError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-            there = await self._namesake(kind, wanted)
-            if there is None:
+            existing = await self._existing(kind, action.object)
+            if existing is None:
                 raise
-            if not _ours(there, wanted):
-                raise ApiError(error.request, error.status, NAME_TAKEN, f"{_TAKEN}: {error.message}") from error
-        return await self._apply(kind, wanted)
+            if not _ours(existing, action.object):
+                raise ApiError(error.request, error.status, NAME_TAKEN, f"{_FOREIGN}: {error.message}") from error
+        return await self._apply(kind, action, "missing")
 
-    async def _namesake(self, kind: Kind, wanted: Object) -> Object | None:
-        """Return the object of this kind and name that is there, None where there is none."""
+    async def _existing(self, kind: Kind, wanted: Object) -> Object | None:
+        """Return the object of this kind and name, None if there is none."""
         meta = wanted["metadata"]
-        found, _ = await self._cluster.list(kind, meta["namespace"], fields=f"metadata.name={meta['name']}")
+        found, _ = await self._reads.list(kind, meta["namespace"], fields=f"metadata.name={meta['name']}")
         return found[0] if found else None
 
-    async def _set_right(self, kind: Kind, wanted: Object) -> Json:
-        """Apply an object of ours.
+    async def _update(self, kind: Kind, action: Apply) -> Json:
+        """Apply an object of the pipeline; its fields are taken back from whoever changed them.
 
-        Of a list with merge keys it takes back no item that another made of ours: a port that was given another number
-        stays beside the one we want, and their names collide. Then the lists are replaced before.
+        Server-side apply does not remove a list item that another writer derived from ours by changing its merge key:
+        a port with another number stays beside ours, and their names collide. Then the spec is replaced first.
         """
         try:
-            return await self._apply(kind, wanted)
+            return await self._apply(kind, action, "changed")
         except ApiError as error:
-            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or "spec" not in wanted:
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or "spec" not in action.object:
                 raise
-        await self._patch(kind, wanted, {"spec": wanted["spec"]}, MERGE, {"fieldManager": MANAGER})
-        return await self._apply(kind, wanted)
-
-    async def _apply(self, kind: Kind, wanted: Object, *, force: bool = True) -> Json:
-        """Apply; unknown fields are refused rather than dropped, for a dropped one would be missing for ever."""
-        query = {"fieldManager": MANAGER, "force": str(force).lower(), "fieldValidation": "Strict"}
-        return await self._patch(kind, wanted, dict(wanted), APPLY, query)
-
-    async def _patch(self, kind: Kind, thing: Object, body: Json, content_type: str, query: dict[str, str]) -> Json:
-        meta = thing["metadata"]
-        return await self._cluster.call(
-            "patch",
+        meta = action.object["metadata"]
+        await self._client.write(
+            "merge",
             kind,
             meta["namespace"],
             meta["name"],
-            body=body,
-            content_type=content_type,
-            query=query,
-            within=self._allowed(),
+            {"spec": action.object["spec"]},
+            why="changed",
+            reason=f"{action.reason}; server-side apply alone cannot revert it",
+        )
+        return await self._apply(kind, action, "changed")
+
+    async def _apply(self, kind: Kind, action: Apply, why: Why, *, force: bool = True) -> Json:
+        """Apply. Unknown fields are rejected, not dropped: a dropped field would look missing on every reconcile."""
+        meta = action.object["metadata"]
+        return await self._client.write(
+            "apply",
+            kind,
+            meta["namespace"],
+            meta["name"],
+            dict(action.object),
+            why=why,
+            reason=action.reason,
+            query={"force": str(force).lower(), "fieldValidation": "Strict"},
         )
 
     async def delete(self, namespace: str, action: Delete) -> None:
-        """Delete an object as it was seen: not one that somebody made or changed since. One that is gone is fine."""
+        """Delete an object in the state that was observed. One that was recreated or changed since then stays."""
         kind = kinds.BY_NAME[action.ref.kind]
         seen = {"uid": action.uid, "resourceVersion": self._store.version(kind, namespace, action.ref.name)}
-        preconditions = {name: value for name, value in seen.items() if value}
         body: Json = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
-            "preconditions": preconditions,
+            "preconditions": {name: value for name, value in seen.items() if value},
         }
         try:
-            await self._cluster.call("delete", kind, namespace, action.ref.name, body=body, within=self._allowed())
+            await self._client.write(
+                "delete", kind, namespace, action.ref.name, body, why="pruned", reason=action.reason
+            )
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            self._store.lost(kind, namespace, action.ref.name, action.uid)
-            return
-        self._wrote(kind.name, "delete", "pruned", action.ref.name, action.reason)
+            self._store.forget(kind, namespace, action.ref.name, action.uid)
 
     async def orphan(self, namespace: str, action: Orphan) -> None:
         """Remove an ownerReference, whoever set it, and leave the rest. An object that is gone is fine.
@@ -154,115 +147,44 @@ class Writes:
         https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/controller/garbagecollector/patch.go
         """
         kind = kinds.BY_NAME[action.ref.kind]
-        gone = {"$patch": "delete", "uid": action.owner}
-        body: Json = {"metadata": {"uid": action.uid, "ownerReferences": [gone]}}
-        place = {"metadata": {"namespace": namespace, "name": action.ref.name}}
+        removed = {"$patch": "delete", "uid": action.owner}
+        body: Json = {"metadata": {"uid": action.uid, "ownerReferences": [removed]}}
         try:
-            found = await self._patch(kind, place, body, STRATEGIC, {"fieldManager": MANAGER})
+            await self._client.write(
+                "strategic", kind, namespace, action.ref.name, body, why="orphaned", reason=action.reason
+            )
         except ApiError as error:
-            if error.status != HTTPStatus.NOT_FOUND or error.namespace_ends:
+            if error.status != HTTPStatus.NOT_FOUND or error.namespace_terminating:
                 raise
-            self._store.lost(kind, namespace, action.ref.name, action.uid)
-            return
-        self._wrote(kind.name, "patch", "orphaned", action.ref.name, action.reason)
-        self._store.put(dict(found))
+            self._store.forget(kind, namespace, action.ref.name, action.uid)
 
-    async def status(self, pipeline: Object, status: Json) -> None:
-        """Set a pipeline's status; fields that are left out go, where they were ours."""
-        kind, meta = kinds.PIPELINE, pipeline["metadata"]
-        found = await self._cluster.call(
-            "patch",
-            kind,
-            meta["namespace"],
-            meta["name"],
-            sub="status",
-            body={
-                "apiVersion": kind.api_version,
-                "kind": kind.name,
-                "metadata": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
-                "status": status,
-            },
-            content_type=APPLY,
-            query={"fieldManager": MANAGER, "force": "true"},
-            within=self._allowed(),
-        )
-        self._wrote(kind.name, "apply", "status", meta["name"], "what it tells changed")
-        self._store.put(dict(found))
-
-    async def gate(self, namespace: str, action: SetGate, now: datetime) -> None:
+    async def set_gate(self, namespace: str, action: SetGate, now: datetime) -> None:
         """Set the readiness gate of a pod."""
         condition = {
-            "type": GATE,
+            "type": MODELS_READY,
             "status": str(action.ready),
             "reason": action.reason,
             "message": action.message,
             "lastTransitionTime": format_time(now),
         }
-        meta = {"uid": action.uid} if action.uid else {}
-        found = await self._cluster.call(
-            "patch",
+        body: Json = {
+            "metadata": {"uid": action.uid} if action.uid else {},
+            "status": {"conditions": [condition]},
+        }
+        await self._client.write(
+            "strategic",
             POD,
             namespace,
             action.pod,
-            sub="status",
-            body={"metadata": meta, "status": {"conditions": [condition]}},
-            content_type=STRATEGIC,
-            query={"fieldManager": MANAGER},
-            within=self._allowed(),
+            body,
+            why="gate",
+            reason=f"{action.reason}: {action.message}",
+            subresource="status",
         )
-        self._wrote("Pod", "patch", "gate", action.pod, f"{action.reason}: {action.message}")
-        self._store.put(dict(found))
-
-    async def event(self, pipeline: Object, event: Event, now: datetime) -> None:
-        """Record an Event on a pipeline. One of this name that is there already says the same."""
-        meta = pipeline["metadata"]
-        about = {
-            "apiVersion": kinds.PIPELINE.api_version,
-            "kind": kinds.PIPELINE.name,
-            "namespace": meta["namespace"],
-            "name": meta["name"],
-            "uid": meta["uid"],
-        }
-        text = f"{meta['uid']} {event.reason} {event.message} {now:%Y%m%d%H%M}"
-        body: dict[str, Any] = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {
-                "name": f"{meta['name']}.{sha256(text.encode()).hexdigest()[:16]}",
-                "namespace": meta["namespace"],
-            },
-            "involvedObject": about,
-            "type": event.type,
-            "reason": event.reason,
-            "message": event.message,
-            "count": 1,
-            "firstTimestamp": format_time(now),
-            "lastTimestamp": format_time(now),
-            "source": {"component": MANAGER},
-            "reportingComponent": MANAGER,
-            "reportingInstance": self._instance,
-        }
-        try:
-            await self._cluster.call("create", EVENT, meta["namespace"], body=body, within=self._allowed())
-        except ApiError as error:
-            if error.status != HTTPStatus.CONFLICT:
-                raise
-            return
-        self._wrote("Event", "create", "event", meta["name"], f"{event.reason}: {event.message}")
-
-    def _allowed(self) -> float:
-        seconds = self._time_left()
-        if seconds <= 0:
-            raise NotLeadingError("another replica may lead by now")
-        return seconds
-
-    def _wrote(self, kind: str, verb: str, why: str, name: str, reason: str) -> None:
-        self._metrics.writes.labels(kind, verb, why).inc()
-        logs.info("wrote", kind=kind, name=name, verb=verb, reason=reason)
 
 
-def _ours(there: Object, wanted: Object) -> bool:
-    """Tell whether an object is the one that the operator made; a PVC that is to be retained has no owner."""
-    owners = objects.owners(there)
-    applied = drift.APPLIED in (there["metadata"].get("annotations") or {})
+def _ours(existing: Object, wanted: Object) -> bool:
+    """Return whether the operator created an object; a PVC that is retained has no owner."""
+    owners = objects.owners(existing)
+    applied = drift.APPLIED in (existing["metadata"].get("annotations") or {})
     return bool(owners & objects.owners(wanted)) or (wanted["kind"] == CLAIM.name and applied and not owners)

@@ -1,4 +1,4 @@
-"""`crd --apply`: put the definition of SpeechPipeline into the cluster, and wait until it is served."""
+"""`crd --apply`: install the CRD of SpeechPipeline, and wait until it is established."""
 
 from __future__ import annotations
 
@@ -6,38 +6,34 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from speechoperator.api import crd
-from speechoperator.kube import kinds
-from speechoperator.kube.client import APPLY, MANAGER, Cluster, configuration
+from speechoperator.kube import kinds, objects
+from speechoperator.kube.client import APPLY, load_configuration
+from speechoperator.kube.unfenced_client import UnfencedClient
+from speechoperator.settings import OPERATOR
 from speechoperator.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from speechoperator.kube.client import Json
     from speechoperator.settings import Settings
 
-_PATIENCE = 60.0
-_ASK_EVERY = 0.2
+_ESTABLISHED_WITHIN_S = 60.0
+_POLL_INTERVAL_S = 0.2
 
 
-async def apply(settings: Settings) -> str:
-    """Apply the definition; return its name.
+async def install_crd(settings: Settings) -> str:
+    """Apply the CRD; return its name.
 
     Raises:
-        ApiError: the API server refused or did not answer.
-        NoClusterError: there is no way to an API server.
-        TimeoutError: the definition is there, and was not established in a minute.
+        ApiError: the API server rejected the request or did not respond.
+        NoClusterError: no API server is configured.
+        TimeoutError: the CRD was applied, but not established within a minute.
     """
-    wanted = crd.manifest()
-    name: str = wanted["metadata"]["name"]
-    own = {"fieldManager": MANAGER, "force": "true"}
-    async with Cluster(await configuration(), settings.request_timeout, Metrics()) as cluster:
-        found = await cluster.call("patch", kinds.DEFINITION, name=name, body=wanted, content_type=APPLY, query=own)
-        async with asyncio.timeout(_PATIENCE):
-            while not _established(found):
-                await asyncio.sleep(_ASK_EVERY)
-                found = await cluster.call("get", kinds.DEFINITION, name=name)
+    manifest = crd.manifest()
+    name: str = manifest["metadata"]["name"]
+    query = {"fieldManager": OPERATOR, "force": "true"}
+    async with UnfencedClient(await load_configuration(), settings.request_timeout, Metrics()) as client:
+        found = await client.write("patch", kinds.CRD, name=name, body=manifest, content_type=APPLY, query=query)
+        async with asyncio.timeout(_ESTABLISHED_WITHIN_S):
+            while not objects.holds(found, "Established"):
+                await asyncio.sleep(_POLL_INTERVAL_S)
+                found = await client.get(kinds.CRD, name=name)
     return name
-
-
-def _established(definition: Json) -> bool:
-    conditions = (definition.get("status") or {}).get("conditions") or ()
-    return any(found["type"] == "Established" and found["status"] == "True" for found in conditions)

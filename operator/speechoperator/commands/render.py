@@ -1,4 +1,4 @@
-"""`render FILE`: the plain manifests of pipelines, as the operator would apply them. No cluster is needed."""
+"""`render FILE`: print the manifests of pipelines as the operator would apply them, without a cluster."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from speechoperator.api import SpeechPipeline, format_validation_error, kinds
+from speechoperator.api.crd import PlainDumper
 from speechoperator.errors import OperatorError
 from speechoperator.kube import drift
 from speechoperator.plan.manifests.build import build
@@ -23,25 +24,25 @@ if TYPE_CHECKING:
 class RenderError(OperatorError):
     """The file cannot be rendered; the message says why, and where in the file."""
 
-    code = "render"
+    code = "invalid_file"
 
 
 def render(file: Path, namespace: str, settings: Settings) -> str:
     """Return the manifests of all pipelines in a file, as YAML.
 
     Args:
-        file: YAML with one SpeechPipeline or several; other objects in it are passed over.
-        namespace: For pipelines that name none.
-        settings: Images and the like.
+        file: YAML with one or more SpeechPipelines; other objects are skipped.
+        namespace: For pipelines without one.
+        settings: The settings: images, for instance.
 
     Raises:
-        RenderError: there is no such file, it is no YAML, has no pipeline, or has one that is wrong.
+        RenderError: the file does not exist, is not YAML, or has no pipeline or an invalid one.
     """
     pipelines = [_pipeline(file, raw, namespace) for raw in _documents(file)]
     if not pipelines:
-        raise RenderError(f"{file}: there is no SpeechPipeline in it")
-    built = [dict(drift.stamped(thing)) for pipeline in pipelines for thing in build(pipeline, settings)]
-    return yaml.dump_all(built, Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
+        raise RenderError(f"{file}: no SpeechPipeline in this file")
+    manifests = [dict(drift.stamped(thing)) for pipeline in pipelines for thing in build(pipeline, settings)]
+    return yaml.dump_all(manifests, Dumper=PlainDumper, sort_keys=False, width=120, allow_unicode=True)
 
 
 def _documents(file: Path) -> Iterator[Object]:
@@ -50,7 +51,7 @@ def _documents(file: Path) -> Iterator[Object]:
     except OSError as error:
         raise RenderError(f"{file}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RenderError(f"{file}: this is no YAML: {error}") from error
+        raise RenderError(f"{file}: not valid YAML: {error}") from error
     for document in documents:
         if isinstance(document, dict) and document.get("kind") == "List":
             documents += document.get("items") or []
@@ -66,11 +67,3 @@ def _pipeline(file: Path, raw: Object, namespace: str) -> SpeechPipeline:
         raise RenderError(
             f"{file}: {metadata.get('name', 'a SpeechPipeline without a name')}: {format_validation_error(error)}"
         ) from error
-
-
-class _Plain(yaml.SafeDumper):
-    """YAML in which what is there twice is written twice."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature of yaml
-        """Return that nothing is referred to."""
-        return True

@@ -1,8 +1,10 @@
-"""The API of Kubernetes: all that is read from it and written to it goes through here, as JSON.
+"""A client of the Kubernetes API that reads; objects are plain JSON.
 
-Of `kubernetes.aio` this takes what is hard to get right: the configuration (service account with its rotating token,
+`kubernetes.aio` provides the parts that are hard to get right: configuration (service account with its rotating token,
 kubeconfig with its plugins), TLS, proxies and connections. Its generated models would cost memory and time per object
-and lose fields that are newer than they are.
+and drop fields that are newer than they are.
+
+Writes are separate: `fenced_client` for the reconciler, `unfenced_client` for what must not depend on the Lease.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,23 +22,22 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from speechoperator.errors import OperatorError
 from speechoperator.kube.errors import ApiError, Request, api_error
+from speechoperator.settings import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from speechoperator.kube.kinds import Kind
+    from speechoperator.kube.objects import Json
     from speechoperator.telemetry.metrics import Metrics
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-MANAGER = "speechpipeline-operator"
-
-Json: TypeAlias = dict[str, Any]
-
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
-_CHUNK = 250
+_PAGE_ITEMS = 250
+_MAX_TEXT_CHARS = 500
 
 
 class NoClusterError(OperatorError):
@@ -45,172 +46,168 @@ class NoClusterError(OperatorError):
     code = "no_cluster"
 
 
-async def configuration() -> Configuration:
-    """Return how to reach the API: in a cluster by the service account, else by the kubeconfig.
+async def load_configuration() -> Configuration:
+    """Return how to reach the API: by the service account in a cluster, else by the kubeconfig.
 
     Raises:
-        NoClusterError: neither is there.
+        NoClusterError: there is neither.
     """
-    found = Configuration()
+    configuration = Configuration()
     try:
-        config.load_incluster_config(client_configuration=found)
+        config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException:
-        await _from_kubeconfig(found)
-    found.proxy = found.proxy or _proxy_for(found.host)
-    # Else aiohttp would look for a proxy, and read ~/.netrc in a thread, for every single request.
-    found.client_session_kwargs = {"trust_env": False}
-    return found
+        await _load_kubeconfig(configuration)
+    configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
+    # Otherwise aiohttp would look for a proxy, and read ~/.netrc in a thread, on every single request.
+    configuration.client_session_kwargs = {"trust_env": False}
+    return configuration
 
 
-def _proxy_for(address: str) -> str | None:
-    """Return the proxy that the environment names for an address, as `kubectl` would take it."""
-    parts = urlsplit(address)
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment sets for a URL, chosen as `kubectl` chooses it."""
+    parts = urlsplit(url)
     return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
-async def _from_kubeconfig(found: Configuration) -> None:
+async def _load_kubeconfig(configuration: Configuration) -> None:
     try:
-        await config.load_kube_config(client_configuration=found)
+        await config.load_kube_config(client_configuration=configuration)
     except (config.ConfigException, OSError, TypeError) as error:
-        raise NoClusterError(f"not in a cluster, and no kubeconfig that can be used: {error}") from error
+        raise NoClusterError(f"not in a cluster, and no usable kubeconfig: {error}") from error
 
 
-class Cluster:
-    """A client of the API. Use within one event loop; `close` it.
+class KubeClient:
+    """Reads from the API server. Not thread-safe; use it as an async context manager.
 
     Args:
-        access: How to reach it.
-        timeout: Seconds that a request may take.
+        configuration: How to reach the API server.
+        timeout_s: Seconds a request may take.
         metrics: Where requests are counted.
     """
 
-    def __init__(self, access: Configuration, timeout: float, metrics: Metrics) -> None:
-        self.access = access
-        self.came_back = asyncio.Event()
-        """Set when it answers again after it did not; whoever waits for it clears it."""
-        self._client = ApiClient(access)
-        self._timeout = timeout
+    def __init__(self, configuration: Configuration, timeout_s: float, metrics: Metrics) -> None:
+        self.configuration = configuration
+        self.recovered = asyncio.Event()
+        """Set when the API server responds again after an outage; the waiter clears it."""
+        self._client = ApiClient(configuration)
+        self._timeout_s = timeout_s
         self._metrics = metrics
-        self._away = False
+        self._unreachable = False
 
     async def __aenter__(self) -> Self:
-        """Return itself."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close all connections."""
         await self._client.close()
 
     async def authorization(self) -> str:
-        """Return the value of the `Authorization` header, "" where certificates do it. Tokens rotate: ask anew."""
-        return await self.access.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
+        """Return the value of the `Authorization` header, "" with client certificates. Tokens rotate: keep none."""
+        return await self.configuration.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
 
-    async def call(
+    async def get(self, kind: Kind, namespace: str = "", name: str = "", *, within_s: float | None = None) -> Json:
+        """Return an object.
+
+        Args:
+            kind: Its kind.
+            namespace: Its namespace; "" for a cluster-scoped object.
+            name: Its name.
+            within_s: A shorter timeout than usual, in seconds.
+
+        Raises:
+            ApiError: the API server rejected the request or did not respond.
+        """
+        return await self._request("get", kind, namespace, name, within_s=within_s)
+
+    async def list(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> tuple[list[Json], str]:
+        """Return all objects of a kind, and the resourceVersion of the list.
+
+        Args:
+            kind: The kind.
+            namespace: A namespace; "" for the whole cluster.
+            labels: A label selector, evaluated by the server.
+            fields: A field selector, likewise.
+
+        Raises:
+            ApiError: the API server rejected the request or did not respond.
+        """
+        items: list[Json] = []
+        query = {"limit": str(_PAGE_ITEMS), "labelSelector": labels, "fieldSelector": fields}
+        query = {name: value for name, value in query.items() if value}
+        while True:
+            page = await self._request("list", kind, namespace, query=query)
+            items += page.get("items") or ()
+            meta = page.get("metadata") or {}
+            if not meta.get("continue"):
+                return items, meta.get("resourceVersion", "")
+            query["continue"] = meta["continue"]
+
+    async def _request(
         self,
         verb: str,
         kind: Kind,
         namespace: str = "",
         name: str = "",
         *,
-        sub: str = "",
+        subresource: str = "",
         body: Json | None = None,
         content_type: str = JSON,
         query: Mapping[str, str] | None = None,
-        within: float | None = None,
+        within_s: float | None = None,
     ) -> Json:
-        """Ask one thing; return the answer.
-
-        Args:
-            verb: "get", "list", "create", "update", "patch" or "delete".
-            kind: Of what kind.
-            namespace: Where; "" for the whole cluster.
-            name: Which; "" for all, or for a new one.
-            sub: The subresource: "status".
-            body: The request's JSON.
-            content_type: Its type; it says what kind of patch it is.
-            query: Further parameters.
-            within: Seconds it may take, where that is less than usual; the server keeps to it as well.
-
-        Raises:
-            ApiError: the server refused or did not answer.
-        """
-        resource = f"{kind.plural}/{sub}" + (f".{kind.group}" if kind.group else "") if sub else kind.resource
-        request = Request(verb, resource, namespace, name)
-        seconds = min(self._timeout, within or self._timeout)
+        resource = f"{kind.plural}/{subresource}" + (f".{kind.group}" if kind.group else "")
+        request = Request(verb, resource if subresource else kind.resource, namespace, name)
+        seconds = min(self._timeout_s, within_s or self._timeout_s)
         parameters = {**(query or {}), "timeout": f"{max(1, int(seconds))}s"}
-        path = f"{kind.path(namespace, name, sub)}?{urlencode(parameters)}"
+        path = f"{kind.path(namespace, name, subresource)}?{urlencode(parameters)}"
         try:
-            status, text, retry_after = await self._ask(_METHODS[verb], path, body, content_type, seconds)
+            status, text, retry_after = await self._send(_METHODS[verb], path, body, content_type, seconds)
         except (aiohttp.ClientError, OSError, TimeoutError, config.ConfigException) as error:
-            self._away = True
+            self._unreachable = True
             self._count(request, 0)
-            raise ApiError(request, 0, "", f"no answer from the API server: {_words(error)}") from error
+            raise ApiError(request, 0, "", f"the API server did not respond: {_describe(error)}") from error
         self._count(request, status)
-        self._answered()
-        found = _json(text)
+        self._reached()
+        found = _parse(text)
         if status >= HTTPStatus.BAD_REQUEST:
             if status == HTTPStatus.UNAUTHORIZED:
-                await self._log_in_again()
+                await self._refresh_credentials()
             raise api_error(request, status, found, retry_after)
         return found if isinstance(found, dict) else {}
 
-    async def list(
-        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = ""
-    ) -> tuple[list[Json], str]:
-        """Return all objects of a kind, and the resourceVersion at which that was so.
-
-        Args:
-            kind: Which kind.
-            namespace: Where; "" for the whole cluster.
-            labels: A label selector, evaluated by the server.
-            fields: A field selector, likewise.
-
-        Raises:
-            ApiError: see `call`.
-        """
-        items: list[Json] = []
-        query = {"limit": str(_CHUNK), "labelSelector": labels, "fieldSelector": fields}
-        query = {name: value for name, value in query.items() if value}
-        while True:
-            answer = await self.call("list", kind, namespace, query=query)
-            items += answer.get("items") or ()
-            meta = answer.get("metadata") or {}
-            if not meta.get("continue"):
-                return items, meta.get("resourceVersion", "")
-            query["continue"] = meta["continue"]
-
-    async def _ask(
+    async def _send(
         self, method: str, path: str, body: Json | None, content_type: str, seconds: float
     ) -> tuple[int, bytes, str | None]:
-        headers = {"Content-Type": content_type, "Accept": JSON, "User-Agent": MANAGER}
+        headers = {"Content-Type": content_type, "Accept": JSON, "User-Agent": OPERATOR}
         if authorization := await self.authorization():
             headers["Authorization"] = authorization
         timeout = aiohttp.ClientTimeout(total=seconds)
-        url = f"{self.access.host}{path}"
-        answer = await self._client.rest_client.request(method, url, headers, body, _request_timeout=timeout)
-        return answer.status, await answer.read(), answer.headers.get("Retry-After")
+        url = f"{self.configuration.host}{path}"
+        response = await self._client.rest_client.request(method, url, headers, body, _request_timeout=timeout)
+        return response.status, await response.read(), response.headers.get("Retry-After")
 
-    async def _log_in_again(self) -> None:
-        """Read the kubeconfig anew: its plugin gives a fresh token. A service account's token is always read anew."""
-        if self.access.refresh_api_key_hook is None:
-            await _from_kubeconfig(self.access)
+    async def _refresh_credentials(self) -> None:
+        """Reload the kubeconfig: its plugin gives a fresh token. A service account's token is always read from disk."""
+        if self.configuration.refresh_api_key_hook is None:
+            await _load_kubeconfig(self.configuration)
 
-    def _answered(self) -> None:
-        if self._away:
-            self._away = False
-            self.came_back.set()
+    def _reached(self) -> None:
+        if self._unreachable:
+            self._unreachable = False
+            self.recovered.set()
 
     def _count(self, request: Request, status: int) -> None:
         self._metrics.api_requests.labels(request.verb, request.resource, str(status or "none")).inc()
 
 
-def _json(text: bytes) -> Any:
+def _parse(text: bytes) -> Any:
     try:
         return json.loads(text)
-    except ValueError:  # a proxy in between, or a server that is starting
-        return text.decode(errors="replace")[:500]
+    except ValueError:  # from a proxy, or from a server that is starting
+        return text.decode(errors="replace")[:_MAX_TEXT_CHARS]
 
 
-def _words(error: BaseException) -> str:
-    """Return an error in words; a timeout has none of its own."""
+def _describe(error: BaseException) -> str:
+    """Return an error as text; a timeout has none of its own."""
     return str(error) or {"TimeoutError": "timed out"}.get(type(error).__name__, type(error).__name__)

@@ -1,9 +1,9 @@
-"""Does an object of the cluster still say what the operator wants it to say?
+"""Drift detection: does a live object still match its manifest?
 
-A comparison of what is wanted with what is there: every field that is wanted must be there with its value; whatever
-else is there belongs to somebody else and is left alone, as server-side apply leaves it alone. Lists are matched as
-server-side apply matches them, by their merge keys where they have some. What *was* wanted and is no more leaves no
-trace in that comparison; the annotation `speechpipeline.dev/applied`, a hash of what was applied last, tells of it.
+Every field of the manifest must have its value in the live object. Other fields belong to other writers and are
+ignored, as server-side apply ignores them. Lists are matched as server-side apply matches them: by merge keys, if they
+have any. A field that was *removed* from the manifest leaves no trace in that comparison; the annotation
+`speechpipeline.dev/applied`, a hash of the manifest that was applied last, detects it.
 
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
 
 APPLIED = "speechpipeline.dev/applied"
-"""The annotation with the hash of what was applied."""
+"""The annotation with the hash of the manifest that was applied."""
 
 MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
     "metadata.ownerReferences": ("uid",),
@@ -35,9 +35,9 @@ MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
     "containers.ports": ("containerPort", "protocol"),
     "containers.volumeMounts": ("mountPath",),
 }
-"""Lists, as "the field around it.the field", whose items are matched by these keys; all others are atomic.
+"""Lists, as "parent field.field", whose items are matched by these keys; all others are atomic.
 
-From the OpenAPI of the API server (`x-kubernetes-list-map-keys`), for the lists that we write.
+From the OpenAPI of the API server (`x-kubernetes-list-map-keys`), for the lists that the operator writes.
 """
 
 ATOMIC_MAPS = frozenset(
@@ -50,7 +50,7 @@ ATOMIC_MAPS = frozenset(
         "selector.matchLabels",
     }
 )
-"""Maps that belong to one writer as a whole (`x-kubernetes-map-type: atomic`): what somebody added is a difference."""
+"""Maps with one owner (`x-kubernetes-map-type: atomic`): a key that another writer added is a difference."""
 
 _QUANTITIES = frozenset({"requests", "limits"})
 """Maps whose values are quantities."""
@@ -58,33 +58,33 @@ _QUANTITIES = frozenset({"requests", "limits"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor"})
 
 _MEANINGFUL_WHEN_EMPTY = frozenset({"emptyDir", "podSelector", "namespaceSelector", "labelSelector"})
-"""Objects that say something by being there; any other empty map or list is the same as none."""
+"""Objects whose presence has a meaning; any other empty map or list is the same as none."""
 
-_LONGEST_VALUE = 80
+_MAX_VALUE_CHARS = 80
 
 _Difference = tuple[str, str]
-"""Where, as the path below the object at hand, and what: (".spec.replicas", "is 3, wanted 2")."""
+"""The path below the current object, and the difference: (".spec.replicas", "is 3, wanted 2")."""
 
 
 def desired_hash(desired: Object) -> str:
-    """Return a hash of what is wanted: 32 hexadecimal digits, the same whatever the order of the fields."""
+    """Return a hash of a manifest: 32 hexadecimal digits, independent of the order of the fields."""
     text = json.dumps(_without_stamp(desired), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return sha256(text.encode()).hexdigest()[:32]
 
 
 def stamped(desired: Object) -> Object:
-    """Return the object with its hash as an annotation, ready to be applied."""
+    """Return a manifest with its hash as an annotation, ready to be applied."""
     metadata = desired["metadata"]
     annotations = {**metadata.get("annotations", {}), APPLIED: desired_hash(desired)}
     return {**desired, "metadata": {**metadata, "annotations": annotations}}
 
 
 def differs(desired: Object, live: Object) -> str | None:
-    """Return why the object must be applied, in words, or None when it says what it should.
+    """Return why an object must be applied, or None if it matches its manifest.
 
     Args:
-        desired: What is wanted, stamped or not.
-        live: What the API server has, with all that it and others added.
+        desired: The manifest, stamped or not.
+        live: The object in the cluster, with all fields that other writers added.
     """
     if found := _difference(_without_stamp(desired), live, "", ""):
         where, what = found
@@ -92,8 +92,8 @@ def differs(desired: Object, live: Object) -> str | None:
     stamp = desired["metadata"].get("annotations", {}).get(APPLIED) or desired_hash(desired)
     applied = live["metadata"].get("annotations", {}).get(APPLIED)
     if applied is None:
-        return f"metadata.annotations[{APPLIED}] is not there"
-    return None if applied == stamp else "what is wanted is not what was applied last"
+        return f"metadata.annotations[{APPLIED}] is missing"
+    return None if applied == stamp else "the manifest differs from the one that was applied last"
 
 
 def _without_stamp(desired: Object) -> Object:
@@ -106,11 +106,11 @@ def _without_stamp(desired: Object) -> Object:
 
 
 def _difference(want: Any, have: Any, around: str, field: str) -> _Difference | None:
-    """Compare one field; `around` is the field that it is in, with no regard to lists in between."""
+    """Compare one field; `around` is its parent field, ignoring lists in between."""
     if want == have:
         return None
     if have is None:
-        return None if _says_nothing(want, field) else ("", "is not there")
+        return None if _omitted(want, field) else ("", "is missing")
     if isinstance(want, dict) and isinstance(have, dict):
         return _map_difference(want, have, around, field)
     if isinstance(want, list) and isinstance(have, list):
@@ -126,7 +126,7 @@ def _map_difference(want: Object, have: Object, around: str, field: str) -> _Dif
     if f"{around}.{field}" in ATOMIC_MAPS:
         for key in have:
             if key not in want:
-                return _step(key), "is there, and is not wanted"
+                return _step(key), "is set, and not wanted"
     return None
 
 
@@ -134,10 +134,10 @@ def _list_difference(want: list[Any], have: list[Any], around: str, field: str) 
     keys = MERGE_KEYS.get(f"{around}.{field}")
     if keys is None:
         return _atomic_list_difference(want, have, around, field)
-    there = {tuple(item.get(key) for key in keys): item for item in have}
+    live = {tuple(item.get(key) for key in keys): item for item in have}
     for item in want:
         identity = tuple(item.get(key) for key in keys)
-        if found := _difference(item, there.get(identity), around, field):
+        if found := _difference(item, live.get(identity), around, field):
             where, what = found
             return f"[{identity[0]}]{where}", what
     return None
@@ -146,15 +146,15 @@ def _list_difference(want: list[Any], have: list[Any], around: str, field: str) 
 def _atomic_list_difference(want: list[Any], have: list[Any], around: str, field: str) -> _Difference | None:
     if len(want) != len(have) or not all(isinstance(item, dict) for item in (*want, *have)):
         return _other_value(want, have, around, field)
-    for index, (wanted, there) in enumerate(zip(want, have, strict=True)):
-        if found := _difference(wanted, there, around, field):
+    for index, (wanted, live) in enumerate(zip(want, have, strict=True)):
+        if found := _difference(wanted, live, around, field):
             where, what = found
             return f"[{index}]{where}", what
     return None
 
 
-def _says_nothing(want: Any, field: str) -> bool:
-    """Tell whether the API server would leave the value out: Go's `omitempty`."""
+def _omitted(want: Any, field: str) -> bool:
+    """Return whether the API server omits the value: Go's `omitempty`."""
     return want in (None, "", [], {}) and field not in _MEANINGFUL_WHEN_EMPTY
 
 
@@ -176,8 +176,8 @@ def _other_value(want: Any, have: Any, around: str, field: str) -> _Difference:
 
 
 def _shown(value: Any, around: str, field: str) -> str:
-    """Return a value as JSON, cut short; an environment variable's may be a secret, and is not shown."""
+    """Return a value as JSON, truncated; the value of an environment variable may be a secret, and is hidden."""
     if (around, field) == ("env", "value"):
         return "(hidden)"
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+    return text if len(text) <= _MAX_VALUE_CHARS else f"{text[:_MAX_VALUE_CHARS]}..."

@@ -1,4 +1,4 @@
-"""Requests that the API server rejected, or did not answer, classified."""
+"""Requests that the API server rejected or did not answer, classified by what they allow."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ from typing import Any
 from speechoperator.errors import OperatorError
 
 _CANNOT = re.compile(r"cannot (?P<verb>\w+) resource")
+_CODES = {
+    0: "unreachable",
+    HTTPStatus.UNAUTHORIZED: "unauthorized",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.CONFLICT: "conflict",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "invalid",
+    HTTPStatus.TOO_MANY_REQUESTS: "throttled",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked of the API server, in RBAC's words.
+    """A request to the API server, in RBAC's terms.
 
     Attributes:
         verb: "get", "list", "create", "update", "patch" or "delete".
         resource: As `kubectl auth can-i` takes it: "deployments.apps", "pods/status".
-        namespace: "" where it concerns the whole cluster.
-        name: "" where it concerns no single object.
+        namespace: "" for the whole cluster.
+        name: "" for requests that name no object.
     """
 
     verb: str
@@ -34,15 +42,15 @@ class Request:
 
 
 class ApiError(OperatorError):
-    """The API server refused, or did not answer.
+    """The API server rejected a request, or did not respond.
 
     Args:
-        request: What was asked.
-        status: The HTTP status; 0 when there was no answer.
-        reason: The server's CamelCase word ("Invalid", "AlreadyExists"), "" when it gave none.
-        message: Its words.
+        request: The request.
+        status: The HTTP status; 0 without a response.
+        reason: The server's CamelCase reason ("Invalid", "AlreadyExists"), "" if it gave none.
+        message: The server's message.
         causes: The reasons of its `details.causes`.
-        retry_after: Seconds it asked to wait, if it did.
+        retry_after: Seconds the server asked to wait, if it did.
     """
 
     def __init__(
@@ -63,27 +71,20 @@ class ApiError(OperatorError):
         self.retry_after = retry_after
 
     @property
-    def code(self) -> str:  # type: ignore[override]  # one class, as the server has one kind of answer
-        """The class of the failure: a few stable words."""
-        named = {
-            0: "unreachable",
-            HTTPStatus.NOT_FOUND: "not_found",
-            HTTPStatus.CONFLICT: "conflict",
-            HTTPStatus.UNPROCESSABLE_ENTITY: "invalid",
-            HTTPStatus.TOO_MANY_REQUESTS: "throttled",
-            HTTPStatus.UNAUTHORIZED: "unauthorized",
-        }
-        if self.namespace_ends:
-            return "namespace_ends"
+    def code(self) -> str:  # type: ignore[override]  # computed: the server has one form for all its errors
+        """The class of the error, one of `errors.CODES`."""
+        if self.namespace_terminating:
+            return "namespace_terminating"
         if self.status == HTTPStatus.FORBIDDEN:
-            return "forbidden" if self.missing_right else "denied"
-        return named.get(self.status, "server" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "refused")
+            return "forbidden" if self.missing_permission else "denied"
+        server_error = self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return _CODES.get(self.status, "server_error" if server_error else "rejected")
 
     @property
-    def missing_right(self) -> Request | None:
-        """What RBAC does not allow, where that is it; a quota or an admission plugin answers 403 as well.
+    def missing_permission(self) -> Request | None:
+        """What RBAC does not allow, if that is the reason; quotas and admission plugins respond with 403 as well.
 
-        Server-side apply of an object that is not there needs "create" too, so the verb is read from the answer.
+        Server-side apply of a missing object needs "create" too, so the verb is read from the message.
         """
         found = _CANNOT.search(self.message) if self.status == HTTPStatus.FORBIDDEN else None
         return (
@@ -91,14 +92,14 @@ class ApiError(OperatorError):
         )
 
     @property
-    def namespace_ends(self) -> bool:
-        """Whether the namespace is gone or being deleted: whatever was to be written has no place any more."""
+    def namespace_terminating(self) -> bool:
+        """Whether the namespace is gone or being deleted: nothing can be created in it."""
         gone = self.status == HTTPStatus.NOT_FOUND and self.message.startswith("namespaces ")
         return gone or "NamespaceTerminating" in self.causes
 
     @property
-    def concerns_all(self) -> bool:
-        """Whether the next request would fail likewise: no answer, a broken or an overloaded server, no login."""
+    def affects_all(self) -> bool:
+        """Whether the next request would fail the same way: no response, a failing or overloaded server, no login."""
         return (
             self.status == 0
             or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -107,20 +108,20 @@ class ApiError(OperatorError):
 
     @property
     def advice(self) -> str:
-        """What went wrong in a sentence for a person; of a missing right, which one."""
-        if right := self.missing_right:
-            return f"the operator may not {right}: {self.message}"
+        """What went wrong in one sentence; with a missing permission, which one."""
+        if permission := self.missing_permission:
+            return f"the operator is not allowed to {permission}: {self.message}"
         return self.message or f"could not {self.request}"
 
 
 def api_error(request: Request, status: int, body: Any, retry_after: str | None = None) -> ApiError:
-    """Read an answer that is no success.
+    """Return the error for a response that is not a success.
 
     Args:
-        request: What was asked.
-        status: Its HTTP status.
-        body: Its body as JSON: a `Status` of the API, or whatever a proxy in between says.
-        retry_after: Its header `Retry-After`.
+        request: The request.
+        status: The HTTP status.
+        body: The body as JSON: a `Status` of the API, or whatever a proxy sent.
+        retry_after: The header `Retry-After`.
     """
     found = body if isinstance(body, dict) and body.get("kind") == "Status" else {}
     details = found.get("details") or {}
@@ -133,5 +134,5 @@ def api_error(request: Request, status: int, body: Any, retry_after: str | None 
 def _seconds(value: Any) -> float | None:
     try:
         return max(0.0, float(value))
-    except (TypeError, ValueError):  # absent, or a date
+    except (TypeError, ValueError):  # no number, or a date
         return None

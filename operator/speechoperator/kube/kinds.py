@@ -1,4 +1,4 @@
-"""The kinds of objects that the operator deals with: how they are called in paths, in RBAC and in YAML."""
+"""Kinds of Kubernetes objects: their names in paths, in RBAC and in YAML."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Kind:
         """As `kubectl auth can-i` takes it: "deployments.apps"."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
-    def path(self, namespace: str = "", name: str = "", sub: str = "") -> str:
-        """Return the path of the API: of one object, of its subresource, or of all in a namespace or in the cluster."""
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """Return the URL path of an object, of its subresource, or of all objects in a namespace or in the cluster."""
         parts = ["/apis" if self.group else "/api", self.group, self.version]
         parts += ["namespaces", namespace] if namespace else []
-        return "/".join(part for part in (*parts, self.plural, name, sub) if part)
+        return "/".join(part for part in (*parts, self.plural, name, subresource) if part)
 
 
 POD = Kind("Pod", "pods")
@@ -43,4 +43,4 @@ CLAIM = Kind("PersistentVolumeClaim", "persistentvolumeclaims")
 EVENT = Kind("Event", "events")
 LEASE = Kind("Lease", "leases", group="coordination.k8s.io")
 INGRESS_CLASS = Kind("IngressClass", "ingressclasses", group="networking.k8s.io")
-DEFINITION = Kind("CustomResourceDefinition", "customresourcedefinitions", group="apiextensions.k8s.io")
+CRD = Kind("CustomResourceDefinition", "customresourcedefinitions", group="apiextensions.k8s.io")

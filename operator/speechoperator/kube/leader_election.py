@@ -1,13 +1,13 @@
-"""Which replica leads: election by a Lease, with the rules of client-go's leaderelection.
+"""Leader election by a Lease, with the rules of client-go's leaderelection.
 
-Own, since the one in `kubernetes.aio` (37.0) neither gives the Lease back when it ends, so that each rollout would wait
-for it to run out, nor tells how long its holder may still write; and it compares clocks of two machines.
+The one in `kubernetes.aio` (37.0) does not release the Lease on shutdown, so that each rollout would wait for it to
+expire; it does not say how long the leader may still write; and it compares the clocks of two machines. Here:
 
-- Nobody's clock is trusted but one's own: a Lease has run out when its record has not changed for as long as it
-  promises, counted from when this replica saw it change.
-- A leader counts from when it *sent* its last renewal. It stops to write `renew` seconds after that, so before another
-  may take over, `duration` seconds after it.
-- A leader that ends gives the Lease back, so that the next one follows at once.
+- A replica trusts its own clock only: a Lease has expired when its record has not changed for its duration, counted
+  from when this replica saw it change.
+- The leader counts from when it *sent* its last renewal. It stops writing `LEASE_RENEW_DEADLINE` seconds later, before
+  another replica may take over after `LEASE_DURATION` seconds.
+- A leader that shuts down releases the Lease, so that the other replica takes over at once.
 
 https://pkg.go.dev/k8s.io/client-go/tools/leaderelection
 """
@@ -25,113 +25,116 @@ from speechoperator.kube.kinds import LEASE
 from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from speechoperator.kube.client import Cluster, Json
+    from speechoperator.kube.objects import Json
+    from speechoperator.kube.unfenced_client import UnfencedClient
     from speechoperator.settings import Settings
 
+_MIN_PAUSE_S = 0.01
 
-class Election:
+
+class LeaderElection:
     """Takes part in the election; `run` it as a task.
 
     Args:
-        cluster: The API.
-        settings: The name of the Lease, and the times.
-        identity: Who takes part; no two processes may have the same.
-        clock: Seconds that only grow.
+        client: The client; it may write without being the leader.
+        settings: The name of the Lease, and the durations.
+        identity: The name of this replica, unique to the process.
+        clock: A monotonic clock, in seconds.
     """
 
-    def __init__(self, cluster: Cluster, settings: Settings, identity: str, clock: Callable[[], float]) -> None:
-        self._cluster = cluster
+    def __init__(self, client: UnfencedClient, settings: Settings, identity: str, clock: Callable[[], float]) -> None:
+        self._client = client
         self._settings = settings
         self._identity = identity
         self._clock = clock
         self._renewed = -math.inf
-        self._seen: tuple[Any, ...] = ()
-        self._seen_at = -math.inf
+        self._record: tuple[Any, ...] = ()
+        self._record_changed = -math.inf
         self._lease: Json = {}
-        self._complaint = ""
-        self.leads = asyncio.Event()
-        """Set while this replica leads."""
-        self.follows = asyncio.Event()
-        """Set while it does not."""
-        self.follows.set()
+        self._last_error = ""
+        self.is_leader = asyncio.Event()
+        """Set while this replica is the leader."""
+        self.is_standby = asyncio.Event()
+        """Set while it is not."""
+        self.is_standby.set()
 
     def time_left(self) -> float:
-        """Return for how many seconds this replica may still write; none when negative."""
-        if self._clock() >= self._renewed + self._settings.lease_renew:
+        """Return for how many seconds this replica may still write; 0 or less if it may not."""
+        if self._clock() >= self._renewed + self._settings.lease_renew_deadline:
             return 0.0
         return self._renewed + self._settings.lease_duration - self._clock()
 
     async def run(self) -> None:
-        """Take part until cancelled; `give_back` then."""
+        """Take part until cancelled; call `release` afterwards."""
         try:
             while True:
-                await self.turn()
+                await self.acquire_or_renew()
                 await asyncio.sleep(self._pause())
         finally:
-            self._turned(leads=False)
+            self._set_leader(leader=False)
 
-    async def give_back(self) -> None:
-        """Let the next one lead at once. To be called when `run` has ended and nothing is written any more."""
+    async def release(self) -> None:
+        """Let another replica become the leader at once. Call it after `run` has ended and the last write is done."""
         if self.time_left() <= 0:
             return
-        spec = self._record(holder="", seconds=1, acquired=self._lease["spec"].get("acquireTime"))
+        spec = self._spec(holder="", duration_s=1, acquired=self._lease["spec"].get("acquireTime"))
         self._renewed = -math.inf
         try:
             await self._update(spec)
-            logs.info("gave the lease back")
+            logs.info("released the Lease")
         except ApiError as error:
-            logs.warning("could not give the lease back", reason=error.advice)
+            logs.warning("could not release the Lease", code=error.code, reason=error.advice)
 
-    async def turn(self) -> None:
-        """Take the Lease, renew it, or see who has it."""
+    async def acquire_or_renew(self) -> None:
+        """Try once to acquire or renew the Lease."""
         sent = self._clock()
         try:
-            taken = await self._take_or_renew()
+            held = await self._try()
         except ApiError as error:
-            self._complain(error.advice)
-            taken = False
+            self._failed(error)
+            held = False
         else:
-            self._complaint = ""
-        if taken:
+            self._last_error = ""
+        if held:
             self._renewed = sent
-            self._turned(leads=True)
+            self._set_leader(leader=True)
         elif self.time_left() <= 0:
-            self._turned(leads=False)
+            self._set_leader(leader=False)
 
-    def _complain(self, reason: str) -> None:
-        """Log a failure once, not at every turn."""
-        if reason != self._complaint:
-            logs.warning("could not see to the lease", reason=reason)
-        self._complaint = reason
+    def _failed(self, error: ApiError) -> None:
+        """Log an error once, not on every retry."""
+        if error.advice != self._last_error:
+            logs.warning("could not renew the Lease", code=error.code, reason=error.advice)
+        self._last_error = error.advice
 
-    def _turned(self, *, leads: bool) -> None:
-        if leads == self.leads.is_set():
+    def _set_leader(self, *, leader: bool) -> None:
+        if leader == self.is_leader.is_set():
             return
-        logs.info("leads" if leads else "leads no more", identity=self._identity)
-        (self.leads.set if leads else self.leads.clear)()
-        (self.follows.clear if leads else self.follows.set)()
+        logs.info("became leader" if leader else "lost leadership", identity=self._identity)
+        (self.is_leader.set if leader else self.is_leader.clear)()
+        (self.is_standby.clear if leader else self.is_standby.set)()
 
     def _pause(self) -> float:
-        """Return when to look again: as the Lease runs out, where that is before the next turn."""
+        """Return the seconds until the next attempt: the retry period, or less if the Lease expires before that."""
         settings = self._settings
-        if self.leads.is_set():
-            until = self._renewed + settings.lease_renew - self._clock()
+        if self.is_leader.is_set():
+            deadline = self._renewed + settings.lease_renew_deadline
         else:
-            until = self._seen_at + self._promised() - self._clock()
-        return min(settings.lease_retry, max(0.01, until))
+            deadline = self._record_changed + self._duration()
+        return min(settings.lease_retry_period, max(_MIN_PAUSE_S, deadline - self._clock()))
 
-    async def _take_or_renew(self) -> bool:
-        """Return whether the Lease is ours now.
+    async def _try(self) -> bool:
+        """Return whether this replica holds the Lease now.
 
         Raises:
-            ApiError: the API server refused for another reason than that somebody was faster.
+            ApiError: the API server rejected a request for another reason than a concurrent write.
         """
         settings = self._settings
         try:
-            self._lease = await self._cluster.call(
-                "get", LEASE, settings.pod_namespace, settings.lease_name, within=self._within()
+            self._lease = await self._client.get(
+                LEASE, settings.pod_namespace, settings.lease_name, within_s=self._request_timeout()
             )
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND:
@@ -139,24 +142,24 @@ class Election:
             return await self._create()
         spec = self._lease.get("spec") or {}
         record = (spec.get("holderIdentity"), spec.get("renewTime"), spec.get("leaseTransitions"))
-        if record != self._seen:
-            self._seen, self._seen_at = record, self._clock()
-        ours = spec.get("holderIdentity") == self._identity
+        if record != self._record:
+            self._record, self._record_changed = record, self._clock()
+        held = spec.get("holderIdentity") == self._identity
         free = not spec.get("holderIdentity")
-        if not ours and not free and self._clock() < self._seen_at + self._promised():
-            self._renewed = -math.inf  # it may have been ours until somebody gave it to another
+        if not held and not free and self._clock() < self._record_changed + self._duration():
+            self._renewed = -math.inf  # this replica may have held it until someone edited the Lease
             return False
-        acquired = spec.get("acquireTime") if ours else None
-        return await self._unless_faster(self._update(self._record(self._identity, acquired=acquired)))
+        acquired = spec.get("acquireTime") if held else None
+        return await self._unless_conflict(self._update(self._spec(self._identity, acquired=acquired)))
 
-    def _promised(self) -> float:
-        """Return for how many seconds the Lease's holder has it after a renewal."""
+    def _duration(self) -> float:
+        """Return the seconds for which the Lease is valid after a renewal, as its holder wrote it."""
         spec = self._lease.get("spec") or {}
         return float(spec.get("leaseDurationSeconds") or self._settings.lease_duration)
 
-    def _within(self) -> float:
-        """Return the seconds a request may take, so that one that hangs leaves time for another try."""
-        return max(1.0, self._settings.lease_renew / 2)
+    def _request_timeout(self) -> float:
+        """Return the seconds a request may take: one that hangs leaves time for a second try."""
+        return max(1.0, self._settings.lease_renew_deadline / 2)
 
     async def _create(self) -> bool:
         settings = self._settings
@@ -164,21 +167,25 @@ class Election:
             "apiVersion": LEASE.api_version,
             "kind": LEASE.name,
             "metadata": {"name": settings.lease_name, "namespace": settings.pod_namespace},
-            "spec": self._record(self._identity),
+            "spec": self._spec(self._identity),
         }
-        return await self._unless_faster(
-            self._cluster.call("create", LEASE, settings.pod_namespace, body=body, within=self._within())
+        return await self._unless_conflict(
+            self._client.write("create", LEASE, settings.pod_namespace, body=body, within_s=self._request_timeout())
         )
 
     async def _update(self, spec: Json) -> Json:
         settings = self._settings
-        body = {**self._lease, "spec": spec}
-        return await self._cluster.call(
-            "update", LEASE, settings.pod_namespace, settings.lease_name, body=body, within=self._within()
+        return await self._client.write(
+            "update",
+            LEASE,
+            settings.pod_namespace,
+            settings.lease_name,
+            body={**self._lease, "spec": spec},
+            within_s=self._request_timeout(),
         )
 
-    async def _unless_faster(self, writing: Any) -> bool:
-        """Return whether a write came through: not when another wrote since we looked."""
+    async def _unless_conflict(self, writing: Awaitable[Json]) -> bool:
+        """Return whether a write succeeded; it does not if the Lease has changed since it was read."""
         try:
             self._lease = await writing
         except ApiError as error:
@@ -187,14 +194,14 @@ class Election:
             return False
         return True
 
-    def _record(self, holder: str, seconds: int | None = None, acquired: str | None = None) -> Json:
+    def _spec(self, holder: str, duration_s: int | None = None, acquired: str | None = None) -> Json:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         before = self._lease.get("spec") or {}
-        changes = bool(holder and before) and before.get("holderIdentity") != holder
+        transition = bool(holder and before) and before.get("holderIdentity") != holder
         return {
             "holderIdentity": holder,
-            "leaseDurationSeconds": seconds or math.ceil(self._settings.lease_duration),
+            "leaseDurationSeconds": duration_s or math.ceil(self._settings.lease_duration),
             "acquireTime": acquired or now,
             "renewTime": now,
-            "leaseTransitions": int(before.get("leaseTransitions") or 0) + changes,
+            "leaseTransitions": int(before.get("leaseTransitions") or 0) + transition,
         }

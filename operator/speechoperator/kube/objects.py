@@ -1,4 +1,4 @@
-"""Kubernetes objects as JSON: what identifies one, what its metadata, conditions and containers say."""
+"""Kubernetes objects as JSON: their identity, and readers for metadata, conditions and containers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ if TYPE_CHECKING:
 Object: TypeAlias = Mapping[str, Any]
 """A Kubernetes object, or a part of one, as JSON."""
 
+Json: TypeAlias = dict[str, Any]
+"""The same, as it is sent or was received: the holder may change it."""
+
 
 class Key(NamedTuple):
-    """Which pipeline."""
+    """The identity of a pipeline."""
 
     namespace: str
     name: str
 
 
 class Ref(NamedTuple):
-    """Which object of a pipeline, in the pipeline's namespace."""
+    """The identity of an object of a pipeline, in the pipeline's namespace."""
 
     kind: str
     name: str
@@ -34,18 +37,18 @@ def name(thing: Object) -> str:
 
 
 def uid(thing: Object) -> str:
-    """Return an object's uid, empty where it has none yet."""
+    """Return an object's uid, "" before it has one."""
     found: str = thing["metadata"].get("uid", "")
     return found
 
 
 def terminating(thing: Object) -> bool:
-    """Tell whether an object is on its way out."""
+    """Return whether an object is terminating."""
     return "deletionTimestamp" in thing["metadata"]
 
 
 def status(thing: Object) -> Object:
-    """Return an object's status, empty where it has none yet."""
+    """Return an object's status, {} before it has one."""
     found: Object = thing.get("status") or {}
     return found
 
@@ -56,12 +59,12 @@ def owners(thing: Object) -> frozenset[str]:
 
 
 def finished(pod: Object) -> bool:
-    """Tell whether a pod has ended for good; its ReplicaSet has another one then."""
+    """Return whether a pod has terminated for good; its ReplicaSet replaces it."""
     return status(pod).get("phase") in {"Failed", "Succeeded"}
 
 
 def alive(pod: Object) -> bool:
-    """Tell whether a pod counts: it has not ended and nobody has deleted it."""
+    """Return whether a pod counts: it is neither finished nor terminating."""
     return not terminating(pod) and not finished(pod)
 
 
@@ -71,22 +74,22 @@ def condition(thing: Object, kind: str) -> Object | None:
 
 
 def holds(thing: Object, kind: str) -> bool:
-    """Tell whether the condition of that type is True."""
+    """Return whether the condition of that type is True."""
     found = condition(thing, kind)
     return found is not None and found.get("status") == "True"
 
 
 def containers(pod: Object) -> Iterator[Object]:
     """Return the states of a pod's containers, in the order in which they start."""
-    said = status(pod)
-    yield from said.get("initContainerStatuses") or ()
-    yield from said.get("containerStatuses") or ()
+    found = status(pod)
+    yield from found.get("initContainerStatuses") or ()
+    yield from found.get("containerStatuses") or ()
 
 
 def containers_ready(pod: Object) -> bool:
-    """Tell whether the containers' own probes pass; the pod may still wait for its readiness gates."""
-    told = status(pod).get("containerStatuses") or ()
-    return bool(told) and all(container.get("ready") for container in told)
+    """Return whether the containers' own probes pass; the pod may still wait for its readiness gates."""
+    states = status(pod).get("containerStatuses") or ()
+    return bool(states) and all(container.get("ready") for container in states)
 
 
 def gates(pod: Object) -> frozenset[str]:
@@ -101,7 +104,7 @@ def mounts(pod: Object) -> tuple[str, ...]:
 
 
 def address(pod: Object, port: int) -> str | None:
-    """Return the base URL of a port of a pod; None while it has no address."""
+    """Return the base URL of a port of a pod; None while the pod has no IP address."""
     ip: str = status(pod).get("podIP") or ""
     if not ip:
         return None
@@ -109,10 +112,10 @@ def address(pod: Object, port: int) -> str | None:
 
 
 def parse_time(text: str) -> datetime:
-    """Read a time of the API: RFC 3339, in UTC."""
+    """Parse a time of the API: RFC 3339, in UTC."""
     return datetime.fromisoformat(text)
 
 
 def format_time(moment: datetime) -> str:
-    """Write a time as the API does: RFC 3339 in UTC, whole seconds."""
+    """Format a time as the API does: RFC 3339 in UTC, whole seconds."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

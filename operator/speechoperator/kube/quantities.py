@@ -1,7 +1,7 @@
-"""Kubernetes quantities (`500m`, `10Gi`, `1e3`): their value, and the form that comes back from the API as it went in.
+"""Kubernetes quantities (`500m`, `10Gi`, `1e3`): their value, and the canonical form that the API server stores.
 
 The rules are those of `k8s.io/apimachinery/pkg/api/resource`, whose doc comment is the specification, with the rounding
-of `k8s.io/kubernetes/pkg/apis/core/v1/defaults.go`: pods and claims have no finer quantities than thousandths.
+of `k8s.io/kubernetes/pkg/apis/core/v1/defaults.go`: the quantities of pods and PVCs have at most three decimals.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from decimal import ROUND_UP, Decimal, localcontext
 
 PATTERN = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?"
-"""What a quantity looks like, for RE2 and for Python's `re` alike."""
+"""The syntax of a quantity, for both RE2 and Python's `re`."""
 
 _WHOLE = re.compile(PATTERN, re.ASCII)
 _SUFFIX = re.compile(r"([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$", re.ASCII)
@@ -23,12 +23,12 @@ _DIGITS = 64  # more than 2**63 with three decimals needs
 
 
 def value(quantity: str | int) -> Decimal:
-    """Return what a quantity stands for, in its base unit (bytes, cores).
+    """Return the value of a quantity in its base unit (bytes, cores).
 
-    Like the API server's it has at most three decimals, rounded away from zero, and ends at 2**63 - 1.
+    As in the API server it has at most three decimals, rounded away from zero, and is at most 2**63 - 1.
 
     Raises:
-        ValueError: it is no quantity.
+        ValueError: it is not a quantity.
     """
     number, suffix = _split(str(quantity))
     with localcontext() as context:
@@ -41,12 +41,12 @@ def value(quantity: str | int) -> Decimal:
 
 
 def canonical(quantity: str | int) -> str:
-    """Return a quantity in its canonical form, which the API server keeps: `1000m` is `1`, `1.5Gi` is `1536Mi`.
+    """Return a quantity in the canonical form that the API server stores: `1000m` is `1`, `1.5Gi` is `1536Mi`.
 
-    The mantissa is whole, the suffix as large as that allows, and of the family that was given.
+    The mantissa is an integer, the suffix the largest one possible, and of the same family as before.
 
     Raises:
-        ValueError: it is no quantity.
+        ValueError: it is not a quantity.
     """
     _, suffix = _split(str(quantity))
     exact = value(quantity)
@@ -58,7 +58,7 @@ def canonical(quantity: str | int) -> str:
 
 
 def same(one: str | int, other: str | int) -> bool:
-    """Tell whether two quantities stand for the same amount, however they are written."""
+    """Return whether two quantities have the same value, however they are written."""
     return value(one) == value(other)
 
 

@@ -1,7 +1,7 @@
-"""Which pipeline is worked on next: as client-go's workqueue, for one event loop.
+"""A rate-limited work queue with the semantics of client-go's workqueue, for one event loop.
 
-A key is in the queue once however often it is added, is never worked on by two at once, and comes again when it was
-added meanwhile. A key that fails waits longer each time, alone: others go past it.
+A key is queued once however often it is added, is never processed by two workers at once, and is queued again if it was
+added while being processed. A key that fails is delayed longer each time; other keys are not affected.
 https://pkg.go.dev/k8s.io/client-go/util/workqueue
 """
 
@@ -18,91 +18,94 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound="Hashable")
 
+_MAX_DOUBLINGS = 30
+"""More doublings exceed any maximum, and overflow in the end."""
+
 
 class WorkQueue(Generic[K]):
-    """Use within one event loop.
+    """Not thread-safe.
 
     Args:
-        base: Seconds until the first retry of a key; it doubles with each failure in a row.
-        cap: Seconds between two tries at most.
-        metrics: Where depth, waiting time and retries are counted.
+        base_delay: Seconds until the first retry of a key; doubles with each consecutive failure.
+        max_delay: The longest delay of a retry, in seconds.
+        metrics: Where depth, queue duration and retries are recorded.
     """
 
-    def __init__(self, base: float, cap: float, metrics: Metrics) -> None:
-        self._base = base
-        self._cap = cap
+    def __init__(self, base_delay: float, max_delay: float, metrics: Metrics) -> None:
+        self._base_delay = base_delay
+        self._max_delay = max_delay
         self._metrics = metrics
-        self._ready: OrderedDict[K, float] = OrderedDict()  # to when it was added
-        self._working: set[K] = set()
-        self._again: set[K] = set()
+        self._ready: OrderedDict[K, float] = OrderedDict()  # key to when it was added
+        self._processing: set[K] = set()
+        self._dirty: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
         self._filled = asyncio.Event()
         metrics.follow(metrics.queue_depth, lambda: len(self._ready))
 
     def __len__(self) -> int:
-        """Return how many wait for a worker, those that are put off left out."""
+        """Return how many keys wait for a worker, without the delayed ones."""
         return len(self._ready)
 
     def add(self, key: K) -> None:
-        """Queue a key now; if it is being worked on, as soon as that is done."""
-        self._disarm(key)
-        if key in self._working:
-            self._again.add(key)
+        """Queue a key now; if it is being processed, as soon as that is done."""
+        self._cancel(key)
+        if key in self._processing:
+            self._dirty.add(key)
         elif key not in self._ready:
             self._ready[key] = _now()
             self._filled.set()
 
     def after(self, key: K, seconds: float) -> None:
-        """Queue a key later; the earlier of this and what was asked for before counts."""
-        if key in self._ready or key in self._again:
+        """Queue a key after a delay; an earlier delay of the same key takes precedence."""
+        if key in self._ready or key in self._dirty:
             return
         due = _now() + seconds
         timer = self._timers.get(key)
         if timer is None or due < timer.when():
-            self._disarm(key)
+            self._cancel(key)
             self._timers[key] = asyncio.get_running_loop().call_at(due, self.add, key)
 
-    def retry(self, key: K, at_least: float = 0.0) -> float:
-        """Put a key that failed off, longer with each failure in a row; return the seconds."""
+    def retry(self, key: K, min_delay: float = 0.0) -> float:
+        """Queue a key that failed, with exponential backoff; return the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        seconds: float = max(at_least, min(self._cap, self._base * 2 ** min(failures, 30)))
+        seconds: float = max(min_delay, min(self._max_delay, self._base_delay * 2 ** min(failures, _MAX_DOUBLINGS)))
         self._metrics.retries.inc()
         self.after(key, seconds)
         return seconds
 
     def succeeded(self, key: K) -> None:
-        """Let the next failure of a key be its first."""
+        """Reset the backoff of a key."""
         self._failures.pop(key, None)
 
     async def take(self) -> K:
-        """Wait for a key, the one that waited longest; give it back with `done`."""
+        """Wait for a key, the oldest one; call `done` after processing it."""
         while not self._ready:
             self._filled.clear()
             await self._filled.wait()
         key, added = self._ready.popitem(last=False)
-        self._disarm(key)
-        self._working.add(key)
-        self._metrics.queue_seconds.observe(_now() - added)
+        self._cancel(key)
+        self._processing.add(key)
+        self._metrics.queue_duration.observe(_now() - added)
         return key
 
     def done(self, key: K) -> None:
-        """Say that the work on a key has ended, well or badly."""
-        self._working.discard(key)
-        if key in self._again:
-            self._again.discard(key)
+        """Mark a key as processed, whether that succeeded or failed."""
+        self._processing.discard(key)
+        if key in self._dirty:
+            self._dirty.discard(key)
             self.add(key)
 
     def clear(self) -> None:
-        """Forget all that waits or is put off, and all failures."""
+        """Remove all queued and delayed keys, and reset all backoffs."""
         for key in list(self._timers):
-            self._disarm(key)
+            self._cancel(key)
         self._ready.clear()
-        self._again.clear()
+        self._dirty.clear()
         self._failures.clear()
 
-    def _disarm(self, key: K) -> None:
+    def _cancel(self, key: K) -> None:
         if timer := self._timers.pop(key, None):
             timer.cancel()
 

@@ -1,209 +1,255 @@
-"""Observe: everything that a plan is made from, brought together from the caches. This waits for nothing."""
+"""Observe: bring together everything a plan is made from. Nothing here waits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from speechoperator.api import labels
+from pydantic import ValidationError
+
+from speechoperator.api import SpeechPipeline, format_validation_error, kinds, labels
+from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
+from speechoperator.kube.objects import Ref
 from speechoperator.observe import services, warnings
-from speechoperator.observe.polling import Answers, Subject
-from speechoperator.plan.models.lifecycle import GATE
-from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot
+from speechoperator.observe.polling import Poller, Target
+from speechoperator.plan.models.ollama_pods import running
+from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
-    from speechoperator.api import SpeechPipeline
-    from speechoperator.kube.client import Cluster
+    from speechoperator.kube.client import KubeClient
     from speechoperator.kube.objects import Key, Object
-    from speechoperator.ollama.client import Ollama
+    from speechoperator.ollama.client import OllamaClient
     from speechoperator.ollama.pulls import Pulls
-    from speechoperator.plan.snapshot import WriteFailure
     from speechoperator.settings import Settings
     from speechoperator.watch.store import Store
 
 T = TypeVar("T")
 
 MODELS = "models"
-"""The topic of what an Ollama says that it has."""
-_SOON, _WHILE_IT_CHANGES, _NOW_AND_THEN, _STEADY = 2.0, 10.0, 30.0, 60.0
-_QUIET_AGE = 4.0
-"""Seconds in which a new pod or claim may be unready without anybody asking why."""
+"""The topic of the models that an Ollama has."""
+_POLL_FAST_S, _POLL_CHANGING_S, _POLL_SLOW_S, _POLL_STEADY_S = 2.0, 10.0, 30.0, 60.0
+_STARTUP_GRACE_S = 4.0
+"""Seconds for which a new pod or PVC may be unready before its Events are read."""
 
 
-class View(NamedTuple):
-    """A look at a pipeline.
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything that is known about a pipeline at one moment.
 
     Attributes:
-        snapshot: What is known of it.
-        requeue_after: In how many seconds to look again at what no watch tells; None when there is nothing of the kind.
-        complete: Whether all questions have had an answer by now. Before that it is too early to report: what is only
-            not known yet, after a start of the operator, would look like a change.
+        raw: The pipeline, as the API server sent it.
+        pipeline: The same, parsed; None if it is not valid.
+        invalid: Why it is not valid, else "".
+        snapshot: What a plan is made from.
+        now: When it was observed, in UTC.
+        requeue_after: Seconds until what is polled is outdated; None if nothing is polled.
+        complete: Whether every poll has had a first result. Before that it is too early to report: what is merely
+            unknown after a restart of the operator would look like a change.
+        writable: Whether every kind has been listed at least once. Before that any object may exist unseen, and nothing
+            may be written.
     """
 
+    raw: Object
+    pipeline: SpeechPipeline | None
+    invalid: str
     snapshot: Snapshot
-    requeue_after: float | None
-    complete: bool
+    now: datetime
+    requeue_after: float | None = None
+    complete: bool = True
+    writable: bool = False
 
 
 @dataclass(slots=True)
-class _Look:
-    """One look at a pipeline: what was asked about, and when to look again."""
+class _Polls:
+    """The polls of one observation, and when the next one is due."""
 
-    answers: Answers
+    poller: Poller
     key: Key
-    subjects: set[Subject] = field(default_factory=set)
-    again: float | None = None
+    targets: set[Target] = field(default_factory=set)
+    due: float | None = None
     complete: bool = True
 
-    def at(self, subject: Subject, ask: Callable[[], Awaitable[T]], max_age: Callable[[T], float]) -> T | None:
-        self.subjects.add(subject)
-        looked = self.answers.look(self.key, subject, ask, max_age)
-        answer, again = looked
-        self.within(again)
-        self.complete = self.complete and (again is not None or subject.topic == MODELS)
-        return answer
+    def latest(self, target: Target, fetch: Callable[[], Awaitable[T]], max_age: Callable[[T], float]) -> T | None:
+        self.targets.add(target)
+        polled = self.poller.latest(self.key, target, fetch, max_age)
+        self.within(polled.due)
+        self.complete = self.complete and (polled.due is not None or target.topic == MODELS)
+        return polled.result
 
     def within(self, seconds: float | None) -> None:
-        """Look again in so many seconds, if not before."""
-        waits = [wait for wait in (self.again, seconds) if wait is not None]
-        self.again = min(waits, default=None)
+        """Observe again after so many seconds, if not before."""
+        waits = [wait for wait in (self.due, seconds) if wait is not None]
+        self.due = min(waits, default=None)
 
 
 class Observer:
-    """Looks at pipelines.
+    """Observes pipelines.
 
     Args:
-        store: What the watches told.
-        answers: What was asked in the background.
-        pulls: Pulls under way.
-        cluster: For what no watch tells.
+        store: What is known from lists and watches.
+        poller: What is polled in the background.
+        pulls: The pulls in progress.
+        client: What reads objects that are not watched.
         ollama: The client of Ollama.
-        settings: Ports and time limits.
+        settings: Ports and timeouts.
+        clock: Returns the time, in UTC.
     """
 
     def __init__(
-        self, store: Store, answers: Answers, pulls: Pulls, cluster: Cluster, ollama: Ollama, settings: Settings
+        self,
+        store: Store,
+        poller: Poller,
+        pulls: Pulls,
+        client: KubeClient,
+        ollama: OllamaClient,
+        settings: Settings,
+        clock: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._answers = answers
+        self._poller = poller
         self._pulls = pulls
-        self._cluster = cluster
+        self._client = client
         self._ollama = ollama
         self._settings = settings
+        self._clock = clock
 
-    def observe(
+    def observe(self, key: Key, failures: tuple[WriteFailure, ...] = ()) -> Observation | None:
+        """Return what is known of a pipeline, None if it is gone or terminating. What is unknown is polled meanwhile.
+
+        Args:
+            key: The pipeline.
+            failures: The failed writes of the last reconcile.
+        """
+        raw = self._store.pipeline(key)
+        if raw is None or objects.terminating(raw):
+            return None
+        now = self._clock()
+        try:
+            pipeline = SpeechPipeline.parse(raw)
+        except ValidationError as error:
+            return Observation(raw, None, format_validation_error(error), Snapshot(), now)
+        polls = _Polls(self._poller, key)
+        snapshot = self._snapshot(polls, pipeline, raw, now, failures)
+        self._poller.retain(key, polls.targets)
+        return Observation(raw, pipeline, "", snapshot, now, polls.due, polls.complete, self._writable())
+
+    def _snapshot(
         self,
+        polls: _Polls,
         pipeline: SpeechPipeline,
-        key: Key,
-        status: Object,
+        raw: Object,
         now: datetime,
-        failures: tuple[WriteFailure, ...] = (),
-    ) -> View:
-        """Return what is known of a pipeline now. What is not known is asked for meanwhile."""
-        look = _Look(self._answers, key)
-        objects, pods = self._store.objects(key), self._store.pods(key)
-        ollama = self._models(look, pipeline, pods)
-        claims = [thing for ref, thing in objects.items() if ref.kind == "PersistentVolumeClaim"]
-        snapshot = Snapshot(
-            objects=objects,
+        failures: tuple[WriteFailure, ...],
+    ) -> Snapshot:
+        owned, pods = self._store.objects(polls.key), self._store.pods(polls.key)
+        ollama = self._models(polls, pipeline, pods)
+        pvcs = [thing for ref, thing in owned.items() if ref.kind == "PersistentVolumeClaim"]
+        return Snapshot(
+            objects=owned,
             pods=pods,
             ollama=ollama,
-            external=self._external(look, pipeline, ollama),
-            pulls=self._pulls.of(key),
-            ingress_class_missing=self._missing_class(look, pipeline),
-            claim_warnings=self._warnings(look, [claim for claim in claims if _unbound(claim)], now),
-            pod_warnings=self._warnings(look, [pod for pod in pods if _unready(pod)], now),
-            failures=failures,
-            status=status,
+            external=self._external(polls, pipeline, ollama),
+            pulls=self._pulls.of(polls.key),
+            ingress_class_missing=self._missing_class(polls, pipeline),
+            claim_warnings=self._warnings(polls, [pvc for pvc in pvcs if _unbound(pvc)], now),
+            pod_warnings=self._warnings(polls, [pod for pod in pods if _unready(pod)], now),
+            failures=(*self._failed_reads(), *failures),
+            status=objects.status(raw),
         )
-        self._answers.keep(key, look.subjects)
-        return View(snapshot, look.again, look.complete)
 
-    def _models(self, look: _Look, pipeline: SpeechPipeline, pods: tuple[Object, ...]) -> Mapping[str, OllamaPod]:
-        """Return what each Ollama has: a pod is asked often until it has what it shall have."""
+    def _failed_reads(self) -> tuple[WriteFailure, ...]:
+        """Return the kinds that cannot be listed, in the same form as failed writes."""
+        return tuple(
+            WriteFailure(Ref(kind, ""), error.request.verb, error.status, error.message)
+            for kind, error in self._store.unreadable.items()
+        )
+
+    def _writable(self) -> bool:
+        return all(self._store.listed(kind) for kind in kinds.WATCHED if kind not in kinds.OPTIONAL)
+
+    def _models(self, polls: _Polls, pipeline: SpeechPipeline, pods: tuple[Object, ...]) -> Mapping[str, OllamaPod]:
+        """Return what each Ollama has. A pod is polled more often until it has all models."""
         spec = pipeline.spec.ollama
         if not spec.managed:
-            said = self._ask_ollama(look, "", spec.url or "", _NOW_AND_THEN)
-            return {EXTERNAL: said} if said else {}
+            polled = self._poll_ollama(polls, "", spec.url or "", _POLL_SLOW_S)
+            return {EXTERNAL: polled} if polled else {}
         found = {}
         for pod in pods:
-            address = objects.address(pod, self._settings.ollama_port)
-            if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not address or not _running(pod):
+            url = objects.address(pod, self._settings.ollama_port)
+            if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not running(pod) or not url:
                 continue
-            steady = _STEADY if objects.holds(pod, GATE) else _WHILE_IT_CHANGES
-            if said := self._ask_ollama(look, objects.uid(pod), address, steady):
-                found[objects.name(pod)] = said
+            interval = _POLL_STEADY_S if objects.holds(pod, MODELS_READY) else _POLL_CHANGING_S
+            if polled := self._poll_ollama(polls, objects.uid(pod), url, interval):
+                found[objects.name(pod)] = polled
         return found
 
-    def _ask_ollama(self, look: _Look, about: str, address: str, steady: float) -> OllamaPod | None:
-        return look.at(
-            Subject(MODELS, f"{about} {address}"),
-            lambda: services.ollama(self._ollama, address),
-            lambda said: steady if said.reachable else _SOON,
+    def _poll_ollama(self, polls: _Polls, uid: str, url: str, interval: float) -> OllamaPod | None:
+        return polls.latest(
+            Target(MODELS, f"{uid} {url}"),
+            lambda: services.ollama(self._ollama, url),
+            lambda polled: interval if polled.reachable else _POLL_FAST_S,
         )
 
-    def _external(self, look: _Look, pipeline: SpeechPipeline, ollama: Mapping[str, OllamaPod]) -> Mapping[str, Health]:
+    def _external(
+        self, polls: _Polls, pipeline: SpeechPipeline, ollama: Mapping[str, OllamaPod]
+    ) -> Mapping[str, Health]:
         found = {}
-        if said := ollama.get(EXTERNAL):
-            found["ollama"] = Health(said.reachable, said.detail)
+        if polled := ollama.get(EXTERNAL):
+            found["ollama"] = Health(polled.reachable, polled.detail)
         whisper = pipeline.spec.whisper
-        if (address := whisper.url) and (
-            health := look.at(
-                Subject("whisper", address),
+        if (url := whisper.url) and (
+            health := polls.latest(
+                Target("whisper", url),
                 lambda: services.whisper(
-                    address,
+                    url,
                     self._settings.ollama_timeout,
-                    answers_while_busy=whisper.engine != "asr-webservice",
+                    responds_while_busy=whisper.engine != "asr-webservice",
                 ),
-                lambda health: _NOW_AND_THEN if health.healthy else _SOON,
+                lambda health: _POLL_SLOW_S if health.healthy else _POLL_FAST_S,
             )
         ):
             found["whisper"] = health
         return found
 
-    def _missing_class(self, look: _Look, pipeline: SpeechPipeline) -> str | None:
+    def _missing_class(self, polls: _Polls, pipeline: SpeechPipeline) -> str | None:
         ingress = pipeline.spec.bridge.ingress
         if ingress is None:
             return None
         name = ingress.class_name or ""
-        return look.at(
-            Subject("ingress class", name),
-            lambda: warnings.missing_class(self._cluster, name),
-            lambda missing: _STEADY if missing is None else _SOON,
+        return polls.latest(
+            Target("ingress class", name),
+            lambda: warnings.missing_class(self._client, name),
+            lambda missing: _POLL_STEADY_S if missing is None else _POLL_FAST_S,
         )
 
-    def _warnings(self, look: _Look, things: list[Object], now: datetime) -> Mapping[str, str]:
-        """Return what Events say against objects that are not well; the older a fault, the more rarely it is asked."""
+    def _warnings(self, polls: _Polls, unhealthy: list[Object], now: datetime) -> Mapping[str, str]:
+        """Return the newest warnings on unhealthy objects, by name. Older problems are polled less often."""
         found = {}
-        for thing in things:
+        for thing in unhealthy:
             age = (now - objects.parse_time(thing["metadata"]["creationTimestamp"])).total_seconds()
-            if age < _QUIET_AGE:
-                look.within(_QUIET_AGE - age)
+            if age < _STARTUP_GRACE_S:
+                polls.within(_STARTUP_GRACE_S - age)
                 continue
             uid = objects.uid(thing)
-            ask = partial(warnings.warning, self._cluster, look.key.namespace, uid)
-            if said := look.at(Subject("events", uid), ask, partial(_patience, age)):
-                found[objects.name(thing)] = said
+            fetch = partial(warnings.warning, self._client, polls.key.namespace, uid)
+            if polled := polls.latest(Target("events", uid), fetch, partial(_interval, age)):
+                found[objects.name(thing)] = polled
         return found
 
 
-def _patience(age: float, _: str) -> float:
-    return min(_STEADY, max(_SOON, age / 3))
-
-
-def _running(pod: Object) -> bool:
-    return any("running" in (container.get("state") or {}) for container in objects.containers(pod))
+def _interval(age: float, _: str) -> float:
+    return min(_POLL_STEADY_S, max(_POLL_FAST_S, age / 3))
 
 
 def _unready(pod: Object) -> bool:
-    """Tell whether a pod waits for something that its own status does not tell: it has a node and is not up."""
+    """Return whether a pod is scheduled and yet not ready: its own status may not say why."""
     return objects.alive(pod) and objects.holds(pod, "PodScheduled") and not objects.containers_ready(pod)
 
 
-def _unbound(claim: Object) -> bool:
-    return objects.status(claim).get("phase") != "Bound"
+def _unbound(pvc: Object) -> bool:
+    return objects.status(pvc).get("phase") != "Bound"

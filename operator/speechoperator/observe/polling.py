@@ -1,7 +1,7 @@
-"""What others say about a pipeline, asked in the background: a reconcile never waits for a pod or for a service.
+"""Background polling of what cannot be watched: a reconcile never waits for a pod or for an external service.
 
-A reconcile looks at the last answer. Is that too old, it is asked for anew meanwhile; when the answer is another one,
-the pipeline is queued again.
+A reconcile reads the latest result. If that is too old, it is polled again in the background; if the new result is
+different, the pipeline is queued.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from speechoperator.telemetry import logs
 
@@ -20,94 +20,113 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SLACK = 0.05  # a timer that fires this much early counts as on time
+_TIMER_SLACK_S = 0.05
+"""Seconds by which a timer may fire early and still count as on time."""
 
 
-class Subject(NamedTuple):
-    """What is asked: of which kind the question is, and about whom."""
+class Target(NamedTuple):
+    """What is polled: the topic, and the identity of the object or service."""
 
     topic: str
-    about: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Polled(Generic[T]):
+    """The latest result of a poll.
+
+    Attributes:
+        result: The result, None before the first one.
+        due: Seconds until the next poll, None before the first result.
+    """
+
+    result: T | None = None
+    due: float | None = None
 
 
 @dataclass(slots=True)
-class _Asked:
-    ask: Callable[[], Awaitable[Any]]
-    answered: bool = False
-    answer: Any = None
+class _Poll:
+    fetch: Callable[[], Awaitable[Any]]
+    done: bool = False
+    result: Any = None
     at: float = 0.0
     task: asyncio.Task[None] | None = None
 
 
-class Answers:
-    """Use within one event loop.
+class Poller:
+    """Polls for all pipelines. Not thread-safe.
 
     Args:
-        changed: Told which pipeline has a new answer.
+        changed: Called with the pipeline whose result has changed.
     """
 
     def __init__(self, changed: Callable[[Key], None]) -> None:
         self._changed = changed
-        self._asked: defaultdict[Key, dict[Subject, _Asked]] = defaultdict(dict)
+        self._polls: defaultdict[Key, dict[Target, _Poll]] = defaultdict(dict)
 
-    def look(
-        self, key: Key, subject: Subject, ask: Callable[[], Awaitable[T]], max_age: Callable[[T], float]
-    ) -> tuple[T | None, float | None]:
-        """Return the last answer, None when there is none yet, and in how many seconds to look again.
+    def latest(
+        self, key: Key, target: Target, fetch: Callable[[], Awaitable[T]], max_age: Callable[[T], float]
+    ) -> Polled[T]:
+        """Return the latest result, and start a poll if there is none or it is too old.
 
         Args:
-            key: For which pipeline.
-            subject: What is asked; nothing is asked twice at once.
-            ask: Asks. It turns what may go wrong into an answer.
-            max_age: Seconds for which an answer holds.
+            key: The pipeline.
+            target: What is polled; there is at most one poll of it at a time.
+            fetch: Polls once. It returns expected failures as results.
+            max_age: Seconds for which a result is valid.
         """
-        asked = self._asked[key].setdefault(subject, _Asked(ask))
-        asked.ask = ask
-        if not asked.answered:
-            self._start(key, asked)
-            return None, None
-        answer: T = asked.answer
-        left = asked.at + max_age(answer) - _now()
-        if left > _SLACK:
-            return answer, left
-        self._start(key, asked)
-        return answer, max_age(answer)
+        poll = self._polls[key].setdefault(target, _Poll(fetch))
+        poll.fetch = fetch
+        if not poll.done:
+            self._start(key, poll)
+            return Polled()
+        result: T = poll.result
+        left = poll.at + max_age(result) - _now()
+        if left > _TIMER_SLACK_S:
+            return Polled(result, left)
+        self._start(key, poll)
+        return Polled(result, max_age(result))
 
-    async def ask_again(self, key: Key, topic: str) -> None:
-        """Ask all that is known of a topic anew, and wait for the answers."""
-        concerned = [asked for subject, asked in self._asked.get(key, {}).items() if subject.topic == topic]
-        await asyncio.gather(*(self._ask(key, asked) for asked in concerned))
+    async def refresh(self, key: Key, topic: str) -> None:
+        """Poll all targets of a topic now, and wait for the results."""
+        polls = [poll for target, poll in self._polls.get(key, {}).items() if target.topic == topic]
+        await asyncio.gather(*(self._fetch(key, poll) for poll in polls))
 
-    def keep(self, key: Key, subjects: Collection[Subject]) -> None:
-        """Forget all answers for a pipeline but these."""
-        for subject in [subject for subject in self._asked.get(key, {}) if subject not in subjects]:
-            self._end(self._asked[key].pop(subject))
-        if not self._asked.get(key):
-            self._asked.pop(key, None)
+    def retain(self, key: Key, targets: Collection[Target]) -> None:
+        """Stop polling everything for a pipeline except these targets."""
+        for target in [target for target in self._polls.get(key, {}) if target not in targets]:
+            self._stop(self._polls[key].pop(target))
+        if not self._polls.get(key):
+            self._polls.pop(key, None)
+
+    def forget(self, key: Key) -> None:
+        """Stop polling for a pipeline."""
+        self.retain(key, ())
 
     def close(self) -> None:
-        """Forget all answers and ask no more."""
-        for key in list(self._asked):
-            self.keep(key, ())
+        """Stop polling."""
+        for key in list(self._polls):
+            self.forget(key)
 
-    def _start(self, key: Key, asked: _Asked) -> None:
-        if asked.task is None or asked.task.done():
-            asked.task = asyncio.create_task(self._ask(key, asked))
+    def _start(self, key: Key, poll: _Poll) -> None:
+        if poll.task is None or poll.task.done():
+            poll.task = asyncio.create_task(self._fetch(key, poll))
 
-    async def _ask(self, key: Key, asked: _Asked) -> None:
+    async def _fetch(self, key: Key, poll: _Poll) -> None:
         try:
-            answer = await asked.ask()
-        except Exception:  # noqa: BLE001 - a fault of ours: the answer before stands, and is asked for again
-            logs.logger.exception("a question broke")
-            answer = asked.answer
-        news = not asked.answered or answer != asked.answer
-        asked.answered, asked.answer, asked.at = True, answer, _now()
-        if news:
+            result = await poll.fetch()
+        except Exception:  # noqa: BLE001 - a bug in the operator: keep the result before, and poll again
+            logs.error("background poll failed")
+            result = poll.result
+        changed = not poll.done or result != poll.result
+        poll.done, poll.result, poll.at = True, result, _now()
+        if changed:
             self._changed(key)
 
-    def _end(self, asked: _Asked) -> None:
-        if asked.task:
-            asked.task.cancel()
+    @staticmethod
+    def _stop(poll: _Poll) -> None:
+        if poll.task:
+            poll.task.cancel()
 
 
 def _now() -> float:

@@ -1,6 +1,6 @@
-"""Health of services that run elsewhere (`url`), and what the API server says beside the objects that are watched.
+"""Health of services that are polled: Ollama and Whisper, the operator's own pods and external ones.
 
-Each function asks once and turns what goes wrong into its answer.
+Each function polls once and returns failures as results.
 """
 
 from __future__ import annotations
@@ -10,41 +10,41 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from speechoperator.errors import OllamaError, in_words
+from speechoperator.errors import OllamaError, describe_os_error
 from speechoperator.plan.snapshot import Health, OllamaPod
 
 if TYPE_CHECKING:
-    from speechoperator.ollama.client import Ollama
+    from speechoperator.ollama.client import OllamaClient
 
 
-async def ollama(client: Ollama, address: str) -> OllamaPod:
-    """Ask an Ollama which models it has."""
+async def ollama(client: OllamaClient, url: str) -> OllamaPod:
+    """Return which models an Ollama has."""
     try:
-        return OllamaPod(reachable=True, models=await client.models(address))
+        return OllamaPod(reachable=True, models=await client.models(url))
     except OllamaError as error:
         return OllamaPod(reachable=False, detail=str(error))
 
 
-async def whisper(address: str, within: float, *, answers_while_busy: bool) -> Health:
-    """Ask a speech recognition server whether it is there; any answer but a server's error will do.
+async def whisper(url: str, timeout_s: float, *, responds_while_busy: bool) -> Health:
+    """Return whether a speech recognition server responds; any response but a server error counts.
 
     Args:
-        address: Its base URL.
-        within: Seconds it has.
-        answers_while_busy: Whether silence is a fault: whisper-asr-webservice says nothing during a job.
+        url: Its base URL.
+        timeout_s: Seconds it has to respond.
+        responds_while_busy: Whether a timeout is a failure: whisper-asr-webservice does not respond during a job.
     """
-    limits = aiohttp.ClientTimeout(total=within)
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
     try:
         connector = aiohttp.TCPConnector(force_close=True)
         async with (
-            aiohttp.ClientSession(connector=connector, timeout=limits) as session,
-            session.get(address) as answer,
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+            session.get(url) as response,
         ):
-            healthy = answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
-            return Health(healthy, "" if healthy else f"HTTP {answer.status}: {answer.reason}")
+            healthy = response.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            return Health(healthy, "" if healthy else f"HTTP {response.status}: {response.reason}")
     except TimeoutError:
-        return Health(not answers_while_busy, "no answer in time")
+        return Health(not responds_while_busy, "no response in time")
     except aiohttp.ClientConnectorError as error:
-        return Health(healthy=False, detail=in_words(error.os_error))
+        return Health(healthy=False, detail=describe_os_error(error.os_error))
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return Health(healthy=False, detail=str(error))

@@ -1,6 +1,6 @@
-"""Pulls of models that run in the background, and how far they are.
+"""Model pulls in the background, with their progress.
 
-State lives in memory alone: after a restart the plan asks for what is missing, and Ollama goes on where it was.
+State is in memory only: after a restart the plan starts what is missing, and Ollama resumes where it was.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from speechoperator.errors import OllamaError
-from speechoperator.plan.models.lifecycle import retry_at
+from speechoperator.errors import OllamaError, OperatorError
 from speechoperator.plan.models.names import canonical
+from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.snapshot import Pull
 from speechoperator.telemetry import logs
 
@@ -23,69 +23,72 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from speechoperator.kube.objects import Key
-    from speechoperator.ollama.client import Ollama, Progress
+    from speechoperator.ollama.client import OllamaClient, Progress
     from speechoperator.plan.actions import StartPull, StopPull
     from speechoperator.telemetry.metrics import Metrics
 
-_TELL_EVERY = 1.0
-_NEW_WEIGHT = 0.3  # of the last second in the smoothed rate
+_REPORT_INTERVAL_S = 1.0
+_SMOOTHING = 0.3
+"""Weight of the latest interval in the exponentially smoothed rate."""
 
-_Name = tuple[str, str]
+_PullId = tuple[str, str]
+"""Volume, and model as the spec writes it."""
 
 
 @dataclass(slots=True)
 class _Meter:
-    """Adds the layers of a pull up, and measures its rate. Bytes that were there before it began do not count."""
+    """Sums up the layers of a pull, and measures its rate. Bytes from an earlier attempt do not count."""
 
     layers: dict[str, tuple[int, int]] = field(default_factory=dict)
     pulled: int = 0
     rate: float = 0.0
-    _told: float = 0.0
-    _told_pulled: int = 0
+    _measured_at: float = 0.0
+    _measured_pulled: int = 0
 
-    def take(self, progress: Progress) -> int:
-        """Take in a line; return how many bytes came in since the one before of the same layer."""
+    def add(self, progress: Progress) -> int:
+        """Take in a line; return the bytes pulled since the last line about the same layer."""
         if not progress.digest:
             return 0
         before, _ = self.layers.get(progress.digest, (progress.completed, 0))
         self.layers[progress.digest] = (max(before, progress.completed), progress.total)
-        came = max(0, progress.completed - before)
-        self.pulled += came
-        return came
+        received = max(0, progress.completed - before)
+        self.pulled += received
+        return received
 
-    def wait(self) -> float:
-        """Return in how many seconds there is something to tell: at once at first, then once a second."""
-        return self._told + _TELL_EVERY - monotonic()
+    def due(self) -> float:
+        """Return the seconds until the next report: 0 or less for the first one, then once a second."""
+        return self._measured_at + _REPORT_INTERVAL_S - monotonic()
 
-    def tell(self) -> None:
-        """Measure the rate since it was told the last time."""
+    def measure(self) -> None:
+        """Update the rate from what was pulled since the last report."""
         now = monotonic()
-        if self._told > 0:
-            newest = (self.pulled - self._told_pulled) / (now - self._told)
-            self.rate = newest if not self.rate else (1 - _NEW_WEIGHT) * self.rate + _NEW_WEIGHT * newest
-        self._told, self._told_pulled = now, self.pulled
+        if self._measured_at > 0:
+            latest = (self.pulled - self._measured_pulled) / (now - self._measured_at)
+            self.rate = latest if not self.rate else (1 - _SMOOTHING) * self.rate + _SMOOTHING * latest
+        self._measured_at, self._measured_pulled = now, self.pulled
 
-    def onto(self, pull: Pull) -> Pull:
-        """Return the record with what was measured; once bytes came in, failures before are forgotten."""
-        done = sum(completed for completed, _ in self.layers.values())
+    def update(self, pull: Pull) -> Pull:
+        """Return the record with the progress; once bytes have been received, earlier failures are forgotten."""
+        completed = sum(completed for completed, _ in self.layers.values())
         total = sum(total for _, total in self.layers.values())
-        pull = replace(pull, completed=done, total=total, rate=self.rate)
+        pull = replace(pull, completed=completed, total=total, rate=self.rate)
         return replace(pull, attempts=0, error="") if self.pulled else pull
 
 
 class Pulls:
-    """Use within one event loop.
+    """The pulls of all pipelines. Not thread-safe.
 
     Args:
         ollama: The client.
         metrics: Where bytes and outcomes are counted.
-        changed: Told which pipeline has news: at most once a second for each pull, and when one ends.
-        pulled: Called when a model is there, before its pull is forgotten: looks at what the pods have.
+        changed: Called with the pipeline whose progress has changed: at most once a second for each pull, and when one
+            ends.
+        pulled: Called when a model has been pulled, before its record is removed: reads again what the pods have.
     """
 
     def __init__(
         self,
-        ollama: Ollama,
+        ollama: OllamaClient,
         metrics: Metrics,
         changed: Callable[[Key], None],
         pulled: Callable[[Key], Awaitable[None]],
@@ -94,108 +97,110 @@ class Pulls:
         self._metrics = metrics
         self._changed = changed
         self._pulled = pulled
-        self._records: defaultdict[Key, dict[_Name, Pull]] = defaultdict(dict)
-        self._tasks: dict[tuple[Key, _Name], asyncio.Task[None]] = {}
+        self._records: defaultdict[Key, dict[_PullId, Pull]] = defaultdict(dict)
+        self._tasks: dict[tuple[Key, _PullId], asyncio.Task[None]] = {}
         metrics.follow(metrics.pulls, lambda: len(self._tasks))
 
-    def of(self, key: Key) -> Mapping[_Name, Pull]:
-        """Return a pipeline's pulls, by volume and model: those that run, and those that failed."""
+    def of(self, key: Key) -> Mapping[_PullId, Pull]:
+        """Return a pipeline's pulls, by volume and model: those in progress, and those that failed."""
         return dict(self._records.get(key, {}))
 
     def start(self, key: Key, action: StartPull) -> None:
-        """Start a pull, unless it runs already."""
-        name = (action.volume, action.model)
-        if (key, name) in self._tasks:
+        """Start a pull, unless it is in progress."""
+        pull = (action.volume, action.model)
+        if (key, pull) in self._tasks:
             return
-        before = self._records[key].get(name)
+        before = self._records[key].get(pull)
         record = Pull(action.model, action.volume, "Pulling", pod=action.pod)
         if before:
             record = replace(record, attempts=before.attempts, error=before.error)
-        self._records[key][name] = record
+        self._records[key][pull] = record
         task = asyncio.create_task(self._run(key, action), name=f"pull of {action.model} for {key}")
-        self._tasks[key, name] = task
+        self._tasks[key, pull] = task
         logs.info("pull started", model=action.source, pod=action.pod, volume=action.volume)
 
     def stop(self, key: Key, action: StopPull) -> None:
-        """End a pull, or forget one that failed."""
+        """Abort a pull, or forget one that failed."""
         logs.info("pull stopped", model=action.model, volume=action.volume, reason=action.reason)
-        self._end(key, (action.volume, action.model))
+        self._remove(key, (action.volume, action.model))
 
     def forget(self, key: Key) -> None:
-        """End and forget all pulls of a pipeline."""
-        for name in list(self._records.get(key, {})):
-            self._end(key, name)
+        """Abort and forget all pulls of a pipeline."""
+        for pull in list(self._records.get(key, {})):
+            self._remove(key, pull)
 
     async def close(self) -> None:
-        """End all pulls and wait until they have let go of their connections."""
+        """Abort all pulls, and wait until their connections are closed."""
         tasks = list(self._tasks.values())
         for key in list(self._records):
             self.forget(key)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _end(self, key: Key, name: _Name) -> None:
-        if task := self._tasks.pop((key, name), None):
+    def _remove(self, key: Key, pull: _PullId) -> None:
+        if task := self._tasks.pop((key, pull), None):
             task.cancel()
-        self._records[key].pop(name, None)
+        self._records[key].pop(pull, None)
         if not self._records[key]:
             del self._records[key]
 
     async def _run(self, key: Key, action: StartPull) -> None:
-        name = (action.volume, action.model)
+        pull = (action.volume, action.model)
         try:
             await self._pull(key, action)
             await self._pulled(key)
         except OllamaError as error:
-            self._failed(key, name, str(error))
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a pull that runs for ever
-            logs.logger.exception("pull broke")
-            self._failed(key, name, f"the operator failed: {error}")
+            self._failed(key, pull, str(error), error.code)
+        except Exception as error:  # noqa: BLE001 - a bug in the operator must not leave a pull "in progress"
+            logs.error("pull failed unexpectedly")
+            self._failed(key, pull, f"the operator failed: {error}", OperatorError.code)
         else:
             self._metrics.pulls_ended.labels("ok").inc()
-            logs.info("pull done", model=action.source, pod=action.pod, volume=action.volume)
-            self._tasks.pop((key, name), None)
-            self._end(key, name)
+            logs.info("pull succeeded", model=action.source, pod=action.pod, volume=action.volume)
+            self._tasks.pop((key, pull), None)
+            self._remove(key, pull)
         self._changed(key)
 
     async def _pull(self, key: Key, action: StartPull) -> None:
-        name, meter = (action.volume, action.model), _Meter()
+        pull, meter = (action.volume, action.model), _Meter()
         renames = canonical(action.source) != canonical(action.model)
-        there = await self._ollama.models(action.address) if renames else {}
+        existing = await self._ollama.models(action.address) if renames else {}
         lines = self._ollama.pull(action.address, action.source, insecure=action.insecure)
         timer: asyncio.TimerHandle | None = None
 
-        def tell() -> None:
+        def report() -> None:
             nonlocal timer
             timer = None
-            meter.tell()
-            self._measured(key, name, meter)
+            meter.measure()
+            self._update(key, pull, meter)
             self._changed(key)
 
         try:
             async with aclosing(lines):
                 async for progress in lines:
-                    self._metrics.pull_bytes.inc(meter.take(progress))
-                    timer = timer or asyncio.get_running_loop().call_later(meter.wait(), tell)
+                    self._metrics.pull_bytes.inc(meter.add(progress))
+                    timer = timer or asyncio.get_running_loop().call_later(meter.due(), report)
         finally:
             if timer:
                 timer.cancel()
-            self._measured(key, name, meter)
+            self._update(key, pull, meter)
         if renames:
             await self._ollama.copy(action.address, action.source, action.model)
-            if canonical(action.source) not in map(canonical, there):  # else it is wanted for itself
-                await self._ollama.remove(action.address, action.source)
+            if canonical(action.source) not in map(canonical, existing):  # otherwise it is used under that name
+                await self._ollama.delete(action.address, action.source)
 
-    def _measured(self, key: Key, name: _Name, meter: _Meter) -> None:
-        if record := self._records.get(key, {}).get(name):  # none when it was ended from outside
-            self._records[key][name] = meter.onto(record)
+    def _update(self, key: Key, pull: _PullId, meter: _Meter) -> None:
+        if record := self._records.get(key, {}).get(pull):  # none after `stop`
+            self._records[key][pull] = meter.update(record)
 
-    def _failed(self, key: Key, name: _Name, error: str) -> None:
+    def _failed(self, key: Key, pull: _PullId, error: str, code: str) -> None:
         self._metrics.pulls_ended.labels("failed").inc()
-        self._tasks.pop((key, name), None)
-        record = self._records[key][name]
+        self._metrics.errors.labels(code).inc()
+        self._tasks.pop((key, pull), None)
+        record = self._records[key][pull]
         attempts = record.attempts + 1
         at = retry_at(attempts, datetime.now(UTC))
-        self._records[key][name] = replace(
+        self._records[key][pull] = replace(
             record, stage="Failed", error=error, attempts=attempts, retry_at=at, rate=0.0
         )
-        logs.warning("pull failed", model=name[1], volume=name[0], error=error, attempts=attempts, retry_at=at)
+        volume, model = pull
+        logs.warning("pull failed", code=code, model=model, volume=volume, error=error, attempts=attempts, retry_at=at)

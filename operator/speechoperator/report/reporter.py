@@ -1,4 +1,4 @@
-"""Report: the status and the Events, each only when it says something new."""
+"""Report: write the status and the Events, each only when it says something new."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from speechoperator.kube.errors import ApiError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from speechoperator.apply.writer import Writes
     from speechoperator.kube.objects import Key, Object
     from speechoperator.plan.actions import Event, Plan
+    from speechoperator.report.recorder import Recorder
     from speechoperator.watch.store import Store
 
-_QUIET = 600.0
-"""Seconds in which the same Event is not recorded again; what flaps is in the status."""
+_EVENT_DEDUP_S = 600.0
+"""Seconds in which the same Event is not recorded again; conditions that flap are visible in the status."""
 
 
 class Reporter:
     """Reports on pipelines.
 
     Args:
-        writes: What is written with.
-        store: Where the status that stands is.
+        recorder: What writes.
+        store: What is known of the cluster: the current status.
     """
 
-    def __init__(self, writes: Writes, store: Store) -> None:
-        self._writes = writes
+    def __init__(self, recorder: Recorder, store: Store) -> None:
+        self._recorder = recorder
         self._store = store
-        self._kept: dict[Key, tuple[str, str]] = {}
-        self._told: defaultdict[Key, dict[Event, float]] = defaultdict(dict)
+        self._written: dict[Key, tuple[str, str]] = {}
+        self._recorded: defaultdict[Key, dict[Event, float]] = defaultdict(dict)
 
     async def report(self, key: Key, plan: Plan, now: datetime) -> None:
-        """Write what a plan says about a pipeline, as far as it is news.
+        """Write the status and the Events of a plan, as far as they are new.
 
         Raises:
-            ApiError: the server refused or did not answer.
-            NotLeadingError: another replica may lead.
+            ApiError: the API server rejected a write or did not respond.
+            NotLeadingError: another replica may be the leader.
         """
         pipeline = self._store.pipeline(key)
         if pipeline is None:
@@ -51,31 +51,31 @@ class Reporter:
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            self._store.lost(kinds.PIPELINE, key.namespace, key.name, pipeline["metadata"]["uid"])
+            self._store.forget(kinds.PIPELINE, key.namespace, key.name, pipeline["metadata"]["uid"])
             return
         for event in plan.events:
             await self._event(key, pipeline, event, now)
 
     def forget(self, key: Key) -> None:
         """Forget a pipeline."""
-        self._kept.pop(key, None)
-        self._told.pop(key, None)
+        self._written.pop(key, None)
+        self._recorded.pop(key, None)
 
     async def _status(self, key: Key, pipeline: Object, plan: Plan) -> None:
         live = pipeline.get("status") or {}
         if plan.status == live:
             return
         wanted = json.dumps(plan.status, sort_keys=True)
-        if self._kept.get(key) == (wanted, json.dumps(live, sort_keys=True)):
-            return  # the definition in the cluster is older and drops a field: once more would come to the same
-        await self._writes.status(pipeline, plan.status)
+        if self._written.get(key) == (wanted, json.dumps(live, sort_keys=True)):
+            return  # the CRD in the cluster is older and drops a field: writing it again would change nothing
+        await self._recorder.status(pipeline, plan.status)
         after = (self._store.pipeline(key) or {}).get("status") or {}
-        self._kept[key] = (wanted, json.dumps(after, sort_keys=True))
+        self._written[key] = (wanted, json.dumps(after, sort_keys=True))
 
     async def _event(self, key: Key, pipeline: Object, event: Event, now: datetime) -> None:
-        told = self._told[key]
-        for old in [old for old, at in told.items() if now.timestamp() - at > _QUIET]:
-            del told[old]
-        if event not in told:
-            await self._writes.event(pipeline, event, now)
-            told[event] = now.timestamp()
+        recorded = self._recorded[key]
+        for old in [old for old, at in recorded.items() if now.timestamp() - at > _EVENT_DEDUP_S]:
+            del recorded[old]
+        if event not in recorded:
+            await self._recorder.event(pipeline, event, now)
+            recorded[event] = now.timestamp()

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stderr, with the pipeline it belongs to."""
+"""Structured logs: one JSON object per line on stderr, with the pipeline it is about."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _pipeline: ContextVar[str] = ContextVar("pipeline", default="")
-logger = logging.getLogger("speechoperator")
+_logger = logging.getLogger("speechoperator")
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON: `time`, `level`, `message`, `pipeline`, and the `fields` passed as extra."""
+    """Formats a record as JSON: `time`, `level`, `message`, `pipeline`, and its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for a record."""
@@ -29,7 +29,7 @@ class JsonFormatter(logging.Formatter):
         }
         if current := _pipeline.get():
             line["pipeline"] = current
-        if record.name != logger.name:
+        if record.name != _logger.name:
             line["logger"] = record.name
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
@@ -38,8 +38,8 @@ class JsonFormatter(logging.Formatter):
 
 
 @contextmanager
-def about(namespace: str, name: str) -> Iterator[None]:
-    """Name the pipeline in every line that is logged within, in tasks that are started within too."""
+def pipeline(namespace: str, name: str) -> Iterator[None]:
+    """Add the pipeline to every line that is logged within, and in tasks that are started within."""
     token = _pipeline.set(f"{namespace}/{name}")
     try:
         yield
@@ -48,24 +48,29 @@ def about(namespace: str, name: str) -> Iterator[None]:
 
 
 def debug(message: str, **fields: object) -> None:
-    """Log something that only a person who looks for a fault wants to know."""
-    logger.debug(message, extra={"fields": fields})
+    """Log a detail that helps to find a fault."""
+    _logger.debug(message, extra={"fields": fields})
 
 
 def info(message: str, **fields: object) -> None:
-    """Log something that happened."""
-    logger.info(message, extra={"fields": fields})
+    """Log a normal event."""
+    _logger.info(message, extra={"fields": fields})
 
 
 def warning(message: str, **fields: object) -> None:
-    """Log something that a person may have to mend."""
-    logger.warning(message, extra={"fields": fields})
+    """Log a problem that a person may have to solve."""
+    _logger.warning(message, extra={"fields": fields})
+
+
+def error(message: str, **fields: object) -> None:
+    """Log a bug in the operator, with the traceback of the exception that is being handled."""
+    _logger.error(message, exc_info=sys.exception() is not None, extra={"fields": fields})
 
 
 def configure(level: str) -> None:
-    """Send every logger of this process to stderr as JSON, from `level` upwards.
+    """Send all loggers of this process to stderr as JSON, from `level` upwards.
 
-    kopf tells of each event and of each request that it repeats; what of that matters is logged by the operator itself.
+    kopf logs every event and every retried request; what matters of that is logged by the operator itself.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())

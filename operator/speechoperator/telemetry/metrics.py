@@ -1,6 +1,7 @@
-"""The operator's Prometheus metrics, each with its unit in its name; `docs/reference` is held to this module.
+"""The operator's Prometheus metrics, with units in their names; `docs/reference` is generated from this module.
 
-No label names a pipeline or an object: their number is the users', and what is to be known of one is in its status.
+No label names a pipeline or an object: their number is unbounded, and the state of one is in its status.
+The names of the queue's metrics are those of client-go's workqueue.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """All metrics of one operator, in a registry of their own."""
+    """All metrics of one operator, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -40,28 +41,29 @@ class Metrics:
         def histogram(name: str, text: str, *labels: str, buckets: Iterable[float] = _SECONDS) -> Histogram:
             return Histogram(f"speechoperator_{name}", text, labels, buckets=tuple(buckets), registry=registry)
 
-        self.reconciles = counter("reconciles_total", "Reconciles, by how they ended", "result")
-        self.reconcile_seconds = histogram("reconcile_duration_seconds", "From the start of a reconcile to its end")
-        self.reconcile_cpu_seconds = histogram(
-            "reconcile_cpu_seconds", "CPU time of observing and planning, which hold up all other work while they run"
+        self.reconciles = counter("reconciles_total", "Reconciles, by result", "result")
+        self.reconcile_duration = histogram("reconcile_duration_seconds", "Duration of a reconcile that did not fail")
+        self.reconcile_cpu = histogram(
+            "reconcile_cpu_seconds", "CPU time of observing and planning, which block all other work meanwhile"
         )
-        self.writes = counter(
-            "writes_total", "Writes to the API server, by what called for them", "kind", "verb", "why"
+        self.errors = counter(
+            "errors_total", "Failed reconciles, rejected writes, failed lists and failed pulls, by error code", "code"
         )
-        self.api_requests = counter("api_requests_total", "Requests to the API server", "verb", "resource", "code")
-        self.events = counter("watch_events_total", "Changes that a watch told of, by what they meant", "kind", "news")
-        self.watch_restarts = counter("watch_restarts_total", "Times that a failed watch had all of them started anew")
-        self.queue_depth = gauge("queue_depth", "Pipelines that wait for a worker")
-        self.queue_seconds = histogram("queue_wait_seconds", "Time a pipeline waited for a worker")
-        self.retries = counter("queue_retries_total", "Reconciles put off because the one before failed")
-        self.pipelines = gauge("pipelines", "Pipelines that are known")
-        self.leader = gauge("leader", "1 while this replica leads, 0 while it stands by")
-        self.pulls = gauge("pulls_running", "Pulls of models that run now")
+        self.writes = counter("writes_total", "Writes to the API server, by cause", "kind", "verb", "why")
+        self.api_requests = counter("api_requests_total", "Requests to the API server", "verb", "resource", "status")
+        self.events = counter("watch_events_total", "Watch events", "kind", "changed")
+        self.watch_restarts = counter("watch_restarts_total", "Restarts of all watches after one failed")
+        self.queue_depth = gauge("workqueue_depth", "Pipelines waiting for a worker")
+        self.queue_duration = histogram("workqueue_queue_duration_seconds", "Time a pipeline waited for a worker")
+        self.retries = counter("workqueue_retries_total", "Reconciles delayed because the one before failed")
+        self.pipelines = gauge("pipelines", "Pipelines that exist")
+        self.leader = gauge("leader", "1 while this replica is the leader, 0 on standby")
+        self.pulls = gauge("pulls_running", "Model pulls in progress")
         self.pull_bytes = counter("pull_bytes_total", "Bytes of models pulled")
-        self.pulls_ended = counter("pulls_total", "Pulls of models that ended", "outcome")
+        self.pulls_ended = counter("pulls_total", "Model pulls that ended", "outcome")
 
     def follow(self, gauge: Gauge, read: Callable[[], float]) -> None:
-        """Let a gauge read its value when it is scraped."""
+        """Make a gauge read its value when it is scraped."""
         gauge.set_function(read)
 
     def exposition(self) -> bytes:

@@ -1,7 +1,7 @@
-"""Keeps the store true: kopf watches, and whole listings find what a watch may have missed.
+"""Keeps the store current: kopf watches, and complete lists catch what a watch may have missed.
 
-A watch that was cut for long may go on without telling of what was deleted meanwhile. So all kinds are listed at the
-start, when the API server comes back, and every `RESYNC_INTERVAL`: filtered by the server, some 15 requests.
+A watch that was interrupted for long may resume without the deletions of that time. So all kinds are listed at the
+start, when the API server recovers, and every `RESYNC_INTERVAL`: filtered by the server, some 15 requests.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import kopf
-
 from speechoperator.api import kinds
 from speechoperator.kube.errors import ApiError
 from speechoperator.telemetry import logs
-from speechoperator.watch import handlers, informer
+from speechoperator.watch import informer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from speechoperator.kube.client import Cluster
+    import kopf
+
+    from speechoperator.kube.client import KubeClient
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Key
     from speechoperator.kube.workqueue import WorkQueue
@@ -29,47 +29,51 @@ if TYPE_CHECKING:
     from speechoperator.telemetry.metrics import Metrics
     from speechoperator.watch.store import Store
 
-_GAP = 10.0
-"""Seconds until all is listed again after the watches began: they may have begun after the first listing."""
-_ASK_AGAIN = 15.0
-_LIVED = 60.0
+_DEBOUNCE_S = 0.1
+"""Seconds in which changes of one pipeline are collected: a new Deployment alone causes half a dozen."""
+_FIRST_RESYNC_S = 10.0
+"""Seconds until the second list after the watches began: they may have begun after the first list."""
+_MAX_RETRY_S = 15.0
+_MIN_RETRY_S = 1.0
+_STABLE_S = 60.0
+"""Seconds after which a watch counts as having worked, so that the next retry is a quick one."""
 
 
-class Watching:
-    """Use within one event loop; `run` it as a task.
+class Watcher:
+    """Feeds the store and the queue. Not thread-safe; `run` it as a task.
 
     Args:
-        cluster: The API.
-        store: Is kept true.
-        queue: Gets the pipelines for which there is news.
-        settings: Which namespace, how often.
-        metrics: Where changes and restarts are counted.
-        reclaim: Called after kopf has taken the process's signals for itself.
+        client: What reads from the API server.
+        store: What is kept current.
+        queue: Receives the pipelines that have changed.
+        settings: The namespace, and the resync interval.
+        metrics: Where events and restarts are counted.
+        restore_signals: Called after kopf has installed its own signal handlers.
     """
 
     def __init__(
         self,
-        cluster: Cluster,
+        client: KubeClient,
         store: Store,
         queue: WorkQueue[Key],
         settings: Settings,
         metrics: Metrics,
-        reclaim: Callable[[], None],
+        restore_signals: Callable[[], None],
     ) -> None:
-        self._cluster = cluster
+        self._client = client
         self._store = store
         self._queue = queue
         self._settings = settings
         self._metrics = metrics
-        self._reclaim = reclaim
+        self._restore_signals = restore_signals
         self.synced = asyncio.Event()
-        """Set once everything that may be read was listed."""
-        self.waits_for = "not all is listed yet"
-        """Why it is not, in words; "" when it is."""
+        """Set once every readable kind has been listed."""
+        self.not_ready = "the first list is not complete"
+        """Why the store is not complete; "" when it is."""
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        loop, pause = asyncio.get_running_loop(), 1.0
+        loop, pause = asyncio.get_running_loop(), _MIN_RETRY_S
         while True:
             began = loop.time()
             try:
@@ -77,89 +81,95 @@ class Watching:
                 if kinds.PIPELINE in readable:
                     await self._watch(readable)
                 else:
-                    pause = 1.0
+                    pause = _MIN_RETRY_S
             except ApiError as error:
-                self._complain(error.advice)
-                self.waits_for = "" if self.synced.is_set() else error.advice
-            pause = 1.0 if loop.time() - began > _LIVED else min(_ASK_AGAIN, pause * 2)
+                self._failed(error)
+                self.not_ready = "" if self.synced.is_set() else error.advice
+            pause = _MIN_RETRY_S if loop.time() - began > _STABLE_S else min(_MAX_RETRY_S, pause * 2)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._cluster.came_back.wait(), pause)
-            self._cluster.came_back.clear()
+                await asyncio.wait_for(self._client.recovered.wait(), pause)
+            self._client.recovered.clear()
 
     async def _watch(self, readable: Collection[Kind]) -> None:
-        """Watch these kinds until a watch fails for good, or until other kinds can be read."""
-        registry = kopf.OperatorRegistry()
-        handlers.register(registry, readable, self._store, self._queue, self._metrics)
-        async with informer.watching(registry, readable, self._settings.watch_namespace, self._cluster) as tasks:
-            self._reclaim()
-            interval = soon = min(_GAP, self._settings.resync_interval)
+        """Watch these kinds until a watch fails permanently, or until other kinds become readable."""
+        namespace = self._settings.watch_namespace
+        async with informer.watching(readable, namespace, self._client, self._on_event) as tasks:
+            self._restore_signals()
+            interval = soon = min(_FIRST_RESYNC_S, self._settings.resync_interval)
             while True:
-                back = asyncio.create_task(self._cluster.came_back.wait())
-                ended, _ = await asyncio.wait({*tasks, back}, timeout=interval, return_when=asyncio.FIRST_COMPLETED)
-                back.cancel()
-                if ended - {back}:
+                recovery = asyncio.create_task(self._client.recovered.wait())
+                ended, _ = await asyncio.wait({*tasks, recovery}, timeout=interval, return_when=asyncio.FIRST_COMPLETED)
+                recovery.cancel()
+                if ended - {recovery}:
                     self._metrics.watch_restarts.inc()
-                    self._complain(informer.reason(ended - {back}))
+                    logs.warning("watch failed", reason=informer.failure(ended - {recovery}))
                     return
-                interval = soon if back in ended else self._settings.resync_interval
-                self._cluster.came_back.clear()
+                interval = soon if recovery in ended else self._settings.resync_interval
+                self._client.recovered.clear()
                 try:
                     if await self._list_all() != readable:
                         return
                 except ApiError as error:
-                    self._complain(error.advice)
+                    self._failed(error)
                     interval = soon
                 if self._store.unreadable:
-                    interval = min(_ASK_AGAIN, self._settings.resync_interval)
+                    interval = min(_MAX_RETRY_S, self._settings.resync_interval)
+
+    def _on_event(self, event: kopf.RawEvent) -> None:
+        changed = self._store.observe(event["type"], dict(event["object"]))
+        self._metrics.events.labels(event["object"]["kind"], str(bool(changed)).lower()).inc()
+        for key in changed:
+            self._queue.after(key, _DEBOUNCE_S)
 
     async def _list_all(self) -> frozenset[Kind]:
-        """List every kind; return those that can be read.
+        """List every kind; return those that are readable.
 
         Raises:
-            ApiError: the API server does not answer as it should.
+            ApiError: the API server does not work.
         """
         readable = {kind for kind in kinds.WATCHED if await self._list(kind)}
         if kinds.PIPELINE in readable and not self.synced.is_set():
-            self.waits_for = ""
+            self.not_ready = ""
             self.synced.set()
-            logs.info("everything is listed", pipelines=len(list(self._store.pipelines())), objects=len(self._store))
+            logs.info("caches synced", pipelines=len(list(self._store.pipelines())), objects=len(self._store))
         return frozenset(readable)
 
     async def _list(self, kind: Kind) -> bool:
-        labels = "" if kind is kinds.PIPELINE else informer.OURS
+        labels = "" if kind is kinds.PIPELINE else informer.MANAGED
         try:
-            items, version = await self._cluster.list(kind, self._settings.watch_namespace, labels=labels)
+            items, version = await self._client.list(kind, self._settings.watch_namespace, labels=labels)
         except ApiError as error:
-            if error.concerns_all:
+            if error.affects_all:
                 raise
             self._unreadable(kind, error)
             return False
-        news = self._store.replace(kind, items, version)
+        changed = self._store.replace(kind, items, version)
         if self._store.unreadable.pop(kind.name, None):
-            news = set(self._store.pipelines())
-        self._queue_all(news)
+            changed = set(self._store.pipelines())
+        self._enqueue(changed)
         return True
 
     def _unreadable(self, kind: Kind, error: ApiError) -> None:
-        """Take note that a kind cannot be listed: it may not be, or the cluster does not have it."""
+        """Note that a kind cannot be listed: it is forbidden, or the cluster does not have it."""
         absent = error.status == HTTPStatus.NOT_FOUND
         if absent:
-            self._queue_all(self._store.replace(kind, (), "0"))
+            self._enqueue(self._store.replace(kind, (), "0"))
         if kind in kinds.OPTIONAL:
             return
         advice = error.advice
         if absent and kind is kinds.PIPELINE:
-            advice = "the cluster has no SpeechPipeline: install its definition (python -m speechoperator crd --apply)"
+            advice = "the CRD of SpeechPipeline is not installed: run python -m speechoperator crd --apply"
         if kind is kinds.PIPELINE and not self.synced.is_set():
-            self.waits_for = advice
+            self.not_ready = advice
         if kind.name not in self._store.unreadable:
-            self._complain(advice)
-            self._queue_all(self._store.pipelines())  # each says so in its status
+            self._failed(error, advice)
+            self._enqueue(self._store.pipelines())  # each reports it in its status
         self._store.unreadable[kind.name] = error
 
-    def _queue_all(self, keys: Iterable[Key]) -> None:
+    def _enqueue(self, keys: Iterable[Key]) -> None:
         for key in keys:
             self._queue.add(key)
 
-    def _complain(self, reason: str) -> None:
-        logs.warning("cannot watch", reason=reason)
+    def _failed(self, error: ApiError, advice: str = "") -> None:
+        self._metrics.errors.labels(error.code).inc()
+        logs.warning("list failed", code=error.code, reason=advice or error.advice)

@@ -20,7 +20,7 @@ async def metrics() -> Metrics:
 
 @pytest.fixture
 async def queue(metrics: Metrics) -> WorkQueue[str]:
-    return WorkQueue(base=SOON, cap=0.05, metrics=metrics)
+    return WorkQueue(base_delay=SOON, max_delay=0.05, metrics=metrics)
 
 
 async def taken(queue: WorkQueue[str]) -> str:
@@ -105,7 +105,7 @@ async def test_a_key_whose_time_comes_while_it_is_worked_on_comes_again(queue: W
 
 async def test_each_failure_in_a_row_doubles_the_wait_up_to_a_limit(queue: WorkQueue[str], metrics: Metrics) -> None:
     assert [queue.retry("a") for _ in range(5)] == [0.01, 0.02, 0.04, 0.05, 0.05]
-    assert metrics.registry.get_sample_value("speechoperator_queue_retries_total") == 5
+    assert metrics.registry.get_sample_value("speechoperator_workqueue_retries_total") == 5
 
 
 async def test_a_success_makes_the_next_failure_the_first(queue: WorkQueue[str]) -> None:
@@ -116,11 +116,11 @@ async def test_a_success_makes_the_next_failure_the_first(queue: WorkQueue[str])
 
 
 async def test_a_wait_that_the_server_asked_for_is_kept_to(queue: WorkQueue[str]) -> None:
-    assert queue.retry("a", at_least=3.0) == 3.0
+    assert queue.retry("a", min_delay=3.0) == 3.0
 
 
 async def test_a_key_that_fails_holds_up_no_other(queue: WorkQueue[str]) -> None:
-    queue.retry("bad", at_least=NEVER_IN_A_TEST)
+    queue.retry("bad", min_delay=NEVER_IN_A_TEST)
     queue.add("good")
     assert await taken(queue) == "good"
     assert nothing_waits(queue)
@@ -140,7 +140,7 @@ async def test_all_is_forgotten_when_another_leads(queue: WorkQueue[str]) -> Non
 async def test_depth_and_waiting_time_are_measured(queue: WorkQueue[str], metrics: Metrics) -> None:
     queue.add("a")
     queue.add("b")
-    assert metrics.registry.get_sample_value("speechoperator_queue_depth") == 2
+    assert metrics.registry.get_sample_value("speechoperator_workqueue_depth") == 2
     await taken(queue)
-    assert metrics.registry.get_sample_value("speechoperator_queue_depth") == 1
-    assert metrics.registry.get_sample_value("speechoperator_queue_wait_seconds_count") == 1
+    assert metrics.registry.get_sample_value("speechoperator_workqueue_depth") == 1
+    assert metrics.registry.get_sample_value("speechoperator_workqueue_queue_duration_seconds_count") == 1

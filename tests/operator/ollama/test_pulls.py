@@ -11,7 +11,7 @@ from fakes.gates import Point
 from fakes.ollama_pod import FakeOllamaPod, Registry, is_pull
 from speechoperator.errors import OllamaError
 from speechoperator.kube.objects import Key
-from speechoperator.ollama.client import Ollama
+from speechoperator.ollama.client import OllamaClient
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.plan.actions import StartPull, StopPull
 from speechoperator.plan.snapshot import Pull
@@ -28,7 +28,7 @@ class Bench:
     """Pulls and what they told."""
 
     pod: FakeOllamaPod
-    ollama: Ollama
+    ollama: OllamaClient
     metrics: Metrics = field(default_factory=Metrics)
     pulled: list[Key] = field(default_factory=list)
     changes: int = 0
@@ -67,7 +67,7 @@ class Bench:
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     registry = Registry(["llama3", "registry.local:5000/library/llama3"])
-    async with FakeOllamaPod(registry) as pod, Ollama(timeout=5, stall_timeout=5) as ollama:
+    async with FakeOllamaPod(registry) as pod, OllamaClient(timeout=5, stall_timeout=5) as ollama:
         bench = Bench(pod, ollama)
         yield bench
         await bench.pulls.close()
@@ -157,7 +157,7 @@ async def test_a_pull_that_failed_goes_on_where_it_was(bench: Bench) -> None:
 
 
 async def test_a_line_that_goes_dead_is_a_failure() -> None:
-    async with FakeOllamaPod(Registry(["llama3"])) as pod, Ollama(timeout=5, stall_timeout=0.2) as ollama:
+    async with FakeOllamaPod(Registry(["llama3"])) as pod, OllamaClient(timeout=5, stall_timeout=0.2) as ollama:
         bench = Bench(pod, ollama)
         gate = pod.hold(Point.BEFORE_CHUNK)
         bench.start()

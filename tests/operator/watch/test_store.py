@@ -39,10 +39,10 @@ def deployment(store: Store) -> Any:
 
 def test_a_pipeline_belongs_to_itself_and_objects_to_the_one_their_label_names() -> None:
     store = Store()
-    assert store.see("ADDED", pipeline()) == {KEY}
-    assert store.see("ADDED", thing(2)) == {KEY}
-    assert store.see(None, pod("p-bridge-b")) == {KEY}
-    store.see(None, pod("p-bridge-a"))
+    assert store.observe("ADDED", pipeline()) == {KEY}
+    assert store.observe("ADDED", thing(2)) == {KEY}
+    assert store.observe(None, pod("p-bridge-b")) == {KEY}
+    store.observe(None, pod("p-bridge-a"))
     assert store.pipeline(KEY) == pipeline()
     assert set(store.objects(KEY)) == {Ref("Deployment", "p-bridge")}
     assert [found["metadata"]["name"] for found in store.pods(KEY)] == ["p-bridge-a", "p-bridge-b"]
@@ -52,8 +52,8 @@ def test_a_pipeline_belongs_to_itself_and_objects_to_the_one_their_label_names()
 def test_what_is_known_is_no_news() -> None:
     store = Store()
     store.put(thing(5, spec={"replicas": 2}))
-    assert store.see("MODIFIED", thing(5)) == set()
-    assert store.see("MODIFIED", thing(4, spec={"replicas": 1})) == set()
+    assert store.observe("MODIFIED", thing(5)) == set()
+    assert store.observe("MODIFIED", thing(4, spec={"replicas": 1})) == set()
     assert deployment(store)["spec"] == {"replicas": 2}
 
 
@@ -77,8 +77,8 @@ def test_who_looks_gets_a_copy() -> None:
 def test_a_deletion_is_news_once() -> None:
     store = Store()
     store.put(thing(1))
-    assert store.see("DELETED", thing(2)) == {KEY}
-    assert store.see("DELETED", thing(2)) == set()
+    assert store.observe("DELETED", thing(2)) == {KEY}
+    assert store.observe("DELETED", thing(2)) == set()
     assert store.objects(KEY) == {}
     assert len(store) == 0
 
@@ -87,22 +87,22 @@ def test_the_deletion_of_one_that_was_made_anew_since_is_no_news() -> None:
     store = Store()
     store.put(thing(1, uid="old"))
     store.put(thing(7, uid="new"))
-    assert store.see("DELETED", thing(6, uid="old")) == set()
+    assert store.observe("DELETED", thing(6, uid="old")) == set()
     assert deployment(store)["metadata"]["uid"] == "new"
 
 
 def test_an_object_that_changes_its_owner_is_news_for_both() -> None:
     store = Store()
     store.put(thing(1))
-    assert store.see("MODIFIED", thing(2, owner="q")) == {KEY, Key("team", "q")}
+    assert store.observe("MODIFIED", thing(2, owner="q")) == {KEY, Key("team", "q")}
     assert store.objects(KEY) == {}
 
 
 def test_an_object_that_loses_its_label_is_news_for_the_one_that_had_it() -> None:
     store = Store()
     store.put(thing(1))
-    assert store.see("MODIFIED", thing(2, owner=None)) == {KEY}
-    assert store.see("MODIFIED", thing(3, owner=None)) == set()
+    assert store.observe("MODIFIED", thing(2, owner=None)) == {KEY}
+    assert store.observe("MODIFIED", thing(3, owner=None)) == set()
 
 
 def test_a_listing_finds_what_was_deleted_unseen() -> None:
@@ -148,9 +148,9 @@ def test_a_cluster_that_was_set_back_to_a_backup_is_believed() -> None:
 def test_what_is_said_not_to_be_there_is_forgotten_unless_it_is_another() -> None:
     store = Store()
     store.put(thing(1, uid="new"))
-    store.lost(DEPLOYMENT, "team", "p-bridge", "old")
+    store.forget(DEPLOYMENT, "team", "p-bridge", "old")
     assert store.version(DEPLOYMENT, "team", "p-bridge") == "1"
-    store.lost(DEPLOYMENT, "team", "p-bridge", "new")
+    store.forget(DEPLOYMENT, "team", "p-bridge", "new")
     assert store.version(DEPLOYMENT, "team", "p-bridge") == ""
 
 
@@ -158,5 +158,5 @@ def test_what_is_said_not_to_be_there_is_forgotten_unless_it_is_another() -> Non
 def test_the_newest_state_counts_whatever_comes_first(events: list[tuple[str, int]]) -> None:
     store = Store()
     for event, version in events:
-        store.see(event, thing(version, spec={"replicas": version}))
+        store.observe(event, thing(version, spec={"replicas": version}))
     assert deployment(store)["spec"] == {"replicas": 9}

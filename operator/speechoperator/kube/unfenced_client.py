@@ -1,0 +1,63 @@
+"""Writes that do not depend on the Lease: the Lease itself, and the CRD that `crd --apply` installs.
+
+Everything else is written through `fenced_client`. import-linter enforces it: this module has four importers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from speechoperator.kube.client import JSON, KubeClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from speechoperator.kube.kinds import Kind
+    from speechoperator.kube.objects import Json
+
+WriteVerb: TypeAlias = Literal["create", "update", "patch", "delete"]
+
+
+class UnfencedClient(KubeClient):
+    """A client that writes whether or not this replica is the leader."""
+
+    async def write(
+        self,
+        verb: WriteVerb,
+        kind: Kind,
+        namespace: str = "",
+        name: str = "",
+        *,
+        subresource: str = "",
+        body: Json,
+        content_type: str = JSON,
+        query: Mapping[str, str] | None = None,
+        within_s: float | None = None,
+    ) -> Json:
+        """Send one write; return the response.
+
+        Args:
+            verb: The verb, as RBAC names it.
+            kind: The object's kind.
+            namespace: Its namespace; "" for a cluster-scoped object.
+            name: Its name; "" to create one.
+            subresource: "status", or "" for the object itself.
+            body: The request's JSON.
+            content_type: Its media type, which tells the server the kind of patch.
+            query: Further query parameters.
+            within_s: A shorter timeout than usual, in seconds; the server observes it as well.
+
+        Raises:
+            ApiError: the API server rejected the request or did not respond.
+        """
+        return await self._request(
+            verb,
+            kind,
+            namespace,
+            name,
+            subresource=subresource,
+            body=body,
+            content_type=content_type,
+            query=query,
+            within_s=within_s,
+        )

@@ -1,0 +1,80 @@
+"""Single writes: whose object it is, and what server-side apply cannot do alone."""
+
+from typing import Any
+
+import pytest
+
+from fakes.reconciler_bench import KEY, Bench
+from speechoperator.kube.errors import Request
+from speechoperator.kube.objects import Ref
+from speechoperator.plan.actions import Delete
+
+pytestmark = pytest.mark.unit
+
+CONFLICT = (409, "Apply failed with 1 conflict")
+
+
+def reasons(caplog: pytest.LogCaptureFixture, kind: str) -> list[Any]:
+    logged = [record.__dict__["fields"] for record in caplog.records if record.message == "wrote"]
+    return [(fields["verb"], fields["reason"]) for fields in logged if fields["kind"] == kind]
+
+
+def refuse_once(bench: Bench, resource: str, name: str, refusal: tuple[int, str]) -> None:
+    left = [refusal]
+
+    def refuse(call: Request) -> tuple[int, str] | None:
+        concerned = call.verb != "list" and (call.resource, call.name) == (resource, name)
+        return left.pop() if concerned and left else None
+
+    bench.api.refuse = refuse
+
+
+async def test_an_object_of_another_owner_is_not_taken_over(bench: Bench) -> None:
+    theirs = {"kind": "Service", "metadata": {"name": "p-bridge", "namespace": "team"}, "spec": {"type": "NodePort"}}
+    bench.api.have(theirs)
+    refuse_once(bench, "services", "p-bridge", CONFLICT)
+    assert (await bench.once()).rejected
+    found = bench.api.find("Service", "p-bridge")
+    assert found
+    assert found["spec"] == theirs["spec"]
+    assert "did not create" in str(bench.status["conditions"])
+
+
+async def test_an_object_that_lost_its_labels_is_still_the_pipelines(bench: Bench) -> None:
+    await bench.settled()
+    service = bench.api.find("Service", "p-bridge")
+    assert service
+    labels = service["metadata"].pop("labels")
+    bench.api.have(service)
+    refuse_once(bench, "services", "p-bridge", CONFLICT)
+    assert not (await bench.once()).rejected
+    found = bench.api.find("Service", "p-bridge")
+    assert found
+    assert found["metadata"]["labels"] == labels
+
+
+async def test_what_server_side_apply_cannot_revert_is_replaced_first(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bench.settled()
+    service = bench.api.find("Service", "p-bridge")
+    assert service
+    wanted = service["spec"]["ports"]
+    service["spec"] = {**service["spec"], "ports": [{**wanted[0], "port": 1}]}
+    bench.api.have(service)
+    refuse_once(bench, "services", "p-bridge", (422, "Duplicate value: http"))
+    caplog.set_level("INFO", "speechoperator")
+    assert not (await bench.once()).rejected
+    found = bench.api.find("Service", "p-bridge")
+    assert found
+    assert found["spec"]["ports"] == wanted
+    assert [verb for verb, _ in reasons(caplog, "Service")] == ["merge", "apply"], "each write is logged"
+    assert all(reason.startswith("spec.ports") for _, reason in reasons(caplog, "Service"))
+
+
+async def test_an_object_that_is_gone_before_its_deletion_is_no_failure(bench: Bench) -> None:
+    await bench.settled()
+    service = Ref("Service", "p-bridge")
+    del bench.api.objects["Service", "team", "p-bridge"]
+    await bench.writer.delete("team", Delete(service, "removed from the spec"))
+    assert not bench.store.has(KEY, service)

@@ -1,0 +1,102 @@
+"""Background polling: a reconcile reads the latest result and never waits."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from speechoperator.kube.objects import Key
+from speechoperator.observe.polling import Polled, Poller, Target
+
+pytestmark = pytest.mark.unit
+
+KEY, TARGET = Key("team", "p"), Target("weather", "here")
+LONG = 3600.0
+
+
+class Bench:
+    """A poller, and a service that returns the next of `says`, the last one repeatedly."""
+
+    def __init__(self) -> None:
+        self.changes: list[Key] = []
+        self._changed = asyncio.Event()
+        self.poller = Poller(self._on_change)
+        self.says: list[str | Exception] = ["sun"]
+        self.fetched = 0
+
+    def _on_change(self, key: Key) -> None:
+        self.changes.append(key)
+        self._changed.set()
+
+    async def fetch(self) -> str:
+        self.fetched += 1
+        said = self.says.pop(0) if len(self.says) > 1 else self.says[0]
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    def latest(self, max_age: float = LONG, fetch: Callable[[], Awaitable[str]] | None = None) -> Polled[str]:
+        return self.poller.latest(KEY, TARGET, fetch or self.fetch, lambda _: max_age)
+
+    async def news(self) -> None:
+        async with asyncio.timeout(5):
+            await self._changed.wait()
+        self._changed.clear()
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    return Bench()
+
+
+async def test_the_first_look_asks_and_does_not_wait(bench: Bench) -> None:
+    assert bench.latest() == Polled()
+    await bench.news()
+    polled = bench.latest()
+    assert polled.result == "sun"
+    assert polled.due == pytest.approx(LONG, abs=10)
+    assert bench.fetched == 1
+
+
+async def test_an_answer_that_is_too_old_is_asked_for_anew_and_only_another_one_is_news(bench: Bench) -> None:
+    bench.says = ["sun", "sun", "rain"]
+    bench.latest()
+    await bench.news()
+    await bench.poller.refresh(KEY, "weather")
+    assert bench.changes == [KEY]
+    assert bench.latest(max_age=0).result == "sun", "reading does not wait"
+    await bench.news()
+    assert bench.latest().result == "rain"
+
+
+async def test_nobody_is_asked_twice_at_once(bench: Bench) -> None:
+    asked, go = 0, asyncio.Event()
+
+    async def slow() -> str:
+        nonlocal asked
+        asked += 1
+        await go.wait()
+        return "sun"
+
+    for _ in range(3):
+        bench.latest(fetch=slow)
+        await asyncio.sleep(0)
+    go.set()
+    await bench.news()
+    assert asked == 1
+
+
+async def test_a_question_that_breaks_leaves_the_answer_before(bench: Bench) -> None:
+    bench.says = ["sun", ZeroDivisionError()]
+    bench.latest()
+    await bench.news()
+    await bench.poller.refresh(KEY, "weather")
+    assert bench.latest().result == "sun"
+
+
+async def test_what_nobody_looks_at_any_more_is_forgotten(bench: Bench) -> None:
+    bench.latest()
+    await bench.news()
+    bench.poller.forget(KEY)
+    assert bench.latest() == Polled()
+    bench.poller.close()

@@ -1,0 +1,46 @@
+"""Report: status and Events, each only when it is news."""
+
+import pytest
+
+from fakes.reconciler_bench import FORBIDDEN, KEY, Bench, pipeline
+from speechoperator.kube.errors import Request
+
+pytestmark = pytest.mark.unit
+
+
+async def test_the_first_report_waits_until_all_was_asked(bench: Bench) -> None:
+    bench.api.have(pipeline(bridge={"ingress": {"host": "speech.example.com", "className": "traefik"}}))
+    bench.api.lists.clear()
+    await bench.once()
+    assert bench.status == {}, "whether there is such a class is not known yet"
+    bench.api.lists.set()
+    await bench.news()
+    await bench.once()
+    assert "traefik" in bench.condition("Exposed")["message"]
+
+
+async def test_a_status_that_an_older_definition_cuts_is_written_once(bench: Bench) -> None:
+    bench.api.cuts = "modelsSummary"
+    await bench.once()
+    assert "modelsSummary" not in bench.status
+    for _ in range(5):
+        await bench.once()
+        assert bench.api.writes == []
+
+
+async def test_an_event_is_recorded_once(bench: Bench) -> None:
+    bench.api.refuse = lambda call: (403, FORBIDDEN) if call.resource == "deployments.apps" else None
+    for _ in range(5):
+        await bench.once()
+        bench.later(5)
+    events = [thing for (kind, _, _), thing in bench.api.objects.items() if kind == "Event"]
+    assert len({event["message"] for event in events}) == len(events)
+
+
+async def test_one_that_went_away_before_the_report_is_no_fault(bench: Bench) -> None:
+    def goes(call: Request) -> tuple[int, str] | None:
+        return (404, 'speechpipelines "p" not found') if call.resource == "speechpipelines/status" else None
+
+    bench.api.refuse = goes
+    await bench.once()
+    assert bench.store.pipeline(KEY) is None
