@@ -61,7 +61,10 @@ class Settings(BaseSettings):
     keepalive_timeout: Seconds = Field(
         4, description="seconds an idle connection to a pod is kept; uvicorn, and with it /asr, closes at 5"
     )
-    hold_timeout: Seconds = Field(5, description="seconds a request waits for a pod to appear when there is none")
+    hold_timeout: Seconds = Field(
+        5,
+        description="seconds a request waits for a pod to appear when there is none, or for another when one failed it",
+    )
 
     # The server.
     server_host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - a server in a pod

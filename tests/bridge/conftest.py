@@ -20,7 +20,7 @@ from speechbridge.api.server import Runner
 from speechbridge.app import create_app
 from speechbridge.service import SERVICE
 from speechbridge.settings import Settings
-from speechbridge.upstreams import pool
+from speechbridge.upstreams import choose
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -40,8 +40,9 @@ def no_stack_traces(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def short_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pod that failed is left alone for a moment only: tests wait for it to be tried again."""
-    monkeypatch.setattr(pool, "_ASIDE_AFTER_FAILURE", 0.02)
-    monkeypatch.setattr(pool, "_ASIDE_WHEN_BUSY", 0.02)
+    monkeypatch.setattr(choose, "_REST_AFTER_FAILURE", 0.02)
+    monkeypatch.setattr(choose, "_SHORTEST_REST_WHEN_BUSY", 0.01)
+    monkeypatch.setattr(choose, "_LONGEST_REST_WHEN_BUSY", 0.02)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.unit
 
 Make = Callable[..., Any]
 NONE: frozenset[Endpoint] = frozenset()
+BUSY = UpstreamError(FailureKind.BUSY, "busy")
 
 
 @pytest.fixture
@@ -43,6 +44,10 @@ async def make() -> AsyncIterator[Make]:
 
 async def take(pool: Pool, avoid: frozenset[Endpoint] = NONE, prefer: Endpoint | None = None) -> Endpoint:
     return await pool.acquire(avoid, prefer)
+
+
+async def take_again(pool: Pool) -> Endpoint:
+    return await pool.acquire(NONE, retry=True)
 
 
 async def waiting(pool: Pool, count: int) -> None:
@@ -152,6 +157,13 @@ async def test_a_pod_that_failed_at_this_request_is_avoided_while_another_is_the
     assert await again is good
 
 
+async def test_a_pod_that_failed_at_this_request_is_not_preferred(make: Make) -> None:
+    pool = await make(2, slots=None)
+    failed, other = pool.endpoints
+
+    assert await take(pool, frozenset({failed}), prefer=failed) is other
+
+
 async def test_the_only_pod_is_asked_again(make: Make) -> None:
     pool = await make(1)
 
@@ -188,18 +200,41 @@ async def test_what_is_not_the_pods_state_does_not_put_it_aside(make: Make, erro
     assert (pod.aside_until, pod.outstanding) == (0.0, 0)
 
 
-@pytest.mark.parametrize(("asked", "granted"), [(7.0, 7.0), (10_000.0, 60.0)])
-async def test_a_busy_pod_rests_for_as_long_as_it_asks_but_no_more_than_a_minute(
-    make: Make, asked: float, granted: float
-) -> None:
+async def test_a_request_that_is_tried_again_has_waited_already(make: Make) -> None:
     pool = await make(1)
     pod = await take(pool)
-    before = asyncio.get_running_loop().time()
+    later = asyncio.create_task(take(pool))
+    await waiting(pool, 1)
 
-    pool.release(pod, UpstreamError(FailureKind.BUSY, "busy", retry_after=asked))
+    pool.release(pod, BUSY)
+    again = asyncio.create_task(take_again(pool))
 
-    assert pod.aside_until >= before + granted
-    assert pod.aside_until <= asyncio.get_running_loop().time() + granted
+    assert await again is pod
+    assert not later.done()
+    pool.release(pod, None)
+    assert await later is pod
+
+
+async def test_a_busy_pod_is_asked_by_one_request_at_a_time_until_it_has_room(make: Make) -> None:
+    pool = await make(1, slots=None)
+    pod = await take(pool)
+    pool.release(pod, BUSY)
+    tasks = [asyncio.create_task(take(pool)) for _ in range(3)]
+
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    assert pod.outstanding == 1
+    pool.release(pod, None)
+
+    assert await asyncio.gather(*tasks) == [pod] * 3
+    assert not pod.busy
+
+
+async def test_a_pod_that_failed_is_taken_after_all_when_no_other_gets_free(make: Make) -> None:
+    pool = await make(2, hold=0.05)
+    failed, held = pool.endpoints
+    assert await take(pool, frozenset({failed})) is held
+
+    assert await take(pool, frozenset({failed})) is failed
 
 
 async def test_without_a_pod_one_is_waited_for_and_then_it_cannot_be_reached(make: Make) -> None:

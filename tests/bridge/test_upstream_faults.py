@@ -514,7 +514,10 @@ async def two_pods(start_bridge: StartBridge, ollama: FakeOllama) -> AsyncIterat
         sock.bind(("127.0.0.2", port))
         await second._listen(sock)
         stack.push_async_callback(second._stop)
-        bridge = await start_bridge(whisper_url=f"http://localhost:{port}", transcriber="openai", ollama_url=ollama.url)
+        whisper_url = f"http://localhost:{port}"
+        bridge = await start_bridge(
+            whisper_url=whisper_url, transcriber="openai", ollama_url=ollama.url, queue_timeout=5.0
+        )
         await lead_to(bridge.service.pipeline.whisper, "127.0.0.1", "127.0.0.2")
         yield bridge, [first, second]
 
@@ -546,16 +549,45 @@ async def test_a_pod_that_is_gone_is_passed_over(two_pods: TwoPods) -> None:
     assert len(pods[1].work) == 4
 
 
-async def test_a_pod_that_says_when_to_come_back_is_left_alone(
-    two_pods: TwoPods,
+async def test_a_busy_pod_is_asked_again_long_before_its_retry_after(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
 ) -> None:
+    speech_whisper.script(busy(3600))
+
+    got, _ = await streaming_bridge.json()
+
+    assert got == 200
+    assert len(speech_whisper.work) == 2
+
+
+async def test_a_pod_that_was_busy_is_asked_before_it_is_sent_audio(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    speech_whisper.script(busy(), None, None)
+
+    for _ in range(2):
+        await streaming_bridge.json()
+
+    assert [received.asks_first for received in speech_whisper.work] == [False, True, False]
+
+
+@pytest.mark.parametrize("fault", [busy(30), HangUp()], ids=["was busy", "failed"])
+async def test_a_pod_is_used_again_when_the_other_one_stays_held(two_pods: TwoPods, fault: Fault) -> None:
     bridge, pods = two_pods
-    pods[0].always(busy(30))
+    for pod in pods:
+        pod.hold(Point.BEFORE_ANSWER)
+    holding = asyncio.create_task(bridge.json())
+    await bridge.until(lambda: any(pod.work for pod in pods))
+    other, held = sorted(pods, key=lambda pod: len(pod.work))
+    other.release(Point.BEFORE_ANSWER)
+    other.script(fault)
 
-    answers = [await bridge.json() for _ in range(6)]
+    got, _ = await bridge.json()
 
-    assert [got for got, _ in answers] == [200] * 6
-    assert len(pods[0].work) == 1
+    assert got == 200
+    assert not holding.done()
+    held.release(Point.BEFORE_ANSWER)
+    assert (await holding)[0] == 200
 
 
 async def test_failures_are_counted_by_kind(bridge: Bridge, asr: FakeAsrWebservice, ollama: FakeOllama) -> None:

@@ -51,6 +51,11 @@ class Received:
     disconnected: bool = False
     """The client was gone before the answer was complete."""
 
+    @property
+    def asks_first(self) -> bool:
+        """Whether the client waits for `100 Continue` before it sends the body."""
+        return self.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+
     def value(self, name: str) -> str | None:
         """The last value of a text field; None when it was not sent."""
         return self.form[name][-1] if name in self.form else None

@@ -94,8 +94,8 @@ class FakeUpstream:
     def is_work(self, received: Received) -> bool:
         raise NotImplementedError
 
-    def refuses(self, received: Received) -> Reply | None:  # noqa: ARG002 — a hook
-        """An answer given before the body is read, if this request gets one."""
+    async def refuses(self, received: Received) -> Reply | None:  # noqa: ARG002 — a hook
+        """An answer given before the body is read, and before `100 Continue`, if this request gets one."""
         return None
 
     def broken_form(self) -> Reply:
@@ -136,7 +136,7 @@ class FakeUpstream:
 
     async def _listen(self, sock: socket.socket) -> None:
         app = web.Application(client_max_size=1 << 40)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", "/{path:.*}", self._handle, expect_handler=_not_yet)
         self._port = sock.getsockname()[1]
         self.url = f"http://{self._host}:{self._port}"
         self._runner = web.AppRunner(
@@ -196,7 +196,7 @@ class FakeUpstream:
             write_raw(request, fault.data)
         if isinstance(fault, Answer) and fault.before_body:
             return await send(request, received, canned(fault), None)
-        if refusal := self.refuses(received):
+        if refusal := await self.refuses(received):
             return await send(request, received, refusal, None)
         if is_form:
             try:
@@ -215,6 +215,9 @@ class FakeUpstream:
         return self._behaviour(received)
 
     async def _upload(self, request: web.Request, received: Received, fault: Fault | None) -> None:
+        if received.asks_first:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # the answer's head is still to come
         async for _ in read_body(request, received):
             self._changed.set()
             await self.awake()
@@ -227,6 +230,10 @@ class FakeUpstream:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+async def _not_yet(_: web.Request) -> None:
+    """`100 Continue` is said when the body is read."""
 
 
 def _bound_socket(host: str, port: int) -> socket.socket:

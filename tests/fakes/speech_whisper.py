@@ -17,8 +17,9 @@ from fakes.whisper import PLAIN, looks_like_audio
 class FakeSpeechWhisper(FakeUpstream):
     """Answers json, text, srt, vtt, verbose_json and streams; errors in OpenAI's shape.
 
-    `concurrency` jobs run at once; one more is refused with 503 and `Retry-After` before its body is read. `ready` is
-    what /readyz tells; a `model` called `*.en` knows only English. Between segments of a stream the token gates hold.
+    `concurrency` jobs run at once; one more is refused with 503 and `Retry-After` before its body is read. A request
+    with `Expect: 100-continue` waits in line for `patience` seconds first. `ready` is what /readyz tells; a `model`
+    called `*.en` knows only English. Between segments of a stream the token gates hold.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class FakeSpeechWhisper(FakeUpstream):
         concurrency: int = 1,
         accepts_anything: bool = False,
         retry_after: int = 2,
+        patience: float = 1.0,
     ) -> None:
         super().__init__()
         self.transcript = transcript
@@ -36,20 +38,34 @@ class FakeSpeechWhisper(FakeUpstream):
         self.concurrency = concurrency
         self.accepts_anything = accepts_anything
         self.retry_after = retry_after
+        self.patience = patience
+        self._line: list[Received] = []
+        self._taken: list[Received] = []
         self.ready = True
 
     def is_work(self, received: Received) -> bool:
         return received.path in {"/v1/audio/transcriptions", "/v1/audio/translations"}
 
-    def refuses(self, received: Received) -> Reply | None:
-        if not self.is_work(received) or self._busy(besides=received) < self.concurrency:
+    async def refuses(self, received: Received) -> Reply | None:
+        if not self.is_work(received):
             return None
-        reply = _openai_error(503, "all slots are busy", "busy", "server_error")
-        reply.headers = {"Retry-After": str(self.retry_after)}
-        return reply
+        self._line.append(received)
+        try:
+            await self.until(lambda: self._has_turn(received), deadline=self.patience if received.asks_first else 0.0)
+        except TimeoutError:
+            reply = _openai_error(503, "all slots are busy", "busy", "server_error")
+            reply.headers = {"Retry-After": str(self.retry_after)}
+            return reply
+        finally:
+            self._line.remove(received)
+        self._taken.append(received)
+        return None
 
-    def _busy(self, besides: Received | None = None) -> int:
-        return sum(1 for other in self.work if other is not besides and other.finished is None)
+    def _has_turn(self, received: Received) -> bool:
+        return received is self._line[0] and self._busy() < self.concurrency
+
+    def _busy(self) -> int:
+        return sum(1 for other in self._taken if other.finished is None)
 
     def broken_form(self) -> Reply:
         return _openai_error(400, "the multipart body cannot be parsed", "bad_multipart")

@@ -11,10 +11,11 @@ import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient
 
+from speechwhisper.api import entry
 from speechwhisper.api.keys import JOBS
 from whisper import media
 from whisper.conftest import Start, eventually
-from whisper.scripted import ScriptedDecoder, segment
+from whisper.scripted import DEADLINE, ScriptedDecoder, segment
 
 pytestmark = pytest.mark.unit
 
@@ -29,6 +30,12 @@ async def refused(client: TestClient, body: object, headers: dict[str, str] | No
     assert answer["status"] == response.status
     assert answer["request_id"] == response.headers["X-Request-ID"]
     return response.status, answer["code"]
+
+
+def recording() -> FormData:
+    form = FormData()
+    form.add_field("audio_file", WAV, filename="a.wav")
+    return form
 
 
 def free(client: TestClient) -> bool:
@@ -198,12 +205,11 @@ async def test_refusals_leave_no_stack_trace_in_the_log(start: Start, caplog: py
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_expect_continue_is_refused_before_the_body(start: Start) -> None:
+async def test_expect_continue_is_refused_before_the_body(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "_PATIENCE", 0.01)
     decoder = ScriptedDecoder([segment(" Hello.")], hold=True)
     client = await start(decoder)
-    form = FormData()
-    form.add_field("audio_file", WAV, filename="a.wav")
-    running = asyncio.create_task(client.post("/asr", data=form))
+    running = asyncio.create_task(client.post("/asr", data=recording()))
     await eventually(decoder.started.is_set)
 
     reader, writer = await asyncio.open_connection(client.host, client.port)
@@ -215,6 +221,7 @@ async def test_expect_continue_is_refused_before_the_body(start: Start) -> None:
 
     assert head.startswith(b"HTTP/1.1 503")
     assert b"Retry-After: " in head
+    assert b"Connection: close" in head
     writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
@@ -222,12 +229,24 @@ async def test_expect_continue_is_refused_before_the_body(start: Start) -> None:
     assert (await running).status == 200
 
 
+async def test_expect_continue_waits_in_line_for_a_slot(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "_PATIENCE", DEADLINE)
+    decoder = ScriptedDecoder([segment(" Hello.")], hold=True)
+    client = await start(decoder)
+    running = asyncio.create_task(client.post("/asr", data=recording()))
+    await eventually(decoder.started.is_set)
+    waits = asyncio.create_task(client.post("/asr", data=recording(), expect100=True))
+    await eventually(lambda: len(client.server.app[JOBS].slots._waiting) == 1)
+
+    decoder.go_on()
+
+    assert [(await running).status, (await waits).status] == [200, 200]
+
+
 async def test_expect_continue_goes_on_when_a_slot_is_free(start: Start) -> None:
     client = await start(ScriptedDecoder([segment(" Hello.")]))
-    form = FormData()
-    form.add_field("audio_file", WAV, filename="a.wav")
 
-    async with client.post("/asr", data=form, expect100=True) as response:
+    async with client.post("/asr", data=recording(), expect100=True) as response:
         assert await response.text() == "Hello.\n"
 
 

@@ -164,13 +164,16 @@ class Jobs:
         self._executor = ThreadPoolExecutor(slots.capacity, thread_name_prefix="job")
 
     @asynccontextmanager
-    async def job(self) -> AsyncIterator[Job]:
+    async def job(self, patience: float = 0.0) -> AsyncIterator[Job]:
         """Hold a slot for the length of the block.
 
+        Args:
+            patience: seconds to wait for a slot.
+
         Raises:
-            BusyError: none is free.
+            BusyError: none was free in time.
         """
-        slot = self.slots.take()
+        slot = await self.slots.take(patience)
         job = Job(self, slot)
         try:
             yield job

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable
 
 from speechwhisper.errors import BusyError
@@ -58,13 +59,14 @@ class Slot:
 
 
 class Slots:
-    """A fixed number of places; who finds none free is refused, not queued."""
+    """A fixed number of places. Requests that find none free wait for a limited time, first come first served."""
 
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         self.capacity = capacity
         self.speed = Speed()
         self._clock = clock
         self._taken: set[Slot] = set()
+        self._waiting: deque[asyncio.Future[Slot]] = deque()
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -85,35 +87,44 @@ class Slots:
         return sum(slot.audio_left for slot in self._taken)
 
     def close(self) -> None:
-        """Take no new job; running ones are not touched."""
+        """Take no new job, and refuse those that wait; running ones are not touched."""
         self._closed = True
+        while self._waiting:
+            self._waiting.popleft().set_exception(self._refusal())
 
-    def check(self) -> None:
-        """Refuse when nothing is free.
-
-        Raises:
-            BusyError: with the seconds after which to try again.
-        """
-        if self._closed:
-            raise BusyError("the server is stopping", 1)
-        if self.busy >= self.capacity:
-            raise BusyError("all slots are busy", self.retry_after())
-
-    def take(self) -> Slot:
+    async def take(self, patience: float = 0.0) -> Slot:
         """Take a place.
 
+        Args:
+            patience: seconds to wait for one.
+
         Raises:
-            BusyError: none is free.
+            BusyError: none was free in time, or the server is stopping; with the seconds after which to try again.
         """
-        self.check()
-        slot = Slot(self._clock())
-        self._taken.add(slot)
-        self._idle.clear()
-        return slot
+        if not self._closed and self.busy < self.capacity:
+            return self._occupy()
+        if self._closed or not patience:
+            raise self._refusal()
+        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await asyncio.wait([turn], timeout=patience)
+        except asyncio.CancelledError:
+            if turn.done() and turn.exception() is None:  # the client left at the moment of its turn
+                self.release(turn.result())
+            raise
+        finally:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+        if not turn.done():
+            raise self._refusal()
+        return turn.result()
 
     def release(self, slot: Slot) -> None:
-        """Give a place back."""
+        """Give a place back: the request that has waited longest gets it at once, so that nobody overtakes it."""
         self._taken.discard(slot)
+        if self._waiting:
+            self._waiting.popleft().set_result(self._occupy())
         if not self._taken:
             self._idle.set()
 
@@ -126,3 +137,14 @@ class Slots:
         now = self._clock()
         soonest = min((slot.seconds_left(now, self.speed.factor) for slot in self._taken), default=0.0)
         return min(_LONGEST_WAIT, max(1, math.ceil(soonest)))
+
+    def _occupy(self) -> Slot:
+        slot = Slot(self._clock())
+        self._taken.add(slot)
+        self._idle.clear()
+        return slot
+
+    def _refusal(self) -> BusyError:
+        if self._closed:
+            return BusyError("the server is stopping", 1)
+        return BusyError("all slots are busy", self.retry_after())

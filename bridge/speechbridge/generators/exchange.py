@@ -30,4 +30,4 @@ async def expect_ok(connection: Connection) -> None:
     """Wait for the head of the answer; raise the UpstreamError that anything but a 200 means."""
     status = await connection.response()
     if status != HTTPStatus.OK:
-        check_generator_status(status, connection.headers, await connection.read())
+        check_generator_status(status, await connection.read())

@@ -89,7 +89,7 @@ class _Pod:
         finally:
             queue.leave(asked, error)
             self._timeline.queued += self._timeline.clock() - begun
-        self._attempts.endpoint = endpoint
+        self._attempts.lent(endpoint)
         self._stage = self._metrics.stage(self._name, self._label)
         self._entered = self._stage.enter()
         return endpoint
@@ -243,7 +243,7 @@ class Pipeline:
         prefer: Endpoint | None = None,
     ) -> _Pod:
         pool = self.whisper if stage == "transcribe" else self.llm
-        lease = pool.lease(avoid=attempts.failed, prefer=prefer)
+        lease = pool.lease(avoid=attempts.failed, prefer=prefer, retry=attempts.retrying)
         return _Pod(lease, stage, self._metrics, label, attempts, call.timeline)
 
     def _attempts(self) -> Attempts:

@@ -46,24 +46,37 @@ class Attempts:
     Args:
         hold: Seconds to go on while pods cannot be reached.
         patience: Seconds to go on while pods are busy.
+
+    Attributes:
+        failed: Pods to avoid. A busy one is not among them: it has only had other work, and will be free again.
+        retrying: Whether the request has had a pod in vain, so that it has waited for its turn already.
     """
 
     def __init__(self, hold: float, patience: float, clock: Callable[[], float]) -> None:
         self.failed: frozenset[Endpoint] = frozenset()
-        self.endpoint: Endpoint | None = None
+        self.retrying = False
+        self._endpoint: Endpoint | None = None
         self._patience = {FailureKind.CONNECT: hold, FailureKind.BUSY: patience}
         self._since: dict[FailureKind, float] = {}
         self._failures = 0
         self._clock = clock
 
+    def lent(self, endpoint: Endpoint) -> None:
+        """Note the pod at which the next try happens."""
+        self._endpoint = endpoint
+        self.retrying = False
+
     def again(self, error: UpstreamError) -> bool:
-        """Tell whether to try once more after this failure; remembers the pod, so that another is taken."""
-        endpoint, self.endpoint = self.endpoint, None
-        if endpoint is None or error.kind not in RETRIED_ELSEWHERE:
-            return False
+        """Tell whether to try once more after this failure; remembers a pod that failed, so that another is taken."""
+        endpoint, self._endpoint = self._endpoint, None
+        self.retrying = endpoint is not None and error.kind in RETRIED_ELSEWHERE and self._allowed(error, endpoint)
+        return self.retrying
+
+    def _allowed(self, error: UpstreamError, endpoint: Endpoint) -> bool:
         if error.stale:
             return True
-        self.failed |= {endpoint}
+        if error.kind is not FailureKind.BUSY:
+            self.failed |= {endpoint}
         if error.kind in self._patience:
             now = self._clock()
             return now - self._since.setdefault(error.kind, now) < self._patience[error.kind]

@@ -44,7 +44,7 @@ class AsrWebservice:
             body = await connection.read()
             if status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 await _blame_the_file(audio)
-            check_transcriber_status(status, connection.headers, body)
+            check_transcriber_status(status, body)
             yield transcript_from(json_object(body))
 
     async def probe(self, endpoint: Endpoint) -> None:

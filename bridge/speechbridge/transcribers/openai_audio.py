@@ -55,7 +55,7 @@ class OpenAIAudio:
             status = await connection.response()
             if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):
                 body = await connection.read()
-                check_transcriber_status(status, connection.headers, body)
+                check_transcriber_status(status, body)
                 yield transcript_from(json_object(body))
                 return
             async for item in _events(connection):

@@ -60,6 +60,8 @@ class Endpoint:
         outstanding: How many it has in flight from this bridge.
         aside_until: The loop's time until which it is left alone.
         down: Whether the last attempt to connect failed.
+        busy: Whether it refused the last request as busy, so that others share it: then it is asked before it is sent
+            audio, and may let the request wait for its turn among those of all bridges.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Endpoint:
         self.outstanding = 0
         self.aside_until = 0.0
         self.down = False
+        self.busy = False
         self.last_used = 0.0
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive

@@ -30,7 +30,6 @@ class UpstreamError(Exception):
         kind: The class of the failure.
         detail: What happened, in words for the caller; names no address.
         code: The pod's own stable code, where it speaks our contract (`not_audio`, ...).
-        retry_after: Seconds the pod asks to be left alone.
         stale: The pod closed a connection that had been idle, before it answered a byte: the request may be sent anew.
     """
 
@@ -40,12 +39,10 @@ class UpstreamError(Exception):
         detail: str,
         *,
         code: str | None = None,
-        retry_after: float | None = None,
         stale: bool = False,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.code = code
-        self.retry_after = retry_after
         self.stale = stale

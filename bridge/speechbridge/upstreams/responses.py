@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _LONGEST_DETAIL = 300
 _OVERFLOW_CODES = frozenset({"exceed_context_size_error", "context_length_exceeded"})
@@ -67,13 +62,13 @@ def json_objects(lines: list[bytes]) -> list[dict[str, Any]]:
     return items  # type: ignore[no-any-return]  # looked at above
 
 
-def check_transcriber_status(status: int, headers: Mapping[str, str], body: bytes) -> None:
+def check_transcriber_status(status: int, body: bytes) -> None:
     """Pass a 200, raise the UpstreamError that any other answer of Whisper means."""
     if status == HTTPStatus.OK:
         return
     detail, code = error_text(body)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
-        raise UpstreamError(FailureKind.BUSY, "Whisper is busy", retry_after=retry_after(headers))
+        raise UpstreamError(FailureKind.BUSY, "Whisper is busy")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise UpstreamError(FailureKind.DIED, f"Whisper answered {status}")
     kind = (
@@ -84,22 +79,22 @@ def check_transcriber_status(status: int, headers: Mapping[str, str], body: byte
     raise UpstreamError(kind, detail or f"Whisper answered {status}", code=code)
 
 
-def check_generator_status(status: int, headers: Mapping[str, str], body: bytes) -> None:
+def check_generator_status(status: int, body: bytes) -> None:
     """Pass a 200, raise the UpstreamError that any other answer of a language model's server means."""
     if status == HTTPStatus.OK:
         return
     detail, code = error_text(body)
-    raise generator_error(status, detail, code, retry_after(headers))
+    raise generator_error(status, detail, code)
 
 
-def generator_error(status: int, detail: str, code: str | None, retry: float | None = None) -> UpstreamError:
+def generator_error(status: int, detail: str, code: str | None) -> UpstreamError:
     """Classify an error of a language model's server, whether it is an answer or a line within one."""
     if code in _OVERFLOW_CODES or any(words in detail.lower() for words in _OVERFLOW_WORDS):
         return UpstreamError(FailureKind.OVERFLOW, detail, code=code)
     if status == HTTPStatus.NOT_FOUND:
         return UpstreamError(FailureKind.MODEL_MISSING, detail or "the model is not there", code=code)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
-        return UpstreamError(FailureKind.BUSY, detail or "the language model is busy", retry_after=retry)
+        return UpstreamError(FailureKind.BUSY, detail or "the language model is busy")
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return UpstreamError(FailureKind.BAD_REQUEST, detail or f"it answered {status}", code=code)
     return UpstreamError(FailureKind.DIED, detail or f"it answered {status}", code=code)
@@ -122,14 +117,3 @@ def error_text(body: bytes) -> tuple[str, str | None]:
     code = error.get("code") if isinstance(error.get("code"), str) else error.get("type")
     text = message if isinstance(message, str) else json.dumps(message)
     return text[:_LONGEST_DETAIL], code if isinstance(code, str) else None
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a Retry-After header asks for, in either of its forms (RFC 9110, section 10.2.3)."""
-    value = headers.get("retry-after", "")
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None

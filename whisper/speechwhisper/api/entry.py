@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from speechwhisper.api.keys import JOBS, SETTINGS
-from speechwhisper.api.middleware import error_response, note
+from speechwhisper.api.middleware import expects_continue
 from speechwhisper.audio.decode import Audio
-from speechwhisper.errors import RefusalError
 from speechwhisper.intake.multipart import Form, Limits, check_head, receive
 from speechwhisper.jobs import AudioIntake, Job
+
+_PATIENCE = 1.0
+"""Seconds that a request with `Expect: 100-continue` waits for a slot: waiting costs a socket, since no audio was sent.
+
+Without a queue here, a client that asks again and again never meets the moment in which a slot is free between two jobs
+of a client with a queue of its own. One second is several times the pause of `speechbridge` between two tries, so it
+is nearly always in line; and short enough to send the request to another pod that became idle.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +36,9 @@ def limits(request: web.Request) -> Limits:
     return Limits(settings.max_upload_bytes, settings.upload_stall_timeout)
 
 
-async def before_continue(request: web.Request) -> web.Response | None:
-    """Answer `Expect: 100-continue`: refuse before the client sends the body, or tell it to go on."""
-    try:
-        check_head(request, limits(request))
-        request.app[JOBS].slots.check()
-    except RefusalError as refusal:
-        note(request, refusal.code, refusal.status, 0.0)
-        response = error_response(request, refusal)
-        response.force_close()  # what would follow on this connection is the body
-        return response
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0  # the answer's head is still to come
-    return None
+async def before_continue(request: web.Request) -> None:
+    """Leave `Expect: 100-continue` to `upload`, which answers it once the request has a slot (aiohttp's hook)."""
+    del request
 
 
 @asynccontextmanager
@@ -64,7 +61,11 @@ async def upload(
         RefusalError: no slot, or anything wrong with the upload.
     """
     check_head(request, limits(request))
-    async with request.app[JOBS].job() as job:
+    asks_first = expects_continue(request)
+    async with request.app[JOBS].job(patience=_PATIENCE if asks_first else 0.0) as job:
+        if asks_first:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # the answer's head is still to come
         intakes: list[AudioIntake] = []
 
         async def open_sink(form: Form) -> AudioIntake:

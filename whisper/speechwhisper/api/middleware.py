@@ -6,7 +6,7 @@ import logging
 import re
 import uuid
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
 from speechwhisper import errors
@@ -39,6 +39,11 @@ def error_response(request: web.Request, refusal: RefusalError) -> web.Response:
         content_type=content_type,
         headers={**refusal.headers, "X-Request-ID": identify(request)},
     )
+
+
+def expects_continue(request: web.Request) -> bool:
+    """Tell whether the client sends its body only after `100 Continue` (RFC 9110, section 10.1.1)."""
+    return request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue"
 
 
 async def send_request_id(request: web.Request, response: web.StreamResponse) -> None:
@@ -88,7 +93,10 @@ async def _answer(request: web.Request, handler: Handler) -> tuple[web.StreamRes
     try:
         response = await handler(request)
     except RefusalError as refusal:
-        return error_response(request, refusal), refusal.code
+        refused = error_response(request, refusal)
+        if expects_continue(request) and not request.content.is_eof():
+            refused.force_close()  # the body may follow all the same: what comes next may be no request
+        return refused, refusal.code
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         wrong_method = MethodNotAllowedError(f"{request.method} is not allowed here, only {allowed}", allowed)
