@@ -70,11 +70,13 @@ def assemble(settings: Settings) -> Service:
         settings.queue_timeout,
         lambda queued: backlog.seconds_left(queued, whisper.slots),
     )
-    metrics.follow(metrics.queue_depth, lambda: admission.queued, "admission")
-    metrics.follow(metrics.queue_depth, lambda: whisper.waiting, "whisper")
-    metrics.follow(metrics.audio_waiting, lambda: round(max(0.0, backlog.waiting), 3))  # sums of floats drift
-    metrics.follow(metrics.pods, lambda: len(whisper.endpoints), "whisper")
-    metrics.follow(metrics.pods, lambda: len(llm.endpoints), "llm")
+    metrics.set_function(metrics.queue_depth, lambda: admission.queued, "admission")
+    metrics.set_function(metrics.queue_depth, lambda: whisper.waiting, "whisper")
+    metrics.set_function(
+        metrics.audio_waiting, lambda: round(max(0.0, backlog.waiting), 3)
+    )  # sums of floats are inexact
+    metrics.set_function(metrics.pods, lambda: len(whisper.endpoints), "whisper")
+    metrics.set_function(metrics.pods, lambda: len(llm.endpoints), "llm")
     return Service(
         settings=settings,
         metrics=metrics,

@@ -420,5 +420,5 @@ async def test_an_upload_is_accounted_for(start: StartBridge, whisper: Whisper) 
     await asking
 
     registry = bridge.service.metrics.registry
-    assert registry.get_sample_value("speechbridge_upload_bytes_count") == 1
-    assert registry.get_sample_value("speechbridge_upload_bytes_sum") == len(WAV)
+    assert registry.get_sample_value("speechbridge_upload_size_bytes_count") == 1
+    assert registry.get_sample_value("speechbridge_upload_size_bytes_sum") == len(WAV)
