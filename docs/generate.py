@@ -35,15 +35,15 @@ REFERENCE = Path(__file__).resolve().parent / "reference"
 CRD = chart.SCHEMA.parent / "crds" / "speechpipelines.yaml"
 _NOTICE = "<!-- Written by docs/generate.py from the code; run `make docs` after a change there. -->\n"
 _LABELS = {
-    "route": "the pattern of the path, such as `/process`; `unmatched` for others",
+    "route": "pattern of the path, such as `/process`; `unmatched` for unknown paths",
     "outcome": (
-        "of a request `ok`, `partial` (transcribed, but not answered), `rejected` (4xx), `overloaded`, `failed` or "
-        "`cancelled` (the client left); of a stage `ok`, `failed` or `cancelled`"
+        "of a request: `ok`, `partial` (transcribed, but generation failed), `rejected` (4xx), `overloaded`, `failed` "
+        "or `cancelled` (client disconnected); of a stage: `ok`, `failed` or `cancelled`"
     ),
     "stage": "`queue`, `transcribe` or `generate`",
-    "model": "the language model; empty where none is concerned, `other` past 32 names",
-    "queue": "`admission` (for a turn) or `whisper` (for a pod)",
-    "kind": f"of tokens `prompt` or `completion`; of failures {', '.join(f'`{kind}`' for kind in FailureKind)}",
+    "model": "language model; empty if not applicable, `other` beyond 32 models",
+    "queue": "`admission` or `whisper` (waiting for a pod)",
+    "kind": f"of tokens: `prompt` or `completion`; of failures: {', '.join(f'`{kind}`' for kind in FailureKind)}",
     "upstream": "`whisper` or `llm`",
 }
 _OPERATOR_LABELS = {
@@ -76,10 +76,10 @@ def errors() -> str:
     rows = [(f"`{code}`", str(status), title, WHEN[code]) for code, (status, title) in PROBLEMS.items()]
     return _page(
         "Errors of the bridge",
-        "Each error has a `code` that stays; branch on it, not on texts. Errors are `application/problem+json`\n"
-        "(RFC 9457), under `/v1` the error object of OpenAI's API: [both forms](http-api.md#openaierror).\n"
-        "A 503 has `Retry-After` in seconds, where that is known. When only the generation failed, `/process` answers\n"
-        "200 with the code in `error`; within a stream of events the code comes in an `error` event.",
+        "Each error has a stable `code`; branch on it, not on texts. Errors are `application/problem+json`\n"
+        "(RFC 9457), under `/v1` OpenAI's error object: [both formats](http-api.md#openaierror). A 503 has\n"
+        "`Retry-After` in seconds, if known. If only the generation fails, `/process` responds with 200 and the code\n"
+        "in `error`; in an event stream, errors are `error` events.",
         table(("Code", "Status", "Title", "When"), rows),
     )
 
@@ -130,9 +130,9 @@ def _metrics(program: str, counted: object, labels: dict[str, str]) -> str:
     ]
     return _page(
         f"Metrics of the {program}",
-        "At `/metrics`, in Prometheus' text format. A histogram has `_bucket`, `_sum` and `_count`. Beside these\n"
-        "there are the usual `process_*` and `python_info` of the Python client.",
-        table(("Name", "Type", "Labels", "Unit", "What it tells"), rows),
+        "At `/metrics`, in the Prometheus text format. Histograms have `_bucket`, `_sum` and `_count` series.\n"
+        "The Python client adds its `process_*` metrics and `python_info`.",
+        table(("Name", "Type", "Labels", "Unit", "Description"), rows),
         "## Labels\n",
         table(("Label", "Values"), [(f"`{label}`", text) for label, text in labels.items()]),
     )
@@ -145,9 +145,9 @@ def _settings(program: str, package: str, model: type[BaseSettings]) -> str:
     ]
     return _page(
         f"Settings of the {program}",
-        "Environment variables, read once at the start; a wrong one is named and ends the program.\n"
+        "Environment variables, read once at startup; the program exits with a message if one is invalid.\n"
         f"`python -m {package} --help` lists them too.",
-        table(("Variable", "Default", "Values", "What it is"), rows),
+        table(("Variable", "Default", "Values", "Description"), rows),
     )
 
 
@@ -185,7 +185,7 @@ def http_api() -> str:
     described = document()
     parts = [
         described["info"]["description"],
-        "What each `code` means is told in [errors.md](errors.md). The same as OpenAPI 3.1: `GET /openapi.json`.\n",
+        "All error codes: [errors.md](errors.md). OpenAPI 3.1 document: `GET /openapi.json`.\n",
     ]
     for tag in described["tags"]:
         parts += [f"## {tag['name']}\n", f"{tag['description']}\n"]
@@ -195,7 +195,7 @@ def http_api() -> str:
                     parts += _operation(f"{method.upper()} {path}", operation, described["components"])
     parts.append("## Objects\n")
     for name, schema in described["components"]["schemas"].items():
-        more = " It may have further members." if schema.get("additionalProperties") is True else ""
+        more = " Further members are possible." if schema.get("additionalProperties") is True else ""
         parts += [f"### {name}\n", f"{schema['description']}{more}\n", _members(schema)]
     parts += ["## Languages\n", f"{', '.join(f'`{code}`' for code in sorted(LANGUAGES))}.\n"]
     return _page("HTTP API of the bridge", *parts)
@@ -217,18 +217,18 @@ def _operation(title: str, operation: Json, components: Json) -> Iterator[str]:
     yield f"**{operation['summary']}.** {operation.get('description', '')}".strip().replace("?.**", "?**") + "\n"
     if parameters := [_resolved(item, components) for item in operation.get("parameters", [])]:
         rows = [(f"`{item['name']}`", item["in"], type_of(item["schema"]), item["description"]) for item in parameters]
-        yield table(("Parameter", "In", "Type", "What it is"), rows)
+        yield table(("Parameter", "In", "Type", "Description"), rows)
     for media_type, body in operation.get("requestBody", {}).get("content", {}).items():
         yield f"Body: `{media_type}`{_linked(body['schema'])}\n"
         yield _members(body["schema"]) + _examples(body)
     answers = operation["responses"]
-    yield table(("Status", "Answer"), [(status, _outcome(answer)) for status, answer in answers.items()])
+    yield table(("Status", "Response"), [(status, _outcome(answer)) for status, answer in answers.items()])
     for media_type, body in answers["200"]["content"].items():
         yield from _answer(media_type, body)
 
 
 def _outcome(answer: Json) -> str:
-    """Tell what an answer means: an error by its codes."""
+    """Return the meaning of a response: the codes of an error, else its description."""
     codes = [name for body in answer["content"].values() for name in body.get("examples", {}) if name in PROBLEMS]
     return ", ".join(f"`{code}`" for code in codes) or answer["description"]
 
@@ -267,7 +267,7 @@ def _members(schema: Json) -> str:
         (f"`{name}`", type_of(member), "yes" if name in needed else _default(member.get("default")), _said(member))
         for name, member in schema.get("properties", {}).items()
     ]
-    return table(("Member", "Type", "Required, or default", "What it is"), rows) if rows else ""
+    return table(("Member", "Type", "Required or default", "Description"), rows) if rows else ""
 
 
 def _said(schema: Json) -> str:

@@ -85,8 +85,8 @@ def measure(stage: Stage, go: Path | None, rounds: int, say: Callable[[str], Non
 def programs(go: Path | None, whisper: str, llm: str) -> Iterator[Program]:
     """The bridges to compare: ours twice, and the plain peer if there is Go."""
     base = subjects.openai_bridge(whisper, llm)
-    for name, warm_up in ((WARM, "true"), (COLD, "false")):
-        yield replace(base, name=name, environment={**base.environment, "WARM_UP": warm_up})
+    for name, prefill in ((WARM, "true"), (COLD, "false")):
+        yield replace(base, name=name, environment={**base.environment, "PROMPT_PREFILL": prefill})
     if go is not None:
         plain = subjects.peer(go, subjects.PLAIN, whisper, llm, models.LLM_NAME)
         yield replace(plain, environment={**plain.environment, "GENERATOR": "openai"})

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Run until told to stop; the exit code is 2 when a setting is wrong."""
+    """Run until stopped; return 1 when the address cannot be listened on, 2 when a setting is invalid."""
     parser = argparse.ArgumentParser(
         prog="python -m speechbridge",
-        description="Audio in over HTTP, transcript and a language model's answer out.",
+        description="Accepts recorded speech over HTTP; returns its transcript and a language model's answer.",
         epilog=settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -32,30 +32,30 @@ def main() -> int:
     except ValidationError as error:
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-            print(f"{name}: {problem['msg']} (is {problem['input']!r})", file=sys.stderr)  # noqa: T201 - a program's words
+            print(f"{name}: {problem['msg']} (got {problem['input']!r})", file=sys.stderr)  # noqa: T201 - printed to the user
         return 2
     logs.configure(settings.log_level)
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, of no use here
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second, unused series for each counter
     try:
         _runner()(serve(settings))
     except OSError as error:
-        logs.logger.error("cannot listen", extra={"fields": {"port": settings.server_port, "reason": str(error)}})
+        logs.error("cannot listen", host=settings.server_host, port=settings.server_port, reason=str(error))
         return 1
     return 0
 
 
 def settings_help() -> str:
-    """Return all settings with their defaults, one paragraph each."""
-    lines = ["settings, from the environment:"]
+    """Return the settings with their defaults, one paragraph each."""
+    lines = ["settings (environment variables):"]
     for name, field in Settings.model_fields.items():
         default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
-        shown = f"default {default}" if default != "" else "default empty"
+        shown = f"default: {default}" if default != "" else "default: empty"
         lines.append(f"  {name.upper()}\n      {field.description} ({shown})")
     return "\n".join(lines)
 
 
 def _runner() -> Callable[[Coroutine[None, None, None]], None]:
-    """Return what runs the event loop: uvloop where it is to be had (it has no build for Windows)."""
+    """Return the runner of the event loop: uvloop where available (not on Windows)."""
     try:
         import uvloop  # noqa: PLC0415 - optional by platform
     except ImportError:

@@ -1,4 +1,4 @@
-"""Assembles the application, starts it, and stops it so that no request is cut."""
+"""Assembles the application, starts it, and drains it before it exits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiohttp import web
 from speechbridge import memory
 from speechbridge.api import chat, health, models, pages, process, transcriptions
 from speechbridge.api.middleware import authorized, observed
-from speechbridge.api.server import Runner
+from speechbridge.api.server import Runner, site
 from speechbridge.service import SERVICE, assemble
 from speechbridge.telemetry import logs
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from speechbridge.service import Service
     from speechbridge.settings import Settings
 
-_NO_LIMIT = 2**62  # bytes are counted where they are read: `client_max_size` would also bound what only passes through
-_CUT_AFTER = 1.0  # seconds that what is still in flight gets once the time to drain is over
+_NO_LIMIT = 2**62  # bytes are counted where they are read: `client_max_size` would also limit what is only forwarded
+_CANCEL_AFTER_S = 1.0  # for requests still in flight after DRAIN_TIMEOUT
 
 
 def create_app(settings: Settings) -> web.Application:
-    """Return the application; it assembles its parts with the running loop when it starts."""
+    """Return the application; it looks up its upstreams when the event loop starts it."""
     app = web.Application(middlewares=[observed, authorized], client_max_size=_NO_LIMIT)
     app[SERVICE] = assemble(settings)
     for family in (process, transcriptions, chat, models, health, pages):
         family.add_routes(app)
-    app.cleanup_ctx.append(_looking_up_pods)
+    app.cleanup_ctx.append(_pod_discovery)
     return app
 
 
-async def _looking_up_pods(app: web.Application) -> AsyncIterator[None]:
-    """Know the pods before the first request, and keep knowing them."""
+async def _pod_discovery(app: web.Application) -> AsyncIterator[None]:
+    """Resolve the upstreams before the first request, and again at intervals."""
     pools = (app[SERVICE].pipeline.whisper, app[SERVICE].pipeline.llm)
     await asyncio.gather(*(pool.refresh() for pool in pools))
     tasks = [asyncio.create_task(pool.run()) for pool in pools]
@@ -50,38 +50,41 @@ async def _looking_up_pods(app: web.Application) -> AsyncIterator[None]:
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then refuse new work, finish what is in flight, and leave."""
+    """Serve until SIGTERM or SIGINT, then reject new requests, drain those in flight, and return.
+
+    Raises:
+        OSError: The address cannot be listened on.
+    """
     app = create_app(settings)
-    runner = Runner(app, shutdown_timeout=_CUT_AFTER)
+    runner = Runner(app, shutdown_timeout=_CANCEL_AFTER_S)
     await runner.setup()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await web.TCPSite(runner, settings.server_host, settings.server_port, backlog=1024).start()
-    memory.tune()
-    # The loop would note each async generator in a weak set, to close them all when it ends: ours are closed by those
-    # who use them (`aclosing`), and a request has a dozen.
+    await site(runner, settings.server_host, settings.server_port).start()
+    memory.tune_gc_and_malloc()
+    # The loop would track every async generator in a weak set, to close them all when it ends. Ours are closed where
+    # they are used (`aclosing`), and each request has a dozen.
     sys.set_asyncgen_hooks(firstiter=None)
-    port = runner.addresses[0][1]
-    logs.logger.info("serving", extra={"fields": {"port": port, **_described(settings)}})
+    host, port = runner.addresses[0][:2]
+    logs.info("serving", host=host, port=port, **_upstreams(settings))
     await stop.wait()
     await _drain(app[SERVICE])
     await runner.cleanup()
 
 
 async def _drain(service: Service) -> None:
-    """Turn `/readyz` off and wait for what is in flight, up to the deadline."""
+    """Fail `/readyz` and wait for the requests in flight, for at most DRAIN_TIMEOUT."""
     service.admission.stopping = True
-    left = service.admission.in_flight
-    logs.logger.info("stopping", extra={"fields": {"in_flight": left}})
+    logs.info("stopping", in_flight=service.admission.in_flight)
     with suppress(TimeoutError):
         async with asyncio.timeout(service.settings.drain_timeout):
             await service.admission.drained()
-    logs.logger.info("stopped", extra={"fields": {"cut": service.admission.in_flight}})
+    logs.info("stopped", cancelled=service.admission.in_flight)
 
 
-def _described(settings: Settings) -> dict[str, str]:
+def _upstreams(settings: Settings) -> dict[str, str]:
     return {
         "whisper": f"{settings.whisper_url} ({settings.transcriber})",
         "llm": f"{settings.ollama_url} ({settings.generator})",

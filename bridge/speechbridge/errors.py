@@ -1,7 +1,6 @@
-"""What can go wrong for a caller, with a stable `code` each; the one place where an error becomes an HTTP answer.
+"""The errors that a client can receive, each with a stable `code`.
 
-`Problem` is what every layer raises. `problem_document` and `openai_document` are its two forms on the wire:
-RFC 9457 (`application/problem+json`), and the error object of OpenAI's API for the routes under `/v1`.
+Every layer raises `Problem`; `api/problem_documents.py` turns it into an HTTP response.
 """
 
 from __future__ import annotations
@@ -9,60 +8,60 @@ from __future__ import annotations
 from http import HTTPStatus
 
 PROBLEMS: dict[str, tuple[int, str]] = {
-    # The caller's to mend.
-    "no_file": (400, "The form has no audio file"),
+    # Client errors.
+    "no_file": (400, "No audio file in the form"),
     "empty_file": (400, "The audio file is empty"),
     "not_audio": (400, "The file is not audio"),
-    "no_audio_stream": (400, "The file has no sound"),
+    "no_audio_stream": (400, "The file has no audio track"),
     "bad_multipart": (400, "The multipart form is malformed"),
     "too_many_parts": (400, "The form has too many parts"),
     "headers_too_large": (400, "A part's headers are too large"),
-    "unsupported_task": (400, "This Whisper model cannot do that"),
-    "bad_field": (400, "A form field has a wrong value"),
-    "field_too_large": (400, "A form field is too long"),
-    "field_not_utf8": (400, "A form field is not UTF-8"),
-    "field_after_file": (400, "A field came after the file and too late"),
-    "bad_json": (400, "The body is not the JSON that is asked for"),
+    "unsupported_task": (400, "The Whisper model does not support the task"),
+    "bad_field": (400, "Invalid value of a field"),
+    "field_too_large": (400, "A form field is too large"),
+    "field_not_utf8": (400, "A form field is not valid UTF-8"),
+    "field_after_file": (400, "A form field arrived too late"),
+    "bad_json": (400, "The body is not a valid JSON object"),
     "bad_request": (400, "The request is malformed"),
-    "unknown_language": (400, "The language is not known"),
-    "prompt_too_long": (400, "The prompt is longer than the model's context"),
-    "context_overflow": (400, "Prompt and transcription are longer than the model's context"),
-    "generator_refused": (400, "The language model refused the request"),
-    "invalid_api_key": (401, "The API key is missing or not known"),
-    "unknown_model": (404, "The model is not known"),
-    "not_found": (404, "There is nothing at this address"),
-    "method_not_allowed": (405, "The method is not allowed here"),
-    "upload_stalled": (408, "The upload stopped"),
+    "unknown_language": (400, "Unknown language"),
+    "prompt_too_long": (400, "The prompt exceeds the model's context length"),
+    "context_overflow": (400, "Prompt and transcription exceed the model's context length"),
+    "generator_refused": (400, "The language model server rejected the request"),
+    "invalid_api_key": (401, "The API key is missing or invalid"),
+    "unknown_model": (404, "Unknown model"),
+    "not_found": (404, "Not found"),
+    "method_not_allowed": (405, "Method not allowed"),
+    "upload_stalled": (408, "The upload stalled"),
     "upload_too_slow": (408, "The upload is too slow"),
     "upload_too_large": (413, "The upload is too large"),
     "audio_too_long": (413, "The recording is too long"),
-    "unsupported_media_type": (415, "The content type is not supported"),
+    "unsupported_media_type": (415, "Unsupported content type"),
     "request_headers_too_large": (431, "The request line or a header is too large"),
-    # The service's.
-    "internal": (500, "The bridge failed"),
+    # Server errors.
+    "internal": (500, "Internal error of the bridge"),
     "transcriber_failed": (502, "Whisper failed"),
-    "transcriber_bad_answer": (502, "Whisper gave an answer that makes no sense"),
+    "transcriber_bad_answer": (502, "Whisper returned an invalid response"),
     "generator_failed": (502, "The language model failed"),
-    "generator_bad_answer": (502, "The language model gave an answer that makes no sense"),
-    "model_missing": (503, "The model is not there yet"),
-    "overloaded": (503, "The service is busy"),
-    "stopping": (503, "This server is stopping"),
-    "transcriber_unavailable": (503, "Whisper is not there"),
-    "generator_unavailable": (503, "The language model is not there"),
-    "deadline_exceeded": (504, "The request took too long"),
+    "generator_bad_answer": (502, "The language model returned an invalid response"),
+    "model_missing": (503, "The model is not available yet"),
+    "overloaded": (503, "The service is overloaded"),
+    "stopping": (503, "The server is shutting down"),
+    "transcriber_unavailable": (503, "Whisper is unavailable"),
+    "generator_unavailable": (503, "The language model is unavailable"),
+    "deadline_exceeded": (504, "The request timed out"),
 }
-"""Every `code` with its HTTP status and title; `docs/reference/errors.md` is written from this table."""
+"""Every `code` with its HTTP status and title; `docs/reference/errors.md` is generated from this table."""
 
 
 class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
-    """A failure that the caller is told of.
+    """An error reported to the client.
 
     Args:
         code: A key of `PROBLEMS`; clients may branch on it.
-        detail: One sentence for a person: what happened and what to do.
-        retry_after: Seconds after which another try makes sense, if that is known.
-        param: The form field or JSON member at fault, if there is one.
-        allow: The methods that the address takes, where another was used (RFC 9110, section 10.2.1).
+        detail: One human-readable sentence: what happened and what to do.
+        retry_after: Seconds after which a retry is useful, if known.
+        param: The form field or JSON member at fault, if any.
+        allow: The methods that the path allows, if another was used (RFC 9110, section 10.2.1).
     """
 
     def __init__(

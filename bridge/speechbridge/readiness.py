@@ -1,9 +1,9 @@
-"""Is all there that a request needs? Each part is asked, and the answer names the one that is not there."""
+"""Readiness of the components that a request depends on: Whisper and the language model."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.generators.catalog import missing_models
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Pool
 
-_FRESH = 1.0  # seconds that a report is good for
-_PATIENCE = 2.0  # seconds a pod may take to say that it is there
+_CACHE_TTL_S = 1.0
+_PROBE_TIMEOUT_S = 2.0  # per pod
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part's state, with one sentence for a person."""
+class Component:
+    """A component's state, with one human-readable sentence."""
 
     ready: bool
     detail: str
@@ -31,23 +31,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Report:
-    """The state of all parts."""
+    """The state of all components."""
 
-    parts: dict[str, Part]
+    components: dict[str, Component]
 
     @property
     def ready(self) -> bool:
-        """Whether a request can be answered."""
-        return all(part.ready for part in self.parts.values())
+        """Whether requests can be answered."""
+        return all(component.ready for component in self.components.values())
 
     def document(self) -> dict[str, Any]:
         """Return the JSON body of `/readyz`."""
-        parts = {name: {"ready": part.ready, "detail": part.detail} for name, part in self.parts.items()}
-        return {"status": "ready" if self.ready else "not ready", "parts": parts}
+        components = {name: asdict(component) for name, component in self.components.items()}
+        return {"status": "ready" if self.ready else "not ready", "components": components}
 
 
 class Readiness:
-    """Asks the parts, at most once a second however often it is asked itself."""
+    """Probes the components, at most once per second."""
 
     def __init__(
         self,
@@ -66,45 +66,45 @@ class Readiness:
         self._clock = clock
         self._report = Report({})
         self._reported_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._probing = asyncio.Lock()
 
     async def report(self) -> Report:
-        """Return the state, at most a second old."""
-        async with self._asking:
-            if self._clock() - self._reported_at >= _FRESH:
+        """Return the state, at most one second old."""
+        async with self._probing:
+            if self._clock() - self._reported_at >= _CACHE_TTL_S:
                 whisper, llm = await asyncio.gather(
-                    self._part(self._whisper, self._whisper_state), self._part(self._llm, self._llm_state)
+                    self._component(self._whisper, self._whisper_state), self._component(self._llm, self._llm_state)
                 )
                 self._report = Report({"whisper": whisper, "llm": llm})
                 self._reported_at = self._clock()
             return self._report
 
-    async def _part(self, pool: Pool, ask: Callable[[Endpoint], Awaitable[str]]) -> Part:
-        """Ask every pod: one that is ready makes the part ready."""
+    async def _component(self, pool: Pool, probe: Callable[[Endpoint], Awaitable[str]]) -> Component:
+        """Probe every pod: a component is ready if at least one of its pods is."""
         if not pool.endpoints:
-            return Part(ready=False, detail=f"the name {pool.origin.host} leads to no pod")
-        answers = await asyncio.gather(*(_ask(ask, endpoint) for endpoint in pool.endpoints))
-        ready = [answer for answer in answers if answer.ready]
-        return ready[0] if ready else answers[0]
+            return Component(ready=False, detail=f"{pool.origin.host} resolves to no pods")
+        states = await asyncio.gather(*(_probed(probe, endpoint) for endpoint in pool.endpoints))
+        ready = [state for state in states if state.ready]
+        return ready[0] if ready else states[0]
 
     async def _whisper_state(self, endpoint: Endpoint) -> str:
         await self._transcriber.probe(endpoint)
-        return "Whisper answers"
+        return "Whisper is ready"
 
     async def _llm_state(self, endpoint: Endpoint) -> str:
         present = await self._generator.models(endpoint)
         if missing := missing_models(self._models, present):
-            raise UpstreamError(FailureKind.MODEL_MISSING, f"the model {missing[0]} is not there yet")
+            raise UpstreamError(FailureKind.MODEL_MISSING, f"the model {missing[0]} is not available yet")
         if not present:
-            raise UpstreamError(FailureKind.MODEL_MISSING, "the language model's server has no model yet")
-        return f"{self._models[0] if self._models else present[0]} is there"
+            raise UpstreamError(FailureKind.MODEL_MISSING, "the language model server has no model yet")
+        return f"{self._models[0] if self._models else present[0]} is available"
 
 
-async def _ask(ask: Callable[[Endpoint], Awaitable[str]], endpoint: Endpoint) -> Part:
+async def _probed(probe: Callable[[Endpoint], Awaitable[str]], endpoint: Endpoint) -> Component:
     try:
-        async with asyncio.timeout(_PATIENCE):
-            return Part(ready=True, detail=await ask(endpoint))
+        async with asyncio.timeout(_PROBE_TIMEOUT_S):
+            return Component(ready=True, detail=await probe(endpoint))
     except UpstreamError as error:
-        return Part(ready=False, detail=error.detail)
+        return Component(ready=False, detail=error.detail)
     except TimeoutError:
-        return Part(ready=False, detail=f"no answer within {_PATIENCE:g} s")
+        return Component(ready=False, detail=f"no response within {_PROBE_TIMEOUT_S:g} s")

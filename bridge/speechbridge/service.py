@@ -1,4 +1,4 @@
-"""The parts that the routes work with, put together from the settings."""
+"""The components that the routes use, assembled from the settings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from aiohttp import web
 
 from speechbridge.admission.api_keys import ApiKeys
 from speechbridge.admission.queue import Admission
-from speechbridge.admission.retry_after import Backlog
+from speechbridge.admission.retry_after import RETRY_AFTER_SPOOL_FULL_S, Backlog
 from speechbridge.generators.catalog import ModelCatalog, ask_for_models
 from speechbridge.generators.ollama import Ollama
 from speechbridge.generators.openai_chat import OpenAIChat
 from speechbridge.intake.body import Pace
-from speechbridge.intake.form import UploadRules
+from speechbridge.intake.form import FormLimits
 from speechbridge.intake.spool import SpoolBudget
+from speechbridge.intake.upload import UploadRules
 from speechbridge.readiness import Readiness
 from speechbridge.stages.attempt import Patience, Pipeline
 from speechbridge.stages.conversation import Conversations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Service:
-    """One bridge."""
+    """The components of a bridge."""
 
     settings: Settings
     metrics: Metrics
@@ -53,8 +54,8 @@ SERVICE = web.AppKey("service", Service)
 
 
 def assemble(settings: Settings) -> Service:
-    """Put the parts together; nothing is started and nothing connected yet."""
-    clock = monotonic  # uvloop's own clock counts whole milliseconds
+    """Assemble the components; nothing is started or connected yet."""
+    clock = monotonic  # uvloop's clock has a resolution of 1 ms
     transcriber, generator = _transcriber(settings), _generator(settings)
     whisper = Pool(settings.whisper_url, _pool_options(settings, slots=settings.whisper_slots))
     llm = Pool(settings.ollama_url, _pool_options(settings, slots=None))
@@ -69,23 +70,25 @@ def assemble(settings: Settings) -> Service:
         settings.queue_timeout,
         lambda queued: backlog.seconds_left(queued, whisper.slots),
     )
-    metrics.follow(metrics.queue_depth, lambda: admission.queued, "admission")
-    metrics.follow(metrics.queue_depth, lambda: whisper.waiting, "whisper")
-    metrics.follow(metrics.audio_waiting, lambda: round(max(0.0, backlog.waiting), 3))  # sums of floats drift
-    metrics.follow(metrics.pods, lambda: len(whisper.endpoints), "whisper")
-    metrics.follow(metrics.pods, lambda: len(llm.endpoints), "llm")
+    metrics.set_function(metrics.queue_depth, lambda: admission.queued, "admission")
+    metrics.set_function(metrics.queue_depth, lambda: whisper.waiting, "whisper")
+    metrics.set_function(
+        metrics.audio_waiting, lambda: round(max(0.0, backlog.waiting), 3)
+    )  # sums of floats are inexact
+    metrics.set_function(metrics.pods, lambda: len(whisper.endpoints), "whisper")
+    metrics.set_function(metrics.pods, lambda: len(llm.endpoints), "llm")
     return Service(
         settings=settings,
         metrics=metrics,
         keys=ApiKeys(settings.api_keys_dir, clock),
         admission=admission,
         pipeline=pipeline,
-        conversations=Conversations(pipeline, catalog, warm_up=settings.warm_up),
+        conversations=Conversations(pipeline, catalog, warm_up=settings.prompt_prefill),
         catalog=catalog,
         readiness=Readiness(transcriber, whisper, generator, llm, settings.models, clock),
         pace=Pace(settings.upload_min_rate, settings.upload_stall_timeout),
         upload_rules=_upload_rules(settings),
-        spool_budget=SpoolBudget(settings.spool_max_bytes),
+        spool_budget=SpoolBudget(settings.max_spool_bytes, retry_after=RETRY_AFTER_SPOOL_FULL_S),
     )
 
 
@@ -100,7 +103,7 @@ def _generator(settings: Settings) -> Generator:
 def _pool_options(settings: Settings, slots: int | None) -> PoolOptions:
     return PoolOptions(
         slots=slots,
-        dns_refresh=settings.dns_refresh,
+        dns_refresh=settings.dns_refresh_interval,
         connect_timeout=settings.connect_timeout,
         keepalive_timeout=settings.keepalive_timeout,
         hold_timeout=settings.hold_timeout,
@@ -110,10 +113,9 @@ def _pool_options(settings: Settings, slots: int | None) -> PoolOptions:
 
 def _upload_rules(settings: Settings) -> UploadRules:
     return UploadRules(
-        max_bytes=settings.max_upload_bytes,
-        max_field_bytes=settings.max_prompt_bytes,
+        limits=FormLimits(settings.max_upload_bytes, settings.max_field_bytes),
         start_bytes=settings.stream_start_bytes,
         min_stream_rate=settings.stream_min_rate,
-        lag=settings.upload_lag,
+        slot_idle_timeout=settings.slot_idle_timeout,
         retry_buffer=settings.retry_buffer_bytes,
     )

@@ -12,9 +12,9 @@ async function post(fields) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.set(name, value);
   form.set("file", new Blob([await readFile(audio)]), basename(audio));
-  const answer = await fetch(`${url}/process`, { method: "POST", body: form });
-  if (!answer.ok) throw new Error(`HTTP ${answer.status}: ${await answer.text()}`);
-  return answer;
+  const response = await fetch(`${url}/process`, { method: "POST", body: form });
+  if (!response.ok) throw new Error(`HTTP ${response.status}: ${await response.text()}`);
+  return response;
 }
 
 // Yields the name and data of each server-sent event as it arrives.

@@ -17,7 +17,7 @@ URL = os.environ.get("SPEECH_URL", "http://127.0.0.1:8080").rstrip("/")
 
 
 def post(audio: Path, fields: dict[str, str]) -> HTTPResponse:
-    """Send a multipart form to /process; the answer's body is read as it comes."""
+    """Send a multipart form to /process; the caller reads the body of the response as it arrives."""
     boundary = uuid.uuid4().hex
     form = b"".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
@@ -26,15 +26,15 @@ def post(audio: Path, fields: dict[str, str]) -> HTTPResponse:
     form += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="audio"\r\n\r\n'.encode()
     form += audio.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-    request = urllib.request.Request(f"{URL}/process", form, headers)  # noqa: S310 - the address is yours
-    answer: HTTPResponse = urllib.request.urlopen(request, timeout=300)  # noqa: S310 - as above
-    return answer
+    request = urllib.request.Request(f"{URL}/process", form, headers)  # noqa: S310 - the URL is yours
+    response: HTTPResponse = urllib.request.urlopen(request, timeout=300)  # noqa: S310 - as above
+    return response
 
 
-def events(answer: HTTPResponse) -> Iterator[tuple[str, dict]]:
+def events(response: HTTPResponse) -> Iterator[tuple[str, dict]]:
     """Yield the name and data of each server-sent event as it arrives."""
     name = ""
-    for line in answer:
+    for line in response:
         key, _, value = line.decode().rstrip("\r\n").partition(": ")
         if key == "event":
             name = value
@@ -48,13 +48,13 @@ def main() -> None:
     audio = Path(sys.argv[1])
     prompt = " ".join(sys.argv[2:]) or "Summarise this in one sentence:"
 
-    with post(audio, {"prompt": prompt}) as answer:
-        result = json.load(answer)
+    with post(audio, {"prompt": prompt}) as response:
+        result = json.load(response)
     print("transcription:", result["transcription"])
     print("response:     ", result["response"])
 
-    with post(audio, {"prompt": prompt, "stream": "true"}) as answer:
-        for name, data in events(answer):
+    with post(audio, {"prompt": prompt, "stream": "true"}) as response:
+        for name, data in events(response):
             if name in ("transcript.delta", "response.delta"):
                 print(data["text"], end="", flush=True)
             elif name == "transcript.done":
@@ -68,5 +68,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except urllib.error.HTTPError as refused:  # the body says why: {"title", "detail", "code", ...}
-        sys.exit(f"HTTP {refused.code}: {refused.read().decode()}")
+    except urllib.error.HTTPError as error:  # the body has the reason: {"title", "detail", "code", ...}
+        sys.exit(f"HTTP {error.code}: {error.read().decode()}")

@@ -16,10 +16,10 @@ QUICK = {
     "hold_timeout": 0.3,
     "queue_timeout": 1.0,
     "connect_timeout": 1.0,
-    "upload_lag": 0.1,
+    "slot_idle_timeout": 0.1,
     "drain_timeout": 2.0,
     "models": "smollm2:135m",
-    "warm_up": False,
+    "prompt_prefill": False,
 }
 
 

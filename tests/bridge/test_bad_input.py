@@ -268,9 +268,9 @@ async def test_what_is_no_request_is_logged_without_quoting_it(
     await exchange(bridge.url, b"kumquat marmalade\r\n\r\n")
 
     assert "kumquat" not in caplog.text
-    assert [record.__dict__["fields"]["code"] for record in caplog.records if "not a request" in record.message] == [
-        "bad_request"
-    ]
+    assert [
+        record.__dict__["fields"]["code"] for record in caplog.records if record.message == "malformed request"
+    ] == ["bad_request"]
 
 
 # Bodies that are not what was declared.

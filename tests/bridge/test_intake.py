@@ -1,30 +1,23 @@
-"""What is looked at before a body is read."""
+"""A form is rejected by its headers, before its body is read."""
 
 from __future__ import annotations
 
 from email.headerregistry import HeaderRegistry
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from speechbridge.api.entry import check_form
 from speechbridge.errors import Problem
-from speechbridge.intake.form import UploadRules
+from speechbridge.intake.form import FormLimits, check_form
 from speechbridge.settings import MIB
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from speechbridge.service import Service
-
 pytestmark = pytest.mark.unit
 
-RULES = UploadRules(
-    max_bytes=1 * MIB, max_field_bytes=1000, start_bytes=1000, min_stream_rate=1000, lag=0.5, retry_buffer=1000
-)
-SERVICE = cast("Service", SimpleNamespace(upload_rules=RULES))
+LIMITS = FormLimits(max_bytes=1 * MIB, max_field_bytes=1000)
 
 
 def request(content_type: str, length: int = 1000) -> web.Request:
@@ -33,7 +26,7 @@ def request(content_type: str, length: int = 1000) -> web.Request:
 
 
 def check(content_type: str, length: int = 1000) -> None:
-    check_form(request(content_type, length), SERVICE)
+    check_form(request(content_type, length).headers, LIMITS)
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "Multipart/Form-Data ;boundary=x"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.running import wav
 from speechbridge.audio.containers import Tracks, container_of, estimated_seconds
-from speechbridge.audio.port import AudioBytes, is_recognised, seconds_of
+from speechbridge.audio.port import AudioBytes, estimated_duration, is_recognised
 
 pytestmark = pytest.mark.unit
 
@@ -59,8 +59,8 @@ def test_the_length_of_an_upload_is_estimated_from_what_was_declared() -> None:
 
     audio = Arriving(wav(1.0), "a.wav", "audio/wav")
 
-    assert seconds_of(audio, len(wav(60.0))) == pytest.approx(60.0, rel=0.01)
-    assert seconds_of(audio, None) == 0
+    assert estimated_duration(audio, len(wav(60.0))) == pytest.approx(60.0, rel=0.01)
+    assert estimated_duration(audio, None) == 0
 
 
 @given(st.binary(max_size=64), st.integers(0, 2**40))
@@ -75,6 +75,6 @@ def test_tracks_are_found_however_the_file_is_cut(cuts: list[int], sound: bool) 
     tracks = Tracks()
 
     for start, end in pairwise(at):
-        tracks.look(file[start:end])
+        tracks.feed(file[start:end])
 
-    assert tracks.silent is not sound
+    assert tracks.video_only is not sound

@@ -46,12 +46,12 @@ async def test_a_request_is_counted_in_all_its_stages(bridge: Bridge) -> None:
         "time_to_first_token_seconds_count[model=smollm2:135m]": 1,
         "audio_seconds_total": 5.8,
         "tokens_total[kind=completion][model=smollm2:135m]": 8,
-        "upload_bytes_count": 1,
-        "upload_bytes_sum": len(WAV),
+        "upload_size_bytes_count": 1,
+        "upload_size_bytes_sum": len(WAV),
         "realtime_factor_count": 1,
-        "in_flight[stage=queue]": 0,
-        "in_flight[stage=transcribe]": 0,
-        "in_flight[stage=generate]": 0,
+        "requests_in_flight[stage=queue]": 0,
+        "requests_in_flight[stage=transcribe]": 0,
+        "requests_in_flight[stage=generate]": 0,
         "queue_depth[queue=admission]": 0,
         "queue_depth[queue=whisper]": 0,
         "audio_waiting_seconds": 0,
@@ -70,7 +70,9 @@ async def test_what_is_in_flight_is_told_by_stage(bridge: Bridge, ollama: FakeOl
         gate.release()
         await response.read()
 
-    stages = {stage: seen[f"speechbridge_in_flight[stage={stage}]"] for stage in ("queue", "transcribe", "generate")}
+    stages = {
+        stage: seen[f"speechbridge_requests_in_flight[stage={stage}]"] for stage in ("queue", "transcribe", "generate")
+    }
     assert stages == {"queue": 0, "transcribe": 0, "generate": 1}
 
 

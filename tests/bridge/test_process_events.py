@@ -102,7 +102,7 @@ async def test_each_event_goes_out_as_soon_as_it_is_known(
 async def test_comments_keep_a_quiet_answer_alive(
     bridge: Bridge, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_stream, "_QUIET", 0.02)
+    monkeypatch.setattr(event_stream, "_KEEP_ALIVE_INTERVAL_S", 0.02)
     gate = ollama.hold(Point.BEFORE_ANSWER)
 
     async with await bridge.process(WAV, stream="true") as response:

@@ -19,13 +19,13 @@ pytestmark = pytest.mark.unit
 @pytest.fixture(autouse=True)
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask the parts at every request."""
-    monkeypatch.setattr(readiness, "_FRESH", 0.0)
+    monkeypatch.setattr(readiness, "_CACHE_TTL_S", 0.0)
 
 
 async def ready(bridge: Bridge) -> tuple[int, dict[str, bool], dict[str, Any]]:
     async with bridge.client.get("/readyz") as response:
         document = await response.json()
-    return response.status, {name: part["ready"] for name, part in document["parts"].items()}, document
+    return response.status, {name: part["ready"] for name, part in document["components"].items()}, document
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez"])
@@ -49,7 +49,7 @@ async def test_names_whisper_when_it_is_gone_and_when_it_is_back(bridge: Bridge,
     code, parts, document = await ready(bridge)
     assert (code, parts) == (503, {"whisper": False, "llm": True})
     assert document["status"] == "not ready"
-    assert document["parts"]["whisper"]["detail"]
+    assert document["components"]["whisper"]["detail"]
 
     await asr.come_back()
     assert (await ready(bridge))[0] == 200
@@ -67,7 +67,7 @@ async def test_names_the_model_that_is_not_there_yet(start_bridge: StartBridge, 
         code, _, document = await ready(bridge)
 
     assert code == 503
-    assert "three:3b" in document["parts"]["llm"]["detail"]
+    assert "three:3b" in document["components"]["llm"]["detail"]
 
 
 async def test_is_not_ready_without_any_model(start_bridge: StartBridge, asr: FakeAsrWebservice) -> None:
@@ -114,14 +114,14 @@ async def test_a_busy_whisper_is_there(bridge: Bridge, asr: FakeAsrWebservice) -
 async def test_a_part_that_does_not_answer_in_time_is_not_there(
     bridge: Bridge, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "_PATIENCE", 0.05)
+    monkeypatch.setattr(readiness, "_PROBE_TIMEOUT_S", 0.05)
     gate = ollama.hold(Point.BEFORE_ANSWER)
 
     code, parts, document = await ready(bridge)
     gate.release()
 
     assert (code, parts) == (503, {"whisper": True, "llm": False})
-    assert "0.05 s" in document["parts"]["llm"]["detail"]
+    assert "0.05 s" in document["components"]["llm"]["detail"]
 
 
 async def test_a_name_that_leads_nowhere_is_said(start_bridge: StartBridge, ollama: FakeOllama) -> None:
@@ -130,13 +130,13 @@ async def test_a_name_that_leads_nowhere_is_said(start_bridge: StartBridge, olla
     _, parts, document = await ready(bridge)
 
     assert parts == {"whisper": False, "llm": True}
-    assert "whisper.invalid" in document["parts"]["whisper"]["detail"]
+    assert "whisper.invalid" in document["components"]["whisper"]["detail"]
 
 
 async def test_the_parts_are_asked_once_a_second_however_often_it_is_asked(
     bridge: Bridge, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "_FRESH", 3600.0)
+    monkeypatch.setattr(readiness, "_CACHE_TTL_S", 3600.0)
 
     for _ in range(5):
         await ready(bridge)

@@ -40,6 +40,13 @@ def test_models_are_a_list(monkeypatch: pytest.MonkeyPatch, value: str, models: 
     assert Settings().models == models
 
 
+@pytest.mark.parametrize("value", ["warning", "WARNING", "Warning"])
+def test_the_log_level_is_not_case_sensitive(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("LOG_LEVEL", value)
+
+    assert Settings().log_level == "warning"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -60,7 +67,7 @@ def test_models_are_a_list(monkeypatch: pytest.MonkeyPatch, value: str, models: 
         ("REQUEST_TIMEOUT", "inf"),
         ("MAX_UPLOAD_BYTES", "1.5"),
         ("LOG_LEVEL", "loud"),
-        ("WARM_UP", "perhaps"),
+        ("PROMPT_PREFILL", "perhaps"),
     ],
 )
 def test_a_wrong_setting_is_named_and_ends_with_2(
@@ -98,4 +105,4 @@ def test_help_lists_every_setting_with_its_default(
     assert left.value.code == 0
     listed = " ".join(capsys.readouterr().out.split())
     for name, field in Settings.model_fields.items():
-        assert f" {name.upper()} {field.description} (default " in listed
+        assert f" {name.upper()} {field.description} (default: " in listed

@@ -72,7 +72,7 @@ async def run(asr: FakeAsrWebservice, ollama: FakeOllama) -> AsyncIterator[Run]:
                 "WHISPER_URL": asr.url,
                 "OLLAMA_URL": ollama.url,
                 "MODELS": "smollm2:135m",
-                "WARM_UP": "false",
+                "PROMPT_PREFILL": "false",
                 "SERVER_HOST": "127.0.0.1",
                 "SERVER_PORT": "0",
                 **settings,
@@ -117,7 +117,7 @@ async def test_finishes_what_is_in_flight_and_refuses_the_rest(
 
     assert await program.left() == 0
     assert program.lines[-1]["message"] == "stopped"
-    assert program.lines[-1]["cut"] == 0
+    assert program.lines[-1]["cancelled"] == 0
 
 
 async def test_leaves_at_once_when_nothing_is_in_flight_though_connections_are_open(run: Run) -> None:
@@ -144,7 +144,7 @@ async def test_cuts_what_is_not_done_in_time(run: Run, asr: FakeAsrWebservice) -
         with pytest.raises(aiohttp.ClientError):
             await in_flight
 
-    assert (code, stopped["cut"]) == (0, 1)
+    assert (code, stopped["cancelled"]) == (0, 1)
     assert not [line for line in program.lines if "exception" in line]
 
 

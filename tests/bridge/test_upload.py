@@ -13,7 +13,7 @@ from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
-from speechbridge.intake import form
+from speechbridge.intake import upload
 
 pytestmark = pytest.mark.unit
 
@@ -67,7 +67,7 @@ async def start(
     transcriber = "asr-webservice" if isinstance(whisper, FakeAsrWebservice) else "openai"
 
     async def start(**settings: object) -> Bridge:
-        fast = {"stream_min_rate": 1, "upload_lag": 5.0, "retry_buffer_bytes": 8 * MIB}
+        fast = {"stream_min_rate": 1, "slot_idle_timeout": 5.0, "retry_buffer_bytes": 8 * MIB}
         upstreams = {"whisper_url": whisper.url, "transcriber": transcriber, "ollama_url": ollama.url}
         return await start_bridge(**{**upstreams, **fast, **settings})
 
@@ -126,7 +126,7 @@ async def test_a_small_upload_is_complete_before_it_takes_a_pod(start: StartBrid
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every upload counts as slow (what counts as slow is specified in test_upload_rate.py)."""
-    monkeypatch.setattr(form.Upload, "_is_fast", lambda _: False)
+    monkeypatch.setattr(upload.Upload, "_is_fast", lambda _: False)
 
 
 @pytest.mark.usefixtures("slow")
@@ -149,7 +149,7 @@ async def test_a_slow_upload_takes_no_pod_until_it_is_complete(start: StartBridg
 
 
 async def test_an_upload_that_falls_behind_gives_its_pod_back(start: StartBridge, whisper: Whisper) -> None:
-    bridge = await start(upload_lag=0.05)
+    bridge = await start(slot_idle_timeout=0.05)
 
     async with Connection.to(bridge.url) as connection:
         sending = Upload(connection, "/process", 2 * MIB)
@@ -175,7 +175,7 @@ async def test_an_upload_too_large_to_keep_may_still_move_to_the_disk_when_it_sl
         sending = Upload(connection, "/process", 2 * MIB)
         await sending.send(128 * KIB)
         await whisper.until(lambda: bool(whisper.work) and whisper.work[0].audio is not None)
-        monkeypatch.setattr(form.Upload, "_is_fast", lambda _: False)
+        monkeypatch.setattr(upload.Upload, "_is_fast", lambda _: False)
         await sending.end()
         reply = await connection.reply()
 
@@ -187,7 +187,7 @@ async def test_an_upload_too_large_to_keep_may_still_move_to_the_disk_when_it_sl
 
 @pytest.mark.usefixtures("slow")
 async def test_slow_uploads_that_do_not_fit_on_the_disk_are_refused(start: StartBridge, whisper: Whisper) -> None:
-    bridge = await start(retry_buffer_bytes=0, spool_max_bytes=1 * MIB)
+    bridge = await start(retry_buffer_bytes=0, max_spool_bytes=1 * MIB)
 
     async with Connection.to(bridge.url) as connection:
         sending = Upload(connection, "/process", 8 * MIB)
@@ -342,7 +342,7 @@ async def test_a_wrong_late_field_is_said_without_an_answer_of_the_model(
 
 
 async def test_an_upload_that_stalls_is_given_up(start: StartBridge, whisper: Whisper) -> None:
-    bridge = await start(upload_lag=0.02, upload_stall_timeout=0.1)
+    bridge = await start(slot_idle_timeout=0.02, upload_stall_timeout=0.1)
 
     async with Connection.to(bridge.url) as connection:
         sending = Upload(connection, "/process", 2 * MIB)
@@ -355,7 +355,7 @@ async def test_an_upload_that_stalls_is_given_up(start: StartBridge, whisper: Wh
 
 
 async def test_an_upload_that_trickles_is_given_up(start: StartBridge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speechbridge.intake.body._GRACE", 0.05)
+    monkeypatch.setattr("speechbridge.intake.body._RATE_GRACE_S", 0.05)
     bridge = await start(upload_min_rate=2**30)
 
     async with Connection.to(bridge.url) as connection:
@@ -433,5 +433,5 @@ async def test_an_upload_is_accounted_for(start: StartBridge, whisper: Whisper) 
     await asking
 
     registry = bridge.service.metrics.registry
-    assert registry.get_sample_value("speechbridge_upload_bytes_count") == 1
-    assert registry.get_sample_value("speechbridge_upload_bytes_sum") == len(WAV)
+    assert registry.get_sample_value("speechbridge_upload_size_bytes_count") == 1
+    assert registry.get_sample_value("speechbridge_upload_size_bytes_sum") == len(WAV)

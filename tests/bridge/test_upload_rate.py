@@ -8,10 +8,11 @@ import pytest
 
 from bridge.running import WAV
 from bridge.wire import BOUNDARY, CLOSING, part
-from speechbridge.audio.port import FellBehind
+from speechbridge.audio.port import RestartRequired
 from speechbridge.errors import Problem
-from speechbridge.intake.form import Upload, UploadRules
+from speechbridge.intake.form import Form, FormLimits
 from speechbridge.intake.spool import SpoolBudget
+from speechbridge.intake.upload import Upload, UploadRules
 
 if TYPE_CHECKING:
     from speechbridge.intake.body import Body
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.unit
 
 RULES = UploadRules(
-    max_bytes=1_000_000,
-    max_field_bytes=1000,
+    FormLimits(max_bytes=10_000_000, max_field_bytes=1000),
     start_bytes=1000,
     min_stream_rate=10_000,
-    lag=0.5,
+    slot_idle_timeout=0.5,
     retry_buffer=5000,
 )
 OPENING = part("file", WAV[:44], filename="a.wav")[:-2]
@@ -39,13 +39,13 @@ class ScriptedBody:
         self.received = 0
         self.waited = 0.0
 
-    async def read(self, patience: float | None = None) -> bytes:
+    async def read(self, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as in the real one
         if not self._chunks:
             return b""
         seconds, data = self._chunks[0]
-        if patience is not None and seconds > patience:
-            self._chunks[0] = (seconds - patience, data)
-            self.waited += patience
+        if timeout is not None and seconds > timeout:
+            self._chunks[0] = (seconds - timeout, data)
+            self.waited += timeout
             raise TimeoutError
         del self._chunks[0]
         self.waited += seconds
@@ -60,9 +60,10 @@ class ScriptedBody:
 def upload_of(
     *chunks: tuple[float, bytes], rules: UploadRules = RULES, budget: SpoolBudget | None = None
 ) -> tuple[Upload, ScriptedBody]:
-    body = ScriptedBody((0.0, OPENING), *chunks, (0.0, b"\r\n" + CLOSING))
-    content_type = f"multipart/form-data; boundary={BOUNDARY}"
-    return Upload(cast("Body", body), content_type, rules, budget or SpoolBudget(1_000_000)), body
+    scripted = ScriptedBody((0.0, OPENING), *chunks, (0.0, b"\r\n" + CLOSING))
+    body = cast("Body", scripted)
+    form = Form(body, f"multipart/form-data; boundary={BOUNDARY}", rules.limits)
+    return Upload(form, body, rules, budget or SpoolBudget(1_000_000, retry_after=1)), scripted
 
 
 async def read(upload: Upload) -> bytes:
@@ -76,8 +77,8 @@ def pieces(count: int, size: int, seconds: float) -> Sequence[tuple[float, bytes
 async def test_a_fast_one_may_start_when_enough_has_come() -> None:
     upload, body = upload_of(*pieces(20, 500, 0.01))
 
-    await upload.open()
-    await upload.settle()
+    await upload.start()
+    await upload.buffer_until_ready()
 
     assert upload.size is None
     assert upload.received >= RULES.start_bytes
@@ -89,8 +90,8 @@ async def test_a_fast_one_may_start_when_enough_has_come() -> None:
 async def test_a_slow_one_has_to_be_complete() -> None:
     upload, body = upload_of(*pieces(20, 500, 0.1))
 
-    await upload.open()
-    await upload.settle()
+    await upload.start()
+    await upload.buffer_until_ready()
 
     assert upload.size == 10_044
     assert body.left == 0
@@ -100,8 +101,8 @@ async def test_a_slow_one_has_to_be_complete() -> None:
 async def test_one_that_gets_fast_may_start_when_its_whole_rate_is_enough() -> None:
     upload, body = upload_of((1.0, b"x" * 2000), *pieces(40, 1000, 0.01))
 
-    await upload.open()
-    await upload.settle()
+    await upload.start()
+    await upload.buffer_until_ready()
 
     assert upload.size is None
     assert upload.received >= 10_000
@@ -112,12 +113,12 @@ async def test_one_that_gets_fast_may_start_when_its_whole_rate_is_enough() -> N
 async def test_one_that_pauses_has_fallen_behind_and_must_then_be_complete() -> None:
     upload, body = upload_of(*pieces(4, 500, 0.01), (2.0, b"y" * 500), *pieces(10, 500, 0.0))
 
-    await upload.open()
-    await upload.settle()
+    await upload.start()
+    await upload.buffer_until_ready()
     assert upload.size is None
-    with pytest.raises(FellBehind):
+    with pytest.raises(RestartRequired):
         await read(upload)
-    await upload.settle()
+    await upload.buffer_until_ready()
 
     assert body.left == 0
     assert await read(upload) == WAV[:44] + b"x" * 2000 + b"y" * 500 + b"x" * 5000
@@ -127,8 +128,8 @@ async def test_one_that_is_past_the_retry_buffer_is_waited_for() -> None:
     """It cannot be kept any more, so its pod waits too."""
     upload, _ = upload_of(*pieces(12, 500, 0.01), (2.0, b"y" * 500))
 
-    await upload.open()
-    await upload.settle()
+    await upload.start()
+    await upload.buffer_until_ready()
 
     assert len(await read(upload)) == 44 + 6500
     assert not upload.replayable
@@ -137,8 +138,8 @@ async def test_one_that_is_past_the_retry_buffer_is_waited_for() -> None:
 async def test_one_that_is_past_the_retry_buffer_is_not_waited_for_long() -> None:
     upload, _ = upload_of(*pieces(12, 500, 0.01), (6.0, b"y" * 500))
 
-    await upload.open()
-    await upload.settle()
+    await upload.start()
+    await upload.buffer_until_ready()
     with pytest.raises(Problem) as raised:
         await read(upload)
 
@@ -146,14 +147,14 @@ async def test_one_that_is_past_the_retry_buffer_is_not_waited_for_long() -> Non
 
 
 async def test_one_that_has_become_slow_when_the_retry_buffer_is_full_goes_to_the_disk() -> None:
-    budget = SpoolBudget(1_000_000)
+    budget = SpoolBudget(1_000_000, retry_after=1)
     upload, _ = upload_of(*pieces(4, 500, 0.01), *pieces(8, 500, 0.4), budget=budget)
 
-    await upload.open()
-    await upload.settle()
-    with pytest.raises(FellBehind):
+    await upload.start()
+    await upload.buffer_until_ready()
+    with pytest.raises(RestartRequired):
         await read(upload)
-    await upload.settle()
+    await upload.buffer_until_ready()
 
     assert upload.replayable
     for _ in range(2):
@@ -163,8 +164,8 @@ async def test_one_that_has_become_slow_when_the_retry_buffer_is_full_goes_to_th
 async def test_a_kept_one_can_be_read_again_from_its_start() -> None:
     upload, _ = upload_of(*pieces(8, 500, 0.01))
 
-    await upload.open()
-    await upload.settle()
+    await upload.start()
+    await upload.buffer_until_ready()
     half = upload.chunks()
     for _ in range(3):
         await anext(half)
@@ -175,13 +176,13 @@ async def test_a_kept_one_can_be_read_again_from_its_start() -> None:
 
 @pytest.mark.parametrize("memory", [0, 1, 44, 4000, 1_000_000])
 async def test_a_slow_one_is_the_same_wherever_it_lay(memory: int) -> None:
-    budget = SpoolBudget(10_000_000)
-    rules = replace(RULES, retry_buffer=memory, max_bytes=10_000_000, min_stream_rate=100_000)
+    budget = SpoolBudget(10_000_000, retry_after=1)
+    rules = replace(RULES, retry_buffer=memory, min_stream_rate=100_000)
     chunks: Any = [(1.0, bytes([number]) * 50_000) for number in range(40)]
     upload, _ = upload_of(*chunks, rules=rules, budget=budget)
 
-    await upload.open()
-    await upload.settle()
+    await upload.start()
+    await upload.buffer_until_ready()
 
     for _ in range(2):
         assert await read(upload) == WAV[:44] + b"".join(data for _, data in chunks)

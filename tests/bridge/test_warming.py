@@ -38,7 +38,7 @@ async def bridge(start_bridge: StartBridge, asr: FakeAsrWebservice, model: Model
 
 async def start_warm(start_bridge: StartBridge, asr: FakeAsrWebservice, model: Model, **settings: Any) -> Bridge:
     generator = {"generator": "openai", "models": "smollm2"} if isinstance(model, FakeOpenAIChat) else {}
-    upstreams = {"whisper_url": asr.url, "ollama_url": model.url, "warm_up": True}
+    upstreams = {"whisper_url": asr.url, "ollama_url": model.url, "prompt_prefill": True}
     return await start_bridge(**{**upstreams, **generator, **settings})
 
 
@@ -195,7 +195,7 @@ async def test_a_request_that_fails_takes_its_warm_up_with_it(
 async def test_without_the_setting_nothing_is_warmed(
     start_bridge: StartBridge, asr: FakeAsrWebservice, model: Model
 ) -> None:
-    bridge = await start_warm(start_bridge, asr, model, warm_up=False)
+    bridge = await start_warm(start_bridge, asr, model, prompt_prefill=False)
 
     async with bridge.client.post("/process", data=form(WAV, stream="true")) as response:
         assert types(await all_events(response))[-1] == "response.done"

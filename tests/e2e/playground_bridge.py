@@ -53,15 +53,16 @@ class ScriptedBridge:
     """Answers /process with `script`.
 
     `fields` are the names and values that came in, in order, a file's value being its name; `left` is set when a client
-    goes before its answer is complete. With a `key`, the API asks for it.
+    disconnects before its answer is complete. With a `key`, the API requires it. `retry_after` is a refusal's header.
     """
 
     def __init__(self) -> None:
-        self.parts: dict[str, dict[str, Any]] = READY
+        self.components: dict[str, dict[str, Any]] = READY
         self.script: Sequence[Piece] | Refusal = ()
         self.fields: list[tuple[str, str]] = []
         self.left = asyncio.Event()
         self.key = ""
+        self.retry_after = ""
         self.url = ""
 
     @contextlib.asynccontextmanager
@@ -85,8 +86,8 @@ class ScriptedBridge:
         return web.FileResponse(PAGE / "index.html")
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        ready = all(part["ready"] for part in self.parts.values())
-        body = {"status": "ready" if ready else "not ready", "parts": self.parts}
+        ready = all(component["ready"] for component in self.components.values())
+        body = {"status": "ready" if ready else "not ready", "components": self.components}
         return web.json_response(body, status=200 if ready else 503)
 
     def _refused(self, request: web.Request) -> web.Response | None:
@@ -112,7 +113,9 @@ class ScriptedBridge:
         if refused := self._refused(request):
             return refused
         if isinstance(self.script, Refusal):
-            return web.json_response(self.script, status=self.script["status"], content_type="application/problem+json")
+            headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+            kind = "application/problem+json"
+            return web.json_response(self.script, status=self.script["status"], content_type=kind, headers=headers)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Request-ID": "req-7f3a"})
         await response.prepare(request)
         try:

@@ -28,7 +28,7 @@ CONTROL = 2
 
 DONE = "document.body.dataset.state === 'done'"
 FAILED = "document.body.dataset.state === 'failed'"
-BADGES = "document.querySelectorAll('#parts li').length === 2"
+BADGES = "document.querySelectorAll('#components li').length === 2"
 
 
 # The stream read character by character, and cut in two at every place: the different outcomes, of which there is one.
@@ -160,7 +160,7 @@ class TestScripted:
         await open_with_voice(page, scripted.url)
 
         assert page.complaints == []
-        assert "Whisper ready" in await page.text("#parts")
+        assert "Whisper ready" in await page.text("#components")
 
     async def test_page_works_behind_a_path_prefix(self, page: Page) -> None:
         async with ScriptedBridge().serving(prefix="/speech/eu") as bridge:
@@ -295,13 +295,23 @@ class TestScripted:
         assert await page.text("#answer") == ""
         assert "2.96 s" in await page.text("#figures")
 
+    @pytest.mark.parametrize("detail", ["Too many requests.", "Too many requests; try again in 4 s."])
+    async def test_time_to_retry_is_shown_once(self, page: Page, scripted: ScriptedBridge, detail: str) -> None:
+        scripted.script = Refusal(title="Overloaded", status=503, detail=detail, code="overloaded")
+        scripted.retry_after = "4"
+        await open_with_voice(page, scripted.url)
+        await page.click("#run")
+        await page.wait_for(FAILED)
+
+        assert (await page.text("#problem-text")).lower().count("try again in 4 s") == 1
+
     async def test_answer_that_breaks_off_is_an_error(self, page: Page, scripted: ScriptedBridge) -> None:
         scripted.script = [event("transcript.done", text="He was not", warnings=[]), event("response.delta", text="He")]
         await open_with_voice(page, scripted.url)
         await page.click("#run")
         await page.wait_for(FAILED)
 
-        assert "ended before the answer was complete" in await page.text("#problem")
+        assert "closed before the answer was complete" in await page.text("#problem")
 
     async def test_silence_is_an_answer(self, page: Page, scripted: ScriptedBridge) -> None:
         nothing = {"transcription": "", "response": "", "timings": dict.fromkeys(TIMINGS)}
@@ -314,18 +324,18 @@ class TestScripted:
         await page.wait_for(DONE)
 
         none = "document.getElementById('transcript').dataset.none"
-        assert await page.evaluate(none) == "No speech was heard."
+        assert await page.evaluate(none) == "No speech was detected."
         assert page.complaints == []
 
     async def test_missing_part_is_named_until_it_is_there(self, page: Page, scripted: ScriptedBridge) -> None:
-        scripted.parts = READY | {"llm": {"ready": False, "detail": "pulling llama3"}}
+        scripted.components = READY | {"llm": {"ready": False, "detail": "pulling llama3"}}
         await page.open(scripted.url)
         await page.wait_for(BADGES)
 
-        assert "Language model not ready" in await page.text("#parts")
-        assert "pulling llama3" in await page.text("#parts-detail")
-        scripted.parts = READY
-        await page.wait_for("document.getElementById('parts').innerText.includes('Language model ready')")
+        assert "Language model not ready" in await page.text("#components")
+        assert "pulling llama3" in await page.text("#components-detail")
+        scripted.components = READY
+        await page.wait_for("document.getElementById('components').innerText.includes('Language model ready')")
 
     async def test_keyboard_alone_is_enough(self, page: Page, scripted: ScriptedBridge) -> None:
         scripted.script = [event("transcript.delta", text=" He was not", start=0.0, end=1.5), Until()]

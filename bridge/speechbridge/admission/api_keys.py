@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speechbridge.errors import Problem
-from speechbridge.telemetry.logs import logger
+from speechbridge.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,16 +55,14 @@ class ApiKeys:
         raise Problem("invalid_api_key", f"{what}: {how}.")
 
     def _read(self, folder: Path) -> frozenset[bytes]:
-        fields = {"folder": str(folder)}
         try:
             files = [file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file()]
             keys = {file.read_bytes().strip() for file in files} - {b""}
         except OSError as error:
-            fields["why"] = str(error)
-            logger.warning("API keys cannot be read, the old ones stay", extra={"fields": fields})
+            logs.warning("API keys cannot be read, the old ones stay", folder=str(folder), why=str(error))
             return self._known
         if not keys:
-            logger.warning("no API key: every request is refused", extra={"fields": fields})
+            logs.warning("no API key: every request is refused", folder=str(folder))
         return frozenset(_digest(key) for key in keys)
 
 

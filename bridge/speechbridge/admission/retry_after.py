@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+RETRY_AFTER_SPOOL_FULL_S = 30
 _LONGEST_RETRY_AFTER = 600
 
 

@@ -1,1 +1,1 @@
-"""The HTTP API: one small module per family of routes."""
+"""The HTTP API: one module per family of routes."""

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: OpenAI's, passed on; recordings within the messages are transcribed first."""
+"""`POST /v1/chat/completions`: OpenAI's API, forwarded; recordings in messages are transcribed first."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_routes(app: web.Application) -> None:
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
-    """Transcribe what is spoken in the messages, then pass the request on."""
+    """Transcribe the recordings in the messages, then forward the request."""
     stream = EventStream(request)
     try:
         async with admitted(request) as service:
@@ -44,10 +44,10 @@ async def completions(request: web.Request) -> web.StreamResponse:
             messages = _checked_messages(body)
             model = await service.catalog.choose(_checked_model(body))
             if model is None:
-                raise Problem("generator_unavailable", "The language model's server does not say which models it has.")
+                raise Problem("generator_unavailable", "The language model server does not list its models.")
             body["model"] = model
             body["messages"] = [await _without_audio(message, service, call) for message in messages]
-            return await _pass_on(stream, service.pipeline.forward(model, body, call), call)
+            return await _forward(stream, service.pipeline.forward(model, body, call), call)
     except Problem as problem:
         if not stream.started:
             raise
@@ -56,15 +56,15 @@ async def completions(request: web.Request) -> web.StreamResponse:
         return stream.response
 
 
-async def _pass_on(stream: EventStream, items: AsyncGenerator[Head | bytes], call: Call) -> web.StreamResponse:
+async def _forward(stream: EventStream, items: AsyncGenerator[Head | bytes], call: Call) -> web.StreamResponse:
     content_type = "application/json"
     whole: list[bytes] = []
     line = b""
     async with stream, aclosing(items):
         async for item in items:
             if isinstance(item, Head):
-                content_type, whole = item.content_type, []  # what another pod had begun to say does not count
-            elif call.streams:  # by whole lines: half a one would be in the way of an error that follows
+                content_type, whole = item.content_type, []  # discards the start of a failed pod's response
+            elif call.streams:  # whole lines only, so that an error event can follow
                 lines, end, line = (line + item).rpartition(b"\n")
                 if end:
                     await stream.send(lines + end)
@@ -77,7 +77,7 @@ async def _pass_on(stream: EventStream, items: AsyncGenerator[Head | bytes], cal
 
 
 async def _without_audio(message: dict[str, Any], service: Service, call: Call) -> dict[str, Any]:
-    """Return the message with each recording replaced by its transcript, marked as data."""
+    """Return the message with each recording replaced by its transcript, delimited as data."""
     content = message.get("content")
     if not isinstance(content, list) or not any(_is_audio(part) for part in content):
         return message
@@ -96,14 +96,14 @@ async def _without_audio(message: dict[str, Any], service: Service, call: Call) 
 async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> str:
     audio = part.get(_AUDIO_PART)
     if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
-        raise Problem("bad_field", "An input_audio part needs 'data': the recording in base64.", param="messages")
+        raise Problem("bad_field", "An input_audio part requires 'data': the recording in base64.", param="messages")
     ending = audio.get("format", "bin")
     if not isinstance(ending, str):
         raise Problem("bad_field", "The format of an input_audio part must be a string, such as wav.", param="messages")
     try:
         data = base64.b64decode(audio["data"], validate=True)
-    except ValueError:  # binascii's own error is one, and so is text that is not ASCII
-        raise Problem("bad_field", "The data of an input_audio part is not base64.", param="messages") from None
+    except ValueError:  # also binascii.Error; raised for non-ASCII text too
+        raise Problem("bad_field", "The data of an input_audio part is not valid base64.", param="messages") from None
     if not data:
         raise Problem("empty_file", "The data of an input_audio part is empty.", param="messages")
     recording = AudioBytes(data, f"audio.{ending}", "application/octet-stream")
@@ -116,35 +116,37 @@ async def _read_json(body: Body, limit: int) -> dict[str, Any]:
     while chunk := await body.read():
         parts.append(chunk)
         if body.received > limit:
-            raise Problem("upload_too_large", f"The body is larger than the {limit} bytes allowed here.")
+            raise Problem("upload_too_large", f"The body is larger than the maximum of {limit} bytes.")
     try:
         sent = json.loads(b"".join(parts))
     except (ValueError, RecursionError):
         sent = None
     if not isinstance(sent, dict):
-        raise Problem("bad_json", "Send a JSON object with 'messages', and 'model' if not the default is meant.")
+        raise Problem("bad_json", "The body must be a JSON object with 'messages'; 'model' is optional.")
     return sent
 
 
 def _checked_messages(body: dict[str, Any]) -> list[dict[str, Any]]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(item, dict) for item in messages):
-        raise Problem("bad_field", "'messages' must be a list of at least one message.", param="messages")
+        raise Problem("bad_field", "'messages' must be a list with at least one message.", param="messages")
     if not all(isinstance(item.get("role"), str) for item in messages):
-        raise Problem("bad_field", "Each message needs a 'role', such as user.", param="messages")
+        raise Problem("bad_field", "Each message requires a 'role', such as user.", param="messages")
     for item in messages:
         _check_content(item.get("content"))
     return messages
 
 
 def _check_content(content: Any) -> None:
-    """Refuse what is neither text nor parts; what a part holds is the model's server's to judge, but for recordings."""
+    """Reject content that is neither text nor parts; except recordings, parts are validated by the model server."""
     parts = content if isinstance(content, list) else []
     if not isinstance(content, str | list | None) or not all(
         isinstance(part, dict) and isinstance(part.get("type"), str) for part in parts
     ):
         raise Problem(
-            "bad_field", "A message's 'content' must be text, or a list of parts with a 'type' each.", param="messages"
+            "bad_field",
+            "The 'content' of a message must be text, or a list of parts with a 'type' each.",
+            param="messages",
         )
 
 

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from speechbridge.transcribers.transcript import Segment, Transcript
 
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
-_WORD = {"word", "start", "end"}  # whisperx gives no times to words that it cannot align, such as numbers
+_WORD = {"word", "start", "end"}  # whisperx has no times for words that it cannot align, such as numbers
 
 
 def usage(transcript: Transcript) -> dict[str, Any]:
-    """Return OpenAI's account of what was transcribed, in whole seconds, rounded up."""
+    """Return OpenAI's usage object, in whole seconds, rounded up."""
     return {"type": "duration", "seconds": math.ceil(transcript.duration or 0)}
 
 
@@ -41,14 +41,14 @@ def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) 
 
 
 def segment_object(segment: Segment) -> dict[str, Any]:
-    """Return a segment as verbose_json has it."""
+    """Return a segment of verbose_json."""
     fields = asdict(segment)
     del fields["words"]
     return fields
 
 
 def word_object(word: dict[str, Any]) -> dict[str, Any]:
-    """Return a word as OpenAI has it: without the space before it."""
+    """Return a word of verbose_json, without the leading space."""
     return {"word": str(word["word"]).strip(), "start": word["start"], "end": word["end"]}
 
 

@@ -1,4 +1,4 @@
-"""How the bridge is: for clients of the older bridge, for kubelet, for Prometheus."""
+"""Health checks and metrics."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def add_routes(app: web.Application) -> None:
 
 
 async def health(_: web.Request) -> web.Response:
-    """Say OK: the process serves requests."""
+    """Return OK while the process serves requests."""
     return web.Response(text="OK")
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Say whether a request would be answered, and which part is not there; 503 once the server is to stop."""
+    """Return whether requests can be answered, and the state of each component; 503 during shutdown too."""
     service = request.app[SERVICE]
     if service.admission.stopping:
-        return web.json_response({"status": "stopping", "parts": {}}, status=503)
+        return web.json_response({"status": "stopping", "components": {}}, status=503)
     report = await service.readiness.report()
     return web.json_response(report.document(), status=200 if report.ready else 503)
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Return the metrics in Prometheus' text format."""
+    """Return the metrics in the Prometheus text format."""
     return web.Response(body=request.app[SERVICE].metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

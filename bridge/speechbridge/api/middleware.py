@@ -1,4 +1,4 @@
-"""What is done for every request: its id, its errors, its metrics and its line in the log."""
+"""Middleware of all routes: request ids, API keys, errors, metrics and the access log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from speechbridge.api.problem_documents import problem_response
 from speechbridge.errors import Problem
 from speechbridge.service import SERVICE
 from speechbridge.telemetry import logs
@@ -17,19 +18,17 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-from speechbridge.api.problem_documents import problem_response
-
 TIMELINE = web.RequestKey("timeline", Timeline)
 OUTCOME = web.RequestKey("outcome", str)
-"""Set by a route whose 200 is not the whole truth, such as an answer whose generation failed."""
+"""Set by a route that answers 200 in spite of a failure, such as one of the generation."""
 
-_KEYED = ("/process", "/v1/")
-_QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+_KEY_REQUIRED = ("/process", "/v1/")
+_NOT_LOGGED = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 
 
 @web.middleware
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Run the handler; turn what it raises into an answer; count, time and log the request."""
+    """Run the handler, turn exceptions into error responses, and measure and log the request."""
     service = request.app[SERVICE]
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
@@ -47,18 +46,22 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         metrics = service.metrics
         metrics.child(metrics.requests, route, outcome).inc()
         metrics.child(metrics.request_seconds, route).observe(seconds)
-        if route not in _QUIET:
-            fields = {"method": request.method, "route": route, "status": status, "outcome": outcome}
-            fields["duration_ms"] = round(seconds * 1000, 1)
-            if code:
-                fields["code"] = code
-            logs.logger.info("request", extra={"fields": fields})
+        if route not in _NOT_LOGGED:
+            logs.info(
+                "request",
+                method=request.method,
+                route=route,
+                status=status,
+                outcome=outcome,
+                duration_ms=round(seconds * 1000, 1),
+                **({"code": code} if code else {}),
+            )
 
 
 @web.middleware
 async def authorized(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let those to the API who name a key; probes, metrics, the playground's page and the description are free."""
-    if _route(request).startswith(_KEYED):
+    """Require an API key for the API; probes, metrics, the playground and the OpenAPI document need none."""
+    if _route(request).startswith(_KEY_REQUIRED):
         request.app[SERVICE].keys.check(request.headers)
     return await handler(request)
 
@@ -73,19 +76,19 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> tu
     except web.HTTPException as error:
         problem = _problem_of_http(request, error)
     except web.RequestPayloadError:
-        problem = Problem("bad_request", "The body could not be read: its transfer encoding or its length is wrong.")
-    except Exception:  # noqa: BLE001 - nothing may reach a client as a stack trace; it is logged with all it has
-        logs.logger.exception("unexpected error")
-        problem = Problem("internal", "The bridge failed at this request; its log has the details.")
+        problem = Problem("bad_request", "The body could not be read: its transfer encoding or its length is invalid.")
+    except Exception:  # noqa: BLE001 - clients never see a stack trace; the log does
+        logs.exception("unexpected error")
+        problem = Problem("internal", "Internal error; the log of the bridge has the details.")
     else:
         return response, None
     if request.writer.output_size:
-        _break_off(request)
+        _abort(request)
     return problem_response(request, problem, request_id), problem
 
 
-def _break_off(request: web.Request) -> None:
-    """Cut the connection: an answer that has begun cannot become another, and its reader must see that it broke off."""
+def _abort(request: web.Request) -> None:
+    """Abort the connection: once the response has begun, this alone tells the client that it is incomplete."""
     if request.transport is not None:
         request.transport.abort()
 
@@ -93,13 +96,13 @@ def _break_off(request: web.Request) -> None:
 def _problem_of_http(request: web.Request, error: web.HTTPException) -> Problem:
     if error.status == web.HTTPMethodNotAllowed.status_code:
         allowed = error.headers.get("Allow", "")
-        return Problem("method_not_allowed", f"{request.path} takes {allowed}, not {request.method}.", allow=allowed)
+        return Problem("method_not_allowed", f"{request.path} allows {allowed}, not {request.method}.", allow=allowed)
     if error.status == web.HTTPNotFound.status_code:
-        return Problem("not_found", f"There is nothing at {request.path[:200]}; /openapi.json lists what there is.")
+        return Problem("not_found", f"No route {request.path[:200]}; /openapi.json lists all routes.")
     return Problem("bad_request", error.reason or "The request is malformed.")
 
 
 def _route(request: web.Request) -> str:
-    """Return the route's pattern, so that the label stays bounded."""
+    """Return the route's pattern, which keeps the number of metric labels bounded."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unmatched"

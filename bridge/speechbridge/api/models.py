@@ -16,17 +16,17 @@ def add_routes(app: web.Application) -> None:
 
 
 async def models(request: web.Request) -> web.Response:
-    """List them; `kind` tells what a model is for."""
+    """List all models; `kind` is what a model is for."""
     return web.json_response({"object": "list", "data": await _listed(request)})
 
 
 async def model(request: web.Request) -> web.Response:
-    """Return one of them; raises Problem `unknown_model`."""
+    """Return one model; raises Problem `unknown_model`."""
     name = request.match_info["name"]
     for entry in await _listed(request):
         if entry["id"] == name:
             return web.json_response(entry)
-    raise Problem("unknown_model", f"There is no model '{name[:100]}' here; /v1/models lists what there is.")
+    raise Problem("unknown_model", f"The model '{name[:100]}' does not exist; /v1/models lists all models.")
 
 
 async def _listed(request: web.Request) -> list[dict[str, str | int]]:
@@ -34,7 +34,7 @@ async def _listed(request: web.Request) -> list[dict[str, str | int]]:
     try:
         names = await service.catalog.names()
     except UpstreamError as error:
-        raise Problem("generator_unavailable", f"The language model is not there: {error.detail}.") from None
+        raise Problem("generator_unavailable", f"The language model is unavailable: {error.detail}.") from None
     chat = [_entry(name, "chat") for name in names]
     return [*chat, _entry(service.settings.whisper_model, "transcription")]
 

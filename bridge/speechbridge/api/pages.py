@@ -25,7 +25,7 @@ _HEADERS = {
 
 
 def add_routes(app: web.Application) -> None:
-    """Add the routes; the page's files are read once, here."""
+    """Add the routes; the files are read once, here."""
     for file in sorted(_FOLDER.iterdir()):
         path = "/" if file.name == "index.html" else f"/playground/{file.name}"
         app.router.add_get(path, _page(file.read_bytes(), _TYPES[file.suffix]))
@@ -33,13 +33,13 @@ def add_routes(app: web.Application) -> None:
 
 
 async def openapi(_: web.Request) -> web.Response:
-    """Return the description of this API."""
+    """Return the OpenAPI document."""
     return web.Response(body=_openapi(), content_type="application/json", charset="utf-8", headers=_HEADERS)
 
 
 @cache
 def _openapi() -> bytes:
-    from speechbridge.api.openapi.document import document  # noqa: PLC0415 - 2 MiB that most bridges are never asked for
+    from speechbridge.api.openapi.document import document  # noqa: PLC0415 - 2 MiB that most bridges never need
 
     return json.dumps(document()).encode()
 

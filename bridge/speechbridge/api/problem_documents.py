@@ -1,4 +1,4 @@
-"""The two forms of a `Problem` on the wire: RFC 9457, and the error object of OpenAI's API for routes under `/v1`."""
+"""The two representations of a `Problem`: RFC 9457, and OpenAI's error object for routes under `/v1`."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
 
 
 def openai_document(problem: Problem) -> dict[str, Any]:
-    """Return the error object of OpenAI's API, which its clients turn into exceptions."""
+    """Return OpenAI's error object, which its clients turn into exceptions."""
     server_side = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     kind = "server_error" if server_side else "invalid_request_error"
     return {"error": {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}}
 
 
 def problem_response(request: web.Request, problem: Problem, request_id: str) -> web.Response:
-    """Return a problem in the form that the route's API speaks."""
+    """Return a problem in the format of the route's API."""
     if request.path.startswith("/v1/"):
         document, content_type = openai_document(problem), "application/json"
     else:
@@ -49,5 +49,5 @@ def problem_response(request: web.Request, problem: Problem, request_id: str) ->
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
     if not request.content.is_eof():
-        response.force_close()  # the rest of the body is not worth reading
+        response.force_close()  # instead of reading the rest of the body
     return response

@@ -1,13 +1,15 @@
-"""The HTTP server under the application: what cannot even be read as a request is answered and logged like the rest.
+"""The HTTP server under the application: its socket, and answers to bytes that are no HTTP request.
 
-aiohttp answers such bytes before any route or middleware sees them: with a line of plain text, and with a stack trace
-in the log that quotes them, which may be a prompt (a body longer than it was declared is read as the next request).
+aiohttp rejects such bytes before any route or middleware sees them: with a line of plain text, and with a stack trace
+in the log that quotes them. They may be part of a prompt, since the bytes of a body that exceed its declared length are
+parsed as the next request.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+import socket
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -15,19 +17,21 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from speechbridge.api.problem_documents import problem_document
 from speechbridge.errors import Problem
-from speechbridge.telemetry.logs import logger
+from speechbridge.telemetry import logs
 
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
-_READ_BUFFER = 256 * 1024  # the reader's high-water mark decides the speed of uploads
+_READ_BUFFER_BYTES = 256 * 1024  # the reader's high-water mark decides the speed of uploads
+_BACKLOG = 1024
+_ALL_IPV6, _ALL_IPV4 = "::", "0.0.0.0"  # noqa: S104 - the unspecified addresses, where settings ask for them
 
 
 class Runner(web.AppRunner):
-    """Runs the application; a request whose client leaves is cancelled.
+    """Runs the application; a request is cancelled when its client disconnects.
 
     Args:
-        shutdown_timeout: Seconds that requests still in flight get when the server is cleaned up.
+        shutdown_timeout: Seconds that requests in flight may take to finish when the server is cleaned up.
     """
 
     def __init__(self, app: web.Application, *, shutdown_timeout: float) -> None:
@@ -36,7 +40,7 @@ class Runner(web.AppRunner):
             access_log=None,
             handler_cancellation=True,
             shutdown_timeout=shutdown_timeout,
-            read_bufsize=_READ_BUFFER,
+            read_bufsize=_READ_BUFFER_BYTES,
         )
 
     async def _make_server(self) -> web.Server:
@@ -46,8 +50,25 @@ class Runner(web.AppRunner):
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             access_log=None,
-            read_bufsize=_READ_BUFFER,
+            read_bufsize=_READ_BUFFER_BYTES,
         )
+
+
+def site(runner: Runner, host: str, port: int) -> web.BaseSite:
+    """Return the site that listens on an address; `::` accepts IPv4 connections too.
+
+    asyncio makes IPv6 sockets IPv6-only, so the socket of `::` is created here. On a machine without IPv6, `::` means
+    `0.0.0.0`.
+
+    Raises:
+        OSError: The port is in use.
+    """
+    if host != _ALL_IPV6:
+        return web.TCPSite(runner, host, port, backlog=_BACKLOG)
+    if not socket.has_dualstack_ipv6():
+        return web.TCPSite(runner, _ALL_IPV4, port, backlog=_BACKLOG)
+    listening = socket.create_server((host, port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+    return web.SockSite(runner, listening, backlog=_BACKLOG)
 
 
 class _Server(web.Server):
@@ -61,12 +82,12 @@ class _Connection(web.RequestHandler):
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """Answer what is no HTTP request, or too large a one, with a problem document; all else is aiohttp's."""
+        """Answer a malformed or oversized request with a problem document; leave all other errors to aiohttp."""
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         problem = _problem_of(exc)
         request_id = secrets.token_hex(8)
-        logger.info("not a request", extra={"fields": {"status": problem.status, "code": problem.code}})
+        logs.info("malformed request", status=problem.status, code=problem.code)
         response = web.Response(
             body=json.dumps(problem_document(problem, request_id)).encode(),
             status=problem.status,
@@ -76,12 +97,14 @@ class _Connection(web.RequestHandler):
         return response
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        """Log what went wrong in the server, but not that a client's body broke off while it was thrown away."""
+        """Log server errors, except bodies that end early while they are discarded."""
         if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
             super().log_exception(*args, **kw)
 
 
 def _problem_of(error: HttpProcessingError) -> Problem:
     if isinstance(error, LineTooLong):
-        return Problem("request_headers_too_large", "The request line and each header may have 8190 bytes.")
-    return Problem("bad_request", "This is no HTTP/1.1 request, or its headers are too many or contradict each other.")
+        return Problem(
+            "request_headers_too_large", "The request line and each header line are limited to 8190 bytes each."
+        )
+    return Problem("bad_request", "Not a valid HTTP/1.1 request, or its headers are too many or contradictory.")

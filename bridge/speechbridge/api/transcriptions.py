@@ -19,10 +19,10 @@ from speechbridge.transcribers.port import Task, TranscriptionOptions
 from speechbridge.transcribers.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
-    from speechbridge.intake.form import Upload
+    from speechbridge.intake.upload import Upload
     from speechbridge.service import Service
 
-_ALIAS = "whisper-1"  # OpenAI's own name, which its clients' examples use
+_ALIAS = "whisper-1"  # OpenAI's model name, common in clients
 _WORDS = "word"
 _SUBTITLES = {"srt": ("application/x-subrip", formats.srt), "vtt": ("text/vtt", formats.vtt)}
 
@@ -34,7 +34,7 @@ def add_routes(app: web.Application) -> None:
 
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
-    """Transcribe a recording in its own language."""
+    """Transcribe a recording in its language."""
     return await _answer(request, "transcribe")
 
 
@@ -53,8 +53,8 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
                 call.streams = fields.boolean(upload.fields, "stream")
                 return read_options(upload, service, task)
 
-            options()  # what is wrong with the fields that came first is said before the recording is read
-            await upload.settle()
+            options()  # errors in the fields before the file are reported before the recording is read
+            await upload.buffer_until_ready()
             options()
             if call.streams:
                 stream.keep_alive()
@@ -82,8 +82,9 @@ def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Respon
         content_type, render = _SUBTITLES[chosen]
         return _text(render(transcript), content_type)
     if chosen == "verbose_json":
-        wanted = _granularities(form)
-        document = formats.verbose(transcript, task, words=_WORDS in wanted, segments=not wanted or "segment" in wanted)
+        granularities = _granularities(form)
+        segments = not granularities or "segment" in granularities
+        document = formats.verbose(transcript, task, words=_WORDS in granularities, segments=segments)
     else:
         document = formats.plain(transcript)
     body = json.dumps(document, ensure_ascii=False).encode(errors="replace")
@@ -107,19 +108,19 @@ def _data(event: dict[str, Any]) -> bytes:
 
 
 def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionOptions:
-    """Read what the form asks, from the fields that have come; raises Problem for a wrong one."""
+    """Return the options in the fields received so far; raises Problem for an invalid one."""
     form = upload.fields
     model = fields.text(form, "model")
     known = (service.settings.whisper_model, _ALIAS)
     if model is not None and model not in known:
         names = " or ".join(dict.fromkeys(known))
-        raise Problem("unknown_model", f"There is no model '{model}' for speech here; there is {names}.", param="model")
+        raise Problem("unknown_model", f"The speech model '{model}' does not exist; use {names}.", param="model")
     chosen = fields.choice(form, "response_format", formats.RESPONSE_FORMATS)
     granularities = _granularities(form)
     if granularities and chosen != "verbose_json":
         raise Problem(
             "bad_field",
-            "'timestamp_granularities[]' needs response_format=verbose_json.",
+            "'timestamp_granularities[]' requires response_format=verbose_json.",
             param="timestamp_granularities[]",
         )
     fields.boolean(form, "stream")
@@ -136,6 +137,6 @@ def _granularities(form: fields.Fields) -> frozenset[str]:
     values = frozenset(form.get("timestamp_granularities[]", []) + form.get("timestamp_granularities", []))
     if values - {"segment", _WORDS}:
         raise Problem(
-            "bad_field", "'timestamp_granularities[]' takes segment and word.", param="timestamp_granularities[]"
+            "bad_field", "'timestamp_granularities[]' must be segment or word.", param="timestamp_granularities[]"
         )
     return values

@@ -1,1 +1,1 @@
-"""What a recording is: its bytes, its container, its duration."""
+"""Recordings: their bytes, containers and durations."""

@@ -1,12 +1,12 @@
-"""What the first bytes of a file tell: which container it is, and about how long the recording lasts."""
+"""Recognises media containers by their first bytes, estimates durations, and finds audio and video tracks."""
 
 from __future__ import annotations
 
 import re
 import struct
 
-# Bytes per second of what people send in these containers (speech at usual settings); only used for queue estimates.
-_USUAL_RATE = {"mp3": 16_000, "ogg": 6_000, "matroska": 6_000, "mp4": 12_000, "flac": 50_000, "amr": 1_600}
+# Typical rates of speech recordings in these containers, in bytes per second; used only for queue estimates.
+_TYPICAL_RATES = {"mp3": 16_000, "ogg": 6_000, "matroska": 6_000, "mp4": 12_000, "flac": 50_000, "amr": 1_600}
 _DEFAULT_RATE = 16_000
 _PREFIXES = {
     b"fLaC": "flac",
@@ -21,36 +21,36 @@ _PREFIXES = {
     b"FLV\x01": "flv",
 }
 _MPEG_SYNC = 0xFFE0
-_UTF16_MARK = b"\xff\xfe"  # of text; as a frame it would be MPEG layer I, which nobody sends
-_WAV_FORMAT = 20
-# How MP4 (ISO/IEC 14496-12, box `hdlr`) and Matroska (RFC 9559, element CodecID) name the kind of a track.
-_SOUND = re.compile(rb"hdlr.{8}soun|\x86[\x81-\xff]A_[A-Z]", re.DOTALL)
-_PICTURES = re.compile(rb"hdlr.{8}vide|\x86[\x81-\xff]V_[A-Z]", re.DOTALL)
-_LONGEST_NAME = 16
+_UTF16_BOM = b"\xff\xfe"  # text; as an MPEG frame it would be layer I, which is not in use
+_WAV_FORMAT_BYTES = 20
+# The kind of a track in MP4 (ISO/IEC 14496-12, box `hdlr`) and in Matroska (RFC 9559, element CodecID).
+_AUDIO_TRACK = re.compile(rb"hdlr.{8}soun|\x86[\x81-\xff]A_[A-Z]", re.DOTALL)
+_VIDEO_TRACK = re.compile(rb"hdlr.{8}vide|\x86[\x81-\xff]V_[A-Z]", re.DOTALL)
+_MAX_MATCH_BYTES = 16
 
 
 class Tracks:
-    """Looks for tracks of sound and of pictures in a file that comes in pieces."""
+    """Searches a file, fed in chunks, for audio and video tracks."""
 
     def __init__(self) -> None:
-        self._sound = self._pictures = False
-        self._end = b""
+        self._audio = self._video = False
+        self._tail = b""
 
-    def look(self, piece: bytes) -> None:
-        """Look at the next piece."""
-        window = self._end + piece
-        self._sound = self._sound or _SOUND.search(window) is not None
-        self._pictures = self._pictures or _PICTURES.search(window) is not None
-        self._end = window[-_LONGEST_NAME:]
+    def feed(self, chunk: bytes) -> None:
+        """Search the next chunk."""
+        window = self._tail + chunk
+        self._audio = self._audio or _AUDIO_TRACK.search(window) is not None
+        self._video = self._video or _VIDEO_TRACK.search(window) is not None
+        self._tail = window[-_MAX_MATCH_BYTES:]
 
     @property
-    def silent(self) -> bool:
-        """Whether there are pictures, and no sound."""
-        return self._pictures and not self._sound
+    def video_only(self) -> bool:
+        """Whether there is a video track and no audio track."""
+        return self._video and not self._audio
 
 
 def container_of(head: bytes) -> str | None:
-    """Name the container by its first bytes (12 are enough), or None when they are of no audio or video known here."""
+    """Return the container that a file with these first bytes (12 are enough) has, None if it is not recognised."""
     for prefix, name in _PREFIXES.items():
         if head.startswith(prefix):
             return name
@@ -60,18 +60,18 @@ def container_of(head: bytes) -> str | None:
         return "aiff"
     if head[4:8] == b"ftyp":
         return "mp4"
-    if len(head) > 1 and int.from_bytes(head[:2], "big") & _MPEG_SYNC == _MPEG_SYNC and head[:2] != _UTF16_MARK:
-        return "mp3"  # or ADTS: the rates are alike
+    if len(head) > 1 and int.from_bytes(head[:2], "big") & _MPEG_SYNC == _MPEG_SYNC and head[:2] != _UTF16_BOM:
+        return "mp3"  # or ADTS, at similar rates
     return None
 
 
 def estimated_seconds(head: bytes, size: int) -> float:
-    """Estimate how many seconds of audio `size` bytes with this `head` hold; exact for plain WAV."""
+    """Estimate the duration in seconds of `size` bytes that start with `head`; exact for uncompressed WAV."""
     container = container_of(head)
     if container == "wav":
         at = head.find(b"fmt ")
-        if at >= 0 and len(head) >= at + _WAV_FORMAT:
+        if at >= 0 and len(head) >= at + _WAV_FORMAT_BYTES:
             (rate,) = struct.unpack_from("<I", head, at + 16)
             if rate:
                 return size / float(rate)
-    return size / _USUAL_RATE.get(container or "", _DEFAULT_RATE)
+    return size / _TYPICAL_RATES.get(container or "", _DEFAULT_RATE)

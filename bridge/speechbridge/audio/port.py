@@ -1,4 +1,4 @@
-"""Audio on its way to a pod: the port that transcribers read from, and the form of it that lies in memory already."""
+"""The port through which transcribers read audio, and its implementation for recordings in memory."""
 
 from __future__ import annotations
 
@@ -10,33 +10,47 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-class FellBehind(Exception):  # noqa: N818 - an event, not an error
-    """The audio no longer comes fast enough to hold a Whisper slot; `settle` it, then read it anew."""
+class RestartRequired(Exception):  # noqa: N818 - an event, not an error
+    """The pod has to be released, and the audio sent again from its start once `buffer_until_ready` returns.
+
+    Either the upload no longer arrives fast enough to occupy a Whisper slot, or a form field arrived that the request
+    to the pod should have included.
+    """
 
 
 class Audio(Protocol):
     """A recording that may still be arriving."""
 
-    filename: str
-    content_type: str
+    @property
+    def filename(self) -> str:
+        """The name of the file, as sent; may be empty."""
+
+    @property
+    def content_type(self) -> str:
+        """The type of the file, as sent; may be empty."""
 
     @property
     def head(self) -> bytes:
-        """The first bytes (up to 64), enough to tell the container."""
+        """The first bytes, at most 64: enough to recognise the container."""
 
     @property
     def size(self) -> int | None:
-        """The number of bytes, or None while they still come."""
+        """The size in bytes, None while the upload is incomplete."""
 
     @property
     def replayable(self) -> bool:
         """Whether `chunks` can be called again."""
 
-    async def settle(self) -> None:
-        """Wait until enough has arrived to take a Whisper slot for it."""
+    async def buffer_until_ready(self) -> None:
+        """Return once enough has arrived for a Whisper slot; until then the upload is buffered."""
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the whole recording from its start; raises FellBehind, or Problem for what the sender did wrong."""
+        """Yield the recording from its start.
+
+        Raises:
+            RestartRequired: The upload is too slow for a Whisper slot.
+            Problem: The upload is invalid.
+        """
 
 
 class AudioBytes:
@@ -54,7 +68,7 @@ class AudioBytes:
 
     @property
     def size(self) -> int:
-        """The number of bytes."""
+        """The size in bytes."""
         return len(self._data)
 
     @property
@@ -62,27 +76,27 @@ class AudioBytes:
         """Always."""
         return True
 
-    async def settle(self) -> None:
-        """It is all there."""
+    async def buffer_until_ready(self) -> None:
+        """Return at once: the recording is complete."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield it whole."""
+        """Yield the recording as one chunk."""
         yield self._data
 
 
-def seconds_of(audio: Audio, expected_size: int | None) -> float:
-    """Estimate a recording's length in seconds from its first bytes and its size, known or declared."""
+def estimated_duration(audio: Audio, expected_size: int | None) -> float:
+    """Estimate a recording's duration in seconds from its first bytes and its actual or declared size."""
     return estimated_seconds(audio.head, audio.size or expected_size or 0)
 
 
 def is_recognised(audio: Audio) -> bool:
-    """Tell whether the first bytes are those of an audio or video container."""
+    """Return whether the first bytes are those of an audio or video container."""
     return container_of(audio.head) is not None
 
 
-async def is_silent_film(audio: Audio) -> bool:
-    """Tell whether a recording that is there, and can be read again, is a video without a track of sound."""
+async def is_video_without_audio(audio: Audio) -> bool:
+    """Return whether a complete, replayable recording is a video without an audio track."""
     tracks = Tracks()
-    async for piece in audio.chunks():
-        tracks.look(piece)
-    return tracks.silent
+    async for chunk in audio.chunks():
+        tracks.feed(chunk)
+    return tracks.video_only

@@ -1,1 +1,1 @@
-"""Reading what a client sends: body, multipart form, fields, spool."""
+"""Uploads: body, multipart form, fields, spool."""

@@ -1,4 +1,4 @@
-"""A request's body as it arrives, from a sender that has to keep up."""
+"""A request's body as it arrives, with limits on stalls and on the rate of the sender."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-_GRACE = 10.0  # seconds of waiting before the slowest allowed rate counts
+_RATE_GRACE_S = 10.0  # seconds of waiting before the minimum rate applies
 
 
 @dataclass(frozen=True)
 class Pace:
-    """The least that is asked of a sender: bytes per second, and seconds without a byte."""
+    """The minimum rate of a sender in bytes per second, and the longest time without data in seconds."""
 
     min_rate: int
     stall_timeout: float
 
 
 class Body:
-    """Reads a body, chunk by chunk.
+    """Reads a body chunk by chunk.
 
     Attributes:
-        received: Bytes that have come so far.
-        waited: Seconds that were spent waiting for them.
+        received: Bytes received so far.
+        waited: Seconds spent waiting for them.
     """
 
     def __init__(self, stream: aiohttp.StreamReader, pace: Pace, clock: Callable[[], float]) -> None:
@@ -43,41 +43,43 @@ class Body:
 
     @property
     def stall_timeout(self) -> float:
-        """Seconds without a byte that are allowed."""
+        """The longest time without data, in seconds."""
         return self._pace.stall_timeout
 
-    async def read(self, patience: float | None = None) -> bytes:
-        """Return what comes next, nothing at the end.
+    async def read(self, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the caller tells the two apart
+        """Return the next chunk, empty at the end.
 
         Args:
-            patience: Seconds to wait instead of the longest that is allowed.
+            timeout: Seconds to wait instead of the stall timeout.
 
         Raises:
-            TimeoutError: The patience is over.
-            Problem: `upload_stalled`, `upload_too_slow`, or `bad_request`: the body's framing is broken.
+            TimeoutError: Nothing arrived within `timeout`.
+            Problem: `upload_stalled`, `upload_too_slow`, or `bad_request` for invalid framing.
         """
         asked = self._clock()
         try:
-            async with asyncio.timeout(self._pace.stall_timeout if patience is None else patience):
+            async with asyncio.timeout(self._pace.stall_timeout if timeout is None else timeout):
                 data = await self._next()
         except TimeoutError:
-            if patience is not None:
+            if timeout is not None:
                 raise
             raise Problem(
-                "upload_stalled", f"No byte came for {self._pace.stall_timeout:g} s; send it again."
+                "upload_stalled", f"The upload stalled: no data for {self._pace.stall_timeout:g} s. Send it again."
             ) from None
         except web.RequestPayloadError:
-            raise Problem("bad_request", "The body cannot be read: its chunks or its compression are broken.") from None
+            raise Problem("bad_request", "Invalid chunked encoding or compression of the body.") from None
         finally:
             self.waited += self._clock() - asked
         self.received += len(data)
-        if self.waited > _GRACE and self.received < self._pace.min_rate * self.waited:
-            slowest = self._pace.min_rate
-            raise Problem("upload_too_slow", f"Less than {slowest} bytes a second came; use a better connection.")
+        if self.waited > _RATE_GRACE_S and self.received < self._pace.min_rate * self.waited:
+            raise Problem(
+                "upload_too_slow",
+                f"The upload is slower than {self._pace.min_rate} bytes per second; use a faster connection.",
+            )
         return data
 
     async def _next(self) -> bytes:
-        """Chunk by chunk, as they came: `readany` would copy all that has piled up into one."""
+        """Return chunks as they arrived: `readany` would copy all that have accumulated into one."""
         while True:
             data, _ = await self._stream.readchunk()
             if data or self._stream.at_eof():

@@ -1,4 +1,4 @@
-"""Read the text fields of a form: right type, known value, or a clear error."""
+"""Parses and validates the text fields of a form."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
-_HOTTEST = 1.0
+_MAX_TEMPERATURE = 1.0
 
 
 def text(fields: Fields, name: str) -> str | None:
-    """Return a field, or None when it is missing or blank.
+    """Return a field, or None if it is missing or blank.
 
     Raises:
-        Problem: `bad_field`: it was given more than once.
+        Problem: `bad_field`: the field was sent more than once.
     """
     values = fields.get(name, [])
     if len(values) > 1:
-        raise Problem("bad_field", f"The field '{name}' was given {len(values)} times; give it once.", param=name)
+        raise Problem("bad_field", f"The field '{name}' was sent {len(values)} times; send it once.", param=name)
     return values[0] if values and values[0].strip() else None
 
 
 def boolean(fields: Fields, name: str) -> bool:
-    """Return a yes or no, no when it is missing; raises Problem `bad_field`."""
+    """Return a boolean field, False if it is missing; raises Problem `bad_field`."""
     value = (text(fields, name) or "").strip().lower()
     if value not in _TRUE | _FALSE:
         raise Problem("bad_field", f"The field '{name}' must be true or false, not '{value[:40]}'.", param=name)
@@ -38,7 +38,7 @@ def boolean(fields: Fields, name: str) -> bool:
 
 
 def choice(fields: Fields, name: str, allowed: tuple[str, ...]) -> str:
-    """Return one of the allowed values, the first when it is missing; raises Problem `bad_field`."""
+    """Return one of the allowed values, the first if it is missing; raises Problem `bad_field`."""
     value = (text(fields, name) or allowed[0]).strip()
     if value not in allowed:
         raise Problem("bad_field", f"The field '{name}' must be one of {', '.join(allowed)}.", param=name)
@@ -46,19 +46,19 @@ def choice(fields: Fields, name: str, allowed: tuple[str, ...]) -> str:
 
 
 def language(fields: Fields) -> str | None:
-    """Return the ISO 639 code of the recording's language, None to have it detected; raises `unknown_language`."""
+    """Return the ISO 639 code of the language, None for automatic detection; raises Problem `unknown_language`."""
     value = (text(fields, "language") or "").strip().lower()
     if value and value not in LANGUAGES:
         raise Problem(
             "unknown_language",
-            f"'{value[:40]}' is no language code that Whisper knows, such as en or de.",
+            f"'{value[:40]}' is not a language code that Whisper supports, such as en or de.",
             param="language",
         )
     return value or None
 
 
 def temperature(fields: Fields) -> float | None:
-    """Return the sampling temperature (0 to 1), None when it is missing; raises Problem `bad_field`."""
+    """Return the sampling temperature (0 to 1), None if it is missing; raises Problem `bad_field`."""
     value = text(fields, "temperature")
     if value is None:
         return None
@@ -66,6 +66,6 @@ def temperature(fields: Fields) -> float | None:
         number = float(value)
     except ValueError:
         number = -1.0
-    if not 0 <= number <= _HOTTEST:
+    if not 0 <= number <= _MAX_TEMPERATURE:
         raise Problem("bad_field", "The field 'temperature' must be a number from 0 to 1.", param="temperature")
     return number

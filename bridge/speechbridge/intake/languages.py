@@ -1,4 +1,4 @@
-"""The languages that Whisper knows: ISO 639 codes, as in openai/whisper's tokenizer.py (`LANGUAGES`)."""
+"""The languages that Whisper supports: ISO 639 codes, as in openai/whisper's tokenizer.py (`LANGUAGES`)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Read multipart/form-data as it arrives: bytes in, events out, no I/O (RFC 7578, RFC 2046 section 5.1).
+"""Parses multipart/form-data as it arrives: bytes in, events out, no I/O (RFC 7578, RFC 2046 section 5.1).
 
-This is the way of the audio through the bridge. A chunk without a delimiter leaves as the very object that came in;
-what is held back between two feeds is the start of a possible delimiter, or of a header line, and nothing else.
+This is the audio hot path. A chunk without a delimiter is returned as the object that was fed. Between two feeds only
+the start of a possible delimiter, or of a header line, is retained.
 """
+
+from __future__ import annotations
 
 import re
 from dataclasses import dataclass
@@ -38,12 +40,12 @@ _NOT_PADDING = re.compile(rb"[^ \t]")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a body may ask of memory and patience; the data of a part is not limited here.
+    """Limits of a body; the data of a part is not limited here.
 
     Attributes:
-        max_parts: parts in one body.
-        max_header_bytes: all header lines of one part together, line ends included.
-        max_preamble_bytes: bytes before the first delimiter (RFC 2046 allows any; they are discarded).
+        max_parts: Parts in one body.
+        max_header_bytes: All header lines of one part together, line ends included.
+        max_preamble_bytes: Bytes before the first delimiter (RFC 2046 allows any; they are discarded).
     """
 
     max_parts: int = 64
@@ -53,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class PartEnd:
-    """All data of the part that began last has been handed out."""
+    """All data of the current part has been returned."""
 
 
 PART_END: Final = PartEnd()
@@ -63,19 +65,19 @@ _State: TypeAlias = "Callable[[MultipartParser, bytes, int, list[Event]], int]"
 
 
 class MultipartParser:
-    """Turns the bytes of one multipart/form-data body, cut anywhere, into `PartBegin`, data and `PartEnd`.
+    """Turns the bytes of one multipart/form-data body, split anywhere, into `PartBegin`, data and `PartEnd`.
 
-    The delimiter is CRLF, two hyphens and the boundary. As RFC 2046 section 5.1.1 forbids it inside a part, a line that
-    starts with it and goes on with something else is refused instead of guessed at. Line ends are CRLF, never LF.
+    The delimiter is CRLF, two hyphens and the boundary. RFC 2046 section 5.1.1 forbids it inside a part, so a line that
+    starts with it and continues with other text is rejected. Line ends are CRLF, never LF.
 
-    After an error the parser is spent.
+    Not usable after an error.
     """
 
     def __init__(self, boundary: bytes, limits: Limits = Limits()) -> None:
         self._delimiter = b"\r\n--" + boundary
         self._limits = limits
         self._state: _State = MultipartParser._at_line_start
-        self._held = b""
+        self._carry = b""
         self._parts = 0
         self._in_preamble = True
         self._complete = False
@@ -85,42 +87,42 @@ class MultipartParser:
 
     @property
     def complete(self) -> bool:
-        """Whether the closing delimiter has been seen; what may follow is an epilogue, to be discarded."""
+        """Whether the closing delimiter has been parsed; an epilogue may follow and is discarded."""
         return self._complete
 
     def feed(self, data: bytes) -> list[Event]:
-        """Read on, and return what became known: in order, data never empty, and not copied where it can be helped.
+        """Parse the next bytes; return the events in order. Data is never empty, and rarely copied.
 
         Raises:
-            MultipartError: the body breaks the format or a limit. What this feed had found before is lost.
+            MultipartError: The body is malformed or exceeds a limit. Earlier events of this feed are lost.
         """
-        if self._held:
-            data = self._held + data
+        if self._carry:
+            data = self._carry + data
         events: list[Event] = []
         position = 0
         state = None
-        while state is not self._state:  # a state that stays itself wants more data
+        while state is not self._state:  # a state that does not change needs more data
             state = self._state
             position = state(self, data, position, events)
-        self._held = data[position:]
+        self._carry = data[position:]
         return events
 
     def finish(self) -> None:
-        """Say that the body has ended.
+        """Call at the end of the body.
 
         Raises:
-            MultipartError: it ended before its closing delimiter.
+            MultipartError: The closing delimiter is missing.
         """
         if self._complete:
             return
         if self._in_preamble:
-            raise MultipartError("the body does not contain the boundary that Content-Type names")
-        raise MultipartError("the body ends before its closing boundary: the upload was cut off")
+            raise MultipartError("the body does not contain the boundary given in Content-Type")
+        raise MultipartError("the closing boundary is missing: the upload was cut off")
 
-    # The states. Each reads `data` from `position`, adds to `events` and returns how far it came.
+    # The states. Each parses `data` from `position`, appends to `events` and returns the new position.
 
     def _at_line_start(self, data: bytes, position: int, events: list[Event]) -> int:
-        """A delimiter may come without its CRLF: at the start of the body, and after headers, whose CRLF serves it."""
+        """Accept a delimiter without its CRLF: at the start of the body, and after headers, which end in CRLF."""
         line = self._delimiter[2:]
         seen = data[position : position + len(line)]
         if seen == line:
@@ -130,18 +132,18 @@ class MultipartParser:
         return position
 
     def _read_content(self, data: bytes, position: int, events: list[Event]) -> int:
-        """Hand out the part's data, or drop the preamble, up to the next delimiter or what may become one."""
+        """Return the part's data, or drop the preamble, up to the next delimiter or the start of a possible one."""
         found = data.find(self._delimiter, position)
         end = found if found >= 0 else self._possible_delimiter(data, position)
         if end > position:
             if self._in_preamble:
                 self._count_preamble(end - position)
             else:
-                events.append(data[position:end])  # in CPython all of a bytes object is that object: no copy
+                events.append(data[position:end])  # CPython does not copy a slice of the whole object
         return end if found < 0 else self._end_content(found + len(self._delimiter), events)
 
     def _read_delimiter(self, data: bytes, position: int, _events: list[Event]) -> int:
-        """Tell the closing delimiter from one between parts."""
+        """Distinguish the closing delimiter from one between parts."""
         seen = data[position : position + 2]
         if seen == b"--":
             self._complete = True
@@ -163,7 +165,7 @@ class MultipartParser:
             return position
         if seen.startswith(b"\n"):
             raise MultipartError("a boundary line ends with LF; lines must end with CRLF")
-        raise MultipartError("a line starts with the boundary and goes on with other text")
+        raise MultipartError("a line starts with the boundary and continues with other text")
 
     def _read_headers(self, data: bytes, position: int, events: list[Event]) -> int:
         room = self._limits.max_header_bytes - self._header_bytes
@@ -185,10 +187,10 @@ class MultipartParser:
     def _read_epilogue(self, data: bytes, _position: int, _events: list[Event]) -> int:
         return len(data)
 
-    # What the states are made of.
+    # Helpers of the states.
 
     def _possible_delimiter(self, data: bytes, position: int) -> int:
-        """Where at the end of `data` a delimiter may have begun, else its end. A delimiter has one CR: its first."""
+        """Return where a delimiter may begin at the end of `data`, else its end; its first byte is its only CR."""
         start = data.rfind(b"\r", max(position, len(data) - len(self._delimiter) + 1))
         return start if start >= 0 and self._delimiter.startswith(data[start:]) else len(data)
 

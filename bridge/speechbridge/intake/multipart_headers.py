@@ -1,4 +1,6 @@
-"""Read the header text of multipart/form-data: the Content-Type of the body, and the headers of its parts."""
+"""Parses the headers of multipart/form-data: the Content-Type of the body, and the headers of its parts."""
+
+from __future__ import annotations
 
 import re
 from dataclasses import dataclass
@@ -14,15 +16,15 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PARAMETER = re.compile(r';[ \t]*([^\s";=]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))[ \t]*')
 _ESCAPED = re.compile(r'\\(["\\])')
-_ENCODINGS_THAT_CHANGE_NOTHING = frozenset({"7bit", "8bit", "binary"})
+_IDENTITY_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 HEADERS_READ = frozenset({"content-disposition", "content-type", "content-transfer-encoding"})
 
 
 class MultipartError(ValueError):
-    """The body or its Content-Type cannot be read as multipart/form-data; the text says why to a person.
+    """The body or its Content-Type is not valid multipart/form-data; the text says why.
 
     Attributes:
-        code: the same in a stable form, for programs.
+        code: The stable code of the error.
     """
 
     def __init__(self, message: str, code: Code = "bad_multipart") -> None:
@@ -32,12 +34,12 @@ class MultipartError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PartBegin:
-    """The headers of a part are read; its data follows.
+    """The headers of a part; its data follows.
 
     Attributes:
-        name: the form field, as Content-Disposition says; may be empty, never holds control characters.
-        filename: the same for a file's name, a bare hint of the client; None when it sent none.
-        content_type: the value of the part's Content-Type, as sent; None when there is none.
+        name: The form field, from Content-Disposition; may be empty, has no control characters.
+        filename: The file name that the client suggests, without control characters; None if not sent.
+        content_type: The part's Content-Type, as sent; None if not sent.
     """
 
     name: str
@@ -46,27 +48,27 @@ class PartBegin:
 
 
 def boundary_of(content_type: str) -> bytes:
-    """Take the boundary out of a request's Content-Type header, with or without quotes.
+    """Return the boundary in a request's Content-Type header, quoted or not.
 
     Raises:
-        MultipartError: not multipart/form-data, or the boundary is missing, empty, longer than 70 characters or made
-            of characters that RFC 2046 section 5.1.1 does not allow.
+        MultipartError: Not multipart/form-data, or the boundary is missing, empty, longer than 70 characters, or has
+            characters that RFC 2046 section 5.1.1 does not allow.
     """
     media_type, parameters = _value_and_parameters(content_type, "Content-Type")
     if media_type != "multipart/form-data":
         raise MultipartError(f"Content-Type must be multipart/form-data, not {media_type[:80]!r}")
     boundary = parameters.get("boundary")
     if not boundary:
-        raise MultipartError("Content-Type names no boundary")
+        raise MultipartError("Content-Type has no boundary")
     if len(boundary) > _MAX_BOUNDARY_LENGTH:
-        raise MultipartError(f"the boundary has {len(boundary)} characters, {_MAX_BOUNDARY_LENGTH} are allowed")
+        raise MultipartError(f"the boundary has {len(boundary)} characters, more than {_MAX_BOUNDARY_LENGTH}")
     if not _BOUNDARY.fullmatch(boundary):
         raise MultipartError(f"the boundary {boundary!r} has characters that RFC 2046 does not allow")
     return boundary.encode("ascii")
 
 
 def header_line(line: bytes) -> tuple[str, str]:
-    """Split one header line, CRLF included, into its name in lower case and its value (RFC 5322 section 2.2)."""
+    """Split a header line, with its CRLF, into its name in lower case and its value (RFC 5322 section 2.2)."""
     if not line.endswith(b"\r\n"):
         raise MultipartError("a header line of a part ends with LF; lines must end with CRLF")
     try:
@@ -82,10 +84,10 @@ def header_line(line: bytes) -> tuple[str, str]:
 
 
 def part_of(headers: dict[str, str]) -> PartBegin:
-    """Read the headers of one part (RFC 7578 sections 4.2, 4.4 and 4.7)."""
+    """Parse the headers of one part (RFC 7578 sections 4.2, 4.4 and 4.7)."""
     encoding = headers.get("content-transfer-encoding", "binary").lower()
-    if encoding not in _ENCODINGS_THAT_CHANGE_NOTHING:
-        raise MultipartError(f"Content-Transfer-Encoding {encoding[:80]!r} is not read; send the bytes as they are")
+    if encoding not in _IDENTITY_ENCODINGS:
+        raise MultipartError(f"Content-Transfer-Encoding {encoding[:80]!r} is not supported; send the bytes unencoded")
     disposition, parameters = _value_and_parameters(headers.get("content-disposition", ""), "Content-Disposition")
     if disposition != "form-data":
         raise MultipartError("a part has no Content-Disposition: form-data")
@@ -99,11 +101,11 @@ def part_of(headers: dict[str, str]) -> PartBegin:
     return PartBegin(parameters["name"], filename, headers.get("content-type"))
 
 
-@lru_cache(maxsize=64)  # a client's parts look alike from request to request; the limit on headers bounds an entry
+@lru_cache(maxsize=64)  # a client's parts are alike in all its requests; the limit on headers bounds an entry
 def _value_and_parameters(header: str, what: str) -> tuple[str, dict[str, str]]:
     r"""Split `value; name=token; name="quoted string"`; value and names in lower case.
 
-    A backslash escapes only a quote or a backslash: browsers send `C:\clip.wav` as it is. They write a quote as %22
+    A backslash escapes only a quote or a backslash: browsers send `C:\clip.wav` unescaped. They encode a quote as %22
     (WHATWG HTML, multipart/form-data encoding algorithm).
     """
     value = header.partition(";")[0]
@@ -112,7 +114,7 @@ def _value_and_parameters(header: str, what: str) -> tuple[str, dict[str, str]]:
     while match := _PARAMETER.match(header, position):
         name, quoted, token = match.groups()
         if name.lower() in parameters:
-            raise MultipartError(f"{what} names {name[:80]!r} twice")
+            raise MultipartError(f"{what} has {name[:80]!r} twice")
         text = token if quoted is None else _ESCAPED.sub(r"\1", quoted)
         parameters[name.lower()] = text.replace("%22", '"')
         position = match.end()
@@ -122,7 +124,7 @@ def _value_and_parameters(header: str, what: str) -> tuple[str, dict[str, str]]:
 
 
 def _extended(value: str) -> str:
-    """Decode filename*, as in UTF-8''na%C3%AFve.wav (RFC 8187 section 3.2); forbidden by RFC 7578, and sent anyway."""
+    """Decode filename*, as in UTF-8''na%C3%AFve.wav (RFC 8187 section 3.2); RFC 7578 forbids it, clients send it."""
     charset, _, language_and_text = value.partition("'")
     _, separator, text = language_and_text.partition("'")
     try:
@@ -130,4 +132,4 @@ def _extended(value: str) -> str:
             return unquote_to_bytes(text).decode("utf-8")
     except UnicodeDecodeError:
         pass
-    raise MultipartError(f"filename* of a part is not UTF-8 in percent encoding: {value[:80]!r}")
+    raise MultipartError(f"filename* of a part is not percent-encoded UTF-8: {value[:80]!r}")

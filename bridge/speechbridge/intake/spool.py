@@ -1,4 +1,4 @@
-"""Where the bytes of a slow upload wait: in memory first, then in a temporary file that has no name."""
+"""Buffers an upload: in memory first, then in an unnamed temporary file."""
 
 from __future__ import annotations
 
@@ -11,29 +11,39 @@ from speechbridge.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_BLOCK = 256 * 1024
+_BLOCK_BYTES = 256 * 1024
 
 
 class SpoolBudget:
-    """Bounds what all spools of the process together put on the disk."""
+    """Limits the bytes on disk of all spools of the process together.
 
-    def __init__(self, limit: int) -> None:
+    Args:
+        limit: Bytes.
+        retry_after: Seconds after which a rejected upload may try again.
+    """
+
+    def __init__(self, limit: int, *, retry_after: int) -> None:
         self._limit = limit
+        self._retry_after = retry_after
         self.used = 0
 
     def take(self, size: int) -> None:
-        """Account for `size` more bytes.
+        """Reserve `size` bytes.
 
         Raises:
-            Problem: `overloaded`: the disk share is used up.
+            Problem: `overloaded`: the budget is exhausted.
         """
         if self.used + size > self._limit:
-            raise Problem("overloaded", "Too many slow uploads at once; try again in a while.", retry_after=30)
+            raise Problem(
+                "overloaded",
+                f"The disk space for slow uploads is exhausted; try again in {self._retry_after} s.",
+                retry_after=self._retry_after,
+            )
         self.used += size
 
 
 class Spool:
-    """Keeps bytes in the order they came, up to `memory` of them in memory and the rest in a file."""
+    """Buffers chunks in order, the first `memory` bytes in memory and the rest in a file."""
 
     def __init__(self, memory: int, budget: SpoolBudget) -> None:
         self._memory = memory
@@ -45,8 +55,8 @@ class Spool:
         self._on_disk = 0
         self.size = 0
 
-    def keep(self, chunks: list[bytes]) -> bool:
-        """Keep chunks in memory; False, and none of them kept, when the memory share is full."""
+    def add_to_memory(self, chunks: list[bytes]) -> bool:
+        """Buffer chunks in memory; return False, and buffer none of them, if they do not all fit."""
         size = sum(map(len, chunks))
         if self.size + size > self._memory:
             return False
@@ -55,17 +65,17 @@ class Spool:
         return True
 
     async def add(self, chunk: bytes) -> None:
-        """Keep a chunk, in the file when the memory share is full.
+        """Buffer a chunk, in the file once the memory is full.
 
         Raises:
-            Problem: `overloaded`: no room is left on the disk share.
+            Problem: `overloaded`: the disk budget is exhausted.
         """
-        if self._file is None and not self._pending and self.keep([chunk]):
+        if self._file is None and not self._pending and self.add_to_memory([chunk]):
             return
         self._pending.append(chunk)
         self._pending_size += len(chunk)
         self.size += len(chunk)
-        if self._pending_size >= _BLOCK:
+        if self._pending_size >= _BLOCK_BYTES:
             await self._flush()
 
     async def _flush(self) -> None:
@@ -84,7 +94,7 @@ class Spool:
 
     @property
     def in_memory(self) -> tuple[bytes, ...]:
-        """What was kept first, in memory."""
+        """The first chunks, in memory."""
         return tuple(self._chunks)
 
     @property
@@ -93,7 +103,7 @@ class Spool:
         return bool(self._on_disk or self._pending)
 
     async def overflow(self) -> AsyncIterator[bytes]:
-        """Yield what was kept after `in_memory` was full."""
+        """Yield the bytes after `in_memory`."""
         if self._file is not None:
             at = 0
             while at < self._on_disk:
@@ -104,12 +114,12 @@ class Spool:
             yield chunk
 
     def _read(self, at: int) -> bytes:
-        assert self._file is not None  # noqa: S101 - the caller looked
+        assert self._file is not None  # noqa: S101 - checked by the caller
         self._file.seek(at)
-        return self._file.read(_BLOCK)
+        return self._file.read(_BLOCK_BYTES)
 
     def close(self) -> None:
-        """Forget everything; the file goes with it."""
+        """Discard everything, including the file."""
         self._chunks.clear()
         self._pending.clear()
         self._budget.used -= self._on_disk

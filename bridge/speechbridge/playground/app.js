@@ -1,4 +1,4 @@
-// The playground: binds the form to the bridge and the result to the page.
+// The playground: connects the form, the bridge and the result.
 
 import { AudioInput } from "./audio.js";
 import { Problem, apiKey, curlCommand, languageModels, processAudio } from "./bridge.js";
@@ -8,7 +8,7 @@ import * as results from "./results.js";
 
 const $ = (id) => document.getElementById(id);
 const audio = new AudioInput();
-let running = null; // the AbortController of the request under way
+let running = null; // the AbortController of the current request
 
 function request() {
   const { value: prompt } = $("prompt");
@@ -23,7 +23,7 @@ async function run() {
   if (running) return;
   if (audio.recording) await audio.endRecording();
   if (!audio.file) {
-    results.setState("idle", "First record something or choose a file.");
+    results.setState("idle", "Record audio or choose a file first.");
     $("record").disabled ? $("file").focus() : $("record").focus();
     return;
   }
@@ -43,12 +43,12 @@ async function run() {
   }
 }
 
-/** Shows the bridge's events as they come, up to the last one. */
+/** Shows the events of the bridge as they arrive. */
 async function follow(events) {
   results.setSteps("upload", "transcribe");
-  results.setState("running", "Uploading; the words come as soon as they are heard.");
+  results.setState("running", "Uploading; the transcript appears while it is transcribed.");
   let requestId = "";
-  let failure = null; // with stage generate, response.done still follows: the transcription is kept
+  let failure = null; // in the stage generate, response.done still follows with the transcription
   for await (const { name, data } of events) {
     if (name === "open") {
       ({ requestId } = data);
@@ -73,17 +73,17 @@ async function follow(events) {
     }
   }
   if (failure) throw failure;
-  results.setAllStepsOver();
+  results.setAllStepsDone();
   results.setState("done", "Done.");
 }
 
 function finish(answer) {
   if (!answer.error && $("answer").textContent === "") results.addAnswer(answer.response);
-  if (!answer.error && answer.response.trim() === "") $("answer").dataset.none = "The model had nothing to say.";
+  if (!answer.error && answer.response.trim() === "") $("answer").dataset.none = "The answer is empty.";
   $("answer-facts").textContent = answer.model ?? "";
   results.addWarnings(answer.warnings);
   if (answer.finish_reason === "length") {
-    results.addWarnings([{ code: "length", message: "The answer ends where the model’s token limit cut it." }]);
+    results.addWarnings([{ code: "length", message: "The answer was truncated at the token limit of the model." }]);
   }
   results.showTimings(answer);
 }
@@ -94,10 +94,10 @@ function fail(error) {
     results.setState("cancelled", "Cancelled.");
     return;
   }
-  if (!(error instanceof Problem)) console.error(error); // a fault of this page: keep its trace for the report
+  if (!(error instanceof Problem)) console.error(error); // a bug in this page: keep the stack trace
   if (error.code === "invalid_api_key") askForKey();
   results.showProblem(error.message, error);
-  results.setState("failed", "Stopped by an error.");
+  results.setState("failed", "The request failed.");
 }
 
 function setBusy(busy) {
@@ -128,9 +128,9 @@ async function loadModels() {
   showCurl();
 }
 
-/** Shows the field for the API key: only a service that asks for one has it on its page. */
+/** Shows the field for the API key, which is hidden until the service requires one. */
 function askForKey() {
-  if (!$("key-field").hidden) return; // what is being typed there stays
+  if (!$("key-field").hidden) return; // do not overwrite what is being typed
   $("key-field").hidden = false;
   $("api-key").value = apiKey.get();
 }
@@ -143,15 +143,15 @@ async function copy(event) {
     await navigator.clipboard.writeText(text);
     event.target.textContent = "Copied";
   } else {
-    getSelection().selectAllChildren($(id)); // plain http: browsers offer no clipboard there
-    event.target.textContent = "Selected, press Ctrl C";
+    getSelection().selectAllChildren($(id)); // browsers offer no clipboard over plain HTTP
+    event.target.textContent = "Selected; press Ctrl+C";
   }
   setTimeout(() => (event.target.textContent = "Copy"), 2500);
 }
 
 audio.addEventListener("change", () => {
   results.clear();
-  results.setState("idle", "Ready to go.");
+  results.setState("idle", "Ready.");
   showCurl();
 });
 $("request").addEventListener("submit", (event) => {

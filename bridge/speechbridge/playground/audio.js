@@ -1,11 +1,11 @@
-// Where the audio comes from: the microphone, the file dialog, a drop. One file is loaded at a time.
+// Audio input: the microphone, the file dialog, or drag and drop. One file is loaded at a time.
 
 import { bytes, clock } from "./format.js";
 import { Meter, Recording, whyNoMicrophone, whyNoRecording } from "./recorder.js";
 
 const $ = (id) => document.getElementById(id);
 
-/** Fires `change` when another file is loaded; `file` is that file or null. */
+/** Fires `change` when another file is loaded; `file` is the loaded file or null. */
 export class AudioInput extends EventTarget {
   file = null;
   #recording = null;
@@ -18,8 +18,8 @@ export class AudioInput extends EventTarget {
       if ($("file").files.length) this.#load($("file").files[0]);
     });
     $("record").addEventListener("click", () => (this.#recording ? this.endRecording() : this.#beginRecording()));
-    $("player").addEventListener("loadedmetadata", () => this.#showLength());
-    $("player").addEventListener("durationchange", () => this.#showLength());
+    $("player").addEventListener("loadedmetadata", () => this.#showDuration());
+    $("player").addEventListener("durationchange", () => this.#showDuration());
     $("player").addEventListener("error", () => this.#showUnplayable());
     this.#acceptDrops();
     const why = whyNoRecording();
@@ -35,11 +35,11 @@ export class AudioInput extends EventTarget {
   }
 
   async #beginRecording() {
-    this.#complain("");
+    this.#showError("");
     try {
       this.#recording = await Recording.begin();
     } catch (error) {
-      this.#complain(whyNoMicrophone(error));
+      this.#showError(whyNoMicrophone(error));
       return;
     }
     $("record").setAttribute("aria-pressed", "true");
@@ -52,7 +52,7 @@ export class AudioInput extends EventTarget {
     }, 200);
   }
 
-  /** Loads what was recorded. */
+  /** Ends the recording and loads it. */
   async endRecording() {
     const recording = this.#recording;
     if (!recording) return;
@@ -67,7 +67,7 @@ export class AudioInput extends EventTarget {
   }
 
   #acceptDrops() {
-    let depth = 0; // dragenter and dragleave also come from every element passed on the way
+    let depth = 0; // dragenter and dragleave fire for every element crossed
     const accepts = (event) => event.dataTransfer?.types.includes("Files") && !$("inputs").disabled;
     const mark = (change) => {
       depth = Math.max(0, change);
@@ -76,7 +76,7 @@ export class AudioInput extends EventTarget {
     window.addEventListener("dragenter", (event) => accepts(event) && mark(depth + 1));
     window.addEventListener("dragleave", (event) => accepts(event) && mark(depth - 1));
     window.addEventListener("dragover", (event) => {
-      event.preventDefault(); // else the browser leaves the page to open the file
+      event.preventDefault(); // otherwise the browser navigates to the file
       event.dataTransfer.dropEffect = accepts(event) ? "copy" : "none";
     });
     window.addEventListener("drop", (event) => {
@@ -88,17 +88,17 @@ export class AudioInput extends EventTarget {
 
   #loadDropped(items) {
     const entry = items[0]?.webkitGetAsEntry?.();
-    if (entry?.isDirectory) return this.#complain("That is a folder. Drop one audio file.");
+    if (entry?.isDirectory) return this.#showError("This is a folder. Drop one audio file.");
     const file = items[0]?.getAsFile();
-    if (!file) return this.#complain("That is not a file.");
+    if (!file) return this.#showError("This is not a file.");
     this.#load(file);
-    if (items.length > 1) this.#complain(`One file at a time: loaded ${file.name}.`);
+    if (items.length > 1) this.#showError(`Only one file can be loaded: ${file.name} was.`);
   }
 
   #load(file, { recorded = false } = {}) {
-    this.#complain("");
+    this.#showError("");
     this.file = file;
-    $("file").value = ""; // so that the same file can be chosen again
+    $("file").value = ""; // allows choosing the same file again
     URL.revokeObjectURL($("player").src);
     const url = URL.createObjectURL(file);
     $("player").src = url;
@@ -110,10 +110,10 @@ export class AudioInput extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  #showLength() {
+  #showDuration() {
     const { duration } = $("player");
     if (duration === Infinity) {
-      $("player").currentTime = 1e9; // a recording's container lacks its length; the end has to be found
+      $("player").currentTime = 1e9; // recordings have no duration in their container; seeking to the end finds it
       $("player").addEventListener("seeked", () => ($("player").currentTime = 0), { once: true });
     } else if (duration > 0) {
       $("file-facts").textContent = `${bytes(this.file.size)} · ${clock(duration)}`;
@@ -122,11 +122,11 @@ export class AudioInput extends EventTarget {
 
   #showUnplayable() {
     $("player").hidden = true;
-    $("file-facts").textContent = `${bytes(this.file.size)} · this browser cannot play it; the service may still read it`;
+    $("file-facts").textContent = `${bytes(this.file.size)} · this browser cannot play it; the service may still decode it`;
   }
 
-  #complain(words) {
-    $("audio-problem").textContent = words;
-    $("audio-problem").hidden = !words;
+  #showError(message) {
+    $("audio-problem").textContent = message;
+    $("audio-problem").hidden = !message;
   }
 }

@@ -1,8 +1,8 @@
-// Everything this page says to the bridge. All URLs are relative, so that it works behind a path prefix.
+// The client of the bridge. All URLs are relative, so that it works behind a path prefix.
 
 import { readEvents } from "./events.js";
 
-/** What went wrong, in words for a person. `code` and `requestId` are for the operator's search. */
+/** An error with a human-readable message; `code` and `requestId` help to find its cause. */
 export class Problem extends Error {
   constructor(message, { code = "", requestId = "" } = {}) {
     super(message);
@@ -11,9 +11,9 @@ export class Problem extends Error {
   }
 }
 
-const KEY = "speech-api-key"; // kept for this tab only
+const KEY = "speech-api-key"; // for this tab only
 
-/** The API key that goes with every request to the API; empty: none. */
+/** The API key sent with every request to the API; empty: none. */
 export const apiKey = {
   get: () => sessionStorage.getItem(KEY) ?? "",
   set: (value) => sessionStorage.setItem(KEY, value.trim()),
@@ -23,14 +23,14 @@ function authorization() {
   return apiKey.get() ? { Authorization: `Bearer ${apiKey.get()}` } : {};
 }
 
-/** The fields of POST /process in order; the file is last so that the bridge knows the rest when it comes. */
+/** The fields of POST /process; the file is last, so that the bridge has all other fields when it arrives. */
 function fields({ prompt, model, language }) {
   const all = { prompt, model, language, stream: "true" };
   return Object.entries(all).filter(([, value]) => value.trim() !== "");
 }
 
 /**
- * Sends a recording and yields `{name, data}`: first `open` with the request's id, then the bridge's events.
+ * Sends a recording and yields `{name, data}`: first `open` with the request id, then the events of the bridge.
  * Throws Problem, or the signal's AbortError.
  */
 export async function* processAudio(request, signal) {
@@ -53,7 +53,7 @@ export async function* processAudio(request, signal) {
     if (signal.aborted) throw error;
     complete = false;
   }
-  if (!complete) throw new Problem("The connection ended before the answer was complete.", { requestId });
+  if (!complete) throw new Problem("The connection was closed before the answer was complete.", { requestId });
 }
 
 async function send(form, file, signal) {
@@ -65,23 +65,24 @@ async function send(form, file, signal) {
     const readable = await file.slice(0, 1).arrayBuffer().then(() => true, () => false);
     throw new Problem(
       readable
-        ? "The bridge did not answer. Is it running, and does the network reach it?"
-        : `${file.name} can no longer be read. Was it moved or changed? Choose it again.`,
+        ? "The bridge does not respond. Check that it is running and reachable."
+        : `${file.name} can no longer be read: it was moved or changed. Choose it again.`,
     );
   }
 }
 
 async function refusal(response, requestId) {
-  const problem = await response.json().catch(() => ({})); // a proxy in between answers in HTML
+  const problem = await response.json().catch(() => ({})); // proxies answer in HTML
   const retry = response.headers.get("Retry-After");
-  const words = problem.detail ?? problem.title ?? `The service answered ${response.status} ${response.statusText}.`;
-  return new Problem(/^\d+$/.test(retry ?? "") ? `${words} Try again in ${retry} s.` : words, {
+  const message = problem.detail ?? problem.title ?? `The service responded with ${response.status} ${response.statusText}.`;
+  const addRetry = /^\d+$/.test(retry ?? "") && !/try again/i.test(message);
+  return new Problem(addRetry ? `${message} Try again in ${retry} s.` : message, {
     code: problem.code ?? `http_${response.status}`,
     requestId: problem.request_id ?? requestId,
   });
 }
 
-/** The names of the language models, the default first; none while the bridge cannot tell; null: it wants a key. */
+/** The language models, the default first; empty while unavailable; null: an API key is required. */
 export async function languageModels() {
   try {
     const response = await fetch("v1/models", { headers: authorization() });
@@ -89,18 +90,18 @@ export async function languageModels() {
     const { data } = await response.json();
     return data.filter((model) => model.kind !== "transcription").map((model) => model.id);
   } catch {
-    return []; // not there yet, or an error instead of a list: the bridge then chooses its default
+    return []; // unavailable: the bridge chooses its default
   }
 }
 
-/** `{ready, parts: [{name, ready, detail}]}`; the same JSON comes with 200 and with 503. */
+/** `{ready, components: [{name, ready, detail}]}`; the body is the same for 200 and 503. */
 export async function readiness() {
   try {
-    const { status, parts } = await (await fetch("readyz", { cache: "no-store" })).json();
-    const list = Object.entries(parts).map(([name, part]) => ({ name, ...part }));
-    return { ready: status === "ready", parts: list };
+    const { status, components } = await (await fetch("readyz", { cache: "no-store" })).json();
+    const list = Object.entries(components).map(([name, component]) => ({ name, ...component }));
+    return { ready: status === "ready", components: list };
   } catch {
-    return { ready: false, parts: [{ name: "bridge", ready: false, detail: "does not answer" }] };
+    return { ready: false, components: [{ name: "bridge", ready: false, detail: "does not respond" }] };
   }
 }
 
@@ -108,7 +109,7 @@ export async function readiness() {
 export function curlCommand({ file, ...request }) {
   const url = new URL("process", document.baseURI).href;
   const name = file ? file.name : "recording.wav";
-  // --form-string: a text that begins with @ or < would otherwise be read from a file.
+  // --form-string: with -F, a text that begins with @ or < is read from a file.
   const texts = fields(request).map(([field, value]) => `--form-string ${quoted(`${field}=${value}`)}`);
   const path = /[\\",;]/.test(name) ? `"${name.replace(/[\\"]/g, "\\$&")}"` : name;
   const key = apiKey.get() ? ['-H "Authorization: Bearer $API_KEY"'] : [];

@@ -1,7 +1,7 @@
 // Server-sent events from a fetch body: EventSource can only GET.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
-/** Turns text, cut anywhere, into events `{name, data}`; `data` stays a string. */
+/** Parses text, split anywhere, into events `{name, data}`; `data` is a string. */
 export class EventParser {
   #rest = "";
   #endedInReturn = false;
@@ -10,9 +10,9 @@ export class EventParser {
 
   *push(text) {
     if (!text) return;
-    const lineFeedIsOld = this.#endedInReturn && text.startsWith("\n"); // a CRLF cut in two
+    const skipLineFeed = this.#endedInReturn && text.startsWith("\n"); // a split CRLF
     this.#endedInReturn = text.endsWith("\r");
-    const lines = (this.#rest + (lineFeedIsOld ? text.slice(1) : text)).split(/\r\n|\r|\n/);
+    const lines = (this.#rest + (skipLineFeed ? text.slice(1) : text)).split(/\r\n|\r|\n/);
     this.#rest = lines.pop();
     for (const line of lines) {
       if (line === "") yield* this.#dispatch();
@@ -50,6 +50,6 @@ export async function* readEvents(body) {
       }
     }
   } finally {
-    reader.cancel().catch(() => {}); // whoever stops reading ends the request; an aborted one is over already
+    reader.cancel().catch(() => {}); // cancels the request when the caller stops reading; fails if it was aborted
   }
 }

@@ -1,6 +1,6 @@
-// Numbers for people.
+// Formats numbers.
 
-/** 412 ms, 1.84 s, 12.3 s, 3:05. Nothing known is an en dash. */
+/** 412 ms, 1.84 s, 12.3 s, 3:05; unknown: an en dash. */
 export function duration(milliseconds) {
   if (milliseconds === null || milliseconds === undefined) return "–";
   if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
@@ -24,9 +24,9 @@ export function bytes(count) {
   return `${(count / 1e6).toFixed(1)} MB`;
 }
 
-/** How many seconds of audio were transcribed per second. */
-export function realtimeFactor(audioSeconds, transcribeMs) {
+/** Seconds of audio transcribed per second. */
+export function transcriptionSpeed(audioSeconds, transcribeMs) {
   if (!audioSeconds || !transcribeMs) return "–";
-  const factor = (audioSeconds * 1000) / transcribeMs;
-  return `${factor < 10 ? factor.toFixed(1) : Math.round(factor)}× real time`;
+  const speed = (audioSeconds * 1000) / transcribeMs;
+  return `${speed < 10 ? speed.toFixed(1) : Math.round(speed)}× real time`;
 }

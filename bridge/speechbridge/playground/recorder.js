@@ -6,24 +6,24 @@ const FORMATS = [
   ["audio/ogg;codecs=opus", "ogg"],
 ];
 
-/** Why this browser cannot record here, or "" when it can. */
+/** Why this browser cannot record, or "" if it can. */
 export function whyNoRecording() {
-  if (!window.isSecureContext) return "Recording needs https:// or localhost; a file works here too.";
-  if (!navigator.mediaDevices?.getUserMedia || !window.MediaRecorder) return "This browser cannot record; choose a file.";
+  if (!window.isSecureContext) return "Recording requires https:// or localhost; choose a file instead.";
+  if (!navigator.mediaDevices?.getUserMedia || !window.MediaRecorder) return "This browser does not support recording; choose a file instead.";
   return "";
 }
 
-/** Why `getUserMedia` said no, in words. */
+/** A human-readable message for an error of `getUserMedia`. */
 export function whyNoMicrophone(error) {
-  const words = {
-    NotAllowedError: "The browser was not allowed to use the microphone. Allow it in the address bar, or choose a file.",
+  const messages = {
+    NotAllowedError: "Access to the microphone was denied. Allow it in the address bar, or choose a file.",
     NotFoundError: "No microphone was found.",
     NotReadableError: "The microphone is in use by another program.",
   };
-  return words[error.name] ?? `The microphone did not start: ${error.message}`;
+  return messages[error.name] ?? `The microphone could not be started: ${error.message}`;
 }
 
-/** One recording, from the moment the microphone is open. `level()` is its loudness now, 0 to 1. */
+/** A recording, started when the microphone opens. `level()` is the current loudness, 0 to 1. */
 export class Recording {
   #stream;
   #recorder;
@@ -53,10 +53,10 @@ export class Recording {
   level() {
     this.#analyser.getFloatTimeDomainData(this.#samples);
     const power = this.#samples.reduce((sum, sample) => sum + sample * sample, 0) / this.#samples.length;
-    return Math.min(1, Math.sqrt(power) * 4); // speech at a usual distance has an RMS of about 0.1
+    return Math.min(1, Math.sqrt(power) * 4); // speech at a normal distance has an RMS of about 0.1
   }
 
-  /** Ends the recording and closes the microphone; the audio as a File. */
+  /** Ends the recording and closes the microphone; returns the audio as a File. */
   async end() {
     const stopped = new Promise((resolve) => this.#recorder.addEventListener("stop", resolve, { once: true }));
     this.#recorder.stop();
@@ -71,7 +71,7 @@ export class Recording {
   }
 }
 
-/** Draws the last seconds of loudness as bars, newest on the right, until `stop()`. */
+/** Draws the recent loudness as bars, newest on the right, until `stop()`. */
 export class Meter {
   #canvas;
   #recording;

@@ -1,6 +1,6 @@
-// The right-hand side: progress, transcript, answer, timings, what went wrong.
+// The result: progress, transcript, answer, timings, errors.
 
-import { clock, duration, realtimeFactor } from "./format.js";
+import { clock, duration, transcriptionSpeed } from "./format.js";
 
 const $ = (id) => document.getElementById(id);
 const STEPS = ["upload", "transcribe", "answer"];
@@ -15,35 +15,35 @@ function show(node, visible) {
   node.hidden = !visible;
 }
 
-/** Puts the page into a state: idle, running, done, failed or cancelled; `words` are also read aloud. */
-export function setState(state, words) {
+/** Sets the state of the page: idle, running, done, failed or cancelled; screen readers announce `message`. */
+export function setState(state, message) {
   document.body.dataset.state = state;
-  $("status").textContent = words;
+  $("status").textContent = message;
   const busy = String(state === "running");
-  $("transcript").ariaBusy = busy; // read aloud once, when whole
+  $("transcript").ariaBusy = busy; // announced once, when complete
   $("answer").ariaBusy = busy;
 }
 
-/** Marks what is going on; upload and transcription overlap, since the bridge passes audio on as it comes. */
+/** Marks the active steps; upload and transcription overlap, since the bridge streams the upload to Whisper. */
 export function setSteps(...active) {
   const first = STEPS.indexOf(active[0]);
   for (const item of $("steps").children) {
     const at = STEPS.indexOf(item.dataset.step);
-    item.className = active.includes(item.dataset.step) ? "active" : first >= 0 && at < first ? "over" : "";
+    item.className = active.includes(item.dataset.step) ? "active" : first >= 0 && at < first ? "done" : "";
   }
 }
 
-/** Marks where it ended: what was going on failed, or was given up. */
+/** Marks the active steps as failed, or as not active if the request was cancelled. */
 export function stopSteps(failed) {
   for (const item of $("steps").querySelectorAll(".active")) item.className = failed ? "failed" : "";
   for (const id of ["transcript", "answer"]) $(id).dataset.none ??= "None.";
 }
 
-export function setAllStepsOver() {
-  for (const item of $("steps").children) item.className = "over";
+export function setAllStepsDone() {
+  for (const item of $("steps").children) item.className = "done";
 }
 
-/** Counts the seconds since now; the function returned stops it. */
+/** Shows the elapsed seconds; the returned function stops the clock. */
 export function startClock() {
   const startedAt = performance.now();
   const tick = () => {
@@ -63,14 +63,14 @@ export function clear() {
   setSteps();
 }
 
-/** Copying makes sense once there is something to copy. */
+/** Shows the copy buttons of texts that are not empty. */
 export function showCopyButtons() {
   for (const id of ["transcript", "answer"]) {
     show(document.querySelector(`[data-copy=${id}]`), $(id).textContent !== "");
   }
 }
 
-/** What the copy buttons put on the clipboard: the words, without the times beside them. */
+/** The text that a copy button copies: the words without their timestamps. */
 export function copyText(id) {
   if (id !== "transcript") return $(id).textContent;
   return [...$("transcript").querySelectorAll(".words")].map((words) => words.textContent).join(" ");
@@ -87,14 +87,14 @@ export function addSegment({ text, start, end }) {
   $("transcript").append(item);
 }
 
-/** The final text wins over what was heard on the way, where they differ. */
+/** Replaces the segments if the final text differs from them. */
 export function finishTranscript({ text, language, audio_seconds: audioSeconds }) {
   const squeeze = (words) => words.replace(/\s+/g, "");
   if (squeeze(copyText("transcript")) !== squeeze(text)) {
     $("transcript").replaceChildren();
     if (text.trim()) addSegment({ text });
   }
-  if (!text.trim()) $("transcript").dataset.none = "No speech was heard.";
+  if (!text.trim()) $("transcript").dataset.none = "No speech was detected.";
   const facts = [language, audioSeconds && `${audioSeconds.toFixed(1)} s of audio`];
   $("transcript-facts").textContent = facts.filter(Boolean).join(" · ");
   showCopyButtons();
@@ -116,7 +116,7 @@ export function markPlaying(seconds) {
   }
 }
 
-/** Adds those not yet shown: the same warning comes with the transcript and with the whole answer. */
+/** Adds new warnings; the same ones arrive with the transcript and with the complete answer. */
 export function addWarnings(warnings = []) {
   const list = $("warnings");
   for (const { code, message } of warnings) {
@@ -135,12 +135,12 @@ export function showProblem(message, { code, requestId } = {}) {
 }
 
 export function showTimings({ timings = {}, audio_seconds: audioSeconds }) {
-  const parts = [
+  const stages = [
     ["queue", timings.queue_ms],
     ["transcribe", timings.transcribe_ms],
     ["generate", timings.generate_ms],
   ];
-  const bars = parts.filter(([, ms]) => ms > 0).map(([name, ms]) => {
+  const bars = stages.filter(([, ms]) => ms > 0).map(([name, ms]) => {
     const bar = element("span", { className: name });
     bar.style.flexGrow = ms;
     return bar;
@@ -148,12 +148,12 @@ export function showTimings({ timings = {}, audio_seconds: audioSeconds }) {
   $("bar").replaceChildren(...bars);
 
   const figures = [
-    ["Queue", duration(timings.queue_ms), "queue", "waiting for a free place"],
+    ["Queue", duration(timings.queue_ms), "queue", "waiting for admission and pods"],
     ["Transcribe", duration(timings.transcribe_ms), "transcribe", "audio to text"],
-    ["First token", duration(timings.first_token_ms), "", "since the request began"],
-    ["Generate", duration(timings.generate_ms), "generate", "transcript to the last word"],
+    ["First token", duration(timings.first_token_ms), "", "since the start of the request"],
+    ["Generate", duration(timings.generate_ms), "generate", "from the transcript to the last token"],
     ["Total", duration(timings.total_ms), "", "the whole request"],
-    ["Realtime factor", realtimeFactor(audioSeconds, timings.transcribe_ms), "", "audio per time to transcribe"],
+    ["Speed", transcriptionSpeed(audioSeconds, timings.transcribe_ms), "", "audio duration / transcription time"],
   ];
   $("figures").replaceChildren(
     ...figures.map(([name, value, colour, meaning]) =>

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.audio.port import FellBehind, seconds_of
+from speechbridge.audio.port import RestartRequired, estimated_duration
 from speechbridge.generators.forwarding import Head, forward
 from speechbridge.generators.port import Completion
 from speechbridge.generators.prompt import messages_for
@@ -141,9 +141,9 @@ class Pipeline:
         sent = False
         transcript = None
         while transcript is None:
-            await audio.settle()
+            await audio.buffer_until_ready()
             try:
-                with self._backlog.entry(seconds_of(audio, call.expected_size)) as at_work:
+                with self._backlog.entry(estimated_duration(audio, call.expected_size)) as at_work:
                     async with self._pod("transcribe", attempts, call) as endpoint:
                         at_work()
                         call.timeline.transcribing = self._clock()
@@ -156,7 +156,7 @@ class Pipeline:
                                 elif call.streams:
                                     sent = True
                                     yield item
-            except FellBehind:
+            except RestartRequired:
                 continue
             except UpstreamError as error:
                 if sent or not audio.replayable or not attempts.again(error):

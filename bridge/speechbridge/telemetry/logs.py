@@ -1,6 +1,6 @@
-"""Structured logs: one JSON object a line on stderr, with the id of the request it belongs to.
+"""Structured logs: one JSON object per line on stderr, with the id of the request.
 
-No transcript, prompt or answer is ever logged; errors are logged by code and kind.
+Transcripts, prompts and answers are never logged; errors are logged by code and kind.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ logger = logging.getLogger("speechbridge")
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON: `time`, `level`, `message`, `request_id`, and the `fields` passed as extra."""
+    """Formats a record as JSON: `time`, `level`, `message`, `request_id`, and the fields of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line for a record."""
+        """Return the line of a record."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -27,10 +27,37 @@ class JsonFormatter(logging.Formatter):
         }
         if current := request_id.get():
             line["request_id"] = current
+        if record.name != logger.name:
+            line["logger"] = record.name
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
+
+
+def debug(message: str, **fields: object) -> None:
+    """Log a detail for troubleshooting."""
+    logger.debug(message, extra={"fields": fields})
+
+
+def info(message: str, **fields: object) -> None:
+    """Log an event of normal operation."""
+    logger.info(message, extra={"fields": fields})
+
+
+def warning(message: str, **fields: object) -> None:
+    """Log a condition that may need attention."""
+    logger.warning(message, extra={"fields": fields})
+
+
+def error(message: str, **fields: object) -> None:
+    """Log a failure."""
+    logger.error(message, extra={"fields": fields})
+
+
+def exception(message: str, **fields: object) -> None:
+    """Log the exception being handled, with its stack trace."""
+    logger.exception(message, extra={"fields": fields})  # noqa: LOG004 - called by exception handlers
 
 
 def configure(level: str) -> None:
@@ -38,7 +65,7 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # A record need not know what nothing here prints: its thread and process, and the line of code it came from, for
-    # which the stack is walked. These are the ways that Python's logging how-to names ("Optimization").
+    # Thread, process and call site are not printed, so records need not collect them; finding the call site walks the
+    # stack. These switches are those of Python's logging how-to, "Optimization".
     logging._srcfile = None  # noqa: SLF001
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

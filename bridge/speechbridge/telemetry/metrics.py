@@ -1,6 +1,6 @@
-"""The bridge's Prometheus metrics, each with its unit in its name; `docs/reference/metrics.md` is held to this module.
+"""The bridge's Prometheus metrics; `docs/reference/metrics.md` is generated from this module.
 
-Labels are bounded: `model` takes at most 32 names and then `other`; callers can name only models that are there.
+The number of label values is bounded: `model` has at most 32, further ones are `other`.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _BYTES = tuple(float(4**power) for power in range(5, 15))  # 1 KiB to 256 MiB
-_FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
-_MOST_MODELS = 32
+_RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_MAX_MODELS = 32
 _STAGE_OUTCOMES = ("ok", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The metrics of a stage and a model, looked up once: this is done for every request."""
+    """The metrics of a stage and a model, looked up once instead of per request."""
 
     in_flight: Gauge
     seconds: dict[str, Histogram]
 
     def enter(self) -> float:
-        """Count one in; return when that was, for `leave`."""
+        """Count a request as in flight; return the time, for `leave`."""
         self.in_flight.inc()
         return perf_counter()
 
     def leave(self, entered: float, error: BaseException | None) -> None:
-        """Count one out, by how it ended."""
+        """Record the duration by outcome."""
         outcome = "ok" if error is None else "failed" if isinstance(error, Exception) else "cancelled"
         self.in_flight.dec()
         self.seconds[outcome].observe(perf_counter() - entered)
 
 
 class Metrics:
-    """All metrics of one bridge, in a registry of their own."""
+    """The metrics of one bridge, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -68,63 +68,63 @@ class Metrics:
         def histogram(name: str, text: str, *labels: str, buckets: Iterable[float] = _SECONDS) -> Histogram:
             return Histogram(f"speechbridge_{name}", text, labels, buckets=tuple(buckets), registry=registry)
 
-        self.requests = counter("requests_total", "Requests answered", "route", "outcome")
+        self.requests = counter("requests_total", "Requests completed", "route", "outcome")
         self.request_seconds = histogram(
-            "request_duration_seconds", "From the first byte of a request to the last of its answer", "route"
+            "request_duration_seconds", "Duration of a request, from its head to the last byte of the response", "route"
         )
         self.stage_seconds = histogram(
             "stage_duration_seconds",
-            "Time in a stage: queue (for a turn and for a pod), transcribe, generate",
+            "Duration of a stage: queue (waiting for admission and for a pod), transcribe, generate",
             "stage",
             "outcome",
             "model",
         )
         self.first_segment_seconds = histogram(
-            "time_to_first_segment_seconds", "From the start of a request to its first transcribed segment"
+            "time_to_first_segment_seconds", "Time from the start of a request to its first transcribed segment"
         )
         self.first_token_seconds = histogram(
-            "time_to_first_token_seconds", "From the start of a request to the first token of the answer", "model"
+            "time_to_first_token_seconds", "Time from the start of a request to the first token of the answer", "model"
         )
-        self.in_flight = gauge("in_flight", "Requests now in a stage: queue, transcribe or generate", "stage")
-        self.queue_depth = gauge("queue_depth", "Requests now waiting: for a turn (admission) or for a pod", "queue")
-        self.audio_waiting = gauge("audio_waiting_seconds", "Audio that waits for a Whisper pod now")
-        self.audio = counter("audio_seconds_total", "Audio transcribed")
-        self.tokens = counter("tokens_total", "Tokens, as the language model counts them", "kind", "model")
-        self.upload_bytes = histogram("upload_bytes", "Size of the audio of a request", buckets=_BYTES)
+        self.in_flight = gauge("requests_in_flight", "Requests in a stage: queue, transcribe or generate", "stage")
+        self.queue_depth = gauge("queue_depth", "Requests waiting for admission or for a pod", "queue")
+        self.audio_waiting = gauge("audio_waiting_seconds", "Estimated duration of the audio waiting for a Whisper pod")
+        self.audio = counter("audio_seconds_total", "Duration of the audio transcribed")
+        self.tokens = counter("tokens_total", "Tokens, as counted by the language model", "kind", "model")
+        self.upload_bytes = histogram("upload_size_bytes", "Size of the audio of a request", buckets=_BYTES)
         self.upstream_failures = counter(
-            "upstream_failures_total", "Calls to a pod that failed, retried ones too", "upstream", "kind"
+            "upstream_failures_total", "Failed calls to pods, including retried ones", "upstream", "kind"
         )
         self.realtime_factor = histogram(
-            "realtime_factor", "Seconds of work per second of audio, per transcript", buckets=_FACTORS
+            "realtime_factor", "Processing time per second of audio, by transcript", buckets=_RATIOS
         )
-        self.pods = gauge("upstream_pods", "Pods that the upstream's name resolves to", "upstream")
+        self.pods = gauge("upstream_pods", "Pods that the host of the upstream resolves to", "upstream")
 
     def stage(self, name: str, model: str = "") -> Stage:
-        """Return what measures a stage: its duration by outcome (ok, failed, cancelled), and how many are in it."""
+        """Return the metrics of a stage: duration by outcome (ok, failed, cancelled), and requests in flight."""
         key = (name, model)
         if key not in self._stages:
             seconds = {outcome: self.stage_seconds.labels(name, outcome, model) for outcome in _STAGE_OUTCOMES}
             self._stages[key] = Stage(self.in_flight.labels(name), seconds)
         return self._stages[key]
 
-    @lru_cache(maxsize=512)  # noqa: B019 - one Metrics lives as long as its process
+    @lru_cache(maxsize=512)  # noqa: B019 - a Metrics lives as long as its process
     def child(self, metric: Counter | Histogram, *labels: str) -> Any:
-        """Return a metric for some labels, looked up once."""
+        """Return the metric with these labels, looked up once."""
         return metric.labels(*labels)
 
-    def follow(self, gauge: Gauge, read: Callable[[], float], *labels: str) -> None:
-        """Let a gauge read its value when it is scraped."""
+    def set_function(self, gauge: Gauge, read: Callable[[], float], *labels: str) -> None:
+        """Have a gauge call `read` for its value when it is scraped."""
         (gauge.labels(*labels) if labels else gauge).set_function(read)
 
     def model_label(self, model: str) -> str:
-        """Return a model's name as a label; past 32 names all further ones are `other`."""
+        """Return the label value of a model: its name, or `other` for all after the first 32."""
         if model in self._models:
             return model
-        if len(self._models) < _MOST_MODELS:
+        if len(self._models) < _MAX_MODELS:
             self._models.add(model)
             return model
         return "other"
 
     def exposition(self) -> bytes:
-        """Return the text of `/metrics`."""
+        """Return the body of `/metrics`."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""What follows one request through the stages: its id, the trace it belongs to, and when each thing happened."""
+"""The identity of a request across services, and the times at which its stages began and ended."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:
-    """Return the caller's X-Request-ID when it is fit to be logged and passed on, else a new one."""
+    """Return the client's X-Request-ID if it is safe to log and forward, else a new id."""
     given = headers.get("X-Request-ID", "")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-def passed_on(headers: Mapping[str, str], request_id: str) -> str:
-    """Return the header lines that go to the upstreams: request id and W3C trace context."""
+def upstream_headers(headers: Mapping[str, str], request_id: str) -> str:
+    """Return the header lines that are forwarded to the upstreams: request id and W3C trace context."""
     lines = f"X-Request-ID: {request_id}\r\n"
     traceparent = headers.get("traceparent", "")
     if _TRACEPARENT.fullmatch(traceparent):
@@ -31,7 +31,7 @@ def passed_on(headers: Mapping[str, str], request_id: str) -> str:
 
 @dataclass
 class Timeline:
-    """When the stages of a request began and ended, by a monotonic clock in seconds; None: not reached."""
+    """When the stages of a request began and ended, in seconds of a monotonic clock; None if not reached."""
 
     clock: Callable[[], float]
     started: float = field(init=False)

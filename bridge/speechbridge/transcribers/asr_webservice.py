@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from speechbridge.audio.port import FellBehind, is_recognised, is_silent_film
+from speechbridge.audio.port import RestartRequired, is_recognised, is_video_without_audio
 from speechbridge.errors import Problem
 from speechbridge.transcribers.post_audio import post_audio
 from speechbridge.transcribers.transcript import transcript_from
@@ -68,14 +68,14 @@ async def _blame_the_file(audio: Audio) -> None:
     """Raise UpstreamError when the bare 500 is the file's fault, as far as a look into it tells."""
     if not is_recognised(audio):
         raise UpstreamError(FailureKind.BAD_AUDIO, "its first bytes are those of no audio format", code="not_audio")
-    if audio.size is not None and audio.replayable and await is_silent_film(audio):
+    if audio.size is not None and audio.replayable and await is_video_without_audio(audio):
         raise UpstreamError(FailureKind.BAD_AUDIO, "it has pictures and no sound", code="no_audio_stream")
 
 
 def _restart(audio: Audio) -> None:
     """Start anew with an option that came after the file, where the audio is still there."""
     if audio.replayable:
-        raise FellBehind
+        raise RestartRequired
     raise Problem(
         "field_after_file", "Send 'language' and the other options before the file when the file is a large one."
     )

@@ -49,7 +49,7 @@ class Transcriber(Protocol):
 
         Raises:
             UpstreamError: The pod failed.
-            FellBehind: The recording did; or an option came that the pod should have known before.
+            RestartRequired: The upload is too slow for a slot, or an option arrived that the pod should have received.
         """
 
     async def probe(self, endpoint: Endpoint) -> None:

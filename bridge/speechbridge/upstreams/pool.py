@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from speechbridge.telemetry.logs import logger
+from speechbridge.telemetry import logs
 from speechbridge.upstreams.choose import choose, rest_after, rest_when_busy
 from speechbridge.upstreams.endpoint import Endpoint, Origin
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
@@ -139,14 +139,13 @@ class Pool:
             try:
                 addresses = await self._resolve(self.origin.host, self.origin.port)
             except OSError as error:  # the pods are there still, as far as anyone knows
-                fields = {"host": self.origin.host, "reason": str(error)}
-                logger.warning("upstream not looked up", extra={"fields": fields})
+                logs.warning("upstream not looked up", host=self.origin.host, reason=str(error))
                 return
         else:
             addresses = frozenset({self.origin.host})
         if addresses == self._endpoints.keys():
             return
-        logger.info("upstream changed", extra={"fields": {"host": self.origin.host, "pods": len(addresses)}})
+        logs.info("upstream changed", host=self.origin.host, pods=len(addresses))
         for gone in self._endpoints.keys() - addresses:
             self._endpoints.pop(gone).close()
         for address in addresses - self._endpoints.keys():

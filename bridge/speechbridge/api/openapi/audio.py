@@ -1,15 +1,15 @@
-"""The description of OpenAI's audio routes."""
+"""OpenAPI: OpenAI's audio routes."""
 
 from __future__ import annotations
 
 from speechbridge.api.formats import RESPONSE_FORMATS
-from speechbridge.api.openapi.parts import (
+from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
+from speechbridge.api.openapi.schemas import (
     KEYS,
     LANGUAGE,
     RECORDING,
     TRACING,
     Json,
-    answer,
     event_stream,
     form,
     integer,
@@ -19,13 +19,13 @@ from speechbridge.api.openapi.parts import (
     or_null,
     record,
     ref,
+    response,
     text,
     unnamed_event,
 )
-from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 
 TAGS: list[Json] = [
-    {"name": "OpenAI", "description": "Routes of OpenAI's API, for its official clients; errors are in its form, too."}
+    {"name": "OpenAI", "description": "Routes of OpenAI's API, for its official clients; errors have OpenAI's format."}
 ]
 
 _TEXT = "He was not an ill-disposed young man."
@@ -59,7 +59,7 @@ _EVENTS = [
     unnamed_event(_DONE),
 ]
 _GRANULARITIES = listing(
-    "Which times verbose_json has: of segments (also when this is missing), of words. Other formats refuse it.",
+    "Timestamps in verbose_json: of segments (the default), of words. Not allowed with other formats.",
     {"type": "string", "enum": ["segment", "word"]},
 )
 
@@ -67,16 +67,21 @@ _GRANULARITIES = listing(
 def _form() -> Json:
     described = form(
         ("file",),
-        model=text("`whisper-1`, or the name under which Whisper is listed here.", example="whisper-1"),
+        model=text("`whisper-1`, or the name of the Whisper model in `/v1/models`.", example="whisper-1"),
         language=LANGUAGE,
-        prompt=text("What was said before, or names that occur: Whisper spells as it does.", example="Mr. Dashwood"),
-        response_format=text("The form of the answer.", enum=list(RESPONSE_FORMATS), default=RESPONSE_FORMATS[0]),
-        temperature=number("Sampling temperature; without it Whisper falls back by itself.", minimum=0, maximum=1),
+        prompt=text(
+            "Preceding text, or names that occur in the recording: Whisper adopts their spelling.",
+            example="Mr. Dashwood",
+        ),
+        response_format=text("Format of the response.", enum=list(RESPONSE_FORMATS), default=RESPONSE_FORMATS[0]),
+        temperature=number(
+            "Sampling temperature; if missing, Whisper raises it from 0 where needed.", minimum=0, maximum=1
+        ),
         timestamp_granularities__list=_GRANULARITIES,
         stream={
             "type": "boolean",
             "default": False,
-            "description": "Answer with events; `response_format` has no effect then.",
+            "description": "Stream the transcript as events; `response_format` is then ignored.",
         },
         file=RECORDING,
     )
@@ -96,11 +101,13 @@ def _route(operation: str, summary: str, *codes: str) -> Json:
             "operationId": operation,
             "tags": ["OpenAI"],
             "summary": summary,
-            "description": "The upload is passed on while it arrives. Silence is no error: 200 and an empty text.",
+            "description": "The upload is streamed to Whisper while it arrives. For silence, the text is empty.",
             "parameters": TRACING,
             "requestBody": _form(),
             "responses": {
-                "200": answer("The transcript, as `response_format` and `stream` ask.", _transcripts()),
+                "200": response(
+                    "The transcript, in the format given by `response_format` and `stream`.", _transcripts()
+                ),
                 **errors("openai", *ALWAYS, *KEYED, *ADMISSION, *FORM, *TRANSCRIPTION, *codes),
             },
         }
@@ -110,12 +117,12 @@ def _route(operation: str, summary: str, *codes: str) -> Json:
 def _transcripts() -> Json:
     return {
         **json_content({"anyOf": [ref("Transcription"), ref("VerboseTranscription")]}, json=_BRIEF, verbose=_VERBOSE),
-        "text/plain": {"schema": text("`text`: the transcript and a line's end."), "example": f"{_TEXT}\n"},
+        "text/plain": {"schema": text("`text`: the transcript and a line break."), "example": f"{_TEXT}\n"},
         "application/x-subrip": {"schema": text("`srt`: SubRip subtitles."), "example": _SRT},
         "text/vtt": {"schema": text("`vtt`: WebVTT subtitles."), "example": _VTT},
         **event_stream(
-            "With `stream`: any number of `transcript.text.delta` (where Whisper streams), then "
-            "`transcript.text.done`; an `error` ends the stream. The events have no name but a member `type`.",
+            "With `stream`: any number of `transcript.text.delta` (if Whisper streams), then "
+            "`transcript.text.done`; an `error` ends the stream. Events have no name, but a member `type`.",
             {
                 "transcript.text.delta": ref("TranscriptionDelta"),
                 "transcript.text.done": ref("TranscriptionDone"),
@@ -131,66 +138,66 @@ PATHS: Json = {
     "/v1/audio/translations": _route("createTranslation", "Transcribe a recording into English", "unsupported_task"),
 }
 
-_DURATION = "Length of the recording in seconds"
+_DURATION = "Duration of the recording in seconds"
 _SECONDS = "Seconds from the start of the recording."
 SCHEMAS: Json = {
     "Transcription": record(
         "`json`.",
-        text=text("What was said; empty when nothing was."),
+        text=text("The transcript; empty if there is no speech."),
         usage=ref("Usage"),
     ),
     "VerboseTranscription": record(
         "`verbose_json`.",
         ("task", "language", "duration", "text", "usage"),
-        task=text("What was done.", enum=["transcribe", "translate"]),
-        language=text("The language spoken, as an ISO 639 code; empty where Whisper does not tell."),
-        duration=number(f"{_DURATION}; 0 where it is not known.", minimum=0),
-        text=text("What was said; empty when nothing was."),
-        segments=listing("The stretches of speech, unless only words were asked for.", ref("Segment")),
-        words=listing("The words that have times, when they were asked for.", ref("Word")),
+        task=text("The task.", enum=["transcribe", "translate"]),
+        language=text("Language of the recording, as an ISO 639 code; empty if Whisper does not report it."),
+        duration=number(f"{_DURATION}; 0 if unknown.", minimum=0),
+        text=text("The transcript; empty if there is no speech."),
+        segments=listing("The segments, unless only words were requested.", ref("Segment")),
+        words=listing("The words that have timestamps, if requested.", ref("Word")),
         usage=ref("Usage"),
     ),
     "Segment": record(
-        "A stretch of speech. What Whisper does not tell is 0 or empty.",
-        id=integer("Its number, from 0.", minimum=0),
+        "A segment of speech. Values that Whisper does not report are 0 or empty.",
+        id=integer("Index, from 0.", minimum=0),
         start=number(_SECONDS, minimum=0),
         end=number(_SECONDS, minimum=0),
-        text=text("What was said, with its leading space."),
-        seek=integer("Where the window that held it starts, in frames of 10 ms.", minimum=0),
-        tokens=listing("Ids of its tokens.", {"type": "integer"}),
-        temperature=number("The temperature it was decoded with."),
-        avg_logprob=number("Mean logarithm of its tokens' probabilities."),
-        compression_ratio=number("How well its text compresses: over 2.4 it repeats itself."),
-        no_speech_prob=number("Probability that nobody speaks."),
+        text=text("Text with its leading space."),
+        seek=integer("Start of its window, in frames of 10 ms.", minimum=0),
+        tokens=listing("Token ids.", {"type": "integer"}),
+        temperature=number("Temperature at which it was decoded."),
+        avg_logprob=number("Mean log probability of its tokens."),
+        compression_ratio=number("Compression ratio of its text; above 2.4 it is repetitive."),
+        no_speech_prob=number("Probability that there is no speech."),
     ),
     "Word": record(
-        "A word; Whisper parts some at their hyphens.",
-        word=text("The word, without the space before it."),
+        "A word; Whisper splits some at hyphens.",
+        word=text("The word, without leading space."),
         start=number(_SECONDS, minimum=0),
         end=number(_SECONDS, minimum=0),
     ),
     "Usage": record(
         "What was transcribed.",
-        type=text("How it is counted.", const="duration"),
-        seconds=integer("Whole seconds of audio, rounded up.", minimum=0),
+        type=text("The unit of measurement.", const="duration"),
+        seconds=integer("Seconds of audio, rounded up.", minimum=0),
     ),
     "TranscriptionDelta": record(
-        "A stretch of speech, as soon as Whisper has it.",
-        type=text("The event's name.", const="transcript.text.delta"),
-        delta=text("What was said, with its leading space."),
+        "A segment, sent as soon as Whisper has decoded it.",
+        type=text("The type of the event.", const="transcript.text.delta"),
+        delta=text("Text with its leading space."),
         segment=ref("Segment"),
     ),
     "TranscriptionDone": record(
-        "The whole transcript.",
-        type=text("The event's name.", const="transcript.text.done"),
-        text=text("What was said; empty when nothing was."),
-        language=or_null(text("The language spoken, as an ISO 639 code; null where Whisper does not tell.")),
-        duration=or_null(number(f"{_DURATION}; null where it is not known.", minimum=0)),
+        "The complete transcript.",
+        type=text("The type of the event.", const="transcript.text.done"),
+        text=text("The transcript; empty if there is no speech."),
+        language=or_null(text("Language of the recording, as an ISO 639 code; null if Whisper does not report it.")),
+        duration=or_null(number(f"{_DURATION}; null if unknown.", minimum=0)),
         usage=ref("Usage"),
     ),
     "TranscriptionError": record(
-        "An error after the stream had begun.",
-        type=text("The event's name.", const="error"),
+        "An error after the stream has started.",
+        type=text("The type of the event.", const="error"),
         error={"$ref": "#/components/schemas/OpenAIError/properties/error"},
     ),
 }

@@ -1,22 +1,22 @@
-"""The description of `POST /v1/chat/completions`."""
+"""OpenAPI: `POST /v1/chat/completions`."""
 
 from __future__ import annotations
 
-from speechbridge.api.openapi.parts import (
+from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, GENERATION, KEYED, TRANSCRIPTION, errors
+from speechbridge.api.openapi.schemas import (
     KEYS,
     TRACING,
     Json,
-    answer,
     event_stream,
     json_content,
     listing,
     or_null,
     record,
     ref,
+    response,
     text,
     unnamed_event,
 )
-from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, GENERATION, KEYED, TRANSCRIPTION, errors
 
 TAGS: list[Json] = []
 
@@ -55,11 +55,11 @@ PATHS: Json = {
             "operationId": "createChatCompletion",
             "security": KEYS,
             "tags": ["OpenAI"],
-            "summary": "Let a language model answer, recordings included",
+            "summary": "Create a chat completion, with recordings in the messages",
             "description": (
-                "The request is passed on to the language model's server as it is, and so is its answer. Message parts "
-                "of type `input_audio` are transcribed first, and their transcripts marked as data; models need not "
-                "hear for that. Bodies are bounded by `MAX_JSON_BYTES`."
+                "The request is forwarded to the language model server unchanged, and so is its response. Message "
+                "parts of type `input_audio` are replaced by their transcripts, delimited as data, so the model needs "
+                "no audio support. Bodies are limited to `MAX_JSON_BYTES`."
             ),
             "parameters": TRACING,
             "requestBody": {
@@ -67,12 +67,12 @@ PATHS: Json = {
                 "content": json_content(ref("ChatRequest"), question=_QUESTION, spoken_question=_SPOKEN_QUESTION),
             },
             "responses": {
-                "200": answer(
-                    "What the language model's server answers.",
+                "200": response(
+                    "The response of the language model server.",
                     {
                         **json_content(ref("ChatCompletion"), completion=_COMPLETION),
                         **event_stream(
-                            "With `stream`: one chunk after the other, then `[DONE]`; an error ends the stream.",
+                            "With `stream`: chunks, then `[DONE]`; an error ends the stream.",
                             {"chunk": ref("ChatCompletionChunk"), "error": ref("OpenAIError")},
                             _EVENTS,
                         ),
@@ -99,71 +99,70 @@ PATHS: Json = {
 
 
 def _open(schema: Json) -> Json:
-    """Let further members pass: they are the business of the language model's server."""
+    """Allow further members, which are left to the language model server."""
     return {**schema, "additionalProperties": True}
 
 
 SCHEMAS: Json = {
     "ChatRequest": _open(
         record(
-            "OpenAI's request. Beside the members named here any other (`max_tokens`, `temperature`, `tools`, ...) is "
-            "passed on unseen.",
+            "OpenAI's request. All other members (`max_tokens`, `temperature`, `tools`, ...) are forwarded unchanged.",
             ("messages",),
             model=or_null(
-                text("The language model, one of `/v1/models`; the first one there when it is missing, null or empty.")
+                text("The language model, one of `/v1/models`; the first of them if missing, null or empty.")
             ),
             messages=listing("The conversation so far.", ref("ChatMessage"), minItems=1),
-            stream={"type": ["boolean", "null"], "default": False, "description": "Answer with events."},
+            stream={"type": ["boolean", "null"], "default": False, "description": "Stream the response as events."},
         )
     ),
     "ChatMessage": _open(
         record(
             "One message.",
             ("role",),
-            role=text("Who says it: system, user, assistant, tool."),
+            role=text("The author: system, user, assistant or tool."),
             content={
-                "description": "What is said: text, or a list of parts.",
+                "description": "The content: text, or a list of parts.",
                 "anyOf": [
                     {"type": ["string", "null"]},
-                    listing("Parts.", {"anyOf": [ref("AudioPart"), ref("OtherPart")]}),
+                    listing("Content parts.", {"anyOf": [ref("AudioPart"), ref("OtherPart")]}),
                 ],
             },
         )
     ),
     "AudioPart": _open(
         record(
-            "A recording: replaced by its transcript.",
-            type=text("What this part is.", const="input_audio"),
+            "A recording, replaced by its transcript.",
+            type=text("The type of the part.", const="input_audio"),
             input_audio=_open(
                 record(
                     "The recording.",
                     ("data",),
-                    data=text("The file, in base64.", contentEncoding="base64", minLength=4),
-                    format=text("Ending of the file's name: wav, mp3, ...; only a hint.", example="wav"),
+                    data=text("The file in base64.", contentEncoding="base64", minLength=4),
+                    format=text("File extension such as wav or mp3; only a hint.", example="wav"),
                 )
             ),
         )
     ),
     "OtherPart": _open(
         record(
-            "Text, an image, ...: passed on unseen.",
+            "Text, an image, ...; forwarded unchanged.",
             ("type",),
-            type=text("What this part is.", example="text", **{"not": {"const": "input_audio"}}),
+            type=text("The type of the part.", example="text", **{"not": {"const": "input_audio"}}),
         )
     ),
     "ChatCompletion": _open(
         record(
-            "The answer of the language model's server, as it is.",
-            object=text("What this is.", const="chat.completion"),
+            "The unchanged response of the language model server.",
+            object=text("The type of the object.", const="chat.completion"),
             model=text("The model."),
-            choices=listing("The answers.", _open({"type": "object"}), minItems=1),
+            choices=listing("The choices.", _open({"type": "object"}), minItems=1),
         )
     ),
     "ChatCompletionChunk": _open(
         record(
-            "A piece of an answer, as it is.",
-            object=text("What this is.", const="chat.completion.chunk"),
-            choices=listing("What is new; empty in the chunk that has the usage.", _open({"type": "object"})),
+            "An unchanged part of a streamed response.",
+            object=text("The type of the object.", const="chat.completion.chunk"),
+            choices=listing("The new content; empty in the chunk with the usage.", _open({"type": "object"})),
         )
     ),
 }

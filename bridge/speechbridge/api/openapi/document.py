@@ -1,4 +1,4 @@
-"""Puts the families of routes together."""
+"""Assembles the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from speechbridge.api.openapi import audio, chat, health, models, pages, problems, process
-from speechbridge.api.openapi.parts import (
+from speechbridge.api.openapi.schemas import (
     REQUEST_ID,
     REQUEST_ID_PARAMETER,
     RETRY_AFTER,
@@ -15,22 +15,23 @@ from speechbridge.api.openapi.parts import (
 )
 
 if TYPE_CHECKING:
-    from speechbridge.api.openapi.parts import Json
+    from speechbridge.api.openapi.schemas import Json
 
 _FAMILIES = (process, audio, chat, models, health, pages)
 _DESCRIPTION = """\
 Turns recorded speech into a transcript and a language model's answer.
 
-* Times are in seconds and members whose names end in `_ms` in milliseconds; sizes are in bytes.
-* A form field that is blank counts as missing; fields that are not listed are passed over.
-* Errors are `application/problem+json` (RFC 9457), under `/v1` the error object of OpenAI's API. Both have a `code` to
-  branch on: it stays, while texts may change.
-* Every answer names its request in `X-Request-ID`; so do the log and the calls to Whisper and the language model.
-* A path that is not listed here answers 404 `not_found`, a method that is not listed 405 `method_not_allowed`, headers
-  that are too large 431 `request_headers_too_large`. `HEAD` is answered wherever `GET` is.
+* Times are in seconds, members whose names end in `_ms` in milliseconds, sizes in bytes.
+* A blank form field counts as missing; unknown fields are ignored.
+* Errors are `application/problem+json` (RFC 9457), under `/v1` OpenAI's error object. Both have a stable `code`; texts
+  may change.
+* Every response has the id of its request in `X-Request-ID`; so do the log and the requests to Whisper and the language
+  model.
+* Unknown paths are answered with 404 `not_found`, unsupported methods with 405 `method_not_allowed`, oversized headers
+  with 431 `request_headers_too_large`. `HEAD` works wherever `GET` does.
 * Official OpenAI clients work with the base URL `http://<address>/v1` and any API key.
-* Where the service asks for API keys of its own (`API_KEYS_DIR`), one goes into `Authorization: Bearer` or `X-API-Key`;
-  without it the answer is 401 `invalid_api_key`."""
+* If the service requires API keys (`API_KEYS_DIR`), send one in `Authorization: Bearer` or `X-API-Key`; otherwise the
+  response is 401 `invalid_api_key`."""
 
 
 def document() -> Json:
@@ -44,7 +45,7 @@ def document() -> Json:
         "openapi": "3.1.1",
         "info": {
             "title": "speechbridge",
-            "summary": "Speech in, transcript and answer out",
+            "summary": "Turns recorded speech into answers",
             "description": _DESCRIPTION,
             "version": version(),
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
@@ -62,7 +63,7 @@ def document() -> Json:
 
 
 def version() -> str:
-    """Return the version of the distribution; an image may hold the package alone, which has none."""
+    """Return the version of the distribution; images may contain the package without its metadata."""
     try:
         return metadata.version("speechpipeline")
     except metadata.PackageNotFoundError:

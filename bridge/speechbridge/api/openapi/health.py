@@ -1,29 +1,29 @@
-"""The description of `/health`, `/livez`, `/readyz` and `/metrics`."""
+"""OpenAPI: `/health`, `/livez`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from speechbridge.api.openapi.parts import Json, answer, json_content, record, ref, text
+from speechbridge.api.openapi.schemas import Json, json_content, record, ref, response, text
 
-TAGS: list[Json] = [{"name": "Health", "description": "For kubelet, for Prometheus, for clients of the older bridge."}]
+TAGS: list[Json] = [{"name": "Health", "description": "For the kubelet, Prometheus, and clients of the older bridge."}]
 
 _OK = {"text/plain": {"schema": {"type": "string", "const": "OK"}, "example": "OK"}}
 _READY = {
     "status": "ready",
-    "parts": {
-        "whisper": {"ready": True, "detail": "Whisper answers"},
-        "llm": {"ready": True, "detail": "llama3 is there"},
+    "components": {
+        "whisper": {"ready": True, "detail": "Whisper is ready"},
+        "llm": {"ready": True, "detail": "llama3 is available"},
     },
 }
 _NOT_READY = {
     "status": "not ready",
-    "parts": {
-        "whisper": {"ready": True, "detail": "Whisper answers"},
-        "llm": {"ready": False, "detail": "the model llama3 is not there yet"},
+    "components": {
+        "whisper": {"ready": True, "detail": "Whisper is ready"},
+        "llm": {"ready": False, "detail": "the model llama3 is not available yet"},
     },
 }
-_STOPPING = {"status": "stopping", "parts": {}}
+_STOPPING = {"status": "stopping", "components": {}}
 
 
 def _alive(path: str, summary: str) -> Json:
@@ -32,28 +32,28 @@ def _alive(path: str, summary: str) -> Json:
             "operationId": path,
             "tags": ["Health"],
             "summary": summary,
-            "description": "Answers as long as the process serves requests, whatever its upstreams do.",
-            "responses": {"200": answer("It is alive.", _OK)},
+            "description": "Succeeds while the process serves requests, whatever the state of its upstreams.",
+            "responses": {"200": response("The process is alive.", _OK)},
         }
     }
 
 
 PATHS: Json = {
-    "/health": _alive("health", "Is it alive? (older name)"),
-    "/livez": _alive("livez", "Is it alive?"),
+    "/health": _alive("health", "Liveness (name of the older bridge)"),
+    "/livez": _alive("livez", "Liveness"),
     "/readyz": {
         "get": {
             "operationId": "readyz",
             "tags": ["Health"],
-            "summary": "Would a request be answered?",
+            "summary": "Readiness",
             "description": (
-                "Asks Whisper and the language model, at most once a second however often it is asked itself. On "
-                "SIGTERM it turns to 503 at once, while requests in flight are finished."
+                "Probes Whisper and the language model, at most once per second. After SIGTERM it is 503 at once, "
+                "while requests in flight finish."
             ),
             "responses": {
-                "200": answer("All that a request needs is there.", json_content(ref("Readiness"), ready=_READY)),
-                "503": answer(
-                    "A part is not there, or this replica is about to stop.",
+                "200": response("Requests can be answered.", json_content(ref("Readiness"), ready=_READY)),
+                "503": response(
+                    "A component is not ready, or this replica is shutting down.",
                     json_content(ref("Readiness"), not_ready=_NOT_READY, stopping=_STOPPING),
                 ),
             },
@@ -66,8 +66,8 @@ PATHS: Json = {
             "summary": "Metrics for Prometheus",
             "description": "Names, labels and units: `docs/reference/metrics.md`.",
             "responses": {
-                "200": answer(
-                    "Prometheus' text format.",
+                "200": response(
+                    "Prometheus text format.",
                     {CONTENT_TYPE_LATEST: {"schema": text("One line per series.")}},
                 )
             },
@@ -77,16 +77,16 @@ PATHS: Json = {
 SCHEMAS: Json = {
     "Readiness": record(
         "The state of the service.",
-        status=text("In one word.", enum=["ready", "not ready", "stopping"]),
-        parts={
+        status=text("The overall state.", enum=["ready", "not ready", "stopping"]),
+        components={
             "type": "object",
-            "description": "What a request needs: `whisper` and `llm`; empty once this replica is about to stop.",
-            "additionalProperties": ref("Part"),
+            "description": "`whisper` and `llm`; empty while this replica is shutting down.",
+            "additionalProperties": ref("Component"),
         },
     ),
-    "Part": record(
-        "The state of a part.",
-        ready={"type": "boolean", "description": "Whether at least one of its pods can work."},
-        detail=text("One sentence for a person."),
+    "Component": record(
+        "The state of a component.",
+        ready={"type": "boolean", "description": "Whether at least one of its pods is ready."},
+        detail=text("One human-readable sentence."),
     ),
 }

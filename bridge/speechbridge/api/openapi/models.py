@@ -1,20 +1,20 @@
-"""The description of `/v1/models`."""
+"""OpenAPI: `/v1/models`."""
 
 from __future__ import annotations
 
-from speechbridge.api.openapi.parts import (
+from speechbridge.api.openapi.problems import ALWAYS, KEYED, errors
+from speechbridge.api.openapi.schemas import (
     KEYS,
     TRACING,
     Json,
-    answer,
     integer,
     json_content,
     listing,
     record,
     ref,
+    response,
     text,
 )
-from speechbridge.api.openapi.problems import ALWAYS, KEYED, errors
 
 TAGS: list[Json] = []
 
@@ -29,12 +29,12 @@ PATHS: Json = {
             "tags": ["OpenAI"],
             "summary": "List the models",
             "description": (
-                "The language models first, the default before the others, then Whisper. Those of the setting "
-                "`MODELS`, or, where it is empty, those that the language model's server has now."
+                "The language models, the default first, then Whisper. The language models are those of the setting "
+                "`MODELS`; if it is empty, those of the language model server."
             ),
             "parameters": TRACING,
             "responses": {
-                "200": answer(
+                "200": response(
                     "The models.",
                     json_content(ref("ModelList"), models={"object": "list", "data": [_LLAMA, _WHISPER]}),
                 ),
@@ -47,7 +47,7 @@ PATHS: Json = {
             "operationId": "retrieveModel",
             "security": KEYS,
             "tags": ["OpenAI"],
-            "summary": "Look a model up",
+            "summary": "Retrieve a model",
             "parameters": [
                 {
                     "name": "name",
@@ -60,7 +60,7 @@ PATHS: Json = {
                 *TRACING,
             ],
             "responses": {
-                "200": answer("The model.", json_content(ref("Model"), language_model=_LLAMA, whisper=_WHISPER)),
+                "200": response("The model.", json_content(ref("Model"), language_model=_LLAMA, whisper=_WHISPER)),
                 **errors("openai", *ALWAYS, *KEYED, "not_found", "unknown_model", "generator_unavailable"),
             },
         }
@@ -68,16 +68,16 @@ PATHS: Json = {
 }
 SCHEMAS: Json = {
     "Model": record(
-        "A model, in OpenAI's form.",
-        id=text("The name to give as `model`."),
-        object=text("What this is.", const="model"),
-        created=integer("Unix time in seconds; 0, for nobody here knows."),
+        "A model, in OpenAI's format.",
+        id=text("The value of `model` in requests."),
+        object=text("The type of the object.", const="model"),
+        created=integer("Always 0: the time of creation is unknown."),
         owned_by=text("Always speechpipeline."),
-        kind=text("What it is for; OpenAI has no such member.", enum=["chat", "transcription"]),
+        kind=text("What the model is for; not part of OpenAI's API.", enum=["chat", "transcription"]),
     ),
     "ModelList": record(
-        "All models, in OpenAI's form.",
-        object=text("What this is.", const="list"),
+        "All models, in OpenAI's format.",
+        object=text("The type of the object.", const="list"),
         data=listing("The models.", ref("Model"), minItems=1),
     ),
 }

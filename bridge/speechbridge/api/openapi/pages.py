@@ -1,13 +1,13 @@
-"""The description of the playground and of this document itself."""
+"""OpenAPI: the playground and the OpenAPI document."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from speechbridge.api.openapi.parts import Json, answer, text
 from speechbridge.api.openapi.problems import errors
+from speechbridge.api.openapi.schemas import Json, response, text
 
-TAGS: list[Json] = [{"name": "Pages", "description": "For people and for tools."}]
+TAGS: list[Json] = [{"name": "Pages", "description": "For people and tools."}]
 
 _FOLDER = Path(__file__).resolve().parent.parent.parent / "playground"
 _FILES = sorted(file.name for file in _FOLDER.iterdir() if file.name != "index.html")
@@ -18,27 +18,27 @@ PATHS: Json = {
             "operationId": "playground",
             "tags": ["Pages"],
             "summary": "The playground",
-            "description": "A page to record or drop a file on, and to watch transcript and answer arrive.",
-            "responses": {"200": answer("The page.", {"text/html": {"schema": text("HTML, in UTF-8.")}})},
+            "description": "A web page to record speech or upload a file, and to follow transcript and response.",
+            "responses": {"200": response("The page.", {"text/html": {"schema": text("HTML, in UTF-8.")}})},
         }
     },
     "/playground/{file}": {
         "get": {
             "operationId": "playgroundFile",
             "tags": ["Pages"],
-            "summary": "What the playground is made of",
+            "summary": "Files of the playground",
             "parameters": [
                 {
                     "name": "file",
                     "in": "path",
                     "required": True,
-                    "description": "A file of the page.",
+                    "description": "The name of the file.",
                     "schema": {"type": "string", "enum": _FILES},
                     "example": "app.js",
                 }
             ],
             "responses": {
-                "200": answer(
+                "200": response(
                     "The file.",
                     {
                         media_type: {"schema": text("In UTF-8.")}
@@ -55,7 +55,7 @@ PATHS: Json = {
             "tags": ["Pages"],
             "summary": "This document",
             "responses": {
-                "200": answer(
+                "200": response(
                     "OpenAPI 3.1, as JSON.",
                     {
                         "application/json": {

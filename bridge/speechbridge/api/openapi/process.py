@@ -1,15 +1,15 @@
-"""The description of `POST /process`."""
+"""OpenAPI: `POST /process`."""
 
 from __future__ import annotations
 
 from speechbridge.api import sse
-from speechbridge.api.openapi.parts import (
+from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
+from speechbridge.api.openapi.schemas import (
     KEYS,
     LANGUAGE,
     RECORDING,
     TRACING,
     Json,
-    answer,
     event_stream,
     form,
     integer,
@@ -19,15 +19,13 @@ from speechbridge.api.openapi.parts import (
     or_null,
     record,
     ref,
+    response,
     text,
 )
-from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.errors import PROBLEMS
 from speechbridge.stages.conversation import DEFAULT_PROMPT, FAILED_RESPONSE
 
-TAGS: list[Json] = [
-    {"name": "Speech", "description": "A recording in, a transcript and a language model's answer out, in one request."}
-]
+TAGS: list[Json] = [{"name": "Speech", "description": "Transcription and a language model's response in one request."}]
 
 _TIMINGS = {
     "queue_ms": 2,
@@ -49,10 +47,10 @@ _ANSWERED = {
 }
 _UNANSWERED = {
     **_ANSWERED,
-    "response": f"{FAILED_RESPONSE}The model is not there yet: model 'llama3' not found.",
+    "response": f"{FAILED_RESPONSE}The model is not available yet: model 'llama3' not found.",
     "finish_reason": None,
     "timings": {**_TIMINGS, "first_token_ms": None, "generate_ms": None},
-    "error": {"code": "model_missing", "message": "The model is not there yet: model 'llama3' not found."},
+    "error": {"code": "model_missing", "message": "The model is not available yet: model 'llama3' not found."},
 }
 _SILENT = {
     **_ANSWERED,
@@ -78,20 +76,17 @@ _EVENTS = [
 _FORM = form(
     ("file",),
     prompt=text(
-        "What the language model is to do with the transcript. It goes to the model apart from the transcript, which "
-        "is marked as data: words in the recording are no instructions. May come after the file. At most "
-        "`MAX_PROMPT_BYTES` bytes.",
+        "Instructions for the language model. They are kept separate from the transcript, which is delimited as data: "
+        "words in the recording are not instructions. May follow the file. At most `MAX_FIELD_BYTES` bytes.",
         default=DEFAULT_PROMPT,
         example="Summarise this call in one sentence:",
     ),
-    model=text("The language model, one of `/v1/models`; the first one there when it is missing.", example="llama3"),
+    model=text("The language model, one of `/v1/models`; the first of them if missing.", example="llama3"),
     language=LANGUAGE,
     stream={
         "type": "boolean",
         "default": False,
-        "description": (
-            "Answer with events while they come about; the header `Accept: text/event-stream` asks for the same."
-        ),
+        "description": ("Stream the answer as events; equivalent to the header `Accept: text/event-stream`."),
     },
     file=RECORDING,
 )
@@ -102,34 +97,34 @@ PATHS: Json = {
             "operationId": "process",
             "security": KEYS,
             "tags": ["Speech"],
-            "summary": "Transcribe a recording and have a language model answer",
+            "summary": "Transcribe a recording and send the transcript to a language model",
             "description": (
-                "The upload is passed on while it arrives; the model reads the prompt while Whisper works. When the "
-                f"generation fails the answer is still a 200: it has the transcription, a `response` that starts with "
-                f"`{FAILED_RESPONSE.strip()}`, and `error`. Silence is no error: 200, an empty transcription, and the "
-                "warning `no_speech`."
+                "The upload is streamed to Whisper while it arrives; meanwhile the model processes the prompt. If only "
+                "the generation fails, the status is still 200, with the transcription, a `response` that starts with "
+                f"`{FAILED_RESPONSE.strip()}`, and `error`. Silence is not an error: the status is 200, with an empty "
+                "transcription and the warning `no_speech`."
             ),
             "parameters": TRACING,
             "requestBody": _FORM,
             "responses": {
-                "200": answer(
-                    "The transcript and the answer to it.",
+                "200": response(
+                    "The transcript and the model's response.",
                     {
                         **json_content(
-                            ref("ProcessAnswer"),
+                            ref("ProcessResponse"),
                             answered=_ANSWERED,
                             generation_failed=_UNANSWERED,
                             silence=_SILENT,
                         ),
                         **event_stream(
-                            "Events in this order: any number of `transcript.delta` (where Whisper streams), one "
-                            "`transcript.done`, any number of `response.delta`, one `response.done`. An `error` of the "
-                            "stage transcribe ends the stream; after one of generate `response.done` follows.",
+                            "Events in this order: any number of `transcript.delta` (if Whisper streams), one "
+                            "`transcript.done`, any number of `response.delta`, one `response.done`. An `error` in the "
+                            "stage `transcribe` ends the stream; one in `generate` is followed by `response.done`.",
                             {
                                 "transcript.delta": ref("TranscriptDelta"),
                                 "transcript.done": ref("TranscriptDone"),
                                 "response.delta": ref("ResponseDelta"),
-                                "response.done": ref("ProcessAnswer"),
+                                "response.done": ref("ProcessResponse"),
                                 "error": ref("StreamError"),
                             },
                             _EVENTS,
@@ -142,18 +137,18 @@ PATHS: Json = {
     }
 }
 
-_WARNINGS = listing("What the caller should know, though all went well.", ref("Warning"))
-_SPOKEN = or_null(text("The language spoken, as an ISO 639 code; null where Whisper does not tell."))
-_AUDIO_SECONDS = or_null(number("Length of the recording in seconds; null where it is not known.", minimum=0))
+_WARNINGS = listing("Warnings about a successful request.", ref("Warning"))
+_SPOKEN = or_null(text("Language of the recording, as an ISO 639 code; null if Whisper does not report it."))
+_AUDIO_SECONDS = or_null(number("Duration of the recording in seconds; null if unknown.", minimum=0))
 
 
 def _milliseconds(description: str) -> Json:
-    return or_null(integer(f"Milliseconds {description}; null when it did not come to that.", minimum=0))
+    return or_null(integer(f"Milliseconds {description}; null if not reached.", minimum=0))
 
 
 SCHEMAS: Json = {
-    "ProcessAnswer": record(
-        "A transcript and the answer to it.",
+    "ProcessResponse": record(
+        "A transcript and the model's response.",
         (
             "transcription",
             "response",
@@ -165,59 +160,59 @@ SCHEMAS: Json = {
             "timings",
             "warnings",
         ),
-        transcription=text("What was said; empty when nothing was."),
+        transcription=text("The transcript; empty if there is no speech."),
         response=text(
-            f"What the language model answered; when that failed, `{FAILED_RESPONSE.strip()}` and why; empty when "
-            "nothing was said."
+            f"The model's response; `{FAILED_RESPONSE.strip()}` and the reason if the generation failed; empty if "
+            "there is no speech."
         ),
-        process_time_ms=integer("Milliseconds of the whole request; the same as `timings.total_ms`.", minimum=0),
-        model=or_null(text("The language model; null when none is known.")),
+        process_time_ms=integer("Duration of the request in milliseconds; equal to `timings.total_ms`.", minimum=0),
+        model=or_null(text("The language model; null if none is known.")),
         language=_SPOKEN,
         audio_seconds=_AUDIO_SECONDS,
         finish_reason=or_null(
-            text("How the answer ended: `stop`, `length` (cut off), or what else the model's server calls it.")
+            text("Why the response ended: `stop`, `length` (truncated), or another reason of the model server.")
         ),
         timings=ref("Timings"),
         warnings=_WARNINGS,
         error=ref("GenerationError"),
-        partial_response=text("What the model had said before it failed; only beside `error`."),
+        partial_response=text("The response up to the failure; only with `error`."),
     ),
     "Timings": record(
-        "Where the time went.",
-        queue_ms=integer("Milliseconds of waiting for a turn and for pods.", minimum=0),
-        transcribe_ms=_milliseconds("from a Whisper pod's taking the recording to the transcript"),
-        first_token_ms=_milliseconds("from the start of the request to the first token of the answer"),
+        "Durations of the stages.",
+        queue_ms=integer("Milliseconds of waiting for admission and for pods.", minimum=0),
+        transcribe_ms=_milliseconds("from the start of the transcription on a pod to the transcript"),
+        first_token_ms=_milliseconds("from the start of the request to the first token of the response"),
         generate_ms=_milliseconds("from the transcript to the last token"),
-        total_ms=integer("Milliseconds of the whole request.", minimum=0),
+        total_ms=integer("Duration of the request in milliseconds.", minimum=0),
     ),
     "Warning": record(
-        "Something short of an error.",
-        code=text("What a program may branch on.", enum=["no_speech", "context_overflow", "length"]),
-        message=text("One sentence for a person."),
+        "A warning.",
+        code=text("Stable code.", enum=["no_speech", "context_overflow", "length"]),
+        message=text("One human-readable sentence."),
     ),
     "GenerationError": record(
-        "Why there is no answer, or only part of one.",
-        code=text("As in an error answer.", enum=sorted(PROBLEMS)),
-        message=text("One sentence for a person."),
+        "Why there is no response, or only part of one.",
+        code=text("As in an error response.", enum=sorted(PROBLEMS)),
+        message=text("One human-readable sentence."),
     ),
     "TranscriptDelta": record(
-        "A stretch of speech, as soon as Whisper has it.",
-        text=text("What was said, with its leading space: joined, the texts make the transcription."),
+        "A segment, sent as soon as Whisper has decoded it.",
+        text=text("Text with its leading space; concatenated, the texts are the transcription."),
         start=number("Seconds from the start of the recording.", minimum=0),
         end=number("Seconds from the start of the recording.", minimum=0),
     ),
     "TranscriptDone": record(
-        "The whole transcript.",
-        text=text("What was said; empty when nothing was."),
+        "The complete transcript.",
+        text=text("The transcript; empty if there is no speech."),
         language=_SPOKEN,
         audio_seconds=_AUDIO_SECONDS,
         warnings=_WARNINGS,
     ),
-    "ResponseDelta": record("A piece of the answer.", text=text("Joined, the texts make the response.")),
+    "ResponseDelta": record("A part of the response.", text=text("Concatenated, the texts are the response.")),
     "StreamError": record(
-        "An error after the stream had begun.",
-        code=text("As in an error answer.", enum=sorted(PROBLEMS)),
-        message=text("One sentence for a person."),
-        stage=text("What failed.", enum=["transcribe", "generate"]),
+        "An error after the stream has started.",
+        code=text("As in an error response.", enum=sorted(PROBLEMS)),
+        message=text("One human-readable sentence."),
+        stage=text("The stage that failed.", enum=["transcribe", "generate"]),
     ),
 }

@@ -1,4 +1,4 @@
-"""What the descriptions of all routes are made of: schemas, headers, answers, forms, event streams."""
+"""Building blocks of the OpenAPI document: schemas, headers, responses, forms, event streams."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from speechbridge.intake.languages import LANGUAGES
 Json = dict[str, Any]
 
 REQUEST_ID: Json = {
-    "description": "The request's id: the caller's own, where it sent one that is fit for a log, else a new one.",
+    "description": "The id of the request: the client's own if it is valid, else a new one.",
     "required": True,
     "schema": {"type": "string", "minLength": 1, "maxLength": 128},
     "example": "7f3c0de1a2b4c596",
 }
 RETRY_AFTER: Json = {
-    "description": "Whole seconds after which another try makes sense: by the work that waits and the speed of late.",
+    "description": "Seconds after which to retry, estimated from the queue and the recent speed.",
     "schema": {"type": "integer", "minimum": 1, "maximum": 600},
     "example": 4,
 }
 REQUEST_ID_PARAMETER: Json = {
     "name": "X-Request-ID",
     "in": "header",
-    "description": "An id of your own for this request: 1 to 128 letters, digits and `._~:/+=-`; others are replaced.",
+    "description": "An id for the request: 1 to 128 letters, digits and `._~:/+=-`. Invalid ids are replaced.",
     "schema": {"type": "string"},
     "example": "order-4711",
 }
 TRACEPARENT_PARAMETER: Json = {
     "name": "traceparent",
     "in": "header",
-    "description": "W3C trace context, passed on to Whisper and the language model.",
+    "description": "W3C trace context, forwarded to Whisper and the language model.",
     "schema": {"type": "string"},
     "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 }
 SECURITY_SCHEMES: Json = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, as OpenAI's clients send it."},
-    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same, plainly."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, as sent by OpenAI clients."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The API key in its own header."},
 }
 KEYS: list[Json] = [{}, {"bearer": []}, {"header": []}]
-"""Asked for only where the service is set up with keys."""
+"""Required only if the service is configured with API keys."""
 
 TRACING: list[Json] = [
     {"$ref": "#/components/parameters/X-Request-ID"},
@@ -48,12 +48,12 @@ TRACING: list[Json] = [
 
 
 def ref(schema: str) -> Json:
-    """Point to a schema of the components."""
+    """Return a reference to a schema of the components."""
     return {"$ref": f"#/components/schemas/{schema}"}
 
 
 def record(description: str, required: tuple[str, ...] = (), **properties: Json) -> Json:
-    """Describe an object: all members are required unless `required` names those that are."""
+    """Return the schema of an object; all members are required unless `required` lists those that are."""
     return {
         "type": "object",
         "description": description,
@@ -63,32 +63,32 @@ def record(description: str, required: tuple[str, ...] = (), **properties: Json)
 
 
 def text(description: str, **more: Any) -> Json:
-    """Describe a string."""
+    """Return the schema of a string."""
     return {"type": "string", "description": description, **more}
 
 
 def number(description: str, **more: Any) -> Json:
-    """Describe a number; the description names its unit."""
+    """Return the schema of a number; the description gives its unit."""
     return {"type": "number", "description": description, **more}
 
 
 def integer(description: str, **more: Any) -> Json:
-    """Describe a whole number; the description names its unit."""
+    """Return the schema of an integer; the description gives its unit."""
     return {"type": "integer", "description": description, **more}
 
 
 def listing(description: str, items: Json, **more: Any) -> Json:
-    """Describe a list."""
+    """Return the schema of a list."""
     return {"type": "array", "description": description, "items": items, **more}
 
 
 def or_null(schema: Json) -> Json:
-    """Allow null beside a simple type."""
+    """Return a schema that also allows null."""
     return {**schema, "type": [schema["type"], "null"]}
 
 
-def answer(description: str, content: Json, **headers: Json) -> Json:
-    """Describe an answer: each has the request's id."""
+def response(description: str, content: Json, **headers: Json) -> Json:
+    """Return a response, with the header X-Request-ID."""
     named = {name.replace("_", "-"): header for name, header in headers.items()}
     return {
         "description": description,
@@ -98,34 +98,34 @@ def answer(description: str, content: Json, **headers: Json) -> Json:
 
 
 def json_content(schema: Json, **examples: Any) -> Json:
-    """Describe a body in JSON, with examples by name."""
+    """Return the content of a JSON body, with named examples."""
     return {"application/json": {"schema": schema, "examples": named_examples(examples)}}
 
 
 def named_examples(examples: Json) -> Json:
-    """Return examples as OpenAPI has them; an underscore in a name stands for a space."""
+    """Return OpenAPI examples; underscores in names are replaced by spaces in summaries."""
     return {name: {"summary": name.replace("_", " "), "value": value} for name, value in examples.items()}
 
 
 def event_stream(description: str, events: Json, example: list[bytes]) -> Json:
-    """Describe a body of Server-Sent Events.
+    """Return the content of a body of Server-Sent Events.
 
     Args:
-        events: The schema of the data of each event, by the event's name; OpenAPI 3.1 has no word for it, so it is the
-            extension `x-events`.
+        events: The schema of each event's data, by the name of the event: the extension `x-events`, since OpenAPI 3.1
+            has no keyword for it.
         example: Encoded events.
     """
-    schema = text(f"{description} Lines that start with a colon keep the connection alive: pass over them.")
+    schema = text(f"{description} Lines that start with a colon are keep-alive comments; ignore them.")
     return {"text/event-stream": {"schema": schema, "example": b"".join(example).decode(), "x-events": events}}
 
 
 def unnamed_event(data: Any) -> bytes:
-    """Return an event as OpenAI's API has them: without a name."""
+    """Return an event without a name, as in OpenAI's API."""
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
 
 
 def form(required: tuple[str, ...], **properties: Json) -> Json:
-    """Describe a multipart form with a recording; `[]` in a field's name is spelled `__list`."""
+    """Return the request body of a multipart form with a recording; `__list` in a name stands for `[]`."""
     named = {name.replace("__list", "[]"): schema for name, schema in properties.items()}
     return {
         "required": True,
@@ -149,13 +149,12 @@ RECORDING: Json = {
     "type": "string",
     "format": "binary",
     "description": (
-        "The recording: any container and codec that FFmpeg decodes (WAV, MP3, Ogg, FLAC, WebM, MP4, ...), of at most "
-        "`MAX_UPLOAD_BYTES` bytes. It is told by its content, not by its name. The field may also be called "
-        "`audio_file`."
+        "The recording: any container and codec that FFmpeg decodes (WAV, MP3, Ogg, FLAC, WebM, MP4, ...), recognised "
+        "by its content, not by its name. At most `MAX_UPLOAD_BYTES` bytes. The field may also be named `audio_file`."
     ),
 }
 LANGUAGE: Json = text(
-    "What is spoken, as an ISO 639 code that Whisper knows; detected when it is missing.",
+    "Language of the recording, as an ISO 639 code that Whisper supports; detected if missing.",
     enum=sorted(LANGUAGES),
     example="en",
 )

@@ -1,0 +1,83 @@
+"""The two forms of the response of `POST /process`: one JSON document, or a stream of events."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from speechbridge.api import sse
+from speechbridge.api.middleware import OUTCOME
+from speechbridge.transcribers.transcript import Segment, Transcript
+
+if TYPE_CHECKING:
+    from speechbridge.api.event_stream import EventStream
+    from speechbridge.errors import Problem
+    from speechbridge.stages.conversation import Answer
+
+
+class JsonAnswer:
+    """One JSON document, sent when the answer is complete."""
+
+    def __init__(self, request: web.Request, answer: Answer) -> None:
+        self._request = request
+        self._answer = answer
+
+    async def item(self, _item: Segment | Transcript | str) -> None:
+        """Send nothing: the document includes every item."""
+
+    async def done(self) -> web.StreamResponse:
+        """Return the response."""
+        body = json.dumps(self._answer.document(), ensure_ascii=False).encode(errors="replace")
+        return web.Response(body=body, content_type="application/json")
+
+    async def failed(self, problem: Problem) -> web.StreamResponse:
+        """Return a 200 with the transcription and the error of the generation; raise the problem if there is none."""
+        if self._answer.transcript is None:
+            raise problem
+        self._request[OUTCOME] = "partial"
+        self._answer.error = problem
+        return await self.done()
+
+
+class EventAnswer:
+    """A stream of events, each sent as soon as it is known."""
+
+    def __init__(self, request: web.Request, answer: Answer, stream: EventStream) -> None:
+        self._request = request
+        self._answer = answer
+        self._stream = stream
+
+    async def item(self, item: Segment | Transcript | str) -> None:
+        """Send a segment, the transcript, or a piece of the response."""
+        await self._stream.send(self._event(item))
+
+    async def done(self) -> web.StreamResponse:
+        """Send the complete answer and return the response."""
+        await self._stream.send(sse.encode("response.done", self._answer.document()))
+        return self._stream.response
+
+    async def failed(self, problem: Problem) -> web.StreamResponse:
+        """Send the error, then the answer if there is a transcription; return the response."""
+        transcribed = self._answer.transcript is not None
+        self._request[OUTCOME] = "partial" if transcribed else problem.outcome
+        stage = "generate" if transcribed else "transcribe"
+        await self._stream.send(sse.encode("error", {"code": problem.code, "message": problem.detail, "stage": stage}))
+        if transcribed:
+            self._answer.error = problem
+            return await self.done()
+        return self._stream.response
+
+    def _event(self, item: Segment | Transcript | str) -> bytes:
+        if isinstance(item, str):
+            return sse.encode("response.delta", {"text": item})
+        if isinstance(item, Segment):
+            return sse.encode("transcript.delta", {"text": item.text, "start": item.start, "end": item.end})
+        done = {
+            "text": item.text,
+            "language": item.language,
+            "audio_seconds": item.duration,
+            "warnings": self._answer.warnings,
+        }
+        return sse.encode("transcript.done", done)

@@ -1,0 +1,176 @@
+"""Decides when an upload is streamed to a pod and when it is buffered first.
+
+Whoever reads `Upload.chunks` pulls the audio from the client; no task runs beside it.
+
+* A small upload (up to `start_bytes`) is complete, in memory, before it occupies a Whisper slot.
+* A large, fast one is streamed through. Its first `retry_buffer` bytes are buffered, so that another pod can take it
+  over; beyond that, chunks are dropped as soon as they are sent.
+* A slow one occupies no slot: it is buffered in a `Spool` until it is complete. So is one that slows down, unless it is
+  past the retry buffer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from speechbridge.audio.port import RestartRequired
+from speechbridge.errors import Problem
+from speechbridge.intake.body import Body
+from speechbridge.intake.form import Form, FormLimits, check_form
+from speechbridge.intake.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    import aiohttp
+
+    from speechbridge.intake.body import Pace
+    from speechbridge.intake.spool import SpoolBudget
+
+_MAX_UNBUFFERED_PAUSE_S = 5.0  # only the pod has the bytes sent so far, so its slot stays occupied meanwhile
+
+
+@dataclass(frozen=True)
+class UploadRules:
+    """Sizes in bytes, rates in bytes per second, times in seconds; `Settings` describes each."""
+
+    limits: FormLimits
+    start_bytes: int
+    min_stream_rate: int
+    slot_idle_timeout: float
+    retry_buffer: int
+
+
+def open_form(
+    stream: aiohttp.StreamReader,
+    headers: Mapping[str, str],
+    rules: UploadRules,
+    pace: Pace,
+    budget: SpoolBudget,
+    clock: Callable[[], float] = monotonic,
+) -> Upload:
+    """Return the upload of a request, of which no byte has been read yet.
+
+    Raises:
+        Problem: The headers do not announce a form, or one that is too large.
+    """
+    check_form(headers, rules.limits)
+    body = Body(stream, pace, clock)
+    return Upload(Form(body, headers["Content-Type"], rules.limits), body, rules, budget)
+
+
+class Upload:
+    """The audio of a form that is arriving; implements the port `Audio`."""
+
+    def __init__(self, form: Form, body: Body, rules: UploadRules, budget: SpoolBudget) -> None:
+        self.replayable = True
+        self._form = form
+        self._body = body
+        self._rules = rules
+        self._spool = Spool(rules.retry_buffer, budget)
+        self._slowed_down = False
+
+    @property
+    def fields(self) -> Mapping[str, list[str]]:
+        """The text fields received so far, each with all its values."""
+        return self._form.fields
+
+    @property
+    def filename(self) -> str:
+        """The name of the file, as sent; may be empty."""
+        return self._form.filename
+
+    @property
+    def content_type(self) -> str:
+        """The type of the file, as sent; may be empty."""
+        return self._form.content_type
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes of the audio, at most 64."""
+        return self._form.head
+
+    @property
+    def received(self) -> int:
+        """Bytes of audio received so far."""
+        return self._form.received
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole form has been received."""
+        return self._form.complete
+
+    @property
+    def size(self) -> int | None:
+        """The size of the audio in bytes, None while it is incomplete."""
+        return self._form.received if self._form.audio_complete else None
+
+    async def start(self) -> None:
+        """Read until the audio begins; the fields before it are available then.
+
+        Raises:
+            Problem: `no_file`, or the form is invalid.
+        """
+        await self._buffer(await self._form.read_to_audio())
+
+    async def buffer_until_ready(self) -> None:
+        """Return once the audio is complete, or enough of it has arrived and the rest arrives fast."""
+        while not self._form.audio_complete:
+            if self.received >= self._rules.start_bytes and self._is_fast() and not self._slowed_down:
+                return
+            await self._buffer(await self._form.read())
+        await self._form.read_rest()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the audio from its start: the buffered chunks, then those that arrive.
+
+        The fields after the audio are available when it ends.
+
+        Raises:
+            RestartRequired: The sender pauses, or is too slow to be streamed without buffering.
+            Problem: The upload is invalid, or stalled.
+        """
+        for chunk in self._spool.in_memory:
+            yield chunk
+        if self._spool.overflowed:
+            async for chunk in self._spool.overflow():
+                yield chunk
+        while not self._form.audio_complete:
+            chunks = await self._read_in_time()
+            if self.replayable and not self._spool.add_to_memory(chunks):
+                if not self._is_fast():
+                    await self._buffer(chunks)
+                    raise self._restart()
+                self.replayable = False
+                self._spool.close()
+            for chunk in chunks:
+                yield chunk
+        await self._form.read_rest()
+
+    def close(self) -> None:
+        """Discard the audio."""
+        self._spool.close()
+
+    def _is_fast(self) -> bool:
+        return self.received >= self._rules.min_stream_rate * self._body.waited
+
+    def _restart(self) -> RestartRequired:
+        self._slowed_down = True
+        return RestartRequired()
+
+    async def _buffer(self, chunks: list[bytes]) -> None:
+        for chunk in chunks:
+            await self._spool.add(chunk)
+
+    async def _read_in_time(self) -> list[bytes]:
+        """Read the next chunks, within the pause that is allowed while a slot is occupied."""
+        longest = min(_MAX_UNBUFFERED_PAUSE_S, self._body.stall_timeout)
+        timeout = self._rules.slot_idle_timeout if self.replayable else longest
+        try:
+            return await self._form.read(timeout)
+        except TimeoutError:
+            if self.replayable:
+                raise self._restart() from None
+            raise Problem("upload_stalled", f"The upload stalled: no data for {timeout:g} s. Send it again.") from None
