@@ -16,10 +16,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api import SpeechPipeline
+from speechoperator.api.names import MODELS_READY
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
-from speechoperator.plan.models.lifecycle import GATE, retry_at
 from speechoperator.plan.models.names import canonical
+from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Pull, Snapshot, WriteFailure
 from speechoperator.settings import Settings
 
@@ -116,8 +117,8 @@ class PlannedCluster:
             self.pulls[pull.volume, pull.model] = replace(known, stage="Pulling", pod=pull.pod, retry_at=None)
         for gate in what.gates:
             pod = self.pod(gate.pod)
-            others = [one for one in pod["status"].get("conditions", []) if one["type"] != GATE]
-            said = {"type": GATE, "status": str(gate.ready), "reason": gate.reason, "message": gate.message}
+            others = [one for one in pod["status"].get("conditions", []) if one["type"] != MODELS_READY]
+            said = {"type": MODELS_READY, "status": str(gate.ready), "reason": gate.reason, "message": gate.message}
             pod["status"]["conditions"] = [*others, said]
         self.raw["status"] = copy.deepcopy(what.status)
 

@@ -8,10 +8,11 @@ import pytest
 from cluster.pipelines import of_ollama, pipeline
 from fakes.planned_cluster import NOON, PlannedCluster
 from speechoperator.api import SpeechPipeline
+from speechoperator.api.names import MODELS_READY
 from speechoperator.plan.actions import SetGate, StartPull, StopPull
-from speechoperator.plan.models.lifecycle import GATE, Models, models, retry_at
+from speechoperator.plan.models.lifecycle import Models, models
 from speechoperator.plan.models.names import canonical
-from speechoperator.plan.models.pull_errors import advice
+from speechoperator.plan.models.pull_errors import advice, retry_at
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Pull, Snapshot
 
 pytestmark = pytest.mark.unit
@@ -26,10 +27,12 @@ def ollama_pod(
     ip: str = "10.0.0.7",
 ) -> dict[str, Any]:
     volume = {"persistentVolumeClaim": {"claimName": claim}} if claim else {"emptyDir": {}}
-    conditions = [{"type": GATE, "status": gate[0], "reason": "ModelsPresent", "message": gate[1]}] if gate else []
+    conditions = (
+        [{"type": MODELS_READY, "status": gate[0], "reason": "ModelsPresent", "message": gate[1]}] if gate else []
+    )
     return {
         "metadata": {"name": name, "uid": f"uid-{name}", "labels": {"app.kubernetes.io/component": "ollama"}},
-        "spec": {"readinessGates": [{"conditionType": GATE}], "volumes": [{"name": "cache", **volume}]},
+        "spec": {"readinessGates": [{"conditionType": MODELS_READY}], "volumes": [{"name": "cache", **volume}]},
         "status": {
             "phase": "Running",
             "podIP": ip,

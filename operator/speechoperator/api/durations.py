@@ -21,18 +21,3 @@ def seconds(duration: str) -> float:
     if not _WHOLE.fullmatch(duration):
         raise ValueError(f"{duration!r} is not a duration such as 300s, 5m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))
-
-
-def canonical(duration: str) -> str:
-    """Return a duration in its shortest form: `90m` is `1h30m`, `0.5s` is `500ms`.
-
-    Raises:
-        ValueError: it is no duration.
-    """
-    left = round(seconds(duration) * 1000)
-    parts = []
-    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"

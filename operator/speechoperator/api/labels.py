@@ -69,9 +69,6 @@ def owner(pipeline: SpeechPipeline) -> dict[str, Any]:
     }
 
 
-COMPONENT = "app.kubernetes.io/component"
-
-
 def component_of(pod: Object) -> str:
     """Return the component that an object belongs to, empty if it has no such label."""
     found: str = (pod["metadata"].get("labels") or {}).get(COMPONENT, "")

@@ -25,9 +25,6 @@ class Metadata(Model):
     namespace: str = "default"
     uid: str = ""
     generation: int = 0
-    labels: Mapping[str, str] = Field({})
-    annotations: Mapping[str, str] = Field({})
-    deletion_timestamp: str | None = None
 
 
 class Spec(Model):
@@ -66,7 +63,7 @@ class SpeechPipeline(Model):
         Raises:
             pydantic.ValidationError: the object breaks a rule of the CRD; see `format_validation_error`.
         """
-        known = set(Metadata.model_fields) | {"deletionTimestamp"}
+        known = set(Metadata.model_fields)
         metadata = raw.get("metadata")
         if isinstance(metadata, Mapping):
             metadata = {key: value for key, value in metadata.items() if key in known}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from speechoperator.api import durations
 from speechoperator.api.base import Model
 from speechoperator.api.rules import Rule
 from speechoperator.api.values import Count, Positive, Wait
@@ -38,11 +37,6 @@ class WhisperScaling(Scaling):
     target_backlog: Wait = Field(
         "60s", description="Audio that may wait per replica before another one starts, as its length."
     )
-
-    @property
-    def target_backlog_seconds(self) -> float:
-        """Seconds of audio that may wait per replica."""
-        return durations.seconds(self.target_backlog)
 
 
 class OllamaScaling(Scaling):

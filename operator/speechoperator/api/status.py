@@ -76,7 +76,6 @@ class Status(Model):
     whisper: PartStatus | None = Field(None, description="Whisper's replicas.")
     ollama: PartStatus | None = Field(None, description="Ollama's replicas.")
     bridge: BridgeStatus | None = Field(None, description="The bridge's replicas.")
-    bottleneck: str | None = Field(None, description="The part that holds the others up: whisper, ollama or bridge.")
     conditions: tuple[Condition, ...] | None = Field(
         None,
         description="The aspects of the pipeline's state.",

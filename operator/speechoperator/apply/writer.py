@@ -10,12 +10,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api import kinds
+from speechoperator.api.names import MODELS_READY
 from speechoperator.errors import NotLeadingError
 from speechoperator.kube.client import APPLY, MANAGER, MERGE, STRATEGIC, Cluster, Json
 from speechoperator.kube.errors import ApiError
 from speechoperator.kube.kinds import EVENT, POD
 from speechoperator.kube.objects import format_time
-from speechoperator.plan.models.lifecycle import GATE
 from speechoperator.plan.snapshot import NAME_TAKEN
 from speechoperator.telemetry import logs
 
@@ -161,7 +161,7 @@ class Writes:
     async def gate(self, namespace: str, action: SetGate, now: datetime) -> None:
         """Set the readiness gate of a pod."""
         condition = {
-            "type": GATE,
+            "type": MODELS_READY,
             "status": str(action.ready),
             "reason": action.reason,
             "message": action.message,

@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from speechoperator.api import labels
+from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.observe import services, warnings
 from speechoperator.observe.polling import Answers, Subject
-from speechoperator.plan.models.lifecycle import GATE
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Observer:
             address = objects.address(pod, self._settings.ollama_port)
             if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not address or not _running(pod):
                 continue
-            steady = _STEADY if objects.holds(pod, GATE) else _WHILE_IT_CHANGES
+            steady = _STEADY if objects.holds(pod, MODELS_READY) else _WHILE_IT_CHANGES
             if said := self._ask_ollama(look, objects.uid(pod), address, steady):
                 found[objects.name(pod)] = said
         return found

@@ -14,8 +14,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from speechoperator.errors import OllamaError
-from speechoperator.plan.models.lifecycle import retry_at
 from speechoperator.plan.models.names import canonical
+from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.snapshot import Pull
 from speechoperator.telemetry import logs
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.plan.conditions.availability import PartState
-    from speechoperator.plan.models.lifecycle import ModelState
+    from speechoperator.plan.models.states import ModelState
 
 
 def status(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.plan.conditions import claims, deployments, pods
 from speechoperator.plan.conditions.verdicts import Verdict, worst
-from speechoperator.plan.models.lifecycle import GATE
 from speechoperator.plan.text import clipped
 
 if TYPE_CHECKING:
@@ -159,7 +159,8 @@ def _stuck(seen: Seen) -> Problem | None:
 def _waits_for_models(alive: Sequence[Object]) -> bool:
     """Tell whether all that a pod waits for is the gate that its models open."""
     return any(
-        GATE in objects.gates(pod) and objects.containers_ready(pod) and not objects.holds(pod, GATE) for pod in alive
+        MODELS_READY in objects.gates(pod) and objects.containers_ready(pod) and not objects.holds(pod, MODELS_READY)
+        for pod in alive
     )
 
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.plan.actions import StopPull
 from speechoperator.plan.models import names, pulls
-from speechoperator.plan.models.ollama_pods import GATE, ollama_pods, running, silent
-from speechoperator.plan.models.pull_errors import retry_at
+from speechoperator.plan.models.ollama_pods import ollama_pods, running, silent
 from speechoperator.plan.models.readiness_gate import gate
 from speechoperator.plan.models.states import ModelState, offered, state_elsewhere, state_of
 from speechoperator.plan.snapshot import EXTERNAL
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from speechoperator.api import Ollama, Spec
     from speechoperator.plan.actions import SetGate, StartPull
     from speechoperator.plan.snapshot import Snapshot
-
-__all__ = ["GATE", "ModelState", "Models", "models", "retry_at"]
 
 _ASK_AGAIN = 2.0
 

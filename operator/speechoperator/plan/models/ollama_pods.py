@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechoperator.api import labels
+from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.plan.models import names
 from speechoperator.plan.text import clipped
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from speechoperator.api import LanguageModel
     from speechoperator.kube.objects import Object
     from speechoperator.plan.snapshot import Snapshot
-
-
-GATE = "speechpipeline.dev/models-ready"
-"""The readiness gate of the Ollama pods."""
 
 _SEPARATOR = ", "
 
@@ -82,7 +79,7 @@ def _pod(raw: Object, snapshot: Snapshot) -> Pod:
 
 def _remembered(pod: Object) -> frozenset[str] | None:
     """Return what the gate says that a pod has, which cannot be asked just now."""
-    gate = objects.condition(pod, GATE)
+    gate = objects.condition(pod, MODELS_READY)
     if gate is None or gate.get("status") != "True":
         return None
     return frozenset((gate.get("message") or "").split(_SEPARATOR))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.plan.actions import SetGate
 from speechoperator.plan.models import names
-from speechoperator.plan.models.ollama_pods import GATE, listed
+from speechoperator.plan.models.ollama_pods import listed
 
 if TYPE_CHECKING:
     from speechoperator.api import Ollama
@@ -25,9 +26,9 @@ def gate(ollama: Ollama, pod: Pod, default: str) -> SetGate | None:
         pod: The pod.
         default: The model that callers get who name none.
     """
-    if GATE not in objects.gates(pod.raw) or not pod.asked or pod.has is None:
+    if MODELS_READY not in objects.gates(pod.raw) or not pod.asked or pod.has is None:
         return None
-    live = objects.condition(pod.raw, GATE) or {}
+    live = objects.condition(pod.raw, MODELS_READY) or {}
     missing = [model.name for model in ollama.models if pod.lacks(model)]
     if missing and live.get("status") == "True" and names.canonical(default) in pod.has:
         return None
