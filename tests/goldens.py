@@ -10,7 +10,7 @@ from speechoperator.api import SpeechPipeline
 from speechoperator.plan.manifests.build import build
 from speechoperator.settings import Settings
 
-FOLDER = Path(__file__).parent / "operator" / "golden"
+FOLDER = Path(__file__).parent / "operator" / "plan" / "manifests" / "golden"
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/pipeline.yaml"))
 SETTINGS = Settings(pod_namespace="speech-system", image_pull_secrets=("release",))
 

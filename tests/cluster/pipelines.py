@@ -1,4 +1,4 @@
-"""SpeechPipelines, right and wrong: the models (test_models.py) and a real API server (test_cel.py) judge the same."""
+"""SpeechPipelines, right and wrong: the models (test_pipeline.py) and a real API server (test_cel.py) judge the same."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ import yaml
 from cluster.api import Api, Object
 from speechoperator.api import SpeechPipeline
 
-EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("speechpipeline*.yaml"))
+EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "examples").glob("speechpipeline*.yaml"))
 
 each = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 

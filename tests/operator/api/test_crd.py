@@ -11,7 +11,7 @@ from speechoperator.api import crd
 
 pytestmark = pytest.mark.unit
 
-FILE = Path(__file__).resolve().parents[2] / "charts" / "speechpipeline" / "crds" / "speechpipelines.yaml"
+FILE = Path(__file__).resolve().parents[3] / "charts" / "speechpipeline" / "crds" / "speechpipelines.yaml"
 
 Schema = dict[str, Any]
 
