@@ -153,18 +153,19 @@ def chart_values() -> str:
 
 def speechpipeline() -> str:
     """Return the page of the custom resource."""
-    said = (
-        "`speechpipeline.dev/v1alpha1`, kind `SpeechPipeline`, short name `sp`, in a namespace. In a cluster:\n"
+    introduction = (
+        "API version `speechpipeline.dev/v1alpha1`, kind `SpeechPipeline`, short name `sp`, namespaced. In a cluster:\n"
         "`kubectl explain sp.spec --recursive`. Examples: [`examples/`](../../examples/README.md). The API server\n"
-        "refuses fields that are not listed here, and what breaks a rule.\n"
+        "rejects unknown fields and violations of the rules.\n"
     )
-    parts = [said]
+    parts = [introduction]
     for section in custom_resource.sections():
         rows = [
-            (f"`{name}`", kind, f"{'**Required.** ' * needed}{said}") for name, kind, needed, said in section.fields
+            (f"`{name}`", kind, f"{'**Required.** ' * required}{description}")
+            for name, kind, required, description in section.fields
         ]
-        parts += [f"## {section.title}\n", f"{section.said}\n" * bool(section.said)]
-        parts += [table(("Field", "Type", "What it is"), rows)]
+        parts += [f"## {section.title}\n", f"{section.description}\n" * bool(section.description)]
+        parts += [table(("Field", "Type", "Description"), rows)]
         parts += ["".join(f"- Rule: {rule}.\n" for rule in section.rules)] if section.rules else []
     return _page("SpeechPipeline", *filter(None, parts))
 

@@ -1,4 +1,4 @@
-"""The SpeechPipeline's definition, cut into the sections of its page in docs/reference."""
+"""The CRD of SpeechPipeline, split into the sections of its page in docs/reference."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api import crd
-from speechoperator.api.pod_template import COMMON, Part
+from speechoperator.api.pod_template import COMMON, ComponentSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Schema = dict[str, Any]
 
-_COMMON = {Part.model_fields[name].alias for name in COMMON}
-_PARTS = ("spec.whisper", "spec.ollama", "spec.bridge")
+_COMMON = {ComponentSpec.model_fields[name].alias for name in COMMON}
+_COMPONENTS = ("spec.whisper", "spec.ollama", "spec.bridge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +22,30 @@ class Section:
     """An object of the resource.
 
     Attributes:
-        title: Its path, as `kubectl explain sp.PATH` takes it; list items and values of maps have that of the list.
-        said: What it is.
-        fields: (name, type, whether it must be given, what it does) each.
-        rules: What the API server checks of it as a whole, in the words of its refusal.
+        title: Its path, as in `kubectl explain sp.PATH`; list items and map values have the path of the list or map.
+        description: What it is.
+        fields: (name, type, whether it is required, description) each.
+        rules: Validation rules across fields, as the API server words their violation.
     """
 
     title: str
-    said: str
+    description: str
     fields: tuple[tuple[str, str, bool, str], ...]
     rules: tuple[str, ...]
 
 
 def sections() -> Iterator[Section]:
-    """Return all objects of the resource, the spec's first; what all three parts have comes once, after them."""
+    """Return all objects of the resource, the spec first; fields of all three components come once, after it."""
     whole = crd.manifest()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     yield from _within("spec", whole["spec"])
     bridge = whole["spec"]["properties"]["bridge"]
     common = {"properties": {name: bridge["properties"][name] for name in bridge["properties"] if name in _COMMON}}
-    yield from _within("Fields of all three parts", common, path="spec.PART")
+    yield from _within("Fields of all three components", common, path="spec.COMPONENT")
     yield from _within("status", whole["status"])
 
 
 def _within(title: str, schema: Schema, path: str = "") -> Iterator[Section]:
-    hidden = _COMMON if title in _PARTS else set()
+    hidden = _COMMON if title in _COMPONENTS else set()
     members = {name: member for name, member in schema["properties"].items() if name not in hidden}
     needed = schema.get("required", ())
     yield Section(
@@ -77,5 +77,7 @@ def _kind(schema: Schema) -> str:
 
 
 def _rule(rule: dict[str, str]) -> str:
-    """A message; of one that names the fields at fault, the part that is always the same."""
-    return rule["message"] if "message" in rule else f"{rule['messageExpression'].split(chr(39))[1]} the fields of pods"
+    """Return the message of a rule; of a message expression, its constant prefix."""
+    return (
+        rule["message"] if "message" in rule else f"{rule['messageExpression'].split(chr(39))[1]} the fields about pods"
+    )

@@ -81,7 +81,7 @@ def state(pipeline: Mapping[str, Any]) -> State:
         current=status.get("observedGeneration") == pipeline["metadata"].get("generation"),
         url=status.get("url", ""),
         parts=tuple(
-            Part(name, part.get("summary", ""), part.get("reason", ""))
+            Part(name, part.get("summary", ""), part.get("replicasReason", ""))
             for name in PARTS
             if (part := status.get(name)) is not None
         ),

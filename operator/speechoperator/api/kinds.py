@@ -1,4 +1,4 @@
-"""The kinds of objects that a SpeechPipeline is made of, and those that the operator watches."""
+"""Kinds of objects that a pipeline consists of, and kinds that the operator watches."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ BUILT = (
     Kind("Ingress", "ingresses", group=_NETWORK),
     ROUTE,
 )
-"""What a pipeline is made of."""
+"""Kinds of the objects that the operator creates for a pipeline."""
 WATCHED = (PIPELINE, *BUILT, POD)
 OPTIONAL = frozenset({ROUTE})
-"""What a cluster need not have: its absence is no fault until a pipeline asks for one."""
+"""Kinds that the cluster may lack: an error only when a pipeline needs one."""
 
 BY_NAME = {kind.name: kind for kind in (*WATCHED, DEFINITION)}

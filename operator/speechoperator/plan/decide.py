@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff
 from speechoperator.plan.actions import Plan
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from speechoperator.api import SpeechPipeline
-    from speechoperator.plan.conditions.availability import PartState
+    from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.snapshot import Snapshot, WriteFailure
     from speechoperator.settings import Settings
 
@@ -57,7 +57,7 @@ def plan(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, settings: 
 
     there = models.verdict(lifecycle, managed=pipeline.spec.ollama.managed, suspended=pipeline.spec.suspend)
     held = ""
-    bridge = Ref("Deployment", named(pipeline.name, "bridge"))
+    bridge = Ref("Deployment", object_name(pipeline.name, "bridge"))
     if not pipeline.spec.suspend and bridge in snapshot.objects:
         moving = handover.moves(before, pipeline.name, wanted)
         late = [part.part for part in parts if part.part in moving and not _takes_over(part, there)]
@@ -110,14 +110,14 @@ def _unsettled(pipeline: SpeechPipeline, snapshot: Snapshot) -> bool:
     return new or by_type(snapshot.status).get("Ready", {}).get("status") != "True"
 
 
-def _takes_over(part: PartState, models: Verdict) -> bool:
+def _takes_over(part: ComponentState, models: Verdict) -> bool:
     return bool(part.available.holds) and (part.part != "ollama" or bool(models.holds))
 
 
 def _exposed(
     pipeline: SpeechPipeline, snapshot: Snapshot, failures: Sequence[WriteFailure], now: datetime
 ) -> tuple[Verdict | None, float | None]:
-    bridge, name, refused = pipeline.spec.bridge, named(pipeline.name, "bridge"), inputs.exposing(failures)
+    bridge, name, refused = pipeline.spec.bridge, object_name(pipeline.name, "bridge"), inputs.exposing(failures)
     if bridge.ingress:
         live = snapshot.objects.get(Ref("Ingress", name))
         return exposure.ingress(live, snapshot.ingress_class_missing, refused, address(pipeline)), None
@@ -126,7 +126,7 @@ def _exposed(
     return None, None
 
 
-def _soonest(parts: Sequence[PartState], *waits: float | None) -> float | None:
+def _soonest(parts: Sequence[ComponentState], *waits: float | None) -> float | None:
     times = [wait for wait in (*waits, *(part.requeue_after for part in parts)) if wait is not None]
     times += [_HEALTHY_AGAIN if part.available.holds else _UNHEALTHY_AGAIN for part in parts if part.desired is None]
     return min(times, default=None)

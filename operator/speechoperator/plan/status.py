@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import selector
-from speechoperator.api.names import PORTS, named
+from speechoperator.api.names import PORTS, object_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from speechoperator.api import SpeechPipeline
-    from speechoperator.plan.conditions.availability import PartState
+    from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.models.states import ModelState
 
 
 def status(
     pipeline: SpeechPipeline,
-    parts: Sequence[PartState],
+    parts: Sequence[ComponentState],
     models: Sequence[ModelState],
     conditions: list[dict[str, Any]],
 ) -> dict[str, Any]:
@@ -49,16 +49,16 @@ def address(pipeline: SpeechPipeline) -> str:
     if bridge.gateway:
         scheme = "https" if (bridge.gateway.parent_ref.section_name or "").startswith("https") else "http"
         return f"{scheme}://{bridge.gateway.host}"
-    return f"http://{named(pipeline.name, 'bridge')}.{pipeline.namespace}.svc:{PORTS['bridge']}"
+    return f"http://{object_name(pipeline.name, 'bridge')}.{pipeline.namespace}.svc:{PORTS['bridge']}"
 
 
-def _part(part: PartState, pipeline: str) -> dict[str, Any]:
+def _part(part: ComponentState, pipeline: str) -> dict[str, Any]:
     said = {
         "desired": part.desired,
         "replicas": part.replicas,
         "ready": part.ready,
         "summary": part.summary,
-        "reason": part.why or None,
+        "replicasReason": part.why or None,
         "selector": _joined(selector(pipeline, "bridge").items()) if part.part == "bridge" else None,
     }
     return {key: value for key, value in said.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The definition in a real API server: it refuses and takes what the models do, and says it in the same words."""
+"""The CRD in a real API server: it accepts and rejects the same pipelines as the models, with the same messages."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from cluster.api import PLURALS, Api, ApiError, Object
-from cluster.pipelines import ELSEWHERE, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
+from cluster.pipelines import EXTERNAL, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
 from speechoperator.api import SpeechPipeline, format_validation_error
 from speechoperator.api.crd import manifest
 
@@ -19,32 +19,32 @@ STRICT = {"fieldValidation": "Strict", "dryRun": "All"}
 
 
 @pytest.fixture
-async def trials(api: Api, crd: Object) -> "Pipelines":  # noqa: ARG001 - it is in force
-    """An API server that knows the definition, for pipelines that are tried only."""
+async def trials(api: Api, crd: Object) -> "Pipelines":  # noqa: ARG001 - installed
+    """An API server with the CRD, for dry runs."""
     return Pipelines(api, "default")
 
 
 @pytest.fixture
-async def pipelines(api: Api, crd: Object, namespace: str) -> "Pipelines":  # noqa: ARG001 - it is in force
-    """A namespace for pipelines that are kept."""
+async def pipelines(api: Api, crd: Object, namespace: str) -> "Pipelines":  # noqa: ARG001 - installed
+    """A namespace in which pipelines are created."""
     return Pipelines(api, namespace)
 
 
 class Pipelines:
-    """The pipelines of one namespace; only `create` keeps one."""
+    """The pipelines of one namespace; everything but `create` is a dry run."""
 
     def __init__(self, api: Api, namespace: str) -> None:
         self._api = api
         self._namespace = namespace
 
-    async def taken(self, body: Object) -> Object:
-        """The object as the API server would keep it."""
+    async def admitted(self, body: Object) -> Object:
+        """The object as the API server would store it."""
         return await self._api.create(body, self._namespace, **STRICT)
 
-    async def refusal(self, body: Object) -> str:
-        """What the API server says against it; nothing where it takes it."""
+    async def rejection(self, body: Object) -> str:
+        """The message of the API server; empty if it admits the object."""
         try:
-            await self.taken(body)
+            await self.admitted(body)
         except ApiError as error:
             return error.message
         return ""
@@ -53,29 +53,29 @@ class Pipelines:
         return await self._api.create(body, self._namespace, fieldValidation="Strict")
 
     async def change(self, body: Object) -> Object:
-        """Put it in the place of the one that is there, as a trial."""
+        """Replace the existing pipeline, as a dry run."""
         live = await self._api.get("SpeechPipeline", self._namespace, body["metadata"]["name"])
         version = {"resourceVersion": live["metadata"]["resourceVersion"], "namespace": self._namespace}
         return await self._api.replace(body | {"metadata": body["metadata"] | version}, dryRun="All")
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.title)
-async def test_says_what_is_wrong_in_the_same_words(wrong: Wrong, trials: Pipelines) -> None:
-    said = await trials.refusal(pipeline(wrong.spec, name=wrong.name))
+async def test_an_invalid_pipeline_is_rejected_with_the_message_of_the_models(wrong: Wrong, trials: Pipelines) -> None:
+    message = await trials.rejection(pipeline(wrong.spec, name=wrong.name))
 
     if wrong.server:
-        assert wrong.server in said
+        assert wrong.server in message
     else:
-        path, _, message = wrong.fault.partition(": ")
-        assert f"{path}: Invalid value: " in said
-        assert message in said
+        path, _, expected = wrong.fault.partition(": ")
+        assert f"{path}: Invalid value: " in message
+        assert expected in message
 
 
-async def test_takes_what_the_models_take_and_fills_in_the_same_defaults(trials: Pipelines) -> None:
+async def test_a_valid_pipeline_is_admitted_with_the_defaults_of_the_models(trials: Pipelines) -> None:
     for title, spec in RIGHT.items():
         given = pipeline(spec)
 
-        kept = await trials.taken(given)
+        kept = await trials.admitted(given)
 
         assert SpeechPipeline.parse(kept).spec == SpeechPipeline.parse(given).spec, title
 
@@ -142,23 +142,23 @@ ODD_TEXTS = (
     *("http://a b", "http://a/b c", "http://user@a", "http://ä", "ftp://a", "//a", "http://a/\u00a0", "http://-a"),
 )
 FIELDS: Mapping[str, Mapping[str, Any]] = {
-    "pattern of a size": {"whisper": {"cache": {"size": ...}}},
+    "size": {"whisper": {"cache": {"size": ...}}},
     "quantity": {"bridge": {"resources": {"limits": {"cpu": ...}}}},
     "duration": {"bridge": {"requestTimeout": ...}},
-    "kept": {"ollama": {"keepAlive": ...}},
-    "address": {"whisper": {"url": ...}},
+    "keepAlive": {"ollama": {"keepAlive": ...}},
+    "url": {"whisper": {"url": ...}},
     "host": {"bridge": {"ingress": {"host": ...}}},
-    "class": {"whisper": {"cache": {"storageClassName": ...}}},
+    "StorageClass": {"whisper": {"cache": {"storageClassName": ...}}},
     "image": {"bridge": {"image": ...}},
-    "Whisper's model": {"whisper": {"model": ...}},
+    "Whisper model": {"whisper": {"model": ...}},
     "language model": {"ollama": {"models": [{"name": ...}]}},
-    "resource": {"whisper": {"gpu": {"resourceName": ...}}},
+    "GPU resource": {"whisper": {"gpu": {"resourceName": ...}}},
     "variable": {"bridge": {"env": [{"name": ...}]}},
 }
 
 
 def filled(shape: Any, text: str) -> Any:
-    """The shape with the text in the place of `...`."""
+    """The shape with `...` replaced by the text."""
     if isinstance(shape, Mapping):
         return {key: filled(value, text) for key, value in shape.items()}
     if isinstance(shape, list):
@@ -167,10 +167,10 @@ def filled(shape: Any, text: str) -> Any:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-async def test_both_judge_every_text_alike(field: str, trials: Pipelines) -> None:
-    """Patterns are written once, but RE2 and Python's `re` read them: newlines, digits of other scripts, lengths."""
-    apart: dict[str, str] = {}
-    taken = 0
+async def test_the_server_and_the_models_agree_on_every_string(field: str, trials: Pipelines) -> None:
+    """One pattern is read by RE2 and by Python's `re`, which may differ on newlines, non-ASCII digits and lengths."""
+    differing: dict[str, str] = {}
+    admitted = 0
     for text in ODD_TEXTS:
         body = pipeline(filled(FIELDS[field], text))
         of_models = ""
@@ -178,31 +178,31 @@ async def test_both_judge_every_text_alike(field: str, trials: Pipelines) -> Non
             SpeechPipeline.parse(body)
         except ValidationError as error:
             of_models = format_validation_error(error)
-        of_server = await trials.refusal(body)
-        taken += not of_server
+        of_server = await trials.rejection(body)
+        admitted += not of_server
         if bool(of_models) != bool(of_server):
-            apart[text] = of_models or of_server
+            differing[text] = of_models or of_server
 
-    assert apart == {}
-    assert 0 < taken < len(ODD_TEXTS)
+    assert differing == {}
+    assert 0 < admitted < len(ODD_TEXTS)
 
 
-ANEW = "cannot be changed: delete the pipeline and apply it anew, or name a claim of your own as existingClaim"
-SHRINKS = "cache.size can grow, but a claim cannot shrink"
+IMMUTABLE = "is immutable: recreate the pipeline, or set existingClaim to a PVC of your own"
+SHRINKS = "cache.size can only grow: a PVC cannot shrink"
 CHANGES: tuple[tuple[Object, Object, str], ...] = (
-    ({}, {"storageClassName": "fast"}, f"cache.storageClassName {ANEW}"),
-    ({"storageClassName": "fast"}, {"storageClassName": "slow"}, f"cache.storageClassName {ANEW}"),
-    ({"storageClassName": "fast"}, {}, f"cache.storageClassName {ANEW}"),
-    ({"storageClassName": ""}, {}, f"cache.storageClassName {ANEW}"),
-    ({}, {"accessMode": "ReadWriteMany"}, f"cache.accessMode {ANEW}"),
+    ({}, {"storageClassName": "fast"}, f"cache.storageClassName {IMMUTABLE}"),
+    ({"storageClassName": "fast"}, {"storageClassName": "slow"}, f"cache.storageClassName {IMMUTABLE}"),
+    ({"storageClassName": "fast"}, {}, f"cache.storageClassName {IMMUTABLE}"),
+    ({"storageClassName": ""}, {}, f"cache.storageClassName {IMMUTABLE}"),
+    ({}, {"accessMode": "ReadWriteMany"}, f"cache.accessMode {IMMUTABLE}"),
     ({}, {"accessMode": "ReadWriteOnce"}, ""),
     ({"size": "2Gi"}, {"size": "2047Mi"}, SHRINKS),
     ({"size": "2Gi"}, {"size": "2048Mi"}, ""),
     ({"size": "2Gi"}, {"size": "3G"}, ""),
     ({"size": "60Gi"}, {}, SHRINKS),
     ({}, {"size": "60Gi"}, ""),
-    ({}, {"ephemeral": True}, f"cache.ephemeral {ANEW}"),
-    ({"ephemeral": True}, {}, f"cache.ephemeral {ANEW}"),
+    ({}, {"ephemeral": True}, f"cache.ephemeral {IMMUTABLE}"),
+    ({"ephemeral": True}, {}, f"cache.ephemeral {IMMUTABLE}"),
     ({"ephemeral": True, "size": "5Gi"}, {"ephemeral": True, "size": "1Gi"}, ""),
     ({}, {"whenDeleted": "Retain"}, ""),
     ({}, {"existingClaim": "mine"}, ""),
@@ -212,37 +212,37 @@ CHANGES: tuple[tuple[Object, Object, str], ...] = (
 
 
 @pytest.mark.parametrize(("before", "after", "message"), CHANGES)
-@pytest.mark.parametrize("part", ["whisper", "ollama"])
-async def test_a_claim_stays_what_it_is(
-    part: str, before: Object, after: Object, message: str, pipelines: Pipelines
+@pytest.mark.parametrize("component", ["whisper", "ollama"])
+async def test_the_pvc_of_a_cache_is_immutable_but_for_its_size(
+    component: str, before: Object, after: Object, message: str, pipelines: Pipelines
 ) -> None:
-    await pipelines.create(pipeline({part: {"cache": before}}))
+    await pipelines.create(pipeline({component: {"cache": before}}))
 
     with pytest.raises(ApiError) if message else contextlib.nullcontext() as refused:
-        await pipelines.change(pipeline({part: {"cache": after}}))
+        await pipelines.change(pipeline({component: {"cache": after}}))
 
     if refused:
-        assert f"spec.{part}: Invalid value" in refused.value.message
+        assert f"spec.{component}: Invalid value" in refused.value.message
         assert message in refused.value.message
 
 
-async def test_a_part_that_moves_elsewhere_leaves_its_claim(pipelines: Pipelines) -> None:
+async def test_a_component_may_become_external_whatever_its_cache(pipelines: Pipelines) -> None:
     await pipelines.create(pipeline(of_whisper(cache={"storageClassName": "fast"})))
 
     await pipelines.change(pipeline(of_whisper(url="http://asr:9000")))
 
 
-async def test_the_cache_counts_also_where_it_is_left_out(pipelines: Pipelines) -> None:
+async def test_the_default_cache_is_compared_too(pipelines: Pipelines) -> None:
     await pipelines.create(pipeline(of_ollama(cache={"size": "60Gi"})))
 
     with pytest.raises(ApiError, match=SHRINKS):
         await pipelines.change(pipeline())
 
 
-async def test_what_an_older_definition_let_through_can_be_told_in_the_status(
+async def test_the_status_of_an_invalid_object_admitted_by_an_older_crd_can_be_written(
     api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server then checks the whole object again, but no longer what has not changed."""
+    """The server validates the whole object on each write, but tolerates unchanged invalid fields."""
     monkeypatch.setitem(PLURALS, "OldPipeline", ("old.speechpipeline.dev/v1alpha1", "oldpipelines"))
     newer = as_another_kind(manifest())
     old = as_another_kind(without_rules(manifest()))
@@ -254,7 +254,7 @@ async def test_what_an_older_definition_let_through_can_be_told_in_the_status(
     await api.create(wrong, namespace)
 
     await api.apply(newer)
-    with pytest.raises(ApiError, match=ELSEWHERE):
+    with pytest.raises(ApiError, match=EXTERNAL):
         await until_in_force(api, wrong, namespace)
     await api.patch("OldPipeline", namespace, "calls", {"status": {"modelsSummary": "0/0"}}, sub="status")
 
@@ -262,18 +262,18 @@ async def test_what_an_older_definition_let_through_can_be_told_in_the_status(
 
 
 async def until_in_force(api: Api, wrong: Object, namespace: str) -> None:
-    """Ask until the new definition judges; the server takes a moment to use it."""
+    """Retry until the new CRD is in force, which takes the server a moment."""
     async with asyncio.timeout(30):
         while True:
             await api.create(wrong | {"metadata": {"name": "another"}}, namespace, dryRun="All")
 
 
-def as_another_kind(definition: Object) -> Object:
-    """The same under another name, so that the definition of the other tests stays."""
-    spec = definition["spec"]
+def as_another_kind(crd: Object) -> Object:
+    """The CRD under another name, so that other tests keep theirs."""
+    spec = crd["spec"]
     names = {"kind": "OldPipeline", "listKind": "OldPipelineList", "plural": "oldpipelines", "singular": "oldpipeline"}
     spec |= {"group": "old.speechpipeline.dev", "names": names}
-    return definition | {"metadata": {"name": "oldpipelines.old.speechpipeline.dev"}}
+    return crd | {"metadata": {"name": "oldpipelines.old.speechpipeline.dev"}}
 
 
 def without_rules(schema: Any) -> Any:
@@ -282,6 +282,6 @@ def without_rules(schema: Any) -> Any:
     return [without_rules(value) for value in schema] if isinstance(schema, list) else schema
 
 
-def established(definition: Object) -> bool:
-    conditions = definition.get("status", {}).get("conditions") or []
+def established(crd: Object) -> bool:
+    conditions = crd.get("status", {}).get("conditions") or []
     return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)

@@ -1,4 +1,4 @@
-"""The definition as a document: complete, current, and of the form that the API server asks for."""
+"""The CRD as a document: complete, current, and in the form required by the API server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ def root() -> Schema:
 
 
 def inner(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
-    """All schemas within one, by the path of what they describe; items as `[]`, values of a map as `{}`."""
+    """All schemas within a schema, by path; list items as `[]`, map values as `{}`."""
     for name, member in schema.get("properties", {}).items():
         yield f"{path}.{name}", member
         yield from inner(f"{path}.{name}", member)
@@ -41,61 +41,61 @@ def spec_and_status() -> dict[str, Schema]:
     return {path: schema for path, schema in inner("", root()) if path.startswith((".spec", ".status"))}
 
 
-def test_the_file_of_the_chart_is_current() -> None:
+def test_the_crd_in_the_chart_is_current() -> None:
     assert FILE.read_text(encoding="utf-8") == crd.render(), "run 'make docs'"
 
 
-def test_what_is_printed_is_the_manifest() -> None:
+def test_the_yaml_is_the_manifest() -> None:
     assert yaml.safe_load(crd.render()) == crd.manifest()
-    assert "&id" not in crd.render(), "YAML anchors are for machines"
+    assert "&id" not in crd.render(), "no YAML anchors"
 
 
-def test_every_field_says_what_it_does() -> None:
+def test_every_field_has_a_description() -> None:
     fields = {path: schema for path, schema in spec_and_status().items() if not path.endswith(("[]", "{}"))}
 
-    wordless = [path for path, schema in fields.items() if not schema.get("description", "").endswith(".")]
+    undescribed = [path for path, schema in fields.items() if not schema.get("description", "").endswith(".")]
 
-    assert wordless == []
+    assert undescribed == []
 
 
-def test_every_field_that_may_be_left_out_says_what_then_holds() -> None:
-    silent = [
+def test_every_optional_field_documents_its_default() -> None:
+    undocumented = [
         f"{path}.{name}"
         for path, schema in spec_and_status().items()
         if path.startswith(".spec")
         for name, member in schema.get("properties", {}).items()
         if name not in schema.get("required", ())
-        and not maps_and_lists(member)
+        and not map_or_list(member)
         and member.get("default") != {}
-        and not any(word in member["description"] for word in ("Default: ", "Absent: ", "Without it"))
+        and not any(word in member["description"] for word in ("Default: ", "If unset, "))
     ]
 
-    assert silent == []
+    assert undocumented == []
 
 
-def maps_and_lists(schema: Schema) -> bool:
+def map_or_list(schema: Schema) -> bool:
     return schema.get("type") == "array" or "additionalProperties" in schema
 
 
-def test_it_is_structural() -> None:
-    """No references, no nulls, each schema has its type: the API server would prune nothing otherwise."""
+def test_the_schema_is_structural() -> None:
+    """No references, no nulls, a type everywhere: the API server prunes unknown fields only by a structural schema."""
     for path, schema in spec_and_status().items():
         assert "type" in schema or schema.get("x-kubernetes-int-or-string"), path
         assert not schema.keys() & {"$ref", "title", "const", "$defs"}, path
         assert "anyOf" not in schema or schema.get("x-kubernetes-int-or-string"), path
 
 
-def test_unknown_fields_are_kept_only_where_kubernetes_checks_them() -> None:
-    kept = {path.rpartition(".")[2] for path, schema in spec_and_status().items() if preserving(schema)}
+def test_unknown_fields_are_preserved_only_where_kubernetes_validates_them() -> None:
+    preserved = {path.rpartition(".")[2] for path, schema in spec_and_status().items() if preserving(schema)}
 
-    assert kept == {"affinity", "valueFrom"}
+    assert preserved == {"affinity", "valueFrom"}
 
 
 def preserving(schema: Schema) -> bool:
     return "x-kubernetes-preserve-unknown-fields" in schema
 
 
-def test_every_list_says_how_it_is_merged() -> None:
+def test_every_list_has_a_merge_type() -> None:
     lists = {path: schema for path, schema in spec_and_status().items() if schema.get("type") == "array"}
 
     assert lists
@@ -103,23 +103,23 @@ def test_every_list_says_how_it_is_merged() -> None:
         assert schema["x-kubernetes-list-type"] in {"map", "atomic"}, path
 
 
-def test_every_text_list_and_map_of_the_spec_has_an_end() -> None:
-    """Without, the API server counts a rule as too dear; and an object has to fit into etcd."""
-    ends = {"array": "maxItems", "string": "maxLength"}
-    endless = [
+def test_every_string_list_and_map_of_the_spec_is_bounded() -> None:
+    """Without bounds the API server rejects rules as too expensive; and an object has to fit into etcd."""
+    bounds = {"array": "maxItems", "string": "maxLength"}
+    unbounded = [
         path
         for path, schema in spec_and_status().items()
         if path.startswith(".spec")
         and (
-            (schema.get("type") in ends and ends[schema["type"]] not in schema and "enum" not in schema)
+            (schema.get("type") in bounds and bounds[schema["type"]] not in schema and "enum" not in schema)
             or ("additionalProperties" in schema and "maxProperties" not in schema)
         )
     ]
 
-    assert endless == []
+    assert unbounded == []
 
 
-def test_no_object_has_a_default_that_looks_as_if_the_user_had_written_it() -> None:
+def test_defaults_filled_in_by_the_server_cannot_be_mistaken_for_what_the_user_set() -> None:
     given = {path for path, schema in spec_and_status().items() if schema.get("default") == {}}
     cache = spec_and_status()[".spec.whisper.cache"]
 
@@ -128,7 +128,7 @@ def test_no_object_has_a_default_that_looks_as_if_the_user_had_written_it() -> N
     assert cache["properties"]["size"]["description"].endswith("Default: 10Gi.")
 
 
-def test_scale_is_of_the_bridge() -> None:
+def test_the_scale_subresource_scales_the_bridge() -> None:
     assert version()["subresources"] == {
         "status": {},
         "scale": {
@@ -141,7 +141,7 @@ def test_scale_is_of_the_bridge() -> None:
     assert {".spec.bridge.replicas", ".status.bridge.replicas", ".status.bridge.selector"} <= fields.keys()
 
 
-def test_columns_show_what_the_status_has() -> None:
+def test_printer_columns_refer_to_fields_of_the_status() -> None:
     columns = {column["name"]: column for column in version()["additionalPrinterColumns"]}
 
     assert list(columns) == ["Ready", "Whisper", "Ollama", "Models", "URL", "Age", "Message"]

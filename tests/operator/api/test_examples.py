@@ -1,4 +1,4 @@
-"""The SpeechPipelines of examples/ are what the definition allows."""
+"""The SpeechPipelines in examples/ are valid."""
 
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,17 @@ def read(example: Path) -> Object:
 
 
 @pytest.mark.unit
-def test_there_are_some() -> None:
+def test_the_examples_are_complete() -> None:
     assert {path.stem.removeprefix("speechpipeline") for path in EXAMPLES} == {"", "-minimal", "-gpu", "-external"}
 
 
 @pytest.mark.unit
 @each
-def test_an_example_is_right(example: Path) -> None:
+def test_an_example_is_valid(example: Path) -> None:
     SpeechPipeline.parse(read(example), unknown="forbid")
 
 
 @pytest.mark.cluster
 @each
-async def test_the_api_server_takes_an_example(example: Path, api: Api, crd: Object, namespace: str) -> None:  # noqa: ARG001 - it is in force
+async def test_the_api_server_admits_an_example(example: Path, api: Api, crd: Object, namespace: str) -> None:  # noqa: ARG001 - installed
     await api.create(read(example), namespace, dryRun="All", fieldValidation="Strict")

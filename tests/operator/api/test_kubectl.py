@@ -1,4 +1,4 @@
-"""What a user sees of a pipeline with kubectl."""
+"""A pipeline as seen through kubectl."""
 
 import asyncio
 import json
@@ -41,8 +41,8 @@ STATUS = {
 
 
 @pytest.fixture
-def kubectl(control_plane: ControlPlane, crd: Object, namespace: str, tmp_path: Path) -> Kubectl:  # noqa: ARG001 - it is in force
-    """kubectl, of the test's namespace; where it cannot be had: see `cluster.plugin`."""
+def kubectl(control_plane: ControlPlane, crd: Object, namespace: str, tmp_path: Path) -> Kubectl:  # noqa: ARG001 - installed
+    """kubectl in the namespace of the test; skips without it, or fails in CI."""
     program = tools.find("kubectl")
     if program is None:
         why = "kubectl is not on this machine; `make test` builds it"
@@ -55,62 +55,62 @@ def kubectl(control_plane: ControlPlane, crd: Object, namespace: str, tmp_path: 
         process = await asyncio.create_subprocess_exec(
             program, *common, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
-        said, _ = await process.communicate()
-        assert process.returncode == 0, said.decode()
-        return said.decode()
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
+        return output.decode()
 
     return run
 
 
 @pytest.fixture
-async def calls(api: Api, crd: Object, namespace: str) -> Object:  # noqa: ARG001 - it is in force
+async def calls(api: Api, crd: Object, namespace: str) -> Object:  # noqa: ARG001 - installed
     """A pipeline with a status."""
     await api.create(pipeline(), namespace)
     return await api.patch("SpeechPipeline", namespace, "calls", {"status": STATUS}, sub="status")
 
 
-async def test_get_tells_the_story(kubectl: Kubectl, calls: Object) -> None:
+async def test_get_prints_the_state_of_all_components(kubectl: Kubectl, calls: Object) -> None:
     head, line = (await kubectl("get", "sp")).splitlines()
 
     assert head.split() == ["NAME", "READY", "WHISPER", "OLLAMA", "MODELS", "URL", "AGE"]
     assert line.split()[:-1] == ["calls", "False", "1/1", "1/2", "1/1", "http://speech.example.com"]
-    assert calls["status"] == STATUS, "nothing of it is pruned"
+    assert calls["status"] == STATUS, "the CRD prunes no field"
 
 
 @pytest.mark.usefixtures("calls")
-async def test_get_wide_says_what_is_missing(kubectl: Kubectl) -> None:
+async def test_get_wide_prints_the_message_of_ready(kubectl: Kubectl) -> None:
     assert "Ollama: 1 of 2 replicas is ready" in await kubectl("get", "sp", "calls", "--output=wide")
 
 
 @pytest.mark.usefixtures("calls")
-async def test_get_all_has_the_pipelines(kubectl: Kubectl) -> None:
+async def test_get_all_includes_pipelines(kubectl: Kubectl) -> None:
     assert "speechpipeline.speechpipeline.dev/calls" in await kubectl("get", "all")
 
 
 @pytest.mark.usefixtures("calls")
-async def test_scale_sets_the_bridges(kubectl: Kubectl, api: Api, namespace: str) -> None:
+async def test_scale_sets_the_replicas_of_the_bridge(kubectl: Kubectl, api: Api, namespace: str) -> None:
     await kubectl("scale", "sp/calls", "--replicas=3", "--current-replicas=2")
 
     assert (await api.get("SpeechPipeline", namespace, "calls"))["spec"]["bridge"]["replicas"] == 3
 
 
 @pytest.mark.usefixtures("calls")
-async def test_a_scaler_finds_replicas_and_selector(kubectl: Kubectl, namespace: str) -> None:
-    where = f"/apis/speechpipeline.dev/v1alpha1/namespaces/{namespace}/speechpipelines/calls/scale"
+async def test_the_scale_subresource_has_replicas_and_selector(kubectl: Kubectl, namespace: str) -> None:
+    path = f"/apis/speechpipeline.dev/v1alpha1/namespaces/{namespace}/speechpipelines/calls/scale"
 
-    scale = json.loads(await kubectl("get", "--raw", where))
+    scale = json.loads(await kubectl("get", "--raw", path))
 
     assert scale["spec"] == {"replicas": 2}
     assert scale["status"] == {"replicas": 2, "selector": "app.kubernetes.io/instance=calls"}
 
 
 async def test_explain_describes_the_fields(kubectl: Kubectl) -> None:
-    said = " ".join((await kubectl("format_validation_error", "sp.spec.whisper.scaling")).split())
+    output = " ".join((await kubectl("explain", "sp.spec.whisper.scaling")).split())
 
-    assert "Audio that may wait per replica before another one starts, as its length. Default: 60s." in said
+    assert "Length of the audio waiting per replica above which a replica is added. Default: 60s." in output
 
 
-async def test_an_unknown_field_is_refused_by_apply(kubectl: Kubectl, tmp_path: Path) -> None:
+async def test_apply_rejects_an_unknown_field(kubectl: Kubectl, tmp_path: Path) -> None:
     file = tmp_path / "pipeline.json"
     file.write_text(json.dumps(pipeline({"replicas": 3})))
 

@@ -191,7 +191,7 @@ def test_min_replicas_zero_runs_one_and_says_why() -> None:
     plan = running(of_whisper(scaling={"minReplicas": 0})).plan()
 
     assert plan.status["whisper"]["summary"] == "1/1"
-    assert "minReplicas is 0" in plan.status["whisper"]["reason"]
+    assert "minReplicas is 0" in plan.status["whisper"]["replicasReason"]
 
 
 @pytest.mark.parametrize(

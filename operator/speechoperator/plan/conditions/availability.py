@@ -71,7 +71,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class PartState:
+class ComponentState:
     """How a part stands.
 
     Attributes:
@@ -98,7 +98,7 @@ class PartState:
     requeue_after: float | None = None
 
 
-def elsewhere(part: str, url: str, health: Health | None) -> PartState:
+def elsewhere(part: str, url: str, health: Health | None) -> ComponentState:
     """Return how a part stands that runs elsewhere."""
     if health is None:
         verdict = Verdict(holds=None, reason="NotChecked", message=f"{url} was not asked yet")
@@ -107,10 +107,10 @@ def elsewhere(part: str, url: str, health: Health | None) -> PartState:
     else:
         message = f"{url}: {clipped(health.detail) or 'no answer'}"
         verdict = Verdict(holds=False, reason="ExternalUnreachable", message=message)
-    return PartState(part, verdict, summary="external", why=f"runs at {url}")
+    return ComponentState(part, verdict, summary="external", why=f"runs at {url}")
 
 
-def managed(wanted: Wanted, seen: Seen, now: datetime) -> PartState:
+def managed(wanted: Wanted, seen: Seen, now: datetime) -> ComponentState:
     """Return how a part stands whose pods the operator runs."""
     counts = deployments.counts(seen.deployment)
     serving = sum(1 for pod in seen.alive if objects.holds(pod, "Ready"))
@@ -119,7 +119,7 @@ def managed(wanted: Wanted, seen: Seen, now: datetime) -> PartState:
     problem = worst(_problems(wanted, seen, now)) or _stuck(seen)
     as_wanted = _as_wanted(wanted, counts) and not seen.refused
     waits = [wait for pod in seen.alive if (wait := pods.patience(pod, now)) is not None]
-    return PartState(
+    return ComponentState(
         wanted.part,
         _available(wanted, seen, ready, problem),
         desired=wanted.desired,

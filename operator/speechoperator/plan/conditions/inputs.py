@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speechoperator.api import labels
-from speechoperator.api.names import COMPONENTS, named
+from speechoperator.api.names import COMPONENTS, object_name
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.conditions import availability, refused_writes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
-    from speechoperator.plan.conditions.availability import PartState
+    from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.conditions.verdicts import Problem
     from speechoperator.plan.snapshot import Snapshot, WriteFailure
 
@@ -32,7 +32,7 @@ def part_states(
     changing: Collection[Ref],
     failures: Iterable[WriteFailure],
     now: datetime,
-) -> tuple[PartState, ...]:
+) -> tuple[ComponentState, ...]:
     """Return how the parts stand: Whisper, Ollama, the bridge.
 
     Args:
@@ -53,7 +53,7 @@ def part_states(
         if serving and serving.url is not None:
             states.append(availability.elsewhere(part, serving.url, snapshot.external.get(part)))
             continue
-        name = named(pipeline.name, part)
+        name = object_name(pipeline.name, part)
         refused = [problem for ref, problem in problems if _concerns(ref, name) and ref.kind not in _EXPOSING]
         seen = _seen(name, part, snapshot, refused)
         changed = Ref("Deployment", name) in changing

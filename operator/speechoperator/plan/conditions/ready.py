@@ -10,7 +10,7 @@ from speechoperator.plan.conditions.verdicts import Verdict, worst
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from speechoperator.plan.conditions.availability import PartState
+    from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.conditions.verdicts import Problem
 
 
@@ -29,7 +29,7 @@ class Findings:
         url: Where it answers.
     """
 
-    parts: Sequence[PartState]
+    parts: Sequence[ComponentState]
     models: Verdict
     exposed: Verdict | None
     refused: Sequence[Problem]
@@ -90,7 +90,7 @@ def _on_its_way(found: Findings) -> Iterator[Verdict]:
         yield Verdict(holds=True, reason="RolloutInProgress", message=found.held)
 
 
-def _part_on_its_way(part: PartState) -> Verdict | None:
+def _part_on_its_way(part: ComponentState) -> Verdict | None:
     if part.desired is None:
         return None
     available = part.available.of(part.part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
@@ -18,6 +18,6 @@ def account(pipeline: SpeechPipeline, component: Component) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": metadata(pipeline, component, named(pipeline.name, component)),
+        "metadata": metadata(pipeline, component, object_name(pipeline.name, component)),
         "automountServiceAccountToken": False,
     }

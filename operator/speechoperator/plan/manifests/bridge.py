@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import selector
-from speechoperator.api.names import SETTINGS_HASH, named
+from speechoperator.api.names import SETTINGS_HASH, object_name
 from speechoperator.plan.manifests.bridge_config import KEYS_PATH, settings_hash
 from speechoperator.plan.manifests.containers import Amounts, amounts, container
 from speechoperator.plan.manifests.deployments import NEW_ONE_FIRST, deployment
@@ -37,7 +37,7 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, models: Sequence[str]) 
         part,
         image=settings.bridge_image,
         env={},
-        envFrom=[{"configMapRef": {"name": named(pipeline.name, "bridge")}}],
+        envFrom=[{"configMapRef": {"name": object_name(pipeline.name, "bridge")}}],
         resources=amounts(part, _SCALED_REQUESTS if part.scaling else _REQUESTS),
         probes=Probes(
             startup=over_http("/livez", period=1, timeout=5, failures=60),

@@ -10,12 +10,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata
-from speechoperator.api.names import PORTS, named, pods_service
+from speechoperator.api.names import PORTS, object_name, pods_service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from speechoperator.api import ServingPart, SpeechPipeline
+    from speechoperator.api import ServingSpec, SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
 
@@ -41,7 +41,7 @@ def config(pipeline: SpeechPipeline, models: Sequence[str]) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(pipeline, "bridge", named(pipeline.name, "bridge")),
+        "metadata": metadata(pipeline, "bridge", object_name(pipeline.name, "bridge")),
         "data": environment(pipeline, models),
     }
 
@@ -73,7 +73,7 @@ def settings_hash(pipeline: SpeechPipeline, models: Sequence[str]) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def _url(pipeline: SpeechPipeline, component: Component, part: ServingPart) -> str:
+def _url(pipeline: SpeechPipeline, component: Component, part: ServingSpec) -> str:
     if part.url is not None:
         return part.url
     return f"http://{pods_service(pipeline.name, component)}.{pipeline.namespace}.svc:{PORTS[component]}"

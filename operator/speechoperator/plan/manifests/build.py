@@ -24,7 +24,7 @@ from speechoperator.plan.manifests.whisper import whisper
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from speechoperator.api import ServingPart, SpeechPipeline
+    from speechoperator.api import ServingSpec, SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
     from speechoperator.settings import Settings
@@ -47,12 +47,12 @@ def build(pipeline: SpeechPipeline, settings: Settings, models: Sequence[str] | 
     )
 
 
-def _serving(pipeline: SpeechPipeline, component: Component, part: ServingPart, settings: Settings) -> Iterator[Object]:
+def _serving(pipeline: SpeechPipeline, component: Component, part: ServingSpec, settings: Settings) -> Iterator[Object]:
     if not part.managed:
         return
     yield account(pipeline, component)
     yield serving_policy(pipeline, component, settings)
-    if part.cache.claim:
+    if part.cache.creates_pvc:
         yield claim(pipeline, component, part.cache)
     yield service(pipeline, component)
     yield headless_service(pipeline, component)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import metadata
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import Cache, SpeechPipeline
@@ -20,7 +20,7 @@ CACHE_PATH = "/cache"
 
 def claim(pipeline: SpeechPipeline, component: Component, cache: Cache) -> Object:
     """Return a part's claim; one that is to be retained has no owner, so the garbage collector leaves it alone."""
-    name = named(pipeline.name, component)
+    name = object_name(pipeline.name, component)
     storage_class = cache.storage_class_name
     return {
         "apiVersion": "v1",
@@ -38,5 +38,5 @@ def volume(pipeline: SpeechPipeline, component: Component, cache: Cache) -> dict
     """Return the volume of a part's pods that holds the models."""
     if cache.ephemeral:
         return {"name": CACHE, "emptyDir": {"sizeLimit": cache.size}}
-    name = cache.existing_claim or named(pipeline.name, component)
+    name = cache.existing_claim or object_name(pipeline.name, component)
     return {"name": CACHE, "persistentVolumeClaim": {"claimName": name}}

@@ -9,7 +9,7 @@ from speechoperator.api.names import PORTS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from speechoperator.api import Gpu, Part
+    from speechoperator.api import ComponentSpec, Gpu
     from speechoperator.api.names import Component
     from speechoperator.plan.manifests.probes import Probes
 
@@ -21,7 +21,7 @@ _TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the pod's own
 
 def container(
     component: Component,
-    part: Part,
+    part: ComponentSpec,
     *,
     image: str,
     env: Mapping[str, str],
@@ -62,14 +62,14 @@ def container(
     }
 
 
-def merged_env(ours: Mapping[str, str], part: Part) -> list[dict[str, Any]]:
+def merged_env(ours: Mapping[str, str], part: ComponentSpec) -> list[dict[str, Any]]:
     """Return our variables and the part's, in this order; where both have one, only the part's."""
     given = {variable.name: without_nulls(variable.manifest()) for variable in part.env}
     own = [{"name": name, "value": value} for name, value in ours.items() if name not in given]
     return [*own, *given.values()]
 
 
-def amounts(part: Part, default: Amounts, gpu: Gpu | None = None) -> Amounts:
+def amounts(part: ComponentSpec, default: Amounts, gpu: Gpu | None = None) -> Amounts:
     """Return what the container asks for: what the part says, or else the default; and its GPUs."""
     asked = default if part.resources is None else part.resources.manifest()
     if gpu is not None and gpu.count:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import metadata, selector
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 
 if TYPE_CHECKING:
-    from speechoperator.api import ServingPart, SpeechPipeline
+    from speechoperator.api import ServingSpec, SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
 
@@ -38,7 +38,7 @@ def deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(pipeline, component, named(pipeline.name, component)),
+        "metadata": metadata(pipeline, component, object_name(pipeline.name, component)),
         "spec": {
             **({} if replicas is None else {"replicas": replicas}),
             "revisionHistoryLimit": _OLD_VERSIONS,
@@ -50,17 +50,17 @@ def deployment(
     }
 
 
-def serving_replicas(pipeline: SpeechPipeline, part: ServingPart) -> int:
+def serving_replicas(pipeline: SpeechPipeline, part: ServingSpec) -> int:
     """Return how many pods of Whisper or Ollama there are to be."""
     return 0 if pipeline.spec.suspend else max(part.scaling.min_replicas, 1)
 
 
-def serving_strategy(part: ServingPart) -> dict[str, Any]:
+def serving_strategy(part: ServingSpec) -> dict[str, Any]:
     """Return how Whisper's or Ollama's pods are replaced.
 
     A new pod that needs the GPU, or the volume, of the one it is to replace would wait for it for ever.
     """
     alone = part.scaling.maximum == 1
-    if part.cache.single_writer or (alone and (part.gpus or part.cache.existing_claim)):
+    if part.cache.single_node or (alone and (part.gpus or part.cache.existing_claim)):
         return ALL_AT_ONCE
     return OLD_ONE_FIRST if part.gpus else NEW_ONE_FIRST

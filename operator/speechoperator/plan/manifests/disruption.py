@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata, selector
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
@@ -18,7 +18,7 @@ def budget(pipeline: SpeechPipeline, component: Component) -> Object:
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": metadata(pipeline, component, named(pipeline.name, component)),
+        "metadata": metadata(pipeline, component, object_name(pipeline.name, component)),
         "spec": {
             "maxUnavailable": 1,
             "selector": {"matchLabels": selector(pipeline.name, component)},

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata
-from speechoperator.api.names import PORTS, named
+from speechoperator.api.names import PORTS, object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import Gateway, Ingress, SpeechPipeline
@@ -31,7 +31,7 @@ def ingress(pipeline: SpeechPipeline, wanted: Ingress) -> Object:
         f"{prefix}/proxy-read-timeout": f"{seconds}",
         f"{prefix}/proxy-send-timeout": f"{seconds}",
     }
-    name = named(pipeline.name, "bridge")
+    name = object_name(pipeline.name, "bridge")
     backend = {"service": {"name": name, "port": {"number": PORTS["bridge"]}}}
     certificate = {"hosts": [wanted.host], "secretName": wanted.tls_secret_name}
     return {
@@ -53,7 +53,7 @@ def ingress(pipeline: SpeechPipeline, wanted: Ingress) -> Object:
 
 def route(pipeline: SpeechPipeline, wanted: Gateway) -> Object:
     """Return the HTTPRoute; without a time-out of its own many a gateway cuts a request after 15 s."""
-    name = named(pipeline.name, "bridge")
+    name = object_name(pipeline.name, "bridge")
     parent = wanted.parent_ref
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",

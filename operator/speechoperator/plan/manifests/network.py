@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import MANAGER, NAME, metadata, selector
-from speechoperator.api.names import PORTS, named
+from speechoperator.api.names import PORTS, object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
@@ -38,7 +38,7 @@ def _policy(pipeline: SpeechPipeline, component: Component, callers: dict[str, A
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": metadata(pipeline, component, named(pipeline.name, component)),
+        "metadata": metadata(pipeline, component, object_name(pipeline.name, component)),
         "spec": {
             "podSelector": {"matchLabels": selector(pipeline.name, component)},
             "policyTypes": ["Ingress"],

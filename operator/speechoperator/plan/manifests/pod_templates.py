@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import labels
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 from speechoperator.plan.manifests.containers import without_nulls
 
 if TYPE_CHECKING:
-    from speechoperator.api import Gpu, Part, SpeechPipeline
+    from speechoperator.api import ComponentSpec, Gpu, SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.settings import Settings
 
@@ -28,7 +28,7 @@ _SPARE_SECONDS = 10
 def template(
     pipeline: SpeechPipeline,
     component: Component,
-    part: Part,
+    part: ComponentSpec,
     settings: Settings,
     container: dict[str, Any],
     *,
@@ -50,7 +50,7 @@ def template(
     return {
         "metadata": {"labels": labels(pipeline.name, component), **({"annotations": notes} if notes else {})},
         "spec": {
-            "serviceAccountName": named(pipeline.name, component),
+            "serviceAccountName": object_name(pipeline.name, component),
             "automountServiceAccountToken": False,
             # Variables such as WHISPER_PORT=tcp://..., made from Services of the namespace, would be read as settings.
             "enableServiceLinks": False,
@@ -71,7 +71,7 @@ def template(
     }
 
 
-def _placement(part: Part, settings: Settings, gpu: Gpu | None) -> dict[str, Any]:
+def _placement(part: ComponentSpec, settings: Settings, gpu: Gpu | None) -> dict[str, Any]:
     """Return where the pods may run, as the part says it."""
     tolerations = [toleration.manifest() for toleration in part.tolerations]
     if gpu is not None and gpu.count:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import metadata, selector
-from speechoperator.api.names import PORTS, named, pods_service
+from speechoperator.api.names import PORTS, object_name, pods_service
 
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def service(pipeline: SpeechPipeline, component: Component) -> Object:
     """Return the Service with an address of its own."""
-    return _service(pipeline, component, named(pipeline.name, component), {"type": "ClusterIP"})
+    return _service(pipeline, component, object_name(pipeline.name, component), {"type": "ClusterIP"})
 
 
 def headless_service(pipeline: SpeechPipeline, component: Component) -> Object:

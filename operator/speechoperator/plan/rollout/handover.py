@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speechoperator.api import labels
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 from speechoperator.kube import drift, objects
 from speechoperator.kube.objects import Ref
 
@@ -34,7 +34,7 @@ def known(pipeline: str, wanted: Iterable[Object], live: Mapping[Ref, Object]) -
         wanted: The objects of the spec as it is.
         live: What is there.
     """
-    config = Ref("ConfigMap", named(pipeline, "bridge"))
+    config = Ref("ConfigMap", object_name(pipeline, "bridge"))
     there = live.get(config)
     new = next(thing for thing in wanted if Ref(thing["kind"], objects.name(thing)) == config)
     applied = (there["metadata"].get("annotations") or {}).get(drift.APPLIED) if there else None
@@ -51,7 +51,7 @@ def offers(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def moves(environment: Mapping[str, str], pipeline: str, wanted: Iterable[Object]) -> frozenset[str]:
     """Return the parts whose address differs from the one that the bridges have."""
-    config = Ref("ConfigMap", named(pipeline, "bridge"))
+    config = Ref("ConfigMap", object_name(pipeline, "bridge"))
     new = next(thing["data"] for thing in wanted if Ref(thing["kind"], objects.name(thing)) == config)
     return frozenset(
         part for part, name in _ADDRESSES.items() if name in environment and environment[name] != new.get(name)
@@ -60,7 +60,7 @@ def moves(environment: Mapping[str, str], pipeline: str, wanted: Iterable[Object
 
 def without_bridge(apply: Iterable[Apply], pipeline: str) -> tuple[Apply, ...]:
     """Return the writes without those that would tell the bridges a new address."""
-    name = named(pipeline, "bridge")
+    name = object_name(pipeline, "bridge")
     return tuple(one for one in apply if not (one.object["kind"] in _BRIDGE and objects.name(one.object) == name))
 
 

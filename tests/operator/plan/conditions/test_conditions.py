@@ -585,7 +585,7 @@ class TestElsewhere:
 
         assert said(plan, "WhisperAvailable")[0] == "True"
         assert said(plan, "Ready")[0] == "True"
-        assert plan.status["whisper"] == {"summary": "external", "reason": "runs at http://asr:9000"}
+        assert plan.status["whisper"] == {"summary": "external", "replicasReason": "runs at http://asr:9000"}
 
     def test_does_not_answer(self) -> None:
         plan = self.outside(healthy=False, detail="connection refused")
