@@ -49,7 +49,7 @@ def test_manifests_are_printed_without_a_cluster(file: Path, capsys: pytest.Capt
         ("kind: ConfigMap", "there is no SpeechPipeline in it"),
         ("a: [", "this is no YAML"),
         (PIPELINE.replace("llama3", ""), "support: spec.ollama.models"),
-        (PIPELINE.replace("spec: {", "spec: {olama: {}, "), "support: spec.olama: there is no such field"),
+        (PIPELINE.replace("spec: {", "spec: {olama: {}, "), "support: spec.olama: unknown field"),
     ],
 )
 def test_a_file_that_is_wrong_is_said_to_be(

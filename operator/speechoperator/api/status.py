@@ -6,11 +6,26 @@ The API server prunes fields that are not described here, and the operator would
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StrictInt
 
 from speechoperator.api.base import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONDITION_TYPES: Mapping[str, str] = {
+    "Accepted": "The spec is valid.",
+    "Ready": "The pipeline serves requests and matches its spec. If False, it repeats the most useful finding.",
+    "WhisperAvailable": "Whisper has enough ready replicas, or its external service responds.",
+    "OllamaAvailable": "Ollama has enough ready replicas, or its external service responds.",
+    "BridgeAvailable": "The bridge has enough ready replicas.",
+    "ModelsReady": "Every Ollama pod has all language models.",
+    "Exposed": "The Ingress or HTTPRoute works. Present only if one is configured.",
+    "Progressing": "The pipeline is moving towards its spec. False means up to date or stuck; see the reason.",
+}
+"""The condition types, in the order of the status, each with what True means."""
 
 Int64 = Annotated[StrictInt, Field(json_schema_extra={"format": "int64"})]
 Int32 = Annotated[StrictInt, Field(json_schema_extra={"format": "int32"})]
@@ -52,10 +67,7 @@ class BridgeStatus(ComponentStatus):
 class Condition(Model):
     """A standard Kubernetes condition."""
 
-    type: str = Field(
-        description="Accepted, Ready, WhisperAvailable, OllamaAvailable, BridgeAvailable, ModelsReady, Exposed or "
-        "Progressing."
-    )
+    type: str = Field(description=f"{', '.join(list(CONDITION_TYPES)[:-1])} or {list(CONDITION_TYPES)[-1]}.")
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     observed_generation: Int64 | None = Field(None, description="Generation of the spec that the condition refers to.")
     last_transition_time: datetime = Field(description="When the status of the condition last changed.")

@@ -16,7 +16,7 @@ from speechoperator.kube.client import APPLY, MANAGER, MERGE, STRATEGIC, Cluster
 from speechoperator.kube.errors import ApiError
 from speechoperator.kube.kinds import EVENT, POD
 from speechoperator.kube.objects import format_time
-from speechoperator.plan.snapshot import NAME_TAKEN
+from speechoperator.plan.snapshot import NAME_CONFLICT
 from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from speechoperator.plan.actions import Apply, Delete, Event, SetGate
     from speechoperator.telemetry.metrics import Metrics
     from speechoperator.watch.store import Store
-
-_NOT_THERE = "not there"
 
 
 class Writes:
@@ -56,9 +54,9 @@ class Writes:
         """Server-side apply of an object; what it is then. A field of ours that another set is set back.
 
         Raises:
-            ApiError: it was refused; with the reason `NAME_TAKEN` where somebody else's object has this name.
+            ApiError: it was refused; with the reason `NAME_CONFLICT` where somebody else's object has this name.
         """
-        kind, missing = kinds.BY_NAME[action.object["kind"]], action.reason == _NOT_THERE
+        kind, missing = kinds.BY_NAME[action.object["kind"]], action.creates
         found = await (self._make if missing else self._set_right)(kind, action.object)
         why = "missing" if missing else "changed"
         self._wrote(kind.name, "apply", why, found["metadata"]["name"], action.reason)
@@ -81,7 +79,7 @@ class Writes:
                 raise
             if not _owners(namesakes[0]) & _owners(wanted):
                 said = f"another of this name is there, which this pipeline did not make: {error.message}"
-                raise ApiError(error.request, error.status, NAME_TAKEN, said) from error
+                raise ApiError(error.request, error.status, NAME_CONFLICT, said) from error
         return await self._apply(kind, wanted)
 
     async def _set_right(self, kind: Kind, wanted: Object) -> Json:

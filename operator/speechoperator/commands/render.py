@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from speechoperator.api import SpeechPipeline, format_validation_error, kinds
 from speechoperator.errors import OperatorError
 from speechoperator.kube import drift
+from speechoperator.plan.decisions import from_spec
 from speechoperator.plan.manifests.build import build
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ def render(file: Path, namespace: str, settings: Settings) -> str:
     pipelines = [_pipeline(file, raw, namespace) for raw in _documents(file)]
     if not pipelines:
         raise RenderError(f"{file}: there is no SpeechPipeline in it")
-    built = [dict(drift.stamped(thing)) for pipeline in pipelines for thing in build(pipeline, settings)]
+    built = [
+        dict(drift.stamped(manifest))
+        for pipeline in pipelines
+        for manifest in build(pipeline, settings, from_spec(pipeline, settings))
+    ]
     return yaml.dump_all(built, Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
 
 

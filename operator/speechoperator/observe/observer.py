@@ -116,7 +116,7 @@ class Observer:
             external=self._external(look, pipeline, ollama),
             pulls=self._pulls.of(key),
             ingress_class_missing=self._missing_class(look, pipeline),
-            claim_warnings=self._warnings(look, [claim for claim in claims if _unbound(claim)], now),
+            pvc_warnings=self._warnings(look, [claim for claim in claims if _unbound(claim)], now),
             pod_warnings=self._warnings(look, [pod for pod in pods if _unready(pod)], now),
             failures=failures,
             status=status,

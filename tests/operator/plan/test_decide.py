@@ -1,4 +1,4 @@
-"""What is written for a pipeline, and why; what is left alone."""
+"""What a plan writes and why, and what it leaves alone."""
 
 import copy
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
-from fakes.planned_cluster import NOON, PlannedCluster
+from fakes.planned_cluster import NOON, PlannedCluster, condition, converged
 from speechoperator.api import SpeechPipeline, format_validation_error
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan, rejected
@@ -15,60 +15,49 @@ from speechoperator.plan.snapshot import Health
 pytestmark = pytest.mark.unit
 
 
-def cluster(*changes: dict[str, Any], name: str = "calls") -> PlannedCluster:
-    return PlannedCluster(pipeline(*changes, name=name))
+def cluster(*changes: dict[str, Any]) -> PlannedCluster:
+    return PlannedCluster(pipeline(*changes))
 
 
-def running(*changes: dict[str, Any]) -> PlannedCluster:
-    """A cluster in which the pipeline has come to rest."""
-    found = cluster(*changes)
-    found.run()
-    return found
-
-
-def condition(plan: Plan, kind: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in plan.status["conditions"] if one["type"] == kind)
-    return found
-
-
-def test_a_new_pipeline_gets_all_its_objects_because_they_are_not_there() -> None:
+def test_all_objects_of_a_new_pipeline_are_missing_and_created() -> None:
     plan = cluster().plan()
 
-    assert {one.reason for one in plan.apply} == {"not there"}
+    assert {(one.reason, one.creates) for one in plan.apply} == {("missing", True)}
     assert ("Deployment", "calls-bridge") in {
         (one.object["kind"], one.object["metadata"]["name"]) for one in plan.apply
     }
 
 
-def test_a_pipeline_comes_to_rest_ready() -> None:
-    plan = running().plan()
+def test_a_converged_pipeline_is_ready() -> None:
+    plan = converged().plan()
 
     assert condition(plan, "Ready")["status"] == "True"
-    assert condition(plan, "Ready")["message"] == "answers at http://calls-bridge.team.svc:8080"
+    assert condition(plan, "Ready")["message"] == "serving at http://calls-bridge.team.svc:8080"
     assert (plan.status["whisper"]["summary"], plan.status["modelsSummary"]) == ("1/1", "1/1")
-    assert condition(plan, "Progressing")["reason"] == "Settled"
+    assert condition(plan, "Progressing")["reason"] == "UpToDate"
 
 
-def test_at_rest_nothing_is_done_and_the_status_stays_as_it_is() -> None:
-    at_rest = running()
-    at_rest.later(3600)
+def test_a_converged_pipeline_has_nothing_to_do() -> None:
+    steady = converged()
+    steady.later(3600)
 
-    plan = at_rest.plan()
+    plan = steady.plan()
 
-    assert plan == Plan(status=at_rest.raw["status"])
+    assert plan == Plan(status=steady.raw["status"])
 
 
-def test_what_somebody_changed_is_set_right_and_the_reason_says_what_it_was() -> None:
-    drifted = running()
+def test_drift_is_reverted_with_the_difference_as_the_reason() -> None:
+    drifted = converged()
     drifted.object("Deployment", "calls-whisper")["spec"]["replicas"] = 3
 
-    (repair,) = drifted.plan().apply
+    (revert,) = drifted.plan().apply
 
-    assert repair.reason == "spec.replicas is 3, wanted 1"
+    assert not revert.creates
+    assert revert.reason == "spec.replicas is 3, wanted 1"
 
 
-def test_the_repair_of_a_ready_pipeline_does_not_make_it_unready() -> None:
-    drifted = running()
+def test_reverting_drift_does_not_make_a_ready_pipeline_unready() -> None:
+    drifted = converged()
     drifted.object("Deployment", "calls-bridge")["metadata"]["labels"]["app.kubernetes.io/name"] = "other"
 
     plan = drifted.plan()
@@ -77,25 +66,25 @@ def test_the_repair_of_a_ready_pipeline_does_not_make_it_unready() -> None:
     assert plan.status == drifted.raw["status"]
 
 
-def test_what_others_added_is_left_alone() -> None:
-    touched = running()
+def test_fields_added_by_others_are_left_alone() -> None:
+    touched = converged()
     touched.object("Service", "calls-bridge")["metadata"].setdefault("annotations", {})["team"] = "speech"
     touched.object("Deployment", "calls-bridge")["spec"]["template"]["spec"]["hostAliases"] = [{"ip": "1.2.3.4"}]
 
     assert not touched.plan().apply
 
 
-def test_what_was_deleted_is_made_anew() -> None:
-    damaged = running()
+def test_a_deleted_object_is_recreated() -> None:
+    damaged = converged()
     del damaged.objects[Ref("Service", "calls-bridge")]
 
-    (repair,) = damaged.plan().apply
+    (apply,) = damaged.plan().apply
 
-    assert (repair.object["kind"], repair.reason) == ("Service", "not there")
+    assert (apply.object["kind"], apply.reason) == ("Service", "missing")
 
 
-def test_what_is_on_its_way_out_is_not_written() -> None:
-    damaged = running()
+def test_a_terminating_object_is_not_written() -> None:
+    damaged = converged()
     service = damaged.object("Service", "calls-bridge")
     service["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
     service["spec"]["ports"] = []
@@ -103,59 +92,59 @@ def test_what_is_on_its_way_out_is_not_written() -> None:
     assert not damaged.plan().apply
 
 
-def test_what_left_the_spec_is_deleted_and_only_that() -> None:
-    edited = running(of_bridge(ingress={"host": "speech.example.com"}))
-    seen = edited.object("Ingress", "calls-bridge")["metadata"]["uid"]
+def test_only_what_was_removed_from_the_spec_is_deleted() -> None:
+    edited = converged(of_bridge(ingress={"host": "speech.example.com"}))
+    uid = edited.object("Ingress", "calls-bridge")["metadata"]["uid"]
     edited.edit(pipeline()["spec"])
 
     (gone,) = edited.plan().delete
 
-    assert (gone.ref, gone.uid) == (Ref("Ingress", "calls-bridge"), seen)
-    assert gone.reason == "Ingress calls-bridge is no part of the spec any more"
+    assert (gone.ref, gone.uid) == (Ref("Ingress", "calls-bridge"), uid)
+    assert gone.reason == "Ingress calls-bridge was removed from the spec"
 
 
 @pytest.mark.parametrize("owners", [[], [{"uid": "another-pipeline", "kind": "SpeechPipeline", "name": "calls"}]])
-def test_what_the_pipeline_does_not_own_is_never_deleted(owners: list[Any]) -> None:
-    at_rest = running()
-    stranger = copy.deepcopy(at_rest.object("ConfigMap", "calls-bridge"))
+def test_objects_of_other_owners_are_never_deleted(owners: list[Any]) -> None:
+    steady = converged()
+    stranger = copy.deepcopy(steady.object("ConfigMap", "calls-bridge"))
     stranger["metadata"] |= {"name": "calls-notes", "ownerReferences": owners}
-    at_rest.objects[Ref("ConfigMap", "calls-notes")] = stranger
+    steady.objects[Ref("ConfigMap", "calls-notes")] = stranger
 
-    assert not at_rest.plan().delete
+    assert not steady.plan().delete
 
 
-def test_what_the_operator_does_not_build_is_never_deleted() -> None:
-    at_rest = running()
-    owned = copy.deepcopy(at_rest.object("ConfigMap", "calls-bridge"))
+def test_objects_of_kinds_that_the_operator_does_not_create_are_never_deleted() -> None:
+    steady = converged()
+    owned = copy.deepcopy(steady.object("ConfigMap", "calls-bridge"))
     for kind in ("Pod", "ReplicaSet", "EndpointSlice", "Secret"):
-        at_rest.objects[Ref(kind, "calls-thing")] = owned | {"kind": kind}
+        steady.objects[Ref(kind, "calls-thing")] = owned | {"kind": kind}
 
-    assert not at_rest.plan().delete
+    assert not steady.plan().delete
 
 
-def test_a_claim_to_be_retained_stays_when_the_part_moves_elsewhere() -> None:
-    moved = running(of_ollama(cache={"whenDeleted": "Retain"}))
-    moved.elsewhere = {"llama3:latest"}
+def test_a_retained_pvc_is_kept_when_its_component_becomes_external() -> None:
+    moved = converged(of_ollama(cache={"whenDeleted": "Retain"}))
+    moved.external_models = {"llama3:latest"}
     moved.edit(pipeline(of_ollama(url="http://gpu-box:11434"))["spec"])
-    moved.answers = {"ollama": Health(healthy=True)}
+    moved.health = {"ollama": Health(healthy=True)}
     moved.run()
 
     assert Ref("PersistentVolumeClaim", "calls-ollama") in moved.objects
     assert Ref("Deployment", "calls-ollama") not in moved.objects
 
 
-def test_a_claim_that_grew_by_hand_is_not_asked_to_shrink() -> None:
-    grown = running()
-    claim = Ref("PersistentVolumeClaim", "calls-ollama")
-    grown.objects[claim]["spec"]["resources"]["requests"]["storage"] = "80Gi"
+def test_a_pvc_expanded_by_hand_is_not_shrunk() -> None:
+    grown = converged()
+    pvc = Ref("PersistentVolumeClaim", "calls-ollama")
+    grown.objects[pvc]["spec"]["resources"]["requests"]["storage"] = "80Gi"
 
     grown.run()
 
-    assert grown.objects[claim]["spec"]["resources"]["requests"]["storage"] == "80Gi"
+    assert grown.objects[pvc]["spec"]["resources"]["requests"]["storage"] == "80Gi"
 
 
-def test_suspend_scales_everything_to_nothing_and_keeps_the_claims() -> None:
-    stopped = running()
+def test_suspend_scales_everything_to_zero_and_keeps_the_pvcs() -> None:
+    stopped = converged()
     stopped.edit(pipeline({"suspend": True})["spec"])
     plan = stopped.run()
 
@@ -166,15 +155,15 @@ def test_suspend_scales_everything_to_nothing_and_keeps_the_claims() -> None:
     assert plan.status["whisper"]["summary"] == "0/0"
 
 
-def test_a_bridge_scaled_to_zero_says_so() -> None:
-    plan = running(of_bridge(replicas=0)).plan()
+def test_a_bridge_scaled_to_zero_is_reported() -> None:
+    plan = converged(of_bridge(replicas=0)).plan()
 
     assert condition(plan, "BridgeAvailable")["reason"] == "ScaledToZero"
     assert condition(plan, "Ready")["message"] == "bridge: bridge.replicas is 0"
 
 
-def test_the_autoscalers_replicas_are_wanted_replicas() -> None:
-    scaled = running(of_bridge(scaling={"minReplicas": 2, "maxReplicas": 5}))
+def test_the_replicas_of_an_autoscaler_are_the_desired_replicas() -> None:
+    scaled = converged(of_bridge(scaling={"minReplicas": 2, "maxReplicas": 5}))
     scaled.object("Deployment", "calls-bridge")["spec"]["replicas"] = 4
     scaled.settle()
     scaled.pods_of("bridge")[0]["status"]["conditions"] = []
@@ -184,11 +173,11 @@ def test_the_autoscalers_replicas_are_wanted_replicas() -> None:
 
     assert not plan.apply
     assert plan.status["bridge"]["summary"] == "3/4"
-    assert condition(plan, "Ready")["status"] == "True", "the spec asks for two"
+    assert condition(plan, "Ready")["status"] == "True", "the minimum is two"
 
 
-def test_min_replicas_zero_runs_one_and_says_why() -> None:
-    plan = running(of_whisper(scaling={"minReplicas": 0})).plan()
+def test_min_replicas_of_zero_runs_one_replica_and_explains_it() -> None:
+    plan = converged(of_whisper(scaling={"minReplicas": 0})).plan()
 
     assert plan.status["whisper"]["summary"] == "1/1"
     assert "minReplicas is 0" in plan.status["whisper"]["replicasReason"]
@@ -209,26 +198,26 @@ def test_min_replicas_zero_runs_one_and_says_why() -> None:
         ),
     ],
 )
-def test_says_where_it_is_reached(bridge: dict[str, Any], url: str) -> None:
+def test_the_status_has_the_url_of_the_bridge(bridge: dict[str, Any], url: str) -> None:
     assert cluster(of_bridge(**bridge)).plan().status["url"] == url
 
 
-def test_the_scale_subresource_finds_the_bridges_pods() -> None:
+def test_the_status_has_the_selector_of_the_bridge_for_the_scale_subresource() -> None:
     assert cluster().plan().status["bridge"]["selector"] == (
         "app.kubernetes.io/component=bridge,app.kubernetes.io/instance=calls,app.kubernetes.io/name=speechpipeline"
     )
 
 
-def test_services_elsewhere_are_asked_again_though_nothing_happens() -> None:
-    plan = running_elsewhere(healthy=True).plan()
+def test_external_services_are_probed_periodically() -> None:
+    plan = with_external_whisper(healthy=True).plan()
 
     assert plan.requeue_after == 30
-    assert running_elsewhere(healthy=False).plan().requeue_after == 5
+    assert with_external_whisper(healthy=False).plan().requeue_after == 5
 
 
-def running_elsewhere(*, healthy: bool) -> PlannedCluster:
+def with_external_whisper(*, healthy: bool) -> PlannedCluster:
     found = cluster(of_whisper(url="http://asr:9000"))
-    found.answers = {"whisper": Health(healthy, "" if healthy else "connection refused")}
+    found.health = {"whisper": Health(healthy, "" if healthy else "connection refused")}
     found.run()
     return found
 
@@ -242,22 +231,22 @@ class TestRejected:
             SpeechPipeline.parse(raw)
         return rejected(raw, format_validation_error(refused.value), NOON)
 
-    def test_says_what_is_wrong(self) -> None:
+    def test_reports_the_error(self) -> None:
         plan = self.plan_for({})
 
         accepted = condition(plan, "Accepted")
-        assert (accepted["status"], accepted["reason"], accepted["observedGeneration"]) == ("False", "NotAccepted", 7)
+        assert (accepted["status"], accepted["reason"], accepted["observedGeneration"]) == ("False", "InvalidSpec", 7)
         assert accepted["message"] == "spec.ollama: is required"
         assert condition(plan, "Ready")["status"] == "False"
-        assert [event.reason for event in plan.events] == ["NotAccepted"]
+        assert [event.reason for event in plan.events] == ["InvalidSpec"]
 
-    def test_touches_nothing(self) -> None:
+    def test_changes_nothing(self) -> None:
         plan = self.plan_for({})
 
         assert (plan.apply, plan.delete, plan.pulls, plan.gates) == ((), (), (), ())
 
     def test_keeps_the_rest_of_the_status(self) -> None:
-        status = running().raw["status"]
+        status = converged().raw["status"]
 
         plan = self.plan_for(status)
 
@@ -265,13 +254,13 @@ class TestRejected:
         assert {one["type"]: one for one in plan.status["conditions"]} | {"Accepted": None} == kept
         assert {**plan.status, "conditions": None} == {**status, "conditions": None}
 
-    def test_says_it_once(self) -> None:
-        once = self.plan_for(running().raw["status"])
+    def test_reports_the_error_once(self) -> None:
+        once = self.plan_for(converged().raw["status"])
 
         again = self.plan_for(once.status)
 
         assert again == Plan(status=once.status)
 
     @pytest.mark.parametrize("status", [None, [], "x", {"conditions": "x"}, {"conditions": [None, {"type": 3}]}])
-    def test_takes_any_status(self, status: object) -> None:
+    def test_accepts_any_status(self, status: object) -> None:
         assert condition(self.plan_for(status), "Accepted")["status"] == "False"

@@ -1,4 +1,4 @@
-"""What holds for every plan, whatever the pipeline and the state of its cluster."""
+"""Properties of every plan, for any pipeline in any state of the cluster."""
 
 import copy
 import re
@@ -8,20 +8,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fakes.pipeline_specs import POD_STATUSES, SPECS, WORDS
+from fakes.pipeline_specs import MESSAGES, POD_STATUSES, SPECS
 from fakes.planned_cluster import PlannedCluster
 from speechoperator.api import kinds
-from speechoperator.api.status import Status
+from speechoperator.api.status import CONDITION_TYPES, Status
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan
-from speechoperator.plan.conditions.compose import TYPES
+from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.snapshot import Health, Pull, WriteFailure
 
 pytestmark = pytest.mark.unit
 
 thorough = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-REASON = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?")  # of metav1.Condition
+REASONS = {reason.text for reason in Reason}
+EVENT_REASON = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?")
 
 
 def cluster(spec: dict[str, Any]) -> PlannedCluster:
@@ -33,49 +34,48 @@ def cluster(spec: dict[str, Any]) -> PlannedCluster:
             "spec": copy.deepcopy(spec),
         }
     )
-    found.answers = {"whisper": Health(healthy=True), "ollama": Health(healthy=True)}
-    found.elsewhere = {"llama3:latest", "qwen3:4b", "mistral:latest", "registry:5000/library/phi4:latest"}
+    found.health = {"whisper": Health(healthy=True), "ollama": Health(healthy=True)}
+    found.external_models = {"llama3:latest", "qwen3:4b", "mistral:latest", "registry:5000/library/phi4:latest"}
     return found
 
 
-def hold(found: PlannedCluster, what: Plan) -> None:
-    """What every plan keeps."""
-    for gone in what.delete:
+def check(found: PlannedCluster, planned: Plan) -> None:
+    """Check the invariants of a plan."""
+    for gone in planned.delete:
         there = found.objects[gone.ref]
         assert gone.ref.kind in {kind.name for kind in kinds.BUILT}
         assert [owner["uid"] for owner in there["metadata"]["ownerReferences"]] == ["pipeline-uid"]
-    volumes = [pull.volume for pull in what.pulls]
-    assert len(volumes) == len(set(volumes)), "one pull into each volume"
+    volumes = [pull.volume for pull in planned.pulls]
+    assert len(volumes) == len(set(volumes)), "one pull per volume"
     busy = {volume for (volume, _), pull in found.pulls.items() if pull.stage == "Pulling"}
     assert not busy & set(volumes)
     wanted = {canonical(model["name"]) for model in found.raw["spec"]["ollama"]["models"]}
-    for gate in what.gates:
+    for gate in planned.gates:
         if gate.ready:
             assert wanted <= set(map(canonical, found.snapshot().ollama[gate.pod].models))
-    valid(what)
+    check_valid(planned)
 
 
-def valid(what: Plan) -> None:
-    """The API server would take it."""
-    Status.model_validate(what.status, extra="forbid")
-    types = [one["type"] for one in what.status["conditions"]]
-    assert types == [kind for kind in TYPES if kind in types]
-    for one in what.status["conditions"]:
+def check_valid(planned: Plan) -> None:
+    """Check that the API server would accept the status and the Events."""
+    Status.model_validate(planned.status, extra="forbid")
+    types = [one["type"] for one in planned.status["conditions"]]
+    assert types == [kind for kind in CONDITION_TYPES if kind in types]
+    for one in planned.status["conditions"]:
         assert one["status"] in {"True", "False", "Unknown"}
-        assert REASON.fullmatch(one["reason"])
-        assert len(one["reason"]) <= 1024
+        assert one["reason"] in REASONS
         assert one["message"]
         assert len(one["message"]) <= 32768
-    for event in what.events:
-        assert REASON.fullmatch(event.reason)
+    for event in planned.events:
+        assert EVENT_REASON.fullmatch(event.reason)
         assert 0 < len(event.message.encode()) <= 1024
-    assert what.requeue_after is None or what.requeue_after > 0
+    assert planned.requeue_after is None or planned.requeue_after > 0
 
 
 @st.composite
 def mishaps(draw: st.DrawFn, found: PlannedCluster) -> None:
     """Something happens to the cluster."""
-    happens = draw(st.sampled_from([to_an_object, to_a_pod, to_a_pull, to_a_write, around]))
+    happens = draw(st.sampled_from([to_an_object, to_a_pod, to_a_pull, to_a_write, to_the_surroundings]))
     happens(draw, found)
 
 
@@ -102,39 +102,39 @@ def to_a_pod(draw: st.DrawFn, found: PlannedCluster) -> None:
 
 
 def to_a_pull(draw: st.DrawFn, found: PlannedCluster) -> None:
-    found.fail_pull(draw(WORDS))
+    found.fail_pull(draw(MESSAGES))
 
 
 def to_a_write(draw: st.DrawFn, found: PlannedCluster) -> None:
     if found.objects:
         ref = draw(st.sampled_from(sorted(found.objects)))
         code = draw(st.sampled_from([0, 403, 404, 409, 422, 429, 500]))
-        found.failures = (WriteFailure(ref, "patch", code, draw(WORDS)),)
+        found.failures = (WriteFailure(ref, "patch", code, draw(MESSAGES)),)
 
 
-def around(draw: st.DrawFn, found: PlannedCluster) -> None:
-    found.pod_warnings = {pod["metadata"]["name"]: draw(WORDS) for pod in found.pods}
-    found.claim_warnings = {"calls-ollama": draw(WORDS)}
-    found.answers = {"whisper": Health(healthy=draw(st.booleans()), detail=draw(WORDS))}
+def to_the_surroundings(draw: st.DrawFn, found: PlannedCluster) -> None:
+    found.pod_warnings = {pod["metadata"]["name"]: draw(MESSAGES) for pod in found.pods}
+    found.pvc_warnings = {"calls-ollama": draw(MESSAGES)}
+    found.health = {"whisper": Health(healthy=draw(st.booleans()), detail=draw(MESSAGES))}
     found.ingress_class_missing = draw(st.sampled_from([None, "", "x"]))
     found.later(draw(st.sampled_from([0.5, 6, 700])))
 
 
-def mend(found: PlannedCluster) -> None:
-    """Everything outside is well again, and the pods are new."""
+def repair(found: PlannedCluster) -> None:
+    """Everything around the pipeline is healthy again, and its pods are new."""
     found.pods, found.failures, found.ingress_class_missing = [], (), None
-    found.pod_warnings, found.claim_warnings = {}, {}
-    found.answers = {"whisper": Health(healthy=True), "ollama": Health(healthy=True)}
+    found.pod_warnings, found.pvc_warnings = {}, {}
+    found.health = {"whisper": Health(healthy=True), "ollama": Health(healthy=True)}
     found.later(1000)
 
 
 @thorough
 @given(SPECS)
-def test_a_pipeline_comes_to_rest_and_then_nothing_is_done(spec: dict[str, Any]) -> None:
+def test_a_pipeline_converges_and_then_nothing_is_done(spec: dict[str, Any]) -> None:
     found = cluster(spec)
 
     last = found.run()
-    valid(last)
+    check_valid(last)
 
     found.later(86_400)
     assert found.plan() == Plan(status=found.raw["status"], requeue_after=last.requeue_after)
@@ -142,7 +142,7 @@ def test_a_pipeline_comes_to_rest_and_then_nothing_is_done(spec: dict[str, Any])
 
 @thorough
 @given(SPECS, SPECS, st.data())
-def test_whatever_happens_every_plan_keeps_the_rules_and_the_end_is_the_same(
+def test_whatever_happens_every_plan_is_valid_and_the_pipeline_converges_to_the_same_state(
     before: dict[str, Any], after: dict[str, Any], data: st.DataObject
 ) -> None:
     found, fresh = cluster(before), cluster(after)
@@ -150,26 +150,26 @@ def test_whatever_happens_every_plan_keeps_the_rules_and_the_end_is_the_same(
         found.edit(spec)
         for _ in range(data.draw(st.integers(1, 5))):
             data.draw(mishaps(found))
-            what = found.plan()
-            hold(found, what)
-            assert what == found.plan(), "same input, same plan"
+            planned = found.plan()
+            check(found, planned)
+            assert planned == found.plan(), "equal inputs, equal plans"
             retained = {ref for ref, thing in found.objects.items() if _retained(thing)}
-            found.carry_out(what)
+            found.carry_out(planned)
             assert retained <= set(found.objects)
             if data.draw(st.booleans()):
                 found.settle()
 
-    mend(found)
+    repair(found)
     found.run()
     fresh.run()
 
-    assert _essence(found) == _essence(fresh)
+    assert _specs(found) == _specs(fresh)
     assert _verdicts(found) == _verdicts(fresh)
 
 
 @thorough
 @given(SPECS, st.lists(POD_STATUSES, max_size=8), st.data())
-def test_any_pods_give_valid_conditions(
+def test_any_pod_status_gives_valid_conditions(
     spec: dict[str, Any], statuses: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     found = cluster(spec)
@@ -177,20 +177,20 @@ def test_any_pods_give_valid_conditions(
     found.settle()
     for pod, status in zip(found.pods, statuses, strict=False):
         pod["status"] = status
-        found.pod_warnings[pod["metadata"]["name"]] = data.draw(WORDS)
+        found.pod_warnings[pod["metadata"]["name"]] = data.draw(MESSAGES)
     found.later(data.draw(st.sampled_from([0, 31, 700])))
 
-    hold(found, found.plan())
+    check(found, found.plan())
 
 
 @thorough
 @given(SPECS, st.data())
-def test_pulls_never_overlap_in_a_volume_whatever_runs(spec: dict[str, Any], data: st.DataObject) -> None:
+def test_pulls_never_overlap_in_a_volume(spec: dict[str, Any], data: st.DataObject) -> None:
     found = cluster(spec)
     found.step()
     found.settle()
     names = [model["name"] for model in spec["ollama"]["models"]] + ["gone"]
-    volumes = ["claim:calls-ollama", "claim:weights", *(f"pod:{pod['metadata']['name']}" for pod in found.pods)]
+    volumes = ["pvc:calls-ollama", "pvc:weights", *(f"pod:{pod['metadata']['name']}" for pod in found.pods)]
     for _ in range(data.draw(st.integers(0, 4))):
         volume, name = data.draw(st.sampled_from(volumes)), data.draw(st.sampled_from(names))
         stage = data.draw(st.sampled_from(["Pulling", "Failed"]))
@@ -199,15 +199,15 @@ def test_pulls_never_overlap_in_a_volume_whatever_runs(spec: dict[str, Any], dat
     for volume in volumes:
         found.stored[volume] = set(data.draw(st.lists(st.sampled_from(names).map(canonical))))
 
-    hold(found, found.plan())
+    check(found, found.plan())
 
 
 def _retained(thing: dict[str, Any]) -> bool:
     return thing["kind"] == "PersistentVolumeClaim" and not thing["metadata"].get("ownerReferences")
 
 
-def _essence(found: PlannedCluster) -> dict[Ref, Any]:
-    """The objects without what tells of their past, and without claims, which may stay."""
+def _specs(found: PlannedCluster) -> dict[Ref, Any]:
+    """The objects without metadata and status, and without PVCs, which may be left over."""
     return {
         ref: {key: value for key, value in thing.items() if key not in {"metadata", "status"}}
         for ref, thing in found.objects.items()

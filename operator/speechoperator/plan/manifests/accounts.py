@@ -1,4 +1,4 @@
-"""ServiceAccounts: the identity of each part's pods, with no rights and no token."""
+"""ServiceAccounts: the identity of each component's pods, without permissions and without a token."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
 
 
-def account(pipeline: SpeechPipeline, component: Component) -> Object:
-    """Return a part's ServiceAccount."""
+def service_account(pipeline: SpeechPipeline, component: Component) -> Object:
+    """Return the ServiceAccount of a component."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",

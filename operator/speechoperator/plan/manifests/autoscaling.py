@@ -1,4 +1,4 @@
-"""The HorizontalPodAutoscaler of the bridge, whose work is CPU."""
+"""The HorizontalPodAutoscaler of the bridge, which scales on CPU."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def autoscaler(pipeline: SpeechPipeline, scaling: BridgeScaling) -> Object:
-    """Return the autoscaler; its windows and policies are the cluster's own."""
+    """Return the HorizontalPodAutoscaler, with the default behavior of the cluster."""
     name = object_name(pipeline.name, "bridge")
     utilization = {"type": "Utilization", "averageUtilization": scaling.target_cpu_utilization}
     return {

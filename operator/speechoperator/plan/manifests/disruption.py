@@ -1,4 +1,4 @@
-"""PodDisruptionBudgets: draining nodes takes one pod of a part at a time."""
+"""PodDisruptionBudgets: draining nodes evicts one pod of a component at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
 
 
-def budget(pipeline: SpeechPipeline, component: Component) -> Object:
-    """Return a part's budget; pods that are not ready anyway never hold up a drain."""
+def disruption_budget(pipeline: SpeechPipeline, component: Component) -> Object:
+    """Return the PodDisruptionBudget of a component; unready pods never block a drain."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

@@ -1,4 +1,4 @@
-"""Services: one address for each part, and the pods' own addresses for the bridge, which chooses among them."""
+"""Services: a ClusterIP for each component, and a headless Service for the bridge, which balances by itself."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def service(pipeline: SpeechPipeline, component: Component) -> Object:
-    """Return the Service with an address of its own."""
+    """Return the Service with a ClusterIP."""
     return _service(pipeline, component, object_name(pipeline.name, component), {"type": "ClusterIP"})
 
 
 def headless_service(pipeline: SpeechPipeline, component: Component) -> Object:
-    """Return the Service whose name resolves to the addresses of the pods that are ready."""
+    """Return the headless Service, whose name resolves to the addresses of the ready pods."""
     return _service(pipeline, component, pods_service(pipeline.name, component), {"clusterIP": "None"})
 
 

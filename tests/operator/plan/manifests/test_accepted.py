@@ -1,4 +1,4 @@
-"""A real API server takes every object as it is, and gives back nothing that would be taken for a change."""
+"""A real API server accepts every manifest, and returns nothing that would count as drift."""
 
 import copy
 from collections.abc import AsyncIterator
@@ -12,7 +12,9 @@ from cluster.api import Api, ApiError
 from speechoperator.api import SpeechPipeline
 from speechoperator.api.labels import MANAGER
 from speechoperator.kube.drift import APPLIED, differs, stamped
+from speechoperator.plan.decisions import from_spec
 from speechoperator.plan.manifests.build import build
+from speechoperator.plan.manifests.immutable_fields import adopt_immutable_fields
 
 pytestmark = pytest.mark.cluster
 
@@ -31,7 +33,7 @@ CLASSES: list[Object] = [
 
 @pytest.fixture
 async def cluster(api: Api, crd: Object) -> Api:
-    """An API server with what the golden pipelines refer to."""
+    """An API server with the objects that the golden pipelines refer to."""
     del crd
     routes = yaml.safe_load((goldens.FOLDER / "httproutes.yaml").read_text())
     await api.apply(routes)
@@ -47,7 +49,7 @@ async def cluster(api: Api, crd: Object) -> Api:
 
 @pytest.fixture
 async def restricted(cluster: Api, namespace: str) -> AsyncIterator[str]:
-    """A namespace that takes only pods of the restricted Pod Security Standard."""
+    """A namespace that enforces the restricted Pod Security Standard."""
     label = {"pod-security.kubernetes.io/enforce": "restricted"}
     await cluster.patch("Namespace", None, namespace, {"metadata": {"labels": label}})
     yield namespace
@@ -56,12 +58,12 @@ async def restricted(cluster: Api, namespace: str) -> AsyncIterator[str]:
 
 
 async def wanted(cluster: Api, namespace: str, case: str) -> list[Any]:
-    """The objects of a golden pipeline in this namespace, ready to be applied; their owner is really there."""
+    """The stamped manifests of a golden pipeline in this namespace; their owner exists."""
     pipeline = goldens.raw(case)
     owner = {**goldens.raw("minimal"), "metadata": {"name": pipeline["metadata"]["name"], "namespace": namespace}}
-    there = await cluster.apply(owner)
-    built = build(SpeechPipeline.parse({**pipeline, "metadata": there["metadata"]}), goldens.SETTINGS)
-    return [stamped(one) for one in built]
+    found = await cluster.apply(owner)
+    parsed = SpeechPipeline.parse({**pipeline, "metadata": found["metadata"]})
+    return [stamped(one) for one in build(parsed, goldens.SETTINGS, from_spec(parsed, goldens.SETTINGS))]
 
 
 async def applied(cluster: Api, objects: list[Any], **query: str) -> list[Object]:
@@ -75,27 +77,27 @@ async def read(cluster: Api, objects: list[Any]) -> list[Object]:
 def differences(objects: list[Any], live: list[Object]) -> list[str]:
     return [
         f"{one['kind']} {one['metadata']['name']}: {why}"
-        for one, there in zip(objects, live, strict=True)
-        if (why := differs(one, there))
+        for one, found in zip(objects, live, strict=True)
+        if (why := differs(one, found))
     ]
 
 
 @pytest.mark.parametrize("case", goldens.CASES)
-async def test_what_was_applied_needs_no_second_write(cluster: Api, restricted: str, case: str) -> None:
+async def test_an_applied_manifest_needs_no_second_write(cluster: Api, restricted: str, case: str) -> None:
     objects = await wanted(cluster, restricted, case)
     await applied(cluster, objects, dryRun="All")
 
-    answered = await applied(cluster, objects)
+    returned = await applied(cluster, objects)
     live = await read(cluster, objects)
 
-    assert differences(objects, answered) == []
+    assert differences(objects, returned) == []
     assert differences(objects, live) == []
-    settled = await applied(cluster, objects)  # a claim's first second write makes a version, whatever it says
+    settled = await applied(cluster, objects)  # the second write of a PVC always makes a new version
     assert _versions(await applied(cluster, objects)) == _versions(settled)
 
 
 @pytest.mark.parametrize("case", goldens.CASES)
-async def test_the_pods_keep_the_restricted_standard(cluster: Api, restricted: str, case: str) -> None:
+async def test_pods_meet_the_restricted_pod_security_standard(cluster: Api, restricted: str, case: str) -> None:
     objects = await wanted(cluster, restricted, case)
     await applied(cluster, [one for one in objects if one["kind"] == "ServiceAccount"])
 
@@ -110,26 +112,24 @@ async def test_the_pods_keep_the_restricted_standard(cluster: Api, restricted: s
 ROUND = ["minimal", "full", "replicas", "external", "gpu", "webservice", "autoscaled", "suspended", "webservice-gpu"]
 
 
-def test_the_round_has_all_pipelines() -> None:
+def test_the_round_includes_all_golden_pipelines() -> None:
     assert sorted(ROUND) == goldens.CASES
 
 
 @pytest.mark.parametrize(("before", "after"), list(zip(ROUND, [*ROUND[1:], ROUND[0]], strict=True)))
-async def test_a_changed_pipeline_becomes_what_a_new_one_would_be(
-    cluster: Api, restricted: str, before: str, after: str
-) -> None:
+async def test_a_changed_pipeline_equals_a_new_one(cluster: Api, restricted: str, before: str, after: str) -> None:
     old = await applied(cluster, await wanted(cluster, restricted, before))
-    objects = [_fitted(one, old) for one in await wanted(cluster, restricted, after)]
+    objects = [_adopted(one, old) for one in await wanted(cluster, restricted, after)]
 
     live = await applied(cluster, objects)
 
     assert differences(objects, live) == []
-    for one, there in zip(objects, live, strict=True):
+    for one, changed in zip(objects, live, strict=True):
         await cluster.delete(one["kind"], restricted, one["metadata"]["name"], propagationPolicy="Background")
         if one["kind"] != "PersistentVolumeClaim":  # whose finalizer waits for a controller
             await cluster.until_gone(one["kind"], restricted, one["metadata"]["name"])
             [new] = await applied(cluster, [one])
-            assert _said(there) == _said(new)
+            assert _content(changed) == _content(new)
 
 
 EDITS: list[tuple[str, str, Object, str]] = [
@@ -153,7 +153,7 @@ EDITS: list[tuple[str, str, Object, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "suffix", "edit", "why"), EDITS)
-async def test_an_edit_is_noticed_and_repaired(
+async def test_drift_is_detected_and_reverted(
     cluster: Api, restricted: str, kind: str, suffix: str, edit: Object, why: str
 ) -> None:
     name = f"support-calls-{suffix}"
@@ -164,30 +164,30 @@ async def test_an_edit_is_noticed_and_repaired(
     edited = await cluster.patch(kind, restricted, name, edit)
     assert why in (differs(one, edited) or "no difference")
 
-    [repaired] = await applied(cluster, [one])
-    assert differs(one, repaired) is None
+    [reverted] = await applied(cluster, [one])
+    assert differs(one, reverted) is None
 
 
 @pytest.mark.parametrize(("before", "replicas"), [("full", 3), ("suspended", 1)])
-async def test_a_bridge_that_gets_an_autoscaler_keeps_its_replicas(
+async def test_a_bridge_keeps_its_replicas_when_autoscaling_is_enabled(
     cluster: Api, restricted: str, before: str, replicas: int
 ) -> None:
     bridge = ("Deployment", restricted, "support-calls-bridge")
     live = await applied(cluster, await wanted(cluster, restricted, before))
     objects = await wanted(cluster, restricted, "autoscaled")
 
-    await applied(cluster, [_fitted(one, live) for one in objects])
+    await applied(cluster, [_adopted(one, live) for one in objects])
     assert (await cluster.get(*bridge))["spec"]["replicas"] == replicas
 
     await cluster.patch(*bridge, {"spec": {"replicas": 5}}, sub="scale", fieldManager="autoscaler")
     live = await read(cluster, objects)
-    adopt_immutable_fields = [_fitted(one, live) for one in objects]
-    assert differences(adopt_immutable_fields, live) == []
-    await applied(cluster, adopt_immutable_fields)
+    adopted = [_adopted(one, live) for one in objects]
+    assert differences(adopted, live) == []
+    await applied(cluster, adopted)
     assert (await cluster.get(*bridge))["spec"]["replicas"] == 5
 
 
-async def test_what_others_add_stays_and_is_no_difference(cluster: Api, restricted: str) -> None:
+async def test_fields_of_other_managers_are_kept_and_are_no_drift(cluster: Api, restricted: str) -> None:
     objects = await wanted(cluster, restricted, "full")
     [one] = [one for one in objects if one["kind"] == "Deployment" and one["metadata"]["name"].endswith("bridge")]
     await applied(cluster, [one])
@@ -199,7 +199,7 @@ async def test_what_others_add_stays_and_is_no_difference(cluster: Api, restrict
         "spec": {"template": {**restarted, "spec": {"containers": [sidecar]}}},
     }
 
-    live = await cluster.apply(theirs, manager="somebody")
+    live = await cluster.apply(theirs, manager="other")
     assert differs(one, live) is None
 
     await applied(cluster, [one])
@@ -213,29 +213,29 @@ def _address(one: Any) -> Object:
     return {key: one["metadata"][key] for key in ("name", "namespace")}
 
 
-def _fitted(one: Any, live: list[Object]) -> Any:
-    """As the plan does it with what is there already."""
-    there = {(other["kind"], other["metadata"]["name"]): other for other in live}
-    found = there.get((one["kind"], one["metadata"]["name"]))
-    return build.adopt_immutable_fields(one, found) if found else one
+def _adopted(one: Any, live: list[Object]) -> Any:
+    """The manifest as the plan applies it to an existing object."""
+    existing = {(other["kind"], other["metadata"]["name"]): other for other in live}
+    found = existing.get((one["kind"], one["metadata"]["name"]))
+    return adopt_immutable_fields(one, found) if found else one
 
 
 def _versions(objects: list[Object]) -> dict[str, str]:
     return {f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["resourceVersion"] for one in objects}
 
 
-def _said(live: Object) -> Object:
-    """What an object says, without what the server notes about it."""
-    said = copy.deepcopy({key: value for key, value in live.items() if key != "status"})
-    said["metadata"] = {key: said["metadata"].get(key) for key in ("labels", "annotations", "ownerReferences")}
-    if said["kind"] == "Service":
+def _content(live: Object) -> Object:
+    """The object without its status and the server's own metadata."""
+    content = copy.deepcopy({key: value for key, value in live.items() if key != "status"})
+    content["metadata"] = {key: content["metadata"].get(key) for key in ("labels", "annotations", "ownerReferences")}
+    if content["kind"] == "Service":
         for address in ("clusterIP", "clusterIPs"):
-            said["spec"].pop(address, None)
-    if said["kind"] == "Deployment":
-        said["metadata"]["annotations"].pop("deployment.kubernetes.io/revision", None)
-    return said
+            content["spec"].pop(address, None)
+    if content["kind"] == "Deployment":
+        content["metadata"]["annotations"].pop("deployment.kubernetes.io/revision", None)
+    return content
 
 
-def _served(definition: Object) -> bool:
-    conditions = definition.get("status", {}).get("conditions") or []
+def _served(crd: Object) -> bool:
+    conditions = crd.get("status", {}).get("conditions") or []
     return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)

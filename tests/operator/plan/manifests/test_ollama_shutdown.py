@@ -1,4 +1,4 @@
-"""An Ollama pod that is to stop waits until nobody is connected to it: the very script of the pod, on real sockets."""
+"""A terminating Ollama pod waits for its connections to close: the preStop script itself, on real sockets."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ DEADLINE = 30
 
 @dataclass
 class Server:
-    """Listens as Ollama does, at a port of its own."""
+    """Listens like Ollama, on a port of its own."""
 
     address: str
     port: int
@@ -41,7 +41,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
 
 
 def script(port: int) -> str:
-    """The pod's script, for another port, without the pause before it looks for the first time."""
+    """The preStop script for another port, without its initial sleep."""
     [pod] = [
         one["spec"]["template"]["spec"]
         for one in goldens.built("minimal")
@@ -57,21 +57,21 @@ async def start(server: Server) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec("sh", "-c", script(server.port))
 
 
-async def ended(process: asyncio.subprocess.Process) -> int:
+async def exit_code(process: asyncio.subprocess.Process) -> int:
     async with asyncio.timeout(DEADLINE):
         return await process.wait()
 
 
-async def test_with_nobody_connected_it_ends_at_once(server: Server) -> None:
-    assert await ended(await start(server)) == 0
+async def test_it_exits_at_once_without_connections(server: Server) -> None:
+    assert await exit_code(await start(server)) == 0
 
 
-async def test_a_connection_that_came_and_went_holds_up_nothing(server: Server) -> None:
+async def test_a_closed_connection_delays_nothing(server: Server) -> None:
     writer = await server.connect()
     writer.close()
     await writer.wait_closed()
 
-    assert await ended(await start(server)) == 0
+    assert await exit_code(await start(server)) == 0
 
 
 async def test_it_waits_for_the_last_connection(server: Server) -> None:
@@ -84,14 +84,14 @@ async def test_it_waits_for_the_last_connection(server: Server) -> None:
 
     answers.pop().close()
 
-    assert await ended(process) == 0
+    assert await exit_code(process) == 0
 
 
-async def test_connections_of_others_are_none_of_its_business(server: Server) -> None:
-    """Ollama itself is connected to its runner, at another port."""
+async def test_connections_to_other_ports_are_ignored(server: Server) -> None:
+    """Ollama itself is connected to its runner, on another port."""
     with socket.create_server(("127.0.0.1", 0)) as runner:
         _, writer = await asyncio.open_connection(*runner.getsockname())
 
-        assert await ended(await start(server)) == 0
+        assert await exit_code(await start(server)) == 0
 
         writer.close()

@@ -1,4 +1,4 @@
-"""What holds for the objects of every pipeline."""
+"""Properties of the manifests of every pipeline."""
 
 import copy
 from typing import Any
@@ -11,6 +11,7 @@ from speechoperator.api import SpeechPipeline
 from speechoperator.api.labels import MANAGED_BY, MANAGER, PIPELINE
 from speechoperator.kube import quantities
 from speechoperator.kube.drift import differs, stamped
+from speechoperator.plan.decisions import from_spec
 from speechoperator.plan.manifests.build import build
 from speechoperator.settings import Settings
 
@@ -99,18 +100,22 @@ def pipelines(draw: st.DrawFn) -> SpeechPipeline:
     return SpeechPipeline.parse({"metadata": metadata, "spec": draw(SPECS)}, unknown="forbid")
 
 
+def built(pipeline: SpeechPipeline) -> tuple[Any, ...]:
+    return build(pipeline, Settings(), from_spec(pipeline, Settings()))
+
+
 @FEW
 @given(pipelines())
-def test_the_same_pipeline_becomes_the_same_objects(pipeline: SpeechPipeline) -> None:
+def test_equal_pipelines_have_equal_manifests(pipeline: SpeechPipeline) -> None:
     again = SpeechPipeline.parse(pipeline.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
-    assert build(pipeline, Settings()) == build(again, Settings())
+    assert built(pipeline) == built(again)
 
 
 @FEW
 @given(pipelines())
-def test_every_object_says_whose_it_is(pipeline: SpeechPipeline) -> None:
-    objects = build(pipeline, Settings())
+def test_every_manifest_has_the_labels_and_owner_of_its_pipeline(pipeline: SpeechPipeline) -> None:
+    objects = built(pipeline)
 
     assert len({(one["kind"], one["metadata"]["name"]) for one in objects}) == len(objects)
     for one in objects:
@@ -127,8 +132,8 @@ def test_every_object_says_whose_it_is(pipeline: SpeechPipeline) -> None:
 
 @FEW
 @given(pipelines())
-def test_every_selector_finds_pods_of_one_part(pipeline: SpeechPipeline) -> None:
-    objects = build(pipeline, Settings())
+def test_every_selector_matches_the_pods_of_one_component(pipeline: SpeechPipeline) -> None:
+    objects = built(pipeline)
     pods = {
         one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"]
         for one in objects
@@ -145,20 +150,20 @@ def test_every_selector_finds_pods_of_one_part(pipeline: SpeechPipeline) -> None
 
 @FEW
 @given(pipelines())
-def test_what_a_server_adds_to_an_object_is_no_difference(pipeline: SpeechPipeline) -> None:
-    for one in build(pipeline, Settings()):
+def test_defaults_added_by_the_server_are_no_drift(pipeline: SpeechPipeline) -> None:
+    for one in built(pipeline):
         assert differs(one, defaulted(stamped(one))) is None
 
 
 @FEW
 @given(pipelines())
-def test_no_object_has_nulls(pipeline: SpeechPipeline) -> None:
-    assert not has_null(build(pipeline, Settings()))
+def test_no_manifest_has_nulls(pipeline: SpeechPipeline) -> None:
+    assert not has_null(built(pipeline))
 
 
 @FEW
 @given(pipelines(), BRIDGES)
-def test_nothing_that_is_said_of_the_bridge_changes_whisper_or_ollama(pipeline: SpeechPipeline, bridge: Object) -> None:
+def test_no_change_of_the_bridge_changes_whisper_or_ollama(pipeline: SpeechPipeline, bridge: Object) -> None:
     raw = pipeline.model_dump(mode="json", by_alias=True, exclude_unset=True)
     other = SpeechPipeline.parse({**raw, "spec": {**raw["spec"], "bridge": bridge}})
 
@@ -167,7 +172,7 @@ def test_nothing_that_is_said_of_the_bridge_changes_whisper_or_ollama(pipeline: 
 
 def serving_objects(pipeline: SpeechPipeline) -> list[Any]:
     name = f"{pipeline.name}-bridge"
-    return [one for one in build(pipeline, Settings()) if one["metadata"]["name"] != name]
+    return [one for one in built(pipeline) if one["metadata"]["name"] != name]
 
 
 def has_null(value: Any) -> bool:
@@ -179,7 +184,7 @@ def has_null(value: Any) -> bool:
 
 
 def defaulted(one: Any) -> Any:
-    """The object as an API server might give it back: fields added, empty ones left out, quantities rewritten."""
+    """The object as an API server might return it: defaults added, empty fields dropped, quantities rewritten."""
     live = _without_empty(copy.deepcopy(one))
     live["status"] = {}
     live["metadata"] |= {"uid": "x", "resourceVersion": "1", "generation": 3}

@@ -1,4 +1,4 @@
-"""Where Whisper and Ollama keep their models: the claim, and the volume of the pods."""
+"""Model storage of Whisper and Ollama: the PVC, and the volume of the pods."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
 
 CACHE = "cache"
-"""The volume's name in the pods."""
+"""The name of the volume in the pods."""
 
 CACHE_PATH = "/cache"
 
 
-def claim(pipeline: SpeechPipeline, component: Component, cache: Cache) -> Object:
-    """Return a part's claim; one that is to be retained has no owner, so the garbage collector leaves it alone."""
+def pvc(pipeline: SpeechPipeline, component: Component, cache: Cache) -> Object:
+    """Return the PVC of a component. A retained PVC has no owner, so it is not garbage-collected."""
     name = object_name(pipeline.name, component)
     storage_class = cache.storage_class_name
     return {
@@ -35,7 +35,7 @@ def claim(pipeline: SpeechPipeline, component: Component, cache: Cache) -> Objec
 
 
 def volume(pipeline: SpeechPipeline, component: Component, cache: Cache) -> dict[str, Any]:
-    """Return the volume of a part's pods that holds the models."""
+    """Return the volume that holds the models in a component's pods."""
     if cache.ephemeral:
         return {"name": CACHE, "emptyDir": {"sizeLimit": cache.size}}
     name = cache.existing_claim or object_name(pipeline.name, component)
