@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CONDITION_TYPES: Mapping[str, str] = {
     "Accepted": "The spec is valid.",
-    "Ready": "The pipeline serves requests and matches its spec. If False, it repeats the most useful finding.",
+    "Ready": "The pipeline serves requests and matches its spec.",
     "WhisperAvailable": "Whisper has enough ready replicas, or its external service responds.",
     "OllamaAvailable": "Ollama has enough ready replicas, or its external service responds.",
     "BridgeAvailable": "The bridge has enough ready replicas.",

@@ -21,6 +21,14 @@ _MAX_MESSAGE_BYTES = 1000
 _SUMMARIES = ("Progressing", "Ready")
 """Conditions that repeat others."""
 
+NORMAL_EVENTS: Mapping[str, str] = {
+    "ModelPulling": "A language model is being pulled.",
+    "ModelReady": "Every Ollama pod has the language model.",
+    "Ready": "The pipeline has become ready.",
+    "Suspended": "The pipeline has been suspended.",
+}
+"""The reasons of Events that are no findings, each with its meaning."""
+
 
 def events(before: Object, after: Mapping[str, Any]) -> tuple[Event, ...]:
     """Return the Events for the changes between two statuses."""

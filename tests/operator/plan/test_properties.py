@@ -1,7 +1,6 @@
 """Properties of every plan, for any pipeline in any state of the cluster."""
 
 import copy
-import re
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from speechoperator.api.status import CONDITION_TYPES, Status
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan
 from speechoperator.plan.conditions.reasons import Reason
+from speechoperator.plan.events import NORMAL_EVENTS
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.snapshot import Health, Pull, WriteFailure
 
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.unit
 
 thorough = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 REASONS = {reason.text for reason in Reason}
-EVENT_REASON = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?")
 
 
 def cluster(spec: dict[str, Any]) -> PlannedCluster:
@@ -67,7 +66,7 @@ def check_valid(planned: Plan) -> None:
         assert one["message"]
         assert len(one["message"]) <= 32768
     for event in planned.events:
-        assert EVENT_REASON.fullmatch(event.reason)
+        assert event.reason in REASONS | NORMAL_EVENTS.keys()
         assert 0 < len(event.message.encode()) <= 1024
     assert planned.requeue_after is None or planned.requeue_after > 0
 

@@ -45,7 +45,7 @@ class Reason(Enum):
         "InvalidSpec",
         Kind.FINDING,
         Actor.OWNER,
-        "The spec violates the CRD, which an older CRD admitted. The components keep running as last applied.",
+        "The spec is invalid but was admitted by an older CRD. The components keep running with the last valid spec.",
         "Fix the fields named in the message, or upgrade the CRD.",
     )
     FORBIDDEN = (
@@ -87,43 +87,43 @@ class Reason(Enum):
         "PVCNotFound",
         Kind.FINDING,
         Actor.OWNER,
-        "The PVC in cache.existingClaim does not exist, or is being deleted.",
-        "Create the PVC, or change cache.existingClaim.",
+        "The PVC in `cache.existingClaim` does not exist, or is being deleted.",
+        "Create the PVC, or change `cache.existingClaim`.",
     )
     PVC_NOT_BOUND = (
         "PVCNotBound",
         Kind.FINDING,
         Actor.ADMIN,
         "A PVC has no volume: its StorageClass is missing or cannot provision, or the volume was lost.",
-        "Set cache.storageClassName to a class that can provision, or fix the provisioner.",
+        "Set `cache.storageClassName` to a class that can provision, or fix the provisioner.",
     )
     UNSCHEDULABLE = (
         "Unschedulable",
         Kind.FINDING,
         Actor.ADMIN,
-        "No node fits the pod: too few GPUs, CPUs or memory, an untolerated taint, or no matching label.",
-        "Add or free a node, or lower gpu, resources or the placement constraints of the component.",
+        "No node fits the pod: insufficient GPU, CPU or memory, an untolerated taint, or no matching label.",
+        "Add or free a node, or lower `gpu`, `resources` or the placement constraints of the component.",
     )
     CREATE_CONTAINER_CONFIG_ERROR = (
         "CreateContainerConfigError",
         Kind.FINDING,
         Actor.OWNER,
         "The container cannot be created: a Secret or ConfigMap is missing, or the configuration is invalid.",
-        "Create the object named in the message, or correct env, apiKeys or image.",
+        "Create the object named in the message, or correct `env`, `apiKeys` or `image`.",
     )
     IMAGE_PULL_BACK_OFF = (
         "ImagePullBackOff",
         Kind.FINDING,
         Actor.OWNER,
         "The container image cannot be pulled.",
-        "Check the name of the image, the access to its registry, and imagePullSecrets.",
+        "Check the name of the image, the access to its registry, and `imagePullSecrets`.",
     )
     CRASH_LOOP_BACK_OFF = (
         "CrashLoopBackOff",
         Kind.FINDING,
         Actor.OWNER,
         "The container keeps exiting. The message has its exit code and its last log lines.",
-        "Fix the cause in the message: the name of the model, env, or too low a memory limit.",
+        "Fix the cause in the message, such as the name of the model, `env`, or a low memory limit.",
     )
     START_BLOCKED = (
         "StartBlocked",
@@ -158,70 +158,70 @@ class Reason(Enum):
         Kind.FINDING,
         Actor.OWNER,
         "A language model cannot be pulled. The pull is retried with increasing delays.",
-        "Check the name of the model, the access to its registry, and the free space in ollama.cache.",
+        "Check the name of the model, the access to its registry, and the free space in `ollama.cache`.",
     )
     OLLAMA_UNREACHABLE = (
         "OllamaUnreachable",
         Kind.FINDING,
         Actor.ADMIN,
         "An Ollama is running, but the operator cannot list its models.",
-        "Allow connections from the operator to the Ollama pods, or to ollama.url.",
+        "Allow connections from the operator to the Ollama pods, or to `ollama.url`.",
     )
     MODELS_MISSING = (
         "ModelsMissing",
         Kind.FINDING,
         Actor.OWNER,
         "The external Ollama does not have a model of the spec.",
-        "Run `ollama pull` there, or remove the model from ollama.models.",
+        "Run `ollama pull` there, or remove the model from `ollama.models`.",
     )
     EXTERNAL_UNREACHABLE = (
         "ExternalUnreachable",
         Kind.FINDING,
         Actor.OWNER,
-        "The external service at url does not respond, or responds with an error.",
-        "Start the service, correct url, or allow connections from the operator.",
+        "The external service at `url` does not respond, or responds with an error.",
+        "Start the service, correct `url`, or allow connections from the operator.",
     )
     INGRESS_CLASS_MISSING = (
         "IngressClassMissing",
         Kind.FINDING,
         Actor.ADMIN,
         "The IngressClass does not exist, or none is named and the cluster has no default.",
-        "Install the ingress controller, or change bridge.ingress.className.",
+        "Install the ingress controller, or change `bridge.ingress.className`.",
     )
     GATEWAY_MISSING = (
         "GatewayMissing",
         Kind.FINDING,
         Actor.ADMIN,
         "The cluster has no Gateway API, or no controller has accepted the HTTPRoute for the Gateway.",
-        "Install the Gateway API, create the Gateway, or change bridge.gateway.",
+        "Install the Gateway API, create the Gateway, or change `bridge.gateway`.",
     )
     ROUTE_NOT_ACCEPTED = (
         "RouteNotAccepted",
         Kind.FINDING,
         Actor.ADMIN,
         "The Gateway rejects the HTTPRoute.",
-        "Allow the namespace and the host in the listener of the Gateway, or change bridge.gateway.",
+        "Allow the namespace and the host in the listener of the Gateway, or change `bridge.gateway`.",
     )
 
     SUSPENDED = (
         "Suspended",
         Kind.WAITING,
         Actor.NONE,
-        "spec.suspend is true: all components are scaled to zero, PVCs are kept.",
-        "Set spec.suspend to false to resume.",
+        "`spec.suspend` is true: all components are scaled to zero, PVCs are kept.",
+        "Set `spec.suspend` to false to resume.",
     )
     SCALED_TO_ZERO = (
         "ScaledToZero",
         Kind.WAITING,
         Actor.NONE,
         "The spec asks for zero replicas of the component.",
-        "Increase bridge.replicas to serve requests.",
+        "Increase `bridge.replicas` to serve requests.",
     )
     MODELS_PULLING = (
         "ModelsPulling",
         Kind.WAITING,
         Actor.WAIT,
-        "Language models are being pulled; status.models has the progress.",
+        "Language models are being pulled; `status.models` has the progress.",
     )
     STARTING = ("Starting", Kind.WAITING, Actor.WAIT, "Pods are starting.")
     ROLLOUT_IN_PROGRESS = (
@@ -246,7 +246,7 @@ class Reason(Enum):
         "NotProbed",
         Kind.WAITING,
         Actor.WAIT,
-        "The external service at url has not been probed yet.",
+        "The external service at `url` has not been probed yet.",
     )
     RETRYING = (
         "Retrying",
