@@ -93,7 +93,7 @@ def _environment(spec: Ollama) -> dict[str, str]:
     `NVIDIA_VISIBLE_DEVICES=all` of the image would use every GPU of a node with NVIDIA's runtime as the default.
     """
     return {
-        "OLLAMA_HOST": f"0.0.0.0:{PORTS['ollama']}",
+        "OLLAMA_HOST": f":{PORTS['ollama']}",  # without a host, it listens on IPv6 and IPv4
         "OLLAMA_MODELS": f"{CACHE_PATH}/models",
         "OLLAMA_NOPRUNE": "1",  # keeps partial downloads over a restart
         "OLLAMA_NUM_PARALLEL": f"{spec.scaling.target_in_flight}",

@@ -203,6 +203,10 @@ def test_a_pipeline_on_the_cpu_uses_no_gpu_of_its_node() -> None:
     assert "NVIDIA_VISIBLE_DEVICES" not in env(build({"ollama": {"gpu": {}}})["Deployment/ollama"])
 
 
+def test_ollama_listens_on_ipv6_and_ipv4() -> None:
+    assert env(build({})["Deployment/ollama"])["OLLAMA_HOST"] == ":11434"
+
+
 def test_ollama_processes_the_target_number_of_requests_in_parallel() -> None:
     deployment = build({"ollama": {"scaling": {"targetInFlight": 7}}})["Deployment/ollama"]
 
