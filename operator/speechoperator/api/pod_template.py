@@ -115,7 +115,7 @@ class ComponentSpec(Model):
         (), description="Additional environment variables of the container; they override those of the operator."
     )
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=64)] = Field(
-        {}, description="Labels of the nodes that may run the pods."
+        {}, description="Labels that a node must have to run the pods."
     )
     tolerations: tuple[Toleration, ...] = Field(
         (),

@@ -53,7 +53,9 @@ class ComponentStatus(Model):
     replicas: Int32 | None = Field(None, description="Actual number of replicas.")
     ready: Int32 | None = Field(None, description="Number of ready replicas.")
     summary: str | None = Field(
-        None, description="Ready and desired replicas as shown by `kubectl get`, such as 1/2; external for a url."
+        None,
+        description="Ready and desired replicas as shown by `kubectl get`, such as 1/2; external for an external "
+        "service.",
     )
     replicas_reason: str | None = Field(None, description="Why this number of replicas was chosen.")
 

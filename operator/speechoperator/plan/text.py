@@ -7,7 +7,7 @@ _MAX_QUOTE_CHARS = 1000
 
 
 def one_line(text: str) -> str:
-    """Return a message from elsewhere on one line, truncated if it is too long to read."""
+    """Return a quoted message on one line, truncated if it is too long to read."""
     line = " ".join(text.split())
     return line if len(line) <= _MAX_QUOTE_CHARS else f"{line[:_MAX_QUOTE_CHARS]}..."
 

@@ -29,7 +29,7 @@ class Verdict:
 
     @property
     def is_finding(self) -> bool:
-        """Whether somebody has to act."""
+        """Whether it is False because of a finding."""
         return not self.status and self.reason.kind is Kind.FINDING
 
     def about(self, subject: str) -> Verdict:

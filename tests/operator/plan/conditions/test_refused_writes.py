@@ -74,7 +74,7 @@ def test_an_exceeded_quota_on_objects_is_reported() -> None:
     assert verdict(plan, "Ready")[:2] == ("False", "QuotaExceeded")
 
 
-def test_an_object_of_somebody_else_with_the_same_name_is_reported() -> None:
+def test_an_object_of_another_owner_with_the_same_name_is_reported() -> None:
     words = "another object of this name exists"
     taken = refused(409, words)
     taken.failures = (replace(taken.failures[0], reason=NAME_CONFLICT),)
