@@ -19,7 +19,10 @@ from speechbridge.telemetry.metrics import Metrics as BridgeMetrics
 from speechbridge.upstreams.failures import FailureKind
 from speechlocal import chart, custom_resource
 from speechoperator.api import crd
+from speechoperator.api.status import CONDITION_TYPES
 from speechoperator.errors import CODES
+from speechoperator.plan.conditions.reasons import Kind, Reason
+from speechoperator.plan.events import NORMAL_EVENTS
 from speechoperator.settings import Settings as OperatorSettings
 from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
 
@@ -65,7 +68,7 @@ def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
     texts = {"http-api": http_api(), "metrics": metrics(), "settings": settings(), "errors": errors()}
     texts |= {"operator-metrics": operator_metrics(), "operator-settings": operator_settings()}
-    texts |= {"operator-errors": operator_errors()}
+    texts |= {"operator-errors": operator_errors(), "conditions": conditions()}
     texts |= {"chart-values": chart_values(), "speechpipeline": speechpipeline()}
     files = {chart.SCHEMA: chart.values_schema(), CRD: crd.render()}
     return {REFERENCE / f"{name}.md": text for name, text in texts.items()} | files
@@ -164,20 +167,55 @@ def chart_values() -> str:
 
 def speechpipeline() -> str:
     """Return the page of the custom resource."""
-    said = (
-        "`speechpipeline.dev/v1alpha1`, kind `SpeechPipeline`, short name `sp`, in a namespace. In a cluster:\n"
+    introduction = (
+        "API version `speechpipeline.dev/v1alpha1`, kind `SpeechPipeline`, short name `sp`, namespaced. In a cluster:\n"
         "`kubectl explain sp.spec --recursive`. Examples: [`examples/`](../../examples/README.md). The API server\n"
-        "refuses fields that are not listed here, and what breaks a rule.\n"
+        "rejects unknown fields and violations of the rules. What the conditions in the status mean:\n"
+        "[Conditions](conditions.md).\n"
     )
-    parts = [said]
+    parts = [introduction]
     for section in custom_resource.sections():
         rows = [
-            (f"`{name}`", kind, f"{'**Required.** ' * needed}{said}") for name, kind, needed, said in section.fields
+            (f"`{name}`", kind, f"{'**Required.** ' * required}{description}")
+            for name, kind, required, description in section.fields
         ]
         parts += [f"## {section.title}\n", f"{section.description}\n" * bool(section.description)]
-        parts += [table(("Field", "Type", "What it is"), rows)]
+        parts += [table(("Field", "Type", "Description"), rows)]
         parts += ["".join(f"- Rule: {rule}.\n" for rule in section.rules)] if section.rules else []
     return _page("SpeechPipeline", *filter(None, parts))
+
+
+def conditions() -> str:
+    """Return the page of the condition types and reasons of a SpeechPipeline."""
+    return _page(
+        "Conditions of a SpeechPipeline",
+        "`kubectl describe sp NAME` prints `status.conditions` with their messages, and\n"
+        "`kubectl wait --for=condition=Ready sp/NAME` waits until the pipeline is ready. Types and reasons belong\n"
+        "to the API, so that alerts can match on them. Messages are for people and may change.\n",
+        "## Types\n",
+        "`Ready` and `Progressing` repeat the most useful reason of the other conditions.\n",
+        table(("Type", "Meaning of True"), [(f"`{kind}`", meaning) for kind, meaning in CONDITION_TYPES.items()]),
+        "## Reasons that require action\n",
+        "They persist unless their cause is temporary. If several apply, the one listed first is reported.\n",
+        table(
+            ("Reason", "Meaning", "Who acts", "What to do"),
+            [(f"`{one.text}`", one.meaning, one.actor.value, one.action) for one in _reasons(Kind.FINDING)],
+        ),
+        "## Reasons that pass by waiting, or are intended\n",
+        table(
+            ("Reason", "Meaning", "What to do"),
+            [(f"`{one.text}`", one.meaning, one.action or "Wait.") for one in _reasons(Kind.WAITING)],
+        ),
+        "## Reasons without action\n",
+        table(("Reason", "Meaning"), [(f"`{one.text}`", one.meaning) for one in _reasons(Kind.GOOD)]),
+        "## Events\n",
+        "Each reason that requires action is also recorded as a Warning Event when it appears. Normal Events:\n",
+        table(("Reason", "Meaning"), [(f"`{reason}`", meaning) for reason, meaning in NORMAL_EVENTS.items()]),
+    )
+
+
+def _reasons(kind: Kind) -> list[Reason]:
+    return [reason for reason in Reason if reason.kind is kind]
 
 
 def http_api() -> str:

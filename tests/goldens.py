@@ -1,4 +1,4 @@
-"""Pipelines and the objects that they must become: a folder for each, with `pipeline.yaml` and `objects.yaml`."""
+"""Golden files: one folder per case, with a pipeline (`pipeline.yaml`) and its manifests (`objects.yaml`)."""
 
 import os
 from pathlib import Path
@@ -7,16 +7,17 @@ from typing import Any
 import yaml
 
 from speechoperator.api import SpeechPipeline
+from speechoperator.plan.decisions import from_spec
 from speechoperator.plan.manifests.build import build
 from speechoperator.settings import Settings
 
-FOLDER = Path(__file__).parent / "operator" / "golden"
+FOLDER = Path(__file__).parent / "operator" / "plan" / "manifests" / "golden"
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/pipeline.yaml"))
 SETTINGS = Settings(pod_namespace="speech-system", image_pull_secrets=("release",))
 
 
 def raw(case: str) -> dict[str, Any]:
-    """The pipeline as a user writes it."""
+    """The pipeline as written by a user."""
     given: dict[str, Any] = yaml.safe_load((FOLDER / case / "pipeline.yaml").read_text())
     return given
 
@@ -26,11 +27,11 @@ def pipeline(case: str) -> SpeechPipeline:
 
 
 def built(case: str) -> tuple[Any, ...]:
-    return build(pipeline(case), SETTINGS)
+    return build(pipeline(case), SETTINGS, from_spec(pipeline(case), SETTINGS))
 
 
 def expected(case: str) -> str:
-    """The objects' YAML. With UPDATE_GOLDEN=1 in the environment it is first written anew."""
+    """The manifests as YAML. UPDATE_GOLDEN=1 in the environment rewrites the file first."""
     file = FOLDER / case / "objects.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         file.write_text(text(built(case)))
@@ -42,7 +43,7 @@ def text(objects: tuple[Any, ...]) -> str:
 
 
 class _Readable(yaml.SafeDumper):
-    """Repeats what is used twice, and shows scripts line by line."""
+    """Writes YAML without aliases, and scripts line by line."""
 
     def ignore_aliases(self, _: Any) -> bool:
         return True

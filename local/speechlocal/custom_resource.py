@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api import crd
-from speechoperator.api.pod_template import COMMON, Part
+from speechoperator.api.pod_template import COMMON, ComponentSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Schema = dict[str, Any]
 
-_COMMON = {Part.model_fields[name].alias for name in COMMON}
+_COMMON = {ComponentSpec.model_fields[name].alias for name in COMMON}
 _COMPONENTS = ("spec.whisper", "spec.ollama", "spec.bridge")
 
 

@@ -1,4 +1,4 @@
-"""SpeechPipelines, right and wrong: the models (test_models.py) and a real API server (test_cel.py) judge the same."""
+"""Valid and invalid SpeechPipelines; test_pipeline.py checks them with pydantic, test_cel.py with a real API server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,13 +37,13 @@ def _merged(whole: Mapping[str, Any], change: Mapping[str, Any]) -> Object:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A pipeline that is refused.
+    """An invalid pipeline.
 
     Attributes:
-        title: What is wrong with it.
-        spec: How its spec differs from the smallest one.
-        fault: Path and message, as the operator gives them.
-        server: What the API server's message has, where that is not `fault`: it has its own words for its own checks.
+        title: What is invalid.
+        spec: How its spec differs from the minimal one.
+        fault: Path and message, as the operator reports them.
+        server: What the API server's message contains, if not `fault`: its built-in checks have messages of their own.
     """
 
     title: str
@@ -65,23 +65,23 @@ def of_bridge(**fields: Any) -> Object:
     return {"bridge": fields}
 
 
-ELSEWHERE = "url uses a service that runs elsewhere: remove"
-ONE_NODE = "several replicas cannot share a claim that only one node can mount"
-SIZE = "must be a size above zero, such as 10Gi or 500M"
+EXTERNAL = "url refers to an external service: remove"
+ONE_NODE = "several replicas cannot share a PVC that only one node can mount"
+SIZE = "must be a size greater than zero, such as 10Gi or 500M"
 WAIT = "must be a duration from 1s to 24h, such as 300s, 5m or 1h30m"
 AMOUNT = "must be a quantity such as 500m, 4 or 16Gi"
-URL = "must be an address such as http://whisper.example.com:9000"
+URL = "must be a URL such as http://whisper.example.com:9000"
 LARGEST = 2**31
 
 WRONG = (
-    # A service that is there already.
+    # External services.
     Wrong(
         "url beside gpu",
         of_whisper(url="http://asr:9000", gpu={}),
-        f"spec.whisper: {ELSEWHERE} gpu",
+        f"spec.whisper: {EXTERNAL} gpu",
     ),
     Wrong(
-        "url beside everything that is run here",
+        "url beside all fields about pods",
         of_ollama(
             url="http://ollama:11434",
             gpu={"count": 0},
@@ -98,302 +98,307 @@ WRONG = (
             podAnnotations={},
             imagePullSecrets=[],
         ),
-        f"spec.ollama: {ELSEWHERE} gpu, cache, scaling, image, resources, env, nodeSelector, tolerations, affinity, "
+        f"spec.ollama: {EXTERNAL} gpu, cache, scaling, image, resources, env, nodeSelector, tolerations, affinity, "
         "runtimeClassName, priorityClassName, podAnnotations, imagePullSecrets",
     ),
     Wrong("url of another scheme", of_whisper(url="ftp://asr"), f"spec.whisper.url: {URL}"),
-    Wrong("url without host", of_whisper(url="http://"), f"spec.whisper.url: {URL}"),
-    Wrong("url with a port that is none", of_whisper(url="http://asr:65536"), f"spec.whisper.url: {URL}"),
+    Wrong("url without a host", of_whisper(url="http://"), f"spec.whisper.url: {URL}"),
+    Wrong("url with an invalid port", of_whisper(url="http://asr:65536"), f"spec.whisper.url: {URL}"),
     Wrong("url with a password", of_whisper(url="http://me:secret@asr"), f"spec.whisper.url: {URL}"),
     Wrong("empty url", of_ollama(url=""), f"spec.ollama.url: {URL}"),
     # Replicas.
-    Wrong("replicas on a claim of one node", of_whisper(scaling={"maxReplicas": 2}), f"spec.whisper: {ONE_NODE}"),
-    Wrong("so, by minReplicas", of_ollama(scaling={"minReplicas": 2}), f"spec.ollama: {ONE_NODE}"),
+    Wrong("several replicas on a single-node PVC", of_whisper(scaling={"maxReplicas": 2}), f"spec.whisper: {ONE_NODE}"),
     Wrong(
-        "so, on a claim of one pod",
+        "several replicas on a single-node PVC, by minReplicas",
+        of_ollama(scaling={"minReplicas": 2}),
+        f"spec.ollama: {ONE_NODE}",
+    ),
+    Wrong(
+        "several replicas on a single-pod PVC",
         of_ollama(scaling={"maxReplicas": 2}, cache={"accessMode": "ReadWriteOncePod"}),
         f"spec.ollama: {ONE_NODE}",
     ),
     Wrong(
-        "min over max",
+        "minReplicas above maxReplicas",
         of_whisper(cache={"ephemeral": True}, scaling={"minReplicas": 3, "maxReplicas": 2}),
-        "spec.whisper.scaling: minReplicas must not be more than maxReplicas",
+        "spec.whisper.scaling: minReplicas must not exceed maxReplicas",
     ),
     Wrong(
-        "min, by default, over max",
+        "default minReplicas above maxReplicas",
         of_bridge(scaling={"maxReplicas": 1}),
-        "spec.bridge.scaling: minReplicas must not be more than maxReplicas",
+        "spec.bridge.scaling: minReplicas must not exceed maxReplicas",
     ),
     Wrong(
-        "bridge scaled without end",
+        "bridge scaling without maxReplicas",
         of_bridge(scaling={}),
         "spec.bridge.scaling.maxReplicas: is required",
         "spec.bridge.scaling.maxReplicas: Required value",
     ),
     Wrong(
-        "fewer replicas than none",
+        "negative replicas",
         of_bridge(replicas=-1),
         "spec.bridge.replicas: input should be greater than or equal to 0",
         "spec.bridge.replicas in body should be greater than or equal to 0",
     ),
     Wrong(
-        "more replicas than Kubernetes counts",
+        "replicas beyond int32",
         of_bridge(replicas=LARGEST),
         "spec.bridge.replicas: input should be less than or equal to 2147483647",
         "spec.bridge.replicas in body should be less than or equal to 2147483647",
     ),
     Wrong(
-        "replicas as text",
+        "replicas as a string",
         of_bridge(replicas="2"),
         "spec.bridge.replicas: input should be a valid integer",
         "spec.bridge.replicas in body must be of type integer",
     ),
     Wrong(
-        "no replica at most",
+        "maxReplicas of zero",
         of_ollama(scaling={"minReplicas": 0, "maxReplicas": 0}),
         "spec.ollama.scaling.maxReplicas: input should be greater than or equal to 1",
         "spec.ollama.scaling.maxReplicas in body should be greater than or equal to 1",
     ),
     # Models.
-    Wrong("no models", of_ollama(models=[]), "spec.ollama.models: name at least one model; the first is the default"),
+    Wrong("no models", of_ollama(models=[]), "spec.ollama.models: list at least one model; the first is the default"),
     Wrong(
-        "models left out",
+        "models unset",
         of_ollama(models=None),
         "spec.ollama.models: is required",
         "spec.ollama.models: Required value",
     ),
-    Wrong("Ollama left out", {"ollama": None}, "spec.ollama: is required", "spec.ollama: Required value"),
+    Wrong("ollama unset", {"ollama": None}, "spec.ollama: is required", "spec.ollama: Required value"),
     Wrong(
-        "a model twice",
+        "duplicate model",
         of_ollama(models=[{"name": "llama3"}, {"name": "llama3"}]),
         "spec.ollama.models: duplicate value: llama3",
         'spec.ollama.models[1]: Duplicate value: {"name":"llama3"}',
     ),
     Wrong(
-        "a model twice, by its tag",
+        "duplicate model, by the tag latest",
         of_ollama(models=[{"name": "llama3:latest"}, {"name": "llama3"}]),
-        "spec.ollama.models: a name without a tag means its tag latest: name the model once",
+        "spec.ollama.models: a name without a tag means the tag latest: list the model only once",
     ),
     Wrong(
-        "more models than may be",
+        "too many models",
         of_ollama(models=[{"name": f"m{number}"} for number in range(33)]),
         "spec.ollama.models: must have at most 32 items",
         "spec.ollama.models: Too many: 33: must have at most 32 items",
     ),
     Wrong(
-        "a model's name with a comma",
+        "model name with a comma",
         of_ollama(models=[{"name": "a,b"}]),
-        "spec.ollama.models[0].name: must be the name of a model as Ollama writes it, such as qwen3:4b or "
+        "spec.ollama.models[0].name: must be an Ollama model name, such as qwen3:4b or "
         "registry.example.com:5000/library/llama3",
     ),
     Wrong(
-        "a model from an address",
+        "model source that is a URL",
         of_ollama(models=[{"name": "a", "source": "http://registry/a"}]),
-        "spec.ollama.models[0].source: must be the name of a model as Ollama writes it",
+        "spec.ollama.models[0].source: must be an Ollama model name",
     ),
     Wrong(
-        "a model's name that has no end",
+        "model name that is too long",
         of_ollama(models=[{"name": LONG}]),
         "spec.ollama.models[0].name: may not be more than 253 characters long",
         "spec.ollama.models[0].name: Too long: may not be more than 253 bytes",
     ),
     Wrong(
-        "insecure as text",
+        "insecure as a string",
         of_ollama(models=[{"name": "a", "insecure": "yes"}]),
         "spec.ollama.models[0].insecure: input should be a valid boolean",
         "spec.ollama.models[0].insecure in body must be of type boolean",
     ),
     Wrong(
-        "too little context",
+        "contextLength too small",
         of_ollama(contextLength=100),
         "spec.ollama.contextLength: input should be greater than or equal to 256",
         "spec.ollama.contextLength in body should be greater than or equal to 256",
     ),
     Wrong(
-        "whisper's model with a blank",
+        "Whisper model with a space",
         of_whisper(model="large v3"),
-        "spec.whisper.model: must be a size such as small, the name of a model on a hub, or a folder of the image such "
-        "as /models/tiny.en",
+        "spec.whisper.model: must be a size such as small, the name of a Hugging Face model, or a directory in the "
+        "image such as /models/tiny.en",
     ),
     Wrong(
-        "an engine that is none",
+        "unknown engine",
         of_whisper(engine="whisperx"),
         "spec.whisper.engine: input should be 'faster-whisper' or 'asr-webservice'",
         'spec.whisper.engine: Unsupported value: "whisperx": supported values: "faster-whisper", "asr-webservice"',
     ),
     # Quantities.
-    Wrong("a size that is none", of_whisper(cache={"size": "10XB"}), f"spec.whisper.cache.size: {SIZE}"),
-    Wrong("a size of nothing", of_whisper(cache={"size": "0"}), f"spec.whisper.cache.size: {SIZE}"),
-    Wrong("a size below nothing", of_whisper(cache={"size": "-1Gi"}), f"spec.whisper.cache.size: {SIZE}"),
+    Wrong("size that is no quantity", of_whisper(cache={"size": "10XB"}), f"spec.whisper.cache.size: {SIZE}"),
+    Wrong("size of zero", of_whisper(cache={"size": "0"}), f"spec.whisper.cache.size: {SIZE}"),
+    Wrong("negative size", of_whisper(cache={"size": "-1Gi"}), f"spec.whisper.cache.size: {SIZE}"),
     Wrong(
-        "a size as a number",
+        "size as a number",
         of_whisper(cache={"size": 10}),
         "spec.whisper.cache.size: input should be a valid string",
         "spec.whisper.cache.size in body must be of type string",
     ),
     Wrong(
-        "memory that is none",
+        "memory that is no quantity",
         of_bridge(resources={"limits": {"memory": "1 GB"}}),
         f"spec.bridge.resources.limits[memory]: {AMOUNT}",
     ),
     Wrong(
-        "less than no CPU",
+        "negative CPU",
         of_bridge(resources={"requests": {"cpu": -1}}),
         f"spec.bridge.resources.requests[cpu]: {AMOUNT}",
     ),
     Wrong(
-        "half a CPU as a number",
+        "CPU as a float",
         of_bridge(resources={"limits": {"cpu": 0.5}}),
         "spec.bridge.resources.limits[cpu]: input should be a valid string",
         "spec.bridge.resources.limits.cpu in body must be of type integer,string",
     ),
     Wrong(
-        "requests over limits",
+        "requests above limits",
         of_bridge(resources={"requests": {"cpu": "1001m"}, "limits": {"cpu": 1}}),
-        "spec.bridge.resources: requests must not be more than limits",
+        "spec.bridge.resources: requests must not exceed limits",
     ),
     Wrong(
-        "GPUs as a resource",
+        "GPUs in limits",
         of_whisper(resources={"limits": {"nvidia.com/gpu": 1}}),
-        "spec.whisper: GPUs are asked for by gpu, which also lets the part use them: remove them from resources",
+        "spec.whisper: request GPUs with the field gpu, which also configures the server for them: remove them from "
+        "resources",
     ),
     Wrong(
-        "GPUs as a resource, too",
+        "GPUs of another vendor in requests",
         of_ollama(gpu={"resourceName": "amd.com/gpu"}, resources={"requests": {"amd.com/gpu": "1"}}),
-        "spec.ollama: GPUs are asked for by gpu",
+        "spec.ollama: request GPUs with the field gpu",
     ),
     Wrong(
-        "CPU to scale by, but none asked for",
+        "CPU scaling without a CPU request",
         of_bridge(scaling={"maxReplicas": 4}, resources={"limits": {"memory": "1Gi"}}),
-        "spec.bridge: scaling goes by the CPU that is in use of what is asked for: give resources.requests.cpu",
+        "spec.bridge: scaling on CPU utilization needs a CPU request: set resources.requests.cpu",
     ),
     Wrong(
-        "a GPU's name that is none",
+        "invalid GPU resource name",
         of_whisper(gpu={"resourceName": "nvidia gpu"}),
-        "spec.whisper.gpu.resourceName: must be the name of a resource, such as nvidia.com/gpu",
+        "spec.whisper.gpu.resourceName: must be a resource name, such as nvidia.com/gpu",
     ),
     # Durations.
-    Wrong("a duration without unit", of_bridge(requestTimeout="300"), f"spec.bridge.requestTimeout: {WAIT}"),
-    Wrong("a duration of nothing", of_bridge(requestTimeout="0s"), f"spec.bridge.requestTimeout: {WAIT}"),
-    Wrong("a duration too long", of_bridge(requestTimeout="24h1s"), f"spec.bridge.requestTimeout: {WAIT}"),
+    Wrong("duration without a unit", of_bridge(requestTimeout="300"), f"spec.bridge.requestTimeout: {WAIT}"),
+    Wrong("duration of zero", of_bridge(requestTimeout="0s"), f"spec.bridge.requestTimeout: {WAIT}"),
+    Wrong("duration that is too long", of_bridge(requestTimeout="24h1s"), f"spec.bridge.requestTimeout: {WAIT}"),
     Wrong(
-        "a duration in days", of_whisper(scaling={"targetBacklog": "1d"}), f"spec.whisper.scaling.targetBacklog: {WAIT}"
+        "duration in days", of_whisper(scaling={"targetBacklog": "1d"}), f"spec.whisper.scaling.targetBacklog: {WAIT}"
     ),
     Wrong(
-        "kept without unit",
+        "keepAlive without a unit",
         of_ollama(keepAlive="30"),
-        "spec.ollama.keepAlive: must be a duration such as 30m, or -1 to keep the model loaded for ever",
+        "spec.ollama.keepAlive: must be a duration such as 30m, or -1 to keep the model loaded indefinitely",
     ),
     # Caches.
     Wrong(
-        "a claim of one's own with a size",
+        "existing PVC with a size",
         of_ollama(cache={"existingClaim": "mine", "size": "50Gi"}),
         "spec.ollama.cache: existingClaim is used as it is: remove size, storageClassName, accessMode, whenDeleted and "
         "ephemeral",
     ),
     Wrong(
-        "a claim of one's own that is ephemeral",
+        "existing PVC that is ephemeral",
         of_ollama(cache={"existingClaim": "mine", "ephemeral": True}),
         "spec.ollama.cache: existingClaim is used as it is",
     ),
     Wrong(
-        "ephemeral, of a class",
+        "ephemeral cache with a StorageClass",
         of_ollama(cache={"ephemeral": True, "storageClassName": "fast"}),
-        "spec.ollama.cache: an ephemeral cache is no claim: remove storageClassName, accessMode and whenDeleted",
+        "spec.ollama.cache: an ephemeral cache has no PVC: remove storageClassName, accessMode and whenDeleted",
     ),
     Wrong(
-        "access that is none",
+        "unsupported access mode",
         of_ollama(cache={"accessMode": "ReadOnlyMany"}),
         "spec.ollama.cache.accessMode: input should be 'ReadWriteOnce', 'ReadWriteOncePod' or 'ReadWriteMany'",
         'spec.ollama.cache.accessMode: Unsupported value: "ReadOnlyMany"',
     ),
-    # How the bridge is reached.
+    # Exposure of the bridge.
     Wrong(
-        "ingress and gateway",
+        "both ingress and gateway",
         of_bridge(ingress={"host": "a.example"}, gateway={"host": "a.example", "parentRef": {"name": "public"}}),
-        "spec.bridge: give either ingress or gateway, not both",
+        "spec.bridge: set either ingress or gateway, not both",
     ),
     Wrong(
-        "a host in capitals",
+        "host in uppercase",
         of_bridge(ingress={"host": "Speech.example"}),
-        "spec.bridge.ingress.host: must be a host name in small letters, such as speech.example.com",
+        "spec.bridge.ingress.host: must be a lowercase host name, such as speech.example.com",
     ),
     Wrong(
-        "an ingress without host",
+        "ingress without a host",
         of_bridge(ingress={}),
         "spec.bridge.ingress.host: is required",
         "spec.bridge.ingress.host: Required value",
     ),
     Wrong(
-        "a port that is none",
+        "invalid port",
         of_bridge(ingress={"host": "a.example", "port": 65536}),
         "spec.bridge.ingress.port: input should be less than or equal to 65535",
         "spec.bridge.ingress.port in body should be less than or equal to 65535",
     ),
     Wrong(
-        "a Secret's name that is none",
+        "invalid Secret name",
         of_bridge(apiKeys={"secretName": "My_Keys"}),
-        "spec.bridge.apiKeys.secretName: must be the name of an object",
+        "spec.bridge.apiKeys.secretName: must be an object name",
     ),
     # Pods.
     Wrong(
-        "a variable with two values",
+        "variable with both value and valueFrom",
         of_bridge(env=[{"name": "A", "value": "", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]),
-        "spec.bridge.env[0]: give either value or valueFrom, not both",
+        "spec.bridge.env[0]: set either value or valueFrom, not both",
     ),
     Wrong(
-        "a variable's name that is none",
+        "invalid variable name",
         of_bridge(env=[{"name": "A=B"}]),
-        "spec.bridge.env[0].name: must be the name of an environment variable, such as LOG_LEVEL",
+        "spec.bridge.env[0].name: must be an environment variable name, such as LOG_LEVEL",
     ),
     Wrong(
-        "a variable twice",
+        "duplicate variable",
         of_bridge(env=[{"name": "A"}, {"name": "A", "value": "1"}]),
         "spec.bridge.env: duplicate value: A",
         'spec.bridge.env[1]: Duplicate value: {"name":"A"}',
     ),
     Wrong(
-        "a number as a variable's value",
+        "number as the value of a variable",
         of_bridge(env=[{"name": "A", "value": 1}]),
         "spec.bridge.env[0].value: input should be a valid string",
         "spec.bridge.env[0].value in body must be of type string",
     ),
     Wrong(
-        "a taint's effect that is none",
+        "unknown taint effect",
         of_bridge(tolerations=[{"effect": "NoRun"}]),
         "spec.bridge.tolerations[0].effect: input should be 'NoSchedule', 'PreferNoSchedule' or 'NoExecute'",
         'spec.bridge.tolerations[0].effect: Unsupported value: "NoRun"',
     ),
     Wrong(
-        "an image's name that is none",
+        "invalid image name",
         of_whisper(image="speech pipeline"),
-        "spec.whisper.image: must be the name of an image, such as speechpipeline/bridge:0.1.0",
+        "spec.whisper.image: must be an image name, such as speechpipeline/bridge:0.1.0",
     ),
     # Names.
-    Wrong("a name that starts with a digit", {}, "metadata.name: must start with a small letter", name="1st"),
-    Wrong("a name of several labels", {}, "metadata.name: must start with a small letter", name="support.calls"),
-    Wrong("a name that has no end", {}, "metadata.name: must start with a small letter", name="a" * 41),
-    # What there is not.
     Wrong(
-        "an unknown field", {"replicas": 2}, "spec.replicas: there is no such field", 'unknown field "spec.replicas"'
+        "pipeline name that starts with a digit", {}, "metadata.name: must start with a lowercase letter", name="1st"
     ),
+    Wrong("pipeline name with a dot", {}, "metadata.name: must start with a lowercase letter", name="support.calls"),
+    Wrong("pipeline name that is too long", {}, "metadata.name: must start with a lowercase letter", name="a" * 41),
+    # Unknown fields.
+    Wrong("unknown field", {"replicas": 2}, "spec.replicas: unknown field", 'unknown field "spec.replicas"'),
     Wrong(
-        "an unknown field, deep down",
+        "unknown field in a list",
         of_ollama(models=[{"name": "a", "tag": "b"}]),
-        "spec.ollama.models[0].tag: there is no such field",
+        "spec.ollama.models[0].tag: unknown field",
         'unknown field "spec.ollama.models[0].tag"',
     ),
     Wrong(
-        "a url of the bridge",
+        "url of the bridge",
         of_bridge(url="http://bridge"),
-        "spec.bridge.url: there is no such field",
+        "spec.bridge.url: unknown field",
         'unknown field "spec.bridge.url"',
     ),
 )
 
 RIGHT: Mapping[str, Mapping[str, Any]] = {
-    "the smallest": {},
-    "everything that is run here": {
+    "minimal": {},
+    "all fields": {
         "suspend": True,
         "whisper": {
             "engine": "asr-webservice",
@@ -446,18 +451,18 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
             "apiKeys": {"secretName": "keys"},
         },
     },
-    "services that run elsewhere": {
+    "external services": {
         "whisper": {"url": "https://asr.example.com:8443/v1/", "engine": "asr-webservice", "model": "whisper-1"},
         "ollama": {"url": "http://[::1]:11434", "contextLength": 256},
     },
-    "claims of one's own": {
+    "existing PVCs": {
         "whisper": {"cache": {"existingClaim": "weights"}, "scaling": {"maxReplicas": 2}},
         "ollama": {"cache": {"existingClaim": "models", "ephemeral": False}, "scaling": {"maxReplicas": 2}},
     },
-    "a bridge that scales by the CPU it is limited to": {
+    "bridge scaling with a CPU limit": {
         "bridge": {"scaling": {"maxReplicas": 4}, "resources": {"limits": {"cpu": "1"}}}
     },
-    "a gateway": {
+    "gateway": {
         "bridge": {
             "gateway": {
                 "parentRef": {"name": "public", "namespace": "infra", "sectionName": "https"},
@@ -470,5 +475,5 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
         "ollama": {"gpu": {"count": 0}, "cache": {}},
         "bridge": {},
     },
-    "a small service stopped while nobody uses it": {"whisper": {"scaling": {"minReplicas": 0, "maxReplicas": 1}}},
+    "scaling between zero and one replica": {"whisper": {"scaling": {"minReplicas": 0, "maxReplicas": 1}}},
 }

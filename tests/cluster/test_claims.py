@@ -14,7 +14,7 @@ from fakes.ollama import FakeOllama
 
 pytestmark = pytest.mark.cluster
 
-CLAIM = "PersistentVolumeClaim"
+PVC = "PersistentVolumeClaim"
 MISSING = "mine"
 
 
@@ -48,7 +48,7 @@ async def claim(operator: Operator, api: Api, namespace: str, kubelet: Kubelet) 
     kubelet.fate = lacks(MISSING)
     await api.create(pipeline(namespace, **WITH_ITS_CLAIMS))
     await api.until("SpeechPipeline", namespace, "p", ready)
-    found = await api.get(CLAIM, namespace, "p-ollama")
+    found = await api.get(PVC, namespace, "p-ollama")
     assert owners(found) == ["SpeechPipeline"]
     return found
 
@@ -70,7 +70,7 @@ async def test_an_existing_claim_that_does_not_exist_costs_no_model(
 
     await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "ClaimMissing", f'"{MISSING}" not found'))
     found = await api.until("SpeechPipeline", namespace, "p", says("ClaimsOrphaned", "True", command(namespace)))
-    kept = await api.get(CLAIM, namespace, "p-ollama")
+    kept = await api.get(PVC, namespace, "p-ollama")
     assert same(kept, claim)
     assert owners(kept) == []
     await told_once(api, namespace, found)
@@ -79,7 +79,7 @@ async def test_an_existing_claim_that_does_not_exist_costs_no_model(
 
     found = await api.until("SpeechPipeline", namespace, "p", ready)
     assert condition(found, "ClaimsOrphaned") == {}
-    again = await api.get(CLAIM, namespace, "p-ollama")
+    again = await api.get(PVC, namespace, "p-ollama")
     assert same(again, claim)
     assert owners(again) == ["SpeechPipeline"], "as the spec says again"
     [fake] = await kubelet.ollama()
@@ -104,11 +104,11 @@ async def test_an_orphan_outlives_the_pipeline(api: Api, namespace: str, claim: 
         made = await objects(api, namespace)
         await api.delete("SpeechPipeline", namespace, "p")
         for kind, name in made:
-            if (kind, name) != (CLAIM, "p-ollama"):
+            if (kind, name) != (PVC, "p-ollama"):
                 await api.until_gone(kind, namespace, name)
 
-    assert (CLAIM, "p-whisper") in made, "which went with the pipeline, so the garbage collector has been there"
-    kept = await api.get(CLAIM, namespace, "p-ollama")
+    assert (PVC, "p-whisper") in made, "which went with the pipeline, so the garbage collector has been there"
+    kept = await api.get(PVC, namespace, "p-ollama")
     assert same(kept, claim)
 
 
@@ -117,9 +117,9 @@ async def test_the_report_ends_when_the_orphan_is_deleted(api: Api, namespace: s
     await cache(api, namespace, existingClaim=MISSING, whenDeleted=None)
     await api.until("SpeechPipeline", namespace, "p", says("ClaimsOrphaned", "True"))
 
-    await api.delete(CLAIM, namespace, "p-ollama")
+    await api.delete(PVC, namespace, "p-ollama")
 
-    await api.until_gone(CLAIM, namespace, "p-ollama")
+    await api.until_gone(PVC, namespace, "p-ollama")
     await api.until("SpeechPipeline", namespace, "p", lambda found: not condition(found, "ClaimsOrphaned"))
 
 
@@ -132,7 +132,7 @@ async def test_the_pipelines_own_pvc_by_name_is_kept_and_goes_on_serving(
 
     found = await api.until("SpeechPipeline", namespace, "p", ready)
     assert condition(found, "ClaimsOrphaned") == {}, "it is in use"
-    kept = await api.get(CLAIM, namespace, "p-ollama")
+    kept = await api.get(PVC, namespace, "p-ollama")
     assert same(kept, claim)
     assert owners(kept) == []
     [still] = await api.list("Pod", namespace, labelSelector="app.kubernetes.io/component=ollama")
@@ -144,13 +144,13 @@ async def test_what_is_to_be_retained_loses_its_owner_though_another_manager_has
 ) -> None:
     """As a restore from a backup does; server-side apply would leave it, and the data would go with the pipeline."""
     both = {"metadata": {"name": "p-ollama", "ownerReferences": claim["metadata"]["ownerReferences"]}}
-    body = {"apiVersion": "v1", "kind": CLAIM, **both}
-    await api.patch(CLAIM, namespace, "p-ollama", body, content_type=APPLY, fieldManager="backup", force="true")
+    body = {"apiVersion": "v1", "kind": PVC, **both}
+    await api.patch(PVC, namespace, "p-ollama", body, content_type=APPLY, fieldManager="backup", force="true")
 
     await cache(api, namespace, whenDeleted="Retain")
 
     await api.until("SpeechPipeline", namespace, "p", ready)
-    kept = await api.until(CLAIM, namespace, "p-ollama", lambda found: not owners(found))
+    kept = await api.until(PVC, namespace, "p-ollama", lambda found: not owners(found))
     assert same(kept, claim)
 
 
@@ -160,14 +160,14 @@ async def test_somebody_elses_pvc_of_the_same_name_is_not_taken_over(
     assert operator
     assert kubelet
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "50Gi"}}}
-    theirs = {"apiVersion": "v1", "kind": CLAIM, "metadata": {"name": "p-ollama", "labels": {"app": "phone"}}}
+    theirs = {"apiVersion": "v1", "kind": PVC, "metadata": {"name": "p-ollama", "labels": {"app": "phone"}}}
     before = await api.create({**theirs, "spec": spec}, namespace)
 
     await api.create(pipeline(namespace, **WITH_ITS_CLAIMS))
 
-    words = ("NameTaken", f"{CLAIM} p-ollama", "cache.existingClaim")
+    words = ("NameTaken", f"{PVC} p-ollama", "cache.existingClaim")
     await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", *words))
-    there = (await api.get(CLAIM, namespace, "p-ollama"))["metadata"]
+    there = (await api.get(PVC, namespace, "p-ollama"))["metadata"]
     assert {name: there.get(name) for name in ("uid", "labels", "ownerReferences")} == {
         "uid": before["metadata"]["uid"],
         "labels": {"app": "phone"},

@@ -22,6 +22,6 @@ async def test_a_right_to_write_that_is_missing_is_named(
     exposed = {"ingress": {"host": "speech.example.com", "className": "traefik"}}
     async with without(api, verb, resource):
         await api.create(pipeline(namespace, bridge=exposed))
-        words = (f"may not {verb} {resource}", f"in namespace {namespace}")
-        await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "WriteForbidden", *words))
+        words = (f"not allowed to {verb} {resource}", f"in namespace {namespace}")
+        await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "Forbidden", *words))
     await api.until("SpeechPipeline", namespace, "p", ready)

@@ -17,7 +17,7 @@ async def test_a_right_to_read_that_is_missing_is_named(
     assert kubelet
     async with without(api, "list", "deployments"), Operator(stage, RESYNC_INTERVAL="1"):
         await api.create(pipeline(namespace))
-        await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "may not list deployments"))
+        await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "not allowed to list deployments"))
         await api.apply(await full_role(api))
         await api.until("SpeechPipeline", namespace, "p", ready)
 

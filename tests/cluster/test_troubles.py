@@ -24,8 +24,8 @@ def whisper_only(fate: Fate) -> Callable[[Object], Fate | None]:
 
 NO_GPU = Unschedulable()
 FATES: dict[str, tuple[Fate, tuple[str, ...]]] = {
-    "image": (no_image("speechpipeline/whisper:0.1.0"), ("ImagePullFailed", "failed to pull and unpack image")),
-    "crash": (crashing("whisper", "ValueError: no such model: huge"), ("CrashLooping", "no such model: huge")),
+    "image": (no_image("speechpipeline/whisper:0.1.0"), ("ImagePullBackOff", "failed to pull and unpack image")),
+    "crash": (crashing("whisper", "ValueError: no such model: huge"), ("CrashLoopBackOff", "no such model: huge")),
     "gpu": (NO_GPU, ("Unschedulable", "Insufficient nvidia.com/gpu")),
 }
 
@@ -55,7 +55,7 @@ async def test_a_claim_that_is_not_bound(operator: Operator, api: Api, namespace
     claim = await api.until("PersistentVolumeClaim", namespace, "p-whisper", lambda found: found)
     words = 'storageclass.storage.k8s.io "fast" not found'
     await api.create(warning(claim, "PersistentVolumeClaim", "ProvisioningFailed", words))
-    await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "ClaimUnbound", words), WITHIN_S)
+    await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "PVCNotBound", words), WITHIN_S)
 
 
 async def test_a_name_that_is_somebody_elses(operator: Operator, api: Api, namespace: str, kubelet: Kubelet) -> None:
@@ -70,7 +70,7 @@ async def test_a_name_that_is_somebody_elses(operator: Operator, api: Api, names
     }
     before = await api.create(theirs)
     await api.create(pipeline(namespace))
-    words = ("NameTaken", "Service p-bridge", "did not make", "spec.selector")
+    words = ("NameConflict", "Service p-bridge", "did not make", "spec.selector")
     await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", *words), WITHIN_S)
     assert await api.get("Service", namespace, "p-bridge") == before
 

@@ -1,4 +1,4 @@
-"""Specs of pipelines as hypothesis makes them up: all valid, of every shape that the plan tells apart."""
+"""Hypothesis strategies for pipelines: valid specs of every shape that the plan distinguishes, and pod statuses."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 Object = dict[str, Any]
 
-_CLAIMS = st.fixed_dictionaries(
+_SHARED_PVCS = st.fixed_dictionaries(
     {"accessMode": st.just("ReadWriteMany")},
     optional={"whenDeleted": st.sampled_from(["Delete", "Retain"]), "size": st.sampled_from(["5Gi", "20Gi"])},
 )
 _EXISTING = st.sampled_from(["weights", "calls-whisper", "calls-ollama"]).map(lambda name: {"existingClaim": name})
-"""Somebody's own, and those that the operator makes for a pipeline `calls`."""
-_SHARED = st.one_of(st.just({"ephemeral": True}), _EXISTING, _CLAIMS)
-_ALONE = st.fixed_dictionaries({}, optional={"whenDeleted": st.sampled_from(["Delete", "Retain"])})
+"""A PVC of the user, and those that the operator creates for a pipeline `calls`."""
+_SHARED = st.one_of(st.just({"ephemeral": True}), _EXISTING, _SHARED_PVCS)
+_SINGLE_NODE_PVCS = st.fixed_dictionaries({}, optional={"whenDeleted": st.sampled_from(["Delete", "Retain"])})
 _SCALING = st.sampled_from([{"minReplicas": 0}, {"minReplicas": 2}, {"minReplicas": 1, "maxReplicas": 3}])
 _GPU = st.sampled_from([{}, {"count": 0}, {"count": 2}])
 _MODELS = st.lists(
@@ -24,7 +24,9 @@ _MODELS = st.lists(
 def _serving(required: dict[str, Any], url: str) -> st.SearchStrategy[Object]:
     return st.one_of(
         st.fixed_dictionaries({**required, "url": st.just(url)}),
-        st.fixed_dictionaries(required, optional={"gpu": _GPU, "cache": _ALONE, "image": st.just("other:1")}),
+        st.fixed_dictionaries(
+            required, optional={"gpu": _GPU, "cache": _SINGLE_NODE_PVCS, "image": st.just("other:1")}
+        ),
         st.fixed_dictionaries({**required, "cache": _SHARED, "scaling": _SCALING}, optional={"gpu": _GPU}),
     )
 
@@ -82,7 +84,7 @@ KEEPING: st.SearchStrategy[Object] = st.builds(
 )
 """All ways to keep models, of a pipeline `calls`."""
 
-_TEXT = st.one_of(
+MESSAGES = st.one_of(
     st.sampled_from(
         [
             "",
@@ -100,7 +102,7 @@ _ENDED = st.fixed_dictionaries(
     {"exitCode": st.sampled_from([0, 1, 137, 143, 255])},
     optional={
         "reason": st.sampled_from(["Error", "OOMKilled", "Completed", "Unknown", "StartError"]),
-        "message": _TEXT,
+        "message": MESSAGES,
     },
 )
 _REASONS = st.sampled_from(
@@ -119,7 +121,7 @@ _REASONS = st.sampled_from(
 )
 _STATES: st.SearchStrategy[Object] = st.one_of(
     st.just({}),
-    st.fixed_dictionaries({"waiting": st.fixed_dictionaries({}, optional={"reason": _REASONS, "message": _TEXT})}),
+    st.fixed_dictionaries({"waiting": st.fixed_dictionaries({}, optional={"reason": _REASONS, "message": MESSAGES})}),
     st.fixed_dictionaries({"running": st.fixed_dictionaries({}, optional={"startedAt": _TIMES})}),
     st.fixed_dictionaries({"terminated": _ENDED}),
 )
@@ -141,7 +143,7 @@ _CONDITIONS = st.lists(
         },
         optional={
             "reason": st.one_of(st.none(), st.just("Unschedulable")),
-            "message": st.one_of(st.none(), _TEXT),
+            "message": st.one_of(st.none(), MESSAGES),
             "lastTransitionTime": _TIMES,
         },
     ),
@@ -153,7 +155,7 @@ POD_STATUSES: st.SearchStrategy[Object] = st.fixed_dictionaries(
     optional={
         "phase": st.sampled_from(["Pending", "Running", "Failed", "Succeeded", "Unknown"]),
         "reason": st.sampled_from(["Evicted", "NodeLost", ""]),
-        "message": _TEXT,
+        "message": MESSAGES,
         "podIP": st.sampled_from(["10.0.0.1", "fd00::1", ""]),
         "conditions": _CONDITIONS,
         "containerStatuses": _CONTAINERS,
@@ -161,5 +163,3 @@ POD_STATUSES: st.SearchStrategy[Object] = st.fixed_dictionaries(
     },
 )
 """Statuses of pods: those that a kubelet writes, and many that it would not."""
-
-WORDS = _TEXT

@@ -1,8 +1,8 @@
-"""A cluster as the plan sees it: it keeps what is applied as an API server does, and its pods do what they are told.
+"""A fake of the cluster for plans: it stores what is applied like an API server, and runs the pods.
 
-Kept alike: defaults and fields of others are added to what is applied, what was applied before and is no more goes
-(server-side apply with one manager), generation counts changes of the spec, an object gets a uid. The controllers'
-work is done at once by `settle`, or in steps by setting `fate` and the like. No time passes but by `later`.
+As in an API server, defaults are added to what is applied, fields no longer applied are removed (server-side apply with
+one manager), generation counts changes of the spec, and every object gets a uid. `settle` does the work of all
+controllers at once. Time passes only by `later`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cluster.pipelines import pipeline
 from speechoperator.api import SpeechPipeline
+from speechoperator.api.names import MODELS_READY
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
-from speechoperator.plan.models.lifecycle import GATE, retry_at
 from speechoperator.plan.models.names import canonical
+from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Pull, Snapshot, WriteFailure
 from speechoperator.settings import Settings
 
@@ -48,13 +50,14 @@ _DEFAULTS: Mapping[str, Object] = {
 
 @dataclass
 class PlannedCluster:
-    """One pipeline's namespace.
+    """The namespace of one pipeline.
 
     Attributes:
-        raw: The pipeline as the API has it.
+        raw: The pipeline as the API server stores it.
         now: The time.
-        answers: Whether services elsewhere answer, by part.
-        elsewhere: The models of an Ollama elsewhere.
+        stored: Canonical names of the models in each volume.
+        health: Health of external services, by component.
+        external_models: The models of an external Ollama.
     """
 
     raw: Object
@@ -63,9 +66,9 @@ class PlannedCluster:
     pods: list[Object] = field(default_factory=list)
     stored: dict[str, set[str]] = field(default_factory=dict)
     pulls: dict[tuple[str, str], Pull] = field(default_factory=dict)
-    answers: dict[str, Health] = field(default_factory=dict)
-    elsewhere: set[str] = field(default_factory=set)
-    claim_warnings: dict[str, str] = field(default_factory=dict)
+    health: dict[str, Health] = field(default_factory=dict)
+    external_models: set[str] = field(default_factory=set)
+    pvc_warnings: dict[str, str] = field(default_factory=dict)
     pod_warnings: dict[str, str] = field(default_factory=dict)
     failures: tuple[WriteFailure, ...] = ()
     ingress_class_missing: str | None = None
@@ -75,7 +78,7 @@ class PlannedCluster:
     def __post_init__(self) -> None:
         self.raw["metadata"] = {"namespace": "team", "uid": "pipeline-uid", "generation": 1} | self.raw["metadata"]
 
-    # What the operator does.
+    # The operator.
 
     @property
     def name(self) -> str:
@@ -83,17 +86,17 @@ class PlannedCluster:
         return name
 
     def snapshot(self) -> Snapshot:
-        asked = {pod["metadata"]["name"]: self._tags(pod) for pod in self.pods if _asked(pod)}
+        reachable = {pod["metadata"]["name"]: self._tags(pod) for pod in self.pods if _is_running_ollama(pod)}
         url = self.raw["spec"]["ollama"].get("url")
-        outside = {EXTERNAL: OllamaPod(reachable=True, models=dict.fromkeys(self.elsewhere, "digest"))} if url else {}
+        external = OllamaPod(reachable=True, models=dict.fromkeys(self.external_models, "digest"))
         return Snapshot(
             objects=dict(self.objects),
             pods=tuple(self.pods),
-            ollama=asked | outside,
-            external=dict(self.answers),
+            ollama=reachable | ({EXTERNAL: external} if url else {}),
+            external=dict(self.health),
             pulls=dict(self.pulls),
             ingress_class_missing=self.ingress_class_missing,
-            claim_warnings=dict(self.claim_warnings),
+            pvc_warnings=dict(self.pvc_warnings),
             pod_warnings=dict(self.pod_warnings),
             failures=self.failures,
             status=self.raw.get("status", {}),
@@ -102,45 +105,51 @@ class PlannedCluster:
     def plan(self) -> Plan:
         return plan(SpeechPipeline.parse(self.raw), self.snapshot(), self.now, self.settings)
 
-    def carry_out(self, what: Plan) -> None:
-        for orphan in what.orphan:
+    def carry_out(self, planned: Plan) -> None:
+        for orphan in planned.orphan:
             meta = self.objects[orphan.ref]["metadata"]
             assert meta["uid"] == orphan.uid
             meta["ownerReferences"] = [one for one in meta["ownerReferences"] if one["uid"] != orphan.owner]
-        for one in what.apply:
+        for one in planned.apply:
             self._apply(copy.deepcopy(dict(one.object)))
-        for gone in what.delete:
+        for gone in planned.delete:
             assert self.objects[gone.ref]["metadata"]["uid"] == gone.uid
             del self.objects[gone.ref]
-        for stop in what.stops:
+        for stop in planned.stops:
             del self.pulls[stop.volume, stop.model]
-        for pull in what.pulls:
+        for pull in planned.pulls:
             before = self.pulls.get((pull.volume, pull.model))
             known = before or Pull(pull.model, pull.volume, "Pulling")
             self.pulls[pull.volume, pull.model] = replace(known, stage="Pulling", pod=pull.pod, retry_at=None)
-        for gate in what.gates:
+        for gate in planned.gates:
             pod = self.pod(gate.pod)
-            others = [one for one in pod["status"].get("conditions", []) if one["type"] != GATE]
-            said = {"type": GATE, "status": str(gate.ready), "reason": gate.reason, "message": gate.message}
-            pod["status"]["conditions"] = [*others, said]
-        self.raw["status"] = copy.deepcopy(what.status)
+            others = [one for one in pod["status"].get("conditions", []) if one["type"] != MODELS_READY]
+            condition = {
+                "type": MODELS_READY,
+                "status": str(gate.ready),
+                "reason": gate.reason,
+                "message": gate.message,
+            }
+            pod["status"]["conditions"] = [*others, condition]
+        self.raw["status"] = copy.deepcopy(planned.status)
 
     def step(self) -> Plan:
-        """Plan, and carry the plan out."""
-        what = self.plan()
-        self.carry_out(what)
-        return what
+        """Plan, and carry out the plan."""
+        planned = self.plan()
+        self.carry_out(planned)
+        return planned
 
     def run(self, rounds: int = 40) -> Plan:
-        """Plan, carry out and let all controllers do their work, until nothing more is to be done."""
+        """Plan, carry out and let all controllers work, until nothing is left to do."""
         for _ in range(rounds):
-            what = self.step()
-            quiet = not (what.orphan or what.apply or what.delete or what.stops or what.pulls or what.gates)
-            if not self.settle() and quiet and self.plan().status == self.raw["status"]:
+            planned = self.step()
+            writes = planned.orphan or planned.apply or planned.delete
+            idle = not (writes or planned.stops or planned.pulls or planned.gates)
+            if not self.settle() and idle and self.plan().status == self.raw["status"]:
                 return self.plan()
-        raise AssertionError(f"it does not come to rest: {what}")
+        raise AssertionError(f"the pipeline does not converge: {planned}")
 
-    # What users do.
+    # Users.
 
     def edit(self, spec: Mapping[str, Any]) -> None:
         if self.raw["spec"] != spec:
@@ -150,19 +159,19 @@ class PlannedCluster:
     def later(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    # What the cluster does.
+    # The cluster.
 
     def pod(self, name: str) -> Object:
         return next(pod for pod in self.pods if pod["metadata"]["name"] == name)
 
-    def pods_of(self, part: str) -> list[Object]:
-        return [pod for pod in self.pods if pod["metadata"]["labels"]["app.kubernetes.io/component"] == part]
+    def pods_of(self, component: str) -> list[Object]:
+        return [pod for pod in self.pods if pod["metadata"]["labels"]["app.kubernetes.io/component"] == component]
 
     def object(self, kind: str, name: str) -> Object:
         return self.objects[Ref(kind, name)]
 
     def settle(self) -> bool:
-        """Let controllers, kubelets and pulls finish what they are at; tell whether anything changed."""
+        """Let controllers, kubelets and pulls finish their work; return whether anything changed."""
         before = self._state()
         for (volume, model), pull in list(self.pulls.items()):
             if pull.stage == "Pulling":
@@ -187,12 +196,12 @@ class PlannedCluster:
         return before != self._state()
 
     def fail_pull(self, error: str) -> None:
-        """Let each pull that runs fail."""
+        """Let every running pull fail."""
         for key, pull in self.pulls.items():
             if pull.stage == "Pulling":
                 attempts = pull.attempts + 1
-                again = retry_at(attempts, self.now)
-                self.pulls[key] = replace(pull, stage="Failed", error=error, attempts=attempts, retry_at=again)
+                retry = retry_at(attempts, self.now)
+                self.pulls[key] = replace(pull, stage="Failed", error=error, attempts=attempts, retry_at=retry)
 
     def _state(self) -> str:
         return json.dumps(
@@ -241,30 +250,49 @@ class PlannedCluster:
         for volume in pod["spec"]["volumes"]:
             if claim := volume.get("persistentVolumeClaim"):
                 return OllamaPod(
-                    reachable=True, models=dict.fromkeys(self.stored.get(f"claim:{claim['claimName']}", ()), "d")
+                    reachable=True, models=dict.fromkeys(self.stored.get(f"pvc:{claim['claimName']}", ()), "d")
                 )
         name = pod["metadata"]["name"]
         return OllamaPod(reachable=True, models=dict.fromkeys(self.stored.get(f"pod:{name}", ()), "d"))
 
-    def _apply(self, wanted: Object) -> None:
-        ref = Ref(wanted["kind"], wanted["metadata"]["name"])
-        there = self.objects.get(ref)
-        new = _merged(_DEFAULTS.get(ref.kind, {}), wanted)
+    def _apply(self, manifest: Object) -> None:
+        ref = Ref(manifest["kind"], manifest["metadata"]["name"])
+        old = self.objects.get(ref)
+        new = _merged(_DEFAULTS.get(ref.kind, {}), manifest)
         if ref.kind == "Deployment" and "replicas" not in new["spec"]:
-            new["spec"]["replicas"] = there["spec"]["replicas"] if there else 1
+            new["spec"]["replicas"] = old["spec"]["replicas"] if old else 1
         meta = new["metadata"]
-        meta["uid"] = there["metadata"]["uid"] if there else f"uid-{next(self._numbers)}"
+        meta["uid"] = old["metadata"]["uid"] if old else f"uid-{next(self._numbers)}"
         meta["creationTimestamp"] = WRITTEN_NOON
-        same = there is not None and there.get("spec") == new.get("spec")
-        before = there["metadata"].get("generation", 1) if there else 0
+        same = old is not None and old.get("spec") == new.get("spec")
+        before = old["metadata"].get("generation", 1) if old else 0
         meta["generation"] = before if same else before + 1
-        if there and "status" in there:
-            new["status"] = there["status"]
+        if old and "status" in old:
+            new["status"] = old["status"]
         self.objects[ref] = new
 
 
+def converged(*changes: Mapping[str, Any]) -> PlannedCluster:
+    """A cluster in which a pipeline with these changes of its spec has converged."""
+    found = PlannedCluster(pipeline(*changes))
+    found.run()
+    return found
+
+
+def condition(planned: Plan, kind: str) -> Object:
+    """A condition of the planned status."""
+    found: Object = next(one for one in planned.status["conditions"] if one["type"] == kind)
+    return found
+
+
+def verdict(planned: Plan, kind: str) -> tuple[str, str, str]:
+    """Status, reason and message of a condition of the planned status."""
+    found = condition(planned, kind)
+    return found["status"], found["reason"], found["message"]
+
+
 def serving(container: str, ip: str = "10.0.0.1") -> Object:
-    """The status of a pod whose container is ready."""
+    """The status of a ready pod."""
     return {
         "phase": "Running",
         "podIP": ip,
@@ -292,7 +320,7 @@ def _is(condition: Object, kind: str) -> bool:
     return bool(condition["type"] == kind and condition["status"] == "True")
 
 
-def _asked(pod: Object) -> bool:
+def _is_running_ollama(pod: Object) -> bool:
     labels = pod["metadata"]["labels"]
     return labels["app.kubernetes.io/component"] == "ollama" and any(
         "running" in one["state"] for one in pod["status"].get("containerStatuses", [])
@@ -300,7 +328,7 @@ def _asked(pod: Object) -> bool:
 
 
 def _refresh(pod: Object) -> None:
-    """Let the kubelet sum up containers and readiness gates."""
+    """Let the kubelet sum up containers and readiness gates in Ready."""
     conditions = pod["status"].get("conditions", [])
     contained = any(_is(one, "ContainersReady") for one in conditions)
     gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates", [])]

@@ -81,7 +81,7 @@ def state(pipeline: Mapping[str, Any]) -> State:
         current=status.get("observedGeneration") == pipeline["metadata"].get("generation"),
         url=status.get("url", ""),
         components=tuple(
-            Component(name, component.get("summary", ""), component.get("reason", ""))
+            Component(name, component.get("summary", ""), component.get("replicasReason", ""))
             for name in COMPONENTS
             if (component := status.get(name)) is not None
         ),

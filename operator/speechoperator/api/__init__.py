@@ -1,16 +1,18 @@
-"""The custom resource `SpeechPipeline` as frozen pydantic models: the one source of its definition in the cluster.
+"""The custom resource `SpeechPipeline` as frozen pydantic models, the single source of the CRD.
 
-Every value has its default here, so that what was left out need not be asked for: `spec.whisper.cache` is always a
-cache. `Model.has` tells whether the user gave a field.
+Every optional field has its default here, so callers never check for a missing one: `spec.whisper.cache` is always a
+`Cache`. `Model.has` returns whether the user set a field.
 """
+
+from __future__ import annotations
 
 from speechoperator.api.base import Model, format_validation_error
 from speechoperator.api.components import Bridge, LanguageModel, Ollama, Whisper
 from speechoperator.api.exposure import ApiKeys, Gateway, Ingress, ParentRef
 from speechoperator.api.pipeline import API_VERSION, GROUP, KIND, PLURAL, VERSION, Metadata, Spec, SpeechPipeline
-from speechoperator.api.pod_template import EnvVar, Part, PullSecret, Resources, Toleration
+from speechoperator.api.pod_template import ComponentSpec, EnvVar, PullSecret, Resources, Toleration
 from speechoperator.api.scaling import BridgeScaling, OllamaScaling, Scaling, WhisperScaling
-from speechoperator.api.serving import Gpu, ServingPart
+from speechoperator.api.serving import Gpu, ServingSpec
 from speechoperator.api.storage import Cache, OllamaCache
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Bridge",
     "BridgeScaling",
     "Cache",
+    "ComponentSpec",
     "EnvVar",
     "Gateway",
     "Gpu",
@@ -34,11 +37,10 @@ __all__ = [
     "OllamaCache",
     "OllamaScaling",
     "ParentRef",
-    "Part",
     "PullSecret",
     "Resources",
     "Scaling",
-    "ServingPart",
+    "ServingSpec",
     "Spec",
     "SpeechPipeline",
     "Toleration",

@@ -1,4 +1,4 @@
-"""What all models of the custom resource have in common: camelCase on the wire, frozen, rules, faults in one line."""
+"""Base of all models of the custom resource: camelCase on the wire, frozen, with validation rules."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 class Model(BaseModel):
-    """An object of the custom resource."""
+    """An object within the custom resource."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
     rules: ClassVar[tuple[Rule, ...]] = ()
-    """What the object must keep."""
+    """Rules across fields of the object."""
 
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, given: object) -> object:
-        """A null says nothing, as for the API server where the field has a default."""
+        """Treat null as unset, as the API server does where a field has a default."""
         return (
             {key: value for key, value in given.items() if value is not None} if isinstance(given, Mapping) else given
         )
 
     @model_validator(mode="after")
-    def _keeps_rules(self) -> Self:
+    def _check_rules(self) -> Self:
         for rule in self.rules:
             rule.check(self)
         return self
@@ -48,11 +48,11 @@ class Model(BaseModel):
         return described
 
     def has(self, *names: str) -> bool:
-        """Tell whether any of the fields was given, be it with its default: CEL's `has()`."""
+        """Return whether any of the fields was set, even to its default: CEL's `has()`."""
         return not self.model_fields_set.isdisjoint(names)
 
     def manifest(self) -> dict[str, Any]:
-        """Return what was given as JSON with the names of the wire, for the objects that take it over unchanged."""
+        """Return the fields that were set as JSON with camelCase names, to be copied into a manifest."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
@@ -60,24 +60,24 @@ _MAPS = frozenset({"requests", "limits", "nodeSelector", "podAnnotations", "anno
 
 
 def format_validation_error(error: ValidationError) -> str:
-    """Return all faults of an object in one line, each with its path as the user writes it."""
-    return "; ".join(f"{_path(fault['loc'])}: {_message(fault)}" for fault in error.errors())
+    """Return all errors on one line, each with the path of the field as the user writes it."""
+    return "; ".join(f"{_path(one['loc'])}: {_message(one)}" for one in error.errors())
 
 
 def _path(location: tuple[str | int, ...]) -> str:
-    """Write a path as the API server does: `spec.ollama.models[0].name`, `spec.bridge.resources.limits[cpu]`."""
+    """Format a path like the API server: `spec.ollama.models[0].name`, `spec.bridge.resources.limits[cpu]`."""
     path = ""
-    for before, part in zip(("", *location), location, strict=False):
-        path += f"[{part}]" if isinstance(part, int) or before in _MAPS else f".{part}"
+    for parent, key in zip(("", *location), location, strict=False):
+        path += f"[{key}]" if isinstance(key, int) or parent in _MAPS else f".{key}"
     return path.removeprefix(".") or "object"
 
 
-def _message(fault: Any) -> str:
-    if fault["type"] == "missing":
+def _message(error: Any) -> str:
+    if error["type"] == "missing":
         return "is required"
-    if fault["type"] == "extra_forbidden":
-        return "there is no such field"
-    if fault["type"] == "too_long":
-        return f"must have at most {fault['ctx']['max_length']} items"
-    message: str = fault["msg"].removeprefix("Value error, ")
-    return message[:1].lower() + message[1:] if fault["type"] != "value_error" else message
+    if error["type"] == "extra_forbidden":
+        return "unknown field"
+    if error["type"] == "too_long":
+        return f"must have at most {error['ctx']['max_length']} items"
+    message: str = error["msg"].removeprefix("Value error, ")
+    return message[:1].lower() + message[1:] if error["type"] != "value_error" else message

@@ -1,6 +1,6 @@
-"""The CustomResourceDefinition, made from the models: `python -m speechoperator crd` prints it.
+"""The CustomResourceDefinition, generated from the models; printed by `python -m speechoperator crd`.
 
-pydantic gives a JSON schema; the API server wants a structural one, without references and nulls:
+pydantic produces a JSON schema; the API server requires a structural one, without references and nulls:
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 """
 
@@ -14,16 +14,16 @@ from speechoperator.api import GROUP, KIND, PLURAL, VERSION, Spec, SpeechPipelin
 from speechoperator.api.status import Status
 from speechoperator.api.values import PIPELINE_NAME
 
-_NOTICE = "# Written by `make docs` from operator/speechoperator/models.\n"
+_NOTICE = "# Written by `make docs` from operator/speechoperator/api.\n"
 _READY = '.status.conditions[?(@.type=="Ready")]'
 _COLUMNS: tuple[tuple[str, str, str, str], ...] = (
-    ("Ready", "string", f"{_READY}.status", "Whether callers get answers."),
+    ("Ready", "string", f"{_READY}.status", "Whether the pipeline is ready to serve requests."),
     ("Whisper", "string", ".status.whisper.summary", "Ready and desired replicas of Whisper."),
     ("Ollama", "string", ".status.ollama.summary", "Ready and desired replicas of Ollama."),
-    ("Models", "string", ".status.modelsSummary", "Language models that are there, and all."),
-    ("URL", "string", ".status.url", "Address of the service."),
-    ("Age", "date", ".metadata.creationTimestamp", "Time since it was made."),
-    ("Message", "string", f"{_READY}.message", "What is missing."),
+    ("Models", "string", ".status.modelsSummary", "Ready and total language models."),
+    ("URL", "string", ".status.url", "URL of the bridge."),
+    ("Age", "date", ".metadata.creationTimestamp", "Time since creation."),
+    ("Message", "string", f"{_READY}.message", "Message of the condition Ready."),
 )
 _WIDE = {"Message"}
 
@@ -80,9 +80,9 @@ def _version() -> Schema:
             },
         },
         "additionalPrinterColumns": [
-            {"name": name, "type": kind, "jsonPath": path, "description": said}
+            {"name": name, "type": kind, "jsonPath": path, "description": description}
             | ({"priority": 1} if name in _WIDE else {})
-            for name, kind, path, said in _COLUMNS
+            for name, kind, path, description in _COLUMNS
         ],
     }
 
@@ -111,17 +111,17 @@ def _object() -> Schema:
 
 
 def structural(schema: Schema, definitions: Schema) -> Schema:
-    """Return a JSON schema of pydantic's as a structural schema.
+    """Convert a JSON schema of pydantic to a structural schema.
 
-    Defaults of single values stay; those of whole objects go, since a default that the API server fills in cannot be
-    told from what a user wrote. The description names every default.
+    Defaults of scalars are kept. Defaults of objects are dropped, since the API server would fill them in and they
+    could not be told apart from what the user set. The description states every default.
     """
     whole = _resolved(schema, definitions)
     default = whole.pop("default", None)
-    assumed = whole.pop("x-assumed", default)
+    documented = whole.pop("x-documented-default", default)
     kept = {key: whole[key] for key in sorted(whole, key=_place) if key not in {"title", "$defs", "const"}}
-    if not isinstance(assumed, dict | list | tuple | None):
-        kept["description"] = f"{kept['description']} Default: {_shown(assumed)}."
+    if not isinstance(documented, dict | list | tuple | None):
+        kept["description"] = f"{kept['description']} Default: {_shown(documented)}."
     if "properties" in kept:
         kept["properties"] = {name: structural(member, definitions) for name, member in kept["properties"].items()}
     for inner in ("items", "additionalProperties"):
@@ -133,7 +133,7 @@ def structural(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _resolved(schema: Schema, definitions: Schema) -> Schema:
-    """Return a schema with what it refers to in place, its own words first, and without null as another type."""
+    """Inline the reference of a schema, keeping its own description, and drop null from its types."""
     if "$ref" in schema:
         own = {key: value for key, value in schema.items() if key != "$ref"}
         return _resolved(definitions[schema["$ref"].rpartition("/")[2]], definitions) | own
@@ -145,7 +145,7 @@ def _resolved(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _place(key: str) -> tuple[int, str]:
-    """Order a schema's members as a person reads them."""
+    """Return the sort key of a schema member: description and type first."""
     first = ("description", "type", "format", "enum", "required", "properties", "items", "additionalProperties")
     return (first.index(key), "") if key in first else (len(first), key)
 

@@ -1,14 +1,14 @@
-"""Durations as a SpeechPipeline has them: `300s`, `5m`, `1h30m`, `500ms`; a number without a unit is none."""
+"""Durations in a SpeechPipeline: `300s`, `5m`, `1h30m`, `500ms`; the unit is required."""
 
 from __future__ import annotations
 
 import re
 
 PATTERN = r"([0-9]{1,6}(\.[0-9]{1,3})?(h|m|s|ms)){1,4}"
-"""What a duration looks like, for RE2 and for Python's `re` alike; a part of what Go's `time.ParseDuration` takes."""
+"""Regular expression for RE2 and Python's `re`; a subset of what Go's `time.ParseDuration` accepts."""
 
 _WHOLE = re.compile(PATTERN, re.ASCII)
-_PART = re.compile(r"([0-9.]+)(ms|[hms])")
+_TERM = re.compile(r"([0-9.]+)(ms|[hms])")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -16,23 +16,8 @@ def seconds(duration: str) -> float:
     """Return a duration in seconds: `1h30m` is 5400.
 
     Raises:
-        ValueError: it is no duration.
+        ValueError: the string is not a duration.
     """
     if not _WHOLE.fullmatch(duration):
         raise ValueError(f"{duration!r} is not a duration such as 300s, 5m or 1h30m")
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))
-
-
-def canonical(duration: str) -> str:
-    """Return a duration in its shortest form: `90m` is `1h30m`, `0.5s` is `500ms`.
-
-    Raises:
-        ValueError: it is no duration.
-    """
-    left = round(seconds(duration) * 1000)
-    parts = []
-    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
+    return sum(float(number) * _SECONDS[unit] for number, unit in _TERM.findall(duration))

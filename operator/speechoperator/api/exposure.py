@@ -1,4 +1,4 @@
-"""How the bridge is reached from outside the cluster, and who may call it."""
+"""How the bridge is exposed outside the cluster, and who may call it."""
 
 from __future__ import annotations
 
@@ -13,41 +13,45 @@ from speechoperator.api.values import Host, LongText, Namespace, ObjectName, Por
 class Ingress(Model):
     """An Ingress in front of the bridge."""
 
-    host: Host = Field(description="Host name under which the bridge is reached, such as speech.example.com.")
+    host: Host = Field(description="Host name of the bridge, such as speech.example.com.")
     class_name: ObjectName | None = Field(
-        None, description="IngressClass, such as traefik. Absent: the cluster's default class."
+        None, description="IngressClass, such as traefik. If unset, the default IngressClass."
     )
     tls_secret_name: ObjectName | None = Field(
-        None, description="Secret with the certificate of the host. Absent: plain HTTP."
+        None, description="Secret with the TLS certificate of the host. If unset, plain HTTP."
     )
     annotations: Annotated[dict[str, LongText], Field(max_length=64)] = Field(
         {}, description="Annotations of the Ingress, for its controller."
     )
     port: Port | None = Field(
         None,
-        description="Port on which the controller listens, for status.url only. Absent: 80, or 443 with tlsSecretName.",
+        description="Port of the ingress controller, used in status.url only. If unset, 80, or 443 with tlsSecretName.",
     )
 
 
 class ParentRef(Model):
-    """A Gateway."""
+    """Reference to a Gateway."""
 
     name: ObjectName = Field(description="Name of the Gateway.")
-    namespace: Namespace | None = Field(None, description="Namespace of the Gateway. Absent: the pipeline's.")
-    section_name: SectionName | None = Field(None, description="Listener of the Gateway. Absent: all of them.")
+    namespace: Namespace | None = Field(
+        None, description="Namespace of the Gateway. If unset, the namespace of the pipeline."
+    )
+    section_name: SectionName | None = Field(
+        None, description="Name of a listener of the Gateway. If unset, all listeners."
+    )
 
 
 class Gateway(Model):
     """An HTTPRoute to the bridge."""
 
-    parent_ref: ParentRef = Field(description="The Gateway that the route hangs on.")
-    host: Host = Field(description="Host name under which the bridge is reached, such as speech.example.com.")
+    parent_ref: ParentRef = Field(description="Gateway that the HTTPRoute is attached to.")
+    host: Host = Field(description="Host name of the bridge, such as speech.example.com.")
 
 
 class ApiKeys(Model):
-    """The keys of callers."""
+    """The API keys of clients."""
 
     secret_name: ObjectName = Field(
-        description="Secret of the pipeline's namespace in which each value is one API key; callers send theirs as "
-        "`Authorization: Bearer KEY`."
+        description="Secret in the namespace of the pipeline; each of its values is one API key. Clients send theirs "
+        "as `Authorization: Bearer KEY`."
     )

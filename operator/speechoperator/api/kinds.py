@@ -1,9 +1,9 @@
-"""The kinds of objects that a SpeechPipeline is made of, and those that the operator watches."""
+"""Kinds of objects that a pipeline consists of, and kinds that the operator watches."""
 
 from __future__ import annotations
 
 from speechoperator.api.pipeline import GROUP, KIND, PLURAL, VERSION
-from speechoperator.kube.kinds import CLAIM, CRD, POD, Kind
+from speechoperator.kube.kinds import CRD, POD, PVC, Kind
 
 _NETWORK = "networking.k8s.io"
 
@@ -14,18 +14,18 @@ BUILT = (
     Kind("Service", "services"),
     Kind("ConfigMap", "configmaps"),
     Kind("ServiceAccount", "serviceaccounts"),
-    CLAIM,
+    PVC,
     Kind("PodDisruptionBudget", "poddisruptionbudgets", group="policy"),
     Kind("NetworkPolicy", "networkpolicies", group=_NETWORK),
     Kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "v2", "autoscaling"),
     Kind("Ingress", "ingresses", group=_NETWORK),
     ROUTE,
 )
-"""What a pipeline is made of."""
-PRUNED = tuple(kind for kind in BUILT if kind != CLAIM)
-"""What is deleted once the spec no longer asks for it. A PVC holds data, so it is orphaned instead."""
+"""Kinds of the objects that the operator creates for a pipeline."""
+PRUNED = tuple(kind for kind in BUILT if kind != PVC)
+"""Kinds of objects that are deleted once the spec no longer needs them. A PVC holds data: it is orphaned instead."""
 WATCHED = (PIPELINE, *BUILT, POD)
 OPTIONAL = frozenset({ROUTE})
-"""What a cluster need not have: its absence is no fault until a pipeline asks for one."""
+"""Kinds that the cluster may lack: an error only when a pipeline needs one."""
 
 BY_NAME = {kind.name: kind for kind in (*WATCHED, CRD)}

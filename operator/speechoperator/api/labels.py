@@ -1,4 +1,4 @@
-"""By which labels objects and pods are found, and what belongs to whom."""
+"""Labels and owner references of the objects of a pipeline."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ PIPELINE = "speechpipeline.dev/pipeline"
 
 APPLICATION = "speechpipeline"
 MANAGER = OPERATOR
-"""The value of `managed-by` on all that the operator makes, and of `name` on the operator's own pods."""
+"""Value of `managed-by` on the objects of pipelines, and of `name` on the operator's own pods."""
 
 
 def selector(pipeline: str, component: Component) -> dict[str, str]:
-    """Return the labels that select a part's pods; a Deployment's selector cannot be changed, so this is all of it."""
+    """Return the labels that select the pods of a component. Never extend them: Deployment selectors are immutable."""
     return {NAME: APPLICATION, INSTANCE: pipeline, COMPONENT: component}
 
 
 def labels(pipeline: str, component: Component) -> dict[str, str]:
-    """Return the labels of a part's objects and pods."""
+    """Return the labels of a component's objects and pods."""
     return {**selector(pipeline, component), MANAGED_BY: MANAGER, PIPELINE: pipeline}
 
 
@@ -41,11 +41,14 @@ def metadata(
     *,
     owned: bool = True,
 ) -> dict[str, Any]:
-    """Return an object's metadata.
+    """Return the metadata of an object.
 
     Args:
-        annotations: None where there are none.
-        owned: Whether the object goes when the pipeline goes.
+        pipeline: The pipeline that the object belongs to.
+        component: The component that the object belongs to.
+        name: The name of the object.
+        annotations: The annotations of the object, if any.
+        owned: Whether the object is garbage-collected with the pipeline.
     """
     return {
         "name": name,
@@ -57,9 +60,10 @@ def metadata(
 
 
 def owner(pipeline: SpeechPipeline) -> dict[str, Any]:
-    """Return the reference by which the garbage collector finds the pipeline.
+    """Return the ownerReference to the pipeline.
 
-    It does not block the pipeline's deletion: that would take the right to update `speechpipelines/finalizers`.
+    It does not block the deletion of the pipeline, which would require permission to update
+    `speechpipelines/finalizers`.
     """
     return {
         "apiVersion": pipeline.api_version,
@@ -71,10 +75,7 @@ def owner(pipeline: SpeechPipeline) -> dict[str, Any]:
     }
 
 
-COMPONENT = "app.kubernetes.io/component"
-
-
-def component_of(pod: Object) -> str:
-    """Return the component that an object belongs to, empty if it has no such label."""
-    found: str = (pod["metadata"].get("labels") or {}).get(COMPONENT, "")
+def component_of(thing: Object) -> str:
+    """Return the component that an object belongs to; empty without the label."""
+    found: str = (thing["metadata"].get("labels") or {}).get(COMPONENT, "")
     return found

@@ -1,4 +1,4 @@
-"""The custom resource: what a SpeechPipeline's object says."""
+"""The custom resource SpeechPipeline."""
 
 from __future__ import annotations
 
@@ -19,34 +19,31 @@ PLURAL = "speechpipelines"
 
 
 class Metadata(Model):
-    """What the API server knows of the object; the rest of its metadata is left out."""
+    """The metadata that the operator uses; other members are ignored."""
 
     name: PipelineName
     namespace: str = "default"
     uid: str = ""
     generation: int = 0
-    labels: Mapping[str, str] = Field({})
-    annotations: Mapping[str, str] = Field({})
-    deletion_timestamp: str | None = None
 
 
 class Spec(Model):
-    """What the user wants."""
+    """Desired state of the pipeline."""
 
     suspend: Flag = Field(
-        default=False, description="Whether everything is scaled to nothing; the caches, and the models in them, stay."
+        default=False, description="Scale all components to zero. PVCs and the models on them are kept."
     )
     whisper: Whisper = Field(
-        Whisper(), description="Whisper, which turns speech into text.", json_schema_extra={"default": {}}
+        Whisper(), description="Whisper, which transcribes speech to text.", json_schema_extra={"default": {}}
     )
-    ollama: Ollama = Field(description="Ollama, whose language model turns the text into an answer.")
+    ollama: Ollama = Field(description="Ollama, which serves the language models.")
     bridge: Bridge = Field(
-        Bridge(), description="The HTTP service that callers use.", json_schema_extra={"default": {}}
+        Bridge(), description="The bridge, the HTTP service that clients call.", json_schema_extra={"default": {}}
     )
 
 
 class SpeechPipeline(Model):
-    """A speech service: Whisper, language models, and the HTTP bridge in front of them."""
+    """A speech service: Whisper, language models served by Ollama, and the HTTP bridge in front of them."""
 
     api_version: Literal["speechpipeline.dev/v1alpha1"] = API_VERSION
     kind: Literal["SpeechPipeline"] = KIND
@@ -56,17 +53,17 @@ class SpeechPipeline(Model):
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any], *, unknown: Literal["ignore", "forbid"] = "ignore") -> Self:
-        """Return what an object of the API says.
+        """Return the pipeline that an API object describes.
 
         Args:
             raw: The object as JSON.
-            unknown: Whether unknown fields are faults. The API server prunes or refuses them; where an object of a
-                newer definition meets an older operator they must not stop it.
+            unknown: Whether unknown fields are errors. The API server prunes or rejects them; an object written for a
+                newer CRD must not stop an older operator.
 
         Raises:
-            pydantic.ValidationError: the object breaks a rule of the CRD; see `format_validation_error`.
+            pydantic.ValidationError: the object violates the CRD; see `format_validation_error`.
         """
-        known = set(Metadata.model_fields) | {"deletionTimestamp"}
+        known = set(Metadata.model_fields)
         metadata = raw.get("metadata")
         if isinstance(metadata, Mapping):
             metadata = {key: value for key, value in metadata.items() if key in known}
@@ -74,10 +71,10 @@ class SpeechPipeline(Model):
 
     @property
     def name(self) -> str:
-        """The object's name."""
+        """The name of the object."""
         return self.metadata.name
 
     @property
     def namespace(self) -> str:
-        """The object's namespace."""
+        """The namespace of the object."""
         return self.metadata.namespace

@@ -1,4 +1,4 @@
-"""What every part's pods can be told: the fields of Kubernetes that the operator hands through."""
+"""Fields of pods and containers that every component's spec has; the operator copies them into the pod template."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt
 
 from speechoperator.api.base import Model
-from speechoperator.api.rules import Keyed, Rule
-from speechoperator.api.values import Amount, Anything, Image, LabelValue, LongText, ObjectName, VariableName
+from speechoperator.api.rules import MapList, Rule
+from speechoperator.api.values import AnyObject, Image, LabelValue, LongText, ObjectName, Quantity, VariableName
 from speechoperator.kube import quantities
 
 LabelKey = Annotated[str, Field(max_length=317)]
-Amounts = Annotated[dict[str, Amount], Field(max_length=16)]
+ResourceList = Annotated[dict[str, Quantity], Field(max_length=16)]
 
 COMMON = (
     "image",
@@ -26,47 +26,51 @@ COMMON = (
     "pod_annotations",
     "image_pull_secrets",
 )
-"""The fields that all parts have."""
+"""The fields that every component has."""
 
 
 class EnvVar(Model):
-    """An environment variable of the part's container."""
+    """An environment variable of the container."""
 
     rules = (
         Rule(
             "!(has(self.value) && has(self.valueFrom))",
             lambda env: not (env.has("value") and env.has("value_from")),
-            "give either value or valueFrom, not both",
+            "set either value or valueFrom, not both",
         ),
     )
 
-    name: VariableName = Field(description="Name of the variable. One that the operator sets too is replaced by it.")
-    value: LongText | None = Field(None, description="The value. Without it and valueFrom the variable is empty.")
-    value_from: Anything | None = Field(
+    name: VariableName = Field(
+        description="Name of the variable. It replaces a variable of the same name set by the operator."
+    )
+    value: LongText | None = Field(
+        None, description="Value of the variable. If unset, valueFrom applies; without either, the variable is empty."
+    )
+    value_from: AnyObject | None = Field(
         None,
-        description="Where the value comes from: secretKeyRef, configMapKeyRef, fieldRef or resourceFieldRef. "
-        "Absent: value.",
+        description="Source of the value: secretKeyRef, configMapKeyRef, fieldRef or resourceFieldRef. If unset, value "
+        "applies.",
     )
 
 
 class Toleration(Model):
-    """A taint that the part's pods tolerate, as in a pod's spec."""
+    """A toleration, as in a pod's spec."""
 
-    key: LabelKey | None = Field(None, description="Key of the taint. Absent: every key, with operator Exists.")
+    key: LabelKey | None = Field(None, description="Key of the taint. If unset, all keys, with operator Exists.")
     operator: Literal["Exists", "Equal"] | None = Field(
-        None, description="Whether the taint's value must be equal, or any value will do. Absent: Equal."
+        None, description="Exists matches every value, Equal only the given value. If unset, Equal."
     )
-    value: LabelValue | None = Field(None, description="Value of the taint, for operator Equal. Absent: empty.")
+    value: LabelValue | None = Field(None, description="Value of the taint, for operator Equal. If unset, empty.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        None, description="Effect of the taint. Absent: every effect."
+        None, description="Effect of the taint. If unset, all effects."
     )
     toleration_seconds: Annotated[StrictInt, Field(json_schema_extra={"format": "int64"})] | None = Field(
-        None, description="Seconds for which a NoExecute taint is tolerated. Absent: for ever."
+        None, description="Seconds for which a NoExecute taint is tolerated. If unset, indefinitely."
     )
 
 
 class Resources(Model):
-    """What the part's container asks for and may use, as in a pod's spec."""
+    """Resource requests and limits of the container, as in a pod's spec."""
 
     rules = (
         Rule(
@@ -78,62 +82,60 @@ class Resources(Model):
                 quantities.value(amount) <= quantities.value((resources.limits or {}).get(name, amount))
                 for name, amount in (resources.requests or {}).items()
             ),
-            "requests must not be more than limits",
+            "requests must not exceed limits",
         ),
     )
 
-    requests: Amounts | None = Field(
-        None, description="What a node must have free, by resource: cpu in cores, memory in bytes."
+    requests: ResourceList | None = Field(
+        None, description="Resources reserved on the node, by name: cpu in cores, memory in bytes."
     )
-    limits: Amounts | None = Field(
-        None,
-        description="What the container may use at most, by resource. GPUs are asked for by the field gpu instead.",
+    limits: ResourceList | None = Field(
+        None, description="Maximum resources of the container, by name. Request GPUs with the field gpu instead."
     )
 
     def names(self, resource: str) -> bool:
-        """Tell whether a resource is asked for or limited."""
+        """Return whether a resource has a request or a limit."""
         return resource in (self.requests or {}) or resource in (self.limits or {})
 
 
 class PullSecret(Model):
-    """A Secret with the password of an image registry."""
+    """A Secret with the credentials of an image registry."""
 
     name: ObjectName = Field(description="Name of the Secret, of type kubernetes.io/dockerconfigjson.")
 
 
-class Part(Model):
-    """A part of the pipeline with pods of its own."""
+class ComponentSpec(Model):
+    """A component of the pipeline, with pods of its own."""
 
-    image: Image | None = Field(None, description="The part's image. Absent: the one of the operator's release.")
+    image: Image | None = Field(None, description="Container image. If unset, the image configured in the operator.")
     resources: Resources | None = Field(
-        None, description="What the part's container asks for and may use. Absent: the operator's defaults."
+        None, description="Resource requests and limits of the container. If unset, the operator's defaults."
     )
-    env: Annotated[tuple[EnvVar, ...], Field(max_length=128), Keyed()] = Field(
-        (), description="Further environment variables of the part's container; they win over the operator's."
+    env: Annotated[tuple[EnvVar, ...], Field(max_length=128), MapList()] = Field(
+        (), description="Additional environment variables of the container; they override those of the operator."
     )
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=64)] = Field(
-        {}, description="Labels that a node must have to run the part's pods."
+        {}, description="Labels that a node must have to run the pods."
     )
     tolerations: tuple[Toleration, ...] = Field(
         (),
         max_length=64,
-        description="Taints of nodes that the part's pods tolerate.",
+        description="Tolerations of the pods.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
-    affinity: Anything | None = Field(
+    affinity: AnyObject | None = Field(
         None,
-        description="Where the part's pods prefer or must run: nodeAffinity, podAffinity, podAntiAffinity. "
-        "Absent: none.",
+        description="Affinity of the pods: nodeAffinity, podAffinity, podAntiAffinity. If unset, none.",
     )
     runtime_class_name: ObjectName | None = Field(
-        None, description="RuntimeClass of the part's pods, such as nvidia. Absent: the cluster's own."
+        None, description="RuntimeClass of the pods, such as nvidia. If unset, the default runtime of the cluster."
     )
     priority_class_name: ObjectName | None = Field(
-        None, description="PriorityClass of the part's pods. Absent: the cluster's own."
+        None, description="PriorityClass of the pods. If unset, the default priority of the cluster."
     )
     pod_annotations: Annotated[dict[str, LongText], Field(max_length=64)] = Field(
-        {}, description="Further annotations of the part's pods."
+        {}, description="Additional annotations of the pods."
     )
-    image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=16), Keyed()] = Field(
-        (), description="Secrets with the passwords of image registries."
+    image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=16), MapList()] = Field(
+        (), description="Secrets with the credentials of image registries."
     )

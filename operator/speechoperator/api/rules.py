@@ -1,6 +1,7 @@
-"""Rules that a value must keep: each is written once, and holds here and, as CEL, in the API server.
+"""Validation rules, each written once for Python and, as CEL, for the API server.
 
-The API server refuses what breaks a rule; where an older definition let it through, the same message comes from here.
+The API server rejects objects that break a rule. Objects admitted under an older CRD are checked in Python, with the
+same message.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an object must keep.
+    """A rule about an object.
 
     Args:
-        cel: Is true where the rule holds; `self` is the object. https://kubernetes.io/docs/reference/using-api/cel/
-        holds: The same in Python, of the model. None where it is about a change, which only the API server sees.
-        message: What is wrong and what to do, or a function of the model that says so.
-        cel_message: The CEL expression of that function.
+        cel: CEL expression that is true where the rule holds; `self` is the object.
+            https://kubernetes.io/docs/reference/using-api/cel/
+        holds: The same as a Python predicate on the model. None for rules about changes, which only the API server
+            can check.
+        message: What is wrong and how to fix it, or a function of the model that returns this.
+        cel_message: CEL expression equivalent to that function.
     """
 
     cel: str
@@ -35,54 +38,56 @@ class Rule:
     cel_message: str = ""
 
     def check(self, model: object) -> None:
-        """Raise ValueError with the message where the model breaks the rule."""
+        """Raise ValueError with the message if the model breaks the rule."""
         if self.holds is not None and not self.holds(model):
             raise ValueError(self.message if isinstance(self.message, str) else self.message(model))
 
     def validation(self) -> dict[str, str]:
         """Return the entry of `x-kubernetes-validations`."""
-        said = {"message": self.message} if isinstance(self.message, str) else {"messageExpression": self.cel_message}
-        return {"rule": " ".join(self.cel.split()), **said}
+        message = (
+            {"message": self.message} if isinstance(self.message, str) else {"messageExpression": self.cel_message}
+        )
+        return {"rule": " ".join(self.cel.split()), **message}
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """What a text must look like.
+class TextRule:
+    """A rule about a string.
 
     Args:
-        pattern: Matches the whole text; of the syntax that RE2 and Python's `re` share.
-        message: What is right, with an example.
-        longest: Characters at most.
-        more: Further CEL that must hold; evaluated only where the pattern matches.
-        holds: The same in Python.
+        pattern: Regular expression for the whole string, in the syntax common to RE2 and Python's `re`.
+        message: What is valid, with an example.
+        max_length: Maximum length in characters.
+        extra_cel: Further CEL condition; evaluated only if the pattern matches.
+        holds: The same condition as a Python predicate.
     """
 
     pattern: str
     message: str
-    longest: int = 253
-    more: str = ""
+    max_length: int = 253
+    extra_cel: str = ""
     holds: Callable[[str], bool] | None = None
 
     def check(self, text: str) -> str:
-        """Return the text.
+        """Return the string unchanged.
 
         Raises:
-            ValueError: the text is too long or does not look so.
+            ValueError: the string is too long or breaks the rule.
         """
-        if len(text) > self.longest:
-            raise ValueError(f"may not be more than {self.longest} characters long")
+        if len(text) > self.max_length:
+            raise ValueError(f"may not be more than {self.max_length} characters long")
         if not re.fullmatch(self.pattern, text, re.ASCII) or (self.holds and not self.holds(text)):
             raise ValueError(self.message)
         return text
 
     def cel(self, which: str = "self") -> str:
-        """Return the CEL expression that is true of a text that looks so.
+        """Return the CEL expression that is true for valid strings.
 
         Args:
-            which: The text, as a CEL expression; `more` is about `self` alone.
+            which: CEL expression of the string to match. `extra_cel` always refers to `self`.
         """
         quoted = self.pattern.replace("\\", "\\\\").replace("'", "\\'")
-        return f"{which}.matches('^({quoted})$')" + (f" && {self.more}" if self.more else "")
+        return f"{which}.matches('^({quoted})$')" + (f" && {self.extra_cel}" if self.extra_cel else "")
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
@@ -91,17 +96,17 @@ class Text:
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return handler(schema) | {
-            "maxLength": self.longest,
+            "maxLength": self.max_length,
             "x-kubernetes-validations": [{"rule": self.cel(), "message": self.message}],
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
-    """A list of objects of which no two have the same `name`: a map, for server-side apply.
+class MapList:
+    """A list of objects with unique `name`s, merged by name in server-side apply.
 
     Args:
-        rules: What the list must keep beside.
+        rules: Further rules about the list.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -110,11 +115,11 @@ class Keyed:
         """Return the list.
 
         Raises:
-            ValueError: a name is there twice, or a rule is broken.
+            ValueError: two items have the same name, or the list breaks a rule.
         """
         names = [item.name for item in items]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"duplicate value: {twice}")
+        if duplicate := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"duplicate value: {duplicate}")
         for rule in self.rules:
             rule.check(items)
         return items

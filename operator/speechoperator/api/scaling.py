@@ -1,67 +1,61 @@
-"""How many replicas a part may have."""
+"""How many replicas a component may have."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from speechoperator.api import durations
 from speechoperator.api.base import Model
 from speechoperator.api.rules import Rule
-from speechoperator.api.values import Count, Positive, Wait
+from speechoperator.api.values import Count, Duration, Positive
 
 _MIN_MAX = Rule(
     "!has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
     lambda scaling: not scaling.has("max_replicas") or scaling.min_replicas <= scaling.max_replicas,
-    "minReplicas must not be more than maxReplicas",
+    "minReplicas must not exceed maxReplicas",
 )
 
 
 class Scaling(Model):
-    """Replicas of a part whose pods hold a model."""
+    """Replicas of a component whose pods serve a model."""
 
     rules = (_MIN_MAX,)
 
-    min_replicas: Count = Field(1, description="Replicas at least; 0 lets the part be stopped while nobody uses it.")
+    min_replicas: Count = Field(
+        1, description="Minimum number of replicas; 0 allows scaling to zero while the component is idle."
+    )
     max_replicas: Positive | None = Field(
-        None, description="Replicas at most. Absent: minReplicas, and not less than 1."
+        None, description="Maximum number of replicas. If unset, minReplicas, but at least 1."
     )
 
     @property
     def maximum(self) -> int:
-        """Replicas at most."""
+        """The maximum number of replicas."""
         return self.max_replicas if self.max_replicas is not None else max(self.min_replicas, 1)
 
 
 class WhisperScaling(Scaling):
-    """Replicas of Whisper, by the audio that waits."""
+    """Replicas of Whisper, scaled on the backlog of audio."""
 
-    target_backlog: Wait = Field(
-        "60s", description="Audio that may wait per replica before another one starts, as its length."
+    target_backlog: Duration = Field(
+        "60s", description="Length of the audio waiting per replica above which a replica is added."
     )
-
-    @property
-    def target_backlog_seconds(self) -> float:
-        """Seconds of audio that may wait per replica."""
-        return durations.seconds(self.target_backlog)
 
 
 class OllamaScaling(Scaling):
-    """Replicas of Ollama, by the requests in flight."""
+    """Replicas of Ollama, scaled on the requests in flight."""
 
-    target_in_flight: Positive = Field(
-        4, description="Requests in flight per replica beyond which another replica starts."
-    )
+    target_in_flight: Positive = Field(4, description="Requests in flight per replica above which a replica is added.")
 
 
 class BridgeScaling(Model):
-    """Replicas of the bridge, by CPU: a HorizontalPodAutoscaler of Kubernetes."""
+    """Replicas of the bridge, scaled on CPU by a HorizontalPodAutoscaler."""
 
     rules = (_MIN_MAX,)
 
-    min_replicas: Positive = Field(2, description="Replicas at least.")
-    max_replicas: Positive = Field(description="Replicas at most.")
+    min_replicas: Positive = Field(2, description="Minimum number of replicas.")
+    max_replicas: Positive = Field(description="Maximum number of replicas.")
     target_cpu_utilization: Positive = Field(
         70,
         alias="targetCPUUtilization",
-        description="CPU in use beyond which another replica starts, in percent of what the pods request.",
+        description="Average CPU utilization above which a replica is added, in percent of the CPU request.",
     )

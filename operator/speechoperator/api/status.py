@@ -1,84 +1,99 @@
-"""What the operator reports in a SpeechPipeline's status: the schema only; the plan writes it as JSON.
+"""The status of a SpeechPipeline: its schema. The plan writes the status as JSON.
 
-The API server drops what is not described here, and the operator would then write it again and again.
+The API server prunes fields that are not described here, and the operator would write them again and again.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StrictInt
 
 from speechoperator.api.base import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONDITION_TYPES: Mapping[str, str] = {
+    "Accepted": "The spec is valid.",
+    "Ready": "The pipeline serves requests and matches its spec.",
+    "WhisperAvailable": "Whisper has enough ready replicas, or its external service responds.",
+    "OllamaAvailable": "Ollama has enough ready replicas, or its external service responds.",
+    "BridgeAvailable": "The bridge has enough ready replicas.",
+    "ModelsReady": "Every Ollama pod has all language models.",
+    "Exposed": "The Ingress or HTTPRoute works. Present only if one is configured.",
+    "Progressing": "The pipeline is moving towards its spec. False means up to date or stuck; see the reason.",
+    "PVCsOrphaned": "PVCs of the pipeline are no longer used; their data is kept. Present only if there are any.",
+}
+"""The condition types, in the order of the status, each with what True means."""
 
 Int64 = Annotated[StrictInt, Field(json_schema_extra={"format": "int64"})]
 Int32 = Annotated[StrictInt, Field(json_schema_extra={"format": "int32"})]
 
 
 class ModelStatus(Model):
-    """How far a language model has come."""
+    """Pull progress of a language model."""
 
     name: str = Field(description="Name of the model, as in spec.ollama.models.")
     stage: Literal["Pending", "Pulling", "Ready", "Failed"] = Field(
-        description="Pending: not asked for yet. Pulling: on its way. Ready: in every replica. Failed: see message."
+        description="Pending: the pull has not started. Pulling: the model is being downloaded. Ready: every Ollama "
+        "pod has the model. Failed: see message."
     )
-    completed_bytes: Int64 | None = Field(None, description="Bytes that are there.")
-    total_bytes: Int64 | None = Field(None, description="Bytes in all, as far as Ollama has told.")
-    eta_seconds: Int64 | None = Field(None, description="Seconds until it is there, estimated.")
-    replicas_ready: Int32 | None = Field(None, description="Replicas of Ollama that have it.")
-    message: str | None = Field(None, description="What is wrong, or what it waits for.")
+    completed_bytes: Int64 | None = Field(None, description="Bytes downloaded so far.")
+    total_bytes: Int64 | None = Field(None, description="Total bytes to download, as far as Ollama has reported them.")
+    eta_seconds: Int64 | None = Field(None, description="Estimated seconds until the download completes.")
+    replicas_ready: Int32 | None = Field(None, description="Number of Ollama pods that have the model.")
+    message: str | None = Field(None, description="Why the model is not ready, and what to do.")
 
 
-class PartStatus(Model):
-    """The replicas of a part."""
+class ComponentStatus(Model):
+    """Replicas of a component."""
 
-    desired: Int32 | None = Field(None, description="Replicas that there should be.")
-    replicas: Int32 | None = Field(None, description="Replicas that there are.")
-    ready: Int32 | None = Field(None, description="Replicas that are ready.")
+    desired: Int32 | None = Field(None, description="Desired number of replicas.")
+    replicas: Int32 | None = Field(None, description="Actual number of replicas.")
+    ready: Int32 | None = Field(None, description="Number of ready replicas.")
     summary: str | None = Field(
-        None, description="Ready and desired replicas as `kubectl get` shows them, such as 1/2."
+        None,
+        description="Ready and desired replicas as shown by `kubectl get`, such as 1/2; external for an external "
+        "service.",
     )
-    reason: str | None = Field(None, description="Why there should be so many.")
+    replicas_reason: str | None = Field(None, description="Why this number of replicas was chosen.")
 
 
-class BridgeStatus(PartStatus):
-    """The replicas of the bridge."""
+class BridgeStatus(ComponentStatus):
+    """Replicas of the bridge."""
 
     selector: str | None = Field(None, description="Label selector of the bridge's pods, for the scale subresource.")
 
 
 class Condition(Model):
-    """An aspect of the pipeline's state."""
+    """A standard Kubernetes condition."""
 
-    type: str = Field(
-        description="Accepted, Ready, WhisperAvailable, OllamaAvailable, BridgeAvailable, ModelsReady, Exposed, "
-        "Progressing or ClaimsOrphaned."
-    )
-    status: Literal["True", "False", "Unknown"] = Field(description="Whether it is so.")
-    observed_generation: Int64 | None = Field(None, description="Generation of the spec that this is about.")
-    last_transition_time: datetime = Field(description="When status changed last.")
-    reason: str = Field(description="Why, as one word for programs.")
-    message: str = Field(description="Why, for people, with what to do.")
+    type: str = Field(description=f"{', '.join(list(CONDITION_TYPES)[:-1])} or {list(CONDITION_TYPES)[-1]}.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    observed_generation: Int64 | None = Field(None, description="Generation of the spec that the condition refers to.")
+    last_transition_time: datetime = Field(description="When the status of the condition last changed.")
+    reason: str = Field(description="Why the condition has this status, as a CamelCase word for programs.")
+    message: str = Field(description="Why the condition has this status, for people, with advice.")
 
 
 class Status(Model):
-    """What the operator saw and did."""
+    """Observed state of the pipeline."""
 
-    observed_generation: Int64 | None = Field(None, description="Generation of the spec that this status is about.")
-    url: str | None = Field(None, description="Address under which the bridge is reached.")
+    observed_generation: Int64 | None = Field(None, description="Generation of the spec that the status refers to.")
+    url: str | None = Field(None, description="URL of the bridge.")
     models: tuple[ModelStatus, ...] | None = Field(
         None,
-        description="How far each language model has come.",
+        description="Pull progress of each language model.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    models_summary: str | None = Field(None, description="Ready models and all models, such as 1/2.")
-    whisper: PartStatus | None = Field(None, description="Whisper's replicas.")
-    ollama: PartStatus | None = Field(None, description="Ollama's replicas.")
-    bridge: BridgeStatus | None = Field(None, description="The bridge's replicas.")
-    bottleneck: str | None = Field(None, description="The part that holds the others up: whisper, ollama or bridge.")
+    models_summary: str | None = Field(None, description="Ready and total language models, such as 1/2.")
+    whisper: ComponentStatus | None = Field(None, description="Replicas of Whisper.")
+    ollama: ComponentStatus | None = Field(None, description="Replicas of Ollama.")
+    bridge: BridgeStatus | None = Field(None, description="Replicas of the bridge.")
     conditions: tuple[Condition, ...] | None = Field(
         None,
-        description="The aspects of the pipeline's state.",
+        description="Standard Kubernetes conditions.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )

@@ -1,4 +1,4 @@
-"""Where a part's pods keep their models: a claim that the operator makes, one that is there, or the node's disk."""
+"""Where the pods of a component store their models: a PVC created by the operator, an existing one, or an emptyDir."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]
 class Cache(Model):
     """A volume for models.
 
-    The definition has no default for `size`, `accessMode` and `whenDeleted`: a default that the API server filled in
-    could not be told from what the user wrote beside `existingClaim`.
+    The CRD has no default for `size`, `accessMode` and `whenDeleted`: a default filled in by the API server could not
+    be told apart from a value that the user set beside `existingClaim`.
     """
 
     rules = (
@@ -38,38 +38,38 @@ class Cache(Model):
         Rule(
             "!self.ephemeral || !(has(self.storageClassName) || has(self.accessMode) || has(self.whenDeleted))",
             lambda cache: not (cache.ephemeral and cache.has("storage_class_name", "access_mode", "when_deleted")),
-            "an ephemeral cache is no claim: remove storageClassName, accessMode and whenDeleted",
+            "an ephemeral cache has no PVC: remove storageClassName, accessMode and whenDeleted",
         ),
     )
 
     size: Size = Field(
-        "10Gi", description="Room for models, in bytes: what the claim asks for, or the limit of an ephemeral cache."
+        "10Gi", description="Capacity for models: the storage request of the PVC, or the limit of an ephemeral cache."
     )
     storage_class_name: ClassName | None = Field(
         None,
-        description="StorageClass of the claim; empty for a volume without class. Absent: the cluster's default class. "
-        "Cannot be changed.",
+        description="StorageClass of the PVC; empty for a volume without a class. If unset, the default StorageClass. "
+        "Immutable.",
     )
     access_mode: AccessMode = Field(
         "ReadWriteOnce",
-        description="Who may mount the claim. Several replicas need ReadWriteMany, which the StorageClass must offer. "
-        "Cannot be changed.",
+        description="Access mode of the PVC. Several replicas need ReadWriteMany, which the StorageClass must support. "
+        "Immutable.",
     )
     existing_claim: ObjectName | None = Field(
         None,
-        description="Name of a claim of the same namespace to use instead of one that the operator makes; the operator "
-        "never resizes or deletes it. Absent: the operator makes one.",
+        description="Name of an existing PVC in the same namespace to use. The operator never resizes or deletes it. "
+        "If unset, the operator creates a PVC.",
     )
     ephemeral: Flag = Field(
         default=False,
-        description="Whether each pod keeps its models on its node's disk only: they are fetched again for a new pod. "
-        "Cannot be changed.",
+        description="Store the models in an emptyDir on the node instead of a PVC; every new pod downloads them "
+        "again. Immutable.",
     )
     when_deleted: Literal["Delete", "Retain"] = Field(
         "Retain",
-        description="What becomes of the claim, and the models in it, when the pipeline is deleted. Retain: it stays, "
-        "and the next pipeline of this name uses it. Delete: it is deleted too, also one left by an earlier pipeline. "
-        "No change of the spec deletes a claim: one that is no longer used is kept and reported in the status.",
+        description="What happens to the PVC and the models on it when the pipeline is deleted. Retain: it is kept, "
+        "and the next pipeline of this name uses it. Delete: it is deleted, even if an earlier pipeline has left it. "
+        "A change of the spec never deletes a PVC: one that is no longer used is kept and reported in the status.",
     )
 
     @classmethod
@@ -79,18 +79,18 @@ class Cache(Model):
         described = super().__get_pydantic_json_schema__(schema, handler)
         for name in ("size", "accessMode", "whenDeleted"):
             member = described["properties"][name]
-            member["x-assumed"] = member.pop("default")
+            member["x-documented-default"] = member.pop("default")
         return described
 
     @property
-    def claim(self) -> bool:
-        """Whether the operator makes a claim for it."""
+    def creates_pvc(self) -> bool:
+        """Whether the operator creates a PVC for the cache."""
         return not self.ephemeral and self.existing_claim is None
 
     @property
-    def single_writer(self) -> bool:
-        """Whether only the pods of one node can mount it."""
-        return self.claim and self.access_mode != "ReadWriteMany"
+    def single_node(self) -> bool:
+        """Whether only pods on one node can mount the cache."""
+        return self.creates_pvc and self.access_mode != "ReadWriteMany"
 
 
 class OllamaCache(Cache):

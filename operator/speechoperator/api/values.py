@@ -1,4 +1,4 @@
-"""The kinds of single values in the custom resource: counts, quantities, durations, names, addresses."""
+"""Types of single values in the custom resource: counts, quantities, durations, names, URLs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, WithJsonSchema
 
 from speechoperator.api import durations
-from speechoperator.api.rules import Text
+from speechoperator.api.rules import TextRule
 from speechoperator.kube import quantities
 
 _INT32 = 2**31 - 1
@@ -22,7 +22,7 @@ def _between(shortest: str, longest: str) -> str:
 
 
 def _digits(given: object) -> object:
-    """Let a whole number be a quantity, as Kubernetes does in `resources`."""
+    """Accept an integer as a quantity, as Kubernetes does in `resources`."""
     return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
 
 
@@ -33,111 +33,113 @@ Port = Annotated[StrictInt, Field(ge=1, le=65535, json_schema_extra={"format": "
 
 Size = Annotated[
     str,
-    Text(
+    TextRule(
         quantities.PATTERN,
-        "must be a size above zero, such as 10Gi or 500M",
-        longest=32,
-        more="quantity(self).isGreaterThan(quantity('0'))",
+        "must be a size greater than zero, such as 10Gi or 500M",
+        max_length=32,
+        extra_cel="quantity(self).isGreaterThan(quantity('0'))",
         holds=lambda text: quantities.value(text) > 0,
     ),
     AfterValidator(quantities.canonical),
 ]
 """Bytes, as a Kubernetes quantity in its canonical form."""
 
-_AMOUNT = Text(
+_QUANTITY = TextRule(
     quantities.PATTERN,
     "must be a quantity such as 500m, 4 or 16Gi",
-    longest=32,
-    more="quantity(string(self)).compareTo(quantity('0')) >= 0",
+    max_length=32,
+    extra_cel="quantity(string(self)).compareTo(quantity('0')) >= 0",
     holds=lambda text: quantities.value(text) >= 0,
 )
-Amount = Annotated[
+Quantity = Annotated[
     str,
     BeforeValidator(_digits),
-    _AMOUNT,
+    _QUANTITY,
     AfterValidator(quantities.canonical),
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "maxLength": _AMOUNT.longest,
-            "x-kubernetes-validations": [{"rule": _AMOUNT.cel("string(self)"), "message": _AMOUNT.message}],
+            "maxLength": _QUANTITY.max_length,
+            "x-kubernetes-validations": [{"rule": _QUANTITY.cel("string(self)"), "message": _QUANTITY.message}],
         }
     ),
 ]
-"""A quantity of any resource, in its canonical form; given as text or as a whole number."""
+"""A quantity of any resource, in its canonical form; given as a string or an integer."""
 
-Wait = Annotated[
+Duration = Annotated[
     str,
-    Text(
+    TextRule(
         durations.PATTERN,
         "must be a duration from 1s to 24h, such as 300s, 5m or 1h30m",
-        longest=16,
-        more=_between("1s", "24h"),
+        max_length=16,
+        extra_cel=_between("1s", "24h"),
         holds=lambda text: 1 <= durations.seconds(text) <= 24 * 3600,
     ),
 ]
-"""A duration that something waits for."""
+"""A timeout or another duration, between one second and one day."""
 
 KeepAlive = Annotated[
     str,
-    Text(
+    TextRule(
         rf"-1|{durations.PATTERN}",
-        "must be a duration such as 30m, or -1 to keep the model loaded for ever",
-        longest=16,
+        "must be a duration such as 30m, or -1 to keep the model loaded indefinitely",
+        max_length=16,
     ),
 ]
-"""How long something is kept."""
+"""How long a model stays loaded."""
 
 Url = Annotated[
     str,
-    Text(
+    TextRule(
         rf"https?://([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:{_PORT})?(/[^ ?#]*)?",
-        "must be an address such as http://whisper.example.com:9000",
-        longest=2048,
+        "must be a URL such as http://whisper.example.com:9000",
+        max_length=2048,
     ),
 ]
-PIPELINE_NAME = Text(
+PIPELINE_NAME = TextRule(
     "[a-z]([-a-z0-9]{0,38}[a-z0-9])?",
-    "must start with a small letter, have small letters, digits and '-' only, and at most 40 characters: the names of "
-    "the pipeline's objects are made from it",
+    "must start with a lowercase letter, contain only lowercase letters, digits and '-', and have at most 40 "
+    "characters: the names of the pipeline's objects are derived from it",
 )
 PipelineName = Annotated[str, PIPELINE_NAME]
-Host = Annotated[str, Text(_HOST, "must be a host name in small letters, such as speech.example.com")]
-ObjectName = Annotated[str, Text(_HOST, "must be the name of an object: small letters, digits, '-' and '.'")]
+Host = Annotated[str, TextRule(_HOST, "must be a lowercase host name, such as speech.example.com")]
+ObjectName = Annotated[str, TextRule(_HOST, "must be an object name: lowercase letters, digits, '-' and '.'")]
 ClassName = Annotated[
-    str, Text(rf"({_HOST})?", "must be the name of a class (small letters, digits, '-' and '.'), or empty for none")
+    str,
+    TextRule(rf"({_HOST})?", "must be a class name (lowercase letters, digits, '-' and '.'), or empty for no class"),
 ]
-SectionName = Annotated[str, Text(_HOST, "must be the name of one of the Gateway's listeners")]
-Namespace = Annotated[str, Text(_LABEL, "must be the name of a namespace", longest=63)]
-ResourceName = Annotated[str, Text(_QUALIFIED, "must be the name of a resource, such as nvidia.com/gpu", longest=317)]
+SectionName = Annotated[str, TextRule(_HOST, "must be the name of a listener of the Gateway")]
+Namespace = Annotated[str, TextRule(_LABEL, "must be a namespace name", max_length=63)]
+ResourceName = Annotated[str, TextRule(_QUALIFIED, "must be a resource name, such as nvidia.com/gpu", max_length=317)]
 Image = Annotated[
     str,
-    Text(
+    TextRule(
         r"[A-Za-z0-9][-A-Za-z0-9._:/]*(@sha256:[0-9a-f]{64})?",
-        "must be the name of an image, such as speechpipeline/bridge:0.1.0",
-        longest=512,
+        "must be an image name, such as speechpipeline/bridge:0.1.0",
+        max_length=512,
     ),
 ]
 WhisperModel = Annotated[
     str,
-    Text(
+    TextRule(
         r"[A-Za-z0-9/][-A-Za-z0-9._/]*",
-        "must be a size such as small, the name of a model on a hub, or a folder of the image such as /models/tiny.en",
+        "must be a size such as small, the name of a Hugging Face model, or a directory in the image such as "
+        "/models/tiny.en",
     ),
 ]
 OllamaModel = Annotated[
     str,
-    Text(
+    TextRule(
         rf"([A-Za-z0-9][-A-Za-z0-9._]*(:{_PORT})?/)?([A-Za-z0-9_][-A-Za-z0-9._]*/)*"
         r"[A-Za-z0-9_][-A-Za-z0-9._]*(:[A-Za-z0-9_][-A-Za-z0-9._]*)?",
-        "must be the name of a model as Ollama writes it, such as qwen3:4b or registry.example.com:5000/library/llama3",
+        "must be an Ollama model name, such as qwen3:4b or registry.example.com:5000/library/llama3",
     ),
 ]
 VariableName = Annotated[
-    str, Text(r"[A-Za-z_.-][A-Za-z0-9_.-]*", "must be the name of an environment variable, such as LOG_LEVEL")
+    str, TextRule(r"[A-Za-z_.-][A-Za-z0-9_.-]*", "must be an environment variable name, such as LOG_LEVEL")
 ]
 LabelValue = Annotated[str, Field(max_length=63)]
 LongText = Annotated[str, Field(max_length=32768)]
-Anything = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
-"""An object that Kubernetes itself checks, when the operator applies what it is part of."""
+AnyObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
+"""An object copied into a manifest unchanged; the API server validates it there."""

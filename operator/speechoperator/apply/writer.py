@@ -9,9 +9,9 @@ from speechoperator.api import kinds
 from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import drift, objects
 from speechoperator.kube.errors import ApiError, Request
-from speechoperator.kube.kinds import CLAIM, POD
+from speechoperator.kube.kinds import POD, PVC
 from speechoperator.kube.objects import Ref, format_time
-from speechoperator.plan.snapshot import NAME_TAKEN
+from speechoperator.plan.snapshot import NAME_CONFLICT
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +44,7 @@ class Writer:
         """Server-side apply of a pipeline's object; return it as it is then.
 
         Raises:
-            ApiError: the write was rejected; with the reason `NAME_TAKEN` if the name belongs to an object that this
+            ApiError: the write was rejected; with the reason `NAME_CONFLICT` if the name belongs to an object that this
                 pipeline did not create.
         """
         kind = kinds.BY_NAME[action.object["kind"]]
@@ -60,12 +60,12 @@ class Writer:
         """
         meta = action.object["metadata"]
         if (
-            kind == CLAIM
+            kind == PVC
             and (existing := await self._existing(kind, action.object))
             and not _ours(existing, action.object)
         ):
             request = Request("create", kind.resource, meta["namespace"], meta["name"])
-            raise ApiError(request, HTTPStatus.CONFLICT, NAME_TAKEN, _FOREIGN)
+            raise ApiError(request, HTTPStatus.CONFLICT, NAME_CONFLICT, _FOREIGN)
         try:
             return await self._apply(kind, action, "missing", force=False)
         except ApiError as error:
@@ -75,7 +75,7 @@ class Writer:
             if existing is None:
                 raise
             if not _ours(existing, action.object):
-                raise ApiError(error.request, error.status, NAME_TAKEN, f"{_FOREIGN}: {error.message}") from error
+                raise ApiError(error.request, error.status, NAME_CONFLICT, f"{_FOREIGN}: {error.message}") from error
         return await self._apply(kind, action, "missing")
 
     async def _existing(self, kind: Kind, wanted: Object) -> Object | None:
@@ -187,4 +187,4 @@ def _ours(existing: Object, wanted: Object) -> bool:
     """Return whether the operator created an object; a PVC that is retained has no owner."""
     owners = objects.owners(existing)
     applied = drift.APPLIED in (existing["metadata"].get("annotations") or {})
-    return bool(owners & objects.owners(wanted)) or (wanted["kind"] == CLAIM.name and applied and not owners)
+    return bool(owners & objects.owners(wanted)) or (wanted["kind"] == PVC.name and applied and not owners)

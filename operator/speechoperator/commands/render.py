@@ -11,6 +11,7 @@ from speechoperator.api import SpeechPipeline, format_validation_error, kinds
 from speechoperator.api.crd import PlainDumper
 from speechoperator.errors import OperatorError
 from speechoperator.kube import drift
+from speechoperator.plan.decisions import from_spec
 from speechoperator.plan.manifests.build import build
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ def render(file: Path, namespace: str, settings: Settings) -> str:
     pipelines = [_pipeline(file, raw, namespace) for raw in _documents(file)]
     if not pipelines:
         raise RenderError(f"{file}: no SpeechPipeline in this file")
-    manifests = [dict(drift.stamped(thing)) for pipeline in pipelines for thing in build(pipeline, settings)]
+    manifests = [
+        dict(drift.stamped(manifest))
+        for pipeline in pipelines
+        for manifest in build(pipeline, settings, from_spec(pipeline, settings))
+    ]
     return yaml.dump_all(manifests, Dumper=PlainDumper, sort_keys=False, width=120, allow_unicode=True)
 
 

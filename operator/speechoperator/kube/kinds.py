@@ -39,7 +39,7 @@ class Kind:
 
 
 POD = Kind("Pod", "pods")
-CLAIM = Kind("PersistentVolumeClaim", "persistentvolumeclaims")
+PVC = Kind("PersistentVolumeClaim", "persistentvolumeclaims")
 EVENT = Kind("Event", "events")
 LEASE = Kind("Lease", "leases", group="coordination.k8s.io")
 INGRESS_CLASS = Kind("IngressClass", "ingressclasses", group="networking.k8s.io")

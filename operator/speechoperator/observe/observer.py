@@ -156,7 +156,7 @@ class Observer:
             external=self._external(polls, pipeline, ollama),
             pulls=self._pulls.of(polls.key),
             ingress_class_missing=self._missing_class(polls, pipeline),
-            claim_warnings=self._warnings(polls, [pvc for pvc in pvcs if _unbound(pvc)], now),
+            pvc_warnings=self._warnings(polls, [pvc for pvc in pvcs if _unbound(pvc)], now),
             pod_warnings=self._warnings(polls, [pod for pod in pods if _unready(pod)], now),
             failures=(*self._failed_reads(), *failures),
             status=objects.status(raw),

@@ -1,7 +1,7 @@
-"""The plan: what to do about one pipeline, decided from what was observed and nothing else.
+"""The plan: what to do about one pipeline, decided from a snapshot and nothing else.
 
-`plan` is pure: the same input gives the same plan, and after a plan was carried out the next one writes nothing. What a
-plan may ask for is in `speechoperator.actions`.
+`plan` is pure: equal inputs give equal plans, and once a plan has been carried out, the next one writes nothing. The
+possible actions are in `speechoperator.plan.actions`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""What a plan may ask for. Each action carries its reason, so that every write can be explained.
+"""The actions that a plan consists of. Each action carries its reason, so that every write can be explained.
 
-Whoever carries a plan out does it in the order of `Plan`'s fields; an action that fails is observed and planned anew.
+Actions are carried out in the order of the fields of `Plan`. An action that fails shows in the next snapshot and is
+planned again.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ class Apply:
     """Server-side apply of one object.
 
     Attributes:
-        object: The whole object as wanted, the annotation `speechpipeline.dev/applied` included.
-        reason: Why, in words: "not there", "spec.replicas is 3, wanted 2".
+        object: The whole object, including the annotation `speechpipeline.dev/applied`.
+        reason: Why: "missing", "spec.replicas is 3, wanted 2".
     """
 
     object: Object
@@ -27,12 +28,12 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Deletion of an object that we own.
+    """Deletion of an object that the pipeline owns.
 
     Attributes:
-        ref: Which.
-        reason: Why, in words: "bridge.ingress left the spec".
-        uid: The object that was seen; a precondition, so that a namesake made since then stays.
+        ref: The object.
+        reason: Why: "Ingress calls-bridge was removed from the spec".
+        uid: The uid of the object in the snapshot; a precondition, so that a newer object of the same name is kept.
     """
 
     ref: Ref
@@ -45,10 +46,10 @@ class Orphan:
     """Removal of an ownerReference: the object outlives its owner, with its labels and its data.
 
     Attributes:
-        ref: Which object.
+        ref: The object.
         owner: The uid of the owner to remove; other owners stay.
-        reason: Why, in words: "the spec no longer asks for PersistentVolumeClaim calls-ollama".
-        uid: The object that was seen; a precondition.
+        reason: Why: "PersistentVolumeClaim calls-ollama was removed from the spec".
+        uid: The uid of the object in the snapshot; a precondition.
     """
 
     ref: Ref
@@ -59,15 +60,15 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class StartPull:
-    """A model to pull in the background; its progress comes back as an `observed.Pull`.
+    """Start of a pull in the background; its progress shows as a `Pull` in the snapshot.
 
     Attributes:
         pod: The pod that pulls.
-        address: Its Ollama's base URL: "http://10.0.0.7:11434".
-        volume: What is filled: "claim:NAME" or "pod:NAME". Never two pulls at once into one volume.
-        model: The name as the spec writes it, under which it is to be listed.
-        source: The name to pull; where it is not `model` itself, it is copied to `model` and taken off afterwards.
-        insecure: Whether a registry without TLS is allowed.
+        address: The base URL of its Ollama: "http://10.0.0.7:11434".
+        volume: The volume to be filled: "pvc:NAME" or "pod:NAME". At most one pull runs per volume.
+        model: The name of the model in the spec, under which Ollama is to list it.
+        source: The name to pull. If it differs from `model`, the model is copied to `model` and `source` is removed.
+        insecure: Whether to allow a registry without TLS.
     """
 
     pod: str
@@ -80,12 +81,12 @@ class StartPull:
 
 @dataclass(frozen=True, slots=True)
 class StopPull:
-    """A pull to end, or a failed one to forget: nobody wants it any more.
+    """Cancellation of a pull that is no longer wanted; of a failed one, its removal from the snapshot.
 
     Attributes:
-        volume: What it fills.
-        model: The name as the spec wrote it.
-        reason: Why, in words.
+        volume: The volume that it fills.
+        model: The name of the model in the spec.
+        reason: Why.
     """
 
     volume: str
@@ -95,14 +96,14 @@ class StopPull:
 
 @dataclass(frozen=True, slots=True)
 class SetGate:
-    """The readiness gate `speechpipeline.dev/models-ready` in a pod's status.
+    """Update of the readiness gate `speechpipeline.dev/models-ready` of a pod.
 
     Attributes:
-        pod: Which pod.
-        ready: The condition's status.
-        reason: The condition's reason, CamelCase: "ModelsPresent", "ModelsMissing".
-        message: The condition's message: "llama3, qwen3:4b", "qwen3:4b is not there yet".
-        uid: The pod that was seen; a precondition.
+        pod: The pod.
+        ready: The status of the condition.
+        reason: The reason of the condition, in CamelCase: "ModelsPresent", "ModelsMissing".
+        message: The message of the condition: "llama3, qwen3:4b", "missing: qwen3:4b".
+        uid: The uid of the pod in the snapshot; a precondition.
     """
 
     pod: str
@@ -114,12 +115,12 @@ class SetGate:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An Event on the pipeline: something a person wants to know, once.
+    """An Event on the pipeline, recorded once.
 
     Attributes:
         type: "Normal" or "Warning".
-        reason: CamelCase.
-        message: In words, at most 1024 bytes.
+        reason: In CamelCase.
+        message: Human-readable, at most 1024 bytes.
     """
 
     type: Literal["Normal", "Warning"]
@@ -129,18 +130,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that one reconcile does.
+    """Everything that one reconcile does.
 
     Attributes:
         orphan: Objects to orphan, before anything else: the pipeline may be deleted at any moment.
-        apply: Objects to apply, in this order: what others need stands before them.
+        apply: Objects to apply, in this order: dependencies come first.
         delete: Objects to delete, after everything was applied.
-        stops: Pulls to end or to forget, before others are started.
+        stops: Pulls to cancel or remove, before others are started.
         pulls: Pulls to start.
         gates: Readiness gates to set.
-        status: The whole status as JSON. Write it only where it differs from `Snapshot.status`.
+        status: The whole status as JSON. Written only if it differs from `Snapshot.status`.
         events: Events to record, after the status was written.
-        requeue_after: In how many seconds time alone changes the plan; None when only a change can.
+        requeue_after: Seconds until the plan changes by time alone; None if only a change of the cluster can.
     """
 
     orphan: tuple[Orphan, ...] = ()

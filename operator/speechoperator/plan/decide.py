@@ -1,139 +1,186 @@
-"""The decision: objects, models, conditions and when to look again, from one snapshot."""
+"""The plan for a valid pipeline, as a list of steps."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff
-from speechoperator.plan.actions import Plan
-from speechoperator.plan.claims import orphans, unused
-from speechoperator.plan.conditions import claims, exposure, inputs, models, ready, refused_writes
+from speechoperator.plan.conditions import exposure, models, pvcs, ready, refused_writes
+from speechoperator.plan.conditions.components import component_states, exposure_findings
 from speechoperator.plan.conditions.compose import by_type, compose
+from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
+from speechoperator.plan.draft import Draft
 from speechoperator.plan.events import events
+from speechoperator.plan.manifests import bridge_config
 from speechoperator.plan.manifests.build import build
-from speechoperator.plan.models.lifecycle import models as models_of
+from speechoperator.plan.models.lifecycle import plan_models
+from speechoperator.plan.pvcs import pvcs_to_orphan, unused_pvcs
 from speechoperator.plan.rollout import handover
-from speechoperator.plan.status import address, status
+from speechoperator.plan.status import bridge_url, build_status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
     from datetime import datetime
 
     from speechoperator.api import SpeechPipeline
-    from speechoperator.plan.conditions.availability import PartState
-    from speechoperator.plan.snapshot import Snapshot, WriteFailure
+    from speechoperator.plan.actions import Plan
+    from speechoperator.plan.conditions.availability import ComponentState
+    from speechoperator.plan.snapshot import Snapshot
     from speechoperator.settings import Settings
 
-_ACCEPTED = Verdict(holds=True, reason="Valid", message="the spec is valid")
-_UNHEALTHY_AGAIN = 5.0
-_HEALTHY_AGAIN = 30.0
-"""Seconds until a service that runs elsewhere is asked again whether it answers: nobody else tells of it."""
+_ACCEPTED = Verdict(status=True, reason=Reason.VALID, message="the spec is valid")
+_PROBE_UNHEALTHY_S = 5.0
+_PROBE_HEALTHY_S = 30.0
+"""Seconds until an external service is probed again; no watch reports on it."""
 
 
 def plan(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, settings: Settings) -> Plan:
     """Decide what to do about one pipeline.
 
     Args:
-        pipeline: What is wanted.
-        snapshot: What is there.
+        pipeline: The pipeline.
+        snapshot: The state of the cluster.
         now: The time, in UTC.
         settings: The operator's settings.
     """
-    wanted = build(pipeline, settings)
-    before = handover.known(pipeline.name, wanted, snapshot.objects)
-    lifecycle = models_of(pipeline.spec, snapshot, now, settings.ollama_port, handover.offers(before))
-    if lifecycle.offered is not None:
-        wanted = build(pipeline, settings, lifecycle.offered)
-    orphan = orphans(wanted, snapshot.objects, pipeline.metadata.uid)
-    apply = diff.applies(wanted, snapshot.objects)
-    delete = diff.deletes(wanted, snapshot.objects, pipeline.metadata.uid)
+    draft = Draft(pipeline, snapshot, now, settings)
+    for step in _STEPS:
+        step(draft)
+    return draft.plan()
 
-    writing = frozenset(diff.ref(one.object) for one in apply)
-    gated = frozenset(Ref("Pod", gate.pod) for gate in lifecycle.gates)
-    failures = inputs.mattering(
-        snapshot.failures, writing | gated | {one.ref for one in orphan} | {one.ref for one in delete}
+
+def _decide_models(draft: Draft) -> None:
+    """Decide about pulls and readiness gates, and which models the bridge offers."""
+    spec, snapshot = draft.pipeline.spec, draft.snapshot
+    draft.environment = bridge_config.environment(draft.pipeline, spec.ollama.model_names)
+    config_map = bridge_config.config_map(draft.pipeline, draft.environment)
+    draft.old_environment = handover.previous_environment(config_map, snapshot.objects)
+    offers = handover.offered_models(draft.old_environment)
+    draft.models = plan_models(spec, snapshot, draft.now, draft.settings.ollama_port, offers)
+    if draft.models.offered is not None:
+        draft.decisions = replace(draft.decisions, models=draft.models.offered)
+    draft.requeue(draft.models.requeue_after)
+
+
+def _compare(draft: Draft) -> None:
+    """Build the manifests and compare them with the cluster."""
+    draft.manifests = build(draft.pipeline, draft.settings, draft.decisions)
+    live, owner = draft.snapshot.objects, draft.pipeline.metadata.uid
+    draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
+    draft.apply = diff.objects_to_apply(draft.manifests, live)
+    draft.delete = diff.objects_to_delete(draft.manifests, live, owner)
+
+
+def _judge_components(draft: Draft) -> None:
+    """Determine the states of the components and models."""
+    spec, snapshot = draft.pipeline.spec, draft.snapshot
+    writes = _pending_writes(draft)
+    gated = frozenset(Ref("Pod", gate.pod) for gate in draft.models.gates)
+    removed = {one.ref for one in draft.orphan} | {one.ref for one in draft.delete}
+    draft.failures = refused_writes.relevant(snapshot.failures, writes | gated | removed)
+    outdated = writes if _makes_unready(draft) else frozenset()
+    draft.components = component_states(
+        draft.pipeline, snapshot, draft.manifests, draft.decisions.replicas, outdated, draft.failures, draft.now
     )
-    changing = writing if _unsettled(pipeline, snapshot) else frozenset()
-    parts = inputs.part_states(pipeline, snapshot, wanted, changing, failures, now)
+    for component in draft.components:
+        draft.requeue(component.requeue_after)
+        if component.desired is None:
+            draft.requeue(_PROBE_HEALTHY_S if component.available.status else _PROBE_UNHEALTHY_S)
+    draft.models_ready = models.verdict(draft.models, managed=spec.ollama.managed, suspended=spec.suspend)
 
-    there = models.verdict(lifecycle, managed=pipeline.spec.ollama.managed, suspended=pipeline.spec.suspend)
-    held = ""
-    bridge = Ref("Deployment", named(pipeline.name, "bridge"))
-    if not pipeline.spec.suspend and bridge in snapshot.objects:
-        moving = handover.moves(before, pipeline.name, wanted)
-        late = [part.part for part in parts if part.part in moving and not _takes_over(part, there)]
-        if late:
-            held = f"the bridge keeps the address of {' and '.join(late)} that it has until the new one serves"
-            apply = handover.without_bridge(apply, pipeline.name)
-        if late or bridge in writing or parts[-1].rollout:
-            delete = handover.without_called(delete, snapshot.objects)
 
-    exposed, exposed_again = _exposed(pipeline, snapshot, failures, now)
-    found = ready.Findings(
-        parts=parts,
-        models=there,
-        exposed=exposed,
-        refused=[problem for failure in failures if (problem := refused_writes.problem(failure))],
-        trouble=refused_writes.trouble(failures),
-        held=held,
-        suspended=pipeline.spec.suspend,
-        url=address(pipeline),
+def _hold_back(draft: Draft) -> None:
+    """Hold back changes that would cut off the bridges from Whisper or Ollama."""
+    pipeline, objects = draft.pipeline, draft.snapshot.objects
+    bridge = Ref("Deployment", object_name(pipeline.name, "bridge"))
+    if pipeline.spec.suspend or bridge not in objects:
+        return
+    writes = _pending_writes(draft)
+    moved = handover.moved_components(draft.old_environment, draft.environment)
+    late = [state.component for state in draft.components if state.component in moved and not _serves(state, draft)]
+    if late:
+        names = " and ".join(late)
+        draft.held_back = f"the bridge keeps using the previous address of {names} until the new one is available"
+        draft.apply = handover.without_bridge(draft.apply, pipeline.name)
+    bridge_state = draft.components[-1]
+    if late or bridge in writes or bridge_state.rollout:
+        draft.delete = handover.without_components_in_use(draft.delete, objects)
+
+
+def _judge_exposure(draft: Draft) -> None:
+    """Determine whether the bridge is exposed as wanted."""
+    bridge, url = draft.pipeline.spec.bridge, bridge_url(draft.pipeline)
+    name, objects, refused = (
+        object_name(draft.pipeline.name, "bridge"),
+        draft.snapshot.objects,
+        exposure_findings(draft.failures),
     )
-    orphaned = claims.orphaned(unused(wanted, snapshot.objects, snapshot.pods), pipeline.namespace)
+    if bridge.ingress:
+        live = objects.get(Ref("Ingress", name))
+        draft.exposed = exposure.ingress(live, draft.snapshot.ingress_class_missing, refused, url)
+    elif bridge.gateway:
+        live = objects.get(Ref("HTTPRoute", name))
+        draft.exposed, seconds = exposure.http_route(live, refused, url, draft.now)
+        draft.requeue(seconds)
+
+
+def _report(draft: Draft) -> None:
+    """Sum up the status and the Events."""
+    state = ready.PipelineState(
+        components=draft.components,
+        models=draft.models_ready,
+        exposed=draft.exposed,
+        refused=[finding for failure in draft.failures if (finding := refused_writes.finding(failure))],
+        retrying=refused_writes.retrying(draft.failures),
+        held_back=draft.held_back,
+        suspended=draft.pipeline.spec.suspend,
+        url=bridge_url(draft.pipeline),
+    )
+    unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
+    orphaned = pvcs.orphaned(unused, draft.pipeline.namespace)
     verdicts = {
         "Accepted": _ACCEPTED,
-        "Ready": ready.ready(found),
-        **{f"{part.part.capitalize()}Available": part.available for part in parts},
-        "ModelsReady": there,
-        **({"Exposed": exposed} if exposed else {}),
-        "Progressing": ready.progressing(found),
-        **({"ClaimsOrphaned": orphaned} if orphaned else {}),
+        "Ready": ready.ready(state),
+        **{f"{one.component.capitalize()}Available": one.available for one in draft.components},
+        "ModelsReady": draft.models_ready,
+        **({"Exposed": draft.exposed} if draft.exposed else {}),
+        "Progressing": ready.progressing(state),
+        **({"PVCsOrphaned": orphaned} if orphaned else {}),
     }
-    conditions = compose(verdicts, snapshot.status, pipeline.metadata.generation, now)
-    said = status(pipeline, parts, lifecycle.states, conditions)
-    return Plan(
-        orphan=orphan,
-        apply=apply,
-        delete=delete,
-        stops=lifecycle.stops,
-        pulls=lifecycle.pulls,
-        gates=lifecycle.gates,
-        status=said,
-        events=events(snapshot.status, said),
-        requeue_after=_soonest(parts, lifecycle.requeue_after, exposed_again),
-    )
+    conditions = compose(verdicts, draft.snapshot.status, draft.pipeline.metadata.generation, draft.now)
+    draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions)
+    draft.events = events(draft.snapshot.status, draft.status)
 
 
-def _unsettled(pipeline: SpeechPipeline, snapshot: Snapshot) -> bool:
-    """Tell whether what is yet to be written makes the pipeline unready.
+_STEPS: tuple[Callable[[Draft], None], ...] = (
+    _decide_models,
+    _compare,
+    _judge_components,
+    _hold_back,
+    _judge_exposure,
+    _report,
+)
 
-    It does where the spec is new: nobody may take for Ready what is of the spec before. The repair of what somebody
-    changed in a pipeline that is ready does not.
+
+def _pending_writes(draft: Draft) -> frozenset[Ref]:
+    return frozenset(diff.ref(one.object) for one in draft.apply)
+
+
+def _makes_unready(draft: Draft) -> bool:
+    """Return whether pending writes make the pipeline unready.
+
+    They do after a change of the spec: Ready must not refer to the spec before. Reverting drift of a pipeline that is
+    ready does not.
     """
-    new = snapshot.status.get("observedGeneration") != pipeline.metadata.generation
-    return new or by_type(snapshot.status).get("Ready", {}).get("status") != "True"
+    status = draft.snapshot.status
+    changed = status.get("observedGeneration") != draft.pipeline.metadata.generation
+    return changed or by_type(status).get("Ready", {}).get("status") != "True"
 
 
-def _takes_over(part: PartState, models: Verdict) -> bool:
-    return bool(part.available.holds) and (part.part != "ollama" or bool(models.holds))
-
-
-def _exposed(
-    pipeline: SpeechPipeline, snapshot: Snapshot, failures: Sequence[WriteFailure], now: datetime
-) -> tuple[Verdict | None, float | None]:
-    bridge, name, refused = pipeline.spec.bridge, named(pipeline.name, "bridge"), inputs.exposing(failures)
-    if bridge.ingress:
-        live = snapshot.objects.get(Ref("Ingress", name))
-        return exposure.ingress(live, snapshot.ingress_class_missing, refused, address(pipeline)), None
-    if bridge.gateway:
-        return exposure.route(snapshot.objects.get(Ref("HTTPRoute", name)), refused, address(pipeline), now)
-    return None, None
-
-
-def _soonest(parts: Sequence[PartState], *waits: float | None) -> float | None:
-    times = [wait for wait in (*waits, *(part.requeue_after for part in parts)) if wait is not None]
-    times += [_HEALTHY_AGAIN if part.available.holds else _UNHEALTHY_AGAIN for part in parts if part.desired is None]
-    return min(times, default=None)
+def _serves(state: ComponentState, draft: Draft) -> bool:
+    """Return whether a component can take over from its predecessor."""
+    return bool(state.available.status) and (state.component != "ollama" or bool(draft.models_ready.status))

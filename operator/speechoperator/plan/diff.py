@@ -1,4 +1,4 @@
-"""What has to be written so that the cluster has a pipeline's objects as they are wanted, and no others of its own."""
+"""The difference between the manifests and the cluster: which objects to apply and which to delete."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from speechoperator.api import kinds
 from speechoperator.kube import drift, objects
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.actions import Apply, Delete
-from speechoperator.plan.manifests import build
+from speechoperator.plan.manifests.immutable_fields import adopt_immutable_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,40 +19,40 @@ _PRUNED = frozenset(kind.name for kind in kinds.PRUNED)
 
 
 def ref(thing: Object) -> Ref:
-    """Return which object it is."""
+    """Return the reference of an object."""
     return Ref(thing["kind"], objects.name(thing))
 
 
-def applies(wanted: Iterable[Object], live: Mapping[Ref, Object]) -> tuple[Apply, ...]:
-    """Return the objects that are not there or not as they are wanted, in the order given."""
+def objects_to_apply(manifests: Iterable[Object], live: Mapping[Ref, Object]) -> tuple[Apply, ...]:
+    """Return the objects that are missing or differ from their manifest, in the order of the manifests."""
     found = []
-    for thing in wanted:
-        there = live.get(ref(thing))
-        if there is None:
-            found.append(Apply(drift.stamped(thing), "not there"))
-        elif not objects.terminating(there):  # one that is on its way out is made anew once it is gone
-            adopted = build.adopt_immutable_fields(drift.stamped(thing), there)
-            if reason := drift.differs(adopted, there):
+    for manifest in manifests:
+        existing = live.get(ref(manifest))
+        if existing is None:
+            found.append(Apply(drift.stamped(manifest), "missing"))
+        elif not objects.terminating(existing):  # a terminating object is recreated after it is gone
+            adopted = adopt_immutable_fields(drift.stamped(manifest), existing)
+            if reason := drift.differs(adopted, existing):
                 found.append(Apply(adopted, reason))
     return tuple(found)
 
 
-def deletes(wanted: Iterable[Object], live: Mapping[Ref, Object], owner: str) -> tuple[Delete, ...]:
-    """Return the objects that the pipeline owns and no longer wants, PVCs left out.
+def objects_to_delete(manifests: Iterable[Object], live: Mapping[Ref, Object], owner: str) -> tuple[Delete, ...]:
+    """Return the objects that the pipeline owns and no longer wants, except PVCs.
 
-    What has no owner stays.
+    Objects without an owner are kept.
 
     Args:
-        wanted: What is wanted.
-        live: What is there.
-        owner: The pipeline's uid.
+        manifests: The manifests of the pipeline.
+        live: The existing objects.
+        owner: The uid of the pipeline.
     """
-    kept = {ref(thing) for thing in wanted}
+    wanted = {ref(manifest) for manifest in manifests}
     return tuple(
-        Delete(found, f"{found.kind} {found.name} is no part of the spec any more", objects.uid(there))
-        for found, there in sorted(live.items())
-        if found not in kept
+        Delete(found, f"{found.kind} {found.name} was removed from the spec", objects.uid(existing))
+        for found, existing in sorted(live.items())
+        if found not in wanted
         and found.kind in _PRUNED
-        and owner in objects.owners(there)
-        and not objects.terminating(there)
+        and owner in objects.owners(existing)
+        and not objects.terminating(existing)
     )

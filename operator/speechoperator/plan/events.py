@@ -1,7 +1,6 @@
-"""Events: what a person wants to know of a pipeline, once, when it happens.
+"""Events: what changed between two statuses of a pipeline and is worth an Event.
 
-What happened is the difference between the status as it stands in the API and the one to come; so nothing is told
-twice, not even by another operator.
+The status before is the one in the API, so an Event is not repeated after a restart or by another replica.
 """
 
 from __future__ import annotations
@@ -9,72 +8,87 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.plan.actions import Event
-from speechoperator.plan.conditions import claims
 from speechoperator.plan.conditions.compose import by_type
-from speechoperator.plan.conditions.reasons import PROBLEMS
+from speechoperator.plan.conditions.pvcs import messages_by_pvc
+from speechoperator.plan.conditions.reasons import FINDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from speechoperator.kube.objects import Object
 
-_LONGEST = 1000  # bytes; the API takes 1024
-_SUMS = ("Progressing", "Ready")
-"""Conditions that repeat what others say."""
+_MAX_MESSAGE_BYTES = 1000
+"""The API server accepts 1024."""
+_SUMMARIES = ("Progressing", "Ready")
+"""Conditions that repeat others."""
+
+NORMAL_EVENTS: Mapping[str, str] = {
+    "ModelPulling": "A language model is being pulled.",
+    "ModelReady": "Every Ollama pod has the language model.",
+    "PVCOrphaned": "A PVC is no longer used; its data is kept. The message has the command that deletes it.",
+    "Ready": "The pipeline has become ready.",
+    "Suspended": "The pipeline has been suspended.",
+}
+"""The reasons of Events that are no findings, each with its meaning."""
 
 
 def events(before: Object, after: Mapping[str, Any]) -> tuple[Event, ...]:
-    """Return what has happened between two states of the status."""
-    return (*_problems(before, after), *_models(before, after), *_orphans(before, after), *_turns(before, after))
+    """Return the Events for the changes between two statuses."""
+    return (
+        *_findings(before, after),
+        *_models(before, after),
+        *_orphans(before, after),
+        *_readiness(before, after),
+    )
 
 
-def _problems(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
-    known, now = by_type(before), by_type(after)
-    told = {condition["reason"] for kind, condition in now.items() if kind not in _SUMS}
-    for kind, condition in now.items():
+def _findings(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
+    old, new = by_type(before), by_type(after)
+    specific = {condition["reason"] for kind, condition in new.items() if kind not in _SUMMARIES}
+    for kind, condition in new.items():
         reason = condition["reason"]
-        if condition["status"] == "True" or reason not in PROBLEMS or known.get(kind, {}).get("reason") == reason:
+        if condition["status"] == "True" or reason not in FINDINGS or old.get(kind, {}).get("reason") == reason:
             continue
-        if kind not in _SUMS or (kind == "Progressing" and reason not in told):
-            yield Event("Warning", reason, _short(condition["message"]))
+        if kind not in _SUMMARIES or (kind == "Progressing" and reason not in specific):
+            yield Event("Warning", reason, _truncated(condition["message"]))
 
 
 def _models(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
     listed = before.get("models")
-    known = {
+    old = {
         model.get("name"): model.get("stage")
         for model in (listed if isinstance(listed, list) else [])
         if isinstance(model, dict)
     }
     for model in after.get("models", ()):
         name, stage = model["name"], model["stage"]
-        if known.get(name) == stage:
+        if old.get(name) == stage:
             continue
         if stage == "Pulling":
-            yield Event("Normal", "ModelPulling", _short(f"pulling {name}"))
+            yield Event("Normal", "ModelPulling", _truncated(f"pulling {name}"))
         elif stage == "Ready":
-            yield Event("Normal", "ModelReady", _short(f"{name} is there"))
+            yield Event("Normal", "ModelReady", _truncated(f"{name} is ready"))
 
 
 def _orphans(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
     known = _orphans_of(before)
-    for said in _orphans_of(after):
-        if said not in known:
-            yield Event("Normal", "ClaimOrphaned", _short(said))
+    for message in _orphans_of(after):
+        if message not in known:
+            yield Event("Normal", "PVCOrphaned", _truncated(message))
 
 
 def _orphans_of(status: Object) -> tuple[str, ...]:
-    return claims.each_orphan(by_type(status).get("ClaimsOrphaned", {}).get("message", ""))
+    return messages_by_pvc(by_type(status).get("PVCsOrphaned", {}).get("message", ""))
 
 
-def _turns(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
-    was, now = by_type(before).get("Ready", {}), by_type(after).get("Ready", {})
-    if now.get("status") == "True" and was.get("status") != "True":
-        yield Event("Normal", "Ready", _short(now["message"]))
-    elif now.get("reason") == "Suspended" and was.get("reason") != "Suspended":
-        yield Event("Normal", "Suspended", _short(now["message"]))
+def _readiness(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
+    old, new = by_type(before).get("Ready", {}), by_type(after).get("Ready", {})
+    if new.get("status") == "True" and old.get("status") != "True":
+        yield Event("Normal", "Ready", _truncated(new["message"]))
+    elif new.get("reason") == "Suspended" and old.get("reason") != "Suspended":
+        yield Event("Normal", "Suspended", _truncated(new["message"]))
 
 
-def _short(message: str) -> str:
+def _truncated(message: str) -> str:
     raw = message.encode()
-    return message if len(raw) <= _LONGEST else f"{raw[:_LONGEST].decode(errors='ignore')}..."
+    return message if len(raw) <= _MAX_MESSAGE_BYTES else f"{raw[:_MAX_MESSAGE_BYTES].decode(errors='ignore')}..."

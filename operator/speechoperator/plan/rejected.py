@@ -1,4 +1,4 @@
-"""The plan for an object that is no valid pipeline: nothing is touched, and it says so."""
+"""The plan for an object that is not a valid pipeline: report the error, change nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from speechoperator.plan.actions import Plan
 from speechoperator.plan.conditions.compose import by_type, compose
+from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
 from speechoperator.plan.events import events
-from speechoperator.plan.text import clipped
+from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,22 +19,22 @@ if TYPE_CHECKING:
 
 
 def rejected(raw: Object, error: str, now: datetime) -> Plan:
-    """Decide about an object that slipped through, by an older definition for instance.
+    """Return the plan for an invalid object, for instance one admitted by an older CRD.
 
-    What runs goes on as the last valid spec wanted it, and the rest of the status goes on telling of that. Only where
-    nobody ever said whether it is ready, that is said too.
+    Components keep running as in the last valid spec, and the rest of the status keeps reporting on them. Ready is set
+    only if it has never been.
 
     Args:
-        raw: The object as the API gave it.
-        error: What is wrong with it, as `format_validation_error` puts it.
+        raw: The object as returned by the API server.
+        error: What is invalid, from `format_validation_error`.
         now: The time, in UTC.
     """
-    status = raw.get("status")
-    live: Mapping[str, Any] = status if isinstance(status, dict) else {}
-    verdict = Verdict(holds=False, reason="NotAccepted", message=clipped(error) or "the spec is not valid")
+    found = raw.get("status")
+    live: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    verdict = Verdict(status=False, reason=Reason.INVALID_SPEC, message=one_line(error) or "the spec is invalid")
     kept = by_type(live)
     verdicts = {"Accepted": verdict, **({} if "Ready" in kept else {"Ready": verdict})}
     generation = raw.get("metadata", {}).get("generation", 0)
     new = {one["type"]: one for one in compose(verdicts, live, generation, now)}
-    said = {**live, "conditions": [*new.values(), *(one for kind, one in kept.items() if kind not in new)]}
-    return Plan(status=said, events=events(live, said))
+    status = {**live, "conditions": [*new.values(), *(one for kind, one in kept.items() if kind not in new)]}
+    return Plan(status=status, events=events(live, status))

@@ -1,7 +1,7 @@
-"""What the operator saw of one pipeline before it decided: a snapshot that nothing changes any more.
+"""The state of one pipeline and its surroundings at one moment: an immutable snapshot, the input of a plan.
 
-Whoever observes fills it in (indexed objects, the pods' own answers, the pulls under way); the plan only reads it.
-Objects are the API's JSON as it came, since what a person or a webhook added to them must survive.
+`observe` fills it in from watched objects, the pods' own state and running pulls; a plan only reads it. Objects are the
+JSON of the API server, unabridged, because changes by people and webhooks must survive.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 EXTERNAL = "url"
-"""The key in `Snapshot.ollama` of an Ollama that runs elsewhere (`spec.ollama.url`); no pod of ours has this name."""
+"""Key in `Snapshot.ollama` of the external Ollama (`spec.ollama.url`); no pod of the pipeline has this name."""
 
 
-NAME_TAKEN = "AlreadyExists"
-"""The reason of a `WriteFailure` where an object of the wanted name is there and is not the pipeline's."""
+NAME_CONFLICT = "AlreadyExists"
+"""Reason of a `WriteFailure`: an object of this name exists and belongs to something else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a service answered that runs elsewhere (`url`).
+    """Result of probing an external service (`url`).
 
     Attributes:
-        healthy: Whether it answered as such a service does.
-        detail: If not, why, in the words of the error or of the answer: "connection refused", "HTTP 502: Bad Gateway".
+        healthy: Whether it responded as expected of such a service.
+        detail: Why not, in the words of the error or response: "connection refused", "HTTP 502: Bad Gateway".
     """
 
     healthy: bool
@@ -39,12 +39,12 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class OllamaPod:
-    """What one Ollama said about itself.
+    """What one Ollama reported about itself.
 
     Attributes:
-        reachable: Whether it answered. When not, `models` says nothing.
-        detail: If not, why.
-        models: What `/api/tags` listed: name as Ollama writes it ("llama3:latest") to digest.
+        reachable: Whether it responded. If not, `models` is meaningless.
+        detail: Why not.
+        models: The list from `/api/tags`: name in Ollama's notation ("llama3:latest") to digest.
     """
 
     reachable: bool
@@ -54,19 +54,19 @@ class OllamaPod:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A pull that runs or has failed. One that succeeded is listed no more: the model is in its pod's `models` then.
+    """A pull that is running or has failed. After success the model is listed in `OllamaPod.models` instead.
 
     Attributes:
-        model: The name as the spec writes it.
-        volume: What it fills: "claim:NAME" where pods share a claim, else "pod:NAME".
+        model: The name of the model in the spec.
+        volume: The volume being filled: "pvc:NAME" where pods share a PVC, else "pod:NAME".
         stage: "Pulling", or "Failed" until it is started again.
-        completed: Bytes there so far, over all layers; 0 while unknown.
-        total: Bytes in all layers that are known; 0 while unknown.
+        completed: Bytes downloaded so far, over all layers; 0 while unknown.
+        total: Bytes of all known layers; 0 while unknown.
         rate: Bytes per second, smoothed; 0 while unknown.
-        error: Ollama's own words (or the connection's) after a failure.
-        attempts: Failures in a row, this one counted; 0 while the first attempt runs.
-        retry_at: After a failure, when it may start again: `models_lifecycle.retry_at(attempts, now)`.
-        pod: The pod that pulls, or last tried.
+        error: The error of Ollama or of the connection, after a failure.
+        attempts: Consecutive failures; 0 while the first attempt runs.
+        retry_at: After a failure, when it may start again: `pull_errors.retry_at(attempts, now)`.
+        pod: The pod that pulls, or tried last.
     """
 
     model: str
@@ -86,11 +86,11 @@ class WriteFailure:
     """A write of the last reconcile that the API server refused.
 
     Attributes:
-        ref: The object that was to be written.
-        verb: As RBAC names it: "create", "patch", "delete".
-        code: The HTTP status, 0 when there was no answer.
-        message: The server's own words.
-        reason: Its CamelCase word, "" when it gave none; `NAME_TAKEN` where the name is somebody else's.
+        ref: The object to be written.
+        verb: In RBAC terms: "create", "patch", "delete".
+        code: The HTTP status; 0 without a response.
+        message: The server's message.
+        reason: The server's CamelCase reason, "" if none; `NAME_CONFLICT` if the name is taken.
     """
 
     ref: Ref
@@ -102,22 +102,23 @@ class WriteFailure:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything a plan is made from, beside the pipeline and the time.
+    """Everything a plan depends on, besides the pipeline, the time and the settings.
 
     Attributes:
-        objects: What is there with the pipeline's labels, of the kinds that we build, foreign owners included.
-        pods: Its pods, terminating ones included.
-        ollama: What each Ollama pod said, by pod name; under `EXTERNAL` the one behind `spec.ollama.url`.
-            A pod that was not asked yet is missing.
-        external: Health of the services behind `url`, by part ("whisper", "ollama").
-        pulls: Pulls under way or failed, by (volume, model as the spec writes it).
-        ingress_class_missing: The IngressClass that `spec.bridge.ingress` names and the cluster has not ("" when it
-            names none and the cluster has no default); None when all is well or no ingress is asked for.
-        claim_warnings: The newest Warning event on a claim that is not bound, by claim: "storageclass "x" not found".
-        pod_warnings: The newest Warning event on a pod that is not ready, by pod. Some faults are told nowhere else:
-            a Secret that a volume needs (FailedMount), what a probe was answered (Unhealthy).
-        failures: Writes of the last reconcile that were refused.
-        status: The pipeline's status as it stands in the API, {} when it has none.
+        objects: Existing objects with the labels of the pipeline, of the kinds that the operator creates, whoever owns
+            them.
+        pods: The pods of the pipeline, including terminating ones.
+        ollama: What each Ollama pod reported, by pod name; under `EXTERNAL` the one behind `spec.ollama.url`. A pod
+            that has not been queried yet is missing.
+        external: Health of the services behind `url`, by component ("whisper", "ollama").
+        pulls: Running and failed pulls, by (volume, name of the model in the spec).
+        ingress_class_missing: The IngressClass in `spec.bridge.ingress` that does not exist ("" for a missing default);
+            None if it exists or no Ingress is wanted.
+        pvc_warnings: Newest Warning Event of each unbound PVC, by name: "storageclass "x" not found".
+        pod_warnings: Newest Warning Event of each pod that is not ready, by name. Some faults are reported nowhere
+            else: a missing Secret of a volume (FailedMount), the response to a probe (Unhealthy).
+        failures: Refused writes of the last reconcile.
+        status: The current status of the pipeline in the API, {} if none.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict)
@@ -126,7 +127,7 @@ class Snapshot:
     external: Mapping[str, Health] = field(default_factory=dict)
     pulls: Mapping[tuple[str, str], Pull] = field(default_factory=dict)
     ingress_class_missing: str | None = None
-    claim_warnings: Mapping[str, str] = field(default_factory=dict)
+    pvc_warnings: Mapping[str, str] = field(default_factory=dict)
     pod_warnings: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[WriteFailure, ...] = ()
     status: Object = field(default_factory=dict)

@@ -1,6 +1,6 @@
-"""The status of a pipeline as JSON: what was snapshot, and nothing that changes by itself.
+"""The status of a pipeline as JSON. It contains no value that changes by time alone.
 
-Its schema is `speechoperator.models.status`; the API server drops what that does not name.
+Its schema is `speechoperator.api.status`; the API server prunes everything else.
 """
 
 from __future__ import annotations
@@ -8,60 +8,60 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import selector
-from speechoperator.api.names import PORTS, named
+from speechoperator.api.names import PORTS, object_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from speechoperator.api import SpeechPipeline
-    from speechoperator.plan.conditions.availability import PartState
-    from speechoperator.plan.models.lifecycle import ModelState
+    from speechoperator.plan.conditions.availability import ComponentState
+    from speechoperator.plan.models.states import ModelState
 
 
-def status(
+def build_status(
     pipeline: SpeechPipeline,
-    parts: Sequence[PartState],
+    components: Sequence[ComponentState],
     models: Sequence[ModelState],
     conditions: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the whole status."""
     return {
         "observedGeneration": pipeline.metadata.generation,
-        "url": address(pipeline),
+        "url": bridge_url(pipeline),
         "models": [_model(model) for model in models],
         "modelsSummary": f"{sum(1 for model in models if model.stage == 'Ready')}/{len(models)}",
-        **{part.part: _part(part, pipeline.name) for part in parts},
+        **{state.component: _component(state, pipeline.name) for state in components},
         "conditions": conditions,
     }
 
 
-def address(pipeline: SpeechPipeline) -> str:
-    """Return where the bridge is reached: from outside where an ingress or a gateway is asked for, else in the cluster.
+def bridge_url(pipeline: SpeechPipeline) -> str:
+    """Return the URL of the bridge: that of the Ingress or Gateway if there is one, else the one within the cluster.
 
-    A gateway's protocol and port are those of its listener, which is another's object; where the route is bound to a
-    listener that is called after https, that is taken at its word.
+    Protocol and port of a Gateway are those of its listener, which is not the operator's object; a listener whose name
+    starts with https is assumed to use TLS.
     """
     bridge = pipeline.spec.bridge
-    if wanted := bridge.ingress:
-        scheme, usual = ("https", 443) if wanted.tls_secret_name else ("http", 80)
-        port = "" if wanted.port in {None, usual} else f":{wanted.port}"
-        return f"{scheme}://{wanted.host}{port}"
+    if ingress := bridge.ingress:
+        scheme, standard_port = ("https", 443) if ingress.tls_secret_name else ("http", 80)
+        port = "" if ingress.port in {None, standard_port} else f":{ingress.port}"
+        return f"{scheme}://{ingress.host}{port}"
     if bridge.gateway:
         scheme = "https" if (bridge.gateway.parent_ref.section_name or "").startswith("https") else "http"
         return f"{scheme}://{bridge.gateway.host}"
-    return f"http://{named(pipeline.name, 'bridge')}.{pipeline.namespace}.svc:{PORTS['bridge']}"
+    return f"http://{object_name(pipeline.name, 'bridge')}.{pipeline.namespace}.svc:{PORTS['bridge']}"
 
 
-def _part(part: PartState, pipeline: str) -> dict[str, Any]:
-    said = {
-        "desired": part.desired,
-        "replicas": part.replicas,
-        "ready": part.ready,
-        "summary": part.summary,
-        "reason": part.why or None,
-        "selector": _joined(selector(pipeline, "bridge").items()) if part.part == "bridge" else None,
+def _component(state: ComponentState, pipeline: str) -> dict[str, Any]:
+    members = {
+        "desired": state.desired,
+        "replicas": state.replicas,
+        "ready": state.ready,
+        "summary": state.summary,
+        "replicasReason": state.replicas_reason or None,
+        "selector": _joined(selector(pipeline, "bridge").items()) if state.component == "bridge" else None,
     }
-    return {key: value for key, value in said.items() if value is not None}
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _joined(labels: Iterable[tuple[str, str]]) -> str:
@@ -69,11 +69,11 @@ def _joined(labels: Iterable[tuple[str, str]]) -> str:
 
 
 def _model(model: ModelState) -> dict[str, Any]:
-    under_way = model.stage != "Ready" and model.total > 0
+    pulling = model.stage != "Ready" and model.total > 0
     return {
         "name": model.name,
         "stage": model.stage,
-        **({"completedBytes": model.completed, "totalBytes": model.total} if under_way else {}),
+        **({"completedBytes": model.completed, "totalBytes": model.total} if pulling else {}),
         **({} if model.eta is None else {"etaSeconds": model.eta}),
         "replicasReady": model.replicas_ready,
         **({"message": model.message} if model.message else {}),

@@ -1,24 +1,29 @@
-"""Words for conditions and events: short, and ending as sentences do."""
+"""Text for conditions and Events: short, on one line, in sentences."""
 
 from __future__ import annotations
 
-_LONGEST = 1000
-"""Characters of somebody else's words; a condition may have 32768, a person reads a few lines."""
+_MAX_QUOTE_CHARS = 1000
+"""Length of a quoted message. A condition may have 32768 characters, but people read a few lines."""
 
 
-def clipped(words: str) -> str:
-    """Return somebody else's words on one line, cut where they are too long to read."""
-    line = " ".join(words.split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+def one_line(text: str) -> str:
+    """Return a quoted message on one line, truncated if it is too long to read."""
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_QUOTE_CHARS else f"{line[:_MAX_QUOTE_CHARS]}..."
 
 
-def last_words(log: str, lines: int = 3) -> str:
-    """Return the end of a log on one line: what a program said last tells best why it ended."""
-    said = [line.strip() for line in log.splitlines() if line.strip()]
-    end = " | ".join(said[-lines:])
-    return end if len(end) <= _LONGEST else f"...{end[-_LONGEST:]}"
+def log_tail(log: str, lines: int = 3) -> str:
+    """Return the end of a log on one line; the last lines usually say why a program exited."""
+    written = [line.strip() for line in log.splitlines() if line.strip()]
+    tail = " | ".join(written[-lines:])
+    return tail if len(tail) <= _MAX_QUOTE_CHARS else f"...{tail[-_MAX_QUOTE_CHARS:]}"
 
 
-def sentences(*words: str) -> str:
-    """Join words to sentences, the empty ones left out: ("no space left", "Raise it") is "no space left. Raise it"."""
-    return ". ".join(said.rstrip(". ") if said.endswith(".") else said for said in words if said)
+def sentences(*parts: str) -> str:
+    """Join non-empty texts as sentences: ("no space left", "Increase it") is "no space left. Increase it"."""
+    return ". ".join(part.rstrip(". ") if part.endswith(".") else part for part in parts if part)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 replica", "2 replicas"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,13 +1,10 @@
-"""The conditions of a pipeline: what was snapshot, judged part by part, and the most useful of it in Ready.
-
-`compose` makes the list in the status from verdicts; `parts`, `models`, `exposure` and `writes` make the verdicts, and
-`overall` sums them up.
-"""
+"""The conditions of a pipeline as JSON."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from speechoperator.api.status import CONDITION_TYPES
 from speechoperator.kube import objects
 
 if TYPE_CHECKING:
@@ -17,43 +14,31 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
     from speechoperator.plan.conditions.verdicts import Verdict
 
-TYPES = (
-    "Accepted",
-    "Ready",
-    "WhisperAvailable",
-    "OllamaAvailable",
-    "BridgeAvailable",
-    "ModelsReady",
-    "Exposed",
-    "Progressing",
-    "ClaimsOrphaned",
-)
-"""All conditions, in the order of the status.
+_MAX_MESSAGE_CHARS = 32768
+"""The limit of metav1.Condition."""
 
-Exposed is there only where a way from outside is asked for, ClaimsOrphaned only while there is such a claim.
-"""
-
-_LONGEST = 32768
 _STATUS = {True: "True", False: "False", None: "Unknown"}
 
 
 def compose(verdicts: Mapping[str, Verdict], live: Object, generation: int, now: datetime) -> list[dict[str, Any]]:
-    """Return the conditions as JSON.
+    """Return the conditions as JSON, in the order of `CONDITION_TYPES`.
 
     Args:
-        verdicts: By type.
-        live: The status as it stands, for the times at which a condition changed.
-        generation: The pipeline's generation that the verdicts are about.
+        verdicts: The verdicts, by condition type.
+        live: The current status, for the times of the last transitions.
+        generation: The generation of the pipeline that the verdicts refer to.
         now: The time.
     """
     before = by_type(live)
     return [
-        _condition(kind, verdicts[kind], before.get(kind, {}), generation, now) for kind in TYPES if kind in verdicts
+        _condition(kind, verdicts[kind], before.get(kind, {}), generation, now)
+        for kind in CONDITION_TYPES
+        if kind in verdicts
     ]
 
 
 def by_type(status: Object) -> dict[str, Object]:
-    """Return the conditions of a status by type; whatever is no condition is passed over."""
+    """Return the conditions of a status by type, ignoring malformed ones."""
     found = status.get("conditions")
     if not isinstance(found, list):
         return {}
@@ -61,13 +46,13 @@ def by_type(status: Object) -> dict[str, Object]:
 
 
 def _condition(kind: str, verdict: Verdict, before: Object, generation: int, now: datetime) -> dict[str, Any]:
-    status = _STATUS[verdict.holds]
-    kept = before.get("lastTransitionTime") if before.get("status") == status else None
+    status = _STATUS[verdict.status]
+    transition = before.get("lastTransitionTime") if before.get("status") == status else None
     return {
         "type": kind,
         "status": status,
         "observedGeneration": generation,
-        "lastTransitionTime": kept or objects.format_time(now),
-        "reason": verdict.reason,
-        "message": verdict.message[:_LONGEST],
+        "lastTransitionTime": transition or objects.format_time(now),
+        "reason": verdict.reason.text,
+        "message": verdict.message[:_MAX_MESSAGE_CHARS],
     }

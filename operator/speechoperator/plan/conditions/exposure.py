@@ -1,12 +1,14 @@
-"""Whether the way to the bridge from outside is there: an Ingress, or a route on a Gateway."""
+"""The condition Exposed: whether the bridge's Ingress or HTTPRoute works."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from speechoperator.kube import objects
-from speechoperator.plan.conditions.verdicts import Problem, Verdict, worst
-from speechoperator.plan.text import clipped
+from speechoperator.plan.conditions.findings import Finding, worst
+from speechoperator.plan.conditions.reasons import Reason
+from speechoperator.plan.conditions.verdicts import Verdict
+from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,58 +16,63 @@ if TYPE_CHECKING:
 
     from speechoperator.kube.objects import Object
 
-ANSWERED_SOON = 5.0
-"""Seconds that a gateway's controller may take to say something about a new route."""
-
-_MAKING = Verdict(holds=False, reason="RolloutInProgress", message="it is being made")
+ACCEPTANCE_GRACE_S = 5.0
+"""How long a Gateway controller may take to report on a new HTTPRoute."""
 
 
-def ingress(live: Object | None, class_missing: str | None, refused: Sequence[Problem], url: str) -> Verdict:
-    """Return whether the Ingress does its work.
+def ingress(live: Object | None, class_missing: str | None, refused: Sequence[Finding], url: str) -> Verdict:
+    """Return whether the Ingress works.
 
     Args:
         live: The Ingress.
         class_missing: As in `Snapshot.ingress_class_missing`.
         refused: Why it could not be written.
-        url: What it makes reachable.
+        url: The URL that it exposes.
     """
-    if problem := worst(refused):
-        return problem.verdict
+    if finding := worst(refused):
+        return finding.verdict
     if class_missing is not None:
-        return Verdict(holds=False, reason="IngressClassMissing", message=_no_class(class_missing))
-    return _MAKING if live is None else Verdict(holds=True, reason="Exposed", message=url)
+        return Verdict(status=False, reason=Reason.INGRESS_CLASS_MISSING, message=_class_missing(class_missing))
+    return _creating("Ingress") if live is None else Verdict(status=True, reason=Reason.EXPOSED, message=url)
 
 
-def route(live: Object | None, refused: Sequence[Problem], url: str, now: datetime) -> tuple[Verdict, float | None]:
-    """Return whether the HTTPRoute does its work, and in how many seconds time alone changes that."""
-    if problem := worst(refused):
-        return problem.verdict, None
+def http_route(
+    live: Object | None, refused: Sequence[Finding], url: str, now: datetime
+) -> tuple[Verdict, float | None]:
+    """Return whether the HTTPRoute works, and the seconds until that changes by time alone."""
+    if finding := worst(refused):
+        return finding.verdict, None
     if live is None:
-        return _MAKING, None
+        return _creating("HTTPRoute"), None
     parents = objects.status(live).get("parents") or ()
-    answers = [answer for parent in parents for answer in parent.get("conditions") or ()]
-    if not answers:
-        return _unanswered(live, now)
-    for answer in answers:
-        if answer.get("type") in {"Accepted", "ResolvedRefs"} and answer.get("status") == "False":
-            words = f"{answer.get('reason', '')}: {answer.get('message') or ''}"
-            return Problem("RouteRefused", f"HTTPRoute {objects.name(live)}", clipped(words)).verdict, None
-    return Verdict(holds=True, reason="Exposed", message=url), None
+    conditions = [condition for parent in parents for condition in parent.get("conditions") or ()]
+    if not conditions:
+        return _unreported(live, now)
+    for condition in conditions:
+        if condition.get("type") in {"Accepted", "ResolvedRefs"} and condition.get("status") == "False":
+            detail = one_line(f"{condition.get('reason', '')}: {condition.get('message') or ''}")
+            return Finding(Reason.ROUTE_NOT_ACCEPTED, f"HTTPRoute {objects.name(live)}", detail).verdict, None
+    return Verdict(status=True, reason=Reason.EXPOSED, message=url), None
 
 
-def _unanswered(live: Object, now: datetime) -> tuple[Verdict, float | None]:
+def _creating(kind: str) -> Verdict:
+    return Verdict(status=False, reason=Reason.ROLLOUT_IN_PROGRESS, message=f"the {kind} is being created")
+
+
+def _unreported(live: Object, now: datetime) -> tuple[Verdict, float | None]:
     created = live["metadata"].get("creationTimestamp")
-    age = (now - objects.parse_time(created)).total_seconds() if created else ANSWERED_SOON
-    if age < ANSWERED_SOON:
-        waits = Verdict(holds=False, reason="RolloutInProgress", message="no gateway has taken it yet")
-        return waits, ANSWERED_SOON - age
+    age = (now - objects.parse_time(created)).total_seconds() if created else ACCEPTANCE_GRACE_S
+    if age < ACCEPTANCE_GRACE_S:
+        message = "no Gateway controller has accepted the HTTPRoute yet"
+        waiting = Verdict(status=False, reason=Reason.ROLLOUT_IN_PROGRESS, message=message)
+        return waiting, ACCEPTANCE_GRACE_S - age
     parent = (live.get("spec", {}).get("parentRefs") or [{}])[0]
-    words = f"no controller has answered for Gateway {parent.get('name', '')}"
-    advice = "Make the Gateway, or change bridge.gateway"
-    return Problem("GatewayMissing", f"HTTPRoute {objects.name(live)}", words, advice).verdict, None
+    detail = f"no controller has accepted it for Gateway {parent.get('name', '')}"
+    advice = "Create the Gateway, or change bridge.gateway"
+    return Finding(Reason.GATEWAY_MISSING, f"HTTPRoute {objects.name(live)}", detail, advice).verdict, None
 
 
-def _no_class(name: str) -> str:
+def _class_missing(name: str) -> str:
     if name:
-        return f"the cluster has no IngressClass {name}: install its controller, or change bridge.ingress.className"
-    return "the cluster has no default IngressClass: name one in bridge.ingress.className"
+        return f"IngressClass {name} does not exist: install its controller, or change bridge.ingress.className"
+    return "the cluster has no default IngressClass: set bridge.ingress.className"

@@ -1,125 +1,95 @@
-"""What was observed of each part, picked out for the judgement on it."""
+"""The inputs of a component's conditions, collected from the pipeline, the decisions and the snapshot."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from speechoperator.api import labels
-from speechoperator.api.names import COMPONENTS, named
-from speechoperator.kube import kinds, objects
+from speechoperator.api.names import object_name
+from speechoperator.kube import objects
+from speechoperator.kube.kinds import PVC
 from speechoperator.kube.objects import Ref
-from speechoperator.plan.conditions import availability, refused_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
-    from speechoperator.plan.conditions.availability import PartState
-    from speechoperator.plan.conditions.verdicts import Problem
-    from speechoperator.plan.snapshot import Snapshot, WriteFailure
-
-_EXPOSING = frozenset({"Ingress", "HTTPRoute"})
-_LOOKING = frozenset({"get", "list", "watch"})
+    from speechoperator.plan.conditions.findings import Finding
+    from speechoperator.plan.replicas import Replicas
+    from speechoperator.plan.snapshot import Snapshot
 
 
-def part_states(
-    pipeline: SpeechPipeline,
-    snapshot: Snapshot,
-    wanted: Collection[Object],
-    changing: Collection[Ref],
-    failures: Iterable[WriteFailure],
-    now: datetime,
-) -> tuple[PartState, ...]:
-    """Return how the parts stand: Whisper, Ollama, the bridge.
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that the conditions of a managed component depend on.
 
-    Args:
-        pipeline: What is wanted.
-        snapshot: What is there.
-        wanted: The objects that are wanted.
-        changing: The objects that are yet to be written.
-        failures: The refusals that still matter.
-        now: The time.
+    Attributes:
+        component: The component.
+        desired: Desired number of replicas, including those added by a HorizontalPodAutoscaler.
+        required: Replicas that must be ready for the component to be available.
+        replicas_reason: Why this number of replicas was chosen.
+        gpu: The extended resource by which it requests GPUs, empty without GPUs.
+        suspended: Whether the pipeline is suspended.
+        outdated: Whether its Deployment has yet to be written for the current spec.
+        deployment: Its Deployment.
+        pvc: The PVC created for it; None if the spec does not ask for one.
+        pods: Its pods by name, including terminating and finished ones.
+        pod_warnings: As in `Snapshot`.
+        pvc_warning: The newest Warning Event of the PVC, empty if none.
+        refused: Findings about writes of its objects.
     """
-    replicas = {
-        labels.component_of(thing): thing["spec"].get("replicas") for thing in wanted if thing["kind"] == "Deployment"
-    }
-    claims = {objects.name(thing) for thing in wanted if thing["kind"] == kinds.CLAIM.name}
-    problems = [(failure.ref, problem) for failure in failures if (problem := refused_writes.problem(failure))]
-    states = []
-    for part in COMPONENTS:
-        serving = {"whisper": pipeline.spec.whisper, "ollama": pipeline.spec.ollama}.get(part)
-        if serving and serving.url is not None:
-            states.append(availability.elsewhere(part, serving.url, snapshot.external.get(part)))
-            continue
-        name = named(pipeline.name, part)
-        refused = [problem for ref, problem in problems if _concerns(ref, name) and ref.kind not in _EXPOSING]
-        seen = _seen(name, part, snapshot, refused, has_claim=name in claims)
-        changed = Ref("Deployment", name) in changing
-        states.append(
-            availability.managed(_wanted(pipeline, part, replicas.get(part), seen, changing=changed), seen, now)
-        )
-    return tuple(states)
+
+    component: Component
+    desired: int
+    required: int
+    replicas_reason: str = ""
+    gpu: str = ""
+    suspended: bool = False
+    outdated: bool = False
+    deployment: Object | None = None
+    pvc: Object | None = None
+    pods: Sequence[Object] = ()
+    pod_warnings: Mapping[str, str] = field(default_factory=dict)
+    pvc_warning: str = ""
+    refused: Sequence[Finding] = ()
+
+    @property
+    def active_pods(self) -> list[Object]:
+        """The pods that are neither terminating nor finished."""
+        return [pod for pod in self.pods if objects.alive(pod)]
 
 
-def exposing(failures: Iterable[WriteFailure]) -> list[Problem]:
-    """Return why the Ingress or the HTTPRoute could not be written."""
-    kept = (failure for failure in failures if failure.ref.kind in _EXPOSING)
-    return [problem for failure in kept if (problem := refused_writes.problem(failure))]
-
-
-def mattering(failures: Iterable[WriteFailure], pending: Collection[Ref]) -> tuple[WriteFailure, ...]:
-    """Return the refusals of what is still to be written or seen; what need not be written any more is no matter."""
-    return tuple(failure for failure in failures if failure.ref in pending or failure.verb in _LOOKING)
-
-
-def _seen(
-    name: str, part: Component, snapshot: Snapshot, refused: list[Problem], *, has_claim: bool
-) -> availability.Seen:
-    return availability.Seen(
-        deployment=snapshot.objects.get(Ref("Deployment", name)),
-        claim=snapshot.objects.get(Ref(kinds.CLAIM.name, name)) if has_claim else None,
-        pods=sorted((pod for pod in snapshot.pods if labels.component_of(pod) == part), key=objects.name),
-        pod_warnings=snapshot.pod_warnings,
-        claim_warning=snapshot.claim_warnings.get(name, ""),
-        refused=refused,
-    )
-
-
-def _wanted(
-    pipeline: SpeechPipeline, part: Component, replicas: int | None, seen: availability.Seen, *, changing: bool
-) -> availability.Wanted:
-    floor, why = _floor(pipeline, part)
-    live = (seen.deployment or {}).get("spec", {}).get("replicas")
-    serving = {"whisper": pipeline.spec.whisper, "ollama": pipeline.spec.ollama}.get(part)
-    return availability.Wanted(
-        part,
-        # Where the operator leaves the number to an autoscaler, it is the one in the Deployment.
-        desired=replicas if replicas is not None else max(live or 0, floor),
-        floor=floor,
-        why=why,
+def collect(
+    component: Component,
+    pipeline: SpeechPipeline,
+    replicas: Replicas,
+    snapshot: Snapshot,
+    refused: Sequence[Finding],
+    *,
+    outdated: bool,
+    has_pvc: bool,
+) -> Inputs:
+    """Return the inputs of a managed component."""
+    name = object_name(pipeline.name, component)
+    deployment = snapshot.objects.get(Ref("Deployment", name))
+    live = (deployment or {}).get("spec", {}).get("replicas")
+    serving = {"whisper": pipeline.spec.whisper, "ollama": pipeline.spec.ollama}.get(component)
+    return Inputs(
+        component,
+        # A number that is left to a HorizontalPodAutoscaler is the one in the Deployment.
+        desired=replicas.target if replicas.target is not None else max(live or 0, replicas.required),
+        required=replicas.required,
+        replicas_reason=replicas.reason,
         gpu=serving.gpu.resource_name if serving and serving.gpu and serving.gpus else "",
         suspended=pipeline.spec.suspend,
-        changing=changing,
+        outdated=outdated,
+        deployment=deployment,
+        pvc=snapshot.objects.get(Ref(PVC.name, name)) if has_pvc else None,
+        pods=sorted((pod for pod in snapshot.pods if labels.component_of(pod) == component), key=objects.name),
+        pod_warnings=snapshot.pod_warnings,
+        pvc_warning=snapshot.pvc_warnings.get(name, ""),
+        refused=refused,
     )
-
-
-def _floor(pipeline: SpeechPipeline, part: Component) -> tuple[int, str]:
-    """Return how many replicas the spec asks for at least, and why."""
-    spec = pipeline.spec
-    if spec.suspend:
-        return 0, "suspend is true"
-    if part == "bridge":
-        if spec.bridge.scaling:
-            return spec.bridge.scaling.min_replicas, "the HorizontalPodAutoscaler says so"
-        return spec.bridge.replicas, f"replicas is {spec.bridge.replicas}"
-    least = (spec.whisper if part == "whisper" else spec.ollama).scaling.min_replicas
-    if least == 0:
-        return 1, "minReplicas is 0, but nothing starts it again on demand yet: one replica runs"
-    return least, f"minReplicas is {least}"
-
-
-def _concerns(ref: Ref, name: str) -> bool:
-    return ref.name == name or ref.name.startswith(f"{name}-")

@@ -1,36 +1,39 @@
-"""Whether the models are there."""
+"""The condition ModelsReady: whether all language models are present."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
-from speechoperator.plan.text import clipped
+from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
-    from speechoperator.plan.models.lifecycle import Models
+    from speechoperator.plan.models.lifecycle import ModelPlan
 
 
-def verdict(models: Models, *, managed: bool, suspended: bool) -> Verdict:
-    """Return whether all models are in every Ollama pod.
+def verdict(models: ModelPlan, *, managed: bool, suspended: bool) -> Verdict:
+    """Return whether every Ollama pod has all models.
 
     Args:
-        models: How they stand.
-        managed: Whether the operator runs Ollama, and pulls them.
-        suspended: Whether the pipeline is stopped.
+        models: Their states.
+        managed: Whether the operator runs Ollama and pulls the models.
+        suspended: Whether the pipeline is suspended.
     """
     states = models.states
-    there = sum(1 for state in states if state.stage == "Ready")
-    count = f"{there} of {len(states)} there"
-    if there == len(states):
-        return Verdict(holds=True, reason="ModelsPresent", message=clipped(", ".join(state.name for state in states)))
+    ready = sum(1 for state in states if state.stage == "Ready")
+    count = f"{ready} of {len(states)} ready"
+    if ready == len(states):
+        names = one_line(", ".join(state.name for state in states))
+        return Verdict(status=True, reason=Reason.MODELS_PRESENT, message=names)
     if suspended:
-        return Verdict(holds=False, reason="Suspended", message="suspend is true")
+        return Verdict(status=False, reason=Reason.SUSPENDED, message="spec.suspend is true")
     if failed := next((state for state in states if state.stage == "Failed"), None):
-        reason = "PullFailed" if managed else "ModelsMissing"
-        return Verdict(holds=False, reason=reason, message=f"{failed.name}: {failed.message}")
-    if models.silent:
-        return Verdict(holds=False, reason="OllamaUnreachable", message=models.silent)
-    if pulled := [state.name for state in states if state.stage == "Pulling"]:
-        return Verdict(holds=False, reason="ModelsPulling", message=f"pulling {', '.join(pulled)}; {count}")
-    return Verdict(holds=False, reason="WaitingForOllama", message=f"{count}; no Ollama has said more yet")
+        reason = Reason.PULL_FAILED if managed else Reason.MODELS_MISSING
+        return Verdict(status=False, reason=reason, message=f"{failed.name}: {failed.message}")
+    if models.unreachable:
+        return Verdict(status=False, reason=Reason.OLLAMA_UNREACHABLE, message=models.unreachable)
+    if pulling := [state.name for state in states if state.stage == "Pulling"]:
+        return Verdict(status=False, reason=Reason.MODELS_PULLING, message=f"pulling {', '.join(pulling)}; {count}")
+    message = f"{count}; waiting for an Ollama pod to report its models"
+    return Verdict(status=False, reason=Reason.WAITING_FOR_OLLAMA, message=message)

@@ -1,4 +1,4 @@
-"""What keeps a pod from serving, in the words of the scheduler and the kubelet.
+"""Findings about pods, in the words of the scheduler and the kubelet.
 
 Reasons of waiting containers: kubelet's `pkg/kubelet/container/sync_result.go` and `pkg/kubelet/images/types.go`.
 """
@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
-from speechoperator.plan.conditions.verdicts import Problem
-from speechoperator.plan.text import clipped, last_words
+from speechoperator.plan.conditions.findings import Finding
+from speechoperator.plan.conditions.reasons import Reason
+from speechoperator.plan.text import log_tail, one_line
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
 
 _IMAGE = frozenset(
@@ -31,128 +34,136 @@ _IMAGE = frozenset(
 _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "PreCreateHookError", "PreStartHookError"})
 _CRASH = frozenset({"CrashLoopBackOff", "RunContainerError", "PostStartHookError"})
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*": (ErrImagePull: )?')
-_NO_OBJECT = re.compile(r'(secret|configmap) "[^"]*" not found|references non-existent', re.IGNORECASE)
-_OF_SCHEDULER = "nodes are available"
-_NO_CLAIM = re.compile(r'persistentvolumeclaim "[^"]*" (not found|is being deleted)')
-_UNBOUND = "unbound immediate PersistentVolumeClaims"
-_BOUND_SOON = 5.0
-_READY_SOON = 30.0
-_STARTED_SOON = 600.0  # weights may be downloaded
+_MISSING_OBJECT = re.compile(r'(secret|configmap) "[^"]*" not found|references non-existent', re.IGNORECASE)
+_FROM_SCHEDULER = "nodes are available"
+_MISSING_PVC = re.compile(r'persistentvolumeclaim "[^"]*" (not found|is being deleted)')
+_UNBOUND_PVC = "unbound immediate PersistentVolumeClaims"
+_BINDING_GRACE_S = 5.0
+_READINESS_GRACE_S = 30.0
+_STARTUP_GRACE_S = 600.0  # weights may be downloaded
 
 
-def problem(pod: Object, warning: str, now: datetime, *, gpu: str = "", part: str = "") -> Problem | None:
-    """Return what keeps a pod from serving that does not pass by waiting.
+def finding(pod: Object, warning: str, now: datetime, component: Component, gpu: str = "") -> Finding | None:
+    """Return why a pod does not serve, if that does not pass by waiting.
 
     Args:
         pod: The pod.
-        warning: Its newest Warning event, empty without one.
+        warning: Its newest Warning Event, empty if none.
         now: The time: a pod may take a while to start.
-        gpu: Name of the resource by which its part asks for GPUs, empty without any.
-        part: Its part, for advice that names a field of the spec.
+        component: Its component, for advice that names a field of the spec.
+        gpu: The extended resource by which the component requests GPUs, empty without GPUs.
     """
     subject = f"pod {objects.name(pod)}"
     if objects.finished(pod):
-        return _ended(pod, subject)
+        return _finished(pod, subject)
     scheduled = objects.condition(pod, "PodScheduled")
     if scheduled is not None and scheduled.get("status") == "False":
-        return _unscheduled(scheduled, subject, now, gpu, part)
+        return _unscheduled(scheduled, subject, now, component, gpu)
     for container in objects.containers(pod):
-        if found := _container(container, subject, part):
+        if found := _container(container, subject, component):
             return found
     if objects.containers_ready(pod):
         return None
     return _slow(pod, subject, warning, now)
 
 
-def patience(pod: Object, now: datetime) -> float | None:
-    """Return in how many seconds a pod that is not ready will have taken too long, None where no such time comes."""
-    waits = [limit - since for since, limit in _running(pod, now) if limit > since]
+def seconds_until_overdue(pod: Object, now: datetime) -> float | None:
+    """Return the seconds until an unready pod becomes a finding by time alone; None if it does not."""
+    waits = [limit - elapsed for elapsed, limit in _unready_containers(pod, now) if limit > elapsed]
     scheduled = objects.condition(pod, "PodScheduled")
-    if scheduled is not None and _UNBOUND in (scheduled.get("message") or ""):
-        waits.append(_BOUND_SOON - _unbound_since(scheduled, now))
+    if scheduled is not None and _UNBOUND_PVC in (scheduled.get("message") or ""):
+        waits.append(_BINDING_GRACE_S - _seconds_unbound(scheduled, now))
     return min((wait for wait in waits if wait > 0), default=None)
 
 
-def _unbound_since(scheduled: Object, now: datetime) -> float:
-    """Return for how many seconds a pod has waited for its claim: a provisioner takes a moment."""
+def waits_for_models(pod: Object) -> bool:
+    """Return whether a pod is ready but for the readiness gate of its models."""
+    return MODELS_READY in objects.gates(pod) and objects.containers_ready(pod) and not objects.holds(pod, MODELS_READY)
+
+
+def _seconds_unbound(scheduled: Object, now: datetime) -> float:
+    """Return how long a pod has waited for its PVC to be bound, which takes a provisioner a moment."""
     since = scheduled.get("lastTransitionTime")
-    return (now - objects.parse_time(since)).total_seconds() if since else _BOUND_SOON
+    return (now - objects.parse_time(since)).total_seconds() if since else _BINDING_GRACE_S
 
 
-def _unscheduled(scheduled: Object, subject: str, now: datetime, gpu: str, part: str) -> Problem | None:
-    words = clipped(scheduled.get("message") or scheduled.get("reason") or "waits for a node")
-    if _NO_CLAIM.search(words):
-        return Problem("ClaimMissing", subject, words, f"Make the claim, or change {part}.cache.existingClaim")
-    if _UNBOUND in words:
-        return None if _unbound_since(scheduled, now) < _BOUND_SOON else Problem("ClaimUnbound", subject, words)
-    if gpu and f"Insufficient {gpu}" in words:
-        advice = f"Free a GPU or add a node that offers {gpu}; without {part}.gpu it runs on the CPU"
-        return Problem("Unschedulable", subject, words, advice)
-    return Problem("Unschedulable", subject, words)
+def _unscheduled(scheduled: Object, subject: str, now: datetime, component: Component, gpu: str) -> Finding | None:
+    detail = one_line(scheduled.get("message") or scheduled.get("reason") or "waiting for a node")
+    if _MISSING_PVC.search(detail):
+        advice = f"Create the PVC, or change {component}.cache.existingClaim"
+        return Finding(Reason.PVC_NOT_FOUND, subject, detail, advice)
+    if _UNBOUND_PVC in detail:
+        overdue = _seconds_unbound(scheduled, now) >= _BINDING_GRACE_S
+        return Finding(Reason.PVC_NOT_BOUND, subject, detail) if overdue else None
+    if gpu and f"Insufficient {gpu}" in detail:
+        advice = f"Free a GPU, add a node with {gpu}, or remove {component}.gpu to run on the CPU"
+        return Finding(Reason.UNSCHEDULABLE, subject, detail, advice)
+    return Finding(Reason.UNSCHEDULABLE, subject, detail)
 
 
-def _container(container: Object, subject: str, part: str) -> Problem | None:
+def _container(container: Object, subject: str, component: Component) -> Finding | None:
     state = container.get("state") or {}
     waiting = state.get("waiting") or {}
-    reason, words = waiting.get("reason", ""), waiting.get("message", "")
+    reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in _IMAGE:
-        return Problem("ImagePullFailed", subject, _image_words(container, words))
+        return Finding(Reason.IMAGE_PULL_BACK_OFF, subject, _image_error(container, message))
     if reason in _CONFIG:
-        return Problem("ConfigError", subject, clipped(words or reason))
-    ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
-    if reason in _CRASH or (ended and not container.get("ready") and _by_itself(ended)):
-        return _crash(container, ended or {}, words, subject, part)
+        return Finding(Reason.CREATE_CONTAINER_CONFIG_ERROR, subject, one_line(message or reason))
+    terminated = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
+    if reason in _CRASH or (terminated and not container.get("ready") and _crashed(terminated)):
+        return _crash(container, terminated or {}, message, subject, component)
     return None
 
 
-def _image_words(container: Object, words: str) -> str:
-    """Return the kubelet's words without the prefix that comes and goes with every try."""
-    return clipped(_BACK_OFF.sub("", words)) or f"image {container.get('image', '')} cannot be pulled"
+def _image_error(container: Object, message: str) -> str:
+    """Return the kubelet's message without the prefix that alternates between attempts."""
+    return one_line(_BACK_OFF.sub("", message)) or f"image {container.get('image', '')} cannot be pulled"
 
 
-def _by_itself(ended: Object) -> bool:
-    """Tell whether a container failed; what a restart of the node took with it has the reason Unknown."""
-    return bool(ended.get("exitCode")) and ended.get("reason") != "Unknown"
+def _crashed(terminated: Object) -> bool:
+    """Return whether a container failed by itself; the reason is Unknown if the node was restarted."""
+    return bool(terminated.get("exitCode")) and terminated.get("reason") != "Unknown"
 
 
-def _crash(container: Object, ended: Object, words: str, subject: str, part: str) -> Problem:
+def _crash(container: Object, terminated: Object, message: str, subject: str, component: Component) -> Finding:
     name = container.get("name", "")
-    if not ended:
-        return Problem("CrashLooping", subject, f"container {name} does not start: {clipped(words)}")
-    reason = ended.get("reason", "")
+    if not terminated:
+        return Finding(Reason.CRASH_LOOP_BACK_OFF, subject, f"container {name} does not start: {one_line(message)}")
+    reason = terminated.get("reason", "")
     why = f" ({reason})" if reason not in {"", "Error"} else ""
-    said = last_words(ended.get("message", ""))
-    text = f"container {name} ended with exit code {ended.get('exitCode', 0)}{why}"
-    advice = f"Raise {part}.resources.limits.memory" if reason == "OOMKilled" else ""
-    return Problem("CrashLooping", subject, f"{text}: {said}" if said else text, advice)
+    log = log_tail(terminated.get("message", ""))
+    detail = f"container {name} exited with code {terminated.get('exitCode', 0)}{why}"
+    advice = f"Increase {component}.resources.limits.memory" if reason == "OOMKilled" else ""
+    return Finding(Reason.CRASH_LOOP_BACK_OFF, subject, f"{detail}: {log}" if log else detail, advice)
 
 
-def _slow(pod: Object, subject: str, warning: str, now: datetime) -> Problem | None:
-    running = list(_running(pod, now))
-    if not running and warning and _OF_SCHEDULER not in warning:
-        reason = "ConfigError" if _NO_OBJECT.search(warning) else "StartBlocked"
-        return Problem(reason, subject, clipped(warning))
-    for since, limit in running:
-        if since >= limit:
-            words = warning or f"its containers run, but have not been ready for more than {limit:.0f} s"
-            return Problem("ProbeFailing", subject, clipped(words))
+def _slow(pod: Object, subject: str, warning: str, now: datetime) -> Finding | None:
+    unready = list(_unready_containers(pod, now))
+    if not unready and warning and _FROM_SCHEDULER not in warning:
+        missing = _MISSING_OBJECT.search(warning)
+        reason = Reason.CREATE_CONTAINER_CONFIG_ERROR if missing else Reason.START_BLOCKED
+        return Finding(reason, subject, one_line(warning))
+    for elapsed, limit in unready:
+        if elapsed >= limit:
+            detail = warning or f"its containers are running but have not become ready within {limit:.0f} s"
+            return Finding(Reason.PROBE_FAILING, subject, one_line(detail))
     return None
 
 
-def _running(pod: Object, now: datetime) -> list[tuple[float, float]]:
-    """Return, for each container that runs and is not ready, since how many seconds, and how many are too many."""
+def _unready_containers(pod: Object, now: datetime) -> list[tuple[float, float]]:
+    """Return for each running, unready container how many seconds it has been running, and how many it may."""
     found = []
     for container in objects.containers(pod):
         started = ((container.get("state") or {}).get("running") or {}).get("startedAt")
         if started and not container.get("ready"):
-            limit = _READY_SOON if container.get("started") else _STARTED_SOON
+            limit = _READINESS_GRACE_S if container.get("started") else _STARTUP_GRACE_S
             found.append(((now - objects.parse_time(started)).total_seconds(), limit))
     return found
 
 
-def _ended(pod: Object, subject: str) -> Problem | None:
-    said = objects.status(pod)
-    if said.get("phase") == "Succeeded":
+def _finished(pod: Object, subject: str) -> Finding | None:
+    status = objects.status(pod)
+    if status.get("phase") == "Succeeded":
         return None
-    words = ": ".join(filter(None, (said.get("reason", ""), said.get("message", "")))) or "failed"
-    return Problem("PodFailed", subject, clipped(words))
+    detail = ": ".join(filter(None, (status.get("reason", ""), status.get("message", "")))) or "failed"
+    return Finding(Reason.POD_FAILED, subject, one_line(detail))

@@ -1,103 +1,105 @@
-"""Ready, and whether anything is still on its way: the verdicts on the parts, summed up."""
+"""The conditions Ready and Progressing, summed up from the state of the pipeline."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from speechoperator.plan.conditions.verdicts import Verdict, worst
+from speechoperator.plan.conditions.findings import worst
+from speechoperator.plan.conditions.reasons import Reason
+from speechoperator.plan.conditions.verdicts import Verdict, most_useful
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from speechoperator.plan.conditions.availability import PartState
-    from speechoperator.plan.conditions.verdicts import Problem
+    from speechoperator.plan.conditions.availability import ComponentState
+    from speechoperator.plan.conditions.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """All that was found out about a pipeline.
+class PipelineState:
+    """The state of a pipeline.
 
     Attributes:
-        parts: Whisper, Ollama, the bridge.
-        models: Whether the models are there.
-        exposed: Whether the way from outside is there; None where none is asked for.
-        refused: Writes that the API server refused for good.
-        trouble: Writes that failed and are tried again; None where there is none.
-        held: What a change waits for before it is carried out; empty where nothing waits.
-        suspended: Whether the pipeline is stopped.
-        url: Where it answers.
+        components: The states of Whisper, Ollama and the bridge.
+        models: Whether the models are present.
+        exposed: Whether the bridge is exposed; None if no exposure is wanted.
+        refused: Findings about refused writes.
+        retrying: Transient failures of writes; None if there are none.
+        held_back: What a held back change is waiting for; empty if none is held back.
+        suspended: Whether the pipeline is suspended.
+        url: The URL of the bridge.
     """
 
-    parts: Sequence[PartState]
+    components: Sequence[ComponentState]
     models: Verdict
     exposed: Verdict | None
-    refused: Sequence[Problem]
-    trouble: Verdict | None
-    held: str
+    refused: Sequence[Finding]
+    retrying: Verdict | None
+    held_back: str
     suspended: bool
     url: str
 
 
-def ready(found: Findings) -> Verdict:
-    """Return whether the pipeline serves, and is what its spec says: the worst of what stands in the way, if any."""
-    in_the_way = sorted(_in_the_way(found), key=lambda verdict: verdict.rank)
-    if found.suspended and not (in_the_way and in_the_way[0].problem):
-        return Verdict(holds=False, reason="Suspended", message="suspend is true: nothing runs, the caches stay")
-    if in_the_way:
-        # Not known is not ready: a person waits for Ready to be True, whatever else it may be.
-        return Verdict(holds=False, reason=in_the_way[0].reason, message=in_the_way[0].message)
-    return Verdict(holds=True, reason="Ready", message=f"answers at {found.url}")
+def ready(state: PipelineState) -> Verdict:
+    """Return whether the pipeline serves requests and matches its spec, or else the most useful obstacle."""
+    obstacle = most_useful(_obstacles(state))
+    if state.suspended and not (obstacle and obstacle.is_finding):
+        message = "all components are scaled to zero; PVCs are kept"
+        return Verdict(status=False, reason=Reason.SUSPENDED, message=message)
+    if obstacle:
+        # Unknown is not ready: people wait for Ready to become True.
+        return replace(obstacle, status=False)
+    return Verdict(status=True, reason=Reason.READY, message=f"serving at {state.url}")
 
 
-def progressing(found: Findings) -> Verdict:
-    """Return whether something is on its way to what the spec says; False both where all is done and where it hangs."""
-    found_out = sorted(_on_its_way(found), key=lambda verdict: verdict.rank)
-    if found_out:
-        return found_out[0]
-    if found.suspended:
-        return Verdict(holds=False, reason="Suspended", message="nothing runs")
-    return Verdict(holds=False, reason="Settled", message="all is as the spec says")
+def progressing(state: PipelineState) -> Verdict:
+    """Return whether the pipeline is moving towards its spec; False both when it is up to date and when it is stuck."""
+    if change := most_useful(_changes(state)):
+        return change
+    if state.suspended:
+        return Verdict(status=False, reason=Reason.SUSPENDED, message="all components are scaled to zero")
+    return Verdict(status=False, reason=Reason.UP_TO_DATE, message="all components match the spec")
 
 
-def _in_the_way(found: Findings) -> Iterator[Verdict]:
-    if problem := worst(found.refused):
-        yield problem.verdict
-    for part in found.parts:
-        if not part.available.holds:
-            yield part.available.of(part.part)
-        elif part.rollout:
-            yield part.rollout
-    if not found.models.holds:
-        yield found.models.of("models")
-    if found.exposed and not found.exposed.holds:
-        yield found.exposed.of("exposure")
-    if found.held:
-        yield Verdict(holds=False, reason="RolloutInProgress", message=found.held)
+def _obstacles(state: PipelineState) -> Iterator[Verdict]:
+    if finding := worst(state.refused):
+        yield finding.verdict
+    for component in state.components:
+        if not component.available.status:
+            yield component.available.about(component.component)
+        elif component.rollout:
+            yield component.rollout
+    if not state.models.status:
+        yield state.models.about("models")
+    if state.exposed and not state.exposed.status:
+        yield state.exposed.about("exposure")
+    if state.held_back:
+        yield Verdict(status=False, reason=Reason.ROLLOUT_IN_PROGRESS, message=state.held_back)
 
 
-def _on_its_way(found: Findings) -> Iterator[Verdict]:
-    if problem := worst(found.refused):
-        yield problem.verdict
-    if found.trouble:
-        yield found.trouble
-    yield from (verdict for part in found.parts if (verdict := _part_on_its_way(part)))
-    if found.models.reason == "PullFailed":
-        yield found.models.of("models")
-    elif found.models.reason == "ModelsPulling":
-        yield Verdict(holds=True, reason="ModelsPulling", message=found.models.message)
-    if found.held:
-        yield Verdict(holds=True, reason="RolloutInProgress", message=found.held)
+def _changes(state: PipelineState) -> Iterator[Verdict]:
+    if finding := worst(state.refused):
+        yield finding.verdict
+    if state.retrying:
+        yield state.retrying
+    yield from (verdict for component in state.components if (verdict := _component_change(component)))
+    if state.models.reason is Reason.PULL_FAILED:
+        yield state.models.about("models")
+    elif state.models.reason is Reason.MODELS_PULLING:
+        yield replace(state.models, status=True)
+    if state.held_back:
+        yield Verdict(status=True, reason=Reason.ROLLOUT_IN_PROGRESS, message=state.held_back)
 
 
-def _part_on_its_way(part: PartState) -> Verdict | None:
-    if part.desired is None:
+def _component_change(component: ComponentState) -> Verdict | None:
+    if component.desired is None:
         return None
-    available = part.available.of(part.part)
-    if part.available.problem:
+    available = component.available.about(component.component)
+    if component.available.is_finding:
         return available
-    if part.rollout or part.shortage:
-        return part.rollout or part.shortage
-    if part.available.reason in {"Starting", "WaitingForModels"}:
-        return replace(available, holds=True)
+    if component.rollout or component.shortage:
+        return component.rollout or component.shortage
+    if component.available.reason in {Reason.STARTING, Reason.WAITING_FOR_MODELS}:
+        return replace(available, status=True)
     return None

@@ -1,47 +1,293 @@
-"""The reasons of conditions, ranked. They are part of the interface: people and alerts match on them."""
+"""The reasons of conditions: one table entry each. They are part of the API, since people and alerts match on them.
+
+`docs/reference/conditions.md` is generated from this table.
+"""
 
 from __future__ import annotations
 
-PROBLEMS = (
-    # What keeps the operator from writing at all comes first: nothing below it can be true for the spec that is there.
-    "NotAccepted",
-    "WriteForbidden",
-    "NameTaken",
-    "WriteRejected",
-    "QuotaExceeded",
-    "PodsForbidden",
-    "ClaimMissing",
-    "ClaimUnbound",
-    "Unschedulable",
-    "ConfigError",
-    "ImagePullFailed",
-    "CrashLooping",
-    "StartBlocked",
-    "ProbeFailing",
-    "PodFailed",
-    "RolloutStuck",
-    "PullFailed",
-    "OllamaUnreachable",
-    "ModelsMissing",
-    "ExternalUnreachable",
-    "IngressClassMissing",
-    "GatewayMissing",
-    "RouteRefused",
-)
-"""Reasons that need a person, the most useful one first: what stands further back often follows from those before."""
+from enum import Enum, unique
 
 
-WAITS = (
-    "Suspended",
-    "ScaledToZero",
-    "ModelsPulling",
-    "Starting",
-    "RolloutInProgress",
-    "WaitingForModels",
-    "WaitingForOllama",
-    "NotChecked",
-)
-"""Reasons that pass by waiting, or that somebody wanted, likewise."""
+class Kind(Enum):
+    """What a reason means for the pipeline."""
+
+    FINDING = "finding"
+    """A fault that does not pass by waiting."""
+    WAITING = "waiting"
+    """A state that passes by waiting, or that the spec asks for."""
+    GOOD = "good"
+    """The desired state."""
 
 
-_RANK = {reason: rank for rank, reason in enumerate((*PROBLEMS, *WAITS))}
+class Actor(Enum):
+    """Who has to act."""
+
+    OWNER = "pipeline owner"
+    ADMIN = "cluster administrator"
+    WAIT = "none: wait"
+    NONE = "none"
+
+
+@unique
+class Reason(Enum):
+    """A reason. The most useful to report come first; later findings often follow from earlier ones.
+
+    Attributes:
+        text: The reason as it appears in conditions, in CamelCase.
+        kind: What it means for the pipeline.
+        actor: Who has to act.
+        meaning: What has been observed.
+        action: What to do; empty if there is nothing to do.
+    """
+
+    # Rejected specs and writes come first: nothing below them can be true of the current spec.
+    INVALID_SPEC = (
+        "InvalidSpec",
+        Kind.FINDING,
+        Actor.OWNER,
+        "The spec is invalid but was admitted by an older CRD. The components keep running with the last valid spec.",
+        "Fix the fields named in the message, or upgrade the CRD.",
+    )
+    FORBIDDEN = (
+        "Forbidden",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "RBAC does not allow the operator to read or write an object.",
+        "Add the rule in the message to the operator's role.",
+    )
+    NAME_CONFLICT = (
+        "NameConflict",
+        Kind.FINDING,
+        Actor.OWNER,
+        "An object of the required name exists and does not belong to the pipeline.",
+        "Delete that object, or create the pipeline under another name.",
+    )
+    WRITE_REJECTED = (
+        "WriteRejected",
+        Kind.FINDING,
+        Actor.OWNER,
+        "The API server or a webhook rejected an object of the pipeline, or something else keeps changing it.",
+        "Correct the field named in the message, or the policy of the webhook.",
+    )
+    QUOTA_EXCEEDED = (
+        "QuotaExceeded",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "A ResourceQuota of the namespace does not allow the object or the pod.",
+        "Raise the quota, or lower the resources of the pipeline.",
+    )
+    FAILED_CREATE = (
+        "FailedCreate",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "The ReplicaSet cannot create pods: Pod Security, a LimitRange or an admission webhook rejects them.",
+        "Relax the policy named in the message for this namespace, or adapt the spec to it.",
+    )
+    PVC_NOT_FOUND = (
+        "PVCNotFound",
+        Kind.FINDING,
+        Actor.OWNER,
+        "The PVC in `cache.existingClaim` does not exist, or is being deleted.",
+        "Create the PVC, or change `cache.existingClaim`.",
+    )
+    PVC_NOT_BOUND = (
+        "PVCNotBound",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "A PVC has no volume: its StorageClass is missing or cannot provision, or the volume was lost.",
+        "Set `cache.storageClassName` to a class that can provision, or fix the provisioner.",
+    )
+    UNSCHEDULABLE = (
+        "Unschedulable",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "No node fits the pod: insufficient GPU, CPU or memory, an untolerated taint, or no matching label.",
+        "Add or free a node, or lower `gpu`, `resources` or the placement constraints of the component.",
+    )
+    CREATE_CONTAINER_CONFIG_ERROR = (
+        "CreateContainerConfigError",
+        Kind.FINDING,
+        Actor.OWNER,
+        "The container cannot be created: a Secret or ConfigMap is missing, or the configuration is invalid.",
+        "Create the object named in the message, or correct `env`, `apiKeys` or `image`.",
+    )
+    IMAGE_PULL_BACK_OFF = (
+        "ImagePullBackOff",
+        Kind.FINDING,
+        Actor.OWNER,
+        "The container image cannot be pulled.",
+        "Check the name of the image, the access to its registry, and `imagePullSecrets`.",
+    )
+    CRASH_LOOP_BACK_OFF = (
+        "CrashLoopBackOff",
+        Kind.FINDING,
+        Actor.OWNER,
+        "The container keeps exiting. The message has its exit code and its last log lines.",
+        "Fix the cause in the message, such as the name of the model, `env`, or a low memory limit.",
+    )
+    START_BLOCKED = (
+        "StartBlocked",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "The node cannot start the pod: a volume cannot be attached or mounted, or its network cannot be set up.",
+        "Resolve the Warning Event in the message.",
+    )
+    PROBE_FAILING = (
+        "ProbeFailing",
+        Kind.FINDING,
+        Actor.OWNER,
+        "The container is running but has not become ready in time.",
+        "Read the log of the pod.",
+    )
+    POD_FAILED = (
+        "PodFailed",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "A pod was evicted or failed; its ReplicaSet replaces it.",
+        "If it recurs, give the node or the component more memory or disk.",
+    )
+    PROGRESS_DEADLINE_EXCEEDED = (
+        "ProgressDeadlineExceeded",
+        Kind.FINDING,
+        Actor.OWNER,
+        "A rollout has made no progress within the deadline of the Deployment.",
+        "Inspect the Deployment and its pods with `kubectl describe`.",
+    )
+    PULL_FAILED = (
+        "PullFailed",
+        Kind.FINDING,
+        Actor.OWNER,
+        "A language model cannot be pulled. The pull is retried with increasing delays.",
+        "Check the name of the model, the access to its registry, and the free space in `ollama.cache`.",
+    )
+    OLLAMA_UNREACHABLE = (
+        "OllamaUnreachable",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "An Ollama is running, but the operator cannot list its models.",
+        "Allow connections from the operator to the Ollama pods, or to `ollama.url`.",
+    )
+    MODELS_MISSING = (
+        "ModelsMissing",
+        Kind.FINDING,
+        Actor.OWNER,
+        "The external Ollama does not have a model of the spec.",
+        "Run `ollama pull` there, or remove the model from `ollama.models`.",
+    )
+    EXTERNAL_UNREACHABLE = (
+        "ExternalUnreachable",
+        Kind.FINDING,
+        Actor.OWNER,
+        "The external service at `url` does not respond, or responds with an error.",
+        "Start the service, correct `url`, or allow connections from the operator.",
+    )
+    INGRESS_CLASS_MISSING = (
+        "IngressClassMissing",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "The IngressClass does not exist, or none is named and the cluster has no default.",
+        "Install the ingress controller, or change `bridge.ingress.className`.",
+    )
+    GATEWAY_MISSING = (
+        "GatewayMissing",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "The cluster has no Gateway API, or no controller has accepted the HTTPRoute for the Gateway.",
+        "Install the Gateway API, create the Gateway, or change `bridge.gateway`.",
+    )
+    ROUTE_NOT_ACCEPTED = (
+        "RouteNotAccepted",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "The Gateway rejects the HTTPRoute.",
+        "Allow the namespace and the host in the listener of the Gateway, or change `bridge.gateway`.",
+    )
+
+    SUSPENDED = (
+        "Suspended",
+        Kind.WAITING,
+        Actor.NONE,
+        "`spec.suspend` is true: all components are scaled to zero, PVCs are kept.",
+        "Set `spec.suspend` to false to resume.",
+    )
+    SCALED_TO_ZERO = (
+        "ScaledToZero",
+        Kind.WAITING,
+        Actor.NONE,
+        "The spec asks for zero replicas of the component.",
+        "Increase `bridge.replicas` to serve requests.",
+    )
+    MODELS_PULLING = (
+        "ModelsPulling",
+        Kind.WAITING,
+        Actor.WAIT,
+        "Language models are being pulled; `status.models` has the progress.",
+    )
+    STARTING = ("Starting", Kind.WAITING, Actor.WAIT, "Pods are starting.")
+    ROLLOUT_IN_PROGRESS = (
+        "RolloutInProgress",
+        Kind.WAITING,
+        Actor.WAIT,
+        "A change is being rolled out, or an Ingress or HTTPRoute is being created.",
+    )
+    WAITING_FOR_MODELS = (
+        "WaitingForModels",
+        Kind.WAITING,
+        Actor.WAIT,
+        "The Ollama pods are running and become ready once they have all models.",
+    )
+    WAITING_FOR_OLLAMA = (
+        "WaitingForOllama",
+        Kind.WAITING,
+        Actor.WAIT,
+        "No Ollama pod has reported its models yet.",
+    )
+    NOT_PROBED = (
+        "NotProbed",
+        Kind.WAITING,
+        Actor.WAIT,
+        "The external service at `url` has not been probed yet.",
+    )
+    RETRYING = (
+        "Retrying",
+        Kind.WAITING,
+        Actor.WAIT,
+        "A write failed with a transient error of the API server and is retried.",
+    )
+
+    VALID = ("Valid", Kind.GOOD, Actor.NONE, "The spec is valid.")
+    READY = ("Ready", Kind.GOOD, Actor.NONE, "The pipeline serves requests and matches its spec.")
+    AVAILABLE = (
+        "Available",
+        Kind.GOOD,
+        Actor.NONE,
+        "The component has enough ready replicas, or the external service responds.",
+    )
+    MODELS_PRESENT = ("ModelsPresent", Kind.GOOD, Actor.NONE, "Every Ollama pod has all models.")
+    EXPOSED = ("Exposed", Kind.GOOD, Actor.NONE, "The bridge is exposed at the URL in the message.")
+    NOT_USED = (
+        "NotUsed",
+        Kind.GOOD,
+        Actor.NONE,
+        "PVCs of the pipeline are no longer used. Their data is kept.",
+        "Delete them with the commands in the message if the data is no longer needed.",
+    )
+    UP_TO_DATE = ("UpToDate", Kind.GOOD, Actor.NONE, "All components match the spec.")
+
+    def __init__(self, text: str, kind: Kind, actor: Actor, meaning: str, action: str = "") -> None:
+        self.text = text
+        self.kind = kind
+        self.actor = actor
+        self.meaning = meaning
+        self.action = action
+
+    @property
+    def rank(self) -> int:
+        """The position in the table: the lower, the more useful to report."""
+        return _RANKS[self]
+
+
+_RANKS = {reason: rank for rank, reason in enumerate(Reason)}
+
+FINDINGS = frozenset(reason.text for reason in Reason if reason.kind is Kind.FINDING)
+"""Reasons of findings, as they appear in conditions."""

@@ -1,86 +1,99 @@
-"""What the API server refused to write, in its own words and in those of who can change it."""
+"""Findings about writes that the API server refused."""
 
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from speechoperator.api import kinds
-from speechoperator.kube.kinds import CLAIM
+from speechoperator.kube.kinds import PVC
 from speechoperator.plan.conditions.deployments import QUOTA
-from speechoperator.plan.conditions.verdicts import Problem, Verdict
-from speechoperator.plan.snapshot import NAME_TAKEN
-from speechoperator.plan.text import clipped
+from speechoperator.plan.conditions.findings import Finding
+from speechoperator.plan.conditions.reasons import Reason
+from speechoperator.plan.conditions.verdicts import Verdict
+from speechoperator.plan.snapshot import NAME_CONFLICT
+from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
+    from speechoperator.kube.objects import Ref
     from speechoperator.plan.snapshot import WriteFailure
 
 _DENIED = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
 )
-_FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY = 403, 404, 409, 429
-_SERVER = 500
-
-_NAMESPACE_ENDS = "because it is being terminated"
-_DELETE_OR_RENAME = "Delete that one, or give the pipeline another name"
+_NAMESPACE_TERMINATING = "because it is being terminated"
+_DELETE_OR_RENAME = "Delete that object, or give the pipeline another name"
+_USE_OR_RENAME = "Set cache.existingClaim to use it, or give the pipeline another name"
 _OWNER_KEPT = "cannot set an ownerRef on a resource you can't delete"
-"""In the words of the admission plugin OwnerReferencesPermissionEnforcement; OpenShift for one turns it on."""
-_USE_OR_RENAME = "Name it as cache.existingClaim to use it, or give the pipeline another name"
+"""The message of the admission plugin OwnerReferencesPermissionEnforcement, which OpenShift enables."""
+_NO_RESPONSE = 0
+_READ_VERBS = frozenset({"get", "list", "watch"})
 
 
-def problem(failure: WriteFailure) -> Problem | None:
-    """Return what a person has to change, None where the write need only be tried again."""
+def relevant(failures: Iterable[WriteFailure], pending: Collection[Ref]) -> tuple[WriteFailure, ...]:
+    """Return the failures that still matter: of pending writes, and of reads."""
+    return tuple(failure for failure in failures if failure.ref in pending or failure.verb in _READ_VERBS)
+
+
+def finding(failure: WriteFailure) -> Finding | None:
+    """Return what has to be changed for a write to succeed; None if it only has to be retried."""
     subject = f"{failure.ref.kind} {failure.ref.name}".rstrip()
-    words = clipped(failure.message) or f"HTTP {failure.code}"
-    if passing(failure):
+    detail = one_line(failure.message) or f"HTTP {failure.code}"
+    if is_transient(failure):
         return None
-    if failure.reason == NAME_TAKEN:
-        holds_data = failure.ref.kind == CLAIM.name
-        return Problem("NameTaken", subject, words, _USE_OR_RENAME if holds_data else _DELETE_OR_RENAME)
-    if failure.code == _FORBIDDEN and (found := _forbidden(failure.ref.kind, subject, words)):
-        return found
-    if failure.code == _NOT_FOUND and failure.ref.kind == "HTTPRoute":
-        return Problem("GatewayMissing", subject, words, "The cluster has no Gateway API: install it, or use ingress")
-    return Problem("WriteRejected", subject, words)
+    if failure.reason == NAME_CONFLICT:
+        advice = _USE_OR_RENAME if failure.ref.kind == PVC.name else _DELETE_OR_RENAME
+        return Finding(Reason.NAME_CONFLICT, subject, detail, advice)
+    if failure.code == HTTPStatus.FORBIDDEN and (forbidden := _forbidden(failure.ref.kind, subject, detail)):
+        return forbidden
+    if failure.code == HTTPStatus.NOT_FOUND and failure.ref.kind == "HTTPRoute":
+        advice = "The cluster has no Gateway API: install it, or use bridge.ingress"
+        return Finding(Reason.GATEWAY_MISSING, subject, detail, advice)
+    return Finding(Reason.WRITE_REJECTED, subject, detail)
 
 
-def passing(failure: WriteFailure) -> bool:
-    """Tell whether a refusal passes by itself: somebody else wrote first, too much at once, no server."""
-    if failure.code == _CONFLICT:
-        return failure.reason != NAME_TAKEN
-    return failure.code in {0, _TOO_MANY} or failure.code >= _SERVER or _NAMESPACE_ENDS in failure.message
+def is_transient(failure: WriteFailure) -> bool:
+    """Return whether a failure passes by itself: a conflicting write, too many requests, an unavailable server."""
+    if failure.code == HTTPStatus.CONFLICT:
+        return failure.reason != NAME_CONFLICT
+    return (
+        failure.code in {_NO_RESPONSE, HTTPStatus.TOO_MANY_REQUESTS}
+        or failure.code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        or _NAMESPACE_TERMINATING in failure.message
+    )
 
 
-def trouble(failures: Iterable[WriteFailure]) -> Verdict | None:
-    """Return how refusals that pass by themselves look in a condition."""
+def retrying(failures: Iterable[WriteFailure]) -> Verdict | None:
+    """Return the verdict on transient failures; None if there are none."""
     for failure in sorted(failures, key=lambda failure: (failure.ref, failure.verb, failure.code, failure.message)):
-        if passing(failure):
-            words = clipped(failure.message) or "no answer"
+        if is_transient(failure):
             subject = f"{failure.verb} {failure.ref.kind} {failure.ref.name}"
-            return Verdict(holds=True, reason="Retrying", message=f"{subject}: {words}")
+            message = f"{subject}: {one_line(failure.message) or 'no response'}"
+            return Verdict(status=True, reason=Reason.RETRYING, message=message)
     return None
 
 
-def _forbidden(kind: str, subject: str, words: str) -> Problem | None:
-    if QUOTA in words:
-        return Problem("QuotaExceeded", subject, words, "Raise the quota of the namespace")
-    if denied := _DENIED.search(words):
+def _forbidden(kind: str, subject: str, detail: str) -> Finding | None:
+    if QUOTA in detail:
+        return Finding(Reason.QUOTA_EXCEEDED, subject, detail, "Raise the quota of the namespace")
+    if denied := _DENIED.search(detail):
         return _denied(subject, denied)
-    if _OWNER_KEPT in words:
+    if _OWNER_KEPT in detail:
         of = kinds.BY_NAME[kind]
-        return Problem("WriteForbidden", subject, words, _grant(of.group, of.plural, "delete"))
+        return Finding(Reason.FORBIDDEN, subject, detail, _rule(of.group, of.plural, "delete"))
     return None
 
 
-def _denied(subject: str, denied: re.Match[str]) -> Problem:
+def _denied(subject: str, denied: re.Match[str]) -> Finding:
     verb, resource, group, namespace = denied.group("verb", "resource", "group", "namespace")
     where = f" in namespace {namespace}" if namespace else ""
-    words = f"the operator may not {verb} {resource}{where}"
-    return Problem("WriteForbidden", subject, words, _grant(group, resource, verb))
+    message = f"the operator is not allowed to {verb} {resource}{where}"
+    return Finding(Reason.FORBIDDEN, subject, message, _rule(group, resource, verb))
 
 
-def _grant(group: str, resource: str, verb: str) -> str:
-    return f'Give the operator\'s role: apiGroups ["{group}"], resources ["{resource}"], verbs ["{verb}"]'
+def _rule(group: str, resource: str, verb: str) -> str:
+    return f'Add to the operator\'s role: apiGroups ["{group}"], resources ["{resource}"], verbs ["{verb}"]'

@@ -1,1 +1,1 @@
-"""Kubernetes objects of a pipeline: one builder per kind of object."""
+"""Manifests of a pipeline's Kubernetes objects, as pure functions of the pipeline, the settings and the decisions."""

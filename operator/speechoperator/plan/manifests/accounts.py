@@ -1,11 +1,11 @@
-"""ServiceAccounts: the identity of each part's pods, with no rights and no token."""
+"""ServiceAccounts: the identity of each component's pods, without permissions and without a token."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
 
 
-def account(pipeline: SpeechPipeline, component: Component) -> Object:
-    """Return a part's ServiceAccount."""
+def service_account(pipeline: SpeechPipeline, component: Component) -> Object:
+    """Return the ServiceAccount of a component."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": metadata(pipeline, component, named(pipeline.name, component)),
+        "metadata": metadata(pipeline, component, object_name(pipeline.name, component)),
         "automountServiceAccountToken": False,
     }

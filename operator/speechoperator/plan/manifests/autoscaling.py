@@ -1,11 +1,11 @@
-"""The HorizontalPodAutoscaler of the bridge, whose work is CPU."""
+"""The HorizontalPodAutoscaler of the bridge, which scales on CPU."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import BridgeScaling, SpeechPipeline
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def autoscaler(pipeline: SpeechPipeline, scaling: BridgeScaling) -> Object:
-    """Return the autoscaler; its windows and policies are the cluster's own."""
-    name = named(pipeline.name, "bridge")
+    """Return the HorizontalPodAutoscaler, with the default behavior of the cluster."""
+    name = object_name(pipeline.name, "bridge")
     utilization = {"type": "Utilization", "averageUtilization": scaling.target_cpu_utilization}
     return {
         "apiVersion": "autoscaling/v2",

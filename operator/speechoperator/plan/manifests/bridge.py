@@ -1,4 +1,4 @@
-"""The bridge's pods."""
+"""The Deployment of the bridge."""
 
 from __future__ import annotations
 
@@ -6,46 +6,54 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import selector
-from speechoperator.api.names import SETTINGS_HASH, named
+from speechoperator.api.names import SETTINGS_HASH, object_name
 from speechoperator.plan.manifests.bridge_config import KEYS_PATH, settings_hash
-from speechoperator.plan.manifests.containers import Amounts, amounts, container
-from speechoperator.plan.manifests.deployments import NEW_ONE_FIRST, deployment
+from speechoperator.plan.manifests.containers import Resources, container, resources
+from speechoperator.plan.manifests.deployments import SURGE, deployment
 from speechoperator.plan.manifests.pod_templates import SLEEP_BEFORE_STOP, template
-from speechoperator.plan.manifests.probes import Probes, over_http
+from speechoperator.plan.manifests.probes import Probes, http_probe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from speechoperator.api import Bridge, SpeechPipeline
     from speechoperator.kube.objects import Object
+    from speechoperator.plan.decisions import Decisions
     from speechoperator.settings import Settings
 
-_DEADLINE = 600
-_GROUP_MAY_READ = 0o440
+_PROGRESS_DEADLINE = 600
+_GROUP_READABLE = 0o440
 _LIMITS = {"memory": "1Gi"}
-_REQUESTS: Amounts = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": _LIMITS}
-_SCALED_REQUESTS: Amounts = {"requests": {"cpu": "500m", "memory": "128Mi"}, "limits": _LIMITS}
-"""The autoscaler measures CPU against the request: of 100m, one request in flight would be too much already."""
+_RESOURCES: Resources = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": _LIMITS}
+_AUTOSCALED_RESOURCES: Resources = {"requests": {"cpu": "500m", "memory": "128Mi"}, "limits": _LIMITS}
+"""A HorizontalPodAutoscaler compares usage with the request: at 100m, a single request would exceed the target."""
 
 
-def bridge(pipeline: SpeechPipeline, settings: Settings, models: Sequence[str]) -> Object:
-    """Return the bridge's Deployment; see `config.config` for the models."""
-    part = pipeline.spec.bridge
-    # /livez, not /readyz, which tells of Whisper and Ollama as well: while these are away, requests wait in the bridge.
+def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, variables: Mapping[str, str]) -> Object:
+    """Return the Deployment of the bridge.
+
+    Args:
+        pipeline: The pipeline.
+        settings: The operator's settings.
+        decisions: Contains replicas and image.
+        variables: The environment in the ConfigMap.
+    """
+    spec = pipeline.spec.bridge
+    # /livez, not /readyz, which depends on Whisper and Ollama: while they are unavailable the bridge holds requests.
     pod = container(
         "bridge",
-        part,
-        image=settings.bridge_image,
+        spec,
+        image=decisions.images["bridge"],
         env={},
-        envFrom=[{"configMapRef": {"name": named(pipeline.name, "bridge")}}],
-        resources=amounts(part, _SCALED_REQUESTS if part.scaling else _REQUESTS),
+        envFrom=[{"configMapRef": {"name": object_name(pipeline.name, "bridge")}}],
+        resources=resources(spec, _AUTOSCALED_RESOURCES if spec.scaling else _RESOURCES),
         probes=Probes(
-            startup=over_http("/livez", period=1, timeout=5, failures=60),
-            liveness=over_http("/livez", period=10, timeout=10, failures=6),
-            readiness=over_http("/livez", period=5, timeout=10, failures=3),
+            startup=http_probe("/livez", period=1, timeout=5, failures=60),
+            liveness=http_probe("/livez", period=10, timeout=10, failures=6),
+            readiness=http_probe("/livez", period=5, timeout=10, failures=3),
         ),
         pre_stop=SLEEP_BEFORE_STOP,
-        mounts=({"name": "api-keys", "mountPath": KEYS_PATH, "readOnly": True},) if part.api_keys else (),
+        mounts=({"name": "api-keys", "mountPath": KEYS_PATH, "readOnly": True},) if spec.api_keys else (),
     )
     return deployment(
         pipeline,
@@ -53,36 +61,29 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, models: Sequence[str]) 
         template(
             pipeline,
             "bridge",
-            part,
+            spec,
             settings,
             pod,
-            drain=math.ceil(part.request_timeout_seconds),
-            volumes=_volumes(part),
-            annotations={SETTINGS_HASH: settings_hash(pipeline, models)},
+            drain=math.ceil(spec.request_timeout_seconds),
+            volumes=_volumes(spec),
+            annotations={SETTINGS_HASH: settings_hash(variables)},
             topologySpreadConstraints=_spread(pipeline),
         ),
-        replicas=_replicas(pipeline),
-        strategy=NEW_ONE_FIRST,
-        deadline=_DEADLINE,
+        decisions,
+        strategy=SURGE,
+        progress_deadline=_PROGRESS_DEADLINE,
     )
 
 
-def _replicas(pipeline: SpeechPipeline) -> int | None:
-    part = pipeline.spec.bridge
-    if pipeline.spec.suspend:
-        return 0
-    return None if part.scaling else part.replicas
-
-
-def _volumes(part: Bridge) -> tuple[dict[str, Any], ...]:
-    if part.api_keys is None:
+def _volumes(spec: Bridge) -> tuple[dict[str, Any], ...]:
+    if spec.api_keys is None:
         return ()
-    secret = {"secretName": part.api_keys.secret_name, "defaultMode": _GROUP_MAY_READ}
+    secret = {"secretName": spec.api_keys.secret_name, "defaultMode": _GROUP_READABLE}
     return ({"name": "api-keys", "secret": secret},)
 
 
 def _spread(pipeline: SpeechPipeline) -> list[dict[str, Any]]:
-    """Ask for different nodes and zones, where there are any."""
+    """Return constraints that prefer different nodes and zones."""
     return [
         {
             "maxSkew": 1,

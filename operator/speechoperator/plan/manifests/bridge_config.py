@@ -1,6 +1,6 @@
-"""The bridge's settings: a ConfigMap that its pods take over as their environment.
+"""The settings of the bridge: a ConfigMap that its pods use as environment.
 
-Names and units are those of `docs/reference/settings.md`.
+Names and units are documented in `docs/reference/settings.md`.
 """
 
 from __future__ import annotations
@@ -10,44 +10,45 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata
-from speechoperator.api.names import PORTS, named, pods_service
+from speechoperator.api.names import PORTS, object_name, pods_service
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from speechoperator.api import ServingPart, SpeechPipeline
+    from speechoperator.api import ServingSpec, SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
 
 KEYS_PATH = "/etc/speechpipeline/api-keys"
 """Where the Secret with the API keys is mounted."""
 
-_LONGEST_HOLD = 120.0
-"""Seconds a request waits for a pod at most: enough for one to restart with its model."""
+_MAX_HOLD_SECONDS = 120.0
+"""How long a request waits for a pod: enough for a pod to restart with its model."""
 
 _PROTOCOLS = {"faster-whisper": "openai", "asr-webservice": "asr-webservice"}
 
 _ANY_MODEL = "whisper-1"
-"""The name that our own Whisper server answers to whichever model it has: a change of the model takes the bridge and
-Whisper's pods different times, and neither must refuse the other in between."""
+"""A name that our Whisper server accepts for every model. After a change of the model, the bridge and the Whisper pods
+are rolled out at different times and must not reject each other meanwhile."""
 
 
-def config(pipeline: SpeechPipeline, models: Sequence[str]) -> Object:
-    """Return the ConfigMap.
-
-    Args:
-        models: What callers may name, the default first.
-    """
+def config_map(pipeline: SpeechPipeline, variables: Mapping[str, str]) -> Object:
+    """Return the ConfigMap with the bridge's environment."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(pipeline, "bridge", named(pipeline.name, "bridge")),
-        "data": environment(pipeline, models),
+        "metadata": metadata(pipeline, "bridge", object_name(pipeline.name, "bridge")),
+        "data": dict(variables),
     }
 
 
 def environment(pipeline: SpeechPipeline, models: Sequence[str]) -> dict[str, str]:
-    """Return the bridge's environment variables."""
+    """Return the bridge's environment variables.
+
+    Args:
+        pipeline: The pipeline.
+        models: Names of the models to offer, the default first.
+    """
     whisper, ollama, bridge = pipeline.spec.whisper, pipeline.spec.ollama, pipeline.spec.bridge
     timeout = bridge.request_timeout_seconds
     return {
@@ -61,19 +62,19 @@ def environment(pipeline: SpeechPipeline, models: Sequence[str]) -> dict[str, st
         "MAX_CONCURRENT_REQUESTS": f"{bridge.max_concurrent_requests}",
         "REQUEST_TIMEOUT": f"{timeout:.10g}",
         "DRAIN_TIMEOUT": f"{timeout:.10g}",
-        "HOLD_TIMEOUT": f"{min(timeout, _LONGEST_HOLD):.10g}",
-        "QUEUE_TIMEOUT": f"{min(timeout, _LONGEST_HOLD):.10g}",
+        "HOLD_TIMEOUT": f"{min(timeout, _MAX_HOLD_SECONDS):.10g}",
+        "QUEUE_TIMEOUT": f"{min(timeout, _MAX_HOLD_SECONDS):.10g}",
         **({"API_KEYS_DIR": KEYS_PATH} if bridge.api_keys else {}),
     }
 
 
-def settings_hash(pipeline: SpeechPipeline, models: Sequence[str]) -> str:
-    """Return a hash of the settings, which are read only when a pod starts."""
-    text = json.dumps(environment(pipeline, models), sort_keys=True)
+def settings_hash(variables: Mapping[str, str]) -> str:
+    """Return a hash of the environment. The bridge reads it at startup only, so a new hash triggers a rollout."""
+    text = json.dumps(variables, sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def _url(pipeline: SpeechPipeline, component: Component, part: ServingPart) -> str:
-    if part.url is not None:
-        return part.url
+def _url(pipeline: SpeechPipeline, component: Component, spec: ServingSpec) -> str:
+    if spec.url is not None:
+        return spec.url
     return f"http://{pods_service(pipeline.name, component)}.{pipeline.namespace}.svc:{PORTS[component]}"

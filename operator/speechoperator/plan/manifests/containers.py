@@ -1,4 +1,4 @@
-"""The one container of a part's pods: its environment, its resources, and as few rights as there are."""
+"""The container of a component's pods: environment, resources, and minimal privileges."""
 
 from __future__ import annotations
 
@@ -9,42 +9,48 @@ from speechoperator.api.names import PORTS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from speechoperator.api import Gpu, Part
+    from speechoperator.api import ComponentSpec, Gpu
     from speechoperator.api.names import Component
     from speechoperator.plan.manifests.probes import Probes
 
-Amounts = dict[str, dict[str, str]]
-"""`requests` and `limits`, by resource."""
+Resources = dict[str, dict[str, str]]
+"""`requests` and `limits`, each by resource name."""
 
-_TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the pod's own
+_TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - an emptyDir of the pod
 
 
 def container(
     component: Component,
-    part: Part,
+    spec: ComponentSpec,
     *,
     image: str,
     env: Mapping[str, str],
-    resources: Amounts,
+    resources: Resources,
     probes: Probes,
     pre_stop: dict[str, Any],
     mounts: tuple[dict[str, Any], ...] = (),
-    **further: Any,
+    **fields: Any,
 ) -> dict[str, Any]:
     """Return the container.
 
     Args:
-        image: Used where the part names none.
-        env: Our variables; the part's own win.
-        further: More fields of the container.
+        component: The component, which names the container and its port.
+        spec: The spec of the component.
+        image: The image.
+        env: Variables set by the operator; those in the spec override them.
+        resources: Requests and limits.
+        probes: The probes.
+        pre_stop: The preStop hook.
+        mounts: Volume mounts besides /tmp.
+        fields: Further fields of the container.
     """
-    variables = merged_env(env, part)
+    variables = merged_env(env, spec)
     return {
         "name": component,
-        "image": part.image or image,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": PORTS[component], "protocol": "TCP"}],
-        **further,
+        **fields,
         **({"env": variables} if variables else {}),
         "resources": resources,
         "startupProbe": probes.startup,
@@ -56,30 +62,30 @@ def container(
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        # What a container that failed wrote last is its status then, and the pipeline's condition can say it.
+        # The last log lines of a failed container then show in its status, and in the pipeline's conditions.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [_TMP, *mounts],
     }
 
 
-def merged_env(ours: Mapping[str, str], part: Part) -> list[dict[str, Any]]:
-    """Return our variables and the part's, in this order; where both have one, only the part's."""
-    given = {variable.name: without_nulls(variable.manifest()) for variable in part.env}
-    own = [{"name": name, "value": value} for name, value in ours.items() if name not in given]
+def merged_env(defaults: Mapping[str, str], spec: ComponentSpec) -> list[dict[str, Any]]:
+    """Return the operator's variables followed by those in the spec, which replace variables of the same name."""
+    given = {variable.name: without_nulls(variable.manifest()) for variable in spec.env}
+    own = [{"name": name, "value": value} for name, value in defaults.items() if name not in given]
     return [*own, *given.values()]
 
 
-def amounts(part: Part, default: Amounts, gpu: Gpu | None = None) -> Amounts:
-    """Return what the container asks for: what the part says, or else the default; and its GPUs."""
-    asked = default if part.resources is None else part.resources.manifest()
+def resources(spec: ComponentSpec, default: Resources, gpu: Gpu | None = None) -> Resources:
+    """Return the resources of the container: those in the spec, or else the default; with its GPUs."""
+    chosen = default if spec.resources is None else spec.resources.manifest()
     if gpu is not None and gpu.count:
-        # Only a limit: what cannot be shared is requested as much as it is limited.
-        asked = {**asked, "limits": {**asked.get("limits", {}), gpu.resource_name: f"{gpu.count}"}}
-    return {kind: by_resource for kind, by_resource in asked.items() if by_resource}
+        # Extended resources cannot be overcommitted: the request follows from the limit.
+        chosen = {**chosen, "limits": {**chosen.get("limits", {}), gpu.resource_name: f"{gpu.count}"}}
+    return {kind: by_name for kind, by_name in chosen.items() if by_name}
 
 
 def without_nulls(given: Any) -> Any:
-    """Return JSON that a user hands through without the nulls in it, which say nothing."""
+    """Return JSON without null members, which the API server would drop."""
     if isinstance(given, dict):
         return {key: without_nulls(value) for key, value in given.items() if value is not None}
     if isinstance(given, list):

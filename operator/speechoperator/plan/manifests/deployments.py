@@ -1,48 +1,54 @@
-"""Deployments: how many pods of a part there are, and how a new version takes the place of the old one."""
+"""Deployments: the replicas of a component, and how a rollout replaces them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import metadata, selector
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 
 if TYPE_CHECKING:
-    from speechoperator.api import ServingPart, SpeechPipeline
+    from speechoperator.api import ServingSpec, SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
+    from speechoperator.plan.decisions import Decisions
 
-_OLD_VERSIONS = 2
-"""ReplicaSets kept: enough to see what was before; a rollback is a change of the pipeline."""
+_REVISION_HISTORY = 2
+"""Old ReplicaSets to keep, for inspection; a rollback is a change of the pipeline."""
 
-NEW_ONE_FIRST = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-OLD_ONE_FIRST = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
-ALL_AT_ONCE = {"type": "Recreate"}
+SURGE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+REPLACE_IN_PLACE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+RECREATE = {"type": "Recreate"}
 
 
 def deployment(
     pipeline: SpeechPipeline,
     component: Component,
     template: dict[str, Any],
+    decisions: Decisions,
     *,
-    replicas: int | None,
     strategy: dict[str, Any],
-    deadline: int,
+    progress_deadline: int,
 ) -> Object:
-    """Return a part's Deployment.
+    """Return the Deployment of a component.
 
     Args:
-        replicas: None leaves the number to the autoscaler.
-        deadline: Seconds until a new version that does not get ready is called stuck.
+        pipeline: The pipeline.
+        component: The component.
+        template: The pod template.
+        decisions: Contains the number of replicas.
+        strategy: The rollout strategy.
+        progress_deadline: Seconds until a rollout without progress counts as failed.
     """
+    replicas = decisions.replicas[component].target
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(pipeline, component, named(pipeline.name, component)),
+        "metadata": metadata(pipeline, component, object_name(pipeline.name, component)),
         "spec": {
             **({} if replicas is None else {"replicas": replicas}),
-            "revisionHistoryLimit": _OLD_VERSIONS,
-            "progressDeadlineSeconds": deadline,
+            "revisionHistoryLimit": _REVISION_HISTORY,
+            "progressDeadlineSeconds": progress_deadline,
             "selector": {"matchLabels": selector(pipeline.name, component)},
             "strategy": strategy,
             "template": template,
@@ -50,17 +56,12 @@ def deployment(
     }
 
 
-def serving_replicas(pipeline: SpeechPipeline, part: ServingPart) -> int:
-    """Return how many pods of Whisper or Ollama there are to be."""
-    return 0 if pipeline.spec.suspend else max(part.scaling.min_replicas, 1)
+def serving_strategy(spec: ServingSpec) -> dict[str, Any]:
+    """Return the rollout strategy of Whisper or Ollama.
 
-
-def serving_strategy(part: ServingPart) -> dict[str, Any]:
-    """Return how Whisper's or Ollama's pods are replaced.
-
-    A new pod that needs the GPU, or the volume, of the one it is to replace would wait for it for ever.
+    A new pod that needs the GPU or the volume of the pod it replaces would stay pending forever.
     """
-    alone = part.scaling.maximum == 1
-    if part.cache.single_writer or (alone and (part.gpus or part.cache.existing_claim)):
-        return ALL_AT_ONCE
-    return OLD_ONE_FIRST if part.gpus else NEW_ONE_FIRST
+    alone = spec.scaling.maximum == 1
+    if spec.cache.single_node or (alone and (spec.gpus or spec.cache.existing_claim)):
+        return RECREATE
+    return REPLACE_IN_PLACE if spec.gpus else SURGE

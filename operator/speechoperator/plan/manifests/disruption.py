@@ -1,11 +1,11 @@
-"""PodDisruptionBudgets: draining nodes takes one pod of a part at a time."""
+"""PodDisruptionBudgets: draining nodes evicts one pod of a component at a time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata, selector
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
 
 
-def budget(pipeline: SpeechPipeline, component: Component) -> Object:
-    """Return a part's budget; pods that are not ready anyway never hold up a drain."""
+def disruption_budget(pipeline: SpeechPipeline, component: Component) -> Object:
+    """Return the PodDisruptionBudget of a component; unready pods never block a drain."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": metadata(pipeline, component, named(pipeline.name, component)),
+        "metadata": metadata(pipeline, component, object_name(pipeline.name, component)),
         "spec": {
             "maxUnavailable": 1,
             "selector": {"matchLabels": selector(pipeline.name, component)},

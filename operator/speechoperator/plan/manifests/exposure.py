@@ -1,7 +1,6 @@
-"""The way to the bridge from outside the cluster: an Ingress, or an HTTPRoute on a Gateway.
+"""Exposure of the bridge outside the cluster: an Ingress, or an HTTPRoute of a Gateway.
 
-Audio goes up and the answer comes down while both are still being made: nothing on the way may collect a body before
-it passes it on, and nothing may give up before the bridge itself does.
+Requests and responses are streamed: proxies must not buffer bodies, and must not time out before the bridge does.
 """
 
 from __future__ import annotations
@@ -10,19 +9,19 @@ import math
 from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata
-from speechoperator.api.names import PORTS, named
+from speechoperator.api.names import PORTS, object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import Gateway, Ingress, SpeechPipeline
     from speechoperator.kube.objects import Object
 
-_LONGER_THAN_THE_BRIDGE = 10
-"""Seconds beyond the bridge's own deadline, so that its answer to a request that took too long gets through."""
+_TIMEOUT_MARGIN = 10
+"""Seconds added to the bridge's request timeout, so that its own timeout response gets through."""
 
 
-def ingress(pipeline: SpeechPipeline, wanted: Ingress) -> Object:
-    """Return the Ingress. The annotations are ingress-nginx's, which buffers by default; others ignore them."""
-    seconds = _patience(pipeline)
+def ingress(pipeline: SpeechPipeline, spec: Ingress) -> Object:
+    """Return the Ingress. The annotations are for ingress-nginx, which buffers by default; others ignore them."""
+    seconds = _timeout_seconds(pipeline)
     prefix = "nginx.ingress.kubernetes.io"
     streaming = {
         f"{prefix}/proxy-body-size": "0",
@@ -31,30 +30,30 @@ def ingress(pipeline: SpeechPipeline, wanted: Ingress) -> Object:
         f"{prefix}/proxy-read-timeout": f"{seconds}",
         f"{prefix}/proxy-send-timeout": f"{seconds}",
     }
-    name = named(pipeline.name, "bridge")
+    name = object_name(pipeline.name, "bridge")
     backend = {"service": {"name": name, "port": {"number": PORTS["bridge"]}}}
-    certificate = {"hosts": [wanted.host], "secretName": wanted.tls_secret_name}
+    certificate = {"hosts": [spec.host], "secretName": spec.tls_secret_name}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": metadata(pipeline, "bridge", name, {**streaming, **wanted.annotations}),
+        "metadata": metadata(pipeline, "bridge", name, {**streaming, **spec.annotations}),
         "spec": {
-            **({"ingressClassName": wanted.class_name} if wanted.class_name else {}),
+            **({"ingressClassName": spec.class_name} if spec.class_name else {}),
             "rules": [
                 {
-                    "host": wanted.host,
+                    "host": spec.host,
                     "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]},
                 }
             ],
-            **({"tls": [certificate]} if wanted.tls_secret_name else {}),
+            **({"tls": [certificate]} if spec.tls_secret_name else {}),
         },
     }
 
 
-def route(pipeline: SpeechPipeline, wanted: Gateway) -> Object:
-    """Return the HTTPRoute; without a time-out of its own many a gateway cuts a request after 15 s."""
-    name = named(pipeline.name, "bridge")
-    parent = wanted.parent_ref
+def http_route(pipeline: SpeechPipeline, spec: Gateway) -> Object:
+    """Return the HTTPRoute, with a request timeout: many gateways default to 15 s."""
+    name = object_name(pipeline.name, "bridge")
+    parent = spec.parent_ref
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -67,16 +66,16 @@ def route(pipeline: SpeechPipeline, wanted: Gateway) -> Object:
                     **({"sectionName": parent.section_name} if parent.section_name else {}),
                 }
             ],
-            "hostnames": [wanted.host],
+            "hostnames": [spec.host],
             "rules": [
                 {
                     "backendRefs": [{"name": name, "port": PORTS["bridge"]}],
-                    "timeouts": {"request": f"{_patience(pipeline)}s"},
+                    "timeouts": {"request": f"{_timeout_seconds(pipeline)}s"},
                 }
             ],
         },
     }
 
 
-def _patience(pipeline: SpeechPipeline) -> int:
-    return math.ceil(pipeline.spec.bridge.request_timeout_seconds) + _LONGER_THAN_THE_BRIDGE
+def _timeout_seconds(pipeline: SpeechPipeline) -> int:
+    return math.ceil(pipeline.spec.bridge.request_timeout_seconds) + _TIMEOUT_MARGIN

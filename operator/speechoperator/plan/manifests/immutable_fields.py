@@ -1,4 +1,4 @@
-"""What can be asked of an object that is there already, where that is less than what is wanted."""
+"""Fields of existing objects that cannot be changed, or must not: the manifest adopts their current value."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ if TYPE_CHECKING:
 
 
 def adopt_immutable_fields(desired: Object, live: Object) -> Object:
-    """Return the object as it is to be applied; most are as they are wanted.
+    """Return the manifest to apply to an existing object; most are applied unchanged.
 
     Args:
-        desired: The object as wanted. Stamp it before: its hash tells what was wanted, not what was there.
-        live: The object as it is.
+        desired: The manifest. Stamp it first: its hash must cover the desired state, not the live one.
+        live: The object in the cluster.
     """
     if desired["kind"] == "PersistentVolumeClaim":
-        return _claim(desired, live)
+        return _pvc(desired, live)
     if desired["kind"] == "Deployment" and "replicas" not in desired["spec"]:
-        return _scaled(desired, live)
+        return _autoscaled(desired, live)
     return desired
 
 
-def _claim(desired: Object, live: Object) -> Object:
-    """Ask for nothing that would be refused at every try.
+def _pvc(desired: Object, live: Object) -> Object:
+    """Avoid changes that the API server would reject every time.
 
-    A claim's class and modes cannot change, its size can only grow, and only once it is bound. One that was retained
-    may be found again by a pipeline that says something else; one that a person made larger stays large.
+    Class and access modes of a PVC are immutable, its size can only grow, and only once it is bound. A retained PVC may
+    be reused by a pipeline with another cache spec; one that was expanded by hand keeps its size.
     """
-    spec, there = desired["spec"], live["spec"]
-    kept = {key: there[key] for key in ("accessModes", "storageClassName") if key in there}
-    sizes = [one["resources"]["requests"]["storage"] for one in (there, spec)]
+    spec, current = desired["spec"], live["spec"]
+    kept = {key: current[key] for key in ("accessModes", "storageClassName") if key in current}
+    sizes = [one["resources"]["requests"]["storage"] for one in (current, spec)]
     bound = live.get("status", {}).get("phase") == "Bound"
     storage = max(sizes, key=quantities.value) if bound else sizes[0]
     return {**desired, "spec": {**spec, **kept, "resources": {"requests": {"storage": storage}}}}
 
 
-def _scaled(desired: Object, live: Object) -> Object:
-    """Leave the number of replicas as the autoscaler has it, or will find it.
+def _autoscaled(desired: Object, live: Object) -> Object:
+    """Keep the number of replicas that the HorizontalPodAutoscaler has set, or will find.
 
-    A number that the operator applied once and then leaves out goes back to 1 until the autoscaler looks again. After
-    a pause, at 0, that is right: an autoscaler does nothing about 0.
+    If the operator applied a number before and now omits it, the field falls back to 1 until the next scaling. After
+    suspension, at 0, that is desired: a HorizontalPodAutoscaler does not scale from 0.
     """
     replicas = live["spec"].get("replicas", 0)
     return {**desired, "spec": {**desired["spec"], "replicas": replicas}} if replicas else desired

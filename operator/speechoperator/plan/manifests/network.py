@@ -1,11 +1,11 @@
-"""NetworkPolicies: who may open a connection to a part's pods."""
+"""NetworkPolicies: which pods may connect to a component's pods."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import MANAGER, NAME, metadata, selector
-from speechoperator.api.names import PORTS, named
+from speechoperator.api.names import PORTS, object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
@@ -14,34 +14,34 @@ if TYPE_CHECKING:
     from speechoperator.settings import Settings
 
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
-"""The label that the API server gives each namespace."""
+"""The label that the API server sets on each namespace."""
 
 
 def serving_policy(pipeline: SpeechPipeline, component: Component, settings: Settings) -> Object:
-    """Let the pipeline's bridge and the operator in, and nobody else: neither Whisper nor Ollama asks who calls."""
-    callers = [
+    """Allow only the pipeline's bridge and the operator: Whisper and Ollama do not authenticate clients."""
+    peers = [
         {"podSelector": {"matchLabels": selector(pipeline.name, "bridge")}},
         {
             "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: settings.pod_namespace}},
             "podSelector": {"matchLabels": {NAME: MANAGER}},
         },
     ]
-    return _policy(pipeline, component, {"from": callers})
+    return _policy(pipeline, component, {"from": peers})
 
 
 def bridge_policy(pipeline: SpeechPipeline) -> Object:
-    """Let everybody in, to the bridge's port."""
+    """Allow all clients, on the bridge's port only."""
     return _policy(pipeline, "bridge", {})
 
 
-def _policy(pipeline: SpeechPipeline, component: Component, callers: dict[str, Any]) -> Object:
+def _policy(pipeline: SpeechPipeline, component: Component, rule: dict[str, Any]) -> Object:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": metadata(pipeline, component, named(pipeline.name, component)),
+        "metadata": metadata(pipeline, component, object_name(pipeline.name, component)),
         "spec": {
             "podSelector": {"matchLabels": selector(pipeline.name, component)},
             "policyTypes": ["Ingress"],
-            "ingress": [{**callers, "ports": [{"port": PORTS[component], "protocol": "TCP"}]}],
+            "ingress": [{**rule, "ports": [{"port": PORTS[component], "protocol": "TCP"}]}],
         },
     }

@@ -1,7 +1,7 @@
-"""Ollama's pods.
+"""The Deployment of Ollama.
 
-What requests carry themselves (context length, how long a model stays) is no setting here: changing it must not restart
-them.
+Options that each request carries (context length, keep-alive) are not set here, because changing them must not restart
+the pods.
 """
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speechoperator.api.names import MODELS_READY, PORTS
-from speechoperator.plan.manifests.claims import CACHE, CACHE_PATH, volume
-from speechoperator.plan.manifests.containers import Amounts, amounts, container
-from speechoperator.plan.manifests.deployments import deployment, serving_replicas, serving_strategy
+from speechoperator.plan.manifests.containers import Resources, container, resources
+from speechoperator.plan.manifests.deployments import deployment, serving_strategy
 from speechoperator.plan.manifests.pod_templates import PRE_STOP_SECONDS, template
-from speechoperator.plan.manifests.probes import Probes, over_http
+from speechoperator.plan.manifests.probes import Probes, http_probe
+from speechoperator.plan.manifests.pvcs import CACHE, CACHE_PATH, volume
 
 if TYPE_CHECKING:
     from speechoperator.api import Ollama, SpeechPipeline
     from speechoperator.kube.objects import Object
+    from speechoperator.plan.decisions import Decisions
     from speechoperator.settings import Settings
 
-_REQUESTS: Amounts = {"requests": {"cpu": "1", "memory": "4Gi"}}
+_RESOURCES: Resources = {"requests": {"cpu": "1", "memory": "4Gi"}}
 _DRAIN = 315
-"""Seconds for the answers at hand once a pod is to stop, in the hook below and after it."""
+"""Seconds for answers in progress when a pod is deleted: in the preStop hook and after it."""
 
-_LONGEST_WAIT = 300
-_PULL = 24 * 3600
-"""Seconds until a version that is not ready is called stuck: its pods get ready when their models are pulled, and the
-pipeline's own conditions tell of those."""
+_MAX_PRE_STOP_WAIT = 300
+_PROGRESS_DEADLINE = 24 * 3600
+"""Seconds until a rollout without progress counts as failed. Pods become ready only after their models are pulled, and
+the pipeline's own conditions report pulls."""
 
 _WAIT_FOR_ANSWERS = f"""\
 busy() {{
@@ -37,30 +38,30 @@ busy() {{
   return 1
 }}
 sleep {PRE_STOP_SECONDS}
-left={_LONGEST_WAIT}
+left={_MAX_PRE_STOP_WAIT}
 while [ "$left" -gt 0 ] && {{ busy < /proc/net/tcp || busy < /proc/net/tcp6; }} 2> /dev/null; do
   sleep 1
   left=$((left - 1))
 done
 """
-"""Ollama cuts answers short at SIGTERM, so the signal has to wait until nobody is connected any more: until the kernel
-lists no connection to its port in state 01, ESTABLISHED (https://docs.kernel.org/networking/proc_net_tcp.html).
-Needs nothing of the image but a shell and `sleep`."""
+"""Ollama truncates answers at SIGTERM, so the signal has to wait for all connections to close: until the kernel lists
+no connection to Ollama's port in state 01, ESTABLISHED (https://docs.kernel.org/networking/proc_net_tcp.html).
+Requires only a shell and `sleep` in the image."""
 
 
-def ollama(pipeline: SpeechPipeline, settings: Settings) -> Object:
-    """Return Ollama's Deployment. Its pods are ready once the operator has found all models in them."""
-    part = pipeline.spec.ollama
+def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -> Object:
+    """Return the Deployment of Ollama. Its pods become ready once the operator has found all models in them."""
+    spec = pipeline.spec.ollama
     pod = container(
         "ollama",
-        part,
-        image=settings.ollama_image,
-        env=_environment(part),
-        resources=amounts(part, _REQUESTS, part.gpu),
+        spec,
+        image=decisions.images["ollama"],
+        env=_environment(spec),
+        resources=resources(spec, _RESOURCES, spec.gpu),
         probes=Probes(
-            startup=over_http("/api/version", period=2, timeout=5, failures=150),
-            liveness=over_http("/api/version", period=15, timeout=10, failures=6),
-            readiness=over_http("/api/version", period=5, timeout=10, failures=3),
+            startup=http_probe("/api/version", period=2, timeout=5, failures=150),
+            liveness=http_probe("/api/version", period=15, timeout=10, failures=6),
+            readiness=http_probe("/api/version", period=5, timeout=10, failures=3),
         ),
         pre_stop={"exec": {"command": ["sh", "-c", _WAIT_FOR_ANSWERS]}},
         mounts=({"name": CACHE, "mountPath": CACHE_PATH},),
@@ -71,31 +72,31 @@ def ollama(pipeline: SpeechPipeline, settings: Settings) -> Object:
         template(
             pipeline,
             "ollama",
-            part,
+            spec,
             settings,
             pod,
             drain=_DRAIN,
-            volumes=(volume(pipeline, "ollama", part.cache),),
-            gpu=part.gpu,
+            volumes=(volume(pipeline, "ollama", spec.cache),),
+            gpu=spec.gpu,
             readinessGates=[{"conditionType": MODELS_READY}],
         ),
-        replicas=serving_replicas(pipeline, part),
-        strategy=serving_strategy(part),
-        deadline=_PULL,
+        decisions,
+        strategy=serving_strategy(spec),
+        progress_deadline=_PROGRESS_DEADLINE,
     )
 
 
-def _environment(part: Ollama) -> dict[str, str]:
+def _environment(spec: Ollama) -> dict[str, str]:
     """Return Ollama's settings (`envconfig/config.go` there).
 
-    As many requests run side by side as a pod is meant to have in flight, rather than one after the other. On a CPU
-    pipeline the image's `NVIDIA_VISIBLE_DEVICES=all` would take every GPU of a node whose default runtime is NVIDIA's.
+    A pod processes as many requests in parallel as it is meant to have in flight. Without a GPU in the spec,
+    `NVIDIA_VISIBLE_DEVICES=all` of the image would use every GPU of a node with NVIDIA's runtime as the default.
     """
     return {
-        "OLLAMA_HOST": f"0.0.0.0:{PORTS['ollama']}",
+        "OLLAMA_HOST": f":{PORTS['ollama']}",  # without a host, it listens on IPv6 and IPv4
         "OLLAMA_MODELS": f"{CACHE_PATH}/models",
-        "OLLAMA_NOPRUNE": "1",  # partial downloads survive a restart
-        "OLLAMA_NUM_PARALLEL": f"{part.scaling.target_in_flight}",
-        **({} if part.gpus else {"NVIDIA_VISIBLE_DEVICES": "void"}),
-        "HOME": "/tmp",  # noqa: S108 - the pod's own; a key is made there that only ollama.com would ask for
+        "OLLAMA_NOPRUNE": "1",  # keeps partial downloads over a restart
+        "OLLAMA_NUM_PARALLEL": f"{spec.scaling.target_in_flight}",
+        **({} if spec.gpus else {"NVIDIA_VISIBLE_DEVICES": "void"}),
+        "HOME": "/tmp",  # noqa: S108 - an emptyDir of the pod, for a key that only ollama.com would ask for
     }

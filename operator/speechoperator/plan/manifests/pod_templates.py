@@ -1,34 +1,34 @@
-"""What the pods of all parts have in common: where they run, under which rules, and how long they may take to end."""
+"""Pod templates: placement, security and termination, common to all components."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import labels
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 from speechoperator.plan.manifests.containers import without_nulls
 
 if TYPE_CHECKING:
-    from speechoperator.api import Gpu, Part, SpeechPipeline
+    from speechoperator.api import ComponentSpec, Gpu, SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.settings import Settings
 
-USER = 10001
-"""User and group of all processes, and the group of the volumes' files."""
+USER_ID = 10001
+"""User and group of all processes, and group of the files in volumes."""
 
 PRE_STOP_SECONDS = 5
-"""Between the decision to stop a pod and the signal: as long as callers may still be told its address."""
+"""Between the deletion of a pod and SIGTERM: until clients no longer resolve its address."""
 
 SLEEP_BEFORE_STOP: dict[str, Any] = {"sleep": {"seconds": PRE_STOP_SECONDS}}
 
-_SPARE_SECONDS = 10
-"""For closing down, once all requests are done or given up."""
+_SHUTDOWN_SECONDS = 10
+"""For the shutdown itself, after all requests have finished or timed out."""
 
 
 def template(
     pipeline: SpeechPipeline,
     component: Component,
-    part: Part,
+    spec: ComponentSpec,
     settings: Settings,
     container: dict[str, Any],
     *,
@@ -36,54 +36,60 @@ def template(
     volumes: tuple[dict[str, Any], ...] = (),
     annotations: dict[str, str] | None = None,
     gpu: Gpu | None = None,
-    **further: Any,
+    **fields: Any,
 ) -> dict[str, Any]:
-    """Return a Deployment's pod template, fit for the restricted Pod Security Standard.
+    """Return the pod template of a Deployment; it meets the restricted Pod Security Standard.
 
     Args:
-        drain: Seconds that requests in flight may take once the pod is to stop.
-        volumes: Beside the one at /tmp.
-        annotations: Ours, which win over the part's.
-        further: More fields of the pod's spec.
+        pipeline: The pipeline.
+        component: The component.
+        spec: The spec of the component.
+        settings: The operator's settings.
+        container: The only container.
+        drain: Seconds for requests in flight when the pod is deleted.
+        volumes: Volumes besides the one at /tmp.
+        annotations: Annotations of the operator, which override those in the spec.
+        gpu: The GPUs of the component.
+        fields: Further fields of the pod's spec.
     """
-    notes = {**part.pod_annotations, **(annotations or {})}
+    merged = {**spec.pod_annotations, **(annotations or {})}
     return {
-        "metadata": {"labels": labels(pipeline.name, component), **({"annotations": notes} if notes else {})},
+        "metadata": {"labels": labels(pipeline.name, component), **({"annotations": merged} if merged else {})},
         "spec": {
-            "serviceAccountName": named(pipeline.name, component),
+            "serviceAccountName": object_name(pipeline.name, component),
             "automountServiceAccountToken": False,
-            # Variables such as WHISPER_PORT=tcp://..., made from Services of the namespace, would be read as settings.
+            # Variables such as WHISPER_PORT=tcp://..., derived from Services of the namespace, would become settings.
             "enableServiceLinks": False,
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "fsGroup": USER,
-                "fsGroupChangePolicy": "OnRootMismatch",  # else each start walks through all models
+                "runAsUser": USER_ID,
+                "runAsGroup": USER_ID,
+                "fsGroup": USER_ID,
+                "fsGroupChangePolicy": "OnRootMismatch",  # else every start walks all model files
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "terminationGracePeriodSeconds": PRE_STOP_SECONDS + drain + _SPARE_SECONDS,
+            "terminationGracePeriodSeconds": PRE_STOP_SECONDS + drain + _SHUTDOWN_SECONDS,
             "containers": [container],
             "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes],
-            **further,
-            **_placement(part, settings, gpu),
+            **fields,
+            **_placement(spec, settings, gpu),
         },
     }
 
 
-def _placement(part: Part, settings: Settings, gpu: Gpu | None) -> dict[str, Any]:
-    """Return where the pods may run, as the part says it."""
-    tolerations = [toleration.manifest() for toleration in part.tolerations]
+def _placement(spec: ComponentSpec, settings: Settings, gpu: Gpu | None) -> dict[str, Any]:
+    """Return the fields that control scheduling and image pulls."""
+    tolerations = [toleration.manifest() for toleration in spec.tolerations]
     if gpu is not None and gpu.count:
-        # Nodes with GPUs are commonly kept free for those who ask for one, by a taint of the resource's name.
+        # GPU nodes are commonly reserved by a taint with the name of the extended resource.
         tolerations.append({"key": gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"})
-    secrets = dict.fromkeys((*(secret.name for secret in part.image_pull_secrets), *settings.image_pull_secrets))
-    wanted = {
+    secrets = dict.fromkeys((*(secret.name for secret in spec.image_pull_secrets), *settings.image_pull_secrets))
+    fields = {
         "imagePullSecrets": [{"name": name} for name in secrets],
-        "nodeSelector": part.node_selector,
+        "nodeSelector": spec.node_selector,
         "tolerations": tolerations,
-        "affinity": without_nulls(part.affinity),
-        "runtimeClassName": part.runtime_class_name,
-        "priorityClassName": part.priority_class_name,
+        "affinity": without_nulls(spec.affinity),
+        "runtimeClassName": spec.runtime_class_name,
+        "priorityClassName": spec.priority_class_name,
     }
-    return {field: value for field, value in wanted.items() if value}
+    return {name: value for name, value in fields.items() if value}

@@ -1,4 +1,4 @@
-"""Probes: how kubelet learns that a container has started, works, and takes requests."""
+"""Probes: how the kubelet learns that a container has started, works, and accepts requests."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ Probe = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """The probes of a container; the other two begin once `startup` has succeeded."""
+    """The probes of a container; liveness and readiness begin after startup has succeeded."""
 
     startup: Probe
     liveness: Probe
     readiness: Probe
 
 
-def over_http(path: str, *, period: int, timeout: int, failures: int) -> Probe:
-    """Return a probe that asks for a page, by the port named `http`.
+def http_probe(path: str, *, period: int, timeout: int, failures: int) -> Probe:
+    """Return an HTTP probe of the port `http`.
 
     Args:
-        period: Seconds between two questions.
-        timeout: Seconds that an answer may take.
-        failures: Failures in a row that count.
+        path: The path to request.
+        period: Seconds between probes.
+        timeout: Seconds until a probe fails.
+        failures: Consecutive failures that count.
     """
     return _probe({"httpGet": {"path": path, "port": "http"}}, period, timeout, failures)
 
 
-def over_tcp(*, period: int, timeout: int, failures: int) -> Probe:
-    """Return a probe that opens a connection: for a server whose HTTP freezes while it works."""
+def tcp_probe(*, period: int, timeout: int, failures: int) -> Probe:
+    """Return a probe that opens a connection, for a server that answers no HTTP request while it works."""
     return _probe({"tcpSocket": {"port": "http"}}, period, timeout, failures)
 
 

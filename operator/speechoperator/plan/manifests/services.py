@@ -1,11 +1,11 @@
-"""Services: one address for each part, and the pods' own addresses for the bridge, which chooses among them."""
+"""Services: a ClusterIP for each component, and a headless Service for the bridge, which balances by itself."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import metadata, selector
-from speechoperator.api.names import PORTS, named, pods_service
+from speechoperator.api.names import PORTS, object_name, pods_service
 
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def service(pipeline: SpeechPipeline, component: Component) -> Object:
-    """Return the Service with an address of its own."""
-    return _service(pipeline, component, named(pipeline.name, component), {"type": "ClusterIP"})
+    """Return the Service with a ClusterIP."""
+    return _service(pipeline, component, object_name(pipeline.name, component), {"type": "ClusterIP"})
 
 
 def headless_service(pipeline: SpeechPipeline, component: Component) -> Object:
-    """Return the Service whose name resolves to the addresses of the pods that are ready."""
+    """Return the headless Service, whose name resolves to the addresses of the ready pods."""
     return _service(pipeline, component, pods_service(pipeline.name, component), {"clusterIP": "None"})
 
 

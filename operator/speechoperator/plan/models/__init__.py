@@ -1,1 +1,1 @@
-"""Language models: which are missing, what to pull, when a pod may receive requests."""
+"""Language models: which are missing, which to pull, and when a pod may receive requests."""

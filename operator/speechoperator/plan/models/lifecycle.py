@@ -1,10 +1,10 @@
-"""Which models are where, which one is pulled next, and which Ollama pods may take requests.
+"""The plan for a pipeline's models: their states, the pulls, and the readiness gates of the Ollama pods.
 
-A volume is what a pull fills: a claim, which all pods that mount it share, or the disk of one pod. Into one volume one
-pull runs at a time. Where Ollama runs elsewhere (`url`) nothing is pulled: its models are looked at only.
+A volume is what a pull fills: a PVC, shared by all pods that mount it, or the emptyDir of one pod. At most one pull
+runs per volume. For an external Ollama (`url`) nothing is pulled, its models are only inspected.
 
-Callers keep what they have: a pipeline that runs offers a new model, or another default, only once it is there, and
-its pods take requests while the new one is pulled.
+Clients keep what they have: a running pipeline offers a new model, or another default, only once it is present, and its
+pods keep receiving requests during the pull.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechoperator.plan.actions import StopPull
-from speechoperator.plan.models import names, pulls
-from speechoperator.plan.models.ollama_pods import GATE, ollama_pods, running, silent
-from speechoperator.plan.models.pull_errors import retry_at
-from speechoperator.plan.models.readiness_gate import gate
-from speechoperator.plan.models.states import ModelState, offered, state_elsewhere, state_of
+from speechoperator.plan.models import names
+from speechoperator.plan.models.ollama_pods import ollama_pods, running, unreachable
+from speechoperator.plan.models.pulls import pulls_to_start, pulls_to_stop
+from speechoperator.plan.models.readiness_gate import gate_update
+from speechoperator.plan.models.states import ModelState, external_state, offered, state_of
 from speechoperator.plan.snapshot import EXTERNAL
-from speechoperator.plan.text import clipped
+from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,23 +29,21 @@ if TYPE_CHECKING:
     from speechoperator.plan.actions import SetGate, StartPull
     from speechoperator.plan.snapshot import Snapshot
 
-__all__ = ["GATE", "ModelState", "Models", "models", "retry_at"]
-
-_ASK_AGAIN = 2.0
+_REQUEUE_UNREACHABLE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
-    """What is to be done about a pipeline's models, and how they stand.
+class ModelPlan:
+    """What to do about the models of a pipeline, and their states.
 
     Attributes:
-        states: How each stands, in the order of the spec.
-        offered: What the bridge is to offer, the default first; None: all that the spec names.
-        pulls: As in `Plan`, like the next two.
-        stops: Pulls to end.
+        states: The state of each model, in the order of the spec.
+        offered: Models that the bridge should offer, the default first; None for all in the spec.
+        pulls: Pulls to start.
+        stops: Pulls to stop.
         gates: Readiness gates to set.
-        silent: Which Ollama is up and yet cannot be asked, and why; empty where there is none.
-        requeue_after: Seconds until time alone changes this, None where it does not.
+        unreachable: Which running Ollama does not list its models, and why; empty if none.
+        requeue_after: Seconds until the plan changes by time alone; None if it does not.
     """
 
     states: tuple[ModelState, ...] = ()
@@ -53,53 +51,53 @@ class Models:
     pulls: tuple[StartPull, ...] = ()
     stops: tuple[StopPull, ...] = ()
     gates: tuple[SetGate, ...] = ()
-    silent: str = ""
+    unreachable: str = ""
     requeue_after: float | None = None
 
 
-def models(spec: Spec, snapshot: Snapshot, now: datetime, port: int, offers: Sequence[str] = ()) -> Models:
+def plan_models(spec: Spec, snapshot: Snapshot, now: datetime, port: int, offers: Sequence[str] = ()) -> ModelPlan:
     """Decide about the models of a pipeline.
 
     Args:
-        spec: What is wanted.
-        snapshot: What is there. Pods of other parts are passed over.
+        spec: The spec.
+        snapshot: The snapshot; pods of other components are ignored.
         now: The time, for retries.
         port: The port of the Ollama pods.
         offers: The models that the bridges offer now, the default first; empty before there are bridges.
     """
     ollama = spec.ollama
     if not ollama.managed:
-        return _elsewhere(ollama, snapshot, offers)
+        return _external(ollama, snapshot, offers)
     if spec.suspend:
         states = tuple(ModelState(model.name, "Pending") for model in ollama.models)
         stops = tuple(StopPull(*key, "the pipeline is suspended") for key in sorted(snapshot.pulls))
-        return Models(states, stops=stops)  # nobody calls: the bridges may know of the new models at once
+        return ModelPlan(states, stops=stops)  # without clients, the new models can be offered at once
     pods = ollama_pods(snapshot)
     states = tuple(state_of(model, pods, snapshot) for model in ollama.models)
     usable = offered(states, offers)
     default = usable[0] if usable else ollama.models[0].name
-    start, waits = pulls.starts(ollama, pods, snapshot, now, port)
-    if any(not pod.asked and running(pod.raw) for pod in pods):
-        waits.append(_ASK_AGAIN)
-    return Models(
+    start, waits = pulls_to_start(ollama, pods, snapshot, now, port)
+    if any(not pod.reachable and running(pod.raw) for pod in pods):
+        waits.append(_REQUEUE_UNREACHABLE_S)
+    return ModelPlan(
         states,
         usable,
         pulls=start,
-        stops=pulls.ends(ollama, pods, snapshot),
-        gates=tuple(change for pod in pods if (change := gate(ollama, pod, default))),
-        silent=silent(pods, snapshot),
+        stops=pulls_to_stop(ollama, pods, snapshot),
+        gates=tuple(update for pod in pods if (update := gate_update(ollama, pod, default))),
+        unreachable=unreachable(pods, snapshot),
         requeue_after=min(waits, default=None),
     )
 
 
-def _elsewhere(ollama: Ollama, snapshot: Snapshot, offers: Sequence[str]) -> Models:
-    """Look at an Ollama that runs elsewhere."""
-    stops = tuple(StopPull(*key, "Ollama runs elsewhere now") for key in sorted(snapshot.pulls))
-    said = snapshot.ollama.get(EXTERNAL)
-    if said is None or not said.reachable:
+def _external(ollama: Ollama, snapshot: Snapshot, offers: Sequence[str]) -> ModelPlan:
+    """Inspect an external Ollama."""
+    stops = tuple(StopPull(*key, "Ollama is external now") for key in sorted(snapshot.pulls))
+    answer = snapshot.ollama.get(EXTERNAL)
+    if answer is None or not answer.reachable:
         states = tuple(ModelState(model.name, "Pending") for model in ollama.models)
-        quiet = f"{ollama.url} does not say which models it has: {clipped(said.detail)}" if said else ""
-        return Models(states, offered(states, offers), stops=stops, silent=quiet)
-    there = {names.canonical(name) for name in said.models}
-    states = tuple(state_elsewhere(model, there, ollama.url or "") for model in ollama.models)
-    return Models(states, offered(states, offers), stops=stops)
+        message = f"{ollama.url} does not list its models: {one_line(answer.detail)}" if answer else ""
+        return ModelPlan(states, offered(states, offers), stops=stops, unreachable=message)
+    present = {names.canonical(name) for name in answer.models}
+    states = tuple(external_state(model, present, ollama.url or "") for model in ollama.models)
+    return ModelPlan(states, offered(states, offers), stops=stops)

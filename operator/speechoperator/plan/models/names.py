@@ -1,7 +1,7 @@
-"""Names of models as Ollama compares them.
+"""Model names, compared as Ollama does.
 
-A name is `[HOST/][NAMESPACE/]MODEL[:TAG]`; the host is `registry.ollama.ai`, the namespace `library` and the tag
-`latest` where nothing else is said, and `/api/tags` leaves out the first two. Capitals make no difference.
+A name is `[HOST/][NAMESPACE/]MODEL[:TAG]`, with the defaults `registry.ollama.ai`, `library` and `latest`; `/api/tags`
+omits the default host and namespace. Names are case-insensitive.
 https://github.com/ollama/ollama/blob/v0.17.4/types/model/name.go
 """
 
@@ -13,6 +13,6 @@ _TAG = "latest"
 
 
 def canonical(name: str) -> str:
-    """Return a name in the form in which equal models have equal names: `llama3` is `llama3:latest`."""
+    """Return the canonical form of a name, equal for equal models: `llama3` is `llama3:latest`."""
     short = name.casefold().removeprefix(_HOST).removeprefix(_NAMESPACE)
     return short if ":" in short.rpartition("/")[2] else f"{short}:{_TAG}"

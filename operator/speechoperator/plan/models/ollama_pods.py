@@ -1,4 +1,4 @@
-"""The Ollama pods that count, and what each of them has."""
+"""The active Ollama pods, and which models each of them has."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechoperator.api import labels
+from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.plan.models import names
-from speechoperator.plan.text import clipped
+from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,77 +18,73 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
     from speechoperator.plan.snapshot import Snapshot
 
-
-GATE = "speechpipeline.dev/models-ready"
-"""The readiness gate of the Ollama pods."""
-
 _SEPARATOR = ", "
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """An Ollama pod that counts.
+    """An active Ollama pod.
 
     Attributes:
         raw: The pod.
         name: Its name.
-        volume: Where its models are: "claim:NAME" or "pod:NAME".
-        has: The models it has, with canonical names; None while unknown.
-        asked: Whether it answered right now, so that it can be told to pull.
+        volume: Where its models are: "pvc:NAME" or "pod:NAME".
+        models: Canonical names of the models it has; None while unknown.
+        reachable: Whether its Ollama responded, so that it can pull.
     """
 
     raw: Object
     name: str
     volume: str
-    has: frozenset[str] | None
-    asked: bool
+    models: frozenset[str] | None
+    reachable: bool
 
     def lacks(self, model: LanguageModel) -> bool:
-        """Tell whether the model is known not to be there."""
-        return self.has is not None and names.canonical(model.name) not in self.has
+        """Return whether the model is known to be missing."""
+        return self.models is not None and names.canonical(model.name) not in self.models
 
 
 def ollama_pods(snapshot: Snapshot) -> tuple[Pod, ...]:
-    """Return the pods that count, by volume and name."""
+    """Return the active pods, sorted by volume and name."""
     alive = (pod for pod in snapshot.pods if labels.component_of(pod) == "ollama" and objects.alive(pod))
     return tuple(sorted((_pod(raw, snapshot) for raw in alive), key=lambda pod: (pod.volume, pod.name)))
 
 
-def listed(ollama_models: Sequence[LanguageModel]) -> str:
-    """Return models as the message of an open gate names them; `ollama_pods` reads that back."""
-    return _SEPARATOR.join(dict.fromkeys(names.canonical(model.name) for model in ollama_models))
+def gate_message(models: Sequence[LanguageModel]) -> str:
+    """Return the message of an open readiness gate: the models of the pod. `ollama_pods` parses it."""
+    return _SEPARATOR.join(dict.fromkeys(names.canonical(model.name) for model in models))
 
 
 def running(pod: Object) -> bool:
-    """Tell whether a pod has a container to ask."""
+    """Return whether a pod has a running container."""
     return any("running" in (container.get("state") or {}) for container in objects.containers(pod))
 
 
-def silent(pods: Sequence[Pod], snapshot: Snapshot) -> str:
-    """Return which pod's probes pass though it cannot be asked for its models, and why; empty where there is none."""
+def unreachable(pods: Sequence[Pod], snapshot: Snapshot) -> str:
+    """Return which pod passes its probes but does not list its models, and why; empty if none."""
     for pod in sorted(pods, key=lambda pod: pod.name):
-        said = snapshot.ollama.get(pod.name)
-        if said is not None and not said.reachable and objects.containers_ready(pod.raw):
-            return f"pod {pod.name} does not say which models it has: {clipped(said.detail)}"
+        answer = snapshot.ollama.get(pod.name)
+        if answer is not None and not answer.reachable and objects.containers_ready(pod.raw):
+            return f"pod {pod.name} does not list its models: {one_line(answer.detail)}"
     return ""
+
+
+def volume_of(pod: Object) -> str:
+    """Return the volume that a pull in this pod fills: "pvc:NAME" if the pod mounts a PVC, else "pod:NAME"."""
+    return next((f"pvc:{pvc}" for pvc in objects.mounts(pod)), f"pod:{objects.name(pod)}")
 
 
 def _pod(raw: Object, snapshot: Snapshot) -> Pod:
     name, volume = objects.name(raw), volume_of(raw)
-    said = snapshot.ollama.get(name)
-    if said is None or not said.reachable:
-        return Pod(raw, name, volume, _remembered(raw), asked=False)
-    return Pod(raw, name, volume, frozenset(names.canonical(model) for model in said.models), asked=True)
+    answer = snapshot.ollama.get(name)
+    if answer is None or not answer.reachable:
+        return Pod(raw, name, volume, _last_known_models(raw), reachable=False)
+    return Pod(raw, name, volume, frozenset(names.canonical(model) for model in answer.models), reachable=True)
 
 
-def _remembered(pod: Object) -> frozenset[str] | None:
-    """Return what the gate says that a pod has, which cannot be asked just now."""
-    gate = objects.condition(pod, GATE)
+def _last_known_models(pod: Object) -> frozenset[str] | None:
+    """Return the models recorded in the readiness gate of a pod that cannot be queried now."""
+    gate = objects.condition(pod, MODELS_READY)
     if gate is None or gate.get("status") != "True":
         return None
     return frozenset((gate.get("message") or "").split(_SEPARATOR))
-
-
-def volume_of(pod: Object) -> str:
-    """Return the volume that a pull in this pod fills: "claim:NAME" if it mounts a PVC, else "pod:NAME"."""
-    return next((f"claim:{claim}" for claim in objects.mounts(pod)), f"pod:{objects.name(pod)}")

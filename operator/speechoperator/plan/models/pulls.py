@@ -1,4 +1,4 @@
-"""Which pulls to start and which to end: one at a time into each volume."""
+"""Which pulls to start and which to stop: at most one pull runs per volume."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from speechoperator.plan.snapshot import Pull, Snapshot
 
 
-def starts(
+def pulls_to_start(
     ollama: Ollama, pods: Sequence[Pod], snapshot: Snapshot, now: datetime, port: int
 ) -> tuple[tuple[StartPull, ...], list[float]]:
-    """Return what to pull now, and in how many seconds each pull may be tried again that failed.
+    """Return the pulls to start, and the seconds until each failed pull may be retried.
 
     Args:
-        ollama: What is wanted.
-        pods: The pods that count, sorted by volume.
-        snapshot: The pulls there are.
+        ollama: The spec.
+        pods: The active pods, sorted by volume.
+        snapshot: Contains the pulls so far.
         now: The time.
         port: The port of the Ollama pods.
     """
@@ -33,14 +33,14 @@ def starts(
     start: list[StartPull] = []
     waits: list[float] = []
     for volume, members in groupby(pods, key=lambda pod: pod.volume):
-        pullers = [pod for pod in members if pod.asked]
+        pullers = [pod for pod in members if pod.reachable]
         if volume in busy:
             continue
         for model in ollama.models:
             pull = _pull(model, pullers, port)
             if pull is None:
                 continue
-            wait = _wait(snapshot.pulls.get((volume, model.name)), now)
+            wait = _seconds_until_retry(snapshot.pulls.get((volume, model.name)), now)
             if wait <= 0:
                 start.append(pull)
                 break
@@ -48,14 +48,14 @@ def starts(
     return tuple(start), waits
 
 
-def ends(ollama: Ollama, pods: Sequence[Pod], snapshot: Snapshot) -> tuple[StopPull, ...]:
-    """Return the pulls that nobody wants any more."""
+def pulls_to_stop(ollama: Ollama, pods: Sequence[Pod], snapshot: Snapshot) -> tuple[StopPull, ...]:
+    """Return the pulls that are no longer wanted."""
     wanted = {model.name: model for model in ollama.models}
-    leaving = {objects.name(pod) for pod in snapshot.pods if objects.terminating(pod)}
+    terminating = {objects.name(pod) for pod in snapshot.pods if objects.terminating(pod)}
     found = []
     for (volume, name), pull in sorted(snapshot.pulls.items()):
         members = [pod for pod in pods if pod.volume == volume]
-        if reason := _useless(wanted.get(name), pull, members, leaving):
+        if reason := _stop_reason(wanted.get(name), pull, members, terminating):
             found.append(StopPull(volume, name, reason))
     return tuple(found)
 
@@ -68,19 +68,19 @@ def _pull(model: LanguageModel, pullers: Sequence[Pod], port: int) -> StartPull 
     return None
 
 
-def _wait(pull: Pull | None, now: datetime) -> float:
+def _seconds_until_retry(pull: Pull | None, now: datetime) -> float:
     if pull is None or pull.retry_at is None:
         return 0.0
     return (pull.retry_at - now).total_seconds()
 
 
-def _useless(model: LanguageModel | None, pull: Pull, members: Sequence[Pod], leaving: set[str]) -> str:
+def _stop_reason(model: LanguageModel | None, pull: Pull, members: Sequence[Pod], terminating: set[str]) -> str:
     if model is None:
-        return f"{pull.model} left the spec"
+        return f"{pull.model} was removed from the spec"
     if not members:
-        return f"no pod has {pull.volume} any more"
+        return f"no pod uses {pull.volume} any longer"
     if pull.stage == "Pulling":
-        # Ollama ends only once nobody is connected any more, the puller included.
-        return f"pod {pull.pod} is on its way out" if pull.pod in leaving else ""
-    there = any(pod.asked for pod in members) and not any(pod.lacks(model) for pod in members)
-    return f"{pull.model} is there" if there else ""
+        # Ollama exits only after all connections are closed, including the one of the pull.
+        return f"pod {pull.pod} is terminating" if pull.pod in terminating else ""
+    present = any(pod.reachable for pod in members) and not any(pod.lacks(model) for pod in members)
+    return f"{pull.model} is present" if present else ""

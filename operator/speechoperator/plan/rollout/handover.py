@@ -1,7 +1,8 @@
-"""What the bridges know of the other parts, when that changes: the new one serves before the old one is given up.
+"""Handover of Whisper and Ollama to a new address: the new one serves before the old one is given up.
 
-The bridges have the addresses of Whisper and Ollama and the names of the models. While a new address does not answer,
-or a new model is not there, they keep what they have; and what bridges of before still call stays until they are gone.
+The bridges know the addresses of Whisper and Ollama and the names of the models. While a new address does not respond,
+or a new model is not present, they keep their old environment; and what old bridge pods still call is kept until they
+have terminated.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speechoperator.api import labels
-from speechoperator.api.names import named
+from speechoperator.api.names import object_name
 from speechoperator.kube import drift, objects
 from speechoperator.kube.objects import Ref
 
@@ -20,50 +21,45 @@ if TYPE_CHECKING:
     from speechoperator.plan.actions import Apply, Delete
 
 _ADDRESSES = {"whisper": "WHISPER_URL", "ollama": "OLLAMA_URL"}
-_BRIDGE = frozenset({"ConfigMap", "Deployment"})
-"""The objects that tell the bridges."""
+_BRIDGE_KINDS = frozenset({"ConfigMap", "Deployment"})
+"""Kinds of the objects that carry the bridges' environment."""
 
 
-def known(pipeline: str, wanted: Iterable[Object], live: Mapping[Ref, Object]) -> Mapping[str, str]:
-    """Return the environment that the bridges have from an older spec, empty where they have that of this one.
+def previous_environment(config_map: Object, live: Mapping[Ref, Object]) -> Mapping[str, str]:
+    """Return the environment that the bridges have from an older spec; empty if they have the current one.
 
-    What somebody edited by hand is not what the bridges had: it is repaired.
+    An environment edited by hand does not count as an older one: it is reverted.
 
     Args:
-        pipeline: Its name.
-        wanted: The objects of the spec as it is.
-        live: What is there.
+        config_map: The bridge's ConfigMap according to the spec.
+        live: The existing objects.
     """
-    config = Ref("ConfigMap", named(pipeline, "bridge"))
-    there = live.get(config)
-    new = next(thing for thing in wanted if Ref(thing["kind"], objects.name(thing)) == config)
-    applied = (there["metadata"].get("annotations") or {}).get(drift.APPLIED) if there else None
-    if there is None or applied == drift.desired_hash(new):
+    found = live.get(Ref("ConfigMap", objects.name(config_map)))
+    applied = (found["metadata"].get("annotations") or {}).get(drift.APPLIED) if found else None
+    if found is None or applied == drift.desired_hash(config_map):
         return {}
-    data: Mapping[str, str] = there.get("data") or {}
+    data: Mapping[str, str] = found.get("data") or {}
     return data
 
 
-def offers(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the models that the bridges offer, the default first."""
+def offered_models(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the models that bridges with this environment offer, the default first."""
     return tuple(name for name in environment.get("MODELS", "").split(",") if name)
 
 
-def moves(environment: Mapping[str, str], pipeline: str, wanted: Iterable[Object]) -> frozenset[str]:
-    """Return the parts whose address differs from the one that the bridges have."""
-    config = Ref("ConfigMap", named(pipeline, "bridge"))
-    new = next(thing["data"] for thing in wanted if Ref(thing["kind"], objects.name(thing)) == config)
+def moved_components(before: Mapping[str, str], after: Mapping[str, str]) -> frozenset[str]:
+    """Return the components whose address differs between two environments of the bridges."""
     return frozenset(
-        part for part, name in _ADDRESSES.items() if name in environment and environment[name] != new.get(name)
+        component for component, name in _ADDRESSES.items() if name in before and before[name] != after.get(name)
     )
 
 
 def without_bridge(apply: Iterable[Apply], pipeline: str) -> tuple[Apply, ...]:
-    """Return the writes without those that would tell the bridges a new address."""
-    name = named(pipeline, "bridge")
-    return tuple(one for one in apply if not (one.object["kind"] in _BRIDGE and objects.name(one.object) == name))
+    """Return the writes without those that would change the bridges' environment."""
+    name = object_name(pipeline, "bridge")
+    return tuple(one for one in apply if not (one.object["kind"] in _BRIDGE_KINDS and objects.name(one.object) == name))
 
 
-def without_called(delete: Iterable[Delete], live: Mapping[Ref, Object]) -> tuple[Delete, ...]:
-    """Return the deletions without those of a part that bridges of before may still call."""
+def without_components_in_use(delete: Iterable[Delete], live: Mapping[Ref, Object]) -> tuple[Delete, ...]:
+    """Return the deletions without those of components that old bridge pods may still call."""
     return tuple(one for one in delete if labels.component_of(live[one.ref]) not in _ADDRESSES)

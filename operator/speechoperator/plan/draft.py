@@ -1,0 +1,93 @@
+"""The draft of a plan, which the steps in `decide` complete one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from speechoperator.plan.actions import Plan
+from speechoperator.plan.decisions import Decisions, from_spec
+from speechoperator.plan.models.lifecycle import ModelPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from speechoperator.api import SpeechPipeline
+    from speechoperator.kube.objects import Object
+    from speechoperator.plan.actions import Apply, Delete, Event, Orphan
+    from speechoperator.plan.conditions.availability import ComponentState
+    from speechoperator.plan.conditions.verdicts import Verdict
+    from speechoperator.plan.snapshot import Snapshot, WriteFailure
+    from speechoperator.settings import Settings
+
+
+@dataclass(slots=True)
+class Draft:
+    """Inputs and intermediate results of a plan.
+
+    Attributes:
+        pipeline: The pipeline.
+        snapshot: The snapshot.
+        now: The time, in UTC.
+        settings: The operator's settings.
+        decisions: Replicas, offered models and images.
+        environment: The bridges' environment according to the spec, with all its models.
+        old_environment: The environment that the bridges have from an older spec; empty if they have the current one.
+        models: What to do about the models.
+        manifests: The manifests of the pipeline.
+        orphan: PVCs to orphan.
+        apply: Objects to apply.
+        delete: Objects to delete.
+        failures: Refused writes that still matter.
+        components: The states of Whisper, Ollama and the bridge.
+        models_ready: Whether the models are present.
+        held_back: What a held back change is waiting for; empty if none is held back.
+        exposed: Whether the bridge is exposed; None if no exposure is wanted.
+        status: The new status.
+        events: The Events for its changes.
+        requeue_after: Seconds until the plan changes by time alone, for each reason.
+    """
+
+    pipeline: SpeechPipeline
+    snapshot: Snapshot
+    now: datetime
+    settings: Settings
+    decisions: Decisions = field(init=False)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    old_environment: Mapping[str, str] = field(default_factory=dict)
+    models: ModelPlan = field(default_factory=ModelPlan)
+    manifests: tuple[Object, ...] = ()
+    orphan: tuple[Orphan, ...] = ()
+    apply: tuple[Apply, ...] = ()
+    delete: tuple[Delete, ...] = ()
+    failures: tuple[WriteFailure, ...] = ()
+    components: tuple[ComponentState, ...] = ()
+    models_ready: Verdict = field(init=False)
+    held_back: str = ""
+    exposed: Verdict | None = None
+    status: dict[str, Any] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    requeue_after: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.decisions = from_spec(self.pipeline, self.settings)
+
+    def requeue(self, seconds: float | None) -> None:
+        """Plan again after so many seconds; None has no effect."""
+        if seconds is not None:
+            self.requeue_after.append(seconds)
+
+    def plan(self) -> Plan:
+        """Return the completed plan."""
+        return Plan(
+            orphan=self.orphan,
+            apply=self.apply,
+            delete=self.delete,
+            stops=self.models.stops,
+            pulls=self.models.pulls,
+            gates=self.models.gates,
+            status=self.status,
+            events=self.events,
+            requeue_after=min(self.requeue_after, default=None),
+        )

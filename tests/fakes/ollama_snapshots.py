@@ -1,0 +1,74 @@
+"""Snapshots of Ollama pods, their models and their pulls, and the plan for the models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cluster.pipelines import of_ollama, pipeline
+from fakes.planned_cluster import NOON
+from speechoperator.api import SpeechPipeline
+from speechoperator.api.names import MODELS_READY
+from speechoperator.plan.models.lifecycle import ModelPlan, plan_models
+from speechoperator.plan.models.pull_errors import retry_at
+from speechoperator.plan.snapshot import OllamaPod, Pull, Snapshot
+
+Object = dict[str, Any]
+
+POD = "calls-ollama-a"
+VOLUME = "pvc:calls-ollama"
+MISSING = "pull model manifest: file does not exist"
+
+
+def ollama_pod(
+    name: str = POD, pvc: str | None = "calls-ollama", gate: tuple[str, str] | None = None, ip: str = "10.0.0.7"
+) -> Object:
+    """A running Ollama pod; `gate` is the status and message of its readiness gate."""
+    volume = {"persistentVolumeClaim": {"claimName": pvc}} if pvc else {"emptyDir": {}}
+    conditions = (
+        [{"type": MODELS_READY, "status": gate[0], "reason": "ModelsPresent", "message": gate[1]}] if gate else []
+    )
+    return {
+        "metadata": {"name": name, "uid": f"uid-{name}", "labels": {"app.kubernetes.io/component": "ollama"}},
+        "spec": {"readinessGates": [{"conditionType": MODELS_READY}], "volumes": [{"name": "cache", **volume}]},
+        "status": {
+            "phase": "Running",
+            "podIP": ip,
+            "conditions": conditions,
+            "containerStatuses": [{"name": "ollama", "ready": True, "state": {"running": {}}}],
+        },
+    }
+
+
+def terminating(pod: Object) -> Object:
+    """The pod after its deletion."""
+    return pod | {"metadata": pod["metadata"] | {"deletionTimestamp": "2026-11-23T12:00:00Z"}}
+
+
+def has(*names: str) -> OllamaPod:
+    """The answer of an Ollama with these models."""
+    return OllamaPod(reachable=True, models=dict.fromkeys(names, "digest"))
+
+
+def decide(
+    *models: str | Object,
+    pods: tuple[Object, ...] = (),
+    answers: dict[str, OllamaPod] | None = None,
+    pulls: tuple[Pull, ...] = (),
+    offers: tuple[str, ...] = (),
+    **ollama: Any,
+) -> ModelPlan:
+    """The plan for the models of a spec (llama3 if none is given) in a snapshot."""
+    listed = [one if isinstance(one, dict) else {"name": one} for one in models or ("llama3",)]
+    spec = SpeechPipeline.parse(pipeline(of_ollama(models=listed, **ollama))).spec
+    found = Snapshot(pods=pods, ollama=answers or {}, pulls={(pull.volume, pull.model): pull for pull in pulls})
+    return plan_models(spec, found, NOON, 11434, offers)
+
+
+def pulling(model: str = "llama3", volume: str = VOLUME, **more: Any) -> Pull:
+    """A running pull."""
+    return Pull(model, volume, "Pulling", **more)
+
+
+def failed(model: str = "llama3", attempts: int = 1, error: str = MISSING, volume: str = VOLUME) -> Pull:
+    """A failed pull that waits for its retry."""
+    return Pull(model, volume, "Failed", error=error, attempts=attempts, retry_at=retry_at(attempts, NOON))

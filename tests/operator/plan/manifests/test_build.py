@@ -1,0 +1,295 @@
+"""The manifests of a pipeline: golden files, and the rules behind them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import goldens
+from speechoperator.api import SpeechPipeline
+from speechoperator.plan.decisions import from_spec
+from speechoperator.plan.manifests import build as manifests
+
+pytestmark = pytest.mark.unit
+
+Raw = dict[str, Any]
+
+WITH_CUDA = {goldens.SETTINGS.whisper_gpu_image, goldens.SETTINGS.asr_webservice_gpu_image}
+"""Images that hold NVIDIA's libraries; Ollama's is another, for CPUs as well."""
+
+
+def build(spec: Raw, **decided: Any) -> dict[str, Any]:
+    """The manifests, by `Kind/component`."""
+    pipeline = parsed(spec)
+    decisions = replace(from_spec(pipeline, goldens.SETTINGS), **decided)
+    objects = manifests.build(pipeline, goldens.SETTINGS, decisions)
+    return {f"{one['kind']}/{one['metadata']['name'].removeprefix('p-')}": one for one in objects}
+
+
+def parsed(spec: Raw) -> SpeechPipeline:
+    ollama = {"models": [{"name": "llama3"}], **spec.get("ollama", {})}
+    return SpeechPipeline.parse({"metadata": {"name": "p", "uid": "u"}, "spec": {**spec, "ollama": ollama}})
+
+
+def pod(deployment: Raw) -> Raw:
+    spec: Raw = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+def container(deployment: Raw) -> Raw:
+    only: Raw = pod(deployment)["containers"][0]
+    return only
+
+
+def env(deployment: Raw) -> dict[str, str]:
+    return {one["name"]: one.get("value", "") for one in container(deployment)["env"]}
+
+
+@pytest.mark.parametrize("case", goldens.CASES)
+def test_the_manifests_are_those_of_the_golden_file(case: str) -> None:
+    assert goldens.text(goldens.built(case)) == goldens.expected(case), "UPDATE_GOLDEN=1 rewrites it"
+
+
+def test_without_a_uid_manifests_have_no_owner() -> None:
+    """`render FILE` prints manifests of pipelines that are in no cluster."""
+    pipeline = SpeechPipeline.parse({"metadata": {"name": "p"}, "spec": {"ollama": {"models": [{"name": "llama3"}]}}})
+
+    objects = manifests.build(pipeline, goldens.SETTINGS, from_spec(pipeline, goldens.SETTINGS))
+
+    assert not [one for one in objects if "ownerReferences" in one["metadata"]]
+
+
+@pytest.mark.parametrize("component", ["whisper", "ollama"])
+def test_an_external_component_has_no_manifests(component: str) -> None:
+    objects = build({component: {"url": "http://there:1"}})
+
+    assert not [name for name in objects if name.split("/")[1].startswith(component)]
+    assert objects["ConfigMap/bridge"]["data"][f"{component.upper()}_URL"] == "http://there:1"
+
+
+def test_a_suspended_pipeline_keeps_its_pvcs_and_runs_no_pods() -> None:
+    objects = build({"suspend": True, "bridge": {"scaling": {"maxReplicas": 3}}})
+
+    assert {
+        objects[f"Deployment/{component}"]["spec"]["replicas"] for component in ("whisper", "ollama", "bridge")
+    } == {0}
+    assert {"PersistentVolumeClaim/whisper", "PersistentVolumeClaim/ollama"} <= objects.keys()
+    assert "HorizontalPodAutoscaler/bridge" not in objects
+
+
+@pytest.mark.parametrize(("cache", "owners"), [({}, 0), ({"whenDeleted": "Retain"}, 0), ({"whenDeleted": "Delete"}, 1)])
+def test_a_pvc_goes_with_its_pipeline_only_where_the_spec_says_so(cache: Raw, owners: int) -> None:
+    claim = build({"ollama": {"cache": cache}})["PersistentVolumeClaim/ollama"]
+
+    assert len(claim["metadata"].get("ownerReferences", [])) == owners
+
+
+def test_argo_cd_does_not_prune_what_has_no_owner() -> None:
+    claims = [one for name, one in build({}).items() if name.startswith("PersistentVolumeClaim/")]
+
+    for claim in claims:
+        assert claim["metadata"]["labels"]["app.kubernetes.io/instance"] == "p", "by which Argo CD may track"
+        options = claim["metadata"]["annotations"]["argocd.argoproj.io/sync-options"]
+        assert set(options.split(",")) == {"Prune=false", "Delete=false"}
+    assert len(claims) == 2
+
+
+def test_an_autoscaled_deployment_has_no_replicas() -> None:
+    objects = build({"bridge": {"scaling": {"maxReplicas": 3}}})
+
+    assert "replicas" not in objects["Deployment/bridge"]["spec"]
+    assert objects["HorizontalPodAutoscaler/bridge"]["spec"]["maxReplicas"] == 3
+
+
+def test_an_autoscaled_bridge_requests_enough_cpu_to_scale_on() -> None:
+    resources = container(build({"bridge": {"scaling": {"maxReplicas": 3}}})["Deployment/bridge"])["resources"]
+
+    assert resources["requests"]["cpu"] == "500m"
+
+
+RECREATE = {"type": "Recreate"}
+REPLACE_IN_PLACE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+SURGE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "strategy"),
+    [
+        pytest.param({}, RECREATE, id="a single-node PVC"),
+        pytest.param({"cache": {"accessMode": "ReadWriteOncePod"}}, RECREATE, id="a single-pod PVC"),
+        pytest.param({"cache": {"ephemeral": True}}, SURGE, id="no PVC"),
+        pytest.param({"cache": {"accessMode": "ReadWriteMany"}}, SURGE, id="a shared PVC"),
+        pytest.param({"cache": {"existingClaim": "mine"}}, RECREATE, id="an existing PVC of unknown access mode"),
+        pytest.param(
+            {"cache": {"existingClaim": "mine"}, "scaling": {"maxReplicas": 2}},
+            SURGE,
+            id="an existing PVC for several replicas",
+        ),
+        pytest.param({"cache": {"ephemeral": True}, "gpu": {}}, RECREATE, id="one GPU and one replica"),
+        pytest.param({"cache": {"ephemeral": True}, "gpu": {"count": 0}}, SURGE, id="a GPU count of zero"),
+        pytest.param(
+            {"cache": {"ephemeral": True}, "gpu": {}, "scaling": {"maxReplicas": 2}},
+            REPLACE_IN_PLACE,
+            id="several GPUs",
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["whisper", "ollama"])
+def test_a_new_pod_never_waits_for_the_volume_or_gpu_of_the_old_one(name: str, spec: Raw, strategy: Raw) -> None:
+    assert build({name: spec})[f"Deployment/{name}"]["spec"]["strategy"] == strategy
+
+
+@pytest.mark.parametrize(
+    ("spec", "budgets"),
+    [
+        ({}, {"bridge"}),
+        ({"bridge": {"replicas": 1}}, set()),
+        ({"bridge": {"replicas": 1, "scaling": {"maxReplicas": 2}}}, {"bridge"}),
+        (
+            {
+                "bridge": {"replicas": 0},
+                "whisper": {"cache": {"ephemeral": True}, "scaling": {"minReplicas": 0, "maxReplicas": 2}},
+                "ollama": {"cache": {"ephemeral": True}, "scaling": {"minReplicas": 2}},
+            },
+            {"whisper", "ollama"},
+        ),
+    ],
+)
+def test_a_component_with_several_replicas_has_a_disruption_budget(spec: Raw, budgets: set[str]) -> None:
+    objects = build(spec)
+
+    assert {name.split("/")[1] for name in objects if name.startswith("PodDisruptionBudget")} == budgets
+
+
+BRIDGE_CHANGES: list[Raw] = [
+    {"replicas": 5},
+    {"scaling": {"maxReplicas": 9}},
+    {"maxConcurrentRequests": 1},
+    {"requestTimeout": "1h"},
+    {"ingress": {"host": "a.example"}},
+    {"gateway": {"parentRef": {"name": "g"}, "host": "a.example"}},
+    {"apiKeys": {"secretName": "keys"}},
+    {"image": "other:1", "env": [{"name": "A", "value": "b"}], "podAnnotations": {"a": "b"}},
+]
+
+
+@pytest.mark.parametrize("change", BRIDGE_CHANGES)
+def test_a_change_of_the_bridge_restarts_neither_whisper_nor_ollama(change: Raw) -> None:
+    before, after = build({}), build({"bridge": change})
+
+    for name in before:
+        if not name.endswith("/bridge"):
+            assert after[name] == before[name]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"models": [{"name": "qwen3:4b"}, {"name": "llama3"}]},
+        {"contextLength": 8192},
+        {"keepAlive": "-1"},
+        {"scaling": {"minReplicas": 0}},
+    ],
+)
+def test_options_carried_by_each_request_to_ollama_restart_only_the_bridge(change: Raw) -> None:
+    before, after = build({}), build({"ollama": change})
+
+    assert after["Deployment/ollama"]["spec"]["template"] == before["Deployment/ollama"]["spec"]["template"]
+    assert after["Deployment/whisper"] == before["Deployment/whisper"]
+
+
+@pytest.mark.parametrize("change", [{"whisper": {"model": "medium"}}, {"bridge": {"replicas": 7}}, {"suspend": True}])
+def test_changes_that_are_no_settings_of_the_bridge_do_not_restart_it(change: Raw) -> None:
+    before, after = build({}), build(change)
+
+    assert after["Deployment/bridge"]["spec"]["template"] == before["Deployment/bridge"]["spec"]["template"]
+
+
+def test_a_changed_setting_of_the_bridge_restarts_it() -> None:
+    before, after = build({}), build({"bridge": {"maxConcurrentRequests": 7}})
+
+    assert after["Deployment/bridge"]["spec"]["template"] != before["Deployment/bridge"]["spec"]["template"]
+
+
+def test_the_bridge_offers_the_models_that_were_decided() -> None:
+    spec = {"ollama": {"models": [{"name": "new"}, {"name": "llama3"}]}}
+
+    assert build(spec)["ConfigMap/bridge"]["data"]["MODELS"] == "new,llama3"
+    assert build(spec, models=("llama3",))["ConfigMap/bridge"]["data"]["MODELS"] == "llama3"
+
+
+def test_a_pipeline_on_the_cpu_uses_no_gpu_of_its_node() -> None:
+    assert env(build({})["Deployment/ollama"])["NVIDIA_VISIBLE_DEVICES"] == "void"
+    assert "NVIDIA_VISIBLE_DEVICES" not in env(build({"ollama": {"gpu": {}}})["Deployment/ollama"])
+
+
+def test_ollama_listens_on_ipv6_and_ipv4() -> None:
+    assert env(build({})["Deployment/ollama"])["OLLAMA_HOST"] == ":11434"
+
+
+def test_ollama_processes_the_target_number_of_requests_in_parallel() -> None:
+    deployment = build({"ollama": {"scaling": {"targetInFlight": 7}}})["Deployment/ollama"]
+
+    assert env(deployment)["OLLAMA_NUM_PARALLEL"] == "7"
+
+
+def test_variables_in_the_spec_override_those_of_the_operator() -> None:
+    whisper = {"gpu": {}, "env": [{"name": "WHISPER_DEVICE", "value": "cpu"}]}
+
+    variables = container(build({"whisper": whisper})["Deployment/whisper"])["env"]
+
+    assert [one for one in variables if one["name"] == "WHISPER_DEVICE"] == [{"name": "WHISPER_DEVICE", "value": "cpu"}]
+
+
+@pytest.mark.parametrize("suffix", ["whisper", "ollama"])
+def test_gpus_become_a_limit_and_a_toleration_of_the_gpu_taint(suffix: str) -> None:
+    resources = {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}}
+
+    deployment = build({suffix: {"gpu": {"count": 2}, "resources": resources}})[f"Deployment/{suffix}"]
+
+    assert container(deployment)["resources"] == {
+        "requests": {"cpu": "1"},
+        "limits": {"memory": "1Gi", "nvidia.com/gpu": "2"},
+    }
+    assert pod(deployment)["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+@pytest.mark.parametrize("engine", ["faster-whisper", "asr-webservice"])
+def test_whisper_runs_an_image_with_cuda_where_it_has_gpus(engine: str) -> None:
+    deployments = [build({"whisper": {"engine": engine, "gpu": {"count": count}}}) for count in (0, 1)]
+    on_cpu, on_gpu = (container(one["Deployment/whisper"])["image"] for one in deployments)
+
+    assert on_cpu not in WITH_CUDA
+    assert on_gpu in WITH_CUDA
+
+
+@pytest.mark.parametrize("case", goldens.CASES)
+def test_what_is_told_to_use_cuda_has_an_image_with_it(case: str) -> None:
+    own = goldens.pipeline(case).spec.whisper.image
+
+    for deployment in (one for one in goldens.built(case) if one["kind"] == "Deployment"):
+        told = {variable.get("value") for variable in container(deployment).get("env", ())}
+        image = container(deployment)["image"]
+        assert (image in WITH_CUDA) == ("cuda" in told) or image == own
+
+
+def test_an_image_that_the_pipeline_names_serves_gpus_too() -> None:
+    whisper = {"gpu": {}, "image": "registry.example.com/whisper:1"}
+
+    assert container(build({"whisper": whisper})["Deployment/whisper"])["image"] == "registry.example.com/whisper:1"
+
+
+def test_a_pod_has_time_to_finish_its_requests() -> None:
+    objects = build({"bridge": {"requestTimeout": "10m"}})
+
+    assert pod(objects["Deployment/bridge"])["terminationGracePeriodSeconds"] == 600 + 15
+    assert objects["ConfigMap/bridge"]["data"]["DRAIN_TIMEOUT"] == "600"
+    assert pod(objects["Deployment/whisper"])["terminationGracePeriodSeconds"] == 300 + 15
+    assert env(objects["Deployment/whisper"])["WHISPER_DRAIN_TIMEOUT"] == "300"
+
+
+@pytest.mark.parametrize(("timeout", "held"), [("10m", "120"), ("90s", "90"), ("1500ms", "1.5")])
+def test_a_request_is_held_while_a_pod_restarts_but_not_beyond_its_timeout(timeout: str, held: str) -> None:
+    data = build({"bridge": {"requestTimeout": timeout}})["ConfigMap/bridge"]["data"]
+
+    assert (data["HOLD_TIMEOUT"], data["QUEUE_TIMEOUT"]) == (held, held)

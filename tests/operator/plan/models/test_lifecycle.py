@@ -1,0 +1,135 @@
+"""The life of models in a whole pipeline: what the bridge offers, and what the status reports."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cluster.pipelines import of_ollama, pipeline
+from fakes.ollama_snapshots import MISSING, POD, decide, has, ollama_pod
+from fakes.planned_cluster import PlannedCluster, condition, converged
+from speechoperator.plan.snapshot import Health, OllamaPod
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("models", "offers", "offered"),
+    [
+        pytest.param(("llama3", "new"), (), None, id="before there are bridges: all"),
+        pytest.param(("llama3", "mistral"), ("llama3",), None, id="all are present: all"),
+        pytest.param(("llama3", "new"), ("llama3",), ("llama3",), id="a new model waits"),
+        pytest.param(("new", "llama3"), ("llama3",), ("llama3",), id="a new default waits"),
+        pytest.param(("new", "mistral", "llama3"), ("llama3",), ("mistral", "llama3"), id="a present model is offered"),
+        pytest.param(("new",), ("llama3",), ("llama3",), id="the old model stays until the new one is present"),
+        pytest.param(("new", "llama3"), ("old", "llama3"), ("llama3",), id="a removed model is dropped"),
+    ],
+)
+def test_the_bridge_offers_models_that_are_present(
+    models: tuple[str, ...], offers: tuple[str, ...], offered: tuple[str, ...] | None
+) -> None:
+    pods, answers = (ollama_pod(gate=("True", "llama3:latest")),), {POD: has("llama3:latest", "mistral:latest")}
+
+    assert decide(*models, pods=pods, answers=answers, offers=offers).offered == offered
+
+
+def with_models(*names: str) -> dict[str, Any]:
+    return of_ollama(models=[{"name": name} for name in names])
+
+
+def reason(found: PlannedCluster, kind: str) -> str:
+    word: str = condition(found.plan(), kind)["reason"]
+    return word
+
+
+def offered_by_bridges(found: PlannedCluster) -> str:
+    names: str = found.object("ConfigMap", "calls-bridge")["data"]["MODELS"]
+    return names
+
+
+def starting() -> PlannedCluster:
+    """A new pipeline whose Ollama is running without its model."""
+    found = PlannedCluster(pipeline())
+    found.step()
+    found.settle()
+    return found
+
+
+def test_a_new_model_takes_no_pod_out_of_service_and_is_offered_once_present() -> None:
+    found = converged(with_models("llama3"))
+    found.edit(pipeline(with_models("new", "llama3"))["spec"])
+
+    found.step()
+    found.step()
+    assert [pull.model for pull in found.pulls.values()] == ["new"]
+    assert offered_by_bridges(found) == "llama3"
+    assert reason(found, "OllamaAvailable") == "Available"
+    assert reason(found, "ModelsReady") == "ModelsPulling"
+    assert reason(found, "Ready") == "ModelsPulling"
+
+    found.run()
+    assert offered_by_bridges(found) == "new,llama3"
+    assert reason(found, "Ready") == "Ready"
+
+
+def test_a_manual_change_of_the_offered_models_is_reverted() -> None:
+    found = converged(with_models("llama3", "mistral"))
+    found.object("ConfigMap", "calls-bridge")["data"]["MODELS"] = "mistral"
+    found.pods = [pod for pod in found.pods if pod not in found.pods_of("ollama")]
+
+    found.step()
+
+    assert offered_by_bridges(found) == "llama3,mistral"
+
+
+def test_a_failed_pull_is_reported_with_its_error_and_retried() -> None:
+    found = starting()
+    found.step()
+    found.fail_pull(MISSING)
+
+    plan = found.step()
+    assert [event.reason for event in plan.events] == ["PullFailed"]
+    assert plan.requeue_after == 5
+    assert MISSING in plan.status["models"][0]["message"]
+    assert reason(found, "Ready") == "PullFailed"
+    assert reason(found, "Progressing") == "PullFailed"
+
+    found.later(5)
+    retry = found.step()
+    assert [pull.model for pull in retry.pulls] == ["llama3"]
+    assert not retry.events
+    found.run()
+    assert reason(found, "Ready") == "Ready"
+
+
+def test_an_external_ollama_without_the_model_is_reported() -> None:
+    found = PlannedCluster(pipeline(of_ollama(url="http://box:11434")))
+    found.health = {"ollama": Health(healthy=True)}
+
+    found.run()
+
+    assert reason(found, "ModelsReady") == "ModelsMissing"
+    assert reason(found, "OllamaAvailable") == "Available"
+
+
+def test_an_unreachable_ollama_is_reported() -> None:
+    found = starting()
+    pod = found.pods_of("ollama")[0]["metadata"]["name"]
+    answer = replace(found.snapshot(), ollama={pod: OllamaPod(reachable=False, detail="timeout")})
+    found.snapshot = lambda: answer  # type: ignore[method-assign]
+
+    assert reason(found, "ModelsReady") == "OllamaUnreachable"
+
+
+def test_the_progress_of_a_pull_changes_no_condition() -> None:
+    found = starting()
+    found.step()
+    ((key, pull),) = found.pulls.items()
+    found.step()
+
+    found.pulls[key] = replace(pull, completed=10, total=100, rate=9)
+    plan = found.plan()
+
+    model = {"name": "llama3", "stage": "Pulling", "completedBytes": 10, "totalBytes": 100, "etaSeconds": 10}
+    assert plan.status["models"] == [model | {"replicasReady": 0}]
+    assert plan.status["conditions"] == found.raw["status"]["conditions"]

@@ -1,0 +1,30 @@
+"""Advice on failed pulls, and when they are retried."""
+
+import pytest
+
+from fakes.planned_cluster import NOON
+from speechoperator.plan.models.pull_errors import advice, retry_at
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(0, 5), (1, 5), (2, 10), (3, 20), (6, 160), (7, 300), (5000, 300)])
+def test_the_delay_doubles_up_to_five_minutes(attempts: int, seconds: int) -> None:
+    assert (retry_at(attempts, NOON) - NOON).total_seconds() == seconds
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("write /cache/models/blobs/x: no space left on device", "ollama.cache.size"),
+        ("http: server gave HTTP response to HTTPS client", "insecure: true"),
+        ("pull model manifest: 412: The model you are attempting to pull requires a newer version of Ollama", "newer"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "trust"),
+        ("dial tcp: lookup registry.ollama.ai on 10.96.0.10:53: no such host", "resolve"),
+        ("dial tcp 34.36.133.15:443: i/o timeout", "reach"),
+        ("something else", ""),
+    ],
+)
+def test_known_errors_have_advice(error: str, words: str) -> None:
+    assert words in advice(error)
+    assert bool(words) == bool(advice(error))
