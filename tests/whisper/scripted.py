@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from speechwhisper.audio.decode import Audio, Samples
-from speechwhisper.intake.options import Options
+from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.transcript import Heard, Segment, Word
 

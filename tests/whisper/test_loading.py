@@ -139,7 +139,7 @@ def test_a_fault_of_our_own_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> 
 
 STARTING = """
 import sys
-from speechwhisper import loading
+from speechwhisper.recognition import loading
 from speechwhisper.__main__ import main
 from whisper.scripted import NO_CUBLAS, ScriptedModel
 loading.WhisperModel = lambda *_, **__: ScriptedModel(NO_CUBLAS if "fail" in sys.argv else None)

@@ -2,8 +2,9 @@ import pytest
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 
 from speechwhisper.errors import BadFieldError, UnknownLanguageError, UnsupportedTaskError
-from speechwhisper.intake.options import Options, parse_bool, parse_choice, parse_options, parse_temperatures
+from speechwhisper.intake.options import parse_bool, parse_choice, parse_options, parse_temperatures
 from speechwhisper.recognition import languages
+from speechwhisper.recognition.options import Options
 
 pytestmark = pytest.mark.unit
 

@@ -13,8 +13,8 @@ from aiohttp import FormData
 from faster_whisper import WhisperModel
 
 from speechwhisper.audio.decode import Audio, decode
-from speechwhisper.intake.options import Options
 from speechwhisper.recognition.loading import load
+from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.transcript import Heard, Segment
 from speechwhisper.settings import Settings
 from whisper import media

@@ -32,7 +32,13 @@ def build(settings: Settings, decoder: Decoder, clock: Callable[[], float] = tim
     app = web.Application(middlewares=[middleware.observe], client_max_size=2**63)
     slots = Slots(settings.whisper_concurrency, clock)
     app[SETTINGS] = settings
-    app[METRICS] = Metrics(slots, settings.model_name)
+    app[METRICS] = Metrics(
+        settings.model_name,
+        slots=slots.capacity,
+        slots_busy=lambda: slots.busy,
+        audio_left=lambda: slots.audio_left,
+        realtime_factor=lambda: slots.speed.factor,
+    )
     app[JOBS] = Jobs(decoder, slots, app[METRICS], max_audio_seconds=settings.max_audio_seconds, clock=clock)
     app.on_response_prepare.append(middleware.send_request_id)
     app.cleanup_ctx.append(_worker_threads)

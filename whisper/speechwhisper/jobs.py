@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from speechwhisper.audio import decode as audio_decoding
 from speechwhisper.audio.decode import Audio
-from speechwhisper.intake.options import Options
 from speechwhisper.intake.pipe import BytePipe
+from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import Decoder
 from speechwhisper.recognition.transcript import Heard, Segment, Transcript
 from speechwhisper.slots import Slot, Slots

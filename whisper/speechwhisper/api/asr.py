@@ -8,8 +8,9 @@ from aiohttp import web
 from speechwhisper.api.asr_formats import ASR_FORMATS
 from speechwhisper.api.entry import before_continue, upload
 from speechwhisper.api.keys import JOBS, SETTINGS
-from speechwhisper.intake.options import Options, parse_bool, parse_choice, parse_options
+from speechwhisper.intake.options import parse_bool, parse_choice, parse_options
 from speechwhisper.recognition import languages
+from speechwhisper.recognition.options import Options
 
 FILE_FIELDS = ("audio_file",)
 

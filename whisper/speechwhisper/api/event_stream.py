@@ -11,7 +11,7 @@ from speechwhisper.api.entry import Received
 from speechwhisper.api.keys import OUTCOME
 from speechwhisper.api.middleware import identify
 from speechwhisper.errors import InternalError
-from speechwhisper.intake.options import Options
+from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.transcript import Segment, Transcript
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from speechwhisper.api.event_stream import stream
 from speechwhisper.api.keys import JOBS, SETTINGS
 from speechwhisper.errors import UnknownModelError
 from speechwhisper.intake.multipart import Form
-from speechwhisper.intake.options import Options, parse_bool, parse_choice, parse_options
+from speechwhisper.intake.options import parse_bool, parse_choice, parse_options
+from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.transcript import Transcript
 
 FILE_FIELDS = ("file",)

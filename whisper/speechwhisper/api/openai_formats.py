@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from speechwhisper.errors import RefusalError
-from speechwhisper.intake.options import Options
+from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.transcript import Segment, Transcript
 
 

@@ -2,38 +2,13 @@
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from speechwhisper.errors import BadFieldError, UnsupportedTaskError
 from speechwhisper.recognition import languages
-
-Task = Literal["transcribe", "translate"]
-
-TEMPERATURE_STEP = 0.2
-"""Whisper tries again that much hotter when an attempt fails its own tests (openai-whisper, `transcribe.py`)."""
+from speechwhisper.recognition.options import TEMPERATURE_STEP, Options, Task
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """One job's options.
-
-    Attributes:
-        language: a code the model knows; None to detect it.
-        prompt: text that is taken to come before the audio; its last 223 tokens count.
-        temperatures: tried in turn, each when the one before failed.
-        vad_filter: cut all pauses out before decoding.
-    """
-
-    task: Task = "transcribe"
-    language: str | None = None
-    prompt: str | None = None
-    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    word_timestamps: bool = False
-    vad_filter: bool = False
 
 
 def parse_bool(values: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -11,8 +11,8 @@ from faster_whisper.transcribe import restore_speech_timestamps
 from faster_whisper.vad import VadOptions
 
 from speechwhisper.audio.decode import RATE, Audio, Samples
-from speechwhisper.intake.options import Options
 from speechwhisper.recognition import block_batches, speech
+from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.speech import Span
 from speechwhisper.recognition.transcript import Heard, Segment, Word

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 from speechwhisper.audio.decode import Audio
-from speechwhisper.intake.options import Options
+from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.transcript import Heard, Segment
 
 

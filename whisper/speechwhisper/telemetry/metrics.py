@@ -1,8 +1,13 @@
 """Prometheus metrics; names and meanings are listed in docs/reference/whisper-server.md."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from speechwhisper.slots import Slots
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FIRST_SEGMENT_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _REQUEST_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
@@ -11,7 +16,15 @@ _REQUEST_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.
 class Metrics:
     """One server's metrics, in a registry of their own."""
 
-    def __init__(self, slots: Slots, model: str) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        slots: int,
+        slots_busy: Callable[[], float],
+        audio_left: Callable[[], float],
+        realtime_factor: Callable[[], float],
+    ) -> None:
         self.registry = CollectorRegistry()
         prefix = "speechwhisper"
         self.requests = Counter(
@@ -43,13 +56,13 @@ class Metrics:
         self.decode_seconds = Counter(
             f"{prefix}_decode_seconds", "Seconds spent on recognition", registry=self.registry
         )
-        self._gauge("slots", "Requests that may be decoded at the same time").set(slots.capacity)
-        self._gauge("slots_busy", "Slots that are taken").set_function(lambda: slots.busy)
+        self._gauge("slots", "Requests that may be decoded at the same time").set(slots)
+        self._gauge("slots_busy", "Slots that are taken").set_function(slots_busy)
         self._gauge("audio_left_seconds", "Seconds of audio that running jobs have before them").set_function(
-            lambda: slots.audio_left
+            audio_left
         )
         self._gauge("realtime_factor", "Seconds of audio decoded per second, a running mean").set_function(
-            lambda: slots.speed.factor
+            realtime_factor
         )
         info = Gauge(f"{prefix}_model_info", "The model that is loaded; always 1", ["model"], registry=self.registry)
         info.labels(model).set(1)
