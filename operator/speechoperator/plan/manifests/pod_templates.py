@@ -52,7 +52,7 @@ def template(
         "spec": {
             "serviceAccountName": named(pipeline.name, component),
             "automountServiceAccountToken": False,
-            # Variables such as WHISPER_PORT=tcp://..., made from Services of the namespace, would be read as settings.
+            # Kubernetes would set variables such as WHISPER_PORT=tcp://... for the Services of the namespace.
             "enableServiceLinks": False,
             "securityContext": {
                 "runAsNonRoot": True,

@@ -70,8 +70,8 @@ def _own(part: Whisper, settings: Settings) -> dict[str, Any]:
             "HOME": "/tmp",  # noqa: S108 - the pod's own
         },
         "probes": Probes(
-            startup=over_http("/healthz", period=_STARTUP_PERIOD, timeout=5, failures=_DOWNLOAD // _STARTUP_PERIOD),
-            liveness=over_http("/healthz", period=15, timeout=10, failures=6),
+            startup=over_http("/livez", period=_STARTUP_PERIOD, timeout=5, failures=_DOWNLOAD // _STARTUP_PERIOD),
+            liveness=over_http("/livez", period=15, timeout=10, failures=6),
             readiness=over_http("/readyz", period=5, timeout=10, failures=3),
         ),
     }
