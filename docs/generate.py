@@ -25,6 +25,7 @@ from speechoperator.plan.conditions.reasons import Kind, Reason
 from speechoperator.plan.events import NORMAL_EVENTS
 from speechoperator.settings import Settings as OperatorSettings
 from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
+from speechwhisper.errors import PROBLEMS as WHISPER_PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,7 +69,7 @@ def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
     texts = {"http-api": http_api(), "metrics": metrics(), "settings": settings(), "errors": errors()}
     texts |= {"operator-metrics": operator_metrics(), "operator-settings": operator_settings()}
-    texts |= {"operator-errors": operator_errors(), "conditions": conditions()}
+    texts |= {"operator-errors": operator_errors(), "whisper-errors": whisper_errors(), "conditions": conditions()}
     texts |= {"chart-values": chart_values(), "speechpipeline": speechpipeline()}
     files = {chart.SCHEMA: chart.values_schema(), CRD: crd.render()}
     return {REFERENCE / f"{name}.md": text for name, text in texts.items()} | files
@@ -84,6 +85,19 @@ def errors() -> str:
         "`Retry-After` in seconds, if known. If only the generation fails, `/process` responds with 200 and the code\n"
         "in `error`; in an event stream, errors are `error` events.",
         table(("Code", "Status", "Title", "When"), rows),
+    )
+
+
+def whisper_errors() -> str:
+    """Return the page of all error codes of the Whisper server."""
+    rows = [(f"`{code}`", str(status), title) for code, (status, title) in WHISPER_PROBLEMS.items()]
+    return _page(
+        "Errors of the Whisper server",
+        "Each error has a stable `code`; branch on it, not on texts. Errors are `application/problem+json`\n"
+        "(RFC 9457): `type`, `title`, `status`, `detail`, `code`, `request_id`. Under `/v1` they are OpenAI's error\n"
+        "object: `error` with `message`, `type`, `param`, `code`. `busy` has `Retry-After` in seconds, at most 600.\n"
+        "In an event stream, errors are `error` events.",
+        table(("Code", "Status", "Title"), rows),
     )
 
 

@@ -43,8 +43,8 @@ def server(slots: int) -> Program:
         "WHISPER_DEVICE": "cpu",
         "WHISPER_COMPUTE_TYPE": "int8",
         "WHISPER_CONCURRENCY": str(slots),
-        "WHISPER_HOST": HOST,
-        "WHISPER_PORT": PORT,
+        "SERVER_HOST": HOST,
+        "SERVER_PORT": PORT,
     }
     return Program(SERVER, [sys.executable, "-m", "speechwhisper"], settings, "/readyz")
 

@@ -105,8 +105,8 @@ def whisper_program(port: int) -> Program:
             "WHISPER_MODEL_NAME": models.WHISPER_NAME,
             "WHISPER_DEVICE": "cpu",
             "WHISPER_COMPUTE_TYPE": "int8",
-            "WHISPER_HOST": HOST,
-            "WHISPER_PORT": str(port),
+            "SERVER_HOST": HOST,
+            "SERVER_PORT": str(port),
         },
         advice="`python -m speechwhisper --help` lists its settings; `make clean demo` reinstalls everything",
     )

@@ -12,7 +12,7 @@ from bridge.running import WAV, Bridge, StartBridge, form
 from fakes.ollama import FakeOllama
 from speechwhisper.app import build
 from speechwhisper.audio.decode import Audio
-from speechwhisper.intake.options import Options
+from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.transcript import Heard, Segment
 from speechwhisper.settings import Settings
 from whisper.scripted import ScriptedDecoder, segment

@@ -68,8 +68,8 @@ async def test_an_existing_claim_that_does_not_exist_costs_no_model(
 ) -> None:
     await cache(api, namespace, existingClaim=MISSING, whenDeleted=None)
 
-    await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "ClaimMissing", f'"{MISSING}" not found'))
-    found = await api.until("SpeechPipeline", namespace, "p", says("ClaimsOrphaned", "True", command(namespace)))
+    await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "PVCNotFound", f'"{MISSING}" not found'))
+    found = await api.until("SpeechPipeline", namespace, "p", says("PVCsOrphaned", "True", command(namespace)))
     kept = await api.get(PVC, namespace, "p-ollama")
     assert same(kept, claim)
     assert owners(kept) == []
@@ -78,7 +78,7 @@ async def test_an_existing_claim_that_does_not_exist_costs_no_model(
     await cache(api, namespace, existingClaim=None, whenDeleted="Delete")
 
     found = await api.until("SpeechPipeline", namespace, "p", ready)
-    assert condition(found, "ClaimsOrphaned") == {}
+    assert condition(found, "PVCsOrphaned") == {}
     again = await api.get(PVC, namespace, "p-ollama")
     assert same(again, claim)
     assert owners(again) == ["SpeechPipeline"], "as the spec says again"
@@ -87,7 +87,7 @@ async def test_an_existing_claim_that_does_not_exist_costs_no_model(
 
 
 async def told_once(api: Api, namespace: str, found: Object) -> None:
-    about = f"involvedObject.uid={found['metadata']['uid']},reason=ClaimOrphaned"
+    about = f"involvedObject.uid={found['metadata']['uid']},reason=PVCOrphaned"
     async for _, event in api.watch("Event", namespace, fieldSelector=about):
         assert command(namespace) in event["message"]
         break
@@ -98,7 +98,7 @@ async def test_an_orphan_outlives_the_pipeline(api: Api, namespace: str, claim: 
     assert kubelet
     async with FakeOllama(models=["llama3:latest"]) as elsewhere:
         await change(api, namespace, {"ollama": {"url": elsewhere.url, "cache": None}})
-        found = await api.until("SpeechPipeline", namespace, "p", says("ClaimsOrphaned", "True", command(namespace)))
+        found = await api.until("SpeechPipeline", namespace, "p", says("PVCsOrphaned", "True", command(namespace)))
         assert condition(found, "Ready")["status"] == "True", "it is no fault"
 
         made = await objects(api, namespace)
@@ -115,12 +115,12 @@ async def test_an_orphan_outlives_the_pipeline(api: Api, namespace: str, claim: 
 async def test_the_report_ends_when_the_orphan_is_deleted(api: Api, namespace: str, claim: Object) -> None:
     assert claim
     await cache(api, namespace, existingClaim=MISSING, whenDeleted=None)
-    await api.until("SpeechPipeline", namespace, "p", says("ClaimsOrphaned", "True"))
+    await api.until("SpeechPipeline", namespace, "p", says("PVCsOrphaned", "True"))
 
     await api.delete(PVC, namespace, "p-ollama")
 
     await api.until_gone(PVC, namespace, "p-ollama")
-    await api.until("SpeechPipeline", namespace, "p", lambda found: not condition(found, "ClaimsOrphaned"))
+    await api.until("SpeechPipeline", namespace, "p", lambda found: not condition(found, "PVCsOrphaned"))
 
 
 async def test_the_pipelines_own_pvc_by_name_is_kept_and_goes_on_serving(
@@ -131,7 +131,7 @@ async def test_the_pipelines_own_pvc_by_name_is_kept_and_goes_on_serving(
     await cache(api, namespace, existingClaim="p-ollama", whenDeleted=None)
 
     found = await api.until("SpeechPipeline", namespace, "p", ready)
-    assert condition(found, "ClaimsOrphaned") == {}, "it is in use"
+    assert condition(found, "PVCsOrphaned") == {}, "it is in use"
     kept = await api.get(PVC, namespace, "p-ollama")
     assert same(kept, claim)
     assert owners(kept) == []
@@ -165,7 +165,7 @@ async def test_somebody_elses_pvc_of_the_same_name_is_not_taken_over(
 
     await api.create(pipeline(namespace, **WITH_ITS_CLAIMS))
 
-    words = ("NameTaken", f"{PVC} p-ollama", "cache.existingClaim")
+    words = ("NameConflict", f"{PVC} p-ollama", "cache.existingClaim")
     await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", *words))
     there = (await api.get(PVC, namespace, "p-ollama"))["metadata"]
     assert {name: there.get(name) for name in ("uid", "labels", "ownerReferences")} == {

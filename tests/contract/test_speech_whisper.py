@@ -41,7 +41,7 @@ def error(code: str, kind: str = "invalid_request_error") -> dict[str, Any]:
 
 
 async def test_health_is_a_word(speech_whisper: str, http: ClientSession) -> None:
-    answer = await http.get(f"{speech_whisper}/healthz")
+    answer = await http.get(f"{speech_whisper}/livez")
 
     assert (answer.status, await answer.text()) == (200, "OK")
 
@@ -201,7 +201,7 @@ async def test_second_job_waits_for_its_turn_when_it_asks_first(speech_whisper: 
     async with asking_first(speech_whisper) as (first, leave):
         assert await first.readuntil(b"\r\n") == b"HTTP/1.1 100 Continue\r\n"
         async with asking_first(speech_whisper) as (second, _):
-            await http.get(f"{speech_whisper}/healthz")  # answered after the second was heard
+            await http.get(f"{speech_whisper}/livez")  # answered after the second was heard
             leave()
 
             assert await second.readuntil(b"\r\n") == b"HTTP/1.1 100 Continue\r\n"

@@ -72,7 +72,7 @@ class FakeSpeechWhisper(FakeUpstream):
 
     async def answer(self, received: Received, fault: Fault | None) -> Reply:
         match received.path:
-            case "/healthz":
+            case "/livez":
                 return Reply(b"OK", content_type=PLAIN)
             case "/readyz":
                 return self._readiness()

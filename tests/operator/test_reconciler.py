@@ -92,7 +92,7 @@ async def test_a_pvc_that_somebody_else_made_is_never_taken_over(bench: Bench, w
     assert bench.api.find("PersistentVolumeClaim", "p-ollama") == before
     said = bench.condition("Ready")
     assert said["reason"] == "NameConflict"
-    assert "Name it as cache.existingClaim to use it" in said["message"]
+    assert "Set cache.existingClaim to use it" in said["message"]
 
 
 @pytest.mark.parametrize("when_deleted", ["Delete", "Retain"])

@@ -1,5 +1,7 @@
 """Fixtures: the application over a scripted decoder, and a real server in a process of its own."""
 
+from __future__ import annotations
+
 import asyncio
 import importlib.util
 import json
@@ -14,15 +16,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from aiohttp.connector import AddrInfoType
 from aiohttp.test_utils import TestClient, TestServer
 
 from speechwhisper.app import build
 from speechwhisper.settings import Settings
 from whisper.scripted import DEADLINE, ScriptedDecoder
+
+if TYPE_CHECKING:
+    from aiohttp.connector import AddrInfoType
 
 RECORDINGS = Path(__file__).parents[2] / "examples" / "audio"
 
@@ -92,8 +97,8 @@ def launch(model: str, **settings: str) -> RunningServer:
         "WHISPER_MODEL": model,
         "WHISPER_MODEL_NAME": "tiny.en",
         "WHISPER_COMPUTE_TYPE": "int8",
-        "WHISPER_HOST": "127.0.0.1",
-        "WHISPER_PORT": "0",
+        "SERVER_HOST": "127.0.0.1",
+        "SERVER_PORT": "0",
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "speechwhisper"],

@@ -1,13 +1,18 @@
 """Media files made on the spot with numpy and PyAV; nothing binary is kept in the repository."""
 
+from __future__ import annotations
+
 import io
 import random
 import wave
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RATE = 16_000
 

@@ -1,15 +1,20 @@
 """Stand-ins whose answers the test decides: for the port `recognition.port.Decoder`, and for faster-whisper."""
 
+from __future__ import annotations
+
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from speechwhisper.audio.decode import Audio, Samples
-from speechwhisper.intake.options import Options
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.transcript import Heard, Segment, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from speechwhisper.audio.decode import Audio, Samples
+    from speechwhisper.recognition.options import Options
 
 DEADLINE = 20.0
 """Seconds after which a test that waits for a condition fails."""

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import subprocess
 import sys
 
@@ -37,11 +39,18 @@ def test_the_models_name_is_the_last_part_of_its_source(model: str, name: str, e
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"whisper_port": 70000}, {"whisper_concurrency": 0}, {"whisper_device": "abacus"}, {"log_level": "LOUD"}]
+    "wrong", [{"server_port": 70000}, {"whisper_concurrency": 0}, {"whisper_device": "abacus"}, {"log_level": "LOUD"}]
 )
 def test_a_wrong_value_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings(**wrong)
+
+
+@pytest.mark.parametrize("level", ["warning", "WARNING", "Warning"])
+def test_the_log_level_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    monkeypatch.setenv("LOG_LEVEL", level)
+
+    assert Settings().log_level == "warning"
 
 
 def test_help_lists_every_setting_with_its_default_and_unit() -> None:
@@ -76,10 +85,10 @@ def test_an_unknown_argument_shows_the_help_and_fails() -> None:
 
 
 def test_a_wrong_setting_is_named_and_fails() -> None:
-    result = run(WHISPER_PORT="never")
+    result = run(SERVER_PORT="never")
 
     assert result.returncode == 2
-    assert "WHISPER_PORT" in result.stderr
+    assert "SERVER_PORT" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -87,7 +96,7 @@ def test_a_missing_model_folder_says_what_to_do() -> None:
     result = run(WHISPER_MODEL="/nowhere/model")
 
     assert result.returncode == 1
-    assert "there is no such folder" in result.stderr
+    assert "folder not found" in result.stderr
     assert "Traceback" not in result.stderr
 
 

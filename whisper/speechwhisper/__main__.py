@@ -1,4 +1,6 @@
-"""`python -m speechwhisper`: load the model, open the port, serve until SIGTERM."""
+"""`python -m speechwhisper`: load the model, listen, serve until SIGTERM."""
+
+from __future__ import annotations
 
 import asyncio
 import gc
@@ -11,15 +13,13 @@ from pydantic import ValidationError
 
 from speechwhisper.settings import Settings, describe
 
-logger = logging.getLogger("speechwhisper")
-
 _USAGE_ERROR = 2
 _YOUNG_OBJECTS = 50_000
-"""Allocations between two collections: fewer pauses, since start-up leaves many objects that never die."""
+"""Allocations between two garbage collections; startup leaves many objects that are never freed."""
 
 
 def main(arguments: list[str]) -> int:
-    """Read arguments and settings, then run; returns the process's exit status."""
+    """Parse arguments and settings, then run; return the exit status of the process."""
     if arguments:
         sys.stdout.write(describe() + "\n")
         return 0 if arguments[0] in {"-h", "--help"} else _USAGE_ERROR
@@ -27,14 +27,14 @@ def main(arguments: list[str]) -> int:
         settings = Settings()
     except ValidationError as error:
         for fault in error.errors():
-            sys.stderr.write(f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}\n")
+            sys.stderr.write(f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']} (got {fault['input']!r})\n")
         return _USAGE_ERROR
     return run(settings)
 
 
 def run(settings: Settings) -> int:
-    """Load the model and serve; returns the process's exit status."""
-    # Imported late: --help and a bad setting need not wait for the libraries.
+    """Load the model and serve; return the exit status of the process."""
+    # Imported late: --help and an invalid setting need not wait for the libraries.
     from speechwhisper.app import run_until_stopped  # noqa: PLC0415
     from speechwhisper.recognition.loading import ModelUnavailableError, load  # noqa: PLC0415
     from speechwhisper.telemetry import logs  # noqa: PLC0415
@@ -42,7 +42,7 @@ def run(settings: Settings) -> int:
     logs.configure(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action
 
-    logger.info("loading the model", extra={"model": settings.whisper_model, "device": settings.whisper_device})
+    logs.info("loading the model", model=settings.whisper_model, device=settings.whisper_device)
     try:
         decoder = load(settings)
     except ModelUnavailableError as error:
@@ -51,9 +51,13 @@ def run(settings: Settings) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS)
-    finished = asyncio.run(run_until_stopped(settings, decoder))
+    try:
+        finished = asyncio.run(run_until_stopped(settings, decoder))
+    except OSError as error:
+        logs.error("cannot listen", host=settings.server_host, port=settings.server_port, reason=str(error))
+        return 1
     if not finished:
-        # A worker thread is inside a computation that nobody waits for; a normal exit would.
+        # A worker thread is still computing for a cancelled request; a normal exit would wait for it.
         logging.shutdown()
         os._exit(1)
     return 0

@@ -1,53 +1,53 @@
-"""Assembles the application and runs it until told to stop."""
+"""Assembles the application, serves it, and drains it before it exits."""
+
+from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import cast
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechwhisper.api import asr, middleware, openai, probes
-from speechwhisper.api.keys import JOBS, METRICS, SETTINGS
-from speechwhisper.jobs import Jobs
-from speechwhisper.recognition.port import Decoder
-from speechwhisper.settings import Settings
-from speechwhisper.slots import Slots
-from speechwhisper.telemetry.metrics import Metrics
+from speechwhisper.api import asr, health, middleware, openai
+from speechwhisper.api.server import site
+from speechwhisper.service import SERVICE, assemble
+from speechwhisper.telemetry import logs
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
-_READ_BUFFER = 256 * 1024
-"""The reader's high-water mark decides how fast an upload comes in."""
+    from speechwhisper.recognition.port import Decoder
+    from speechwhisper.settings import Settings
+    from speechwhisper.slots import Slots
 
-_GIVE_UP_SECONDS = 2.0
-"""After the drain time-out: how long cancelled requests get to close their connections."""
+_READ_BUFFER_BYTES = 256 * 1024  # the reader's high-water mark decides the speed of uploads
+_CANCEL_AFTER_S = 2.0  # for cancelled requests to close their connections after WHISPER_DRAIN_TIMEOUT
+_NO_LIMIT = 2**63  # bodies are counted and limited while they stream; aiohttp's own limit would cut them off earlier
 
 
 def build(settings: Settings, decoder: Decoder, clock: Callable[[], float] = time.monotonic) -> web.Application:
     """Return the application around a loaded model."""
-    # Bodies are counted and bounded while they stream; aiohttp's own limit would cut them off earlier.
-    app = web.Application(middlewares=[middleware.observe], client_max_size=2**63)
-    slots = Slots(settings.whisper_concurrency, clock)
-    app[SETTINGS] = settings
-    app[METRICS] = Metrics(slots, settings.model_name)
-    app[JOBS] = Jobs(decoder, slots, app[METRICS], max_audio_seconds=settings.max_audio_seconds, clock=clock)
+    app = web.Application(middlewares=[middleware.observed], client_max_size=_NO_LIMIT)
+    app[SERVICE] = assemble(settings, decoder, clock)
     app.on_response_prepare.append(middleware.send_request_id)
     app.cleanup_ctx.append(_worker_threads)
-    for family in (asr, openai, probes):
-        family.setup(app)
+    for family in (asr, openai, health):
+        family.add_routes(app)
     return app
 
 
 async def _worker_threads(app: web.Application) -> AsyncIterator[None]:
     yield
-    app[JOBS].close()
+    app[SERVICE].jobs.close()
 
 
 async def run_until_stopped(settings: Settings, decoder: Decoder) -> bool:
-    """Serve until SIGTERM or SIGINT; returns whether all jobs finished."""
+    """Serve until SIGTERM or SIGINT; return whether all jobs finished.
+
+    Raises:
+        OSError: The address cannot be listened on.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,27 +56,27 @@ async def run_until_stopped(settings: Settings, decoder: Decoder) -> bool:
 
 
 async def serve(app: web.Application, stop: asyncio.Event) -> bool:
-    """Listen until ``stop`` is set, then let running jobs finish.
+    """Serve until `stop` is set, then reject new requests and drain running jobs.
 
     Returns:
         Whether all jobs finished within WHISPER_DRAIN_TIMEOUT.
     """
-    settings, slots = app[SETTINGS], app[JOBS].slots
+    settings, slots = app[SERVICE].settings, app[SERVICE].slots
     runner = web.AppRunner(
         app,
-        handler_cancellation=True,  # a client that leaves cancels its job
-        access_log=None,  # `middleware` writes a line of its own
-        shutdown_timeout=_GIVE_UP_SECONDS,
-        read_bufsize=_READ_BUFFER,
+        handler_cancellation=True,  # a request is cancelled when its client disconnects
+        access_log=None,  # `middleware` logs requests
+        shutdown_timeout=_CANCEL_AFTER_S,
+        read_bufsize=_READ_BUFFER_BYTES,
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.whisper_host, settings.whisper_port).start()
-        port = cast("tuple[str, int]", runner.addresses[0])[1]
-        logger.info("listening", extra={"host": settings.whisper_host, "port": port, "model": settings.model_name})
+        await site(runner, settings.server_host, settings.server_port).start()
+        host, port = runner.addresses[0][:2]
+        logs.info("listening", host=host, port=port, model=settings.model_name)
         await stop.wait()
         slots.close()
-        logger.info("stopping", extra={"jobs": slots.busy, "drain_timeout": settings.whisper_drain_timeout})
+        logs.info("stopping", jobs=slots.busy, drain_timeout=settings.whisper_drain_timeout)
         return await _drained(slots, settings.whisper_drain_timeout)
     finally:
         await runner.cleanup()
@@ -87,6 +87,6 @@ async def _drained(slots: Slots, seconds: float) -> bool:
         async with asyncio.timeout(seconds):
             await slots.idle()
     except TimeoutError:
-        logger.warning("jobs cut off by the drain time-out", extra={"jobs": slots.busy})
+        logs.warning("jobs cancelled by the drain timeout", jobs=slots.busy)
         return False
     return True

@@ -1,31 +1,36 @@
-"""A job: one request's way through upload, audio decoding and recognition, inside one slot.
+"""Jobs: each receives, decodes and transcribes the recording of one request, in one slot.
 
-All blocking work runs in worker threads. A cancelled request (the client left) sets the job's stop flag and waits for
-its thread, so that a slot is never free while its thread still computes.
+Blocking work runs in worker threads. A cancelled request (its client disconnected) sets the job's stop flag and waits
+for its thread, so that a slot is never released while its thread is still computing.
 """
+
+from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from speechwhisper.audio import decode as audio_decoding
-from speechwhisper.audio.decode import Audio
-from speechwhisper.intake.options import Options
 from speechwhisper.intake.pipe import BytePipe
-from speechwhisper.recognition.port import Decoder
 from speechwhisper.recognition.transcript import Heard, Segment, Transcript
-from speechwhisper.slots import Slot, Slots
-from speechwhisper.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from speechwhisper.audio.decode import Audio
+    from speechwhisper.recognition.options import Options
+    from speechwhisper.recognition.port import Decoder
+    from speechwhisper.slots import Slot, Slots
+    from speechwhisper.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
 
 class AudioIntake:
-    """The sink of an upload: bytes go in, one decoded recording comes out."""
+    """The sink of an upload: takes encoded bytes, returns the decoded recording."""
 
     def __init__(self, pipe: BytePipe, future: asyncio.Future[Audio], metrics: Metrics) -> None:
         self._pipe = pipe
@@ -33,38 +38,42 @@ class AudioIntake:
         self._metrics = metrics
 
     async def write(self, chunk: bytes) -> None:
-        """Pass bytes to the decoding thread; raises what the file is refused for as soon as that is known."""
+        """Pass bytes to the decoding thread.
+
+        Raises:
+            Problem: The file was rejected.
+        """
         self._metrics.upload_bytes.inc(len(chunk))
         if not await self._pipe.write(chunk):
             await asyncio.shield(self._future)
 
     async def audio(self) -> Audio:
-        """Return the recording, once the last byte was written."""
+        """Return the recording, after the last byte was written."""
         self._pipe.end()
         return await asyncio.shield(self._future)
 
 
 class Recognition:
-    """A decoding under way."""
+    """A running recognition."""
 
     def __init__(self, queue: asyncio.Queue[Segment | None], future: asyncio.Future[Heard]) -> None:
         self._queue = queue
         self._future = future
 
     async def segments(self) -> AsyncIterator[Segment]:
-        """Yield segments as they are decoded, until there are no more."""
+        """Yield segments as they are decoded."""
         while (segment := await self._queue.get()) is not None:
             yield segment
 
     async def heard(self) -> Heard:
-        """Return the figures once the last segment is out; raises what decoding failed with."""
+        """Return language and durations after the last segment; raises the exception of a failed decoding."""
         return await asyncio.shield(self._future)
 
 
 class Job:
-    """What happens inside one slot."""
+    """One job in its slot."""
 
-    def __init__(self, jobs: "Jobs", slot: Slot) -> None:
+    def __init__(self, jobs: Jobs, slot: Slot) -> None:
         self._jobs = jobs
         self._slot = slot
         self._begun = jobs.clock()
@@ -73,25 +82,25 @@ class Job:
         self._pipe: BytePipe | None = None
 
     def decode_audio(self, *, raw: bool) -> AudioIntake:
-        """Start to decode a file that is about to arrive."""
+        """Start to decode a file while it is uploaded."""
         pipe = self._pipe = BytePipe(asyncio.get_running_loop())
         decode = audio_decoding.decode_raw if raw else audio_decoding.decode
         future = self._submit(partial(_decode_and_abandon, decode, pipe, self._jobs.max_audio_seconds))
         return AudioIntake(pipe, future, self._jobs.metrics)
 
     async def detect_language(self, audio: Audio) -> tuple[str, float]:
-        """Return the code of the language spoken and its probability."""
+        """Return the code of the spoken language and its probability."""
         self._slot.started(self._jobs.clock(), min(audio.duration, 30.0))
         return await asyncio.shield(self._submit(partial(self._jobs.decoder.detect_language, audio, self._stop)))
 
     async def transcribe(self, audio: Audio, options: Options) -> Transcript:
-        """Decode everything."""
+        """Transcribe the whole recording."""
         recognition = self.recognise(audio, options)
         segments = [segment async for segment in recognition.segments()]
         return Transcript(tuple(segments), await recognition.heard())
 
     def recognise(self, audio: Audio, options: Options) -> Recognition:
-        """Start to decode; segments arrive while the model works."""
+        """Start to transcribe; segments arrive as they are decoded."""
         jobs, slot = self._jobs, self._slot
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Segment | None] = asyncio.Queue()
@@ -102,7 +111,7 @@ class Job:
         def arrived(segment: Segment) -> None:
             now = jobs.clock()
             if segment.id == 0:
-                jobs.metrics.first_segment.observe(now - self._begun)
+                jobs.metrics.first_segment_seconds.observe(now - self._begun)
             slot.reached(now, segment.end)
             queue.put_nowait(segment)
 
@@ -114,7 +123,7 @@ class Job:
             jobs.metrics.decode_seconds.inc(elapsed)
             if not done.cancelled() and done.exception() is None:
                 jobs.metrics.speech_seconds.inc(done.result().speech_seconds)
-                jobs.slots.speed.measured(done.result().transcribed_seconds, elapsed)
+                jobs.slots.speed.observe(done.result().transcribed_seconds, elapsed)
             queue.put_nowait(None)
 
         future = self._submit(partial(jobs.decoder.decode, audio, options, emit, self._stop))
@@ -122,7 +131,7 @@ class Job:
         return Recognition(queue, future)
 
     async def stop(self) -> None:
-        """Set the stop flag and wait for the thread, however often the waiting itself is cancelled."""
+        """Set the stop flag and wait for the thread, even if the wait is cancelled."""
         self._stop.set()
         if self._pipe is not None:
             self._pipe.break_off()
@@ -133,7 +142,7 @@ class Job:
             except asyncio.CancelledError:
                 cancelled = True
         if self._running is not None and not self._running.cancelled():
-            self._running.exception()  # seen: the request has its own error by now
+            self._running.exception()  # retrieved: the request already has its own error
         if cancelled:
             raise asyncio.CancelledError
 
@@ -144,7 +153,7 @@ class Job:
 
 
 class Jobs:
-    """Hands out slots and runs what is done inside them."""
+    """Runs jobs in slots."""
 
     def __init__(
         self,
@@ -160,20 +169,20 @@ class Jobs:
         self.metrics = metrics
         self.max_audio_seconds = max_audio_seconds
         self.clock = clock
-        # A job decodes its audio, then recognises it: never both at once.
+        # A job first decodes its audio, then transcribes it: one thread per slot suffices.
         self._executor = ThreadPoolExecutor(slots.capacity, thread_name_prefix="job")
 
     @asynccontextmanager
-    async def job(self, patience: float = 0.0) -> AsyncIterator[Job]:
-        """Hold a slot for the length of the block.
+    async def job(self, max_wait: float = 0.0) -> AsyncIterator[Job]:
+        """Acquire a slot for the duration of the block.
 
         Args:
-            patience: seconds to wait for a slot.
+            max_wait: Seconds to wait for a slot.
 
         Raises:
-            BusyError: none was free in time.
+            Problem: `busy`, if no slot was free in time.
         """
-        slot = await self.slots.take(patience)
+        slot = await self.slots.acquire(max_wait)
         job = Job(self, slot)
         try:
             yield job
@@ -188,7 +197,7 @@ class Jobs:
         return asyncio.get_running_loop().run_in_executor(self._executor, function)
 
     def close(self) -> None:
-        """Take no more work; threads end with what they are doing."""
+        """Accept no more work; running threads finish."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 

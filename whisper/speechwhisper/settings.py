@@ -1,8 +1,10 @@
-"""Settings from the environment: one field per variable, with its default, unit and meaning."""
+"""Settings from environment variables: one field per variable, with its default, unit and description."""
+
+from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -14,66 +16,74 @@ def _setting(default: Any, description: str, *, unit: str = "", **bounds: Any) -
 
 
 class Settings(BaseSettings):
-    """All that can be set; the variable's name is the field's in capitals."""
+    """All settings. The environment variable is the field's name in upper case."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
     whisper_model: str = _setting(
-        "small", "Model: a folder with CTranslate2 weights, a size (tiny.en, small, large-v3, turbo) or a hub name"
+        "small", "model: a folder of CTranslate2 weights, a size (tiny.en, small, large-v3, turbo) or a hub name"
     )
     whisper_model_name: str = _setting(
-        "", "Name shown in /v1/models and in metrics; empty: the last part of WHISPER_MODEL"
+        "", "name of the model in `/v1/models` and metrics; empty: the last path element of WHISPER_MODEL"
     )
-    whisper_download_root: str = _setting("", "Folder where weights are cached; empty: the hub's own cache folder")
-    whisper_device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Device that decodes: auto, cpu or cuda")
+    whisper_download_root: str = _setting("", "cache folder for weights; empty: the hub's default cache folder")
+    whisper_device: Literal["auto", "cpu", "cuda"] = _setting("auto", "device for decoding: auto, cpu or cuda")
     whisper_compute_type: str = _setting(
-        "default", "CTranslate2's compute type: default, int8 (recommended on a CPU), float16, int8_float16, ..."
+        "default", "compute type of CTranslate2: default, int8 (recommended on CPUs), float16, int8_float16, ..."
     )
     whisper_cpu_threads: int = _setting(
-        0, "CPU threads for all slots together; 0: as many as this process may use", unit="threads", ge=0
+        0, "CPU threads, shared by all slots; 0: the CPUs available to this process", unit="threads", ge=0
     )
-    whisper_concurrency: int = _setting(1, "Requests decoded at the same time; a further one is refused", ge=1, le=64)
+    whisper_concurrency: int = _setting(
+        1, "slots: requests decoded concurrently; further ones are rejected with 503", ge=1, le=64
+    )
     whisper_batch_size: int = _setting(
-        0, "Blocks of up to 30 s decoded together; 0: one after the other", unit="blocks", ge=0, le=256
+        0, "blocks of up to 30 s decoded in one batch; 0: sequential decoding", unit="blocks", ge=0, le=256
     )
-    whisper_beam_size: int = _setting(5, "Beams of the search at temperature 0", unit="beams", ge=1, le=20)
+    whisper_beam_size: int = _setting(5, "beam size at temperature 0", unit="beams", ge=1, le=20)
     whisper_vad_filter: bool = _setting(
         False,  # noqa: FBT003 - a default, like those around it
-        "Cut out all pauses before decoding unless a request says otherwise",
+        "default of `vad_filter`: whether all pauses are removed before decoding",
     )
     whisper_skip_silence: float = _setting(
         10.0,
-        "Stretches without speech longer than this never reach the model, which invents sentences there; 0: keep all",
+        "longest stretch without speech passed to the model, which hallucinates in silence; 0: pass everything",
         unit="s",
         ge=0,
     )
-    whisper_host: str = _setting("0.0.0.0", "Address to listen on")  # noqa: S104 - a pod is reached on all its addresses
-    whisper_port: int = _setting(9000, "Port to listen on; 0: a free one, named in the log", ge=0, le=65535)
-    max_upload_bytes: int = _setting(512 * MIB, "Largest audio file accepted", unit="bytes", ge=1)
+    server_host: str = _setting("::", "address to listen on; `::` listens on all IPv6 and IPv4 addresses")
+    server_port: int = _setting(9000, "port to listen on; 0: any free port", ge=0, le=65535)
+    max_upload_bytes: int = _setting(512 * MIB, "maximum size of an audio file", unit="bytes", ge=1)
     max_audio_seconds: float = _setting(
-        4 * 3600.0, "Longest audio accepted, counted while it is decoded", unit="s", gt=0
+        4 * 3600.0, "maximum duration of a recording, checked while it is decoded", unit="s", gt=0
     )
     upload_stall_timeout: float = _setting(
-        30.0, "An upload that brings less than 4 KiB in this time is given up with 408", unit="s", gt=0
+        30.0, "an upload that sends less than 4 KiB in this time is rejected with 408", unit="s", gt=0
     )
     whisper_drain_timeout: float = _setting(
-        300.0, "After SIGTERM, how long running jobs may take to finish", unit="s", ge=0
+        300.0, "time that running jobs may take to finish after SIGTERM", unit="s", ge=0
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "Least severe level that is logged")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "minimum log level")
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @property
     def model_name(self) -> str:
-        """The name clients see, such as ``tiny.en`` or ``faster-whisper-small``."""
+        """The name of the model for clients, such as `tiny.en` or `faster-whisper-small`."""
         return self.whisper_model_name or self.whisper_model.rstrip("/").rsplit("/", 1)[-1]
 
 
 def describe() -> str:
-    """Return the text of `--help`: each variable with default, unit and meaning."""
+    """Return the text of `--help`: each variable with default, unit and description."""
     lines = [
         "usage: python -m speechwhisper [--help]",
         "",
-        "A speech recognition server over faster-whisper. Settings come from the environment:",
+        "A speech recognition server based on faster-whisper.",
         "",
+        "settings (environment variables):",
     ]
     for name, field in Settings.model_fields.items():
         extra = field.json_schema_extra

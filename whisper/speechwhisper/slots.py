@@ -1,39 +1,46 @@
-"""How many jobs run, how far they are, and when one will be done: accounting without I/O."""
+"""The slots in which jobs run, their progress, and the `Retry-After` computed from it; no I/O."""
+
+from __future__ import annotations
 
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from speechwhisper.errors import BusyError
+from speechwhisper.errors import Problem
 
-_FIRST_GUESS = 4.0
-"""Audio seconds decoded per second before anything was measured: a small model on a few CPU cores."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-_WEIGHT = 0.3
-"""Weight of the newest job in the running mean."""
+_LONGEST_RETRY_AFTER_S = 600
+_RETRY_AFTER_STOPPING_S = 1
 
-_LONGEST_WAIT = 3600
+_INITIAL_FACTOR = 0.25
+"""Seconds of work per second of audio before the first measurement: a small model on a few CPU cores."""
+
+_SMOOTHING = 0.3
+"""Weight of the latest job in the moving average."""
 
 
 class Speed:
-    """The realtime factor: audio seconds decoded per second, a running mean over jobs."""
+    """The realtime factor: seconds of work per second of audio, a moving average over jobs."""
 
     def __init__(self) -> None:
-        self.factor = _FIRST_GUESS
+        self.realtime_factor = _INITIAL_FACTOR
         self._measured = False
 
-    def measured(self, audio_seconds: float, elapsed: float) -> None:
-        """Take a finished job into account."""
-        if audio_seconds <= 0 or elapsed <= 0:
+    def observe(self, audio_seconds: float, work_seconds: float) -> None:
+        """Include a finished job."""
+        if audio_seconds <= 0 or work_seconds <= 0:
             return
-        newest = audio_seconds / elapsed
-        self.factor = newest if not self._measured else self.factor + _WEIGHT * (newest - self.factor)
+        latest = work_seconds / audio_seconds
+        weight = _SMOOTHING if self._measured else 1.0
+        self.realtime_factor += weight * (latest - self.realtime_factor)
         self._measured = True
 
 
 class Slot:
-    """One job's place."""
+    """The slot of one job, with the job's progress."""
 
     def __init__(self, now: float) -> None:
         self._since = now
@@ -41,31 +48,31 @@ class Slot:
         self._position = 0.0
 
     def started(self, now: float, duration: float) -> None:
-        """Note that decoding of that many seconds starts; until then the job is still an upload."""
+        """Record that decoding of so many seconds of audio starts; before that, the file is still uploading."""
         self._since, self._duration = now, duration
 
     def reached(self, now: float, position: float) -> None:
-        """Note how far decoding has come, in seconds of audio."""
+        """Record the progress of decoding, in seconds of audio."""
         self._since, self._position = now, position
 
     @property
     def audio_left(self) -> float:
-        """Seconds of audio not decoded yet; 0 while the length is unknown."""
+        """Seconds of audio not yet decoded; 0 while the duration is unknown."""
         return max(0.0, (self._duration or 0.0) - self._position)
 
-    def seconds_left(self, now: float, factor: float) -> float:
-        """Return the seconds until the job should be done, given the realtime factor."""
-        return max(0.0, self.audio_left / factor - (now - self._since))
+    def seconds_left(self, now: float, realtime_factor: float) -> float:
+        """Return the estimated seconds until the job is done."""
+        return max(0.0, self.audio_left * realtime_factor - (now - self._since))
 
 
 class Slots:
-    """A fixed number of places. Requests that find none free wait for a limited time, first come first served."""
+    """A fixed number of slots. Requests wait for a limited time for a free one, first come, first served."""
 
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         self.capacity = capacity
         self.speed = Speed()
         self._clock = clock
-        self._taken: set[Slot] = set()
+        self._acquired: set[Slot] = set()
         self._waiting: deque[asyncio.Future[Slot]] = deque()
         self._closed = False
         self._idle = asyncio.Event()
@@ -73,78 +80,78 @@ class Slots:
 
     @property
     def busy(self) -> int:
-        """Places that are taken."""
-        return len(self._taken)
+        """Number of slots in use."""
+        return len(self._acquired)
 
     @property
     def closed(self) -> bool:
-        """Whether no new job is taken because the server is about to stop."""
+        """Whether new jobs are rejected because the server is shutting down."""
         return self._closed
 
     @property
     def audio_left(self) -> float:
-        """Seconds of audio that running jobs still have before them."""
-        return sum(slot.audio_left for slot in self._taken)
+        """Seconds of audio that running jobs have yet to decode."""
+        return sum(slot.audio_left for slot in self._acquired)
 
     def close(self) -> None:
-        """Take no new job, and refuse those that wait; running ones are not touched."""
+        """Reject new and waiting requests; running jobs continue."""
         self._closed = True
         while self._waiting:
-            self._waiting.popleft().set_exception(self._refusal())
+            self._waiting.popleft().set_exception(self._rejection())
 
-    async def take(self, patience: float = 0.0) -> Slot:
-        """Take a place.
+    async def acquire(self, max_wait: float = 0.0) -> Slot:
+        """Acquire a slot.
 
         Args:
-            patience: seconds to wait for one.
+            max_wait: Seconds to wait for a free one.
 
         Raises:
-            BusyError: none was free in time, or the server is stopping; with the seconds after which to try again.
+            Problem: `busy`, with the seconds to retry after: none was free in time, or the server is shutting down.
         """
         if not self._closed and self.busy < self.capacity:
             return self._occupy()
-        if self._closed or not patience:
-            raise self._refusal()
+        if self._closed or not max_wait:
+            raise self._rejection()
         turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            await asyncio.wait([turn], timeout=patience)
+            await asyncio.wait([turn], timeout=max_wait)
         except asyncio.CancelledError:
-            if turn.done() and turn.exception() is None:  # the client left at the moment of its turn
+            if turn.done() and turn.exception() is None:  # the client disconnected just as its turn came
                 self.release(turn.result())
             raise
         finally:
             if turn in self._waiting:
                 self._waiting.remove(turn)
         if not turn.done():
-            raise self._refusal()
+            raise self._rejection()
         return turn.result()
 
     def release(self, slot: Slot) -> None:
-        """Give a place back: the request that has waited longest gets it at once, so that nobody overtakes it."""
-        self._taken.discard(slot)
+        """Release a slot; the longest-waiting request gets it at once, so that no new request overtakes it."""
+        self._acquired.discard(slot)
         if self._waiting:
             self._waiting.popleft().set_result(self._occupy())
-        if not self._taken:
+        if not self._acquired:
             self._idle.set()
 
     async def idle(self) -> None:
-        """Wait until no place is taken."""
+        """Wait until no slot is in use."""
         await self._idle.wait()
 
     def retry_after(self) -> int:
-        """Return whole seconds until the first running job should be done, at least 1."""
+        """Return the estimated whole seconds until the first running job is done, from 1 to 600."""
         now = self._clock()
-        soonest = min((slot.seconds_left(now, self.speed.factor) for slot in self._taken), default=0.0)
-        return min(_LONGEST_WAIT, max(1, math.ceil(soonest)))
+        soonest = min((slot.seconds_left(now, self.speed.realtime_factor) for slot in self._acquired), default=0.0)
+        return min(_LONGEST_RETRY_AFTER_S, max(1, math.ceil(soonest)))
 
     def _occupy(self) -> Slot:
         slot = Slot(self._clock())
-        self._taken.add(slot)
+        self._acquired.add(slot)
         self._idle.clear()
         return slot
 
-    def _refusal(self) -> BusyError:
+    def _rejection(self) -> Problem:
         if self._closed:
-            return BusyError("the server is stopping", 1)
-        return BusyError("all slots are busy", self.retry_after())
+            return Problem("busy", "The server is shutting down.", retry_after=_RETRY_AFTER_STOPPING_S)
+        return Problem("busy", "All slots are busy.", retry_after=self.retry_after())

@@ -248,5 +248,5 @@ def _specs(found: PlannedCluster) -> dict[Ref, Any]:
 
 def _verdicts(found: PlannedCluster) -> list[tuple[str, str, str]]:
     """The conditions, but for that of PVCs of before, which a new pipeline does not have."""
-    said = (one for one in found.raw["status"]["conditions"] if one["type"] != "ClaimsOrphaned")
+    said = (one for one in found.raw["status"]["conditions"] if one["type"] != "PVCsOrphaned")
     return [(one["type"], one["status"], one["reason"]) for one in said]

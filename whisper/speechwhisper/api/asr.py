@@ -1,20 +1,26 @@
-"""The routes of whisper-asr-webservice 1.10, which subtitle tools such as bazarr call."""
+"""The routes of whisper-asr-webservice 1.10, used by subtitle tools such as Bazarr."""
+
+from __future__ import annotations
 
 from importlib import metadata
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aiohttp import web
 
 from speechwhisper.api.asr_formats import ASR_FORMATS
 from speechwhisper.api.entry import before_continue, upload
-from speechwhisper.api.keys import JOBS, SETTINGS
-from speechwhisper.intake.options import Options, parse_bool, parse_choice, parse_options
+from speechwhisper.intake.options import parse_bool, parse_choice, parse_options
 from speechwhisper.recognition import languages
+from speechwhisper.service import SERVICE
+
+if TYPE_CHECKING:
+    from speechwhisper.recognition.options import Options
 
 FILE_FIELDS = ("audio_file",)
 
 
-def setup(app: web.Application) -> None:
+def add_routes(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_post("/asr", asr, expect_handler=before_continue)
     app.router.add_post("/detect-language", detect_language, expect_handler=before_continue)
@@ -22,19 +28,19 @@ def setup(app: web.Application) -> None:
 
 
 def _options(request: web.Request) -> Options:
-    query = request.query
+    query, service = request.query, request.app[SERVICE]
     return parse_options(
         query,
-        known_languages=request.app[JOBS].decoder.languages,
+        known_languages=service.jobs.decoder.languages,
         task=parse_choice(query, "task", ("transcribe", "translate"), default="transcribe"),
         prompt_field="initial_prompt",
         word_timestamps=parse_bool(query, "word_timestamps", default=False),
-        vad_filter=request.app[SETTINGS].whisper_vad_filter,
+        vad_filter=service.settings.whisper_vad_filter,
     )
 
 
 async def asr(request: web.Request) -> web.Response:
-    """Transcribe a file; all options are query parameters. The answer is text/plain in every format, as upstream's."""
+    """Transcribe a file; options are query parameters. Responses are text/plain in every format, as in the original."""
     output = parse_choice(request.query, "output", tuple(ASR_FORMATS), default="txt")
     options = _options(request)
     raw = not parse_bool(request.query, "encode", default=True)
@@ -50,7 +56,7 @@ async def asr(request: web.Request) -> web.Response:
 
 
 async def detect_language(request: web.Request) -> web.Response:
-    """Tell the language spoken: name, code and probability."""
+    """Detect the language: name, code and probability."""
     raw = not parse_bool(request.query, "encode", default=True)
     async with upload(request, FILE_FIELDS, raw=raw) as received:
         code, confidence = await received.job.detect_language(received.audio)
@@ -60,8 +66,8 @@ async def detect_language(request: web.Request) -> web.Response:
 
 
 async def status(request: web.Request) -> web.Response:
-    """Answer a subtitle tool's connection test, which shows the version."""
+    """Return version and model, for the connection tests of subtitle tools."""
     version = metadata.version("faster-whisper")
     return web.json_response(
-        {"version": f"speechwhisper, faster-whisper {version}", "model": request.app[SETTINGS].model_name}
+        {"version": f"speechwhisper, faster-whisper {version}", "model": request.app[SERVICE].settings.model_name}
     )

@@ -1,18 +1,22 @@
 """A transcript as txt, srt, vtt, tsv or json: pure functions.
 
-The text formats are those of whisper-asr-webservice 1.10, whose writers follow openai-whisper's
-(`whisper/utils.py`), so that clients of either read ours.
+The text formats are those of whisper-asr-webservice 1.10, which follow openai-whisper's (`whisper/utils.py`).
 """
 
-import json
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from __future__ import annotations
 
-from speechwhisper.recognition.transcript import Segment, Transcript
+import json
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from speechwhisper.recognition.transcript import Segment, Transcript
 
 
 def clock(seconds: float, *, hours: bool, point: str) -> str:
-    """Return seconds as ``[HH:]MM:SS<point>mmm``; hours appear when asked for or when there are any."""
+    """Return seconds as `[HH:]MM:SS<point>mmm`; hours are included if requested or not 0."""
     milliseconds = round(seconds * 1000)
     minutes, milliseconds = divmod(milliseconds, 60_000)
     hour, minutes = divmod(minutes, 60)
@@ -21,7 +25,7 @@ def clock(seconds: float, *, hours: bool, point: str) -> str:
 
 
 def _cue(segment: Segment) -> str:
-    # A literal arrow would end the cue's time line in srt and vtt.
+    # In SRT and WebVTT, `-->` marks a timing line.
     return segment.text.strip().replace("-->", "->")
 
 
@@ -44,7 +48,7 @@ def srt(transcript: Transcript) -> str:
 
 
 def vtt(transcript: Transcript) -> str:
-    """Return WebVTT subtitles; a transcript without speech is the bare header."""
+    """Return WebVTT subtitles; without speech, only the header."""
     return "WEBVTT\n\n" + "".join(
         f"{clock(segment.start, hours=False, point='.')} --> {clock(segment.end, hours=False, point='.')}\n"
         f"{_cue(segment)}\n\n"
@@ -61,7 +65,7 @@ def tsv(transcript: Transcript) -> str:
 
 
 def asr_json(transcript: Transcript) -> str:
-    """Return the JSON of `/asr`: text, segments, language and what was heard."""
+    """Return the JSON of `/asr`: text, segments, language and durations."""
     return json.dumps(
         {
             "text": transcript.text,
@@ -73,11 +77,11 @@ def asr_json(transcript: Transcript) -> str:
 
 
 def plain(transcript: Transcript) -> str:
-    """Return OpenAI's ``text`` format: everything on one line."""
+    """Return OpenAI's `text` format: the text on one line."""
     return f"{transcript.text}\n"
 
 
 ASR_FORMATS: Mapping[str, Callable[[Transcript], str]] = MappingProxyType(
     {"txt": txt, "json": asr_json, "vtt": vtt, "srt": srt, "tsv": tsv}
 )
-"""Values of `/asr`'s query parameter ``output``."""
+"""Values of the query parameter `output` of `/asr`."""

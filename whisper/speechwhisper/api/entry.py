@@ -1,29 +1,35 @@
-"""What the routes with an upload share: refuse early, take a slot, receive the form, decode its audio."""
+"""The steps shared by the routes with an upload: check the head, acquire a slot, receive the form, decode its audio."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from __future__ import annotations
+
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from speechwhisper.api.keys import JOBS, SETTINGS
 from speechwhisper.api.middleware import expects_continue
-from speechwhisper.audio.decode import Audio
 from speechwhisper.intake.multipart import Form, Limits, check_head, receive
-from speechwhisper.jobs import AudioIntake, Job
+from speechwhisper.service import SERVICE
 
-_PATIENCE = 1.0
-"""Seconds that a request with `Expect: 100-continue` waits for a slot: waiting costs a socket, since no audio was sent.
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
 
-Without a queue here, a client that asks again and again never meets the moment in which a slot is free between two jobs
-of a client with a queue of its own. One second is several times the pause of `speechbridge` between two tries, so it
-is nearly always in line; and short enough to send the request to another pod that became idle.
+    from aiohttp import web
+
+    from speechwhisper.audio.decode import Audio
+    from speechwhisper.jobs import AudioIntake, Job
+
+_MAX_SLOT_WAIT_S = 1.0
+"""How long a request with `Expect: 100-continue` waits for a slot; it only occupies a socket, since no audio was sent.
+
+Without this queue, a client that retries would rarely find a slot free between two jobs of a client with a queue of its
+own. One second is several times the retry interval of `speechbridge`, whose requests are therefore nearly always
+queued; and it is short enough for the request to move to another pod that becomes idle.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An upload that arrived: the job whose slot it holds, its form and its audio."""
+    """A received upload: its job, which holds the slot, its form and its audio."""
 
     job: Job
     form: Form
@@ -31,13 +37,13 @@ class Received:
 
 
 def limits(request: web.Request) -> Limits:
-    """Return the limits that the settings put on an upload."""
-    settings = request.app[SETTINGS]
+    """Return the limits of an upload, from the settings."""
+    settings = request.app[SERVICE].settings
     return Limits(settings.max_upload_bytes, settings.upload_stall_timeout)
 
 
 async def before_continue(request: web.Request) -> None:
-    """Leave `Expect: 100-continue` to `upload`, which answers it once the request has a slot (aiohttp's hook)."""
+    """Leave `100 Continue` to `upload`, which sends it once the request has a slot (a hook of aiohttp)."""
     del request
 
 
@@ -49,23 +55,23 @@ async def upload(
     raw: bool = False,
     check: Callable[[Form], object] | None = None,
 ) -> AsyncIterator[Received]:
-    """Hold a slot, with the upload received and decoded, for the length of the block.
+    """Acquire a slot for the duration of the block, receive the upload and decode its audio.
 
     Args:
-        request: the body has not been read.
-        file_fields: names under which the file is accepted.
-        raw: the file is bare 16 kHz samples.
-        check: called with the fields that precede the file, so that a bad one is refused before the file is read.
+        request: Its body has not been read.
+        file_fields: Accepted field names of the file.
+        raw: Whether the file is raw 16 kHz samples without a container.
+        check: Called with the fields before the file, so that an invalid one is rejected before the file is read.
 
     Raises:
-        RefusalError: no slot, or anything wrong with the upload.
+        Problem: No slot is free, or the upload is invalid.
     """
     check_head(request, limits(request))
     asks_first = expects_continue(request)
-    async with request.app[JOBS].job(patience=_PATIENCE if asks_first else 0.0) as job:
+    async with request.app[SERVICE].jobs.job(max_wait=_MAX_SLOT_WAIT_S if asks_first else 0.0) as job:
         if asks_first:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0  # the answer's head is still to come
+            request.writer.output_size = 0  # `100 Continue` is not part of the response
         intakes: list[AudioIntake] = []
 
         async def open_sink(form: Form) -> AudioIntake:

@@ -1,30 +1,31 @@
-"""A transcription as server-sent events: each segment goes out as it is decoded."""
+"""A transcription as server-sent events; each segment is sent once decoded."""
+
+from __future__ import annotations
 
 import json
-import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from speechwhisper.api import openai_formats
-from speechwhisper.api.entry import Received
-from speechwhisper.api.keys import OUTCOME
-from speechwhisper.api.middleware import identify
-from speechwhisper.errors import InternalError
-from speechwhisper.intake.options import Options
+from speechwhisper.api.middleware import INTERNAL_DETAIL, OUTCOME
+from speechwhisper.errors import Problem
 from speechwhisper.recognition.transcript import Segment, Transcript
+from speechwhisper.telemetry import logs
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from speechwhisper.api.entry import Received
+    from speechwhisper.recognition.options import Options
 
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",  # nginx and its ingress would collect the events otherwise
+    "X-Accel-Buffering": "no",  # keeps nginx and its ingress controller from buffering events
 }
 
 
 async def stream(request: web.Request, received: Received, options: Options) -> web.StreamResponse:
-    """Decode and send; what fails after the first byte becomes an ``error`` event."""
+    """Decode and send segments; a failure after the first byte becomes an `error` event."""
     response = web.StreamResponse(headers=_HEADERS)
     await response.prepare(request)
     recognition = received.job.recognise(received.audio, options)
@@ -34,12 +35,13 @@ async def stream(request: web.Request, received: Received, options: Options) -> 
             segments.append(segment)
             await _send(response, openai_formats.delta(segment))
         transcript = Transcript(tuple(segments), await recognition.heard())
-    except ConnectionError:  # the client left
+    except ConnectionError:  # the client disconnected
         raise
-    except Exception:
-        logger.exception("a bug: decoding failed", extra={"request_id": identify(request)})
-        response[OUTCOME] = InternalError.code
-        await _send(response, openai_formats.failed(InternalError("the server failed; its log says why")))
+    except Exception:  # noqa: BLE001 - a bug: logged with its stack trace, and an event for the client
+        logs.exception("decoding failed")
+        problem = Problem("internal", INTERNAL_DETAIL)
+        response[OUTCOME] = problem.code
+        await _send(response, openai_formats.failed(problem))
     else:
         await _send(response, openai_formats.done(transcript, options))
     await response.write_eof()

@@ -1,112 +1,103 @@
-"""What every request gets: an id, a log line, metrics, and refusals rendered in the right shape."""
+"""Middleware of all routes: request ids, errors, metrics and the access log."""
+
+from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import re
-import uuid
+import secrets
+from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion11, web
-from aiohttp.typedefs import Handler
 
-from speechwhisper import errors
-from speechwhisper.api.keys import JOBS, METRICS, OUTCOME, REQUEST_ID
-from speechwhisper.errors import InternalError, MethodNotAllowedError, NotFoundError, RefusalError
+from speechwhisper.api.problem_documents import problem_response
+from speechwhisper.errors import Problem
+from speechwhisper.service import SERVICE
+from speechwhisper.telemetry import logs
 
-logger = logging.getLogger("speechwhisper.access")
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+REQUEST_ID = web.RequestKey("request_id", str)
+OUTCOME = web.ResponseKey("outcome", str)
+"""Set on a streamed response that fails after its status was sent: the code of the error."""
+
+INTERNAL_DETAIL = "Internal error; the server's log has the details."
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
-def identify(request: web.Request) -> str:
-    """Return the request's id: the client's, when it is printable and short, or a new one."""
+def request_id_of(request: web.Request) -> str:
+    """Return the client's X-Request-ID if it is printable and at most 128 characters, else a new id."""
     if REQUEST_ID not in request:
-        sent = request.headers.get("X-Request-ID", "")
-        request[REQUEST_ID] = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        given = request.headers.get("X-Request-ID", "")
+        request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     return request[REQUEST_ID]
 
 
-def error_response(request: web.Request, refusal: RefusalError) -> web.Response:
-    """Render a refusal: OpenAI's shape under ``/v1``, problem details elsewhere."""
-    if request.path.startswith("/v1/"):
-        body, content_type = errors.openai_error(refusal), "application/json"
-    else:
-        body, content_type = errors.problem(refusal, identify(request)), "application/problem+json"
-    return web.Response(
-        status=refusal.status,
-        text=json.dumps(body, ensure_ascii=False),
-        content_type=content_type,
-        headers={**refusal.headers, "X-Request-ID": identify(request)},
-    )
-
-
 def expects_continue(request: web.Request) -> bool:
-    """Tell whether the client sends its body only after `100 Continue` (RFC 9110, section 10.1.1)."""
+    """Return whether the client sends its body only after `100 Continue` (RFC 9110, section 10.1.1)."""
     return request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue"
 
 
 async def send_request_id(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the id into every answer's head, streamed ones included (a signal of aiohttp)."""
-    response.headers.setdefault("X-Request-ID", identify(request))
+    """Add the id to the head of every response, including streams (a signal of aiohttp)."""
+    response.headers.setdefault("X-Request-ID", request_id_of(request))
 
 
 @web.middleware
-async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count, time and log one request."""
-    clock = request.app[JOBS].clock
-    received = clock()
+async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Run the handler, turn exceptions into error responses, and measure and log the request."""
+    clock = request.app[SERVICE].jobs.clock
+    started = clock()
     outcome, status = "client_left", 499
-    identify(request)
+    logs.request_id.set(request_id_of(request))
     try:
         response, outcome = await _answer(request, handler)
         status = response.status
     finally:
-        seconds = clock() - received
-        note(request, outcome, status, seconds)
+        _record(request, outcome, status, clock() - started)
     return response
 
 
-def note(request: web.Request, outcome: str, status: int, seconds: float) -> None:
-    """Write a finished request into metrics and log."""
+def _record(request: web.Request, outcome: str, status: int, seconds: float) -> None:
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unknown"
-    metrics = request.app[METRICS]
+    metrics = request.app[SERVICE].metrics
     metrics.requests.labels(route, outcome).inc()
     metrics.request_seconds.labels(route).observe(seconds)
-    level = logging.DEBUG if request.path in _PROBES else logging.INFO
-    logger.log(
-        level,
+    log = logs.debug if request.path in _PROBES else logs.info
+    log(
         "request",
-        extra={
-            "request_id": identify(request),
-            "method": request.method,
-            "route": route,
-            "status": status,
-            "outcome": outcome,
-            "seconds": round(seconds, 3),
-        },
+        method=request.method,
+        route=route,
+        status=status,
+        outcome=outcome,
+        duration_ms=round(seconds * 1000, 1),
     )
 
 
 async def _answer(request: web.Request, handler: Handler) -> tuple[web.StreamResponse, str]:
     try:
         response = await handler(request)
-    except RefusalError as refusal:
-        refused = error_response(request, refusal)
+    except Problem as problem:
+        refused = _problem_response(request, problem)
         if expects_continue(request) and not request.content.is_eof():
-            refused.force_close()  # the body may follow all the same: what comes next may be no request
-        return refused, refusal.code
+            refused.force_close()  # the client may send the body anyway, which would be parsed as the next request
+        return refused, problem.code
     except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        wrong_method = MethodNotAllowedError(f"{request.method} is not allowed here, only {allowed}", allowed)
-        return error_response(request, wrong_method), wrong_method.code
+        allow = ", ".join(sorted(error.allowed_methods))
+        detail = f"The path supports {allow}, not {request.method}."
+        return _problem_response(request, Problem("method_not_allowed", detail, allow=allow)), "method_not_allowed"
     except web.HTTPNotFound:
-        return error_response(request, NotFoundError("there is nothing here")), NotFoundError.code
-    except (asyncio.CancelledError, ConnectionError):  # the client left
+        return _problem_response(request, Problem("not_found", "No route has this path.")), "not_found"
+    except (asyncio.CancelledError, ConnectionError):  # the client disconnected
         raise
-    except Exception:
-        logger.exception("a bug: the request failed", extra={"request_id": identify(request)})
-        failure = InternalError("the server failed; its log says why")
-        return error_response(request, failure), failure.code
+    except Exception:  # noqa: BLE001 - a bug: logged with its stack trace, and a 500 for the client
+        logs.exception("unexpected error")
+        return _problem_response(request, Problem("internal", INTERNAL_DETAIL)), "internal"
     return response, response.get(OUTCOME, "ok")
+
+
+def _problem_response(request: web.Request, problem: Problem) -> web.Response:
+    return problem_response(request.path, problem, request_id_of(request))

@@ -1,26 +1,31 @@
-"""OpenAI's audio routes; the official client works unchanged."""
+"""The audio routes of OpenAI's API; its official clients work unchanged."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from speechwhisper.api import asr_formats, openai_formats
 from speechwhisper.api.entry import Received, before_continue, upload
 from speechwhisper.api.event_stream import stream
-from speechwhisper.api.keys import JOBS, SETTINGS
-from speechwhisper.errors import UnknownModelError
-from speechwhisper.intake.multipart import Form
-from speechwhisper.intake.options import Options, parse_bool, parse_choice, parse_options
-from speechwhisper.recognition.transcript import Transcript
+from speechwhisper.errors import Problem
+from speechwhisper.intake.options import parse_bool, parse_choice, parse_options
+from speechwhisper.service import SERVICE
+
+if TYPE_CHECKING:
+    from speechwhisper.intake.multipart import Form
+    from speechwhisper.recognition.options import Options
+    from speechwhisper.recognition.transcript import Transcript
 
 FILE_FIELDS = ("file",)
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 
 ALIAS = "whisper-1"
-"""The name that OpenAI's own service has for Whisper: clients send it unless told otherwise."""
+"""The name of Whisper in OpenAI's API; the default of many clients."""
 
 
-def setup(app: web.Application) -> None:
+def add_routes(app: web.Application) -> None:
     """Add the routes."""
     app.router.add_post("/v1/audio/transcriptions", transcriptions, expect_handler=before_continue)
     app.router.add_post("/v1/audio/translations", translations, expect_handler=before_continue)
@@ -29,7 +34,7 @@ def setup(app: web.Application) -> None:
 
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
-    """Transcribe a file, whole or as a stream of segments."""
+    """Transcribe a file; respond with the whole transcript or a stream of segments."""
     return await _answer(request, "transcribe")
 
 
@@ -39,25 +44,32 @@ async def translations(request: web.Request) -> web.StreamResponse:
 
 
 async def models(request: web.Request) -> web.Response:
-    """List the one model that is loaded."""
+    """List the loaded model."""
     return web.json_response({"object": "list", "data": [_model(request)]})
 
 
 async def model(request: web.Request) -> web.Response:
-    """Describe the model."""
+    """Return the loaded model."""
     _check_model(request, request.match_info["model"])
     return web.json_response(_model(request))
 
 
 def _model(request: web.Request) -> dict[str, Any]:
-    return {"id": request.app[SETTINGS].model_name, "object": "model", "created": 0, "owned_by": "speechwhisper"}
+    return {
+        "id": request.app[SERVICE].settings.model_name,
+        "object": "model",
+        "created": 0,
+        "owned_by": "speechwhisper",
+    }
 
 
 def _check_model(request: web.Request, name: str) -> None:
-    settings = request.app[SETTINGS]
+    settings = request.app[SERVICE].settings
     if name and name not in {settings.model_name, settings.whisper_model, ALIAS}:
-        raise UnknownModelError(
-            f"the model {name[:80]!r} is not here; this server has {settings.model_name!r}", param="model"
+        raise Problem(
+            "unknown_model",
+            f"The model {name[:80]!r} is not loaded; the loaded model is {settings.model_name!r}.",
+            param="model",
         )
 
 
@@ -68,11 +80,11 @@ def _options(request: web.Request, form: Form, task: str) -> Options:
     parse_bool(values, "stream", default=False)
     return parse_options(
         values,
-        known_languages=request.app[JOBS].decoder.languages,
+        known_languages=request.app[SERVICE].jobs.decoder.languages,
         task=task,
         prompt_field="prompt",
         word_timestamps="word" in _granularities(form),
-        vad_filter=request.app[SETTINGS].whisper_vad_filter,
+        vad_filter=request.app[SERVICE].settings.whisper_vad_filter,
     )
 
 

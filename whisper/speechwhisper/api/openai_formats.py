@@ -1,18 +1,21 @@
-"""A transcript in the JSON shapes of OpenAI's audio API: pure functions.
+"""A transcript in the JSON formats of OpenAI's audio API: pure functions.
 
-Beyond OpenAI's own fields, every answer says what was heard: language, duration, speech_seconds, transcribed_seconds.
+In addition to OpenAI's fields, each response has `language`, `duration`, `speech_seconds` and `transcribed_seconds`.
 """
 
-import math
-from typing import Any
+from __future__ import annotations
 
-from speechwhisper.errors import RefusalError
-from speechwhisper.intake.options import Options
-from speechwhisper.recognition.transcript import Segment, Transcript
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from speechwhisper.errors import Problem
+    from speechwhisper.recognition.options import Options
+    from speechwhisper.recognition.transcript import Segment, Transcript
 
 
 def brief(transcript: Transcript, options: Options) -> dict[str, Any]:
-    """Return the body of ``response_format=json``."""
+    """Return the body of `response_format=json`."""
     return {
         "text": transcript.text,
         "task": options.task,
@@ -22,7 +25,7 @@ def brief(transcript: Transcript, options: Options) -> dict[str, Any]:
 
 
 def verbose(transcript: Transcript, options: Options) -> dict[str, Any]:
-    """Return the body of ``verbose_json``: segments, and words where they were asked for."""
+    """Return the body of `verbose_json`: with segments, and with words if requested."""
     body = brief(transcript, options)
     body["segments"] = [segment.to_json() for segment in transcript.segments]
     if options.word_timestamps:
@@ -34,18 +37,18 @@ def verbose(transcript: Transcript, options: Options) -> dict[str, Any]:
 
 
 def delta(segment: Segment) -> dict[str, Any]:
-    """Return the event of one decoded segment."""
+    """Return the event of a decoded segment."""
     return {"type": "transcript.text.delta", "delta": segment.text, "segment": segment.to_json()}
 
 
 def done(transcript: Transcript, options: Options) -> dict[str, Any]:
-    """Return the last event of a stream: everything once more."""
+    """Return the last event of a stream: the whole transcript."""
     return {"type": "transcript.text.done", **verbose(transcript, options)}
 
 
-def failed(error: RefusalError) -> dict[str, Any]:
-    """Return the event that ends a stream which broke after its first byte."""
-    return {"type": "error", "error": {"message": error.message, "code": error.code}}
+def failed(problem: Problem) -> dict[str, Any]:
+    """Return the event that ends a failed stream."""
+    return {"type": "error", "error": {"message": problem.detail, "code": problem.code}}
 
 
 def _usage(transcript: Transcript) -> dict[str, Any]:

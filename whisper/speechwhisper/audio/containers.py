@@ -1,7 +1,9 @@
-"""Which media files must be read out of order, told from their first bytes: pure functions."""
+"""Detects, from their first bytes, media files that must be read out of order: pure functions."""
+
+from __future__ import annotations
 
 HEAD_BYTES = 64 * 1024
-"""How much of a file `needs_seeking` wants to see."""
+"""Length of the beginning of a file that `needs_seeking` examines."""
 
 FORMATS = (
     "aac,ac3,eac3,aiff,alaw,amr,ape,asf,au,avi,caf,dsf,flac,flv,g722,gsm,iff,matroska,mov,mp3,mpeg,mpegts,mulaw,nut,"
@@ -9,8 +11,8 @@ FORMATS = (
 )
 """FFmpeg demuxers that may open an upload.
 
-Playlists and scripts (hls, concat, dash, imf, ...) stay out: they name further files or addresses, which FFmpeg would
-open on the server's behalf.
+Playlists and scripts (hls, concat, dash, imf, ...) are excluded: they refer to further files or URLs, which FFmpeg
+would open.
 """
 
 # The first box of an ISO base media file (ISO/IEC 14496-12) or an older QuickTime movie.
@@ -20,13 +22,13 @@ _LARGE_BOX_HEADER = 16
 
 
 def needs_seeking(head: bytes) -> bool:
-    """Tell whether a file must be read out of order.
+    """Return whether a file must be read out of order.
 
-    True for an mp4 or mov whose index (``moov``) follows its data, as phones and cameras write it, for Core Audio files
-    (their packet table comes last) and for AVI (sound may be stored apart from its index).
+    True for MP4 and MOV files with the index (`moov`) after the data, as written by phones and cameras, for Core Audio
+    (packet table at the end) and for AVI (audio may be stored apart from its index).
 
     Args:
-        head: the first `HEAD_BYTES` of the file, or all of it.
+        head: The first `HEAD_BYTES` of the file, or all of it.
     """
     if head[:4] == b"caff" or (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
         return True

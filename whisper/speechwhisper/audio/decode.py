@@ -1,26 +1,31 @@
-"""Encoded bytes in, samples out: PyAV, in a worker thread, with a cap on the seconds decoded.
+"""Decodes recordings with PyAV, in a worker thread, up to a maximum duration.
 
-Samples are what Whisper takes: 16 kHz, mono, float32 in [-1, 1), converted from 16-bit integers as faster-whisper's
-own `decode_audio` does, so that both hear the same.
+Samples are 16 kHz, mono, float32 in [-1, 1), as Whisper expects, converted from 16-bit integers as in faster-whisper's
+`decode_audio`, so that results are identical.
 """
+
+from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 import av
 import av.error
 import numpy as np
-from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
-from av.container import InputContainer
 from numpy.typing import NDArray
 
 from speechwhisper.audio.containers import FORMATS, HEAD_BYTES, needs_seeking
-from speechwhisper.errors import AudioTooLongError, EmptyFileError, NoAudioStreamError, NotAudioError
+from speechwhisper.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from av.audio.frame import AudioFrame
+    from av.container import InputContainer
 
 RATE = 16_000
 """Samples per second."""
@@ -34,62 +39,60 @@ Samples = NDArray[np.float32]
 
 
 class Readable(Protocol):
-    """Encoded bytes, from the front to the end."""
+    """A file read from beginning to end."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return up to ``size`` bytes, at least one unless at the end."""
+        """Return up to `size` bytes, at least one unless at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Decoded audio: ``samples`` has shape (n,), float32, 16 kHz, mono."""
+    """Decoded audio: `samples` has shape (n,), float32, 16 kHz, mono."""
 
     samples: Samples
 
     @property
     def duration(self) -> float:
-        """Length in seconds."""
+        """Duration in seconds."""
         return len(self.samples) / RATE
 
 
 def decode(source: Readable, max_seconds: float) -> Audio:
-    """Decode the first sound track of any media file FFmpeg knows.
-
-    Damaged packets are left out; what comes before and after them is kept.
+    """Decode the first audio track of any media file that FFmpeg supports; damaged packets are skipped.
 
     Raises:
-        EmptyFileError: no bytes, or no samples.
-        NotAudioError: not a media file.
-        NoAudioStreamError: a media file without sound.
-        AudioTooLongError: as soon as more than ``max_seconds`` are decoded.
+        Problem: `empty_file`, `not_audio`, `no_audio_stream`, or `audio_too_long` once `max_seconds` are exceeded.
     """
     head = _read_head(source)
     if not head:
-        raise EmptyFileError("the file is empty")
+        raise Problem("empty_file", "The file is empty.")
     with _openable(_Replayed(head, source), spool=needs_seeking(head)) as file, _open(file) as container:
         if not container.streams.audio:
-            raise NoAudioStreamError(f"the file ({container.format.name}) has no sound track")
+            raise Problem("no_audio_stream", f"The file ({container.format.name}) has no audio track.")
         track = _Track(container)
-        try:
-            return _collect(_resampled(track), max_seconds)
-        except EmptyFileError:
-            if track.damaged:
-                raise NotAudioError("nothing of the sound track can be decoded") from None
-            raise
+        samples = _collect(_resampled(track), max_seconds)
+    if not len(samples) and track.damaged:
+        raise Problem("not_audio", "The audio track cannot be decoded.")
+    return _audio(samples)
 
 
 def decode_raw(source: Readable, max_seconds: float) -> Audio:
-    """Take bytes as they are: signed 16-bit little-endian samples, 16 kHz, mono (``encode=false`` of `/asr`).
+    """Return raw audio: signed 16-bit little-endian samples, 16 kHz, mono (`encode=false` of `/asr`).
 
     Raises:
-        EmptyFileError: not even one sample.
-        AudioTooLongError: as soon as more than ``max_seconds`` have come.
+        Problem: `empty_file`, or `audio_too_long` once `max_seconds` are exceeded.
     """
-    return _collect(_raw_chunks(source), max_seconds)
+    return _audio(_collect(_raw_chunks(source), max_seconds))
+
+
+def _audio(samples: Samples) -> Audio:
+    if not len(samples):
+        raise Problem("empty_file", "The recording has no audio samples.")
+    return Audio(samples)
 
 
 class _Replayed:
-    """A source with its head put back; it has no `seek`, which tells PyAV to read it as a stream."""
+    """A source with its head prepended; without `seek`, so PyAV reads it as a stream."""
 
     def __init__(self, head: bytes, rest: Readable) -> None:
         self._head = head
@@ -111,10 +114,10 @@ def _read_head(source: Readable) -> bytes:
 
 
 def _openable(source: _Replayed, *, spool: bool) -> AbstractContextManager[IO[bytes] | _Replayed]:
-    """Return the source itself or, for a file that is read out of order, an unlinked temporary copy."""
+    """Return the source or, for a file read out of order, an unlinked temporary copy."""
     if not spool:
         return nullcontext(source)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - handed to the caller, who closes it
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
     try:
         shutil.copyfileobj(source, file, _SPOOL_READ)
         file.seek(0)
@@ -128,11 +131,11 @@ def _open(file: IO[bytes] | _Replayed) -> InputContainer:
     try:
         return av.open(file, "r", options={"format_whitelist": FORMATS}, metadata_errors="ignore")
     except (av.error.FFmpegError, ValueError) as error:
-        raise NotAudioError("the file is not audio or video that can be decoded") from error
+        raise Problem("not_audio", "The file is not audio or video that can be decoded.") from error
 
 
 class _Track:
-    """The frames of the first sound track, damaged packets left out and counted."""
+    """The frames of the first audio track; damaged packets are skipped and counted."""
 
     def __init__(self, container: InputContainer) -> None:
         self._container = container
@@ -145,7 +148,7 @@ class _Track:
                 packet = next(packets)
             except StopIteration:
                 return
-            except av.error.FFmpegError:  # the container itself is broken from here on
+            except av.error.FFmpegError:  # the rest of the container is unreadable
                 self.damaged += 1
                 return
             try:
@@ -157,11 +160,11 @@ class _Track:
 
 
 def _resampled(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.int16]]:
-    """Yield 16 kHz mono; a new resampler starts where the format changes mid-file, as in joined recordings."""
+    """Yield 16 kHz mono; a change of format within the file, as in joined recordings, starts a new resampler."""
     resampler: AudioResampler | None = None
     shape: tuple[str, str, int] | None = None
     for frame in frames:
-        frame.pts = None  # gaps in the time stamps are not silence
+        frame.pts = None  # gaps between timestamps are not silence
         current = (frame.format.name, frame.layout.name, frame.sample_rate)
         if current != shape:
             yield from _flushed(resampler)
@@ -185,20 +188,18 @@ def _raw_chunks(source: Readable) -> Iterator[NDArray[np.int16]]:
         yield np.frombuffer(data[:whole], dtype="<i2")
 
 
-def _collect(chunks: Iterator[NDArray[np.int16]], max_seconds: float) -> Audio:
+def _collect(chunks: Iterator[NDArray[np.int16]], max_seconds: float) -> Samples:
     limit = int(max_seconds * RATE)
     kept: list[NDArray[np.int16]] = []
     total = 0
     for chunk in chunks:
         total += len(chunk)
         if total > limit:
-            raise AudioTooLongError(f"the audio is longer than {max_seconds:g} s, the most this server takes")
+            raise Problem("audio_too_long", f"The recording is longer than {max_seconds:g} s, this server's limit.")
         kept.append(chunk)
-    if not total:
-        raise EmptyFileError("the audio is 0 seconds long")
     samples = np.empty(total, dtype=np.float32)
     at = 0
     for chunk in kept:
         np.divide(chunk, _FULL_SCALE, out=samples[at : at + len(chunk)], dtype=np.float32)
         at += len(chunk)
-    return Audio(samples)
+    return samples

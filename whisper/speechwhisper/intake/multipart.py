@@ -1,44 +1,40 @@
-"""The upload: a multipart form (RFC 7578) read part by part, the file passed on as it arrives.
+"""Receives an upload: a multipart form (RFC 7578), read part by part; the file is passed on as it arrives.
 
-aiohttp's reader does the parsing; what is added here are the limits, and that a broken form is a refusal with a code.
+aiohttp's reader parses the form; this module adds limits, and turns malformed forms into a `Problem`.
 """
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from speechwhisper.errors import (
-    BadFieldError,
-    BadMultipartError,
-    EmptyFileError,
-    NoFileError,
-    UploadStalledError,
-    UploadTooLargeError,
-    WrongContentTypeError,
-)
+from speechwhisper.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 MAX_PARTS = 64
 MAX_FIELD_BYTES = 64 * 1024
 FORM_OVERHEAD = 1024 * 1024
-"""Bytes a body may have beyond the file: boundaries, headers, fields."""
+"""Allowance for the bytes of a body besides the file: boundaries, headers, fields."""
 
 STALL_BYTES = 4 * 1024
-"""An upload that brings less than this in the stall time-out is given up: a byte a second would keep a slot."""
+"""An upload that sends less than this within the stall timeout is rejected; a byte per second would hold a slot."""
 
 _READ = 256 * 1024
 _PLAIN_ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
-# All that aiohttp's reader raises on input it cannot parse. RuntimeError: a broken `_charset_` part.
+# The exceptions of aiohttp's reader for malformed input. RuntimeError: a malformed `_charset_` part.
 _PARSE_ERRORS = (ValueError, AssertionError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one upload: bytes of the file, and seconds without progress."""
+    """Limits of an upload: size of the file in bytes, and seconds without progress."""
 
     max_bytes: int
     stall_seconds: float
@@ -46,7 +42,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields of a form, and the name of its file."""
+    """The fields of a form, and the file name of its file."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     filename: str | None = None
@@ -57,21 +53,20 @@ class Form:
 
 
 class Sink(Protocol):
-    """Where the file goes."""
+    """Takes the file."""
 
     async def write(self, chunk: bytes) -> None:
-        """Take a chunk, waiting while there is no room; raises what the file is refused for."""
+        """Take a chunk, waiting while the sink is full; raises `Problem` if the file is rejected."""
 
 
 def check_head(request: web.BaseRequest, limits: Limits) -> None:
-    """Refuse, before any of the body is read, what its headers already give away.
+    """Check the headers of a request before its body is read.
 
     Raises:
-        WrongContentTypeError: not a multipart form.
-        UploadTooLargeError: the declared length is over the limit.
+        Problem: `unsupported_media_type`, or `upload_too_large` if the declared length exceeds the limit.
     """
     if request.content_type != "multipart/form-data":
-        raise WrongContentTypeError("send the file as multipart/form-data")
+        raise Problem("unsupported_media_type", "Send the file as multipart/form-data.")
     if (request.content_length or 0) > limits.max_bytes + FORM_OVERHEAD:
         raise _too_large(limits)
 
@@ -83,16 +78,16 @@ async def receive(
     limits: Limits,
     open_sink: Callable[[Form], Awaitable[Sink]],
 ) -> Form:
-    """Read the whole form; fields may come before or after the file.
+    """Read the form; fields may precede or follow the file.
 
     Args:
-        request: its body has not been read yet.
-        file_fields: names under which the file is accepted.
-        limits: how much, and how slowly.
-        open_sink: called with the fields that came before it when the file starts.
+        request: Its body has not been read.
+        file_fields: Accepted field names of the file.
+        limits: Limits of the upload.
+        open_sink: Called when the file starts, with the fields before it.
 
     Raises:
-        RefusalError: whatever is wrong with the form, and what the sink refuses the file for.
+        Problem: The form is invalid, or the sink rejects the file.
     """
     upload = _Upload(request, limits)
     form = Form()
@@ -100,29 +95,30 @@ async def receive(
     async for part in upload.parts():
         parts += 1
         if parts > MAX_PARTS:
-            raise BadMultipartError(f"the form has more than {MAX_PARTS} parts")
+            raise Problem("bad_multipart", f"The form has more than {MAX_PARTS} parts.")
         name = part.name
         if name is None:
-            raise BadMultipartError("a part of the form has no name")
+            raise Problem("bad_multipart", "A part of the form has no name.")
         if name not in file_fields:
             value = await upload.field(part, name)
             form.fields.setdefault(name, []).append(value)
             continue
         if form.filename is not None:
-            raise BadFieldError("the form has more than one file", param=name)
+            raise Problem("bad_field", "The form has more than one file.", param=name)
         form = Form(form.fields, part.filename or name)
         await upload.file(part, await open_sink(form))
     if form.filename is None:
-        raise NoFileError(f"the form has no file; send it as {' or '.join(file_fields)}", param=next(iter(file_fields)))
+        names = " or ".join(file_fields)
+        raise Problem("no_file", f"The form has no file; send it as {names}.", param=next(iter(file_fields)))
     return form
 
 
-def _too_large(limits: Limits) -> UploadTooLargeError:
-    return UploadTooLargeError(f"the file is larger than {limits.max_bytes} bytes, the most this server takes")
+def _too_large(limits: Limits) -> Problem:
+    return Problem("upload_too_large", f"The file is larger than {limits.max_bytes} bytes, this server's limit.")
 
 
 class _Upload:
-    """One request's body with its limits."""
+    """The body of a request, with its limits."""
 
     def __init__(self, request: web.Request, limits: Limits) -> None:
         self._request = request
@@ -142,10 +138,10 @@ class _Upload:
             if part is None:
                 return
             if isinstance(part, MultipartReader):
-                raise BadMultipartError("a part of the form is itself multipart")
+                raise Problem("bad_multipart", "A part of the form is itself multipart.")
             if part.headers.get("Content-Transfer-Encoding", "").lower() not in _PLAIN_ENCODINGS:
-                raise BadMultipartError(
-                    "Content-Transfer-Encoding is deprecated in forms (RFC 7578) and not taken here"
+                raise Problem(
+                    "bad_multipart", "Content-Transfer-Encoding is deprecated in forms (RFC 7578) and not supported."
                 )
             yield part
 
@@ -155,11 +151,11 @@ class _Upload:
         while chunk := await self._chunk(part):
             data += chunk
             if len(data) > MAX_FIELD_BYTES:
-                raise BadFieldError(f"the field is larger than {MAX_FIELD_BYTES} bytes", param=name)
+                raise Problem("bad_field", f"The field is larger than {MAX_FIELD_BYTES} bytes.", param=name)
         try:
             return data.decode()
         except UnicodeDecodeError:
-            raise BadFieldError("the field is not UTF-8 text", param=name) from None
+            raise Problem("bad_field", "The field is not valid UTF-8.", param=name) from None
 
     async def file(self, part: BodyPartReader, sink: Sink) -> None:
         """Pass the file on, chunk by chunk."""
@@ -170,9 +166,9 @@ class _Upload:
                 raise _too_large(self._limits)
             before = self._loop.time()
             await sink.write(chunk)
-            self._deadline += self._loop.time() - before  # waiting for room is not the client's fault
+            self._deadline += self._loop.time() - before  # time in which the sink was full does not count as a stall
         if not size:
-            raise EmptyFileError("the file is empty", param=part.name)
+            raise Problem("empty_file", "The file is empty.", param=part.name)
 
     async def _chunk(self, part: BodyPartReader) -> bytes:
         async with self._parsing():
@@ -188,13 +184,14 @@ class _Upload:
 
     @asynccontextmanager
     async def _parsing(self) -> AsyncIterator[None]:
-        """Wait no longer than the stall time-out, and turn the parser's errors into a refusal."""
+        """Apply the stall timeout, and turn exceptions of the parser into a `Problem`."""
         try:
             async with asyncio.timeout_at(self._deadline):
                 yield
         except TimeoutError:
-            raise UploadStalledError(
-                f"less than {STALL_BYTES} bytes came within {self._limits.stall_seconds:g} s"
+            raise Problem(
+                "upload_stalled",
+                f"Less than {STALL_BYTES} bytes arrived within {self._limits.stall_seconds:g} s.",
             ) from None
         except _PARSE_ERRORS as error:
-            raise BadMultipartError("the body is not a well-formed multipart form") from error
+            raise Problem("bad_multipart", "The body is not a well-formed multipart form.") from error

@@ -1,43 +1,23 @@
-"""What one request asks of the decoder, parsed from texts: pure functions."""
+"""Parses the options of a request from its fields or query parameters: pure functions."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from speechwhisper.errors import BadFieldError, UnsupportedTaskError
+from speechwhisper.errors import Problem
 from speechwhisper.recognition import languages
+from speechwhisper.recognition.options import TEMPERATURE_STEP, Options, Task
 
-Task = Literal["transcribe", "translate"]
-
-TEMPERATURE_STEP = 0.2
-"""Whisper tries again that much hotter when an attempt fails its own tests (openai-whisper, `transcribe.py`)."""
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """One job's options.
-
-    Attributes:
-        language: a code the model knows; None to detect it.
-        prompt: text that is taken to come before the audio; its last 223 tokens count.
-        temperatures: tried in turn, each when the one before failed.
-        vad_filter: cut all pauses out before decoding.
-    """
-
-    task: Task = "transcribe"
-    language: str | None = None
-    prompt: str | None = None
-    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    word_timestamps: bool = False
-    vad_filter: bool = False
-
-
 def parse_bool(values: Mapping[str, str], name: str, *, default: bool) -> bool:
-    """Read true/false, 1/0, yes/no, on/off; absent or empty gives the default."""
+    """Parse true/false, 1/0, yes/no or on/off; the default if missing or empty."""
     text = values.get(name, "").strip().lower()
     if not text:
         return default
@@ -45,37 +25,37 @@ def parse_bool(values: Mapping[str, str], name: str, *, default: bool) -> bool:
         return True
     if text in _FALSE:
         return False
-    raise BadFieldError(f"{name} must be true or false", param=name)
+    raise Problem("bad_field", f"{name} must be true or false.", param=name)
 
 
 def parse_choice(values: Mapping[str, str], name: str, choices: Collection[str], *, default: str) -> str:
-    """Read one of the choices; absent or empty gives the default."""
+    """Parse one of the choices; the default if missing or empty."""
     text = values.get(name, "").strip().lower()
     if not text:
         return default
     if text not in choices:
-        raise BadFieldError(f"{name} must be one of {', '.join(choices)}", param=name)
+        raise Problem("bad_field", f"{name} must be one of {', '.join(choices)}.", param=name)
     return text
 
 
 def parse_task(task: str, known_languages: Collection[str]) -> Task:
-    """Refuse what an English-only model cannot do; it would transcribe without saying so."""
+    """Return the task; reject a translation by an English-only model, which would silently transcribe."""
     if task != "translate":
         return "transcribe"
     if set(known_languages) == {"en"}:
-        raise UnsupportedTaskError("this model knows only English and cannot translate; load a multilingual one")
+        raise Problem("unsupported_task", "The model is English-only and cannot translate; a multilingual one can.")
     return "translate"
 
 
 def parse_temperatures(values: Mapping[str, str]) -> tuple[float, ...]:
-    """Read the first temperature, 0 to 1, and add the hotter ones that follow it on failure."""
+    """Parse the first temperature, 0 to 1, and add the hotter ones to retry at."""
     text = values.get("temperature", "").strip()
     try:
         first = float(text) if text else 0.0
     except ValueError:
         first = math.nan
     if not 0.0 <= first <= 1.0:
-        raise BadFieldError("temperature must be a number from 0 to 1", param="temperature")
+        raise Problem("bad_field", "temperature must be a number from 0 to 1.", param="temperature")
     steps = int((1.0 - first) / TEMPERATURE_STEP + 1e-6)
     return tuple(round(first + step * TEMPERATURE_STEP, 3) for step in range(steps + 1))
 
@@ -89,12 +69,10 @@ def parse_options(
     word_timestamps: bool,
     vad_filter: bool,
 ) -> Options:
-    """Read what both doors of the server share.
+    """Parse the options shared by `/asr` and the routes under `/v1`.
 
     Raises:
-        BadFieldError: a value means nothing here.
-        UnknownLanguageError: the model does not know the language.
-        UnsupportedTaskError: the model cannot translate.
+        Problem: `bad_field`, `unknown_language` or `unsupported_task`.
     """
     return Options(
         task=parse_task(task, known_languages),

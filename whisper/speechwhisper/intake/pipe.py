@@ -1,23 +1,28 @@
 """A bounded pipe from the event loop to one reading thread.
 
-An upload is written as it arrives and decoded as it is written. Neither side runs ahead: the writer waits while the
-pipe is full, the reader blocks while it is empty, so memory stays flat whatever the file's size.
+An upload is written as it arrives and decoded as it is written. The writer waits while the pipe is full, the reader
+blocks while it is empty, so memory use does not depend on the size of the file.
 """
 
-import asyncio
+from __future__ import annotations
+
 import threading
 from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 CAPACITY = 1024 * 1024
-"""Bytes held at most, beyond the one chunk that is being written."""
+"""Maximum number of bytes buffered, besides the chunk being written."""
 
 
 class PipeBrokenError(Exception):
-    """The writing side gave up: the client left, stalled or sent a broken form."""
+    """The writer gave up: the client disconnected, stalled or sent a malformed form."""
 
 
 class BytePipe:
-    """Written on the event loop, read in one other thread."""
+    """A pipe written on the event loop and read in another thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, capacity: int = CAPACITY) -> None:
         self._loop = loop
@@ -34,7 +39,7 @@ class BytePipe:
         """Add a chunk, waiting while the pipe is full.
 
         Returns:
-            Whether anybody still reads; once False, the rest need not be written.
+            Whether the reader is still reading; once False, the rest need not be written.
         """
         while True:
             with self._changed:
@@ -49,22 +54,22 @@ class BytePipe:
             await room
 
     def end(self) -> None:
-        """Say that nothing follows; the reader gets what is held, then end of file."""
+        """Mark the end of the file; the reader gets what is buffered, then the end of the file."""
         with self._changed:
             self._ended = True
             self._changed.notify()
 
     def break_off(self) -> None:
-        """Say that nobody waits for the result; the reader gets PipeBrokenError at once, even after `end`."""
+        """Give up: the reader gets `PipeBrokenError` at once, even after `end`."""
         with self._changed:
             self._broken = True
             self._changed.notify()
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to ``size`` bytes (any number when negative), blocking for the first; empty at the end.
+        """Return up to `size` bytes (any number if negative), blocking for the first; empty at the end.
 
         Raises:
-            PipeBrokenError: the writer broke off.
+            PipeBrokenError: The writer gave up.
         """
         with self._changed:
             while not (self._chunks or self._ended or self._broken):
@@ -83,7 +88,7 @@ class BytePipe:
             return chunk
 
     def abandon(self) -> None:
-        """Say, on the reading side, that nothing more is wanted; a waiting writer goes on."""
+        """Stop reading; a waiting writer continues."""
         with self._changed:
             self._abandoned = True
             self._chunks.clear()

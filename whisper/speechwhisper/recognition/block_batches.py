@@ -1,37 +1,42 @@
-"""Decoding blocks together, and judging each.
+"""Decodes blocks in batches, and checks each.
 
-faster-whisper 1.2.1's batched pipeline accepts the thresholds for silence, improbable and repetitive text and never
-reads them, and keeps only the first temperature. So each block is judged here by the tests of openai-whisper
-(`whisper/transcribe.py`, `decode_with_fallback`), and a block that fails is decoded again alone, with all of them.
+The batched pipeline of faster-whisper 1.2.1 ignores the thresholds for silence, improbable and repetitive text, and all
+but the first temperature. Therefore each block is checked here as in openai-whisper (`whisper/transcribe.py`,
+`decode_with_fallback`); a block that fails is decoded again alone, at all temperatures.
 """
 
-import threading
+from __future__ import annotations
+
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from speechwhisper.audio.decode import RATE, Samples
 from speechwhisper.recognition.port import StoppedError
-from speechwhisper.recognition.speech import Span
-from speechwhisper.recognition.transcript import Segment
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from speechwhisper.recognition.speech import Span
+    from speechwhisper.recognition.transcript import Segment
 
 LOG_PROB_THRESHOLD = -1.0
 NO_SPEECH_THRESHOLD = 0.6
 COMPRESSION_RATIO_THRESHOLD = 2.4
 
 _TAIL_SECONDS = 2.0
-"""Speech after the last segment for this long means that the model lost the block's end: it drops what it could not
-close with a time stamp, and only the sequential way goes back for it."""
+"""More speech than this after the last segment means that the model lost the end of the block: it drops text without a
+closing timestamp, and only sequential decoding resumes from there."""
 
 _FRAMES_PER_SECOND = 100
 
 
 class Verdict(Enum):
-    """What becomes of a block."""
+    """The result of checking a block."""
 
     KEEP = "keep"
     SILENT = "silent"
@@ -41,7 +46,7 @@ class Verdict(Enum):
 def start(
     model: WhisperModel, samples: Samples, blocks: Sequence[Span], arguments: dict[str, Any], batch_size: int
 ) -> tuple[Iterable[Any], Any]:
-    """Begin to decode blocks in batches; returns faster-whisper's segments, block by block, and its info."""
+    """Start to decode blocks in batches; return faster-whisper's segments, block by block, and its info."""
     # A pipeline carries state from batch to batch, so each job has its own.
     segments, info = BatchedInferencePipeline(model).transcribe(
         samples,
@@ -54,7 +59,7 @@ def start(
 
 
 def judge(segments: Sequence[Segment], block: Span) -> Verdict:
-    """Decide on one block's segments, which share their probabilities."""
+    """Check the segments of one block, which share their probabilities."""
     if not segments:
         return Verdict.AGAIN
     first = segments[0]
@@ -69,7 +74,7 @@ def judge(segments: Sequence[Segment], block: Span) -> Verdict:
 
 
 def compression_ratio(text: str) -> float:
-    """Return how well zlib shrinks the text: repetitions do so too well (openai-whisper, `utils.py`)."""
+    """Return the compression ratio of the text, high for repetitions (openai-whisper, `utils.py`)."""
     data = text.encode()
     return len(data) / len(zlib.compress(data))
 
@@ -80,13 +85,13 @@ def checked(
     alone: Callable[[Span], Iterable[Segment]],
     stop: threading.Event,
 ) -> Iterator[Segment]:
-    """Yield the segments of all blocks in order, each block judged.
+    """Yield the segments of all blocks in order, after checking each block.
 
     Args:
-        segments: as decoded in batches; a block without text is missing.
-        blocks: in the same order.
-        alone: decodes one block the sequential way.
-        stop: noticed before each block.
+        segments: As decoded in batches; none of a block without text.
+        blocks: In the same order.
+        alone: Decodes one block sequentially.
+        stop: Checked before each block.
     """
     groups = groupby(segments, key=lambda segment: segment.seek)
     group = next(groups, None)
@@ -94,7 +99,7 @@ def checked(
         if stop.is_set():
             raise StoppedError
         mine: list[Segment] = []
-        # The batched pipeline writes a block's first frame into `seek`, rounded down.
+        # The batched pipeline sets `seek` to the first frame of the block, rounded down.
         if group is not None and abs(group[0] - block.start / RATE * _FRAMES_PER_SECOND) <= 1:
             mine = list(group[1])
             group = next(groups, None)

@@ -1,32 +1,37 @@
-"""The decoder over faster-whisper: one window after the other, or in batches where the settings say so."""
+"""The decoder based on faster-whisper: sequential, or in batches if configured."""
+
+from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from faster_whisper import WhisperModel
 from faster_whisper.transcribe import restore_speech_timestamps
 from faster_whisper.vad import VadOptions
 
 from speechwhisper.audio.decode import RATE, Audio, Samples
-from speechwhisper.intake.options import Options
 from speechwhisper.recognition import block_batches, speech
+from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.speech import Span
 from speechwhisper.recognition.transcript import Heard, Segment, Word
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from faster_whisper import WhisperModel
+
 DETECTION_SECONDS = 30
-"""Whisper tells a language from one window."""
+"""Whisper detects the language from one window."""
 
 _TRIAL_TOKENS = 8
-"""Noise can be decoded into hundreds of tokens; a few use the same kernels."""
+"""Noise can decode to hundreds of tokens; a few run the same kernels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What the server's settings decide for all requests."""
+    """Decoding parameters from the settings, the same for all requests."""
 
     beam_size: int = 5
     batch_size: int = 0
@@ -35,7 +40,7 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class _Decoding:
-    """Segments to come, and what is known before them."""
+    """Segments still to be decoded, and what is known before."""
 
     segments: Iterable[Segment]
     language: str
@@ -44,7 +49,7 @@ class _Decoding:
 
 
 class WhisperDecoder:
-    """A `Decoder` over a loaded faster-whisper model."""
+    """A `Decoder` for a loaded faster-whisper model."""
 
     def __init__(self, model: WhisperModel, tuning: Tuning) -> None:
         self._model = model
@@ -52,7 +57,7 @@ class WhisperDecoder:
         self.languages: Collection[str] = frozenset(model.supported_languages)
 
     def decode(self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event) -> Heard:
-        """Decode; see `speechwhisper.decoder.Decoder`."""
+        """Decode; see `recognition.port.Decoder`."""
         if self._tuning.batch_size:
             decoding = self._batched(audio.samples, options, stop)
         elif options.vad_filter:
@@ -62,12 +67,12 @@ class WhisperDecoder:
         for number, segment in enumerate(decoding.segments):
             if stop.is_set():
                 raise StoppedError
-            # Whisper may close its last segment at the window's end, far behind the recording's.
+            # Whisper may end its last segment at the end of the window, far beyond that of the recording.
             emit(replace(segment, id=number, end=max(segment.start, min(segment.end, audio.duration))))
         return Heard(decoding.language, audio.duration, decoding.speech_seconds, decoding.transcribed_seconds)
 
     def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:
-        """Tell the language from the first 30 s of speech, or of the recording where nobody speaks."""
+        """Detect the language from the first 30 s of speech, or of the recording if it has no speech."""
         if len(self.languages) == 1:
             return next(iter(self.languages)), 1.0
         spans = speech.find_speech(audio.samples, stop)
@@ -77,17 +82,17 @@ class WhisperDecoder:
         return str(code), float(probability)
 
     def try_out(self, samples: Samples) -> None:
-        """Decode as for a request, but whether or not anybody speaks; raises whatever CTranslate2 raises."""
+        """Decode as for a request, but without speech detection; exceptions of CTranslate2 pass through."""
         stop = threading.Event()
         arguments = self._arguments(Options(temperatures=(0.0,)), stop) | {"max_new_tokens": _TRIAL_TOKENS}
         if batch_size := self._tuning.batch_size:
             segments, _ = block_batches.start(self._model, samples, [Span(0, len(samples))], arguments, batch_size)
         else:
             segments, _ = self._model.transcribe(samples, **arguments)
-        list(segments)  # faster-whisper decodes as its segments are asked for
+        list(segments)  # faster-whisper decodes while its segments are consumed
 
     def _whole(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
-        """Decode the recording as it is, but for long stretches without speech."""
+        """Decode the recording without its long stretches of silence."""
         spans = speech.find_speech(samples, stop)
         clips = speech.plan_clips(spans, len(samples), self._tuning.skip_silence)
         if not clips:
@@ -101,7 +106,7 @@ class WhisperDecoder:
         return _Decoding(converted, info.language, speech.seconds_of(spans), speech.seconds_of(clips))
 
     def _without_pauses(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
-        """Cut all pauses out, decode the rest, put the times back: faster-whisper's ``vad_filter``, asked only once."""
+        """Remove all pauses, decode the rest, restore the times: faster-whisper's `vad_filter`, with one VAD run."""
         spans = speech.detect(samples, VadOptions())
         if not spans:
             return _nothing(options)
@@ -112,7 +117,7 @@ class WhisperDecoder:
         return _Decoding(convert(restore_speech_timestamps(segments, chunks, RATE)), info.language, seconds, seconds)
 
     def _batched(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
-        """Decode blocks of speech together, and those that fail Whisper's own tests again alone."""
+        """Decode blocks of speech in batches, and those that fail Whisper's checks again alone."""
         window = self._model.feature_extractor.chunk_length
         spans = speech.detect(samples, VadOptions(max_speech_duration_s=window, min_silence_duration_ms=160))
         blocks = speech.plan_blocks(spans, window)
@@ -142,9 +147,9 @@ class WhisperDecoder:
 
 
 class _Attempts(list[float]):
-    """Temperatures that faster-whisper goes through in each window; a stop is noticed before each attempt.
+    """The temperatures that faster-whisper tries in each window; the stop flag is checked before each attempt.
 
-    Its segments alone would come too late: a silent window has none, and a difficult one is decoded up to six times.
+    Checking at segments would be too late: a silent window has none, and a difficult one is decoded up to six times.
     """
 
     def __init__(self, temperatures: Iterable[float], stop: threading.Event) -> None:
@@ -159,12 +164,12 @@ class _Attempts(list[float]):
 
 
 def _nothing(options: Options) -> _Decoding:
-    """Nobody speaks: an answer, not an error. Without speech there is no language to detect; English is a guess."""
+    """Return the result of a recording without speech; its language cannot be detected, so English is assumed."""
     return _Decoding((), options.language or "en", 0.0, 0.0)
 
 
 def convert(segments: Iterable[Any]) -> Iterator[Segment]:
-    """Turn faster-whisper's segments into ours, leaving out those without text."""
+    """Convert faster-whisper's segments, without those that have no text."""
     for segment in segments:
         if not segment.text.strip():
             continue

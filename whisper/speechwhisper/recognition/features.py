@@ -1,20 +1,25 @@
-"""Whisper's log-Mel spectrogram computed block by block: the same numbers, a fraction of the memory.
+"""Computes Whisper's log-Mel spectrogram in blocks: the same values with a fraction of the memory.
 
-faster-whisper transforms a recording in one piece, which takes some 1.2 GB for an hour and would end a pod on a long
-upload. The frames of a short-time Fourier transform do not depend on one another; only the final clamp needs the
-maximum over all of them.
+faster-whisper transforms a recording at once, which takes about 1.2 GB per hour of audio and can exceed a pod's memory
+limit. The frames of a short-time Fourier transform are independent; only the final clamp needs their maximum.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _BLOCK_FRAMES = 6000
-"""One minute; shorter recordings take faster-whisper's own way."""
+"""One minute; faster-whisper's own code handles shorter recordings."""
 
 
 class BlockFeatureExtractor(FeatureExtractor):  # type: ignore[misc]  # faster_whisper ships no types
-    """Drop-in for `WhisperModel.feature_extractor`."""
+    """A replacement for `WhisperModel.feature_extractor`."""
 
     def __call__(
         self, waveform: NDArray[np.float32], padding: int = 160, chunk_length: int | None = None
@@ -23,8 +28,8 @@ class BlockFeatureExtractor(FeatureExtractor):  # type: ignore[misc]  # faster_w
 
         Args:
             waveform: 16 kHz mono, shape (n,).
-            padding: zero samples added at the end.
-            chunk_length: seconds of one window, where it differs from the model's.
+            padding: Number of zero samples appended.
+            chunk_length: Seconds of one window, if different from the model's.
         """
         frames = (len(waveform) + padding) // self.hop_length
         if frames <= _BLOCK_FRAMES or chunk_length is not None:

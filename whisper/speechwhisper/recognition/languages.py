@@ -1,9 +1,14 @@
-"""The languages Whisper knows, by code, as named in openai-whisper (`whisper/tokenizer.py`)."""
+"""The languages that Whisper supports, by code, as named in openai-whisper (`whisper/tokenizer.py`)."""
 
-from collections.abc import Collection, Mapping
+from __future__ import annotations
+
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from speechwhisper.errors import UnknownLanguageError
+from speechwhisper.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 _TABLE = """
 en english, zh chinese, de german, es spanish, ru russian, ko korean, fr french, ja japanese, pt portuguese,
@@ -22,20 +27,19 @@ ln lingala, ha hausa, ba bashkir, jw javanese, su sundanese, yue cantonese
 NAMES: Mapping[str, str] = MappingProxyType(
     {code: name for code, _, name in (entry.strip().partition(" ") for entry in _TABLE.replace("\n", " ").split(","))}
 )
-"""Language code -> English name in lower case."""
+"""English names in lower case, by language code."""
 
 _CODES = {name: code for code, name in NAMES.items()}
 _SHOWN = 12
 
 
 def resolve(asked: str, known: Collection[str]) -> str | None:
-    """Return the code of the language asked for; None means: detect it.
+    """Return the code of the requested language; None means detection.
 
-    Codes (``en``), names (``English``) and regional codes (``en-US``) are understood; an empty text and ``auto`` ask
-    for detection.
+    Accepted are codes (`en`), names (`English`) and regional codes (`en-US`); `auto` and an empty text mean detection.
 
     Raises:
-        UnknownLanguageError: the model does not know it.
+        Problem: `unknown_language`, if the model does not support it.
     """
     wish = asked.strip().lower()
     if wish in {"", "auto"}:
@@ -45,6 +49,8 @@ def resolve(asked: str, known: Collection[str]) -> str | None:
         return code
     listed = sorted(known)
     shown = ", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")
-    raise UnknownLanguageError(
-        f"this model does not know the language {asked[:40]!r}; it knows {shown}", param="language"
+    raise Problem(
+        "unknown_language",
+        f"The model does not support the language {asked[:40]!r}; it supports {shown}.",
+        param="language",
     )

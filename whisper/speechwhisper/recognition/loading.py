@@ -1,9 +1,11 @@
-"""Getting the model into memory and trying it out, or saying clearly what to do when that fails."""
+"""Loads the model and tests it, or explains what to do if that fails."""
 
-import logging
+from __future__ import annotations
+
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from faster_whisper import WhisperModel
@@ -12,12 +14,13 @@ from faster_whisper.utils import available_models
 from speechwhisper.audio.decode import RATE, Samples
 from speechwhisper.recognition.faster_whisper import Tuning, WhisperDecoder
 from speechwhisper.recognition.features import BlockFeatureExtractor
-from speechwhisper.settings import Settings
+from speechwhisper.telemetry import logs
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from speechwhisper.settings import Settings
 
 _EXPECTED = (OSError, ValueError, RuntimeError, MemoryError)
-"""What CTranslate2 and the model hub raise for missing weights and for a device that cannot run them."""
+"""The exceptions of CTranslate2 and the model hub for missing weights and unsuitable devices."""
 
 _NOISE_LEVEL = 0.01
 _NOISE_SEED = 0
@@ -28,19 +31,19 @@ _CGROUP_V1_PERIOD = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 
 
 class ModelUnavailableError(Exception):
-    """The model cannot be loaded, or cannot decode; the text says what to do."""
+    """The model cannot be loaded, or cannot decode; the message says what to do."""
 
 
 def load(settings: Settings) -> WhisperDecoder:
-    """Load the model that the settings name, from a folder, the cache or the hub, and decode one second of noise.
+    """Load the model from a folder, the cache or the hub, and decode one second of noise.
 
-    Loading proves little: CTranslate2 opens cuBLAS and allocates its workspace at the first inference.
+    CTranslate2 opens cuBLAS and allocates its workspace only at the first inference.
 
     Raises:
-        ModelUnavailableError: there are no weights, or the device cannot run them.
+        ModelUnavailableError: The weights are missing, or the device cannot run them.
     """
     model = _model(settings)
-    # Equal numbers in flat memory: see `features`.
+    # The same features with less memory: see `features`.
     model.feature_extractor = BlockFeatureExtractor(**model.feat_kwargs)
     decoder = WhisperDecoder(
         model,
@@ -61,7 +64,7 @@ def _model(settings: Settings) -> WhisperModel:
         and source.startswith(("/", ".", "~"))
         and not Path(source).expanduser().is_dir()
     ):
-        raise ModelUnavailableError(f"WHISPER_MODEL={source}: there is no such folder")
+        raise ModelUnavailableError(f"WHISPER_MODEL={source}: folder not found")
     folder = str(Path(source).expanduser()) if Path(source).expanduser().is_dir() else source
     try:
         try:
@@ -84,12 +87,12 @@ def _try_out(decoder: WhisperDecoder, settings: Settings, *, device: str, comput
             f"{compute_type}): {_words(error)}"
         )
         raise ModelUnavailableError(f"{message}\nWhat to do: {_remedy(settings, error)}") from error
-    took = {"device": device, "compute_type": compute_type, "seconds": round(time.monotonic() - started, 3)}
-    logger.info("decoded one second of noise", extra=took)
+    duration_ms = round((time.monotonic() - started) * 1000, 1)
+    logs.info("decoded one second of noise", device=device, compute_type=compute_type, duration_ms=duration_ms)
 
 
 def noise() -> Samples:
-    """Return one second of quiet noise, the same each time."""
+    """Return one second of quiet noise, identical each time."""
     return np.random.default_rng(_NOISE_SEED).normal(0.0, _NOISE_LEVEL, RATE).astype(np.float32)
 
 
@@ -107,44 +110,44 @@ def _load(settings: Settings, source: str, *, local_files_only: bool) -> Whisper
 
 
 def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__  # a MemoryError out of C++ has no text
+    return str(error) or type(error).__name__  # a MemoryError of C++ has no text
 
 
 def _remedy(settings: Settings, error: BaseException) -> str:
-    """Tell by the library's words what to change."""
+    """Derive what to change from the library's message."""
     said = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in said:
         return (
-            "give it more memory, or set a smaller WHISPER_MODEL, a smaller WHISPER_COMPUTE_TYPE (int8_float16, int8), "
-            "a lower WHISPER_CONCURRENCY or a lower WHISPER_BATCH_SIZE. Other processes may share the GPU."
+            "Provide more memory, or set a smaller WHISPER_MODEL, a smaller WHISPER_COMPUTE_TYPE (int8_float16, int8), "
+            "a lower WHISPER_CONCURRENCY or a lower WHISPER_BATCH_SIZE. Other processes may be using the same GPU."
         )
     if "library lib" in said:
-        return "use the image for NVIDIA GPUs, whose tag ends in -cuda: it has this library. Or set WHISPER_DEVICE=cpu."
+        return "Use the image for NVIDIA GPUs, whose tag ends in -cuda: it has this library. Or set WHISPER_DEVICE=cpu."
     if "cuda" in said or "cublas" in said:
         return (
-            "give the container a working GPU (docker run --gpus all; on Kubernetes a limit of nvidia.com/gpu) and the "
-            "host NVIDIA's driver 525 or newer; nvidia-smi in the container shows both. Or set WHISPER_DEVICE=cpu."
+            "Give the container a GPU (docker run --gpus all; on Kubernetes a limit of nvidia.com/gpu), with NVIDIA "
+            "driver 525 or newer on the host; nvidia-smi in the container shows both. Or set WHISPER_DEVICE=cpu."
         )
     if "compute type" in said:
-        return "set WHISPER_COMPUTE_TYPE=default, or one that the device is made for: int8 on a CPU, float16 on a GPU."
+        return "Set WHISPER_COMPUTE_TYPE=default, or one that the device supports: int8 on a CPU, float16 on a GPU."
     cache = settings.whisper_download_root or "the hub's default cache folder"
     return (
-        "set WHISPER_MODEL to a folder with CTranslate2 weights (config.json, model.bin, tokenizer.json, "
-        f"vocabulary.*), or make the weights available in WHISPER_DOWNLOAD_ROOT ({cache}), or give this machine access "
-        f"to the model hub and name one of: {', '.join(available_models())}."
+        "Set WHISPER_MODEL to a folder with CTranslate2 weights (config.json, model.bin, tokenizer.json, "
+        f"vocabulary.*), or make the weights available in WHISPER_DOWNLOAD_ROOT ({cache}), or allow access "
+        f"to the model hub and choose one of: {', '.join(available_models())}."
     )
 
 
 def usable_cpus() -> int:
-    """Return how many CPUs this process may use: its affinity, and in a container its CPU limit.
+    """Return the number of CPUs available to this process: its affinity, and in a container its CPU limit.
 
-    More threads than the limit allows are throttled by the kernel, all at once.
+    The kernel throttles all threads if they exceed the limit together.
     """
     return max(1, min(len(os.sched_getaffinity(0)), int(_cpu_limit())))
 
 
 def _cpu_limit() -> float:
-    """Return the CPU limit of the control group in CPUs; all of the machine when there is none."""
+    """Return the CPU limit of the control group, in CPUs; without a limit, the CPUs of the machine."""
     unlimited = float(os.cpu_count() or 1)
     try:
         if _CGROUP_V2.exists():

@@ -1,31 +1,35 @@
-"""The port behind which speech becomes text; `whisper` is the adapter, tests bring their own."""
+"""The interface of speech recognition; `faster_whisper` implements it, tests have their own implementation."""
 
-import threading
-from collections.abc import Callable, Collection
-from typing import Protocol
+from __future__ import annotations
 
-from speechwhisper.audio.decode import Audio
-from speechwhisper.intake.options import Options
-from speechwhisper.recognition.transcript import Heard, Segment
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Collection
+
+    from speechwhisper.audio.decode import Audio
+    from speechwhisper.recognition.options import Options
+    from speechwhisper.recognition.transcript import Heard, Segment
 
 
 class StoppedError(Exception):
-    """Nobody waits for the result any more."""
+    """The result is no longer needed."""
 
 
 class Decoder(Protocol):
-    """A loaded model. Its methods block; each call runs in a worker thread, several at once."""
+    """A loaded model. Its methods block; calls run concurrently, each in a worker thread."""
 
     @property
     def languages(self) -> Collection[str]:
-        """Codes of the languages it knows."""
+        """Codes of the supported languages."""
 
     def decode(self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event) -> Heard:
-        """Decode, calling ``emit`` with each segment as soon as it is known.
+        """Decode, calling `emit` with each segment once decoded.
 
         Raises:
-            StoppedError: ``stop`` was set; noticed at the next segment or attempt.
+            StoppedError: `stop` was set; checked before each segment and attempt.
         """
 
     def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:
-        """Return the code of the language spoken and its probability, 0 to 1."""
+        """Return the code of the spoken language and its probability, 0 to 1."""

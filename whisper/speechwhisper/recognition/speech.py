@@ -1,13 +1,13 @@
-"""Where in a recording somebody speaks, and what of it the model is given.
+"""Finds the speech in a recording, and selects what is passed to the model.
 
-Whisper invents sentences in silence ("You", "Thanks for watching"), so long stretches without speech are kept from it.
-Silero's voice activity detector, which faster-whisper ships, finds the speech.
+Whisper hallucinates in silence ("You", "Thanks for watching"), so long stretches without speech are not passed to it.
+The speech is found by Silero's voice activity detector (VAD), included in faster-whisper.
 """
 
-import threading
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from faster_whisper.vad import VadOptions, get_speech_timestamps
@@ -15,40 +15,44 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 from speechwhisper.audio.decode import RATE, Samples
 from speechwhisper.recognition.port import StoppedError
 
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+
 _BLOCK = 300 * RATE
-"""The detector runs over blocks of five minutes: its memory stays flat, and a stop is noticed."""
+"""The detector runs on blocks of five minutes, to limit memory and to check the stop flag in between."""
 
 _QUIET = 10 ** (-66 / 20)
-"""Peaks below -66 dBFS are digital silence or the last bit's noise: no need to ask the detector."""
+"""Audio with peaks below -66 dBFS is digital silence or quantization noise, and skips the detector."""
 
-# More eager than faster-whisper's default of 0.5, since what is missed here is lost; a click or a burst of noise that
-# scores for an instant is not speech.
+# More sensitive than faster-whisper's default of 0.5, since missed speech is lost; the minimum duration excludes clicks
+# and bursts of noise.
 _EAGER = VadOptions(threshold=0.35, min_speech_duration_ms=200)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A stretch of audio: first sample, and the one after the last."""
+    """A stretch of audio: index of its first sample, and of the one after its last."""
 
     start: int
     end: int
 
     @property
     def seconds(self) -> float:
-        """Length in seconds."""
+        """Duration in seconds."""
         return (self.end - self.start) / RATE
 
 
 def seconds_of(spans: Sequence[Span]) -> float:
-    """Return the length of all spans together, in seconds."""
+    """Return the total duration of the spans, in seconds."""
     return sum(span.end - span.start for span in spans) / RATE
 
 
 def find_speech(samples: Samples, stop: threading.Event) -> list[Span]:
-    """Return where somebody speaks, in order, with 0.4 s of margin around each stretch.
+    """Return the stretches of speech, in order, with a margin of 0.4 s on both sides.
 
     Raises:
-        StoppedError: ``stop`` was set; noticed every five minutes of audio.
+        StoppedError: `stop` was set; checked every five minutes of audio.
     """
     spans: list[Span] = []
     for offset in range(0, len(samples), _BLOCK):
@@ -60,7 +64,7 @@ def find_speech(samples: Samples, stop: threading.Event) -> list[Span]:
 
 
 def detect(samples: Samples, options: VadOptions) -> list[Span]:
-    """Run the detector once over all samples, unless they are plainly silent."""
+    """Run the detector once on all samples, unless they are silent."""
     if max(samples.max(), -samples.min()) <= _QUIET:
         return []
     found: list[dict[str, Any]] = get_speech_timestamps(np.ascontiguousarray(samples), options)
@@ -68,15 +72,15 @@ def detect(samples: Samples, options: VadOptions) -> list[Span]:
 
 
 def plan_clips(speech: Sequence[Span], total: int, skip_seconds: float) -> list[Span]:
-    """Decide which stretches the model is given.
+    """Select the stretches that are passed to the model.
 
-    Pauses up to ``skip_seconds`` stay in, also before the first and after the last word: ordinary recordings reach the
-    model whole. Longer ones are left out.
+    Pauses up to `skip_seconds` are kept, including those at the beginning and end, so ordinary recordings are passed
+    whole. Longer pauses are left out.
 
     Args:
-        speech: where somebody speaks, in order.
-        total: samples of the recording.
-        skip_seconds: longest stretch without speech that is kept; 0 keeps everything.
+        speech: Stretches of speech, in order.
+        total: Number of samples of the recording.
+        skip_seconds: Longest pause that is kept; 0 keeps everything.
     """
     if skip_seconds == 0:
         return [Span(0, total)]
@@ -95,11 +99,11 @@ def plan_clips(speech: Sequence[Span], total: int, skip_seconds: float) -> list[
 
 
 def plan_blocks(speech: Sequence[Span], longest_seconds: float) -> list[Span]:
-    """Join neighbouring stretches of speech into blocks no longer than the model's window, for decoding in batches.
+    """Join adjacent stretches of speech into blocks no longer than the model's window, for decoding in batches.
 
     Args:
-        speech: stretches no longer than the window each, in order.
-        longest_seconds: the model's window.
+        speech: Stretches of speech, each no longer than the window, in order.
+        longest_seconds: Length of the model's window.
     """
     longest = int(longest_seconds * RATE)
     blocks: list[Span] = []

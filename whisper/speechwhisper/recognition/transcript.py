@@ -1,4 +1,6 @@
-"""What was heard: segments, words, and the figures that go with them."""
+"""Transcripts: segments, words, language and durations."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -6,7 +8,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word with its times in seconds; ``text`` keeps the leading space Whisper gives it."""
+    """A word with its times in seconds; `text` keeps Whisper's leading space."""
 
     start: float
     end: float
@@ -14,13 +16,13 @@ class Word:
     probability: float
 
     def shifted(self, seconds: float) -> Self:
-        """Return the same word, that much later."""
+        """Return the word, shifted by so many seconds."""
         return replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One decoded stretch of speech. Times in seconds; ``seek`` in frames of 10 ms, as Whisper counts."""
+    """A decoded stretch of speech. Times in seconds; `seek` in Whisper's frames of 10 ms."""
 
     id: int
     seek: int
@@ -35,7 +37,7 @@ class Segment:
     words: tuple[Word, ...] | None = None
 
     def shifted(self, seconds: float) -> Self:
-        """Return the same segment, that much later."""
+        """Return the segment, shifted by so many seconds."""
         return replace(
             self,
             seek=self.seek + round(seconds * 100),
@@ -45,7 +47,7 @@ class Segment:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the segment as openai-whisper writes it, which OpenAI's API and whisper-asr-webservice share."""
+        """Return the segment as in openai-whisper, OpenAI's API and whisper-asr-webservice."""
         body: dict[str, Any] = {
             "id": self.id,
             "seek": self.seek,
@@ -73,13 +75,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The figures of one job.
+    """Language and durations of a recording.
 
     Attributes:
-        language: code such as ``en``, asked for or detected.
-        duration: seconds of audio received.
-        speech_seconds: of these, seconds in which the voice activity detector heard speech.
-        transcribed_seconds: seconds that were given to the model.
+        language: Code such as `en`, requested or detected.
+        duration: Seconds of audio received.
+        speech_seconds: Seconds of speech, as found by the voice activity detector.
+        transcribed_seconds: Seconds of audio passed to the model.
     """
 
     language: str
@@ -88,7 +90,7 @@ class Heard:
     transcribed_seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures under the names that all answers use."""
+        """Return the members of this name in every JSON response."""
         return {
             "language": self.language,
             "duration": round(self.duration, 3),
@@ -99,17 +101,17 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A finished job: the segments in order, and what was heard."""
+    """The transcript of a recording: its segments in order, its language and durations."""
 
     segments: tuple[Segment, ...]
     heard: Heard
 
     @property
     def text(self) -> str:
-        """The whole text; empty where nobody spoke."""
+        """The whole text; empty without speech."""
         return "".join(segment.text for segment in self.segments).strip()
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """All words in order; empty unless they were asked for."""
+        """All words in order; empty unless requested."""
         return tuple(word for segment in self.segments for word in segment.words or ())

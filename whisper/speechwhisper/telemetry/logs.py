@@ -1,47 +1,82 @@
-"""Log lines as JSON on standard error: who, what, how long; never what was said."""
+"""Structured logs: one JSON object per line on stderr, with the id of the request.
+
+Transcripts and prompts are never logged; errors are logged by code and kind.
+"""
+
+from __future__ import annotations
 
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from aiohttp.http_exceptions import HttpProcessingError
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+logger = logging.getLogger("speechwhisper")
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: time, level, logger, message, what ``extra`` holds, a trace where there is one."""
+    """Formats a record as JSON: `time`, `level`, `message`, `request_id`, and the fields of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line."""
+        """Return the line of a record."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
+            "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
-        line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if current := request_id.get():
+            line["request_id"] = current
+        if record.name != logger.name:
+            line["logger"] = record.name
+        line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+def debug(message: str, **fields: object) -> None:
+    """Log a detail for troubleshooting."""
+    logger.debug(message, extra={"fields": fields})
+
+
+def info(message: str, **fields: object) -> None:
+    """Log an event of normal operation."""
+    logger.info(message, extra={"fields": fields})
+
+
+def warning(message: str, **fields: object) -> None:
+    """Log a condition that may need attention."""
+    logger.warning(message, extra={"fields": fields})
+
+
+def error(message: str, **fields: object) -> None:
+    """Log a failure."""
+    logger.error(message, extra={"fields": fields})
+
+
+def exception(message: str, **fields: object) -> None:
+    """Log the exception being handled, with its stack trace."""
+    logger.exception(message, extra={"fields": fields})  # noqa: LOG004 - called by exception handlers
+
+
 def without_client_faults(record: logging.LogRecord) -> bool:
-    """Shorten what aiohttp logs with a stack trace when a client does not speak HTTP: its fault, not ours."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
+    """Log malformed HTTP as a one-line warning; aiohttp logs it as an error, with a stack trace."""
+    fault = record.exc_info[1] if record.exc_info else None
+    if isinstance(fault, HttpProcessingError):
         record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg, record.args = "unreadable HTTP request: %s", (type(error).__name__,)
+        record.msg, record.args = "malformed HTTP request: %s", (type(fault).__name__,)
         record.exc_info = None
     return True
 
 
 def configure(level: str) -> None:
-    """Send all logging to standard error."""
+    """Send every logger of this process to stderr as JSON, from `level` upwards."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     handler.addFilter(without_client_faults)
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("httpx", "huggingface_hub", "faster_whisper", "urllib3"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))

@@ -1,58 +1,70 @@
-"""Prometheus metrics; names and meanings are listed in docs/reference/whisper-server.md."""
+"""Prometheus metrics; their names and descriptions are listed in `docs/reference/whisper-server.md`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from speechwhisper.slots import Slots
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FIRST_SEGMENT_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _REQUEST_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 
 
 class Metrics:
-    """One server's metrics, in a registry of their own."""
+    """The metrics of one server, in a registry of their own.
 
-    def __init__(self, slots: Slots, model: str) -> None:
-        self.registry = CollectorRegistry()
-        prefix = "speechwhisper"
-        self.requests = Counter(
-            f"{prefix}_requests",
-            "Requests by route and outcome: ok, a refusal's code, client_left or internal",
-            ["route", "outcome"],
-            registry=self.registry,
-        )
+    Args:
+        model: Name of the model.
+        slots: Number of slots.
+        slots_busy: Reads the number of busy slots.
+        audio_left: Reads the seconds of audio that running jobs have yet to transcribe.
+        realtime_factor: Reads the seconds of work per second of audio.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        slots: int,
+        slots_busy: Callable[[], float],
+        audio_left: Callable[[], float],
+        realtime_factor: Callable[[], float],
+    ) -> None:
+        self.registry = registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"speechwhisper_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"speechwhisper_{name}", text, labels, registry=registry)
+
+        self.requests = counter("requests_total", "Requests completed", "route", "outcome")
         self.request_seconds = Histogram(
-            f"{prefix}_request_seconds",
-            "Seconds from a request's head to the end of its answer",
+            "speechwhisper_request_duration_seconds",
+            "Duration of a request, from its head to the last byte of the response",
             ["route"],
             buckets=_REQUEST_BUCKETS,
-            registry=self.registry,
+            registry=registry,
         )
-        self.first_segment = Histogram(
-            f"{prefix}_first_segment_seconds",
-            "Seconds from a request's head to its first decoded segment",
+        self.first_segment_seconds = Histogram(
+            "speechwhisper_time_to_first_segment_seconds",
+            "Time from the start of a request to its first transcribed segment",
             buckets=_FIRST_SEGMENT_BUCKETS,
-            registry=self.registry,
+            registry=registry,
         )
-        self.upload_bytes = Counter(f"{prefix}_upload_bytes", "Bytes of audio files received", registry=self.registry)
-        self.audio_seconds = Counter(
-            f"{prefix}_audio_seconds", "Seconds of audio taken for recognition", registry=self.registry
+        self.upload_bytes = counter("upload_bytes_total", "Size of the audio files received")
+        self.audio_seconds = counter("audio_seconds_total", "Duration of the audio received for transcription")
+        self.speech_seconds = counter("speech_seconds_total", "Duration of the speech detected in that audio")
+        self.decode_seconds = counter("decode_duration_seconds_total", "Time spent decoding")
+        gauge("slots", "Requests that can be decoded concurrently").set(slots)
+        gauge("slots_busy", "Slots in use").set_function(slots_busy)
+        gauge("audio_left_seconds", "Duration of the audio that running jobs have yet to transcribe").set_function(
+            audio_left
         )
-        self.speech_seconds = Counter(
-            f"{prefix}_speech_seconds", "Seconds of speech found in that audio", registry=self.registry
+        gauge("realtime_factor", "Processing time per second of audio, a moving average over jobs").set_function(
+            realtime_factor
         )
-        self.decode_seconds = Counter(
-            f"{prefix}_decode_seconds", "Seconds spent on recognition", registry=self.registry
-        )
-        self._gauge("slots", "Requests that may be decoded at the same time").set(slots.capacity)
-        self._gauge("slots_busy", "Slots that are taken").set_function(lambda: slots.busy)
-        self._gauge("audio_left_seconds", "Seconds of audio that running jobs have before them").set_function(
-            lambda: slots.audio_left
-        )
-        self._gauge("realtime_factor", "Seconds of audio decoded per second, a running mean").set_function(
-            lambda: slots.speed.factor
-        )
-        info = Gauge(f"{prefix}_model_info", "The model that is loaded; always 1", ["model"], registry=self.registry)
-        info.labels(model).set(1)
-
-    def _gauge(self, name: str, meaning: str) -> Gauge:
-        return Gauge(f"speechwhisper_{name}", meaning, registry=self.registry)
+        gauge("model_info", "The loaded model; always 1", "model").labels(model).set(1)

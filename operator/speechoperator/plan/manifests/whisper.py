@@ -71,8 +71,8 @@ def _faster_whisper(spec: Whisper) -> dict[str, Any]:
             "HOME": "/tmp",  # noqa: S108 - an emptyDir of the pod
         },
         "probes": Probes(
-            startup=http_probe("/healthz", period=_PERIOD, timeout=5, failures=_MAX_DOWNLOAD // _PERIOD),
-            liveness=http_probe("/healthz", period=15, timeout=10, failures=6),
+            startup=http_probe("/livez", period=_PERIOD, timeout=5, failures=_MAX_DOWNLOAD // _PERIOD),
+            liveness=http_probe("/livez", period=15, timeout=10, failures=6),
             readiness=http_probe("/readyz", period=5, timeout=10, failures=3),
         ),
     }

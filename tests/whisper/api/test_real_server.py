@@ -1,11 +1,12 @@
 """A real server with tiny.en in a process of its own: formats, streaming, bad input, probes during a job."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -14,6 +15,9 @@ from aiohttp import FormData
 from whisper import media
 from whisper.conftest import RunningServer, launch, session
 from whisper.scripted import DEADLINE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.component
 
@@ -107,7 +111,7 @@ async def test_probes_answer_and_others_are_refused_while_a_job_runs(
     job = asyncio.create_task(http.post("/asr", data=upload(media.encode(samples))))
     await busy(http, 1)
 
-    for probe in ("/healthz", "/readyz", "/metrics"):
+    for probe in ("/livez", "/readyz", "/metrics"):
         async with http.get(probe) as response:
             assert response.status == 200
     async with http.post("/asr", data=upload(speech(recordings))) as response:

@@ -1,11 +1,14 @@
 """The words themselves: right, and the same as faster-whisper's own."""
 
+from __future__ import annotations
+
 import io
 import json
 import re
 import threading
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jiwer
 import pytest
@@ -13,12 +16,14 @@ from aiohttp import FormData
 from faster_whisper import WhisperModel
 
 from speechwhisper.audio.decode import Audio, decode
-from speechwhisper.intake.options import Options
 from speechwhisper.recognition.loading import load
-from speechwhisper.recognition.transcript import Heard, Segment
+from speechwhisper.recognition.options import Options
 from speechwhisper.settings import Settings
 from whisper import media
 from whisper.conftest import RunningServer, session
+
+if TYPE_CHECKING:
+    from speechwhisper.recognition.transcript import Heard, Segment
 
 pytestmark = pytest.mark.component
 

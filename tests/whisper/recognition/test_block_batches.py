@@ -1,5 +1,7 @@
+from __future__ import annotations
+
 import threading
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -7,8 +9,12 @@ from speechwhisper.audio.decode import RATE
 from speechwhisper.recognition.block_batches import Verdict, checked, judge
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.speech import Span
-from speechwhisper.recognition.transcript import Segment
 from whisper.scripted import segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from speechwhisper.recognition.transcript import Segment
 
 pytestmark = pytest.mark.unit
 

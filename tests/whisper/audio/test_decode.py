@@ -1,4 +1,8 @@
+from __future__ import annotations
+
 import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -6,12 +10,22 @@ from faster_whisper.audio import decode_audio
 
 from speechwhisper.audio.containers import HEAD_BYTES, needs_seeking
 from speechwhisper.audio.decode import decode, decode_raw
-from speechwhisper.errors import AudioTooLongError, EmptyFileError, NoAudioStreamError, NotAudioError
+from speechwhisper.errors import Problem
 from whisper import media
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.unit
 
 HOUR = 3600.0
+
+
+@contextmanager
+def refused(code: str) -> Iterator[pytest.ExceptionInfo[Problem]]:
+    with pytest.raises(Problem) as caught:
+        yield caught
+    assert caught.value.code == code
 
 
 class Stream:
@@ -113,27 +127,27 @@ def test_stereo_at_another_rate_becomes_mono_at_16_khz() -> None:
     ],
 )
 def test_what_is_not_audio_is_refused(data: bytes) -> None:
-    with pytest.raises(NotAudioError):
+    with refused("not_audio"):
         decode(Stream(data), HOUR)
 
 
 def test_an_empty_file_is_refused() -> None:
-    with pytest.raises(EmptyFileError):
+    with refused("empty_file"):
         decode(Stream(b""), HOUR)
 
 
 def test_audio_of_no_length_is_refused() -> None:
-    with pytest.raises(EmptyFileError):
+    with refused("empty_file"):
         decode(Stream(media.encode(media.silence(0))), HOUR)
 
 
 def test_a_single_stray_byte_is_no_raw_sample() -> None:
-    with pytest.raises(EmptyFileError):
+    with refused("empty_file"):
         decode_raw(Stream(b"\x01"), HOUR)
 
 
 def test_a_video_without_sound_is_refused() -> None:
-    with pytest.raises(NoAudioStreamError):
+    with refused("no_audio_stream"):
         decode(Stream(media.video_without_sound()), HOUR)
 
 
@@ -155,7 +169,7 @@ def test_too_long_is_refused_before_the_end_is_read() -> None:
     data = media.encode(media.tone(60))
     source = Stream(data)
 
-    with pytest.raises(AudioTooLongError):
+    with refused("audio_too_long"):
         decode(source, 5.0)
 
     assert source.taken < len(data) / 2
@@ -164,7 +178,7 @@ def test_too_long_is_refused_before_the_end_is_read() -> None:
 def test_raw_too_long_is_refused_before_the_end_is_read() -> None:
     source = Stream(media.tone(60).tobytes())
 
-    with pytest.raises(AudioTooLongError):
+    with refused("audio_too_long"):
         decode_raw(source, 5.0)
 
     assert source.taken < 6 * 2 * media.RATE

@@ -1,11 +1,15 @@
 """OpenAI's own client against the real server."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import openai
 import pytest
 
-from whisper.conftest import RunningServer
+if TYPE_CHECKING:
+    from whisper.conftest import RunningServer
 
 pytestmark = pytest.mark.component
 

@@ -1,21 +1,27 @@
 """Broken, hostile and unlucky uploads: each a clear refusal, none a 500, and the slot is free again."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import io
 import json
 import logging
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import FormData
-from aiohttp.test_utils import TestClient
 
 from speechwhisper.api import entry
-from speechwhisper.api.keys import JOBS
+from speechwhisper.service import SERVICE
 from whisper import media
 from whisper.conftest import Start, eventually
 from whisper.scripted import DEADLINE, ScriptedDecoder, segment
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp.test_utils import TestClient
 
 pytestmark = pytest.mark.unit
 
@@ -39,7 +45,7 @@ def recording() -> FormData:
 
 
 def free(client: TestClient) -> bool:
-    return client.server.app[JOBS].slots.busy == 0
+    return client.server.app[SERVICE].slots.busy == 0
 
 
 @pytest.mark.parametrize(
@@ -75,9 +81,9 @@ async def test_a_bad_form_is_refused(start: Start, parts: list[tuple[str, bytes]
 @pytest.mark.parametrize(
     ("body", "content_type", "expected"),
     [
-        (b"{}", "application/json", (415, "bad_multipart")),
-        (b"a=b", "application/x-www-form-urlencoded", (415, "bad_multipart")),
-        (WAV, "audio/wav", (415, "bad_multipart")),
+        (b"{}", "application/json", (415, "unsupported_media_type")),
+        (b"a=b", "application/x-www-form-urlencoded", (415, "unsupported_media_type")),
+        (WAV, "audio/wav", (415, "unsupported_media_type")),
         (b"x", "multipart/form-data", (400, "bad_multipart")),
         (b"x", f"multipart/form-data; boundary={'b' * 71}", (400, "bad_multipart")),
         (b"no boundary anywhere", "multipart/form-data; boundary=b", (400, "bad_multipart")),
@@ -206,7 +212,7 @@ async def test_refusals_leave_no_stack_trace_in_the_log(start: Start, caplog: py
 
 
 async def test_expect_continue_is_refused_before_the_body(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "_PATIENCE", 0.01)
+    monkeypatch.setattr(entry, "_MAX_SLOT_WAIT_S", 0.01)
     decoder = ScriptedDecoder([segment(" Hello.")], hold=True)
     client = await start(decoder)
     running = asyncio.create_task(client.post("/asr", data=recording()))
@@ -230,13 +236,13 @@ async def test_expect_continue_is_refused_before_the_body(start: Start, monkeypa
 
 
 async def test_expect_continue_waits_in_line_for_a_slot(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "_PATIENCE", DEADLINE)
+    monkeypatch.setattr(entry, "_MAX_SLOT_WAIT_S", DEADLINE)
     decoder = ScriptedDecoder([segment(" Hello.")], hold=True)
     client = await start(decoder)
     running = asyncio.create_task(client.post("/asr", data=recording()))
     await eventually(decoder.started.is_set)
     waits = asyncio.create_task(client.post("/asr", data=recording(), expect100=True))
-    await eventually(lambda: len(client.server.app[JOBS].slots._waiting) == 1)
+    await eventually(lambda: len(client.server.app[SERVICE].slots._waiting) == 1)
 
     decoder.go_on()
 
@@ -269,7 +275,7 @@ async def test_under_v1_a_refusal_has_openais_shape(start: Start) -> None:
         assert response.status == 400
         assert json.loads(await response.read()) == {
             "error": {
-                "message": "the file is not audio or video that can be decoded",
+                "message": "The file is not audio or video that can be decoded.",
                 "type": "invalid_request_error",
                 "param": None,
                 "code": "not_audio",

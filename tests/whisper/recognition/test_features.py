@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from faster_whisper.feature_extractor import FeatureExtractor

@@ -1,14 +1,15 @@
 """Before the port opens the model has decoded something; what the device lacks is said then, not to each request."""
 
+from __future__ import annotations
+
 import json
 import logging
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from speechwhisper.recognition.loading import ModelUnavailableError, load
 from speechwhisper.settings import Settings
 from whisper.conftest import launch
 from whisper.scripted import DEADLINE, NO_CUBLAS, ScriptedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def loaded(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel, **settings: object) -> ScriptedModel:
@@ -74,9 +78,9 @@ def test_the_log_says_on_what_and_how_long_it_decoded(
     with caplog.at_level(logging.INFO):
         loaded(monkeypatch, ScriptedModel())
 
-    (record,) = (vars(record) for record in caplog.records if record.name == "speechwhisper.recognition.loading")
-    assert (record["device"], record["compute_type"]) == ("cuda", "float16")
-    assert record["seconds"] >= 0
+    (fields,) = (vars(record)["fields"] for record in caplog.records if record.name == "speechwhisper")
+    assert (fields["device"], fields["compute_type"]) == ("cuda", "float16")
+    assert fields["duration_ms"] >= 0
 
 
 @pytest.mark.unit
@@ -139,7 +143,7 @@ def test_a_fault_of_our_own_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> 
 
 STARTING = """
 import sys
-from speechwhisper import loading
+from speechwhisper.recognition import loading
 from speechwhisper.__main__ import main
 from whisper.scripted import NO_CUBLAS, ScriptedModel
 loading.WhisperModel = lambda *_, **__: ScriptedModel(NO_CUBLAS if "fail" in sys.argv else None)
@@ -149,8 +153,8 @@ sys.exit(main([]))
 
 def server_on_a_gpu(*arguments: str) -> tuple[int, list[str]]:
     """Run a server whose model is a scripted one until it listens or ends; its exit status and lines."""
-    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
-    environment = {**os.environ, "PYTHONPATH": path, "WHISPER_HOST": "127.0.0.1", "WHISPER_PORT": "0"}
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path, "SERVER_HOST": "127.0.0.1", "SERVER_PORT": "0"}
     lines: list[str] = []
     with subprocess.Popen(
         [sys.executable, "-c", STARTING, *arguments], env=environment, stderr=subprocess.PIPE, text=True
@@ -209,7 +213,7 @@ def test_real_weights_that_load_but_cannot_decode_never_get_ready(model_folder: 
 
     ended = subprocess.run(
         [sys.executable, "-m", "speechwhisper"],
-        env={**os.environ, **settings, "WHISPER_PORT": "0", "WHISPER_HOST": "127.0.0.1"},
+        env={**os.environ, **settings, "SERVER_PORT": "0", "SERVER_HOST": "127.0.0.1"},
         capture_output=True,
         text=True,
         timeout=60,

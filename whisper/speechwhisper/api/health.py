@@ -1,0 +1,39 @@
+"""Health checks and metrics; they respond during a job, since decoding runs in worker threads."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from speechwhisper.service import SERVICE
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+
+
+async def livez(_: web.Request) -> web.Response:
+    """Return OK while the event loop runs."""
+    return web.Response(text="OK")
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Return whether the server accepts requests; a busy server is ready, and its 503 has Retry-After."""
+    service = request.app[SERVICE]
+    slots = service.slots
+    body = {
+        "status": "stopping" if slots.closed else "ready",
+        "model": service.settings.model_name,
+        "slots": slots.capacity,
+        "slots_busy": slots.busy,
+    }
+    return web.json_response(body, status=503 if slots.closed else 200)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Return the metrics in the Prometheus text format."""
+    body = generate_latest(request.app[SERVICE].metrics.registry)
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,31 @@
+"""The options of one transcription, as the decoder takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Task = Literal["transcribe", "translate"]
+
+TEMPERATURE_STEP = 0.2
+"""Whisper retries this much hotter when an attempt fails its checks (openai-whisper, `transcribe.py`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of one transcription.
+
+    Attributes:
+        language: A code that the model knows; None detects the language.
+        prompt: Text that precedes the audio, such as names and spelling; Whisper uses its last 223 tokens.
+        temperatures: Tried in turn, each after the previous attempt failed.
+        word_timestamps: Whether segments have words with times.
+        vad_filter: Whether all pauses are removed before decoding.
+    """
+
+    task: Task = "transcribe"
+    language: str | None = None
+    prompt: str | None = None
+    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    word_timestamps: bool = False
+    vad_filter: bool = False

@@ -1,0 +1,50 @@
+"""The components of a Whisper server, as the application carries them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from speechwhisper.jobs import Jobs
+from speechwhisper.slots import Slots
+from speechwhisper.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from speechwhisper.recognition.port import Decoder
+    from speechwhisper.settings import Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """The components of a Whisper server."""
+
+    settings: Settings
+    metrics: Metrics
+    jobs: Jobs
+
+    @property
+    def slots(self) -> Slots:
+        """The slots in which jobs run."""
+        return self.jobs.slots
+
+
+SERVICE = web.AppKey("service", Service)
+
+
+def assemble(settings: Settings, decoder: Decoder, clock: Callable[[], float] = time.monotonic) -> Service:
+    """Assemble the components around a loaded model; nothing is started yet."""
+    slots = Slots(settings.whisper_concurrency, clock)
+    metrics = Metrics(
+        settings.model_name,
+        slots=slots.capacity,
+        slots_busy=lambda: slots.busy,
+        audio_left=lambda: slots.audio_left,
+        realtime_factor=lambda: slots.speed.realtime_factor,
+    )
+    jobs = Jobs(decoder, slots, metrics, max_audio_seconds=settings.max_audio_seconds, clock=clock)
+    return Service(settings, metrics, jobs)
