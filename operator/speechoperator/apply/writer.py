@@ -42,7 +42,7 @@ class Writer:
 
         Raises:
             ApiError: the write was rejected; with the reason `NAME_TAKEN` if the name belongs to an object that this
-                pipeline did not create.
+                pipeline did not make.
         """
         kind = kinds.BY_NAME[action.object["kind"]]
         if self._store.has(key, Ref(kind.name, action.object["metadata"]["name"])):
@@ -64,7 +64,7 @@ class Writer:
             if not existing:
                 raise
             if not _owners(existing[0]) & _owners(action.object):
-                message = f"an object of this name exists that this pipeline did not create: {error.message}"
+                message = f"an object of this name exists that this pipeline did not make: {error.message}"
                 raise ApiError(error.request, error.status, NAME_TAKEN, message) from error
         return await self._apply(kind, action, "missing")
 
