@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -13,22 +13,21 @@ from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.observe import services, warnings
-from speechoperator.observe.polling import Poller, Target
+from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.models.ollama_pods import running
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from speechoperator.kube.client import KubeClient
     from speechoperator.kube.objects import Key, Object
+    from speechoperator.observe.polling import Poller
     from speechoperator.ollama.client import OllamaClient
     from speechoperator.ollama.pulls import Pulls
     from speechoperator.settings import Settings
     from speechoperator.watch.store import Store
-
-T = TypeVar("T")
 
 MODELS = "models"
 """The topic of the models that an Ollama has."""
@@ -62,29 +61,6 @@ class Observation:
     requeue_after: float | None = None
     complete: bool = True
     writable: bool = False
-
-
-@dataclass(slots=True)
-class _Polls:
-    """The polls of one observation, and when the next one is due."""
-
-    poller: Poller
-    key: Key
-    targets: set[Target] = field(default_factory=set)
-    due: float | None = None
-    complete: bool = True
-
-    def latest(self, target: Target, fetch: Callable[[], Awaitable[T]], max_age: Callable[[T], float]) -> T | None:
-        self.targets.add(target)
-        polled = self.poller.latest(self.key, target, fetch, max_age)
-        self.within(polled.due)
-        self.complete = self.complete and (polled.due is not None or target.topic == MODELS)
-        return polled.result
-
-    def within(self, seconds: float | None) -> None:
-        """Observe again after so many seconds, if not before."""
-        waits = [wait for wait in (self.due, seconds) if wait is not None]
-        self.due = min(waits, default=None)
 
 
 class Observer:
@@ -133,14 +109,14 @@ class Observer:
             pipeline = SpeechPipeline.parse(raw)
         except ValidationError as error:
             return Observation(raw, None, format_validation_error(error), Snapshot(), now)
-        polls = _Polls(self._poller, key)
+        polls = Polls(self._poller, key)
         snapshot = self._snapshot(polls, pipeline, raw, now, failures)
-        self._poller.retain(key, polls.targets)
+        polls.retain()
         return Observation(raw, pipeline, "", snapshot, now, polls.due, polls.complete, self._writable())
 
     def _snapshot(
         self,
-        polls: _Polls,
+        polls: Polls,
         pipeline: SpeechPipeline,
         raw: Object,
         now: datetime,
@@ -172,7 +148,7 @@ class Observer:
     def _writable(self) -> bool:
         return all(self._store.listed(kind) for kind in kinds.WATCHED if kind not in kinds.OPTIONAL)
 
-    def _models(self, polls: _Polls, pipeline: SpeechPipeline, pods: tuple[Object, ...]) -> Mapping[str, OllamaPod]:
+    def _models(self, polls: Polls, pipeline: SpeechPipeline, pods: tuple[Object, ...]) -> Mapping[str, OllamaPod]:
         """Return what each Ollama has. A pod is polled more often until it has all models."""
         spec = pipeline.spec.ollama
         if not spec.managed:
@@ -188,15 +164,16 @@ class Observer:
                 found[objects.name(pod)] = polled
         return found
 
-    def _poll_ollama(self, polls: _Polls, uid: str, url: str, interval: float) -> OllamaPod | None:
+    def _poll_ollama(self, polls: Polls, uid: str, url: str, interval: float) -> OllamaPod | None:
         return polls.latest(
             Target(MODELS, f"{uid} {url}"),
             lambda: services.ollama(self._ollama, url),
             lambda polled: interval if polled.reachable else _POLL_FAST_S,
+            required=False,
         )
 
     def _external(
-        self, polls: _Polls, pipeline: SpeechPipeline, ollama: Mapping[str, OllamaPod]
+        self, polls: Polls, pipeline: SpeechPipeline, ollama: Mapping[str, OllamaPod]
     ) -> Mapping[str, Health]:
         found = {}
         if polled := ollama.get(EXTERNAL):
@@ -216,7 +193,7 @@ class Observer:
             found["whisper"] = health
         return found
 
-    def _missing_class(self, polls: _Polls, pipeline: SpeechPipeline) -> str | None:
+    def _missing_class(self, polls: Polls, pipeline: SpeechPipeline) -> str | None:
         ingress = pipeline.spec.bridge.ingress
         if ingress is None:
             return None
@@ -227,7 +204,7 @@ class Observer:
             lambda missing: _POLL_STEADY_S if missing is None else _POLL_FAST_S,
         )
 
-    def _warnings(self, polls: _Polls, unhealthy: list[Object], now: datetime) -> Mapping[str, str]:
+    def _warnings(self, polls: Polls, unhealthy: list[Object], now: datetime) -> Mapping[str, str]:
         """Return the newest warnings on unhealthy objects, by name. Older problems are polled less often."""
         found = {}
         for thing in unhealthy:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from speechoperator.telemetry import logs
@@ -127,6 +127,48 @@ class Poller:
     def _stop(poll: _Poll) -> None:
         if poll.task:
             poll.task.cancel()
+
+
+@dataclass(slots=True)
+class Polls:
+    """The polls of one reconcile: what it read, and when it has to read again.
+
+    Attributes:
+        poller: Polls in the background.
+        key: The pipeline.
+        due: Seconds until the first of the results is outdated, None if there is none.
+        complete: Whether every required result is there.
+    """
+
+    poller: Poller
+    key: Key
+    due: float | None = None
+    complete: bool = True
+    _targets: set[Target] = field(default_factory=set)
+
+    def latest(
+        self,
+        target: Target,
+        fetch: Callable[[], Awaitable[T]],
+        max_age: Callable[[T], float],
+        *,
+        required: bool = True,
+    ) -> T | None:
+        """Return the latest result, None before the first one. For the arguments see `Poller.latest`."""
+        self._targets.add(target)
+        polled = self.poller.latest(self.key, target, fetch, max_age)
+        self.within(polled.due)
+        self.complete = self.complete and (polled.due is not None or not required)
+        return polled.result
+
+    def within(self, seconds: float | None) -> None:
+        """Read again after so many seconds, if not before."""
+        waits = [wait for wait in (self.due, seconds) if wait is not None]
+        self.due = min(waits, default=None)
+
+    def retain(self) -> None:
+        """Stop polling what this reconcile did not read."""
+        self.poller.retain(self.key, self._targets)
 
 
 def _now() -> float:

@@ -21,7 +21,7 @@ from prometheus_client import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
@@ -38,7 +38,7 @@ class Metrics:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(f"speechoperator_{name}", text, labels, registry=registry)
 
-        def histogram(name: str, text: str, *labels: str, buckets: Iterable[float] = _SECONDS) -> Histogram:
+        def histogram(name: str, text: str, *labels: str, buckets: Iterable[float] = _BUCKETS_S) -> Histogram:
             return Histogram(f"speechoperator_{name}", text, labels, buckets=tuple(buckets), registry=registry)
 
         self.reconciles = counter("reconciles_total", "Reconciles, by result", "result")
