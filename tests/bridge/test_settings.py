@@ -106,3 +106,4 @@ def test_help_lists_every_setting_with_its_default(
     listed = " ".join(capsys.readouterr().out.split())
     for name, field in Settings.model_fields.items():
         assert f" {name.upper()} {field.description} (default: " in listed
+    assert f"PROMPT_PREFILL {Settings.model_fields['prompt_prefill'].description} (default: true)" in listed
