@@ -48,9 +48,9 @@ def settings_help() -> str:
     """Return the settings with their defaults, one paragraph each."""
     lines = ["settings (environment variables):"]
     for name, field in Settings.model_fields.items():
-        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
-        shown = f"default: {default}" if default != "" else "default: empty"
-        lines.append(f"  {name.upper()}\n      {field.description} ({shown})")
+        default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
+        shown = default.lower() if isinstance(field.default, bool) else default or "empty"
+        lines.append(f"  {name.upper()}\n      {field.description} (default: {shown})")
     return "\n".join(lines)
 
 

@@ -72,9 +72,8 @@ def assemble(settings: Settings) -> Service:
     )
     metrics.set_function(metrics.queue_depth, lambda: admission.queued, "admission")
     metrics.set_function(metrics.queue_depth, lambda: whisper.waiting, "whisper")
-    metrics.set_function(
-        metrics.audio_waiting, lambda: round(max(0.0, backlog.waiting), 3)
-    )  # sums of floats are inexact
+    # Sums of floats are inexact: rounded, an empty backlog is 0.
+    metrics.set_function(metrics.audio_waiting, lambda: round(max(0.0, backlog.waiting), 3))
     metrics.set_function(metrics.pods, lambda: len(whisper.endpoints), "whisper")
     metrics.set_function(metrics.pods, lambda: len(llm.endpoints), "llm")
     return Service(

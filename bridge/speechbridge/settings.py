@@ -80,9 +80,9 @@ class Settings(BaseSettings):
     # Server.
     server_host: str = Field("::", description="address to listen on; `::` listens on all IPv6 and IPv4 addresses")
     server_port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0: any free port")
-    max_concurrent_requests: int = Field(50, ge=1, description="concurrent requests")
+    max_concurrent_requests: int = Field(50, ge=1, description="maximum number of concurrent requests")
     max_queued_requests: int = Field(
-        100, ge=0, description="requests queued beyond that number; further ones are rejected with 503"
+        100, ge=0, description="maximum number of queued requests; further ones are rejected with 503"
     )
     queue_timeout: Seconds = Field(
         30, description="seconds a request waits in the queue or for a free pod before it is rejected with 503"

@@ -1,4 +1,4 @@
-"""`/readyz` says which part is not there; `/health` and `/livez` only that the process serves."""
+"""`/readyz` reports the state of each component; `/health` and `/livez` only that the process serves."""
 
 from typing import Any
 
@@ -18,36 +18,36 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture(autouse=True)
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask the parts at every request."""
+    """Probe the components at every request."""
     monkeypatch.setattr(readiness, "_CACHE_TTL_S", 0.0)
 
 
 async def ready(bridge: Bridge) -> tuple[int, dict[str, bool], dict[str, Any]]:
     async with bridge.client.get("/readyz") as response:
         document = await response.json()
-    return response.status, {name: part["ready"] for name, part in document["components"].items()}, document
+    return response.status, {name: component["ready"] for name, component in document["components"].items()}, document
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez"])
-async def test_it_lives_whatever_the_parts_do(start_bridge: StartBridge, path: str) -> None:
+async def test_it_is_alive_whatever_the_state_of_the_components(start_bridge: StartBridge, path: str) -> None:
     with refusing_url() as url:
         bridge = await start_bridge(whisper_url=url, ollama_url=url)
         async with bridge.client.get(path) as response:
             assert (response.status, await response.text()) == (200, "OK")
 
 
-async def test_it_is_ready_when_all_is_there(bridge: Bridge, streaming_bridge: Bridge) -> None:
+async def test_it_is_ready_when_all_components_are(bridge: Bridge, streaming_bridge: Bridge) -> None:
     for each in (bridge, streaming_bridge):
-        code, parts, document = await ready(each)
-        assert (code, parts, document["status"]) == (200, {"whisper": True, "llm": True}, "ready")
+        code, components, document = await ready(each)
+        assert (code, components, document["status"]) == (200, {"whisper": True, "llm": True}, "ready")
 
 
-async def test_names_whisper_when_it_is_gone_and_when_it_is_back(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+async def test_reports_whisper_unavailable_and_available_again(bridge: Bridge, asr: FakeAsrWebservice) -> None:
     await bridge.json()  # leaves an idle connection behind, which proves nothing
     await asr.go_away()
 
-    code, parts, document = await ready(bridge)
-    assert (code, parts) == (503, {"whisper": False, "llm": True})
+    code, components, document = await ready(bridge)
+    assert (code, components) == (503, {"whisper": False, "llm": True})
     assert document["status"] == "not ready"
     assert document["components"]["whisper"]["detail"]
 
@@ -55,13 +55,13 @@ async def test_names_whisper_when_it_is_gone_and_when_it_is_back(bridge: Bridge,
     assert (await ready(bridge))[0] == 200
 
 
-async def test_names_the_model_server_when_it_is_gone(bridge: Bridge, ollama: FakeOllama) -> None:
+async def test_reports_an_unavailable_model_server(bridge: Bridge, ollama: FakeOllama) -> None:
     await ollama.go_away()
 
     assert (await ready(bridge))[:2] == (503, {"whisper": True, "llm": False})
 
 
-async def test_names_the_model_that_is_not_there_yet(start_bridge: StartBridge, asr: FakeAsrWebservice) -> None:
+async def test_reports_a_model_that_is_not_available_yet(start_bridge: StartBridge, asr: FakeAsrWebservice) -> None:
     async with FakeOllama(models=["one:1b", "two:latest"]) as ollama:
         bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, models="two,three:3b")
         code, _, document = await ready(bridge)
@@ -77,7 +77,7 @@ async def test_is_not_ready_without_any_model(start_bridge: StartBridge, asr: Fa
         assert (await ready(bridge))[:2] == (503, {"whisper": True, "llm": False})
 
 
-async def test_believes_what_whisper_says_of_itself(
+async def test_uses_the_readiness_of_whisper_itself(
     streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
 ) -> None:
     speech_whisper.ready = False
@@ -85,7 +85,9 @@ async def test_believes_what_whisper_says_of_itself(
     assert (await ready(streaming_bridge))[1] == {"whisper": False, "llm": True}
 
 
-async def test_takes_over_the_number_of_slots(start_bridge: StartBridge, openai_chat: FakeOpenAIChat) -> None:
+async def test_uses_the_number_of_slots_that_whisper_reports(
+    start_bridge: StartBridge, openai_chat: FakeOpenAIChat
+) -> None:
     async with FakeSpeechWhisper(concurrency=3) as whisper:
         bridge = await start_bridge(
             whisper_url=whisper.url, transcriber="openai", ollama_url=openai_chat.url, generator="openai", models=""
@@ -95,7 +97,7 @@ async def test_takes_over_the_number_of_slots(start_bridge: StartBridge, openai_
     assert bridge.service.pipeline.whisper.slots == 3
 
 
-async def test_a_whisper_without_readyz_is_there_when_it_answers(
+async def test_a_whisper_without_readyz_is_ready_when_it_responds(
     streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
 ) -> None:
     speech_whisper.always(lambda received: status(404) if received.path == "/readyz" else None)
@@ -103,37 +105,37 @@ async def test_a_whisper_without_readyz_is_there_when_it_answers(
     assert (await ready(streaming_bridge))[0] == 200
 
 
-async def test_a_busy_whisper_is_there(bridge: Bridge, asr: FakeAsrWebservice) -> None:
-    """whisper-asr-webservice answers nothing during a job: that it accepts a connection has to do."""
+async def test_a_busy_whisper_is_ready(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    """whisper-asr-webservice does not respond during a job: that it accepts a connection is enough."""
     asr.always(busy())
     asr.hold(Point.BEFORE_ANSWER)
 
     assert (await ready(bridge))[0] == 200
 
 
-async def test_a_part_that_does_not_answer_in_time_is_not_there(
+async def test_a_component_that_does_not_respond_in_time_is_not_ready(
     bridge: Bridge, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "_PROBE_TIMEOUT_S", 0.05)
     gate = ollama.hold(Point.BEFORE_ANSWER)
 
-    code, parts, document = await ready(bridge)
+    code, components, document = await ready(bridge)
     gate.release()
 
-    assert (code, parts) == (503, {"whisper": True, "llm": False})
+    assert (code, components) == (503, {"whisper": True, "llm": False})
     assert "0.05 s" in document["components"]["llm"]["detail"]
 
 
-async def test_a_name_that_leads_nowhere_is_said(start_bridge: StartBridge, ollama: FakeOllama) -> None:
+async def test_a_host_that_does_not_resolve_is_reported(start_bridge: StartBridge, ollama: FakeOllama) -> None:
     bridge = await start_bridge(whisper_url="http://whisper.invalid:9000", ollama_url=ollama.url)
 
-    _, parts, document = await ready(bridge)
+    _, components, document = await ready(bridge)
 
-    assert parts == {"whisper": False, "llm": True}
+    assert components == {"whisper": False, "llm": True}
     assert "whisper.invalid" in document["components"]["whisper"]["detail"]
 
 
-async def test_the_parts_are_asked_once_a_second_however_often_it_is_asked(
+async def test_components_are_probed_at_most_once_per_second(
     bridge: Bridge, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "_CACHE_TTL_S", 3600.0)
@@ -144,7 +146,7 @@ async def test_the_parts_are_asked_once_a_second_however_often_it_is_asked(
     assert len(ollama.requests) == 1
 
 
-async def test_a_bridge_that_stops_is_not_ready_and_takes_nothing_new(bridge: Bridge) -> None:
+async def test_during_shutdown_it_is_not_ready_and_rejects_requests(bridge: Bridge) -> None:
     bridge.service.admission.stopping = True
 
     code, _, document = await ready(bridge)

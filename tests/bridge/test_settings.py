@@ -1,4 +1,4 @@
-"""The settings: from the environment, all listed, and what is wrong with one said in a line."""
+"""Settings come from the environment, `--help` lists all, and errors are one line each."""
 
 import pytest
 
@@ -70,7 +70,7 @@ def test_the_log_level_is_not_case_sensitive(monkeypatch: pytest.MonkeyPatch, va
         ("PROMPT_PREFILL", "perhaps"),
     ],
 )
-def test_a_wrong_setting_is_named_and_ends_with_2(
+def test_an_invalid_setting_is_reported_and_the_exit_code_is_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -83,7 +83,7 @@ def test_a_wrong_setting_is_named_and_ends_with_2(
     assert value in lines[0]
 
 
-def test_all_wrong_settings_are_named_at_once(
+def test_all_invalid_settings_are_reported_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SERVER_PORT", "eighty")
@@ -106,3 +106,4 @@ def test_help_lists_every_setting_with_its_default(
     listed = " ".join(capsys.readouterr().out.split())
     for name, field in Settings.model_fields.items():
         assert f" {name.upper()} {field.description} (default: " in listed
+    assert f"PROMPT_PREFILL {Settings.model_fields['prompt_prefill'].description} (default: true)" in listed

@@ -1,4 +1,4 @@
-"""The real process: starts, says what it does in lines of JSON, and leaves so that no request is cut."""
+"""The real process: logs JSON lines, and drains its requests before it exits."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ DEADLINE = 20.0  # for a process to start on a busy machine
 
 
 class Program:
-    """`python -m speechbridge` in a process of its own."""
+    """`python -m speechbridge` in its own process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -40,13 +40,13 @@ class Program:
                 self.lines.append(json.loads(line))
                 if self.lines[-1]["message"] == message:
                     return self.lines[-1]
-        pytest.fail(f"it left without saying {message!r}: {self.lines}")
+        pytest.fail(f"it exited without logging {message!r}: {self.lines}")
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
     async def left(self) -> int:
-        """The exit code, once it has left."""
+        """The exit code, once it has exited."""
         assert self._process.stderr is not None
         async with asyncio.timeout(DEADLINE):
             for line in (await self._process.stderr.read()).splitlines():
@@ -94,7 +94,7 @@ async def started(program: Program) -> aiohttp.ClientSession:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_finishes_what_is_in_flight_and_refuses_the_rest(
+async def test_finishes_requests_in_flight_and_rejects_new_ones(
     run: Run, asr: FakeAsrWebservice, number: signal.Signals
 ) -> None:
     program = await run()
@@ -120,7 +120,7 @@ async def test_finishes_what_is_in_flight_and_refuses_the_rest(
     assert program.lines[-1]["cancelled"] == 0
 
 
-async def test_leaves_at_once_when_nothing_is_in_flight_though_connections_are_open(run: Run) -> None:
+async def test_exits_at_once_without_requests_in_flight_despite_open_connections(run: Run) -> None:
     program = await run()
     async with await started(program) as client:
         async with client.get("/health") as response:
@@ -131,7 +131,7 @@ async def test_leaves_at_once_when_nothing_is_in_flight_though_connections_are_o
         assert await program.left() == 0
 
 
-async def test_cuts_what_is_not_done_in_time(run: Run, asr: FakeAsrWebservice) -> None:
+async def test_cancels_requests_that_do_not_finish_in_time(run: Run, asr: FakeAsrWebservice) -> None:
     program = await run(DRAIN_TIMEOUT="0.2")
     gate = asr.hold(Point.BEFORE_ANSWER)
     async with await started(program) as client:
@@ -148,7 +148,7 @@ async def test_cuts_what_is_not_done_in_time(run: Run, asr: FakeAsrWebservice) -
     assert not [line for line in program.lines if "exception" in line]
 
 
-async def test_a_port_that_is_taken_is_said_and_ends_with_1(run: Run) -> None:
+async def test_a_port_in_use_is_logged_and_the_exit_code_is_1(run: Run) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

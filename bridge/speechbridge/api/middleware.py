@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TIMELINE = web.RequestKey("timeline", Timeline)
 OUTCOME = web.RequestKey("outcome", str)
-"""Set by a route that answers 200 in spite of a failure, such as one of the generation."""
+"""Set by a route that responds with 200 although a stage failed."""
 
 _KEY_REQUIRED = ("/process", "/v1/")
 _NOT_LOGGED = frozenset({"/livez", "/readyz", "/health", "/metrics"})

@@ -46,7 +46,7 @@ class Body:
         """The longest time without data, in seconds."""
         return self._pace.stall_timeout
 
-    async def read(self, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the caller tells the two apart
+    async def read(self, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - unlike the stall timeout, it is not an error
         """Return the next chunk, empty at the end.
 
         Args:

@@ -46,7 +46,7 @@ async function run() {
 /** Shows the events of the bridge as they arrive. */
 async function follow(events) {
   results.setSteps("upload", "transcribe");
-  results.setState("running", "Uploading; the transcript appears while it is transcribed.");
+  results.setState("running", "Uploading and transcribing.");
   let requestId = "";
   let failure = null; // in the stage generate, response.done still follows with the transcription
   for await (const { name, data } of events) {

@@ -92,7 +92,7 @@ export class AudioInput extends EventTarget {
     const file = items[0]?.getAsFile();
     if (!file) return this.#showError("This is not a file.");
     this.#load(file);
-    if (items.length > 1) this.#showError(`Only one file can be loaded: ${file.name} was.`);
+    if (items.length > 1) this.#showError(`Only one file can be loaded: ${file.name}.`);
   }
 
   #load(file, { recorded = false } = {}) {

@@ -48,7 +48,7 @@ async def test_sends_segments_the_transcript_the_response_and_the_whole_answer(
     assert said == "".join(openai_chat.tokens)
 
 
-async def test_the_last_event_is_the_answer_that_json_would_be(streaming_bridge: Bridge) -> None:
+async def test_the_last_event_equals_the_json_answer(streaming_bridge: Bridge) -> None:
     told = await ask(streaming_bridge)
     _, answer = await streaming_bridge.json()
 
@@ -62,13 +62,13 @@ async def test_without_segments_starts_with_the_transcript(bridge: Bridge) -> No
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json;q=0.1, text/event-stream"])
-async def test_the_accept_header_asks_for_events_too(bridge: Bridge, accept: str) -> None:
+async def test_the_accept_header_requests_events_too(bridge: Bridge, accept: str) -> None:
     async with bridge.client.post("/process", data=form(WAV), headers={"Accept": accept}) as response:
         assert response.content_type == "text/event-stream"
         assert types(await all_events(response)) == ORDER[1:]
 
 
-async def test_tells_proxies_not_to_buffer(bridge: Bridge) -> None:
+async def test_asks_proxies_not_to_buffer(bridge: Bridge) -> None:
     headers = {"X-Request-ID": "call-42"}
     async with bridge.client.post("/process", data=form(WAV, stream="1"), headers=headers) as response:
         assert response.headers["Cache-Control"] == "no-cache"
@@ -146,6 +146,45 @@ async def test_a_failed_generation_is_an_event_and_the_answer_still_follows(brid
     assert done["transcription"]
 
 
+def in_flight_at_errors(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of requests in flight, recorded from now on whenever an error event is sent."""
+    seen: list[int] = []
+    send = event_stream.EventStream.send
+
+    async def recorded(stream: event_stream.EventStream, data: bytes) -> None:
+        if data.startswith(b"event: error"):
+            seen.append(bridge.service.admission.in_flight)
+        await send(stream, data)
+
+    monkeypatch.setattr(event_stream.EventStream, "send", recorded)
+    return seen
+
+
+async def test_a_failure_is_sent_while_the_request_is_in_flight(
+    bridge: Bridge, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a shutdown waits for it."""
+    ollama.always(StreamError(after=0))
+    in_flight = in_flight_at_errors(bridge, monkeypatch)
+
+    await ask(bridge)
+
+    assert in_flight == [1]
+
+
+async def test_the_deadline_frees_the_slot_before_its_error_is_sent(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a client that does not read its events cannot occupy the slot."""
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, request_timeout=1.0)
+    ollama.hold(Point.BETWEEN_TOKENS)
+    in_flight = in_flight_at_errors(bridge, monkeypatch)
+
+    await ask(bridge)
+
+    assert in_flight == [0]
+
+
 async def test_a_failure_before_the_first_event_is_an_ordinary_error(bridge: Bridge, asr: FakeAsrWebservice) -> None:
     asr.always(HangUp())
 
@@ -182,7 +221,7 @@ async def test_the_deadline_ends_events_with_the_transcription(
     await ollama.until(lambda: ollama.work[0].disconnected)
 
 
-async def test_one_failure_of_the_first_token_is_tried_again_unnoticed(bridge: Bridge, ollama: FakeOllama) -> None:
+async def test_a_failure_before_the_first_token_is_retried_unnoticed(bridge: Bridge, ollama: FakeOllama) -> None:
     ollama.script(status(500, "llama runner process has terminated"))
 
     told = await ask(bridge)
@@ -191,7 +230,7 @@ async def test_one_failure_of_the_first_token_is_tried_again_unnoticed(bridge: B
     assert len(ollama.work) == 2
 
 
-async def test_a_client_that_leaves_ends_the_generation(bridge: Bridge, ollama: FakeOllama) -> None:
+async def test_a_client_that_disconnects_cancels_the_generation(bridge: Bridge, ollama: FakeOllama) -> None:
     gate = ollama.hold(Point.BETWEEN_TOKENS)
 
     async with await bridge.process(WAV, stream="true") as response:
@@ -200,7 +239,7 @@ async def test_a_client_that_leaves_ends_the_generation(bridge: Bridge, ollama: 
         await ollama.until(lambda: ollama.work[0].disconnected)
 
 
-async def test_half_a_character_in_the_response_is_replaced(bridge: Bridge, ollama: FakeOllama) -> None:
+async def test_a_lone_surrogate_in_the_response_is_replaced(bridge: Bridge, ollama: FakeOllama) -> None:
     lines = (
         rb'{"message":{"content":"\ud83d"},"done":false}' + b"\n" + rb'{"message":{"content":""},"done":true}' + b"\n"
     )

@@ -30,21 +30,21 @@ def check(content_type: str, length: int = 1000) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "Multipart/Form-Data ;boundary=x"])
-def test_a_form_is_told_by_its_media_type(content_type: str) -> None:
+def test_a_form_is_recognised_by_its_media_type(content_type: str) -> None:
     check(content_type)
 
 
 @pytest.mark.parametrize(
     "content_type", ["application/json", "multipart/mixed; boundary=x", "", "text/plain; a=multipart/form-data"]
 )
-def test_what_is_no_form_is_refused(content_type: str) -> None:
+def test_a_body_that_is_not_a_form_is_rejected(content_type: str) -> None:
     with pytest.raises(Problem) as raised:
         check(content_type)
 
     assert raised.value.code == "unsupported_media_type"
 
 
-def test_a_form_that_says_it_is_too_large_is_refused() -> None:
+def test_a_form_that_declares_too_large_a_size_is_rejected() -> None:
     with pytest.raises(Problem) as raised:
         check("multipart/form-data; boundary=x", length=10 * MIB)
 
@@ -52,7 +52,7 @@ def test_a_form_that_says_it_is_too_large_is_refused() -> None:
 
 
 def test_a_new_boundary_makes_no_new_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`request.content_type` has the email package make three for each, and collections are rare."""
+    """`request.content_type` creates three per header value in the email package, and collections are rare."""
     made: list[str] = []
     make = HeaderRegistry.__getitem__
     monkeypatch.setattr(HeaderRegistry, "__getitem__", lambda self, name: made.append(name) or make(self, name))

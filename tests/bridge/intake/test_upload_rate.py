@@ -1,4 +1,4 @@
-"""Which upload may take a Whisper pod before it is complete, and which has fallen behind; time is the test's."""
+"""Which upload may occupy a Whisper pod before it is complete, and which is too slow; the test controls time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -74,7 +74,7 @@ def pieces(count: int, size: int, seconds: float) -> Sequence[tuple[float, bytes
     return [(seconds, b"x" * size)] * count
 
 
-async def test_a_fast_one_may_start_when_enough_has_come() -> None:
+async def test_a_fast_upload_may_start_when_enough_has_arrived() -> None:
     upload, body = upload_of(*pieces(20, 500, 0.01))
 
     await upload.start()
@@ -87,7 +87,7 @@ async def test_a_fast_one_may_start_when_enough_has_come() -> None:
     assert upload.size == 10_044
 
 
-async def test_a_slow_one_has_to_be_complete() -> None:
+async def test_a_slow_upload_must_be_complete() -> None:
     upload, body = upload_of(*pieces(20, 500, 0.1))
 
     await upload.start()
@@ -98,7 +98,7 @@ async def test_a_slow_one_has_to_be_complete() -> None:
     assert await read(upload) == WAV[:44] + b"x" * 10_000
 
 
-async def test_one_that_gets_fast_may_start_when_its_whole_rate_is_enough() -> None:
+async def test_an_upload_that_speeds_up_may_start_at_the_minimum_average_rate() -> None:
     upload, body = upload_of((1.0, b"x" * 2000), *pieces(40, 1000, 0.01))
 
     await upload.start()
@@ -110,7 +110,7 @@ async def test_one_that_gets_fast_may_start_when_its_whole_rate_is_enough() -> N
     assert len(await read(upload)) == 42_044
 
 
-async def test_one_that_pauses_has_fallen_behind_and_must_then_be_complete() -> None:
+async def test_an_upload_that_pauses_must_then_be_complete() -> None:
     upload, body = upload_of(*pieces(4, 500, 0.01), (2.0, b"y" * 500), *pieces(10, 500, 0.0))
 
     await upload.start()
@@ -124,8 +124,8 @@ async def test_one_that_pauses_has_fallen_behind_and_must_then_be_complete() -> 
     assert await read(upload) == WAV[:44] + b"x" * 2000 + b"y" * 500 + b"x" * 5000
 
 
-async def test_one_that_is_past_the_retry_buffer_is_waited_for() -> None:
-    """It cannot be kept any more, so its pod waits too."""
+async def test_an_upload_past_the_retry_buffer_may_pause() -> None:
+    """It is no longer buffered, so its pod waits too."""
     upload, _ = upload_of(*pieces(12, 500, 0.01), (2.0, b"y" * 500))
 
     await upload.start()
@@ -135,7 +135,7 @@ async def test_one_that_is_past_the_retry_buffer_is_waited_for() -> None:
     assert not upload.replayable
 
 
-async def test_one_that_is_past_the_retry_buffer_is_not_waited_for_long() -> None:
+async def test_an_upload_past_the_retry_buffer_may_not_pause_for_long() -> None:
     upload, _ = upload_of(*pieces(12, 500, 0.01), (6.0, b"y" * 500))
 
     await upload.start()
@@ -146,7 +146,7 @@ async def test_one_that_is_past_the_retry_buffer_is_not_waited_for_long() -> Non
     assert raised.value.code == "upload_stalled"
 
 
-async def test_one_that_has_become_slow_when_the_retry_buffer_is_full_goes_to_the_disk() -> None:
+async def test_an_upload_that_is_slow_when_the_retry_buffer_is_full_moves_to_disk() -> None:
     budget = SpoolBudget(1_000_000, retry_after=1)
     upload, _ = upload_of(*pieces(4, 500, 0.01), *pieces(8, 500, 0.4), budget=budget)
 
@@ -161,7 +161,7 @@ async def test_one_that_has_become_slow_when_the_retry_buffer_is_full_goes_to_th
         assert await read(upload) == WAV[:44] + b"x" * 6000
 
 
-async def test_a_kept_one_can_be_read_again_from_its_start() -> None:
+async def test_a_buffered_upload_can_be_read_again_from_its_start() -> None:
     upload, _ = upload_of(*pieces(8, 500, 0.01))
 
     await upload.start()
@@ -175,7 +175,7 @@ async def test_a_kept_one_can_be_read_again_from_its_start() -> None:
 
 
 @pytest.mark.parametrize("memory", [0, 1, 44, 4000, 1_000_000])
-async def test_a_slow_one_is_the_same_wherever_it_lay(memory: int) -> None:
+async def test_a_slow_upload_is_the_same_wherever_it_is_buffered(memory: int) -> None:
     budget = SpoolBudget(10_000_000, retry_after=1)
     rules = replace(RULES, retry_buffer=memory, min_stream_rate=100_000)
     chunks: Any = [(1.0, bytes([number]) * 50_000) for number in range(40)]

@@ -112,7 +112,7 @@ async def test_transcribes_with_words_and_segments(client: openai.AsyncOpenAI) -
     assert len(verbose.segments) == 3
 
 
-async def test_words_that_whisperx_could_not_align_are_left_out(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+async def test_words_that_whisperx_could_not_align_are_omitted(bridge: Bridge, asr: FakeAsrWebservice) -> None:
     aligned = {"word": "Four", "start": 0.2, "end": 0.5, "score": 0.9}
     segment = {"start": 0.2, "end": 1.0, "text": " Four 4", "words": [aligned, {"word": "4"}]}
     asr.script(Answer(body=json.dumps({"segments": [segment], "language": "en"}).encode()))
@@ -224,13 +224,13 @@ async def test_lists_models(client: openai.AsyncOpenAI) -> None:
     assert [model.id for model in models.data] == [MODEL, "whisper-1"]
 
 
-async def test_looks_a_model_up(client: openai.AsyncOpenAI) -> None:
+async def test_retrieves_a_model(client: openai.AsyncOpenAI) -> None:
     model = await client.models.retrieve(MODEL)
 
     assert (model.id, model.object) == (MODEL, "model")
 
 
-async def test_looks_a_model_up_whose_name_has_slashes(
+async def test_retrieves_a_model_with_slashes_in_its_name(
     start_bridge: StartBridge, openai_chat: FakeOpenAIChat, speech_whisper: FakeSpeechWhisper
 ) -> None:
     name = "hf.co/bartowski/SmolLM2:Q4_K_M"
@@ -256,7 +256,7 @@ async def test_an_unknown_model_is_not_found(client: openai.AsyncOpenAI) -> None
     assert of_chat.value.request_id
 
 
-async def test_what_is_not_audio_is_a_bad_request(client: openai.AsyncOpenAI) -> None:
+async def test_a_file_that_is_not_audio_is_a_bad_request(client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         await client.audio.transcriptions.create(file=("a.wav", b"Dear reader, this is text."), model="whisper-1")
 
@@ -294,7 +294,7 @@ async def test_a_prompt_over_the_context_is_a_bad_request(client: openai.AsyncOp
     assert raised.value.code == "context_overflow"
 
 
-async def test_a_wrong_content_type_and_a_wrong_path_keep_openais_form(client: openai.AsyncOpenAI) -> None:
+async def test_an_invalid_content_type_and_an_unknown_path_have_openais_format(client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.APIStatusError) as of_type:
         await client.post("/audio/transcriptions", body={"file": "a.wav"}, cast_to=object)
     with pytest.raises(openai.NotFoundError) as of_path:
@@ -304,7 +304,7 @@ async def test_a_wrong_content_type_and_a_wrong_path_keep_openais_form(client: o
     assert of_path.value.code == "not_found"
 
 
-async def test_a_missing_whisper_is_a_status_error_that_says_when_to_come_back(
+async def test_an_unavailable_whisper_is_a_status_error_with_retry_after(
     start_bridge: StartBridge, openai_chat: FakeOpenAIChat
 ) -> None:
     with refusing_url() as nowhere:

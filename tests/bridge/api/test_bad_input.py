@@ -1,4 +1,4 @@
-"""What is wrong with a request is said clearly: status, stable code, the error's shape of the API; nothing is a 500."""
+"""Invalid requests are rejected with a status, a stable code, and the error format of the API; none is a 500."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def problem(reply: Reply, path: str) -> tuple[int, str]:
-    """Status and code, after a look at everything that an error must have."""
+    """Status and code, after checking everything that an error must have."""
     if path.startswith("/v1/"):
         assert reply.headers["content-type"].startswith("application/json")
         error = reply.json()["error"]
@@ -122,7 +122,7 @@ async def test_a_bad_form_is_refused(either_bridge: Bridge, path: str, case: str
     assert all(endpoint.outstanding == 0 for endpoint in either_bridge.service.pipeline.whisper.endpoints)
 
 
-async def test_translations_refuse_a_bad_form_likewise(bridge: Bridge) -> None:
+async def test_translations_reject_an_invalid_form_too(bridge: Bridge) -> None:
     assert await post(bridge, "/v1/audio/translations", multipart(part("prompt", "Hello"))) == (400, "no_file")
 
 
@@ -151,7 +151,7 @@ async def test_openais_options_are_checked(bridge: Bridge, case: str, after: boo
     ("code", "status"), [("not_audio", 400), ("no_audio_stream", 400), ("empty_file", 400), ("audio_too_long", 413)]
 )
 @pytest.mark.parametrize("path", FORMS)
-async def test_what_our_whisper_server_says_of_the_audio_is_passed_on(
+async def test_an_audio_error_of_our_whisper_server_is_forwarded(
     streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper, path: str, code: str, status: int
 ) -> None:
     error = {"error": {"message": "cannot be", "type": "invalid_request_error", "param": "file", "code": code}}
@@ -163,7 +163,7 @@ async def test_what_our_whisper_server_says_of_the_audio_is_passed_on(
 
 
 @pytest.mark.parametrize("code", ["audio_too_long", "not_audio", "no_audio_stream"])
-async def test_what_is_only_known_after_the_answer_began_is_passed_on_too(
+async def test_an_audio_error_after_the_response_started_is_forwarded(
     streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper, code: str
 ) -> None:
     event = {"type": "error", "error": {"message": "cannot be", "code": code}}
@@ -178,7 +178,7 @@ async def test_what_is_only_known_after_the_answer_began_is_passed_on_too(
     "content_type",
     ["application/json", "audio/wav", "multipart/mixed; boundary=x", "application/x-www-form-urlencoded"],
 )
-async def test_what_is_no_form_is_415(bridge: Bridge, path: str, content_type: str) -> None:
+async def test_a_body_that_is_not_a_form_is_415(bridge: Bridge, path: str, content_type: str) -> None:
     assert await post(bridge, path, b"{}", content_type) == (415, "unsupported_media_type")
 
 
@@ -205,7 +205,7 @@ async def test_a_bad_boundary_is_refused(bridge: Bridge, content_type: str) -> N
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize("path", EVERY)
-async def test_the_wrong_method_is_405_and_the_right_one_named(bridge: Bridge, path: str, method: str) -> None:
+async def test_another_method_is_405_and_the_allowed_one_is_listed(bridge: Bridge, path: str, method: str) -> None:
     async with bridge.client.request(method, path) as response:
         headers = {name.lower(): value for name, value in response.headers.items()}
         reply = Reply(response.status, headers, await response.read())
@@ -215,7 +215,7 @@ async def test_the_wrong_method_is_405_and_the_right_one_named(bridge: Bridge, p
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/process/", "/%ff", "/" + "x" * 4000])
-async def test_what_is_not_there_is_404(bridge: Bridge, path: str) -> None:
+async def test_an_unknown_path_is_404(bridge: Bridge, path: str) -> None:
     assert await post(bridge, path, b"") == (404, "not_found")
 
 
@@ -235,7 +235,7 @@ BROKEN_REQUESTS = {
 
 
 @pytest.mark.parametrize("case", BROKEN_REQUESTS)
-async def test_what_is_no_request_is_refused(bridge: Bridge, case: str) -> None:
+async def test_a_malformed_request_is_rejected(bridge: Bridge, case: str) -> None:
     async with Connection.to(bridge.url) as connection:
         await connection.send(BROKEN_REQUESTS[case])
         reply = await connection.reply()
@@ -257,12 +257,12 @@ async def test_giant_headers_are_431(bridge: Bridge, request_head: bytes) -> Non
     assert problem(await exchange(bridge.url, request_head), "") == (431, "request_headers_too_large")
 
 
-async def test_headers_that_are_long_but_usual_are_taken(bridge: Bridge) -> None:
+async def test_long_but_common_headers_are_accepted(bridge: Bridge) -> None:
     async with bridge.client.get("/health", headers={"Cookie": "c" * 8000}) as response:
         assert response.status == 200
 
 
-async def test_what_is_no_request_is_logged_without_quoting_it(
+async def test_a_malformed_request_is_logged_without_its_content(
     bridge: Bridge, caplog: pytest.LogCaptureFixture
 ) -> None:
     await exchange(bridge.url, b"kumquat marmalade\r\n\r\n")
@@ -276,7 +276,7 @@ async def test_what_is_no_request_is_logged_without_quoting_it(
 # Bodies that are not what was declared.
 
 
-async def test_a_body_shorter_than_declared_waits_and_is_then_given_up(
+async def test_a_body_shorter_than_declared_is_upload_stalled(
     start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
 ) -> None:
     bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, upload_stall_timeout=0.1)
@@ -300,7 +300,7 @@ async def test_a_body_longer_than_declared_is_cut_off(bridge: Bridge) -> None:
     assert rest == b"" or rest.startswith(b"HTTP/1.0 400")
 
 
-async def test_what_follows_a_good_body_is_no_request(
+async def test_bytes_after_a_valid_body_are_a_malformed_request(
     bridge: Bridge, asr: FakeAsrWebservice, caplog: pytest.LogCaptureFixture
 ) -> None:
     gate = asr.hold(Point.BEFORE_ANSWER)
@@ -320,10 +320,10 @@ async def test_what_follows_a_good_body_is_no_request(
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_broken_chunks_are_refused(
+async def test_invalid_chunked_encoding_is_rejected(
     start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama, path: str
 ) -> None:
-    """aiohttp does not tell the handler: to it, the body just stops."""
+    """aiohttp does not report it to the handler: there, the body merely stalls."""
     bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, upload_stall_timeout=0.1)
 
     async with Connection.to(bridge.url) as connection:
@@ -343,7 +343,7 @@ async def test_a_body_that_does_not_decompress_is_refused(bridge: Bridge) -> Non
     assert reply.status == 400
 
 
-async def test_a_declared_length_over_the_cap_is_refused_unread(
+async def test_a_declared_length_over_the_limit_is_rejected_unread(
     start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
 ) -> None:
     bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, max_upload_bytes=1000)
@@ -354,7 +354,7 @@ async def test_a_declared_length_over_the_cap_is_refused_unread(
     assert asr.requests == []
 
 
-async def test_an_undeclared_length_over_the_cap_is_refused_on_the_way(
+async def test_an_undeclared_length_over_the_limit_is_rejected_midway(
     start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
 ) -> None:
     bridge = await start_bridge(
@@ -421,7 +421,7 @@ async def test_a_bad_chat_is_refused(bridge: Bridge, case: str) -> None:
     assert refused == (404 if code == "unknown_model" else 400, code)
 
 
-async def test_a_chat_over_the_cap_is_413(
+async def test_a_chat_over_the_limit_is_413(
     start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
 ) -> None:
     bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, max_json_bytes=10_000)
@@ -450,7 +450,7 @@ async def test_a_byte_a_second_is_too_slow(
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_a_client_that_stops_half_way_leaves_nothing_behind(bridge: Bridge, path: str) -> None:
+async def test_a_client_that_disconnects_midway_leaves_nothing_behind(bridge: Bridge, path: str) -> None:
     async with Connection.to(bridge.url) as connection:
         await connection.send(head(path, length=1000), FILE[:200])
         await in_flight(bridge, 1)
@@ -458,7 +458,9 @@ async def test_a_client_that_stops_half_way_leaves_nothing_behind(bridge: Bridge
         await in_flight(bridge, 0)
 
 
-async def test_a_client_that_leaves_while_whisper_works_frees_the_pod(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+async def test_a_client_that_disconnects_during_transcription_releases_the_pod(
+    bridge: Bridge, asr: FakeAsrWebservice
+) -> None:
     gate = asr.hold(Point.AFTER_UPLOAD)
     body = multipart(FILE)
 
@@ -478,8 +480,8 @@ async def in_flight(bridge: Bridge, count: int) -> None:
     await bridge.until(lambda: bridge.service.admission.in_flight == count)
 
 
-async def test_a_half_closed_connection_is_a_client_that_left(bridge: Bridge) -> None:
-    """As aiohttp has it: a client must keep its side open until it has the answer."""
+async def test_a_half_closed_connection_is_a_disconnected_client(bridge: Bridge) -> None:
+    """As in aiohttp: clients must keep their side open until the response is complete."""
     async with Connection.to(bridge.url) as connection:
         await connection.send(head("/process", length=1000), FILE[:200])
         await in_flight(bridge, 1)
@@ -487,7 +489,7 @@ async def test_a_half_closed_connection_is_a_client_that_left(bridge: Bridge) ->
         await in_flight(bridge, 0)
 
 
-async def test_a_connection_carries_on_after_an_error(bridge: Bridge) -> None:
+async def test_a_connection_is_reused_after_an_error(bridge: Bridge) -> None:
     async with aiohttp.ClientSession(bridge.url, connector=aiohttp.TCPConnector(limit=1)) as client:
         async with client.post("/process", data=form(WAV, language="klingon")) as refused:
             assert refused.status == 400

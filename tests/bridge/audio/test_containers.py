@@ -1,4 +1,4 @@
-"""What the first bytes of a file tell."""
+"""Containers, durations and tracks, from the bytes of a file."""
 
 from itertools import pairwise
 
@@ -39,19 +39,19 @@ pytestmark = pytest.mark.unit
         (b"\xff", None),
     ],
 )
-def test_a_container_is_told_by_its_first_bytes(head: bytes, container: str | None) -> None:
+def test_a_container_is_recognised_by_its_first_bytes(head: bytes, container: str | None) -> None:
     assert container_of(head) == container
     assert is_recognised(AudioBytes(head, "a.wav", "audio/wav")) == (container is not None)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
-def test_the_length_of_a_wav_is_known(rate: int) -> None:
+def test_the_duration_of_a_wav_is_exact(rate: int) -> None:
     data = wav(30.0, rate)
 
     assert estimated_seconds(data[:64], len(data)) == pytest.approx(30.0, rel=0.01)
 
 
-def test_the_length_of_an_upload_is_estimated_from_what_was_declared() -> None:
+def test_the_duration_of_an_upload_is_estimated_from_its_declared_size() -> None:
     class Arriving(AudioBytes):
         @property
         def size(self) -> int | None:  # type: ignore[override]
@@ -69,7 +69,7 @@ def test_any_bytes_have_an_estimate(head: bytes, size: int) -> None:
 
 
 @given(st.lists(st.integers(0, 60), max_size=6), st.booleans())
-def test_tracks_are_found_however_the_file_is_cut(cuts: list[int], sound: bool) -> None:  # noqa: FBT001 - hypothesis
+def test_tracks_are_found_however_the_file_is_split(cuts: list[int], sound: bool) -> None:  # noqa: FBT001 - hypothesis
     file = b"..hdlr........vide.." + b"..hdlr........soun.." * sound + b"." * 20
     at = [0, *sorted(cuts), len(file)]
     tracks = Tracks()

@@ -1,4 +1,4 @@
-"""How the audio of an upload gets to a pod: streamed, spooled, given up."""
+"""How the audio of an upload reaches a pod: streamed, spooled, or rejected."""
 
 import asyncio
 import hashlib
@@ -63,7 +63,7 @@ async def whisper(
 async def start(
     start_bridge: StartBridge, whisper: FakeAsrWebservice | FakeSpeechWhisper, ollama: FakeOllama
 ) -> StartBridge:
-    """Start a bridge over that Whisper; no upload falls behind, however slow this machine is."""
+    """Start a bridge over that Whisper; no upload counts as slow, however slow this machine is."""
     transcriber = "asr-webservice" if isinstance(whisper, FakeAsrWebservice) else "openai"
 
     async def start(**settings: object) -> Bridge:
@@ -106,7 +106,7 @@ async def test_a_large_fast_upload_reaches_the_pod_before_it_is_complete(start: 
     assert whisper.work[0].headers["Transfer-Encoding"] == "chunked"
 
 
-async def test_a_small_upload_is_complete_before_it_takes_a_pod(start: StartBridge, whisper: Whisper) -> None:
+async def test_a_small_upload_is_complete_before_it_occupies_a_pod(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start(stream_start_bytes=256 * KIB)
 
     async with Connection.to(bridge.url) as connection:
@@ -130,7 +130,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("slow")
-async def test_a_slow_upload_takes_no_pod_until_it_is_complete(start: StartBridge, whisper: Whisper) -> None:
+async def test_a_slow_upload_occupies_no_pod_until_it_is_complete(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start(retry_buffer_bytes=64 * KIB)
 
     async with Connection.to(bridge.url) as connection:
@@ -148,7 +148,7 @@ async def test_a_slow_upload_takes_no_pod_until_it_is_complete(start: StartBridg
     assert bridge.service.spool_budget.used == 0
 
 
-async def test_an_upload_that_falls_behind_gives_its_pod_back(start: StartBridge, whisper: Whisper) -> None:
+async def test_an_upload_that_slows_down_releases_its_pod(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start(slot_idle_timeout=0.05)
 
     async with Connection.to(bridge.url) as connection:
@@ -166,10 +166,10 @@ async def test_an_upload_that_falls_behind_gives_its_pod_back(start: StartBridge
     assert int(whisper.work[2].headers["Content-Length"]) > 2 * MIB
 
 
-async def test_an_upload_too_large_to_keep_may_still_move_to_the_disk_when_it_slows_down(
+async def test_an_upload_that_slows_down_at_the_retry_buffer_moves_to_disk(
     start: StartBridge, whisper: Whisper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its rate is looked at when the retry buffer is full: past that the bytes are forgotten as they leave."""
+    """Its rate is checked when the retry buffer is full: after that, bytes are dropped once sent."""
     bridge = await start(retry_buffer_bytes=512 * KIB, stream_start_bytes=64 * KIB)
     async with Connection.to(bridge.url) as connection:
         sending = Upload(connection, "/process", 2 * MIB)
@@ -200,7 +200,7 @@ async def test_slow_uploads_that_do_not_fit_on_the_disk_are_refused(start: Start
     assert whisper.requests == []
 
 
-async def test_a_pod_that_dies_over_a_kept_upload_is_replaced(start: StartBridge, whisper: Whisper) -> None:
+async def test_a_pod_that_fails_during_a_buffered_upload_is_replaced(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start()
     whisper.script(DieMidUpload(after=100 * KIB))
 
@@ -213,9 +213,7 @@ async def test_a_pod_that_dies_over_a_kept_upload_is_replaced(start: StartBridge
     assert sha256(whisper) == sending.sha256
 
 
-async def test_a_pod_that_dies_over_an_upload_past_the_retry_buffer_is_the_end(
-    start: StartBridge, whisper: Whisper
-) -> None:
+async def test_a_pod_that_fails_after_the_retry_buffer_fails_the_request(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start(retry_buffer_bytes=256 * KIB, stream_start_bytes=64 * KIB)
     whisper.script(DieMidUpload(after=2 * MIB))
 
@@ -228,9 +226,7 @@ async def test_a_pod_that_dies_over_an_upload_past_the_retry_buffer_is_the_end(
     assert len(whisper.work) == 1
 
 
-async def test_a_busy_pod_that_answers_before_it_has_read_all_is_asked_again(
-    start: StartBridge, whisper: Whisper
-) -> None:
+async def test_a_pod_that_is_busy_before_the_upload_ends_is_retried(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start()
     whisper.script(busy(retry_after=None))
 
@@ -260,7 +256,7 @@ async def test_a_busy_pod_costs_no_audio_however_little_is_kept(start: StartBrid
 LATE_LANGUAGE = part("language", "en")
 
 
-async def test_a_late_language_restarts_asr_and_is_simply_sent_to_openai(start: StartBridge, whisper: Whisper) -> None:
+async def test_a_late_language_restarts_asr_and_is_sent_to_openai(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start()
 
     async with Connection.to(bridge.url) as connection:
@@ -277,7 +273,7 @@ async def test_a_late_language_restarts_asr_and_is_simply_sent_to_openai(start: 
     assert len(whisper.work) == (2 if isinstance(whisper, FakeAsrWebservice) else 1)
 
 
-async def test_a_late_language_after_a_file_that_is_not_kept(start: StartBridge, whisper: Whisper) -> None:
+async def test_a_late_language_after_an_unbuffered_file(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start(retry_buffer_bytes=256 * KIB, stream_start_bytes=64 * KIB)
 
     async with Connection.to(bridge.url) as connection:
@@ -325,7 +321,7 @@ async def test_a_late_prompt_and_model_count(start: StartBridge, whisper: Whispe
     assert ollama.work[0].json["messages"][0]["content"].endswith("\nSummarise:")
 
 
-async def test_a_wrong_late_field_is_said_without_an_answer_of_the_model(
+async def test_an_invalid_late_field_is_an_error_without_generation(
     start: StartBridge, whisper: Whisper, ollama: FakeOllama
 ) -> None:
     bridge = await start()
@@ -341,7 +337,7 @@ async def test_a_wrong_late_field_is_said_without_an_answer_of_the_model(
     assert ollama.work == []
 
 
-async def test_an_upload_that_stalls_is_given_up(start: StartBridge, whisper: Whisper) -> None:
+async def test_an_upload_that_stalls_is_rejected(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start(slot_idle_timeout=0.02, upload_stall_timeout=0.1)
 
     async with Connection.to(bridge.url) as connection:
@@ -354,7 +350,7 @@ async def test_an_upload_that_stalls_is_given_up(start: StartBridge, whisper: Wh
     assert [endpoint.outstanding for endpoint in bridge.service.pipeline.whisper.endpoints] == [0]
 
 
-async def test_an_upload_that_trickles_is_given_up(start: StartBridge, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_upload_that_trickles_is_rejected(start: StartBridge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("speechbridge.intake.body._RATE_GRACE_S", 0.05)
     bridge = await start(upload_min_rate=2**30)
 
@@ -405,7 +401,7 @@ def _chunked(body: bytes, size: int) -> list[bytes]:
 
 
 async def test_memory_stays_flat(start: StartBridge) -> None:
-    """48 MiB pass through; held at any time is the retry buffer and what the sockets hold."""
+    """48 MiB are streamed; in memory are only the retry buffer and the buffers of the sockets."""
     bridge = await start(retry_buffer_bytes=1 * MIB)
     chunk = bytes(1 * MIB)
     tracemalloc.start()
@@ -423,7 +419,7 @@ async def test_memory_stays_flat(start: StartBridge) -> None:
     assert peak < 12 * MIB
 
 
-async def test_an_upload_is_accounted_for(start: StartBridge, whisper: Whisper) -> None:
+async def test_the_size_of_an_upload_is_measured(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start()
     gate = whisper.hold(Point.BEFORE_ANSWER)
 

@@ -1,4 +1,4 @@
-"""What a stream of events leaves behind: nothing."""
+"""An event stream leaves no task behind."""
 
 import asyncio
 

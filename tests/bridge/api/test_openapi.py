@@ -1,4 +1,4 @@
-"""The OpenAPI document against the bridge: the same routes, a valid document, and answers that keep what it says."""
+"""The OpenAPI document is valid, lists the routes of the bridge, and describes its responses."""
 
 import asyncio
 import base64
@@ -38,7 +38,7 @@ Json = dict[str, Any]
 
 MODEL = "smollm2:135m"
 EXAMPLES = 15
-"""Requests per route and stack that are drawn at random, beside those that schemathesis derives from the schemas."""
+"""Random requests per route and stack, in addition to those that schemathesis derives from the schemas."""
 
 
 def recording() -> bytes:
@@ -52,7 +52,7 @@ def recording() -> bytes:
 
 
 def known_here() -> Json:
-    """The document, narrowed to what can succeed here: models and recordings that are there. Answers are closed.
+    """The document, limited to what can succeed here: existing models and recordings. Responses are closed.
 
     So an answer fails with a member that the document does not have, and a request for another model has to fail.
     """
@@ -135,7 +135,7 @@ async def openai_upstreams() -> AsyncIterator[str]:
 
 @pytest.fixture(scope="module", params=[older_upstreams, openai_upstreams])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A bridge in a loop of its own: schemathesis calls it as any client does, and blocks while it waits."""
+    """A bridge in its own event loop: schemathesis calls it over HTTP, and blocks while it waits."""
     bridge = request.param()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
@@ -197,7 +197,7 @@ def test_every_form_of_a_chat_completion_is_described(stream: bool, media_type: 
     assert response.headers["content-type"][0].partition(";")[0] == media_type
 
 
-async def test_it_lists_the_very_routes_that_there_are() -> None:
+async def test_it_lists_exactly_the_routes_that_exist() -> None:
     described = {
         (method.upper(), path.replace("{file}", file))
         for path, operations in document()["paths"].items()
@@ -246,7 +246,7 @@ def test_every_error_code_is_explained() -> None:
     assert WHEN.keys() == PROBLEMS.keys()
 
 
-def test_every_error_code_is_one_of_some_operation_but_for_those_that_concern_none() -> None:
+def test_every_error_code_belongs_to_an_operation_except_those_without_a_route() -> None:
     of_operations = {
         code for media_type in media_types(document()) for code in media_type.get("examples", {}) if code in PROBLEMS
     }
@@ -254,7 +254,7 @@ def test_every_error_code_is_one_of_some_operation_but_for_those_that_concern_no
     assert of_operations == PROBLEMS.keys() - {"method_not_allowed", "request_headers_too_large"}
 
 
-def test_its_examples_keep_its_own_schemas() -> None:
+def test_its_examples_match_its_schemas() -> None:
     for where, schema, example in examples(document()):
         assert complaints(schema, example) == [], where
 

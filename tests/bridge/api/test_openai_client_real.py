@@ -1,4 +1,4 @@
-"""OpenAI's official client against the real service: tiny.en hears, SmolLM2 answers."""
+"""OpenAI's official client against the real service: tiny.en and SmolLM2."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -118,14 +118,14 @@ async def test_streams_a_chat_about_a_recording(real: openai.AsyncOpenAI, stack:
     assert len([piece for piece in said if piece]) > 1
 
 
-async def test_lists_models_and_looks_one_up(real: openai.AsyncOpenAI, stack: Stack) -> None:
+async def test_lists_and_retrieves_models(real: openai.AsyncOpenAI, stack: Stack) -> None:
     models = [model.id for model in (await real.models.list()).data]
 
     assert models == [stack.model, "whisper-1"]
     assert (await real.models.retrieve(stack.model)).id == stack.model
 
 
-async def test_refuses_what_is_not_audio_and_models_that_are_not_there(real: openai.AsyncOpenAI) -> None:
+async def test_rejects_files_that_are_not_audio_and_unknown_models(real: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as of_audio:
         await real.audio.transcriptions.create(file=("a.wav", b"Dear reader, this is text."), model="whisper-1")
     with pytest.raises(openai.NotFoundError) as of_model:

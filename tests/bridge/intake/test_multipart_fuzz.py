@@ -142,7 +142,7 @@ def theirs() -> Iterator[Reader]:
 
 @settings(deadline=None, max_examples=400)
 @given(forms(), cuts)
-def test_what_a_client_encodes_is_read_back(form: tuple[list[Part], str], sizes: list[int]) -> None:
+def test_a_form_of_a_client_is_parsed_as_it_was_built(form: tuple[list[Part], str], sizes: list[int]) -> None:
     parts, boundary = form
     assert read(encoded(parts, boundary), boundary, sizes) == parts
 
@@ -232,7 +232,7 @@ def test_aiohttp_agrees_on_damaged_bodies(theirs: Reader, body_and_boundary: tup
         ("not UTF-8", b'--b\r\nContent-Disposition: form-data; name="\xff"\r\n'),
     ],
 )
-def test_a_difference_is_one_that_we_refuse(theirs: Reader, difference: str, head: bytes) -> None:
+def test_where_they_differ_ours_rejects(theirs: Reader, difference: str, head: bytes) -> None:
     body = head + b"\r\ndata\r\n--b--\r\n"
     assert differences(body, "b") == [difference]
     assert ours(body, "b", [len(body)]) is None
@@ -251,7 +251,7 @@ def outcome(body: bytes, boundary: str, sizes: list[int]) -> list[Part] | str:
 
 @settings(deadline=None, max_examples=400)
 @given(damaged(), cuts)
-def test_cuts_change_neither_the_parts_nor_the_error(body_and_boundary: tuple[bytes, str], sizes: list[int]) -> None:
+def test_splits_change_neither_the_parts_nor_the_error(body_and_boundary: tuple[bytes, str], sizes: list[int]) -> None:
     body, boundary = body_and_boundary
     whole = outcome(body, boundary, [len(body) + 1])
     assert outcome(body, boundary, sizes) == whole
@@ -260,7 +260,7 @@ def test_cuts_change_neither_the_parts_nor_the_error(body_and_boundary: tuple[by
 
 @settings(deadline=None, max_examples=400)
 @given(st.lists(st.sampled_from([b"\r", b"\n", b"-", b"--b", b"\r\n--b", b" ", b"x"]), max_size=30), cuts)
-def test_cuts_do_not_change_data(fragments: list[bytes], sizes: list[int]) -> None:
+def test_splits_do_not_change_data(fragments: list[bytes], sizes: list[int]) -> None:
     body = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n" + b"".join(fragments) + b"\r\n--b--"
     whole = outcome(body, "b", [len(body)])
     assert outcome(body, "b", sizes) == whole

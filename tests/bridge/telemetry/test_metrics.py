@@ -1,4 +1,4 @@
-"""`/metrics`: what is counted, in which unit, under labels that stay few."""
+"""`/metrics`: names, units, and a bounded number of labels."""
 
 import re
 
@@ -62,7 +62,7 @@ async def test_a_request_is_counted_in_all_its_stages(bridge: Bridge) -> None:
     assert seen["speechbridge_tokens_total[kind=prompt][model=smollm2:135m]"] > 0
 
 
-async def test_what_is_in_flight_is_told_by_stage(bridge: Bridge, ollama: FakeOllama) -> None:
+async def test_requests_in_flight_are_counted_by_stage(bridge: Bridge, ollama: FakeOllama) -> None:
     gate = ollama.hold(Point.BETWEEN_TOKENS)
     async with bridge.client.post("/process", data=form(WAV, stream="true")) as response:
         await gate.reached()
@@ -88,7 +88,7 @@ async def test_outcomes(bridge: Bridge, ollama: FakeOllama, outcome: str, fields
     assert (await samples(bridge))[f"speechbridge_requests_total[outcome={outcome}][route=/process]"] == 1
 
 
-async def test_what_callers_make_up_is_no_label(bridge: Bridge) -> None:
+async def test_invented_names_are_not_labels(bridge: Bridge) -> None:
     for number in range(5):
         await bridge.client.get(f"/made-up/{number}")
         await bridge.client.get(f"/v1/models/made-up-{number}")
@@ -102,7 +102,7 @@ async def test_what_callers_make_up_is_no_label(bridge: Bridge) -> None:
     assert seen["speechbridge_requests_total[outcome=rejected][route=unmatched]"] == 10
 
 
-def test_past_32_models_all_further_ones_are_one_label() -> None:
+def test_models_after_the_first_32_share_a_label() -> None:
     metrics = Metrics()
 
     labels = {metrics.model_label(f"model-{number}") for number in range(1000)}
@@ -112,10 +112,10 @@ def test_past_32_models_all_further_ones_are_one_label() -> None:
     assert metrics.model_label("model-0") == "model-0"
 
 
-async def test_models_that_nobody_can_check_stay_few_too(
+async def test_labels_of_unverifiable_models_are_bounded(
     start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
 ) -> None:
-    """With no list of models at hand callers' names go to the upstream as they are."""
+    """If the models cannot be listed, clients' names are forwarded unverified."""
     bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, models="", hold_timeout=0.01)
     await ollama.go_away()
 

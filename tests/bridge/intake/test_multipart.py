@@ -69,7 +69,7 @@ class TestBoundaryOf:
     def test_case_and_other_parameters_do_not_matter(self) -> None:
         assert boundary_of('Multipart/Form-Data; charset="utf-8; boundary=x" ; BOUNDARY = aB;') == b"aB"
 
-    def test_characters_that_want_quotes_are_read_without(self) -> None:
+    def test_characters_that_require_quotes_are_accepted_without(self) -> None:
         assert boundary_of("multipart/form-data; boundary=----=_Part_1/2:3") == b"----=_Part_1/2:3"
 
     def test_seventy_characters_are_allowed(self) -> None:
@@ -115,13 +115,13 @@ class TestParts:
             PART_END,
         ]
 
-    def test_an_end_is_known_by_its_type(self) -> None:
+    def test_the_end_of_a_part_has_its_own_type(self) -> None:
         assert isinstance(parse(HEAD + TAIL)[-1], PartEnd)
 
     def test_a_part_without_data_has_no_data_events(self) -> None:
         assert parse(HEAD + TAIL) == [PartBegin("file", None, None), PART_END]
 
-    def test_the_blank_line_of_the_headers_serves_the_delimiter(self) -> None:
+    def test_the_blank_line_of_the_headers_is_part_of_the_delimiter(self) -> None:
         assert parse(HEAD + b"--b--") == [PartBegin("file", None, None), PART_END]
 
     def test_a_body_of_no_parts(self) -> None:
@@ -173,7 +173,7 @@ class TestFeeding:
     )
 
     @pytest.mark.parametrize("body", BODIES)
-    def test_a_cut_anywhere_changes_nothing(self, body: bytes) -> None:
+    def test_a_split_anywhere_changes_nothing(self, body: bytes) -> None:
         for cut in range(len(body) + 1):
             assert parse(body[:cut], body[cut:]) == parse(body)
 
@@ -181,18 +181,18 @@ class TestFeeding:
     def test_single_bytes_change_nothing(self, body: bytes) -> None:
         assert parse(*single_bytes(body)) == parse(body)
 
-    def test_empty_feeds_say_nothing(self) -> None:
+    def test_empty_feeds_have_no_events(self) -> None:
         (body, _) = self.BODIES
         assert parse(b"", body, b"") == parse(body)
 
-    def test_a_chunk_without_a_delimiter_is_handed_on_uncopied(self) -> None:
+    def test_a_chunk_without_a_delimiter_is_not_copied(self) -> None:
         parser = MultipartParser(b"boundary")
         parser.feed(HEAD.replace(b"--b", b"--boundary") + b"first")
         chunk = b"\r\n--bound is far from the end" * 3000
         (event,) = parser.feed(chunk)
         assert event is chunk
 
-    def test_only_a_possible_delimiter_is_held_back(self) -> None:
+    def test_only_a_possible_delimiter_is_retained(self) -> None:
         parser = MultipartParser(b"b")
         parser.feed(HEAD + b"x")
         assert parser.feed(b"data\r\n--") == [b"data"]
@@ -228,7 +228,7 @@ class TestDisposition:
     def test_backslash_escapes_a_quote_and_a_backslash(self) -> None:
         assert named(r'name="a\"b\\c"').name == r'a"b\c'
 
-    def test_other_backslashes_are_kept_as_browsers_send_them(self) -> None:
+    def test_other_backslashes_are_literal_as_browsers_send_them(self) -> None:
         assert named(r'name="a"; filename="C:\clips\a.wav"').filename == r"C:\clips\a.wav"
 
     def test_percent_22_is_a_quote(self) -> None:
@@ -345,7 +345,7 @@ class TestLimits:
     def test_many_small_headers_are_too_large_together(self) -> None:
         assert refused(b"--b\r\n" + b"a: b\r\n" * 5000 + DISPOSITION + b"\r\n" + TAIL).code == "headers_too_large"
 
-    def test_a_header_line_without_end_is_refused_when_it_fills_the_limit(self) -> None:
+    def test_an_endless_header_line_is_rejected_at_the_limit(self) -> None:
         parser = MultipartParser(b"b", Limits(max_header_bytes=100))
         parser.feed(b"--b\r\nX-Long: ")
         with pytest.raises(MultipartError, match="larger than 100 bytes"):
