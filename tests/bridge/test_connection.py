@@ -114,6 +114,33 @@ async def test_an_answer_is_read_however_it_is_framed(server: Server, answer: Ca
     assert await exchange(server, answer) == (200, b"OK")
 
 
+async def permission(server: Server, answer: Callable[[Pod], Awaitable[None]], patience: float = DEADLINE) -> bool:
+    """Ask to send a body; return whether the pod has answered already."""
+
+    async def serve() -> None:
+        pod = await server.connection()
+        await pod[0].readuntil(b"\r\n\r\n")
+        await answer(pod)
+
+    async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group, server.endpoint.connection() as connection:
+        group.create_task(serve())
+        connection.send(server.endpoint.head("POST", "/x", "Expect: 100-continue\r\n", 2))
+        await connection.permission(patience)
+        return connection.answered
+
+
+async def test_a_pod_asks_for_the_body(server: Server) -> None:
+    assert not await permission(server, says(b"HTTP/1.1 100 Continue\r\n\r\n"))
+
+
+async def test_a_pod_answers_without_the_body(server: Server) -> None:
+    assert await permission(server, says(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"))
+
+
+async def test_a_pod_that_does_not_know_the_question_gets_the_body_after_a_while(server: Server) -> None:
+    assert not await permission(server, says(), patience=0.01)
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [

@@ -244,6 +244,19 @@ async def test_a_busy_pod_that_answers_before_it_has_read_all_is_asked_again(
     assert sha256(whisper) == sending.sha256
 
 
+async def test_a_busy_pod_costs_no_audio_however_little_is_kept(start: StartBridge, whisper: Whisper) -> None:
+    bridge = await start(retry_buffer_bytes=64 * KIB, stream_start_bytes=64 * KIB)
+    whisper.script(busy())
+
+    async with Connection.to(bridge.url) as connection:
+        sending = Upload(connection, "/process", 8 * MIB)
+        await sending.end()
+        reply = await connection.reply()
+
+    assert reply.status == 200
+    assert sha256(whisper) == sending.sha256
+
+
 LATE_LANGUAGE = part("language", "en")
 
 

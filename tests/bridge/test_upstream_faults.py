@@ -560,6 +560,17 @@ async def test_a_busy_pod_is_asked_again_long_before_its_retry_after(
     assert len(speech_whisper.work) == 2
 
 
+async def test_a_pod_that_was_busy_is_asked_before_it_is_sent_audio(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    speech_whisper.script(busy(), None, None)
+
+    for _ in range(2):
+        await streaming_bridge.json()
+
+    assert [received.asks_first for received in speech_whisper.work] == [False, True, False]
+
+
 @pytest.mark.parametrize("fault", [busy(30), HangUp()], ids=["was busy", "failed"])
 async def test_a_pod_is_used_again_when_the_other_one_stays_held(two_pods: TwoPods, fault: Fault) -> None:
     bridge, pods = two_pods

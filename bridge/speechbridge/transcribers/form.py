@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Fields = Iterable[tuple[str, str]]
 
 _LARGE_WRITE = 256 * 1024
+_EXPECT = "Expect: 100-continue\r\n"
+_LONGEST_TURN = 2.0  # seconds: longer than `speechwhisper` lets a request wait for a slot
 _BOUNDARY = secrets.token_hex(16)  # one for all: who sends a recording never sees it
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\0": "%00"})
 
@@ -33,6 +35,10 @@ async def post_audio(
 
     Stops early when the pod answers before it has read all. The file's name is neutral but for its ending: servers want
     one, and the caller's is none of theirs.
+
+    The pod is asked before it is sent anything (`Expect: 100-continue`) when it was busy a moment ago: `speechwhisper`
+    then puts the request in line with those of other bridges. It is also asked before it is sent audio that is still
+    arriving, little of which is kept for another try: if the pod refuses, nothing of it is lost.
     """
     content_type = audio.content_type.translate(_ESCAPES) or "application/octet-stream"
     opening = (
@@ -40,19 +46,26 @@ async def post_audio(
         f"Content-Type: {content_type}\r\n\r\n"
     ).encode()
     headers = f"{headers}Content-Type: multipart/form-data; boundary={_BOUNDARY}\r\n"
-    if audio.size is None:
-        await _send_chunked(connection, endpoint.head("POST", path, headers, None), opening, audio)
-        if not connection.answered:
-            connection.send(_frame(_closing(late_fields())), b"0\r\n\r\n")
-    else:
-        closing = _closing(late_fields())
-        head = endpoint.head("POST", path, headers, len(opening) + audio.size + len(closing))
-        await _send_sized(connection, [head, opening], audio, closing)
+    closing = _closing(late_fields()) if audio.size is not None else b""
+    length = len(opening) + audio.size + len(closing) if audio.size is not None else None
+    asks = endpoint.busy or length is None
+    head = endpoint.head("POST", path, f"{headers}{_EXPECT}" if asks else headers, length)
+    if asks:
+        connection.send(head)
+        await connection.permission(_LONGEST_TURN)
+        if connection.answered:
+            return
+    if length is not None:
+        await _send_sized(connection, [opening] if asks else [head, opening], audio, closing)
+        return
+    await _send_chunked(connection, opening, audio)
+    if not connection.answered:
+        connection.send(_frame(_closing(late_fields())), b"0\r\n\r\n")
 
 
-async def _send_chunked(connection: Connection, head: bytes, opening: bytes, audio: Audio) -> None:
+async def _send_chunked(connection: Connection, opening: bytes, audio: Audio) -> None:
     """Pass on what arrives, chunk by chunk."""
-    connection.send(head, _frame(opening))
+    connection.send(_frame(opening))
     async for chunk in audio.chunks():
         if connection.answered:
             return

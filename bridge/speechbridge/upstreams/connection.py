@@ -7,6 +7,7 @@ httptools (llhttp) parses the answers. aiohttp's client does all this too, for a
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import httptools
@@ -24,6 +25,8 @@ _IN_A_ROW = 4  # quick pieces before a pause: a short answer, and the start of a
 
 class Connection(asyncio.Protocol):
     """Carries one exchange at a time: `send` (once or more), then `response`, then `chunks` or `read`.
+
+    A request whose head says `Expect: 100-continue` waits for `permission` before it sends its body.
 
     Every method that waits raises UpstreamError when the pod goes away or talks nonsense.
     """
@@ -46,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._buffered = 0
         self._reading_paused = False
         self._answered = False
+        self._continued = False
         self._has_headers = False
         self._sized = False
         self._complete = False
@@ -72,6 +76,18 @@ class Connection(asyncio.Protocol):
     def answered(self) -> bool:
         """Whether an answer, or the end of the connection, has come: sending more makes no sense."""
         return self._has_headers or self._closed or self._error is not None
+
+    async def permission(self, patience: float) -> None:
+        """Wait until the pod asks for the body with `100 Continue`, or has answered without it (see `answered`).
+
+        Args:
+            patience: Seconds after which the body may be sent all the same, since servers exist that know nothing of
+                `Expect` (RFC 9110, section 10.1.1).
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while not self._continued and not self.answered:
+                    await self._wait()
 
     # Receiving.
 
@@ -218,6 +234,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:  # noqa: D102
         self.status = self._parser.get_status_code()
         if self.status == _CONTINUE:
+            self._continued = True
             self.headers.clear()
             return
         self._has_headers = True
