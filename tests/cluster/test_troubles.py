@@ -70,7 +70,7 @@ async def test_a_name_that_is_somebody_elses(operator: Operator, api: Api, names
     }
     before = await api.create(theirs)
     await api.create(pipeline(namespace))
-    words = ("NameConflict", "Service p-bridge", "did not make", "spec.selector")
+    words = ("NameConflict", "Service p-bridge", "did not create", "spec.selector")
     await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", *words), WITHIN_S)
     assert await api.get("Service", namespace, "p-bridge") == before
 

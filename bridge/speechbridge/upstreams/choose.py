@@ -44,7 +44,7 @@ def choose(
         return None
     candidates = [endpoint for endpoint in free if endpoint not in avoid]
     if not candidates and any(not endpoint.down for endpoint in endpoints if endpoint not in avoid):
-        return None
+        return None  # a pod that has not failed will be free: worth the wait
     candidates = candidates or free
     chosen = min(candidates, key=lambda endpoint: (endpoint.outstanding, endpoint.last_used))
     if prefer in candidates and prefer is not None and prefer.outstanding <= chosen.outstanding + 1:

@@ -37,7 +37,7 @@ async def test_an_object_of_another_owner_is_not_taken_over(bench: Bench) -> Non
     found = bench.api.find("Service", "p-bridge")
     assert found
     assert found["spec"] == theirs["spec"]
-    assert "did not make" in str(bench.status["conditions"])
+    assert "did not create" in str(bench.status["conditions"])
 
 
 async def test_an_object_that_lost_its_labels_is_still_the_pipelines(bench: Bench) -> None:
