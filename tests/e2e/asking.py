@@ -56,10 +56,10 @@ class Streamed:
     times: list[float] = field(default_factory=list)
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    @property
-    def spread(self) -> float:
-        """Seconds between the first event and the last: next to nothing when something on the way has buffered."""
-        return self.times[-1] - self.times[0]
+    def seconds_between(self, one: str, other: str) -> float:
+        """From the last event of one name to the last of another."""
+        last = dict(zip(self.names, self.times, strict=True))
+        return last[other] - last[one]
 
 
 async def stream(session: aiohttp.ClientSession, url: str, voice: Any = LONGER_VOICE) -> Streamed:

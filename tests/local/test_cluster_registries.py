@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -70,9 +70,10 @@ def test_nobody_there_is_known_at_once() -> None:
 
 
 def test_one_that_never_answers_is_given_up() -> None:
-    with socket.socket() as silent:
+    # Where it is not given up, the socket that closes lets go of the one who asks.
+    with ThreadPoolExecutor(1) as asker, socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        began = time.monotonic()
-        assert not registries.answers(f"http://127.0.0.1:{silent.getsockname()[1]}/v2/", within_s=0.1)
-        assert time.monotonic() - began < 60
+        asking = asker.submit(registries.answers, f"http://127.0.0.1:{silent.getsockname()[1]}/v2/", within_s=0.1)
+
+        assert asking.result(timeout=60) is False
