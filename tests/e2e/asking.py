@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-import jiwer
 
+import spoken
 from speechlocal import paths
 from speechlocal.sse import events
 
@@ -17,16 +17,6 @@ VOICE = paths.RECORDINGS / "austen-ill-disposed.wav"
 LONGER_VOICE = paths.RECORDINGS / "austen-leisure-to-consider.wav"
 PROMPT = "Reply with one word: is he kind?"
 WORDS_WRONG = 0.2  # tiny.en's word error rate on these recordings is below 0.1
-
-_words = jiwer.Compose(
-    [
-        jiwer.SubstituteRegexes({r"[^\w\s']": " "}),
-        jiwer.ToLowerCase(),
-        jiwer.RemoveMultipleSpaces(),
-        jiwer.Strip(),
-        jiwer.ReduceToListOfListOfWords(),
-    ]
-)
 
 
 @asynccontextmanager
@@ -44,8 +34,7 @@ def form(voice: Any = VOICE, **fields: str) -> aiohttp.FormData:
 
 
 def word_error_rate(heard: str, voice: Any = VOICE) -> float:
-    spoken = voice.with_suffix(".txt").read_text()
-    return jiwer.wer(spoken, heard, reference_transform=_words, hypothesis_transform=_words)
+    return spoken.word_error_rate(spoken.transcript(voice), heard)
 
 
 @dataclass
