@@ -4,18 +4,40 @@ import os
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+import speechbridge.settings
+import speechoperator.settings
+import speechwhisper.settings
 
 pytest_plugins = ["cluster.plugin"]
 """A real API server, for the operator's tests and for those of the tier `cluster`."""
 
 TIERS = {"unit", "component", "cluster", "e2e"}
+TERMINAL = ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES")
+"""Variables by which rich, and argparse, show one thing on this terminal and another on that."""
+SERVICES = (speechbridge.settings.Settings, speechwhisper.settings.Settings, speechoperator.settings.Settings)
+"""Their settings are variables that others use as well: HOST, PORT, LOG_LEVEL."""
+LOOPBACK = "127.0.0.1,localhost,::1"
 SHARING = ("tests/e2e/", "tests/cluster/")
 """Folders whose tests share a cluster, the one that takes longest first."""
 
 
 def pytest_configure() -> None:
+    """Let the tests find the same on every machine, however they are started."""
+    have_signals()
+    for name in (*TERMINAL, *(name.upper() for service in SERVICES for name in service.model_fields)):
+        os.environ.pop(name, None)
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), LOOPBACK]))
+    # By default an example that takes 0.2 s fails, and so do examples that are slow to make up.
+    settings.register_profile("any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
+
+
+def have_signals() -> None:
     """Let the programs under test have their signals: those of a script's background job or of nohup are ignored.
 
     What a process ignores its children ignore too (execve(2)); what it only handles by doing nothing they do not.

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,11 +17,16 @@ REGISTRIES = re.compile(
 )
 
 
+def text(path: Path) -> str:
+    """The text of a file, which is UTF-8 whatever the locale."""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
 def test_every_link_in_the_documentation_leads_somewhere() -> None:
     dead = [
         f"{page.relative_to(ROOT)}: {target}"
         for page in tracked("*.md")
-        for target in LINK.findall(page.read_text())
+        for target in LINK.findall(text(page))
         if not (page.parent / target).exists()
     ]
 
@@ -40,14 +46,14 @@ def test_the_folder_operator_does_not_shadow_the_standard_library() -> None:
 
 
 def test_no_address_of_a_package_registry_is_committed() -> None:
-    naming = [path.relative_to(ROOT) for path in tracked() if REGISTRIES.search(path.read_text(errors="replace"))]
+    naming = [path.relative_to(ROOT) for path in tracked() if REGISTRIES.search(text(path))]
 
     assert not naming
 
 
 def test_every_dependency_is_pinned() -> None:
-    pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
-    asked = set(re.findall(r'^  "([a-z0-9-]+)[>=]', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE))
+    pinned = {line.split("==")[0] for line in text(ROOT / "constraints.txt").splitlines() if "==" in line}
+    asked = set(re.findall(r'^  "([a-z0-9-]+)[>=]', text(ROOT / "pyproject.toml"), flags=re.MULTILINE))
 
     assert asked - pinned == set()
 

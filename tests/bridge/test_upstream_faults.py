@@ -160,7 +160,7 @@ async def test_a_whisper_that_comes_back_in_time_goes_unnoticed(
 
 
 async def test_a_slow_whisper_is_504(start_bridge: StartBridge, whisper: Whisper, ollama: FakeOllama) -> None:
-    bridge = await start_bridge(**protocols(whisper, ollama), request_timeout=0.2)
+    bridge = await start_bridge(**protocols(whisper, ollama), request_timeout=1.0)
     whisper.hold(Point.BEFORE_ANSWER)
 
     got, answer = await bridge.json()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-import jiwer
 
+import spoken
 from speechlocal import paths
 from speechlocal.sse import events
 
@@ -17,16 +17,6 @@ VOICE = paths.RECORDINGS / "austen-ill-disposed.wav"
 LONGER_VOICE = paths.RECORDINGS / "austen-leisure-to-consider.wav"
 PROMPT = "Reply with one word: is he kind?"
 WORDS_WRONG = 0.2  # tiny.en's word error rate on these recordings is below 0.1
-
-_words = jiwer.Compose(
-    [
-        jiwer.SubstituteRegexes({r"[^\w\s']": " "}),
-        jiwer.ToLowerCase(),
-        jiwer.RemoveMultipleSpaces(),
-        jiwer.Strip(),
-        jiwer.ReduceToListOfListOfWords(),
-    ]
-)
 
 
 @asynccontextmanager
@@ -44,8 +34,7 @@ def form(voice: Any = VOICE, **fields: str) -> aiohttp.FormData:
 
 
 def word_error_rate(heard: str, voice: Any = VOICE) -> float:
-    spoken = voice.with_suffix(".txt").read_text()
-    return jiwer.wer(spoken, heard, reference_transform=_words, hypothesis_transform=_words)
+    return spoken.word_error_rate(spoken.transcript(voice), heard)
 
 
 @dataclass
@@ -56,10 +45,10 @@ class Streamed:
     times: list[float] = field(default_factory=list)
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    @property
-    def spread(self) -> float:
-        """Seconds between the first event and the last: next to nothing when something on the way has buffered."""
-        return self.times[-1] - self.times[0]
+    def seconds_between(self, one: str, other: str) -> float:
+        """From the last event of one name to the last of another."""
+        last = dict(zip(self.names, self.times, strict=True))
+        return last[other] - last[one]
 
 
 async def stream(session: aiohttp.ClientSession, url: str, voice: Any = LONGER_VOICE) -> Streamed:

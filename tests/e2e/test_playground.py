@@ -14,6 +14,7 @@ import pytest_asyncio
 from e2e.playground_bridge import ANSWER, READY, TIMINGS, Refusal, ScriptedBridge, Until, event
 from e2e.playground_browser import Browser, Page
 from speechlocal.stack import plan, started
+from spoken import transcript, words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -85,11 +86,10 @@ async def write_prompt(page: Page, text: str) -> None:
     await page.send("Input.insertText", text=text)
 
 
-def share_heard(transcript: str) -> float:
-    """The share of the words of `VOICE` that occur in a transcript."""
-    spoken = VOICE.with_suffix(".txt").read_text().split()
-    heard = set(re.findall(r"\w+", transcript.lower()))
-    return sum(word in heard for word in spoken) / len(spoken)
+def share_heard(text: str) -> float:
+    """The share of the words of `VOICE` that occur in a text."""
+    said, heard = words(transcript(VOICE)), set(words(text))
+    return sum(word in heard for word in said) / len(said)
 
 
 class TestRealService:

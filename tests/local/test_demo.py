@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jiwer
 import pytest
 
 from speechlocal import models
 from speechlocal.bridge_client import DEMO_RECORDING as RECORDING
 from speechlocal.children import free_port
+from spoken import WORST_WORD_ERROR_RATE, transcript, word_error_rate
 
 if TYPE_CHECKING:
     from speechlocal.stack import OllamaModel
@@ -29,14 +29,6 @@ pytestmark = pytest.mark.component
 LEFT = Callable[[], list[str]]
 WAIT = Callable[[Callable[[], object]], None]
 TIMEOUT_S = 180
-SPOKEN_WORDS = jiwer.Compose(
-    [
-        jiwer.ToLowerCase(),
-        jiwer.SubstituteRegexes({"-": " ", r"\bmr\b\.?": "mister"}),
-        jiwer.RemovePunctuation(),
-        jiwer.ReduceToListOfListOfWords(),
-    ]
-)
 
 
 def demo(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -63,17 +55,12 @@ def kept(wait_until: WAIT, output: Path, *options: str) -> Iterator[tuple[subpro
             process.kill()
 
 
-def word_errors(transcript: str) -> float:
-    said = RECORDING.with_suffix(".txt").read_text()
-    return float(jiwer.wer(said, transcript, reference_transform=SPOKEN_WORDS, hypothesis_transform=SPOKEN_WORDS))
-
-
 def test_json_prints_the_answer_of_process_and_nothing_else(left_running: LEFT) -> None:
     ran = demo("--json")
 
     assert ran.returncode == 0, ran.stderr
     answer = json.loads(ran.stdout)
-    assert word_errors(answer["transcription"]) <= 0.1
+    assert word_error_rate(transcript(RECORDING), answer["transcription"]) <= WORST_WORD_ERROR_RATE
     assert answer["response"]
     assert answer["model"] == models.LLM_NAME
     assert answer["process_time_ms"] > 0
@@ -87,9 +74,9 @@ def test_a_person_sees_transcript_answer_timings_and_what_to_do_next(left_runnin
     assert ran.returncode == 0, ran.stderr
     headings = [line.split("  ")[0] for line in ran.stdout.splitlines() if line and not line.startswith(" ")]
     assert headings == ["Speech in, answer out", "Transcript", "Answer", "Timings", "Next"]
-    transcript = re.search(r"^Transcript.*\n((?:  .*\n)+)", ran.stdout, re.MULTILINE)
-    assert transcript
-    assert word_errors(" ".join(transcript[1].split())) <= 0.1
+    heard = re.search(r"^Transcript.*\n((?:  .*\n)+)", ran.stdout, re.MULTILINE)
+    assert heard
+    assert word_error_rate(transcript(RECORDING), heard[1]) <= WORST_WORD_ERROR_RATE
     assert "Who has leisure?" in ran.stdout
     assert "make demo KEEP=1" in ran.stdout
     assert ran.stderr == ""

@@ -22,6 +22,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+import spoken
 from speechwhisper.app import build
 from speechwhisper.settings import Settings
 from whisper.scripted import DEADLINE, ScriptedDecoder
@@ -96,6 +97,7 @@ def launch(model: str, **settings: str) -> RunningServer:
     defaults = {
         "WHISPER_MODEL": model,
         "WHISPER_MODEL_NAME": "tiny.en",
+        "WHISPER_DEVICE": "cpu",
         "WHISPER_COMPUTE_TYPE": "int8",
         "SERVER_HOST": "127.0.0.1",
         "SERVER_PORT": "0",
@@ -140,5 +142,5 @@ def server(model_folder: str) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="session")
 def recordings() -> dict[str, tuple[Path, str]]:
-    """The shipped recordings: name -> file and what is said in it."""
-    return {file.stem: (file, file.with_suffix(".txt").read_text().strip()) for file in RECORDINGS.glob("*.wav")}
+    """The shipped recordings, by name: name -> file and what is said in it."""
+    return {file.stem: (file, spoken.transcript(file)) for file in sorted(RECORDINGS.glob("*.wav"))}

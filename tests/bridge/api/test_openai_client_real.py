@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import jiwer
 import openai
 import pytest
 from openai.types.audio import TranscriptionTextDoneEvent
@@ -11,6 +10,7 @@ from openai.types.audio import TranscriptionTextDoneEvent
 from bridge.openai_client import client_for, of_a_deprecated_method, spoken_question
 from speechlocal.paths import RECORDINGS
 from speechlocal.stack import Stack, plan, started_sync
+from spoken import WORST_WORD_ERROR_RATE, transcript, word_error_rate, words
 
 VOICE = RECORDINGS / "austen-ill-disposed.wav"
 
@@ -29,24 +29,14 @@ async def real(stack: Stack) -> AsyncIterator[openai.AsyncOpenAI]:
         yield client
 
 
-def word_errors(text: str) -> float:
-    words = jiwer.Compose(
-        [
-            jiwer.ToLowerCase(),
-            jiwer.SubstituteRegexes({"-": " "}),
-            jiwer.RemovePunctuation(),
-            jiwer.ReduceToListOfListOfWords(),
-        ]
-    )
-    return float(
-        jiwer.wer(VOICE.with_suffix(".txt").read_text(), text, reference_transform=words, hypothesis_transform=words)
-    )
+def understood(text: str) -> bool:
+    return word_error_rate(transcript(VOICE), text) <= WORST_WORD_ERROR_RATE
 
 
 async def test_transcribes(real: openai.AsyncOpenAI) -> None:
     transcription = await real.audio.transcriptions.create(file=VOICE, model="whisper-1")
 
-    assert word_errors(transcription.text) <= 0.1
+    assert understood(transcription.text)
     assert transcription.usage
     assert transcription.usage.type == "duration"
     assert transcription.usage.seconds >= 4
@@ -57,7 +47,7 @@ async def test_transcribes_to_every_text(real: openai.AsyncOpenAI, form: Any, be
     text = str(await real.audio.transcriptions.create(file=VOICE, model="whisper-1", response_format=form))
 
     assert text.startswith(beginning)
-    assert "disposed" in text
+    assert "disposed" in words(text)
 
 
 async def test_transcribes_with_words_and_segments(real: openai.AsyncOpenAI) -> None:
@@ -69,7 +59,7 @@ async def test_transcribes_with_words_and_segments(real: openai.AsyncOpenAI) -> 
     )
 
     assert verbose.language == "en"
-    assert word_errors(verbose.text) <= 0.1
+    assert understood(verbose.text)
     assert verbose.segments
     assert verbose.words
     times = [time for word in verbose.words for time in (word.start, word.end)]
@@ -84,7 +74,7 @@ async def test_streams_a_transcript(real: openai.AsyncOpenAI) -> None:
 
     assert deltas
     assert isinstance(done, TranscriptionTextDoneEvent)
-    assert word_errors(done.text) <= 0.1
+    assert understood(done.text)
     assert "".join(event.delta for event in deltas if event.type == "transcript.text.delta").strip() == done.text
 
 

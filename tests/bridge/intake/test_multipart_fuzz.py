@@ -140,7 +140,7 @@ def theirs() -> Iterator[Reader]:
         yield reading
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(forms(), cuts)
 def test_a_form_of_a_client_is_parsed_as_it_was_built(form: tuple[list[Part], str], sizes: list[int]) -> None:
     parts, boundary = form
@@ -151,7 +151,7 @@ def test_a_form_of_a_client_is_parsed_as_it_was_built(form: tuple[list[Part], st
 plain_names = names.filter(lambda name: ";" not in name and not name.startswith(("/", "\\")))
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(forms(plain_names), cuts)
 def test_aiohttp_reads_the_same(theirs: Reader, form: tuple[list[Part], str], sizes: list[int]) -> None:
     parts, boundary = form
@@ -214,7 +214,7 @@ def differences(body: bytes, boundary: str) -> list[str]:
     return [name for name, applies in DIFFERENCES.items() if applies(body, line)]
 
 
-@settings(deadline=None, max_examples=800)
+@settings(max_examples=800)
 @given(damaged())
 def test_aiohttp_agrees_on_damaged_bodies(theirs: Reader, body_and_boundary: tuple[bytes, str]) -> None:
     body, boundary = body_and_boundary
@@ -249,7 +249,7 @@ def outcome(body: bytes, boundary: str, sizes: list[int]) -> list[Part] | str:
         return str(error)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(damaged(), cuts)
 def test_splits_change_neither_the_parts_nor_the_error(body_and_boundary: tuple[bytes, str], sizes: list[int]) -> None:
     body, boundary = body_and_boundary
@@ -258,7 +258,7 @@ def test_splits_change_neither_the_parts_nor_the_error(body_and_boundary: tuple[
     assert outcome(body, boundary, [1]) == whole
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from([b"\r", b"\n", b"-", b"--b", b"\r\n--b", b" ", b"x"]), max_size=30), cuts)
 def test_splits_do_not_change_data(fragments: list[bytes], sizes: list[int]) -> None:
     body = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n" + b"".join(fragments) + b"\r\n--b--"

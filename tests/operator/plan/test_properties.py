@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.pipeline_specs import KEEPING, MESSAGES, POD_STATUSES, SPECS
@@ -21,7 +21,7 @@ from speechoperator.plan.snapshot import Health, Pull, WriteFailure
 
 pytestmark = pytest.mark.unit
 
-thorough = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=15)
 REASONS = {reason.text for reason in Reason}
 
 

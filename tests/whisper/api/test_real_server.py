@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import FormData
 
+from spoken import words
 from whisper import media
 from whisper.conftest import RunningServer, launch, session
 from whisper.scripted import DEADLINE
@@ -45,11 +47,11 @@ def speech(recordings: Recordings) -> bytes:
 @pytest.mark.parametrize(
     ("output", "beginning"),
     [
-        ("txt", "Unless to be"),
-        ("srt", "1\n00:00:00,000 --> 00:00:0"),
-        ("vtt", "WEBVTT\n\n00:00.000 --> 00:0"),
-        ("tsv", "start\tend\ttext\n0\t"),
-        ("json", '{"text": "Unless to be'),
+        ("txt", r""),
+        ("srt", r"1\n00:00:00,\d{3} --> 00:00:0\d,\d{3}\n"),
+        ("vtt", r"WEBVTT\n\n00:00\.\d{3} --> 00:0\d\.\d{3}\n"),
+        ("tsv", r"start\tend\ttext\n\d+\t\d+\t"),
+        ("json", r'\{"text": "'),
     ],
 )
 async def test_asr_in_every_format(
@@ -57,7 +59,10 @@ async def test_asr_in_every_format(
 ) -> None:
     async with http.post("/asr", params={"output": output}, data=upload(speech(recordings))) as response:
         assert response.status == 200
-        assert (await response.text()).startswith(beginning)
+        found = re.match(beginning, text := await response.text())
+
+    assert found, text
+    assert words(text[found.end() :])[:3] == ["unless", "to", "be"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +74,7 @@ async def test_speech_survives_other_containers(
     samples = media.decode_wav(speech(recordings))
 
     async with http.post("/asr", data=upload(media.encode(samples, container, codec))) as response:
-        assert "selfish" in await response.text()
+        assert "selfish" in words(await response.text())
 
 
 async def test_raw_samples_as_bazarr_sends_them(http: aiohttp.ClientSession, recordings: Recordings) -> None:
@@ -77,7 +82,7 @@ async def test_raw_samples_as_bazarr_sends_them(http: aiohttp.ClientSession, rec
     query = {"task": "transcribe", "language": "en", "output": "srt", "encode": "false"}
 
     async with http.post("/asr", params=query, data=upload(raw, name="audio_file")) as response:
-        assert "selfish" in await response.text()
+        assert "selfish" in words(await response.text())
     async with http.post("/detect-language", params={"encode": "false"}, data=upload(raw)) as response:
         assert (await response.json())["language_code"] == "en"
 
@@ -99,7 +104,7 @@ async def test_a_stream_delivers_segments_before_the_end(http: aiohttp.ClientSes
     assert types.count("transcript.text.delta") >= 2
     assert types[-1] == "transcript.text.done"
     # Said six times over, it fails Whisper's test for repetition and is partly sampled: the words vary.
-    assert event["text"].count("selfish") >= 2
+    assert words(event["text"]).count("selfish") >= 2
     assert event["text"].startswith(event["words"][0]["word"].strip())
     assert event["duration"] == pytest.approx(len(samples) / media.RATE, abs=0.1)
 
@@ -185,8 +190,8 @@ async def test_speech_after_a_long_silence_keeps_its_time(http: aiohttp.ClientSe
     ) as response:
         body = json.loads(await response.text())
 
-    assert body["text"].count("selfish") == 2
-    first, second = (item for item in body["segments"] if "selfish" in item["text"])
+    assert words(body["text"]).count("selfish") == 2
+    first, second = (item for item in body["segments"] if "selfish" in words(item["text"]))
     assert first["start"] == pytest.approx(100, abs=1.5)
     assert second["start"] == pytest.approx(160 + len(voice) / media.RATE, abs=1.5)
     assert body["transcribed_seconds"] < 30
@@ -216,7 +221,7 @@ async def test_a_truncated_mp3_is_transcribed_as_far_as_it_goes(
 
     async with http.post("/asr", data=upload(data[: len(data) * 2 // 3])) as response:
         assert response.status == 200
-        assert "selfish" in await response.text()
+        assert "selfish" in words(await response.text())
 
 
 async def test_the_log_has_no_stack_trace_and_no_transcript(server: RunningServer, http: aiohttp.ClientSession) -> None:
@@ -225,7 +230,7 @@ async def test_the_log_has_no_stack_trace_and_no_transcript(server: RunningServe
 
     log = "".join(server.log)
     assert "Traceback" not in log
-    assert "selfish" not in log
+    assert "selfish" not in log.lower()
 
 
 async def test_sigterm_lets_the_running_job_finish(model_folder: str, recordings: Recordings) -> None:
@@ -240,7 +245,7 @@ async def test_sigterm_lets_the_running_job_finish(model_folder: str, recordings
 
         response = await job
         assert response.status == 200
-        assert "selfish" in await response.text()
+        assert "selfish" in words(await response.text())
     assert running.process.wait(timeout=DEADLINE) == 0
 
 

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechoperator.api import SpeechPipeline
@@ -91,7 +91,7 @@ SPECS = st.fixed_dictionaries(
 )
 
 
-FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=50)
 
 
 @st.composite
