@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -8,6 +8,9 @@ from faster_whisper.feature_extractor import FeatureExtractor
 
 from speechwhisper.recognition.features import BlockFeatureExtractor
 from whisper import media
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.unit
 

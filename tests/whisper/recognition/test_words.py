@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,8 @@ from whisper import media
 from whisper.conftest import RunningServer, session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from speechwhisper.recognition.transcript import Heard, Segment
 
 pytestmark = pytest.mark.component
