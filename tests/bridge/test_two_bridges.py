@@ -20,7 +20,7 @@ from whisper.scripted import ScriptedDecoder, segment
 pytestmark = pytest.mark.unit
 
 JOBS = 60
-JOB_SECONDS = 0.05
+JOB_SECONDS = 0.1
 CLIENTS = {"a1": 0, "a2": 0, "a3": 0, "a4": 0, "b1": 1}
 """Client -> which bridge it is at."""
 

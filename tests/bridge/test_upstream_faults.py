@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -509,11 +508,7 @@ async def two_pods(start_bridge: StartBridge, ollama: FakeOllama) -> AsyncIterat
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(FakeSpeechWhisper())
         port = int(first.url.rpartition(":")[2])
-        second = FakeSpeechWhisper()
-        sock = socket.socket()
-        sock.bind(("127.0.0.2", port))
-        await second._listen(sock)
-        stack.push_async_callback(second._stop)
+        second = await stack.enter_async_context(FakeSpeechWhisper().listen_on("127.0.0.2", port))
         whisper_url = f"http://localhost:{port}"
         bridge = await start_bridge(
             whisper_url=whisper_url, transcriber="openai", ollama_url=ollama.url, queue_timeout=5.0
