@@ -59,11 +59,8 @@ class Writer:
         manifest would be adopted without a conflict, and then deleted with the pipeline.
         """
         meta = action.object["metadata"]
-        if (
-            kind == PVC
-            and (existing := await self._existing(kind, action.object))
-            and not _ours(existing, action.object)
-        ):
+        existing = await self._existing(kind, action.object) if kind == PVC else None
+        if existing and not _ours(existing, action.object):
             request = Request("create", kind.resource, meta["namespace"], meta["name"])
             raise ApiError(request, HTTPStatus.CONFLICT, NAME_CONFLICT, _FOREIGN)
         try:

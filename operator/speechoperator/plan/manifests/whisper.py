@@ -21,7 +21,7 @@ _DRAIN = 300
 """Seconds for the job in progress when a pod is deleted; independent of the bridge's timeout, which may change."""
 
 _MAX_DOWNLOAD = 3600
-"""Seconds until a pod that has not started is restarted: its port opens after the weights are downloaded."""
+"""Seconds until a pod that has not started is restarted: its port opens after the download and a first decode."""
 
 _PERIOD = 3
 
