@@ -6,6 +6,7 @@ import os
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 from rich.console import Console
@@ -13,9 +14,12 @@ from rich.console import Console
 from cluster.api import Api
 from e2e.kind_cluster import KindCluster, reach
 from e2e.service import Deployed, Service
+from speechlocal import locks, paths
 from speechlocal.children import free_port
 from speechlocal.cluster import lifecycle, platform
+from speechlocal.containers import engine
 from speechlocal.errors import LocalError
+from speechlocal.terminal import reporter
 
 NAME = "speechpipeline-e2e"
 
@@ -24,18 +28,32 @@ NAME = "speechpipeline-e2e"
 def kind_cluster() -> Iterator[KindCluster]:
     """E2E_CLUSTER=name takes a cluster of that name and leaves it; KEEP_CLUSTER=1 leaves the tests' own."""
     given = os.environ.get("E2E_CLUSTER")
-    name = given or NAME
     console = Console(file=sys.stderr, highlight=False)
-    try:
-        found = lifecycle.up(console, name, None if given else free_port())
-    except LocalError as error:
-        why = f"no cluster: {error.message}"
-        if os.environ.get("CI"):
-            pytest.fail(why)
-        pytest.skip(why)
-    yield reach(name, found)
-    if not given and not os.environ.get("KEEP_CLUSTER"):
-        lifecycle.down(console, name)
+    with nullcontext() if given else alone(console):
+        try:
+            found = lifecycle.up(console, given) if given else new_cluster(console)
+        except LocalError as error:
+            why = f"no cluster: {error.message}"
+            if os.environ.get("CI"):
+                pytest.fail(why)
+            pytest.skip(why)
+        yield reach(given or NAME, found)
+        if not given and not os.environ.get("KEEP_CLUSTER"):
+            lifecycle.down(console, NAME)
+
+
+def alone(console: Console) -> AbstractContextManager[None]:
+    """Wait until no other test run on this machine uses the cluster; the lock goes with the process."""
+    waiting = "waiting for another test run that uses the cluster"
+    return locks.held(paths.cache() / f"{NAME}-tests.lock", lambda: console.print(waiting))
+
+
+def new_cluster(console: Console) -> lifecycle.Up:
+    """Create the tests' cluster; one that a killed test run left behind is deleted first."""
+    engine.ensure(reporter(console, "cluster"))
+    if lifecycle.inspect(NAME).state is not lifecycle.State.ABSENT:
+        lifecycle.down(console, NAME)
+    return lifecycle.up(console, NAME, free_port())
 
 
 @pytest.fixture(scope="session")
