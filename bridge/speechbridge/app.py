@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> web.Application:
 
 async def _pod_discovery(app: web.Application) -> AsyncIterator[None]:
     """Resolve the upstreams before the first request, and again at intervals."""
-    pools = (app[SERVICE].pipeline.whisper, app[SERVICE].pipeline.llm)
+    pools = (app[SERVICE].whisper, app[SERVICE].llm)
     await asyncio.gather(*(pool.refresh() for pool in pools))
     tasks = [asyncio.create_task(pool.run()) for pool in pools]
     yield

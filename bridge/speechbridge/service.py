@@ -19,9 +19,10 @@ from speechbridge.intake.form import FormLimits
 from speechbridge.intake.spool import SpoolBudget
 from speechbridge.intake.upload import UploadRules
 from speechbridge.readiness import Readiness
-from speechbridge.stages.attempt import Patience, Pipeline
-from speechbridge.stages.conversation import Conversations
-from speechbridge.stages.warm_up import Warmer
+from speechbridge.stages.conversation import Conversation
+from speechbridge.stages.generate import Generation
+from speechbridge.stages.prefill import Prefill
+from speechbridge.stages.transcribe import Transcription
 from speechbridge.telemetry.metrics import Metrics
 from speechbridge.transcribers.asr_webservice import AsrWebservice
 from speechbridge.transcribers.openai_audio import OpenAIAudio
@@ -41,8 +42,11 @@ class Service:
     metrics: Metrics
     keys: ApiKeys
     admission: Admission
-    pipeline: Pipeline
-    conversations: Conversations
+    whisper: Pool
+    llm: Pool
+    transcription: Transcription
+    generation: Generation
+    conversation: Conversation
     catalog: ModelCatalog
     readiness: Readiness
     pace: Pace
@@ -60,16 +64,15 @@ def assemble(settings: Settings) -> Service:
     whisper = Pool(settings.whisper_url, _pool_options(settings, slots=settings.whisper_slots))
     llm = Pool(settings.ollama_url, _pool_options(settings, slots=None))
     metrics, backlog = Metrics(), Backlog()
-    patience = Patience(settings.hold_timeout, settings.queue_timeout)
-    warmer = Warmer(generator, llm, clock)
-    pipeline = Pipeline(transcriber, whisper, generator, llm, warmer, backlog, metrics, patience, clock)
+
+    def retry_after(queued: int = 0) -> int:
+        return backlog.retry_after(queued, whisper.slots)
+
+    prefill = Prefill(generator, llm, clock)
+    transcription = Transcription(transcriber, whisper, metrics, backlog, retry_after, clock)
+    generation = Generation(generator, llm, prefill, metrics, retry_after, clock)
     catalog = ModelCatalog(settings.models, lambda: ask_for_models(generator, llm), clock)
-    admission = Admission(
-        settings.max_concurrent_requests,
-        settings.max_queued_requests,
-        settings.queue_timeout,
-        lambda queued: backlog.seconds_left(queued, whisper.slots),
-    )
+    admission = Admission(settings.max_concurrent_requests, settings.max_queued_requests, retry_after)
     metrics.set_function(metrics.queue_depth, lambda: admission.queued, "admission")
     metrics.set_function(metrics.queue_depth, lambda: whisper.waiting, "whisper")
     # Sums of floats are inexact: rounded, an empty backlog is 0.
@@ -81,8 +84,11 @@ def assemble(settings: Settings) -> Service:
         metrics=metrics,
         keys=ApiKeys(settings.api_keys_dir, clock),
         admission=admission,
-        pipeline=pipeline,
-        conversations=Conversations(pipeline, catalog, warm_up=settings.prompt_prefill),
+        whisper=whisper,
+        llm=llm,
+        transcription=transcription,
+        generation=generation,
+        conversation=Conversation(transcription, generation, catalog, prefill if settings.prompt_prefill else None),
         catalog=catalog,
         readiness=Readiness(transcriber, whisper, generator, llm, settings.models, clock),
         pace=Pace(settings.upload_min_rate, settings.upload_stall_timeout),
@@ -105,8 +111,6 @@ def _pool_options(settings: Settings, slots: int | None) -> PoolOptions:
         dns_refresh=settings.dns_refresh_interval,
         connect_timeout=settings.connect_timeout,
         keepalive_timeout=settings.keepalive_timeout,
-        hold_timeout=settings.hold_timeout,
-        queue_timeout=settings.queue_timeout,
     )
 
 

@@ -74,7 +74,8 @@ class Settings(BaseSettings):
         4, description="seconds until an idle connection to a pod is closed; uvicorn, which serves `/asr`, closes at 5"
     )
     hold_timeout: Seconds = Field(
-        5, description="seconds a request is held while an upstream has no pod, or for another pod when one failed it"
+        5,
+        description="seconds a request is held in all while an upstream has no pod, or for a pod that has not failed it",
     )
 
     # Server.
@@ -85,7 +86,7 @@ class Settings(BaseSettings):
         100, ge=0, description="maximum number of queued requests; further ones are rejected with 503"
     )
     queue_timeout: Seconds = Field(
-        30, description="seconds a request waits in the queue or for a free pod before it is rejected with 503"
+        30, description="seconds a request waits in all, queued or for a free pod, before it is rejected with 503"
     )
     request_timeout: Seconds = Field(300, description="timeout in seconds for a whole request")
     drain_timeout: Seconds = Field(30, description="seconds that requests in flight may take to finish after SIGTERM")

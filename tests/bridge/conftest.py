@@ -38,11 +38,11 @@ def no_stack_traces(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def short_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pod that failed is left alone for a moment only: tests wait for it to be tried again."""
-    monkeypatch.setattr(choose, "_REST_AFTER_FAILURE", 0.02)
-    monkeypatch.setattr(choose, "_SHORTEST_REST_WHEN_BUSY", 0.01)
-    monkeypatch.setattr(choose, "_LONGEST_REST_WHEN_BUSY", 0.02)
+def short_cooldown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod that failed cools down for a moment only: tests wait until it is tried again."""
+    monkeypatch.setattr(choose, "_COOLDOWN_AFTER_FAILURE_S", 0.02)
+    monkeypatch.setattr(choose, "_MIN_BUSY_COOLDOWN_S", 0.01)
+    monkeypatch.setattr(choose, "_MAX_BUSY_COOLDOWN_S", 0.02)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ async def test_uses_the_number_of_slots_that_whisper_reports(
         )
         await ready(bridge)
 
-    assert bridge.service.pipeline.whisper.slots == 3
+    assert bridge.service.whisper.slots == 3
 
 
 async def test_a_whisper_without_readyz_is_ready_when_it_responds(

@@ -1,6 +1,6 @@
-"""Who may use the service: callers that name one of the API keys lying in a folder, one key a file.
+"""Authentication: requests need one of the API keys in a folder, one key per file, such as a mounted Secret.
 
-A Kubernetes Secret mounted as a folder is such a one. Without a folder everybody may.
+Without a folder no key is required.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from speechbridge.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_REREAD = 10.0  # seconds after which the folder is looked at again: keys come and go without a restart
+_REREAD_S = 10.0  # so that keys can be added and revoked without a restart
 _SCHEME = "bearer "
 
 
 class ApiKeys:
-    """The keys of a folder; files whose names begin with a dot are passed over, as are blank ones.
+    """The keys in a folder; files whose names begin with a dot are ignored, as are blank ones.
 
     Args:
-        folder: Its path; empty: no key is asked for.
-        clock: Seconds that only go up.
+        folder: Its path; empty if no key is required.
+        clock: Seconds of a monotonic clock.
     """
 
     def __init__(self, folder: str, clock: Callable[[], float]) -> None:
@@ -36,22 +36,22 @@ class ApiKeys:
             self._known = self._read(self._folder)
 
     def check(self, headers: Mapping[str, str]) -> None:
-        """Let a request pass that names a key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+        """Accept a request with a key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
 
         Raises:
             Problem: `invalid_api_key`.
         """
         if self._folder is None:
             return
-        if self._clock() - self._read_at > _REREAD:
+        if self._clock() - self._read_at > _REREAD_S:
             self._read_at = self._clock()
             self._known = self._read(self._folder)
         named = _named(headers)
-        # Looked up by digest: how long that takes tells nothing of the keys.
+        # Looked up by digest, so that the duration reveals nothing about the keys.
         if named and _digest(named) in self._known:
             return
-        what = "This API key is not known here" if named else "This service asks for an API key"
-        how = "send one as 'Authorization: Bearer KEY', or in the header X-API-Key"
+        what = "The API key is invalid" if named else "An API key is required"
+        how = "send one as 'Authorization: Bearer KEY', or in the X-API-Key header"
         raise Problem("invalid_api_key", f"{what}: {how}.")
 
     def _read(self, folder: Path) -> frozenset[bytes]:
@@ -59,10 +59,10 @@ class ApiKeys:
             files = [file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file()]
             keys = {file.read_bytes().strip() for file in files} - {b""}
         except OSError as error:
-            logs.warning("API keys cannot be read, the old ones stay", folder=str(folder), why=str(error))
+            logs.warning("cannot read the API keys, keeping the old ones", folder=str(folder), reason=str(error))
             return self._known
         if not keys:
-            logs.warning("no API key: every request is refused", folder=str(folder))
+            logs.warning("no API key found: every request is rejected", folder=str(folder))
         return frozenset(_digest(key) for key in keys)
 
 

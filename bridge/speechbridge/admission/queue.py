@@ -1,4 +1,4 @@
-"""How many requests are worked on, how many wait, and what the rest are told: come back after so many seconds."""
+"""How many requests are processed, how many wait, and when the others should retry."""
 
 from __future__ import annotations
 
@@ -7,56 +7,63 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from speechbridge.admission.retry_after import RETRY_AFTER_STOPPING_S
 from speechbridge.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from speechbridge.wait_budget import WaitBudget
+
 
 class Admission:
-    """Lets `limit` requests in at a time and `queue_limit` wait, first come, first served, for `queue_timeout` seconds.
+    """Admits `limit` requests at a time and queues `queue_limit` more, first come, first served.
 
     Args:
-        seconds_left: Tells what to put into Retry-After, given the number of requests in the queue.
+        limit: Maximum number of requests in flight.
+        queue_limit: Maximum number of queued requests.
+        retry_after: Returns the seconds to report in Retry-After, given the number of queued requests.
     """
 
-    def __init__(self, limit: int, queue_limit: int, queue_timeout: float, seconds_left: Callable[[int], int]) -> None:
+    def __init__(self, limit: int, queue_limit: int, retry_after: Callable[[int], int]) -> None:
         self.in_flight = 0
         self.stopping = False
         self._limit = limit
         self._queue_limit = queue_limit
-        self._queue_timeout = queue_timeout
-        self._seconds_left = seconds_left
+        self._retry_after = retry_after
         self._queue: deque[asyncio.Future[None]] = deque()
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def queued(self) -> int:
-        """How many requests wait for their turn."""
+        """How many requests are queued."""
         return len(self._queue)
 
     def check(self) -> None:
-        """Refuse a request that would not even be let into the queue.
+        """Reject a request that would not be queued.
 
         Raises:
-            Problem: `overloaded`, or `stopping` once the server is to go.
+            Problem: `overloaded`, or `stopping` while the server shuts down.
         """
         if self.stopping:
-            raise Problem("stopping", "This server is stopping; another one answers the next try.", retry_after=1)
+            raise Problem("stopping", "This server is shutting down; try again.", retry_after=RETRY_AFTER_STOPPING_S)
         if self.in_flight >= self._limit and self.queued >= self._queue_limit:
             raise self._overloaded()
 
     @asynccontextmanager
-    async def admit(self) -> AsyncIterator[None]:
-        """Let one request in for the duration of the block, after its turn in the queue.
+    async def admit(self, budget: WaitBudget) -> AsyncIterator[None]:
+        """Admit a request for the duration of the block, once it is its turn.
+
+        Args:
+            budget: How long the request may wait.
 
         Raises:
-            Problem: `overloaded`: the queue is full, or the turn did not come in time; `stopping`.
+            Problem: `overloaded` if the queue is full or the budget is used up; `stopping`.
         """
         self.check()
         if self.in_flight >= self._limit or self._queue:
-            await self._wait_for_turn()
+            await self._wait_for_turn(budget)
         else:
             self._enter()
         try:
@@ -68,20 +75,24 @@ class Admission:
         """Wait until no request is in flight or queued."""
         await self._idle.wait()
 
-    async def _wait_for_turn(self) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _wait_for_turn(self, budget: WaitBudget) -> None:
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        queued_at = loop.time()
         self._queue.append(turn)
         try:
-            async with asyncio.timeout(self._queue_timeout):
+            async with asyncio.timeout(budget.queue):
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._leave()  # the turn came in the same moment
+                self._leave()  # it became its turn at the same moment
             elif turn in self._queue:
                 self._queue.remove(turn)
             if isinstance(error, TimeoutError):
                 raise self._overloaded() from None
             raise
+        finally:
+            budget.spend(loop.time() - queued_at)
 
     def _enter(self) -> None:
         self.in_flight += 1
@@ -98,5 +109,5 @@ class Admission:
             self._idle.set()
 
     def _overloaded(self) -> Problem:
-        seconds = self._seconds_left(self.queued)
-        return Problem("overloaded", f"Too much is waiting already; try again in {seconds} s.", retry_after=seconds)
+        seconds = self._retry_after(self.queued)
+        return Problem("overloaded", f"Too many requests are waiting; try again in {seconds} s.", retry_after=seconds)

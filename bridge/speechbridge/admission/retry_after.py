@@ -1,4 +1,4 @@
-"""How many seconds of audio are in progress, and the `Retry-After` computed from them."""
+"""When a rejected client should retry: every `Retry-After`, fixed or computed from the audio in progress."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-
+RETRY_AFTER_STOPPING_S = 1  # another bridge is ready at once
+RETRY_AFTER_OUTAGE_S = 5  # about the time that a pod needs to restart
 RETRY_AFTER_SPOOL_FULL_S = 30
-_LONGEST_RETRY_AFTER = 600
+_MAX_RETRY_AFTER_S = 600
 
-
-_SMOOTHING = 0.2
-
-
-_SHORTEST_TELLING = 0.1
+_SMOOTHING = 0.2  # the weight of the latest transcript in the averages
+_MIN_AUDIO_S = 0.1  # shorter recordings say nothing about the pace
+_INITIAL_PACE = 0.25  # seconds of work per second of audio, until there is a transcript
+_INITIAL_AUDIO_S = 10.0  # per request, likewise
 
 
 class Backlog:
-    """Seconds of audio on their way to a transcript, and how fast Whisper has lately been.
+    """Seconds of audio in progress, and Whisper's recent pace.
 
     Attributes:
-        waiting: Seconds of audio for which no pod has been found yet.
-        working: Seconds of audio that pods are at.
+        waiting: Seconds of audio without a pod.
+        working: Seconds of audio being transcribed.
     """
 
     def __init__(self) -> None:
         self.waiting = 0.0
         self.working = 0.0
-        self._pace = 0.25  # seconds of work per second of audio; measured from the first transcript on
-        self._usual_length = 10.0  # seconds of audio per request, likewise
+        self._pace = _INITIAL_PACE
+        self._mean_audio = _INITIAL_AUDIO_S
 
     @contextmanager
     def entry(self, seconds: float) -> Iterator[Callable[[], None]]:
-        """Account for a recording: it waits, and once the function that is given is called a pod is at it."""
-        at_work = False
+        """Account for a recording: it is waiting until the yielded function is called, then being transcribed."""
+        working = False
 
         def start() -> None:
-            nonlocal at_work
-            at_work = True
+            nonlocal working
+            working = True
             self.waiting -= seconds
             self.working += seconds
 
@@ -49,23 +49,23 @@ class Backlog:
         try:
             yield start
         finally:
-            if at_work:
+            if working:
                 self.working -= seconds
             else:
                 self.waiting -= seconds
 
     def observe(self, audio_seconds: float, work_seconds: float) -> None:
-        """Learn from a transcript, unless it is too short to tell: exponentially smoothed pace and length."""
-        if audio_seconds >= _SHORTEST_TELLING:
+        """Update the exponential moving averages of pace and duration with a transcript, unless it is too short."""
+        if audio_seconds >= _MIN_AUDIO_S:
             self._pace += _SMOOTHING * (work_seconds / audio_seconds - self._pace)
-            self._usual_length += _SMOOTHING * (audio_seconds - self._usual_length)
+            self._mean_audio += _SMOOTHING * (audio_seconds - self._mean_audio)
 
-    def seconds_left(self, queued: int, slots: int) -> int:
-        """Estimate in how many whole seconds (1 to 600) what is there now will be done.
+    def retry_after(self, queued: int, slots: int) -> int:
+        """Estimate the whole seconds (1 to 600) until the requests in progress are done.
 
         Args:
-            queued: Requests that wait before their audio is read; each counts with the usual length.
-            slots: Transcriptions that run side by side.
+            queued: Requests whose audio has not been read yet; each counts with the mean duration.
+            slots: Concurrent transcriptions of all pods.
         """
-        audio = self.waiting + self.working + queued * self._usual_length
-        return min(_LONGEST_RETRY_AFTER, max(1, math.ceil(audio * self._pace / slots)))
+        audio = self.waiting + self.working + queued * self._mean_audio
+        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil(audio * self._pace / slots)))

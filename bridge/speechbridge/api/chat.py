@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from speechbridge.intake.body import Body
     from speechbridge.service import Service
-    from speechbridge.stages.attempt import Call
+    from speechbridge.stages.call import Call
 
 _AUDIO_PART = "input_audio"
 
@@ -36,18 +36,19 @@ def add_routes(app: web.Application) -> None:
 
 async def completions(request: web.Request) -> web.StreamResponse:
     """Transcribe the recordings in the messages, then forward the request."""
+    call = call_of(request, streams=False)
     stream = EventStream(request)
     try:
-        async with admitted(request) as service:
+        async with admitted(request, call) as service:
             body = await _read_json(body_of(request, service), service.settings.max_json_bytes)
-            call = call_of(request, streams=body.get("stream") is True)
+            call.streams = body.get("stream") is True
             messages = _checked_messages(body)
             model = await service.catalog.choose(_checked_model(body))
             if model is None:
                 raise Problem("generator_unavailable", "The language model server does not list its models.")
             body["model"] = model
             body["messages"] = [await _without_audio(message, service, call) for message in messages]
-            return await _forward(stream, service.pipeline.forward(model, body, call), call)
+            return await _forward(stream, service.generation.forward(model, body, call), call)
     except Problem as problem:
         if not stream.started:
             raise
@@ -107,7 +108,7 @@ async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> st
     if not data:
         raise Problem("empty_file", "The data of an input_audio part is empty.", param="messages")
     recording = AudioBytes(data, f"audio.{ending}", "application/octet-stream")
-    transcript = await service.pipeline.transcript(recording, TranscriptionOptions, call)
+    transcript = await service.transcription.transcript(recording, TranscriptionOptions, call)
     return transcript.text
 
 

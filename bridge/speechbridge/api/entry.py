@@ -13,9 +13,10 @@ from speechbridge.intake.body import Body
 from speechbridge.intake.form import check_form
 from speechbridge.intake.upload import open_form
 from speechbridge.service import SERVICE
-from speechbridge.stages.attempt import Call
+from speechbridge.stages.call import Call
 from speechbridge.telemetry.logs import request_id
 from speechbridge.telemetry.timeline import request_id_of, upstream_headers
+from speechbridge.wait_budget import WaitBudget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,17 +28,17 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def admitted(request: web.Request) -> AsyncIterator[Service]:
+async def admitted(request: web.Request, call: Call) -> AsyncIterator[Service]:
     """Admit a request for the duration of the block, which the deadline limits.
 
     Raises:
         Problem: `overloaded`, `stopping` or `deadline_exceeded`.
     """
     service = request.app[SERVICE]
-    timeline = request[TIMELINE]
+    timeline = call.timeline
     limit = service.settings.request_timeout
     try:
-        async with asyncio.timeout(limit), service.admission.admit():
+        async with asyncio.timeout(limit), service.admission.admit(call.budget):
             timeline.queued = timeline.clock() - timeline.started
             yield service
     except TimeoutError:
@@ -68,8 +69,10 @@ def body_of(request: web.Request, service: Service) -> Body:
 
 def call_of(request: web.Request, *, streams: bool) -> Call:
     """Return the request as the stages see it."""
+    settings = request.app[SERVICE].settings
+    budget = WaitBudget(settings.queue_timeout, settings.hold_timeout)
     headers = upstream_headers(request.headers, request_id.get())
-    return Call(request[TIMELINE], headers, streams=streams, expected_size=request.content_length)
+    return Call(request[TIMELINE], budget, headers, streams=streams, expected_size=request.content_length)
 
 
 async def expect_continue(request: web.Request) -> web.StreamResponse | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from speechbridge.intake.upload import Upload
-    from speechbridge.stages.attempt import Call
+    from speechbridge.stages.call import Call
     from speechbridge.transcribers.transcript import Segment, Transcript
 
     Items = AsyncGenerator[Segment | Transcript | str]
@@ -36,12 +36,12 @@ async def process(request: web.Request) -> web.StreamResponse:
     call = call_of(request, streams=accepts_events(request))
     reply = _Reply(request, Answer(request[TIMELINE]), call)
     try:
-        async with admitted(request) as service, uploaded(request, service) as upload:
+        async with admitted(request, call) as service, uploaded(request, service) as upload:
             form = _Form(upload, call)
             form.read()  # errors in the fields before the file are reported before the recording is read
             await upload.buffer_until_ready()
             form.read()
-            async with aclosing(service.conversations.hold(upload, form.read, reply.answer, call)) as items:
+            async with aclosing(service.conversation.run(upload, form.read, reply.answer, call)) as items:
                 return await reply.write(items)
     except Problem as problem:
         # With a transcription, this is the deadline. The slot is free by now: a client that stops reading its events

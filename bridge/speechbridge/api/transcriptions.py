@@ -44,10 +44,10 @@ async def translations(request: web.Request) -> web.StreamResponse:
 
 
 async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
+    call = call_of(request, streams=False)
     stream = EventStream(request)
     try:
-        async with admitted(request) as service, uploaded(request, service) as upload:
-            call = call_of(request, streams=False)
+        async with admitted(request, call) as service, uploaded(request, service) as upload:
 
             def options() -> TranscriptionOptions:
                 call.streams = fields.boolean(upload.fields, "stream")
@@ -58,7 +58,7 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
             options()
             if call.streams:
                 stream.keep_alive()
-            async with stream, aclosing(service.pipeline.transcribe(upload, options, call)) as items:
+            async with stream, aclosing(service.transcription.run(upload, options, call)) as items:
                 async for item in items:
                     if call.streams:
                         await stream.send(_event(item))

@@ -1,4 +1,4 @@
-"""Which language models callers may name, and which is meant when they name none."""
+"""Which language models requests may name, and which one is the default."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _LISTING_TIMEOUT_S = 3.0  # per pod: a request is waiting for it
 
 
 class ModelCatalog:
-    """The models of the settings, or, where these name none, what the upstream has.
+    """The models in the settings or, if these list none, those of the upstream.
 
     Args:
         configured: The names from the settings, the first being the default.
-        discover: Asks the upstream; raises UpstreamError.
+        discover: Requests the list from the upstream; raises UpstreamError.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ModelCatalog:
         """Return the models, the default first.
 
         Raises:
-            UpstreamError: They have to be asked for, and the upstream does not answer.
+            UpstreamError: The settings list none, and the upstream does not respond.
         """
         if self._configured:
             return self._configured
@@ -53,9 +53,9 @@ class ModelCatalog:
         return self._found
 
     async def choose(self, name: str | None) -> str | None:
-        """Return the model to use for a request that names `name`, or none.
+        """Return the model for a request that names `name`, or names none.
 
-        None when it cannot be known because the upstream does not answer: the stage that needs it will say so.
+        Without a response of the upstream the name is not checked, and the default is unknown: None.
 
         Raises:
             Problem: `unknown_model`.
@@ -69,20 +69,17 @@ class ModelCatalog:
         for known in names:
             if name.removesuffix(":latest") == known.removesuffix(":latest"):
                 return known
-        raise Problem("unknown_model", f"There is no model '{name}' here; there is {_listed(names)}.", param="model")
+        available = ", ".join(names) or "none yet"
+        raise Problem("unknown_model", f"The model '{name}' does not exist; available: {available}.", param="model")
 
 
 def missing_models(configured: tuple[str, ...], present: tuple[str, ...]) -> list[str]:
-    """Return the configured models that the upstream does not have; `llama3` means `llama3:latest` to Ollama."""
+    """Return the configured models that the upstream lacks; to Ollama, `llama3` means `llama3:latest`."""
     return [name for name in configured if not {name, f"{name}:latest"} & set(present)]
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names) or "none yet"
-
-
 async def ask_for_models(generator: Generator, llm: Pool) -> tuple[str, ...]:
-    """Ask the pods one after the other for their models; the first that answers is believed."""
+    """Return the models of the first pod that responds."""
     failure = UpstreamError(FailureKind.CONNECT, "no pod can be reached")
     for endpoint in llm.endpoints:
         try:
@@ -91,5 +88,5 @@ async def ask_for_models(generator: Generator, llm: Pool) -> tuple[str, ...]:
         except UpstreamError as error:
             failure = error
         except TimeoutError:
-            failure = UpstreamError(FailureKind.TIMEOUT, "it does not say in time which models it has")
+            failure = UpstreamError(FailureKind.TIMEOUT, f"no list of models within {_LISTING_TIMEOUT_S:g} s")
     raise failure

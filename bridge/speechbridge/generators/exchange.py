@@ -1,4 +1,4 @@
-"""The exchange that both protocols share: JSON sent, a status that must be 200."""
+"""What the protocols of language model servers have in common: JSON requests, errors, lists of models."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.upstreams.responses import check_generator_status
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.responses import error_text
 
 if TYPE_CHECKING:
     from speechbridge.upstreams.connection import Connection
     from speechbridge.upstreams.endpoint import Endpoint
 
-
-GATHER = 1 / 60
-"""Seconds: tokens that follow each other faster than a screen draws its frames are passed on together."""
+COALESCE_S = 1 / 60
+"""Tokens that arrive faster than a screen draws its frames are passed on together."""
+_OVERFLOW_CODES = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+_OVERFLOW_WORDS = (
+    "context length",
+    "context size",
+    "context window",
+    "exceeds the available context",
+    "input length exceeds",
+)
 
 
 def post_json(connection: Connection, endpoint: Endpoint, path: str, request: dict[str, Any], headers: str) -> None:
@@ -27,7 +35,32 @@ def post_json(connection: Connection, endpoint: Endpoint, path: str, request: di
 
 
 async def expect_ok(connection: Connection) -> None:
-    """Wait for the head of the answer; raise the UpstreamError that anything but a 200 means."""
+    """Wait for the head of the response; raise the UpstreamError that any status but 200 means."""
     status = await connection.response()
     if status != HTTPStatus.OK:
-        check_generator_status(status, await connection.read())
+        raise error_of(status, *error_text(await connection.read()))
+
+
+def error_of(status: int, detail: str, code: str | None) -> UpstreamError:
+    """Classify an error of a language model server, in a response of its own or in a line of one."""
+    if code in _OVERFLOW_CODES or any(words in detail.lower() for words in _OVERFLOW_WORDS):
+        return UpstreamError(FailureKind.OVERFLOW, detail, code=code)
+    if status == HTTPStatus.NOT_FOUND:
+        return UpstreamError(FailureKind.MODEL_MISSING, detail or "the model does not exist", code=code)
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+        return UpstreamError(FailureKind.BUSY, detail or "the language model is busy")
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return UpstreamError(FailureKind.BAD_REQUEST, detail or f"it responded with status {status}", code=code)
+    return UpstreamError(FailureKind.DIED, detail or f"it responded with status {status}", code=code)
+
+
+def names_in(listed: Any, member: str) -> tuple[str, ...]:
+    """Return the names in a list of objects; other items are skipped."""
+    items = listed if isinstance(listed, list) else []
+    return tuple(item[member] for item in items if isinstance(item, dict) and isinstance(item.get(member), str))
+
+
+def count_in(answer: Any, member: str) -> int | None:
+    """Return a number of tokens, None if the server reports none."""
+    count = answer.get(member) if isinstance(answer, dict) else None
+    return count if isinstance(count, int) and count >= 0 else None

@@ -1,8 +1,8 @@
 """Ollama: `POST /api/chat`, streamed as NDJSON.
 
-Its quirks, all minded here: an error may be a line within a 200; options that differ from the last request's reload
-the model, so warming uses the very same; too long a prompt loses its front silently unless `truncate` and `shift` are
-off (where the version knows them), else the count of evaluated tokens gives it away.
+Its quirks, all handled here: an error may be a line within a 200; other options than those of the last request reload
+the model, so prefill uses the same; the start of too long a prompt is silently cut off unless `truncate` and `shift`
+are off, and in versions without these options only the number of evaluated tokens reveals it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.generators.exchange import GATHER, expect_ok, post_json
+from speechbridge.generators.exchange import COALESCE_S, count_in, error_of, expect_ok, names_in, post_json
 from speechbridge.generators.port import Completion
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-from speechbridge.upstreams.responses import count_in, error_text, generator_error, json_object, json_objects, names_in
+from speechbridge.upstreams.responses import error_text, json_object, json_objects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 _PATH = "/api/chat"
-_LONGEST_LINE = 8 * 2**20
+_MAX_LINE_BYTES = 8 * 2**20
 
 
 class Ollama:
     """Implements the port `Generator`.
 
     Args:
-        context_length: Tokens of context to ask for (`num_ctx`); 0 leaves it to the server.
-        keep_alive: How long the model stays loaded; empty leaves it to the server.
+        context_length: Context length to request in tokens (`num_ctx`); 0 for the server's default.
+        keep_alive: How long the model stays loaded; empty for the server's default.
     """
 
     def __init__(self, context_length: int = 0, keep_alive: str = "") -> None:
@@ -42,16 +42,16 @@ class Ollama:
     async def generate(
         self, endpoint: Endpoint, model: str, messages: list[Message], headers: str
     ) -> AsyncGenerator[str | Completion]:
-        """Yield text, then the Completion; see the port."""
+        """Yield the text, then the Completion; see the port."""
         async with endpoint.connection() as connection:
             post_json(connection, endpoint, _PATH, self._request(model, messages), headers)
             await expect_ok(connection)
-            rest = b""
+            tail = b""
             completion = None
-            async for chunk in connection.chunks(GATHER):
-                *lines, rest = (rest + chunk).split(b"\n")
-                if len(rest) > _LONGEST_LINE:
-                    raise UpstreamError(FailureKind.BAD_ANSWER, "a line of the answer does not end")
+            async for chunk in connection.chunks(COALESCE_S):
+                *lines, tail = (tail + chunk).split(b"\n")
+                if len(tail) > _MAX_LINE_BYTES:
+                    raise UpstreamError(FailureKind.BAD_ANSWER, "a line of the response is too long")
                 text = []
                 for item in json_objects(lines):
                     text.append(_content(item))
@@ -60,11 +60,11 @@ class Ollama:
                 if any(text):
                     yield "".join(text)
             if completion is None:
-                raise UpstreamError(FailureKind.DIED, "the answer broke off")
+                raise UpstreamError(FailureKind.DIED, "the response ended early")
             yield completion
 
-    async def warm(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
-        """Ask for a single token; see the port."""
+    async def prefill(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
+        """Request a single token; see the port."""
         request = self._request(model, messages)
         request["stream"] = False
         request["options"] = {**request.get("options", {}), "num_predict": 1}
@@ -105,7 +105,7 @@ class Ollama:
 def _content(item: dict[str, Any]) -> str:
     if "error" in item:
         detail, code = error_text(json.dumps(item).encode())
-        raise generator_error(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
+        raise error_of(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
     message = item.get("message")
     return str(message.get("content") or "") if isinstance(message, dict) else ""
 

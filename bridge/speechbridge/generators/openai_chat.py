@@ -1,4 +1,4 @@
-"""OpenAI's chat API: `POST /v1/chat/completions`, streamed as SSE; vLLM and llama.cpp's server speak it."""
+"""OpenAI's chat API: `POST /v1/chat/completions`, streamed as SSE; implemented by vLLM and llama.cpp's server."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.generators.exchange import GATHER, expect_ok, post_json
+from speechbridge.generators.exchange import COALESCE_S, count_in, error_of, expect_ok, names_in, post_json
 from speechbridge.generators.port import Completion
 from speechbridge.upstreams import sse
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-from speechbridge.upstreams.responses import count_in, error_text, generator_error, json_object, json_objects, names_in
+from speechbridge.upstreams.responses import error_text, json_object, json_objects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from speechbridge.upstreams.endpoint import Endpoint
 
 _DONE = "[DONE]"
-
-
 _PATH = "/v1/chat/completions"
 
 
@@ -30,7 +28,7 @@ class OpenAIChat:
     async def generate(
         self, endpoint: Endpoint, model: str, messages: list[Message], headers: str
     ) -> AsyncGenerator[str | Completion]:
-        """Yield text, then the Completion; see the port."""
+        """Yield the text, then the Completion; see the port."""
         request = {
             "model": model,
             "messages": messages,
@@ -43,7 +41,7 @@ class OpenAIChat:
         async with endpoint.connection() as connection:
             post_json(connection, endpoint, _PATH, request, headers)
             await expect_ok(connection)
-            async for chunk in connection.chunks(GATHER):
+            async for chunk in connection.chunks(COALESCE_S):
                 text = []
                 for item in _items(parser, chunk):
                     usage = item.get("usage") or usage
@@ -53,11 +51,11 @@ class OpenAIChat:
                 if any(text):
                     yield "".join(text)
             if finish_reason is None:
-                raise UpstreamError(FailureKind.DIED, "the answer broke off")
+                raise UpstreamError(FailureKind.DIED, "the response ended early")
             yield Completion(finish_reason, count_in(usage, "prompt_tokens"), count_in(usage, "completion_tokens"))
 
-    async def warm(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
-        """Ask for a single token; the server keeps the evaluated prefix in its cache."""
+    async def prefill(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
+        """Request a single token; the server keeps the evaluated prefix in its cache."""
         request = {"model": model, "messages": messages, "max_tokens": 1}
         async with endpoint.connection() as connection:
             post_json(connection, endpoint, _PATH, request, headers)
@@ -82,7 +80,7 @@ def _items(parser: sse.Parser, chunk: bytes) -> list[dict[str, Any]]:
     for item in items:
         if "error" in item:
             detail, code = error_text(json.dumps(item).encode())
-            raise generator_error(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
+            raise error_of(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
     return items
 
 
@@ -91,5 +89,5 @@ def _choice(item: dict[str, Any]) -> tuple[str, str | None]:
         choice = (item.get("choices") or [{}])[0]
         content, reason = (choice.get("delta") or {}).get("content"), choice.get("finish_reason")
     except (AttributeError, KeyError, TypeError):
-        raise UpstreamError(FailureKind.BAD_ANSWER, "a piece of the answer makes no sense") from None
+        raise UpstreamError(FailureKind.BAD_ANSWER, "a chunk of the response is invalid") from None
     return content if isinstance(content, str) else "", str(reason) if reason else None

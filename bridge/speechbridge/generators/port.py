@@ -1,4 +1,4 @@
-"""The port to language models, and what goes through it. One module per protocol implements it."""
+"""The port to language models and its types; one module per protocol implements it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Completion:
     """How an answer ended.
 
     Attributes:
-        finish_reason: `stop`, `length`, or what else the model's server calls it.
-        prompt_tokens, completion_tokens: Counts, or None where the server does not tell.
+        finish_reason: `stop`, `length`, or another reason of the model server.
+        prompt_tokens, completion_tokens: Numbers of tokens, None if the server reports none.
         overflowed: Whether the start of the prompt was cut off to fit the context.
     """
 
@@ -29,19 +29,19 @@ class Completion:
 
 
 class Generator(Protocol):
-    """One way to speak to a language model's server."""
+    """One protocol of language model servers."""
 
     def generate(
         self, endpoint: Endpoint, model: str, messages: list[Message], headers: str
     ) -> AsyncGenerator[str | Completion]:
-        """Yield the answer's text as it comes (all that one read brought, as one piece), then how it ended.
+        """Yield the answer's text as it arrives (what arrived together, as one piece), then how it ended.
 
         Raises:
-            UpstreamError: The server failed, or refused.
+            UpstreamError: The server failed, or rejected the request.
         """
 
-    async def warm(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
-        """Have the model loaded and the messages evaluated, with the very options that `generate` uses."""
+    async def prefill(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
+        """Load the model and evaluate the messages, with the same options as `generate`."""
 
     async def models(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """Return the models that are there to be used; also the probe of readiness."""
+        """Return the available models; also the readiness probe."""

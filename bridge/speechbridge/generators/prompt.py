@@ -1,4 +1,4 @@
-"""How prompt and transcript become messages: the transcript is data, never instructions."""
+"""How prompt and transcript become messages: the transcript is data, never an instruction."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _CLOSING_WITHIN = re.compile(r"<\s*/\s*(?=transcript)", re.IGNORECASE)
 
 
 def messages_for(prompt: str, transcription: str) -> list[Message]:
-    """Put the prompt into the system's message and the transcript, marked as data, into the user's.
+    """Return the prompt as system message, and the transcript, delimited as data, as user message.
 
-    The two never share a message, so that words in a recording do not pass for instructions. One system and one user
-    message is what every chat template can render.
+    They never share a message, so that words in a recording are not taken for instructions. Every chat template can
+    render one system message and one user message.
     """
     return [_system(prompt), {"role": "user", "content": marked_transcript(transcription)}]
 
 
 def marked_transcript(text: str) -> str:
-    """Return a transcript between its marks; a closing mark within it is taken apart."""
+    """Return a transcript between its delimiters; a closing delimiter within it is defused."""
     return f"{_OPENING}{_CLOSING_WITHIN.sub('(/', text)}{_CLOSING}"
 
 
 def prefix_for(prompt: str) -> list[Message]:
-    """Return the messages up to the transcript: what the model can read while Whisper works."""
+    """Return the messages up to the transcript: what the model can evaluate while Whisper transcribes."""
     return [_system(prompt), {"role": "user", "content": _OPENING}]
 
 

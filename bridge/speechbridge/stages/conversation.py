@@ -1,4 +1,4 @@
-"""One recording, one answer: transcribe, let the model read the prompt meanwhile, generate. What `/process` does."""
+"""What `/process` does: transcribe a recording, prefill the prompt meanwhile, and generate the answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechbridge.errors import Problem
 from speechbridge.generators.port import Completion
-from speechbridge.stages.attempt import Restart
+from speechbridge.stages.generate import Restart
 from speechbridge.transcribers.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -16,20 +16,23 @@ if TYPE_CHECKING:
 
     from speechbridge.audio.port import Audio
     from speechbridge.generators.catalog import ModelCatalog
-    from speechbridge.stages.attempt import Call, Pipeline
+    from speechbridge.stages.call import Call
+    from speechbridge.stages.generate import Generation
+    from speechbridge.stages.prefill import Prefill
+    from speechbridge.stages.transcribe import Transcription
     from speechbridge.telemetry.timeline import Timeline
     from speechbridge.transcribers.port import TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment
 
 DEFAULT_PROMPT = "Process this transcription:"
-"""What is asked of the model when the caller does not say."""
+"""The prompt of requests that have none."""
 FAILED_RESPONSE = "Ollama processing failed: "
-"""What `response` starts with when the generation failed: clients of the older bridge look for it."""
+"""What `response` starts with if the generation failed: clients of the older bridge look for it."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the form of a request asks, beside its recording."""
+    """The form of a request, except its recording."""
 
     prompt: str
     model: str | None
@@ -38,7 +41,7 @@ class Question:
 
 @dataclass
 class Answer:
-    """The answer as far as it has come."""
+    """The answer as far as it is known."""
 
     timeline: Timeline
     model: str | None = None
@@ -53,7 +56,7 @@ class Answer:
         self.warnings.append({"code": code, "message": message})
 
     def document(self) -> dict[str, Any]:
-        """Return the JSON answer of `/process`: the older bridge's four members first, then what is added."""
+        """Return the JSON response of `/process`: the older bridge's four members first."""
         timings = self.timeline.milliseconds()
         document: dict[str, Any] = {
             "transcription": self.transcript.text if self.transcript else "",
@@ -73,75 +76,92 @@ class Answer:
         return document
 
 
-class Conversations:
-    """Holds them, with one pipeline."""
+class Conversation:
+    """Answers recordings.
 
-    def __init__(self, pipeline: Pipeline, catalog: ModelCatalog, *, warm_up: bool) -> None:
-        self._pipeline = pipeline
+    Args:
+        transcription: The first stage.
+        generation: The second stage.
+        catalog: The language models.
+        prefill: Prefills the prompt during the transcription, unless it is None.
+    """
+
+    def __init__(
+        self, transcription: Transcription, generation: Generation, catalog: ModelCatalog, prefill: Prefill | None
+    ) -> None:
+        self._transcription = transcription
+        self._generation = generation
         self._catalog = catalog
-        self._warm_up = warm_up
+        self._prefill = prefill
 
-    async def hold(
-        self, audio: Audio, question: Callable[[], Question], answer: Answer, call: Call
+    async def run(
+        self, audio: Audio, read_question: Callable[[], Question], answer: Answer, call: Call
     ) -> AsyncGenerator[Segment | Transcript | str]:
-        """Yield segments (for a call that streams), the transcript, then the response's text; fill in `answer`.
+        """Yield segments (for a call that streams), the transcript, then the answer's text; fill in `answer`.
 
         Args:
-            audio: The recording, settled: all fields of a small form have come.
-            question: Reads what is asked from the fields that have come; those of a large form may come late.
+            audio: The recording, buffered until ready: a small form is complete by then.
+            read_question: Returns the question according to the fields received so far; those of a large form may
+                arrive after its file.
+            answer: Is filled in.
+            call: The request.
 
         Raises:
-            Problem: When `answer.transcript` is there it concerns the generation alone.
+            Problem: A stage failed; the generation, if `answer.transcript` is set.
         """
-        asked = question()
-        answer.model = await self._catalog.choose(asked.model)
-        warmth = None
-        if self._warm_up and answer.model:
-            warmth = self._pipeline.warmer.start(answer.model, asked.prompt, call.headers)
+        question = read_question()
+        answer.model = await self._catalog.choose(question.model)
+        prefill = None
+        if self._prefill and answer.model:
+            prefill = self._prefill.start(answer.model, question.prompt, call)
         try:
-            async with aclosing(self._pipeline.transcribe(audio, lambda: question().options, call)) as items:
+            options = lambda: read_question().options  # noqa: E731 - a callback of one line
+            async with aclosing(self._transcription.run(audio, options, call)) as items:
                 async for item in items:
                     if isinstance(item, Transcript):
-                        asked = await self._asked_late(question(), asked, answer)
-                        if warmth:
-                            await warmth.check(asked.prompt)
-                        self._take(item, answer)
+                        question = await self._final(read_question(), question, answer)
+                        if prefill:
+                            await prefill.check(question.prompt)
+                        self._set_transcript(item, answer)
                     yield item
             if answer.transcript and answer.transcript.text:
-                async with aclosing(self._generate(asked.prompt, answer.transcript.text, answer, call)) as pieces:
+                text = self._generate(question.prompt, answer.transcript.text, answer, call)
+                async with aclosing(text) as pieces:
                     async for piece in pieces:
                         yield piece
         finally:
-            if warmth:
-                warmth.cancel()
+            if prefill:
+                prefill.cancel()
 
-    async def _asked_late(self, now: Question, before: Question, answer: Answer) -> Question:
-        """Take over what came after the file of a large form."""
-        if now.model != before.model:
-            answer.model = await self._catalog.choose(now.model)
-        return now
+    async def _final(self, question: Question, earlier: Question, answer: Answer) -> Question:
+        """Return the question, with the fields that arrived after the file of a large form."""
+        if question.model != earlier.model:
+            answer.model = await self._catalog.choose(question.model)
+        return question
 
-    def _take(self, transcript: Transcript, answer: Answer) -> None:
+    def _set_transcript(self, transcript: Transcript, answer: Answer) -> None:
         answer.transcript = transcript
         if not transcript.text:
             answer.warn("no_speech", "No speech was found in the recording, so the language model was not asked.")
 
     async def _generate(self, prompt: str, transcription: str, answer: Answer, call: Call) -> AsyncGenerator[str]:
         if answer.model is None:
-            raise Problem("generator_unavailable", "The language model's server does not say which models it has.")
-        async with aclosing(self._pipeline.generate(answer.model, prompt, transcription, call)) as items:
+            raise Problem("generator_unavailable", "The language model server does not list its models.")
+        async with aclosing(self._generation.run(answer.model, prompt, transcription, call)) as items:
             async for item in items:
                 if isinstance(item, Completion):
-                    self._finish(answer, item)
+                    self._set_completion(item, answer)
                 elif isinstance(item, Restart):
                     answer.pieces.clear()
                 else:
                     answer.pieces.append(item)
                     yield item
 
-    def _finish(self, answer: Answer, completion: Completion) -> None:
+    def _set_completion(self, completion: Completion, answer: Answer) -> None:
         answer.completion = completion
         if completion.overflowed:
-            answer.warn("context_overflow", "Prompt and transcription filled the context: their start may be cut off.")
+            answer.warn(
+                "context_overflow", "Prompt and transcription filled the context; their start may have been cut off."
+            )
         if completion.finish_reason == "length":
-            answer.warn("length", "The response was cut off: the model's limit of tokens was reached.")
+            answer.warn("length", "The response was cut off: the model's token limit was reached.")

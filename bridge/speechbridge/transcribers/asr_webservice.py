@@ -1,8 +1,8 @@
 """whisper-asr-webservice (1.10): `POST /asr`.
 
-Its quirks, all minded here: `audio_file` needs a filename; everything else is a query parameter; the answer is
-`text/plain` even for `output=json`; the whisperx engine leaves out the top-level `text`; audio that cannot be decoded
-is a bare 500; there is no health route, and HTTP freezes during a job, so being there means accepting a connection.
+Its quirks, all handled here: `audio_file` requires a filename; all other parameters are in the query; the response is
+`text/plain` even for `output=json`; the whisperx engine omits the top-level `text`; undecodable audio is a bare 500;
+there is no health route, and HTTP freezes during a job, so the probe only opens a connection.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 from speechbridge.audio.port import RestartRequired, is_recognised, is_video_without_audio
 from speechbridge.errors import Problem
 from speechbridge.transcribers.post_audio import post_audio
+from speechbridge.transcribers.status import check_status
 from speechbridge.transcribers.transcript import transcript_from
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-from speechbridge.upstreams.responses import check_transcriber_status, json_object
+from speechbridge.upstreams.responses import json_object
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
 
 
 class AsrWebservice:
-    """Implements the port `Transcriber`; yields the transcript alone, as this protocol does not stream."""
+    """Implements the port `Transcriber`; yields the transcript alone, since the protocol does not stream."""
 
     async def transcribe(
         self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
     ) -> AsyncGenerator[Segment | Transcript]:
-        """Send the recording, yield the transcript; see the port."""
+        """Send the recording and yield the transcript; see the port."""
         sent = options()
         async with endpoint.connection() as connection:
             await post_audio(connection, endpoint, f"/asr?{_query(sent)}", headers, audio, file_field="audio_file")
@@ -43,13 +44,13 @@ class AsrWebservice:
             status = await connection.response()
             body = await connection.read()
             if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-                await _blame_the_file(audio)
-            check_transcriber_status(status, body)
+                await _check_recording(audio)
+            check_status(status, body)
             yield transcript_from(json_object(body))
 
     async def probe(self, endpoint: Endpoint) -> None:
-        """Connect; nothing more can be asked without waiting for a running job."""
-        await endpoint.reach()
+        """Open a connection: any request would wait for a running job."""
+        await endpoint.ensure_connected()
 
 
 @lru_cache(maxsize=64)
@@ -64,18 +65,16 @@ def _query(options: TranscriptionOptions) -> str:
     return urlencode(query)
 
 
-async def _blame_the_file(audio: Audio) -> None:
-    """Raise UpstreamError when the bare 500 is the file's fault, as far as a look into it tells."""
+async def _check_recording(audio: Audio) -> None:
+    """Raise UpstreamError if the bare 500 is the recording's fault, as far as its container reveals."""
     if not is_recognised(audio):
-        raise UpstreamError(FailureKind.BAD_AUDIO, "its first bytes are those of no audio format", code="not_audio")
+        raise UpstreamError(FailureKind.BAD_AUDIO, "its first bytes are not those of an audio format", code="not_audio")
     if audio.size is not None and audio.replayable and await is_video_without_audio(audio):
-        raise UpstreamError(FailureKind.BAD_AUDIO, "it has pictures and no sound", code="no_audio_stream")
+        raise UpstreamError(FailureKind.BAD_AUDIO, "it is a video without an audio track", code="no_audio_stream")
 
 
 def _restart(audio: Audio) -> None:
-    """Start anew with an option that came after the file, where the audio is still there."""
+    """Restart with an option that arrived after the file, if the audio is still buffered."""
     if audio.replayable:
         raise RestartRequired
-    raise Problem(
-        "field_after_file", "Send 'language' and the other options before the file when the file is a large one."
-    )
+    raise Problem("field_after_file", "If the file is large, send 'language' and the other options before it.")

@@ -1,7 +1,7 @@
 """OpenAI's audio API: `POST /v1/audio/transcriptions` and `/translations`, with segments as they are decoded.
 
-speechwhisper speaks it (`docs/reference/whisper-server.md`), and so do speaches and others; a server that knows no
-`stream` answers with JSON at the end, which is fine too. Fields go after the file, so those that come late count.
+speechwhisper implements it (`docs/reference/whisper-server.md`), as do speaches and others; a server without `stream`
+responds with JSON at the end, which is handled too. Fields are sent after the file, to include those that arrive late.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.transcribers.post_audio import post_audio
+from speechbridge.transcribers.status import AUDIO_CODES, check_status
 from speechbridge.transcribers.transcript import segment_from, transcript_from
 from speechbridge.upstreams import sse
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-from speechbridge.upstreams.responses import AUDIO_CODES, check_transcriber_status, json_object
+from speechbridge.upstreams.responses import json_object
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -32,7 +33,7 @@ class OpenAIAudio:
     """Implements the port `Transcriber`.
 
     Args:
-        model: The name servers with several Whisper models are asked for; speechwhisper takes any.
+        model: The name to send to servers with several Whisper models; speechwhisper accepts any.
     """
 
     def __init__(self, model: str = "whisper-1") -> None:
@@ -41,7 +42,7 @@ class OpenAIAudio:
     async def transcribe(
         self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
     ) -> AsyncGenerator[Segment | Transcript]:
-        """Send the recording, yield segments and the transcript; see the port."""
+        """Send the recording and yield segments and the transcript; see the port."""
         async with endpoint.connection() as connection:
             await post_audio(
                 connection,
@@ -55,14 +56,14 @@ class OpenAIAudio:
             status = await connection.response()
             if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):
                 body = await connection.read()
-                check_transcriber_status(status, body)
+                check_status(status, body)
                 yield transcript_from(json_object(body))
                 return
             async for item in _events(connection):
                 yield item
 
     async def probe(self, endpoint: Endpoint) -> None:
-        """Ask `/readyz`; a server without that route is there when it answers at all."""
+        """Request `/readyz`; a server without that route is ready if it responds at all."""
         async with endpoint.connection() as connection:
             connection.send(endpoint.head("GET", "/readyz", "", 0))
             status = await connection.response()
@@ -98,7 +99,7 @@ async def _events(connection: Connection) -> AsyncGenerator[Segment | Transcript
                 yield segment_from(event["segment"], index)
                 index += 1
             elif kind == "transcript.text.done":
-                done = event  # the end of the answer follows at once; read, it leaves the connection fit for the next
+                done = event  # the end of the response follows at once; once read, the connection can be reused
             elif "error" in event:
                 error = event["error"] if isinstance(event["error"], dict) else {}
                 code = error.get("code")
@@ -108,7 +109,7 @@ async def _events(connection: Connection) -> AsyncGenerator[Segment | Transcript
                     code=code if isinstance(code, str) else None,
                 )
     if done is None:
-        raise UpstreamError(FailureKind.DIED, "Whisper's answer ended before the transcript was done")
+        raise UpstreamError(FailureKind.DIED, "Whisper's response ended before the transcript was complete")
     yield transcript_from(done)
 
 

@@ -1,4 +1,4 @@
-"""The port to speech recognition, and what goes through it. One module per protocol implements it."""
+"""The port to speech recognition and its types; one module per protocol implements it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Task = Literal["transcribe", "translate"]
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionOptions:
-    """What is asked of Whisper.
+    """The options of a transcription.
 
     Attributes:
         language: ISO 639 code, or None to have it detected.
-        prompt: Text that Whisper takes as what was said before.
-        temperature: Sampling temperature, or None for Whisper's own fallback ladder.
+        prompt: Text that Whisper treats as what was said before (`initial_prompt`).
+        temperature: Sampling temperature, or None for Whisper's temperature fallback.
     """
 
     task: Task = "transcribe"
@@ -34,18 +34,18 @@ class TranscriptionOptions:
 
 
 class Transcriber(Protocol):
-    """One way to speak to a Whisper pod."""
+    """One protocol of Whisper pods."""
 
     def transcribe(
         self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
     ) -> AsyncGenerator[Segment | Transcript]:
-        """Yield segments as they are decoded, where the protocol has that, then the transcript.
+        """Yield segments as they are decoded, if the protocol supports that, then the transcript.
 
         Args:
             endpoint: The pod.
             audio: The recording; may still be arriving.
-            options: Tells the options as far as they are known: form fields may come after the file.
-            headers: Header lines to pass on (request id, trace), each ended by CRLF.
+            options: Returns the options received so far: form fields may arrive after the file.
+            headers: Header lines to forward (request id, trace context), each terminated by CRLF.
 
         Raises:
             UpstreamError: The pod failed.
@@ -53,4 +53,4 @@ class Transcriber(Protocol):
         """
 
     async def probe(self, endpoint: Endpoint) -> None:
-        """Ask whether the pod is there, and take over the number of its slots if it names one; UpstreamError if not."""
+        """Check that the pod is ready, and adopt the number of slots it reports; raises UpstreamError."""

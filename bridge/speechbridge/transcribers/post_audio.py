@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     Fields = Iterable[tuple[str, str]]
 
-_LARGE_WRITE = 256 * 1024
+_WRITE_BYTES = 256 * 1024
 _EXPECT = "Expect: 100-continue\r\n"
-_LONGEST_TURN = 2.0  # seconds: longer than `speechwhisper` lets a request wait for a slot
-_BOUNDARY = secrets.token_hex(16)  # one for all: who sends a recording never sees it
+_CONTINUE_TIMEOUT_S = 2.0  # longer than `speechwhisper` lets a request wait for a slot
+_BOUNDARY = secrets.token_hex(16)  # one for all requests: no sender of a recording ever sees it
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\0": "%00"})
 
 
@@ -31,14 +31,14 @@ async def post_audio(
     file_field: str,
     late_fields: Callable[[], Fields] = tuple,
 ) -> None:
-    """Send a form of one file and, after it, the fields that are known when its last byte has gone.
+    """Send a form of one file and, after it, the fields received by the time its last byte has been sent.
 
-    Stops early when the pod answers before it has read all. The file's name is neutral but for its ending: servers want
-    one, and the caller's is none of theirs.
+    Stops early if the pod responds before it has read everything. The file name is neutral except for its extension:
+    servers require one, and the client's is none of their business.
 
-    The pod is asked before it is sent anything (`Expect: 100-continue`) when it was busy a moment ago: `speechwhisper`
-    then puts the request in line with those of other bridges. It is also asked before it is sent audio that is still
-    arriving, little of which is kept for another try: if the pod refuses, nothing of it is lost.
+    With `Expect: 100-continue` the pod is asked first if it was busy a moment ago: `speechwhisper` then queues the
+    request with those of other bridges. It is also asked before it is sent audio that is still arriving, little of
+    which is buffered for a retry: if the pod rejects the request, none of it is lost.
     """
     content_type = audio.content_type.translate(_ESCAPES) or "application/octet-stream"
     opening = (
@@ -52,7 +52,7 @@ async def post_audio(
     head = endpoint.head("POST", path, f"{headers}{_EXPECT}" if asks else headers, length)
     if asks:
         connection.send(head)
-        await connection.permission(_LONGEST_TURN)
+        await connection.permission(_CONTINUE_TIMEOUT_S)
         if connection.answered:
             return
     if length is not None:
@@ -64,7 +64,7 @@ async def post_audio(
 
 
 async def _send_chunked(connection: Connection, opening: bytes, audio: Audio) -> None:
-    """Pass on what arrives, chunk by chunk."""
+    """Forward what arrives, chunk by chunk."""
     connection.send(_frame(opening))
     async for chunk in audio.chunks():
         if connection.answered:
@@ -74,20 +74,20 @@ async def _send_chunked(connection: Connection, opening: bytes, audio: Audio) ->
             await connection.drain()
 
 
-async def _send_sized(connection: Connection, begun: list[bytes], audio: Audio, closing: bytes) -> None:
-    """Send what is there already, in few and large writes."""
-    held, size = begun, 0
+async def _send_sized(connection: Connection, head: list[bytes], audio: Audio, closing: bytes) -> None:
+    """Send a complete recording in few, large writes."""
+    pending, size = head, 0
     async for chunk in audio.chunks():
-        held.append(chunk)
+        pending.append(chunk)
         size += len(chunk)
-        if size >= _LARGE_WRITE:
-            connection.send(*held)
-            held, size = [], 0
+        if size >= _WRITE_BYTES:
+            connection.send(*pending)
+            pending, size = [], 0
             if connection.congested:
                 await connection.drain()
         if connection.answered:
             return
-    connection.send(*held, closing)
+    connection.send(*pending, closing)
 
 
 def _frame(data: bytes) -> bytes:

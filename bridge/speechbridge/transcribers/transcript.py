@@ -11,7 +11,7 @@ from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of speech; times in seconds. The fields are those of OpenAI's verbose_json."""
+    """A segment of speech; times in seconds. The fields are those of OpenAI's verbose_json."""
 
     id: int
     start: float
@@ -28,7 +28,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said. `duration` is the length of the audio in seconds, where Whisper tells or segments imply it."""
+    """What was said. `duration` is that of the audio in seconds, if Whisper reports it or the segments imply it."""
 
     text: str
     language: str | None
@@ -37,18 +37,18 @@ class Transcript:
 
     @property
     def words(self) -> list[dict[str, Any]]:
-        """The words with their times, where word timestamps were asked for."""
+        """The words with their times, if word timestamps were requested."""
         return [word for segment in self.segments for word in segment.words]
 
 
 def transcript_from(answer: Any) -> Transcript:
-    """Read a transcript from a JSON answer of either protocol: `segments` without a `text` are joined.
+    """Parse a transcript in the JSON of either protocol: `segments` without a `text` are joined.
 
     Raises:
         UpstreamError: `bad_answer`.
     """
     if not isinstance(answer, dict) or not ("text" in answer or "segments" in answer):
-        raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's answer has neither text nor segments")
+        raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's response has neither text nor segments")
     raw = answer.get("segments") or []
     if not isinstance(raw, list):
         raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's segments are not a list")
@@ -65,7 +65,7 @@ def transcript_from(answer: Any) -> Transcript:
 
 
 def segment_from(item: Any, index: int) -> Segment:
-    """Read one segment; what the pod leaves out has OpenAI's neutral values.
+    """Parse a segment; members that the pod omits get OpenAI's neutral values.
 
     Raises:
         UpstreamError: `bad_answer`.
@@ -85,11 +85,11 @@ def segment_from(item: Any, index: int) -> Segment:
             words=tuple(dict(word) for word in item.get("words") or ()),
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
-        raise UpstreamError(FailureKind.BAD_ANSWER, "one of Whisper's segments makes no sense") from None
+        raise UpstreamError(FailureKind.BAD_ANSWER, "one of Whisper's segments is invalid") from None
 
 
 def _seconds(value: Any) -> float:
-    """Return a time; JSON as Python reads it may hold NaN and infinity, which are none (ValueError)."""
+    """Return a time in seconds; Python's JSON parser accepts NaN and infinity, which are rejected (ValueError)."""
     seconds = float(value)
     if not math.isfinite(seconds):
         message = "a time must be finite"
@@ -98,15 +98,15 @@ def _seconds(value: Any) -> float:
 
 
 def _with_words(segments: tuple[Segment, ...], words: Any) -> tuple[Segment, ...]:
-    """Hand words that stand beside the segments (OpenAI's form) to the segments they were said in."""
+    """Assign words listed beside the segments (OpenAI's form) to the segments in which they were said."""
     if not isinstance(words, list) or not segments or any(segment.words for segment in segments):
         return segments
     kept = [word for word in words if isinstance(word, dict) and isinstance(word.get("start"), int | float)]
     bounds = [segment.start for segment in segments[1:]] + [float("inf")]
-    parted, at = [], 0
+    assigned, at = [], 0
     for segment, bound in zip(segments, bounds, strict=True):
         begin = at
         while at < len(kept) and kept[at]["start"] < bound:
             at += 1
-        parted.append(replace(segment, words=tuple(kept[begin:at])))
-    return tuple(parted)
+        assigned.append(replace(segment, words=tuple(kept[begin:at])))
+    return tuple(assigned)

@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection to a pod, thin enough for the way of the audio: chunks go from socket to socket uncopied.
+"""One HTTP/1.1 connection to a pod, thin enough for the audio hot path: chunks go from socket to socket uncopied.
 
-httptools (llhttp) parses the answers. aiohttp's client does all this too, for about twice the CPU an exchange
-(`docs/decisions/0001-own-http-client-for-upstreams.md`), which is why the bridge has its own.
+httptools (llhttp) parses the responses. aiohttp's client does the same for about twice the CPU time per exchange
+(`docs/decisions/0001-own-http-client-for-upstreams.md`).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from speechbridge.upstreams.failures import FailureKind, UpstreamError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_READ_AHEAD = 256 * 1024
-_LONGEST_ANSWER = 64 * 2**20
+_READ_AHEAD_BYTES = 256 * 1024
+_MAX_RESPONSE_BYTES = 64 * 2**20
 _CONTINUE = 100
-_IN_A_ROW = 4  # quick pieces before a pause: a short answer, and the start of a long one, are not held up
+_CHUNKS_BEFORE_PAUSE = 4  # so that a short response, and the start of a long one, are not delayed
 
 
 class Connection(asyncio.Protocol):
-    """Carries one exchange at a time: `send` (once or more), then `response`, then `chunks` or `read`.
+    """One exchange at a time: `send` (once or more), then `response`, then `chunks` or `read`.
 
-    A request whose head says `Expect: 100-continue` waits for `permission` before it sends its body.
+    A request with `Expect: 100-continue` awaits `permission` before it sends its body.
 
-    Every method that waits raises UpstreamError when the pod goes away or talks nonsense.
+    Every method that waits raises UpstreamError if the connection is lost or the response is not HTTP.
     """
 
     def __init__(self) -> None:
@@ -58,51 +58,52 @@ class Connection(asyncio.Protocol):
     # Sending.
 
     def send(self, *data: bytes) -> None:
-        """Write bytes of the request; nothing happens on a connection that is gone: `response` tells."""
+        """Write bytes of the request; ignored on a lost connection, which `response` reports."""
         if self._transport is not None and not self._closed:
             self._transport.writelines(data)
 
     @property
     def congested(self) -> bool:
-        """Whether the pod reads more slowly than we write; then await `drain`."""
+        """Whether the pod reads more slowly than the bridge writes; then await `drain`."""
         return self._writable is not None
 
     async def drain(self) -> None:
-        """Wait until the pod has read what was written, or has answered, or is gone."""
+        """Wait until the pod has read what was written, or has responded, or the connection is lost."""
         if self._writable is not None:
             await self._writable
 
     @property
     def answered(self) -> bool:
-        """Whether an answer, or the end of the connection, has come: sending more makes no sense."""
+        """Whether a response, or the end of the connection, has arrived: sending more makes no sense."""
         return self._has_headers or self._closed or self._error is not None
 
-    async def permission(self, patience: float) -> None:
-        """Wait until the pod asks for the body with `100 Continue`, or has answered without it (see `answered`).
+    async def permission(self, timeout: float) -> None:  # noqa: ASYNC109 - reaching it is not an error
+        """Wait until the pod asks for the body with `100 Continue`, or has responded without it (see `answered`).
 
         Args:
-            patience: Seconds after which the body may be sent all the same, since servers exist that know nothing of
-                `Expect` (RFC 9110, section 10.1.1).
+            timeout: Seconds after which the body may be sent in any case, since some servers do not implement `Expect`
+                (RFC 9110, section 10.1.1).
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 while not self._continued and not self.answered:
                     await self._wait()
 
     # Receiving.
 
     async def response(self) -> int:
-        """Wait for the head of the answer; return its status. `headers` has lower-case names."""
+        """Wait for the head of the response; return its status. `headers` has lower-case names."""
         while not self._has_headers:
             await self._wait()
         return self.status
 
     async def chunks(self, interval: float = 0.0) -> AsyncIterator[bytes]:
-        """Yield the answer's body as it comes; pieces that are there together come together.
+        """Yield the body of the response as it arrives; what arrived together is one chunk.
 
         Args:
-            interval: Seconds. When several pieces in a row came faster, the next are left to gather in the kernel for
-                so long: a model that is faster than the eye then costs a wake-up per interval, not one per token.
+            interval: Seconds. After several chunks in shorter succession, reading pauses for this long: a model that is
+                faster than the eye then costs one wake-up per interval instead of one per token
+                (`docs/decisions/0006-coalesce-fast-tokens.md`).
         """
         last, quick = -interval, 0
         while True:
@@ -113,14 +114,14 @@ class Connection(asyncio.Protocol):
                 yield self._take()
             if self._complete and not self._body:
                 return
-            if quick >= _IN_A_ROW and not self._complete:
-                await self._gather(last + interval - self._loop.time())
+            if quick >= _CHUNKS_BEFORE_PAUSE and not self._complete:
+                await self._pause(last + interval - self._loop.time())
                 last = self._loop.time()
             if not self._body and not self._complete:
                 await self._wait()
 
-    async def _gather(self, seconds: float) -> None:
-        """Leave the connection unread for a while."""
+    async def _pause(self, seconds: float) -> None:
+        """Leave the response in the kernel's buffer for a while."""
         if seconds <= 0 or self._transport is None or self._reading_paused or self._closed:
             return
         self._transport.pause_reading()
@@ -131,14 +132,14 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     async def read(self) -> bytes:
-        """Return the whole body of the answer, which is bounded (64 MiB)."""
+        """Return the whole body of the response, at most 64 MiB."""
         parts, size = [], 0
         while True:
             if self._body:
                 parts.append(self._take())
                 size += len(parts[-1])
-            if size > _LONGEST_ANSWER:
-                raise UpstreamError(FailureKind.BAD_ANSWER, "the answer is absurdly long")
+            if size > _MAX_RESPONSE_BYTES:
+                raise UpstreamError(FailureKind.BAD_ANSWER, "the response is larger than 64 MiB")
             if self._complete:
                 return b"".join(parts)
             await self._wait()
@@ -164,7 +165,7 @@ class Connection(asyncio.Protocol):
     # Between exchanges.
 
     def release(self) -> bool:
-        """Make ready for the next exchange; False (and closed) when the connection cannot carry one."""
+        """Prepare for the next exchange; return False, and close, if the connection cannot be reused."""
         clean = self._complete and self._keep_alive and not self._body and self._error is None
         if self._closed or not clean or self._writable is not None:
             self.abort()
@@ -174,12 +175,12 @@ class Connection(asyncio.Protocol):
         return True
 
     @property
-    def fit(self) -> bool:
-        """Whether an idle connection can carry an exchange: it is not gone, and nothing has come unasked."""
+    def reusable(self) -> bool:
+        """Whether an idle connection can be reused: it is open, and nothing arrived unrequested."""
         return not self._closed and not self._answered
 
     def abort(self) -> None:
-        """Close at once; a pod that is at work sees its client leave."""
+        """Close at once; a pod that is processing a request sees its client disconnect."""
         self._closed = True
         if self._transport is not None:
             self._transport.abort()
@@ -187,14 +188,14 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its base class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has another base class
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         self._answered = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._fail(UpstreamError(FailureKind.BAD_ANSWER, "the answer is not HTTP"))
+            self._fail(UpstreamError(FailureKind.BAD_ANSWER, "the response is not HTTP"))
             self.abort()
         self._wake()
 
@@ -207,7 +208,7 @@ class Connection(asyncio.Protocol):
         self._closed = True
         if not self._complete:
             stale = self.reused and not self._answered
-            detail = "the connection broke" if self._answered else "the connection was closed before an answer"
+            detail = "the connection was lost" if self._answered else "the connection was closed before a response"
             if isinstance(exc, TimeoutError):
                 detail = "the connection timed out"
             self._fail(UpstreamError(FailureKind.DIED, detail, stale=stale))
@@ -229,7 +230,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:  # noqa: D102
         if self._has_headers:
-            raise UpstreamError(FailureKind.BAD_ANSWER, "two answers came")  # to the parser, which stops
+            raise UpstreamError(FailureKind.BAD_ANSWER, "two responses arrived")  # to the parser, which stops
 
     def on_headers_complete(self) -> None:  # noqa: D102
         self.status = self._parser.get_status_code()
@@ -243,14 +244,14 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:  # noqa: D102
         self._body.append(body)
         self._buffered += len(body)
-        if self._buffered > _READ_AHEAD and not self._reading_paused and self._transport is not None:
+        if self._buffered > _READ_AHEAD_BYTES and not self._reading_paused and self._transport is not None:
             self._reading_paused = True
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:  # noqa: D102
         self._complete = self._has_headers
 
-    # Waking those who wait.
+    # Waking the waiters.
 
     def _fail(self, error: UpstreamError) -> None:
         self._error = self._error or error

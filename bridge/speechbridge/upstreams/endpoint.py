@@ -30,9 +30,9 @@ class Origin:
 
 
 class Exchange:
-    """A connection lent for the duration of a block; it is kept when the exchange ended cleanly, else cut.
+    """A connection for one exchange: kept alive if the block ends normally, closed otherwise.
 
-    A class and not a decorated generator, like the other context managers on the way of every request: it costs half.
+    A class rather than a decorated generator, as on every hot path here: it costs half as much.
     """
 
     __slots__ = ("_connection", "_endpoint")
@@ -41,12 +41,12 @@ class Exchange:
         self._endpoint = endpoint
 
     async def __aenter__(self) -> Connection:
-        self._connection = await self._endpoint.take_connection()
+        self._connection = await self._endpoint.acquire_connection()
         return self._connection
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self._endpoint.keep_connection(self._connection)
+            self._endpoint.release_connection(self._connection)
         else:
             self._connection.abort()
 
@@ -56,12 +56,12 @@ class Endpoint:
 
     Attributes:
         address: Its IP address.
-        slots: How many requests it works on at once, or None for as many as come.
-        outstanding: How many it has in flight from this bridge.
-        aside_until: The loop's time until which it is left alone.
+        slots: How many requests it processes at once, None for any number.
+        outstanding: How many requests of this bridge it has in flight.
+        ejected_until: The loop's time until which it gets no requests.
         down: Whether the last attempt to connect failed.
-        busy: Whether it refused the last request as busy, so that others share it: then it is asked before it is sent
-            audio, and may let the request wait for its turn among those of all bridges.
+        busy: Whether it rejected the last request as busy, because other bridges use it too. It is then asked before it
+            is sent audio (`Expect: 100-continue`), and may queue the request with those of the other bridges.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Endpoint:
         self.address = address
         self.slots = slots
         self.outstanding = 0
-        self.aside_until = 0.0
+        self.ejected_until = 0.0
         self.down = False
         self.busy = False
         self.last_used = 0.0
@@ -82,35 +82,35 @@ class Endpoint:
         self._loop = asyncio.get_running_loop()
 
     def connection(self) -> Exchange:
-        """Lend a connection for one exchange: `async with endpoint.connection() as connection`."""
+        """Acquire a connection for one exchange: `async with endpoint.connection() as connection`."""
         return Exchange(self)
 
-    async def take_connection(self) -> Connection:
+    async def acquire_connection(self) -> Connection:
         """Return an idle connection or a new one; raises UpstreamError (`connect`)."""
         return self._pop_idle() or await self._connect()
 
-    def keep_connection(self, connection: Connection) -> None:
-        """Take a connection back after an exchange; it is cut unless it is fit for another."""
+    def release_connection(self, connection: Connection) -> None:
+        """Keep a connection alive after an exchange, or close it if it cannot be reused."""
         if self._closed:
             connection.abort()
         elif connection.release():
             self._idle.append((connection, self._loop.time()))
 
-    async def reach(self) -> None:
-        """Make sure that a connection can be had, without asking anything; UpstreamError if not."""
-        if any(connection.fit for connection, _ in self._idle):
+    async def ensure_connected(self) -> None:
+        """Open a connection unless there is one, and send nothing; raises UpstreamError (`connect`)."""
+        if any(connection.reusable for connection, _ in self._idle):
             return
         self._idle.append((await self._connect(), self._loop.time()))
 
     def head(self, method: str, path: str, headers: str, length: int | None) -> bytes:
-        """Return the head of a request; without a length the body goes in chunks."""
+        """Return the head of a request; without a length the body is sent in chunks."""
         framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
         return (
             f"{method} {self.origin.path}{path} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{framing}\r\n{headers}\r\n"
         ).encode()
 
-    def cut_stale(self) -> None:
-        """Cut the connections that were idle too long: a pod that is to stop may wait until nobody is connected."""
+    def close_stale(self) -> None:
+        """Close connections that were idle too long: a terminating pod may wait until no client is connected."""
         oldest = self._loop.time() - self._keepalive
         stale = [idle for idle in self._idle if idle[1] <= oldest]
         for idle in stale:
@@ -118,7 +118,7 @@ class Endpoint:
             self._idle.remove(idle)
 
     def close(self) -> None:
-        """Cut the idle connections, and from now on each as its exchange ends: the pod is to get no more work."""
+        """Close the idle connections, and each of the others once its exchange ends: the pod gets no more requests."""
         self._closed = True
         for connection, _ in self._idle:
             connection.abort()
@@ -128,7 +128,7 @@ class Endpoint:
         now = self._loop.time()
         while self._idle:
             connection, since = self._idle.pop()
-            if connection.fit and now - since < self._keepalive:
+            if connection.reusable and now - since < self._keepalive:
                 return connection
             connection.abort()
         return None
@@ -144,11 +144,9 @@ class Endpoint:
                     server_hostname=self.origin.host if self.origin.tls else None,
                 )
         except TimeoutError:
-            raise UpstreamError(FailureKind.CONNECT, "the connection took too long") from None
+            raise UpstreamError(FailureKind.CONNECT, "the connection timed out") from None
         except OSError as error:
-            detail = (
-                "the connection was refused" if isinstance(error, ConnectionRefusedError) else "it cannot be reached"
-            )
+            detail = "the connection was refused" if isinstance(error, ConnectionRefusedError) else "it is unreachable"
             raise UpstreamError(FailureKind.CONNECT, detail) from error
         else:
             self.down = False

@@ -1,4 +1,4 @@
-"""How a call to a pod can fail, and what each kind of failure allows."""
+"""How a call to a pod can fail, and which failures may be retried."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ class FailureKind(StrEnum):
     """The classes of upstream failures; also the `kind` label of `speechbridge_upstream_failures_total`."""
 
     CONNECT = "connect"  # no connection, or no pod at all
-    BUSY = "busy"  # the pod, or every pod, says it is busy
+    BUSY = "busy"  # the pod, or every pod, is busy
     MODEL_MISSING = "model_missing"
     BAD_AUDIO = "bad_audio"
-    BAD_REQUEST = "bad_request"  # refused for what was asked
-    OVERFLOW = "overflow"  # longer than the model's context
+    BAD_REQUEST = "bad_request"  # rejected because of its content
+    OVERFLOW = "overflow"  # exceeds the model's context length
     TIMEOUT = "timeout"
     DIED = "died"  # the connection broke, or a 5xx
-    BAD_ANSWER = "bad_answer"  # not HTTP, not JSON, or not what was agreed
+    BAD_ANSWER = "bad_answer"  # not HTTP, not JSON, or not according to the protocol
 
 
-RETRIED_ELSEWHERE = frozenset({FailureKind.CONNECT, FailureKind.BUSY, FailureKind.DIED, FailureKind.BAD_ANSWER})
-"""Kinds that another pod may do better at, as long as nothing has gone to the client."""
+RETRIABLE = frozenset({FailureKind.CONNECT, FailureKind.BUSY, FailureKind.DIED, FailureKind.BAD_ANSWER})
+"""Kinds that may be retried at another pod, as long as nothing has been sent to the client."""
 
 
 class UpstreamError(Exception):
@@ -28,9 +28,9 @@ class UpstreamError(Exception):
 
     Args:
         kind: The class of the failure.
-        detail: What happened, in words for the caller; names no address.
-        code: The pod's own stable code, where it speaks our contract (`not_audio`, ...).
-        stale: The pod closed a connection that had been idle, before it answered a byte: the request may be sent anew.
+        detail: What happened, human-readable, for the client; contains no address.
+        code: The stable code in the pod's response, if it has one (`not_audio`, ...).
+        stale: The pod closed a reused connection before the first byte of a response: the request may be resent.
     """
 
     def __init__(

@@ -1,44 +1,49 @@
-"""The pods of one upstream: found by name, lent by least outstanding work, waited for in one queue.
+"""The pods of one upstream: which there are, which are busy or ejected, and which requests wait for one.
 
-The queue is this bridge's own, and other bridges may use the same pods. A pod that refuses a request as busy is asked
+The queue is this bridge's own, while other bridges may use the same pods. A pod that rejects a request as busy is asked
 again by the first request in the queue, within a quarter of a second.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
-import socket
-import ssl
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from speechbridge.telemetry import logs
-from speechbridge.upstreams.choose import choose, rest_after, rest_when_busy
-from speechbridge.upstreams.endpoint import Endpoint, Origin
+from speechbridge.upstreams.choose import busy_cooldown, choose, cooldown_after
+from speechbridge.upstreams.discovery import origin_of, resolve
+from speechbridge.upstreams.endpoint import Endpoint
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    Resolve = Callable[[str, int], Awaitable[frozenset[str]]]
+    from speechbridge.upstreams.discovery import Resolve
+    from speechbridge.wait_budget import WaitBudget
 
-_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+_REACHABILITY_CHECK_S = 1.0
+"""How long a wait goes on before it is checked whether pods have become reachable, or unreachable."""
+_TIMER_MARGIN_S = 0.001
 
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """How a pool behaves; all times in seconds."""
+    """How a pool behaves; times in seconds.
+
+    Attributes:
+        slots: Concurrent requests per pod, None for any number.
+        dns_refresh: Between two DNS lookups.
+        connect_timeout: For a connection to a pod.
+        keepalive_timeout: Until an idle connection is closed.
+    """
 
     slots: int | None
     dns_refresh: float
     connect_timeout: float
     keepalive_timeout: float
-    hold_timeout: float
-    queue_timeout: float
 
 
 @dataclass(eq=False)
@@ -47,48 +52,38 @@ class _Waiter:
     future: asyncio.Future[Endpoint] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Lease:
-    """A pod lent for the duration of a block."""
+class Acquisition:
+    """Acquires a pod for the duration of a block: `async with pool.acquire(budget) as endpoint`."""
 
-    __slots__ = ("_avoid", "_endpoint", "_pool", "_prefer", "_retry")
+    __slots__ = ("_avoid", "_budget", "_endpoint", "_pool", "_prefer", "_retry")
 
-    def __init__(self, pool: Pool, avoid: frozenset[Endpoint], prefer: Endpoint | None, *, retry: bool) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        budget: WaitBudget,
+        avoid: frozenset[Endpoint],
+        prefer: Endpoint | None,
+        *,
+        retry: bool,
+    ) -> None:
         self._pool = pool
+        self._budget = budget
         self._avoid = avoid
         self._prefer = prefer
         self._retry = retry
 
     async def __aenter__(self) -> Endpoint:
-        self._endpoint = await self._pool.acquire(self._avoid, self._prefer, retry=self._retry)
+        self._endpoint = self._pool.acquire_now(self._avoid, self._prefer) or await self._pool.wait_for_turn(
+            self._budget, self._avoid, retry=self._retry
+        )
         return self._endpoint
 
     async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, *__: object) -> None:
         self._pool.release(self._endpoint, error)
 
 
-async def resolve(host: str, port: int) -> frozenset[str]:
-    """Return the addresses of a name; an unknown name has none. OSError when the name server does not answer."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        if error.errno in _NO_SUCH_NAME:
-            return frozenset()
-        raise
-    addresses = frozenset(str(item[4][0]) for item in found)
-    # Of a name with both families (localhost) one is enough: a pod is one address, not two.
-    ipv4 = frozenset(address for address in addresses if ":" not in address)
-    return ipv4 or addresses
-
-
-def origin_of(url: str) -> Origin:
-    """Split an upstream's URL."""
-    parts = urlsplit(url)
-    tls = ssl.create_default_context() if parts.scheme == "https" else None
-    return Origin(parts.hostname or "", parts.port or (443 if tls else 80), parts.path.rstrip("/"), tls)
-
-
 class Pool:
-    """Lends pods. `run` keeps the look-up of the name going for as long as the bridge runs."""
+    """The pods of one upstream, found by DNS: each address of its host is one. `run` repeats the lookup."""
 
     def __init__(
         self,
@@ -105,12 +100,12 @@ class Pool:
         self._endpoints: dict[str, Endpoint] = {}
         self._waiters: deque[_Waiter] = deque()
         self._loop = asyncio.get_running_loop()
-        self._retry_timer: asyncio.TimerHandle | None = None
+        self._cooldown_timer: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.Task[None] | None = None
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The pods known now."""
+        """The pods known at present."""
         return tuple(self._endpoints.values())
 
     @property
@@ -120,32 +115,27 @@ class Pool:
 
     @property
     def slots(self) -> int:
-        """How many requests all pods together work on at once; at least 1, so that one can divide by it."""
+        """How many requests all pods together process at once; at least 1, so that it can be a divisor."""
         return max(1, sum(endpoint.slots or 1 for endpoint in self._endpoints.values()))
 
     async def run(self) -> None:
-        """Look the name up again and again, until cancelled; the first time is `refresh`'s."""
+        """Repeat the lookup until cancelled; the first is done by `refresh`."""
         while True:
             await asyncio.sleep(self._options.dns_refresh)
             for endpoint in self._endpoints.values():
-                endpoint.cut_stale()
+                endpoint.close_stale()
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Look the name up once; pods that left finish what they have, new ones take work at once."""
+        """Look the host up once; removed pods finish their requests, new ones get requests at once."""
         try:
-            ipaddress.ip_address(self.origin.host)
-        except ValueError:
-            try:
-                addresses = await self._resolve(self.origin.host, self.origin.port)
-            except OSError as error:  # the pods are there still, as far as anyone knows
-                logs.warning("upstream not looked up", host=self.origin.host, reason=str(error))
-                return
-        else:
-            addresses = frozenset({self.origin.host})
+            addresses = await self._resolve(self.origin.host, self.origin.port)
+        except OSError as error:  # the pods may well exist still
+            logs.warning("DNS lookup of the upstream failed", host=self.origin.host, reason=str(error))
+            return
         if addresses == self._endpoints.keys():
             return
-        logs.info("upstream changed", host=self.origin.host, pods=len(addresses))
+        logs.info("pods of the upstream changed", host=self.origin.host, pods=len(addresses))
         for gone in self._endpoints.keys() - addresses:
             self._endpoints.pop(gone).close()
         for address in addresses - self._endpoints.keys():
@@ -159,95 +149,47 @@ class Pool:
         self._dispatch()
 
     def close(self) -> None:
-        """Cut all idle connections."""
+        """Close all idle connections."""
         for endpoint in self._endpoints.values():
             endpoint.close()
 
-    def lease(
+    def acquire(
         self,
+        budget: WaitBudget,
         *,
         avoid: frozenset[Endpoint] = frozenset(),
         prefer: Endpoint | None = None,
         retry: bool = False,
-    ) -> Lease:
-        """Lend a pod for one request; a failure that leaves the block lets the pod rest according to its kind.
+    ) -> Acquisition:
+        """Acquire a pod for one request, after the requests that came before; a failure in the block may eject the pod.
 
         Args:
-            avoid: Pods that failed at this request: taken when there is no other, or none got free for `hold_timeout`.
-            prefer: The pod that has this request's prompt in its cache: taken unless it has more work than others.
-            retry: The request has had a pod in vain: it goes to the head of the queue, since it has waited already.
-        """
-        return Lease(self, avoid, prefer, retry=retry)
-
-    async def acquire(
-        self, avoid: frozenset[Endpoint], prefer: Endpoint | None = None, *, retry: bool = False
-    ) -> Endpoint:
-        """Take a pod, after those who came before; to be given back by `release`.
+            budget: How long the request may still wait.
+            avoid: Pods that failed this request: chosen if there is no other, or none became free in time.
+            prefer: The pod that has this request's prompt in its prefix cache.
+            retry: The last attempt was in vain: the request goes to the head of the queue, since it has waited already.
 
         Raises:
-            UpstreamError: `connect` when no pod can be reached, `busy` when none got free in time.
+            UpstreamError: `connect` if no pod can be reached, `busy` if none became free in time.
         """
-        endpoint = self._take(avoid, prefer) if not self._waiters else None
-        return endpoint or await self._wait(avoid, retry=retry)
+        return Acquisition(self, budget, avoid, prefer, retry=retry)
 
-    def release(self, endpoint: Endpoint, error: BaseException | None) -> None:
-        """Give a pod back, with what went wrong at it."""
-        if error is None or (isinstance(error, UpstreamError) and not error.stale):
-            self._learn(endpoint, error.kind if error else None)
-        endpoint.outstanding -= 1
-        if self._waiters:
-            self._dispatch()
+    def acquire_now(self, avoid: frozenset[Endpoint], prefer: Endpoint | None = None) -> Endpoint | None:
+        """Acquire a pod if one is free and no request is waiting; see `acquire`."""
+        return None if self._waiters else self._try_acquire(avoid, prefer)
 
-    def _learn(self, endpoint: Endpoint, failure: FailureKind | None) -> None:
-        rest = rest_after(failure, self._jitter())
-        if rest:
-            endpoint.down = failure is FailureKind.CONNECT
-            endpoint.aside_until = self._loop.time() + rest
-        elif endpoint.busy:
-            endpoint.aside_until = 0.0  # it has room again
-        endpoint.busy = failure is FailureKind.BUSY
-        if failure is FailureKind.CONNECT:
-            self._refresh_soon()
-
-    def _refresh_soon(self) -> None:
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = self._loop.create_task(self.refresh())
-
-    def _take(self, avoid: frozenset[Endpoint], prefer: Endpoint | None = None) -> Endpoint | None:
-        now = self._loop.time()
-        chosen = choose(self._endpoints.values(), now, avoid=avoid, prefer=prefer)
-        if chosen is not None:
-            chosen.outstanding += 1
-            chosen.last_used = now
-            if chosen.busy:  # one request at a time asks whether it still is, not all that wait
-                chosen.aside_until = now + rest_when_busy(self._jitter())
-        return chosen
-
-    async def _wait(self, avoid: frozenset[Endpoint], *, retry: bool) -> Endpoint:
+    async def wait_for_turn(self, budget: WaitBudget, avoid: frozenset[Endpoint], *, retry: bool) -> Endpoint:
+        """Acquire a pod once it is this request's turn; see `acquire`."""
         waiter = _Waiter(avoid)
         if retry:
             self._waiters.appendleft(waiter)
         else:
             self._waiters.append(waiter)
         self._dispatch()
-        started = self._loop.time()
         try:
-            while True:
-                reachable = any(not endpoint.down for endpoint in self._endpoints.values())
-                limit = self._options.queue_timeout if reachable else self._options.hold_timeout
-                left = started + limit - self._loop.time()
-                if left <= 0:
-                    kind = FailureKind.BUSY if reachable else FailureKind.CONNECT
-                    raise UpstreamError(kind, "every pod is busy" if reachable else "no pod can be reached")
-                if not reachable:
-                    self._refresh_soon()
-                # Woken early enough to notice a change between reachable and not.
-                await asyncio.wait([waiter.future], timeout=min(left, self._options.hold_timeout))
-                if waiter.future.done():
-                    return waiter.future.result()
-                if waiter.avoid:  # no other pod got free: one that failed may do better by now
-                    waiter.avoid = frozenset()
-                    self._dispatch()
+            while not waiter.future.done():
+                await self._wait_a_while(waiter, budget)
+            return waiter.future.result()
         except BaseException:
             if waiter.future.done() and not waiter.future.cancelled():
                 waiter.future.result().outstanding -= 1
@@ -257,20 +199,72 @@ class Pool:
                 self._waiters.remove(waiter)
             self._dispatch()
 
+    async def _wait_a_while(self, waiter: _Waiter, budget: WaitBudget) -> None:
+        """Wait for a pod until one is assigned, the budget is used up, or the state of the pods has to be looked at."""
+        reachable = [endpoint for endpoint in self._endpoints.values() if not endpoint.down]
+        held = not reachable or bool(waiter.avoid and set(reachable) - waiter.avoid)
+        left = budget.queue if reachable else budget.hold
+        if left <= 0:
+            kind = FailureKind.BUSY if reachable else FailureKind.CONNECT
+            raise UpstreamError(kind, "every pod is busy" if reachable else "no pod can be reached")
+        if not reachable:
+            self._refresh_soon()
+        limit = min(left, budget.hold) if held else left
+        began = self._loop.time()
+        await asyncio.wait([waiter.future], timeout=max(0.0, min(limit, _REACHABILITY_CHECK_S)))
+        budget.spend(self._loop.time() - began, held=held)
+        if waiter.avoid and budget.hold <= 0 and not waiter.future.done():
+            waiter.avoid = frozenset()  # no other pod became free: one that failed may have recovered
+            self._dispatch()
+
+    def release(self, endpoint: Endpoint, error: BaseException | None) -> None:
+        """Release a pod, with the error that ended its request."""
+        if error is None or (isinstance(error, UpstreamError) and not error.stale):
+            self._record(endpoint, error.kind if error else None)
+        endpoint.outstanding -= 1
+        if self._waiters:
+            self._dispatch()
+
+    def _record(self, endpoint: Endpoint, failure: FailureKind | None) -> None:
+        cooldown = cooldown_after(failure, self._jitter())
+        if cooldown:
+            endpoint.down = failure is FailureKind.CONNECT
+            endpoint.ejected_until = self._loop.time() + cooldown
+        elif endpoint.busy:
+            endpoint.ejected_until = 0.0  # it has a free slot again
+        endpoint.busy = failure is FailureKind.BUSY
+        if failure is FailureKind.CONNECT:
+            self._refresh_soon()
+
+    def _refresh_soon(self) -> None:
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = self._loop.create_task(self.refresh())
+
+    def _try_acquire(self, avoid: frozenset[Endpoint], prefer: Endpoint | None = None) -> Endpoint | None:
+        now = self._loop.time()
+        chosen = choose(self._endpoints.values(), now, avoid=avoid, prefer=prefer)
+        if chosen is not None:
+            chosen.outstanding += 1
+            chosen.last_used = now
+            if chosen.busy:  # one request at a time finds out whether it still is
+                chosen.ejected_until = now + busy_cooldown(self._jitter())
+        return chosen
+
     def _dispatch(self) -> None:
+        """Assign free pods to the waiting requests, first come, first served."""
         for waiter in tuple(self._waiters):
-            endpoint = self._take(waiter.avoid)
+            endpoint = self._try_acquire(waiter.avoid)
             if endpoint is not None:
                 self._waiters.remove(waiter)
                 waiter.future.set_result(endpoint)
         if self._waiters:
-            self._dispatch_when_one_returns()
+            self._dispatch_after_cooldown()
 
-    def _dispatch_when_one_returns(self) -> None:
+    def _dispatch_after_cooldown(self) -> None:
         now = self._loop.time()
-        returns = [endpoint.aside_until for endpoint in self._endpoints.values() if endpoint.aside_until > now]
-        if self._retry_timer is not None:
-            self._retry_timer.cancel()
-            self._retry_timer = None
-        if returns:
-            self._retry_timer = self._loop.call_at(min(returns) + 0.001, self._dispatch)
+        ends = [endpoint.ejected_until for endpoint in self._endpoints.values() if endpoint.ejected_until > now]
+        if self._cooldown_timer is not None:
+            self._cooldown_timer.cancel()
+            self._cooldown_timer = None
+        if ends:
+            self._cooldown_timer = self._loop.call_at(min(ends) + _TIMER_MARGIN_S, self._dispatch)

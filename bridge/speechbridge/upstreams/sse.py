@@ -1,4 +1,4 @@
-"""Reading Server-Sent Events of an upstream.
+"""A parser of server-sent events.
 
 Source: WHATWG HTML, section 9.2, "Server-sent events".
 """
@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-_LONGEST_LINE = 8 * 2**20
+_MAX_LINE_BYTES = 8 * 2**20
 
 
 class Event(NamedTuple):
-    """One event: its type (`message` when the sender names none) and its data."""
+    """One event: its type (`message` by default) and its data."""
 
     type: str
     data: str
 
 
 class Parser:
-    """Reads a stream of events from chunks that are cut anywhere.
+    """Parses a stream of events from chunks of any size.
 
-    Fields other than `event` and `data` are passed over, as are comments. Lines may end in CR, LF or CRLF.
+    Fields other than `event` and `data` are ignored, as are comments. Lines may end in CR, LF or CRLF.
     """
 
     def __init__(self) -> None:
@@ -31,10 +31,10 @@ class Parser:
         self._started = False
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Return the events that this chunk completes.
+        """Return the events completed by this chunk.
 
         Raises:
-            ValueError: A line is absurdly long, or not UTF-8.
+            ValueError: A line is longer than 8 MiB, or not UTF-8.
         """
         if not chunk:
             return []
@@ -52,7 +52,7 @@ class Parser:
         self._skip_lf = data.endswith(b"\r")
         lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._rest = lines.pop()
-        if len(self._rest) > _LONGEST_LINE:
+        if len(self._rest) > _MAX_LINE_BYTES:
             message = "a line of the event stream is too long"
             raise ValueError(message)
         events = []

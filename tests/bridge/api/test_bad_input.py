@@ -119,7 +119,7 @@ async def test_a_bad_form_is_refused(either_bridge: Bridge, path: str, case: str
     assert await post(either_bridge, path, body) == (status, code)
 
     assert either_bridge.service.admission.in_flight == 0
-    assert all(endpoint.outstanding == 0 for endpoint in either_bridge.service.pipeline.whisper.endpoints)
+    assert all(endpoint.outstanding == 0 for endpoint in either_bridge.service.whisper.endpoints)
 
 
 async def test_translations_reject_an_invalid_form_too(bridge: Bridge) -> None:
@@ -471,7 +471,7 @@ async def test_a_client_that_disconnects_during_transcription_releases_the_pod(
         await asr.until(lambda: asr.work[0].disconnected)
         await in_flight(bridge, 0)
 
-    assert [endpoint.outstanding for endpoint in bridge.service.pipeline.whisper.endpoints] == [0]
+    assert [endpoint.outstanding for endpoint in bridge.service.whisper.endpoints] == [0]
     gate.release()
     assert (await bridge.json())[0] == 200
 

@@ -347,7 +347,7 @@ async def test_an_upload_that_stalls_is_rejected(start: StartBridge, whisper: Wh
 
     assert (reply.status, reply.json()["code"]) == (408, "upload_stalled")
     await whisper.until(lambda: all(received.disconnected for received in whisper.work))
-    assert [endpoint.outstanding for endpoint in bridge.service.pipeline.whisper.endpoints] == [0]
+    assert [endpoint.outstanding for endpoint in bridge.service.whisper.endpoints] == [0]
 
 
 async def test_an_upload_that_trickles_is_rejected(start: StartBridge, monkeypatch: pytest.MonkeyPatch) -> None:

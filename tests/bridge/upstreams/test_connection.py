@@ -7,9 +7,9 @@ from contextlib import suppress
 import pytest
 
 from bridge.wire import DEADLINE
+from speechbridge.upstreams.discovery import origin_of
 from speechbridge.upstreams.endpoint import Endpoint
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-from speechbridge.upstreams.pool import origin_of
 
 pytestmark = pytest.mark.unit
 
@@ -228,7 +228,7 @@ async def test_an_exchange_that_is_left_cuts_the_connection(server: Server) -> N
 
 async def test_a_connection_closed_while_idle_is_replaced_before_anything_is_sent(server: Server) -> None:
     await exchange(server, says(OK, then="close"))
-    await until(lambda: not any(connection.fit for connection, _ in server.endpoint._idle))
+    await until(lambda: not any(connection.reusable for connection, _ in server.endpoint._idle))
 
     assert await exchange(server, says(OK)) == (200, b"OK")
 
@@ -265,7 +265,7 @@ async def test_a_connection_that_was_idle_too_long_is_cut(server: Server) -> Non
     await serving
     server.endpoint._keepalive = 0
 
-    server.endpoint.cut_stale()
+    server.endpoint.close_stale()
 
     async with asyncio.timeout(DEADLINE):
         with suppress(ConnectionError):
@@ -296,7 +296,7 @@ async def test_an_answer_nobody_asked_for_is_given_to_nobody(server: Server) -> 
 
     assert await exchange(server, answer) == (200, b"OK")
     idle = server.endpoint._idle[0][0]
-    await until(lambda: not idle.fit)
+    await until(lambda: not idle.reusable)
 
     assert await exchange(server, says(OK)) == (200, b"OK")
 
@@ -355,7 +355,7 @@ async def test_a_long_answer_is_not_read_ahead_of_its_reader(server: Server) -> 
 
 
 async def test_an_endless_answer_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speechbridge.upstreams.connection._LONGEST_ANSWER", 2**20)
+    monkeypatch.setattr("speechbridge.upstreams.connection._MAX_RESPONSE_BYTES", 2**20)
 
     with pytest.raises(UpstreamError) as error:
         await exchange(server, says(b"HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n", bytes(2**21)))
@@ -387,7 +387,7 @@ async def test_nobody_there_is_a_failure_to_connect() -> None:
     endpoint = Endpoint(origin_of("http://127.0.0.1:1"), "127.0.0.1", slots=None, connect_timeout=1, keepalive=4)
 
     with pytest.raises(UpstreamError) as error:
-        await endpoint.take_connection()
+        await endpoint.acquire_connection()
 
     assert error.value.kind is FailureKind.CONNECT
 

@@ -1,4 +1,4 @@
-"""Which pod is next, who waits for one, and which are left alone."""
+"""Which pod gets a request, which requests wait for one, and which pods are ejected."""
 
 import asyncio
 import socket
@@ -11,7 +11,8 @@ import pytest
 from bridge.running import lead_to
 from speechbridge.upstreams.endpoint import Endpoint
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-from speechbridge.upstreams.pool import Pool, PoolOptions, origin_of, resolve
+from speechbridge.upstreams.pool import Pool, PoolOptions
+from speechbridge.wait_budget import WaitBudget
 
 pytestmark = pytest.mark.unit
 
@@ -22,16 +23,14 @@ BUSY = UpstreamError(FailureKind.BUSY, "busy")
 
 @pytest.fixture
 async def make() -> AsyncIterator[Make]:
-    """Make a pool over as many pods; times in seconds are short, so that a test sees the end of a wait."""
+    """Make a pool of so many pods."""
     pools: list[Pool] = []
 
-    async def make(pods: int, *, slots: int | None = 1, hold: float = 0.05, queue: float = 5.0) -> Pool:
+    async def make(pods: int, *, slots: int | None = 1) -> Pool:
         async def nothing(_host: str, _port: int) -> frozenset[str]:
             return frozenset()
 
-        options = PoolOptions(
-            slots, 3600, connect_timeout=1, keepalive_timeout=4, hold_timeout=hold, queue_timeout=queue
-        )
+        options = PoolOptions(slots, 3600, connect_timeout=1, keepalive_timeout=4)
         pool = Pool("http://pods.test:9000", options, resolver=nothing)
         pools.append(pool)
         await lead_to(pool, *(f"10.0.0.{number}" for number in range(pods)))
@@ -42,12 +41,20 @@ async def make() -> AsyncIterator[Make]:
         pool.close()
 
 
-async def take(pool: Pool, avoid: frozenset[Endpoint] = NONE, prefer: Endpoint | None = None) -> Endpoint:
-    return await pool.acquire(avoid, prefer)
+def budget(*, queue: float = 5.0, hold: float = 0.05) -> WaitBudget:
+    """Short times, so that a test sees the end of a wait."""
+    return WaitBudget(queue, hold)
 
 
-async def take_again(pool: Pool) -> Endpoint:
-    return await pool.acquire(NONE, retry=True)
+async def take(
+    pool: Pool,
+    avoid: frozenset[Endpoint] = NONE,
+    prefer: Endpoint | None = None,
+    *,
+    within: WaitBudget | None = None,
+    retry: bool = False,
+) -> Endpoint:
+    return await pool.acquire(within or budget(), avoid=avoid, prefer=prefer, retry=retry).__aenter__()
 
 
 async def waiting(pool: Pool, count: int) -> None:
@@ -172,14 +179,14 @@ async def test_the_only_pod_is_asked_again(make: Make) -> None:
 
 @pytest.mark.parametrize("kind", [FailureKind.CONNECT, FailureKind.DIED, FailureKind.BUSY])
 async def test_a_pod_that_failed_rests_for_a_moment(make: Make, kind: FailureKind) -> None:
-    pool = await make(1, slots=None, hold=5.0)
+    pool = await make(1, slots=None)
     pod = await take(pool)
     before = asyncio.get_running_loop().time()
 
     pool.release(pod, UpstreamError(kind, "it failed"))
 
-    assert pod.aside_until > before
-    assert await take(pool) is pod
+    assert pod.ejected_until > before
+    assert await take(pool, within=budget(hold=5.0)) is pod
 
 
 @pytest.mark.parametrize(
@@ -198,7 +205,7 @@ async def test_what_is_not_the_pods_state_does_not_put_it_aside(make: Make, erro
 
     pool.release(pod, error)
 
-    assert (pod.aside_until, pod.outstanding) == (0.0, 0)
+    assert (pod.ejected_until, pod.outstanding) == (0.0, 0)
 
 
 async def test_a_request_that_is_tried_again_has_waited_already(make: Make) -> None:
@@ -208,7 +215,7 @@ async def test_a_request_that_is_tried_again_has_waited_already(make: Make) -> N
     await waiting(pool, 1)
 
     pool.release(pod, BUSY)
-    again = asyncio.create_task(take_again(pool))
+    again = asyncio.create_task(take(pool, retry=True))
 
     assert await again is pod
     assert not later.done()
@@ -231,7 +238,7 @@ async def test_a_busy_pod_is_asked_by_one_request_at_a_time_until_it_has_room(ma
 
 
 async def test_a_pod_that_failed_is_taken_after_all_when_no_other_gets_free(make: Make) -> None:
-    pool = await make(2, hold=0.05)
+    pool = await make(2)
     failed, held = pool.endpoints
     assert await take(pool, frozenset({failed})) is held
 
@@ -249,19 +256,19 @@ async def test_without_a_pod_one_is_waited_for_and_then_it_cannot_be_reached(mak
 
 
 async def test_when_all_are_busy_for_too_long_they_are_busy(make: Make) -> None:
-    pool = await make(1, queue=0.05)
+    pool = await make(1)
     await take(pool)
 
     with pytest.raises(UpstreamError) as error:
-        await take(pool)
+        await take(pool, within=budget(queue=0.05))
 
     assert error.value.kind is FailureKind.BUSY
     assert pool.waiting == 0
 
 
 async def test_a_pod_that_appears_takes_what_waits(make: Make) -> None:
-    pool = await make(0, hold=5.0)
-    held = asyncio.create_task(take(pool))
+    pool = await make(0)
+    held = asyncio.create_task(take(pool, within=budget(hold=5.0)))
     await waiting(pool, 1)
 
     await lead_to(pool, "10.0.0.9")
@@ -323,32 +330,46 @@ async def test_who_leaves_in_the_moment_of_his_turn_gives_the_pod_to_the_next(ma
     assert pod.outstanding == 1
 
 
-async def test_a_lease_gives_back_whatever_happens(make: Make) -> None:
+async def test_a_pod_is_released_however_the_block_ends(make: Make) -> None:
     pool = await make(1)
 
-    lease = pool.lease()
-    pod = await lease.__aenter__()
+    acquisition = pool.acquire(budget())
+    pod = await acquisition.__aenter__()
     assert pod.outstanding == 1
-    await lease.__aexit__(ValueError, ValueError("oh"))
+    await acquisition.__aexit__(ValueError, ValueError("oh"))
 
     assert pod.outstanding == 0
 
 
-async def test_an_unknown_name_has_no_address_and_a_known_one_has_one_family() -> None:
-    assert await resolve("localhost", 80) == {"127.0.0.1"}
-    assert await resolve("name.invalid", 80) == frozenset()
+async def test_waits_of_one_request_share_its_budget(make: Make) -> None:
+    pool = await make(1)
+    await take(pool)
+    waits = budget(queue=0.05)
+    with pytest.raises(UpstreamError):
+        await take(pool, within=waits)
+
+    left = waits.queue
+    assert left <= 0
+    with pytest.raises(UpstreamError) as error:
+        await take(pool, within=waits)
+    assert (error.value.kind, waits.queue) == (FailureKind.BUSY, left)  # without another wait
 
 
-@pytest.mark.parametrize(
-    ("url", "authority", "path"),
-    [
-        ("http://whisper:9000", "whisper:9000", ""),
-        ("http://whisper/base/", "whisper", "/base"),
-        ("https://whisper", "whisper", ""),
-        ("http://[::1]:9000", "[::1]:9000", ""),
-    ],
-)
-async def test_an_upstreams_address_is_split(url: str, authority: str, path: str) -> None:
-    origin = origin_of(url)
+async def test_a_wait_in_favour_of_another_pod_spends_what_it_may_be_held(make: Make) -> None:
+    pool = await make(2)
+    failed, held = pool.endpoints
+    assert await take(pool, frozenset({failed})) is held
+    waits = budget()
 
-    assert (origin.authority, origin.path) == (authority, path)
+    assert await take(pool, frozenset({failed}), within=waits) is failed
+
+    assert waits.hold <= 0 < waits.queue
+
+
+async def test_a_free_pod_costs_no_budget(make: Make) -> None:
+    pool = await make(1)
+    waits = budget(queue=0.0, hold=0.0)
+
+    assert await take(pool, within=waits) is pool.endpoints[0]
+
+    assert waits == budget(queue=0.0, hold=0.0)

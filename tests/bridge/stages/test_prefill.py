@@ -169,7 +169,7 @@ async def test_a_long_prompts_check_holds_no_whisper_pod(bridge: Bridge, asr: Fa
     asking = asyncio.create_task(bridge.json(prompt=LONG_PROMPT))
     await gate.reached()
     await asr.until(lambda: bool(asr.work) and asr.work[0].finished is not None)
-    await bridge.until(lambda: bridge.service.pipeline.whisper.endpoints[0].outstanding == 0)
+    await bridge.until(lambda: bridge.service.whisper.endpoints[0].outstanding == 0)
     assert not asking.done()
     gate.release()
 

@@ -105,7 +105,7 @@ async def test_a_fault_of_whisper_is_an_error(
     assert (got, answer["code"]) == (expected, code)
     assert len(whisper.work) >= 3
     assert ollama.work == []
-    assert bridge.service.pipeline.whisper.endpoints[0].outstanding == 0
+    assert bridge.service.whisper.endpoints[0].outstanding == 0
 
 
 @pytest.mark.parametrize("case", WHISPER_FAULTS)
@@ -151,7 +151,7 @@ async def test_a_whisper_that_comes_back_in_time_goes_unnoticed(
     await asr.go_away()
 
     asking = asyncio.create_task(bridge.json())
-    await bridge.until(lambda: bridge.service.pipeline.whisper.waiting == 1)
+    await bridge.until(lambda: bridge.service.whisper.waiting == 1)
     await asr.come_back()
     got, _ = await asking
 
@@ -332,7 +332,7 @@ async def test_a_fault_of_the_model_keeps_the_transcription(
     assert answer["error"]["code"] == code
     assert answer["response"] == f"Ollama processing failed: {answer['error']['message']}"
     assert len(model.work) >= tries
-    assert bridge.service.pipeline.llm.endpoints[0].outstanding == 0
+    assert bridge.service.llm.endpoints[0].outstanding == 0
 
 
 @pytest.mark.parametrize("case", [name for name, (_, _, tries) in MODEL_FAULTS.items() if tries > 1])
@@ -513,7 +513,7 @@ async def two_pods(start_bridge: StartBridge, ollama: FakeOllama) -> AsyncIterat
         bridge = await start_bridge(
             whisper_url=whisper_url, transcriber="openai", ollama_url=ollama.url, queue_timeout=5.0
         )
-        await lead_to(bridge.service.pipeline.whisper, "127.0.0.1", "127.0.0.2")
+        await lead_to(bridge.service.whisper, "127.0.0.1", "127.0.0.2")
         yield bridge, [first, second]
 
 

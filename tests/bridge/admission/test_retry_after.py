@@ -1,0 +1,52 @@
+"""The audio in progress, and the Retry-After computed from it."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.running import Bridge
+from fakes.gates import Point
+from fakes.whisper import FakeAsrWebservice
+from speechbridge.admission.retry_after import Backlog
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_backlog_is_audio_that_waits_and_audio_that_is_worked_on() -> None:
+    backlog = Backlog()
+    for _ in range(100):
+        backlog.observe(audio_seconds=60, work_seconds=30)
+
+    with backlog.entry(100) as start_work, backlog.entry(50):
+        start_work()
+        assert (backlog.working, backlog.waiting) == (100, 50)
+        assert backlog.retry_after(queued=0, slots=1) == 75
+        assert backlog.retry_after(queued=0, slots=3) == 25
+        assert backlog.retry_after(queued=4, slots=1) == pytest.approx(75 + 4 * 60 / 2, abs=1)
+
+    assert (backlog.working, backlog.waiting) == (0, 0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), max_size=30), st.integers(0, 1000), st.integers(1, 64))
+def test_what_is_told_is_always_a_sensible_number(seen: list[tuple[float, float]], queued: int, slots: int) -> None:
+    backlog = Backlog()
+    for audio, work in seen:
+        backlog.observe(audio, work)
+
+    assert 1 <= backlog.retry_after(queued, slots) <= 600
+
+
+async def test_the_audio_that_waits_is_told_in_seconds(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    gate = asr.hold(Point.BEFORE_ANSWER)
+    asking = [asyncio.create_task(bridge.json()) for _ in range(3)]
+    await bridge.until(lambda: bridge.service.whisper.waiting == 2)
+
+    async with bridge.client.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+    gate.release()
+    await asyncio.gather(*asking)
+
+    waiting = next(float(line.split()[1]) for line in lines if line.startswith("speechbridge_audio_waiting_seconds "))
+    assert waiting == pytest.approx(2.0, abs=0.1)
