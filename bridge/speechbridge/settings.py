@@ -75,7 +75,8 @@ class Settings(BaseSettings):
     )
     hold_timeout: Seconds = Field(
         5,
-        description="seconds a request is held in all while an upstream has no pod, or for a pod that has not failed it",
+        description="seconds a request waits in all while no pod of an upstream is reachable, or for a pod that has not"
+        " failed it yet",
     )
 
     # Server.
