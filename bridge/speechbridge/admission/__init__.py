@@ -1,1 +1,1 @@
-"""Who gets in, how many at once, and when the rest should come back."""
+"""Authentication, admission and queueing of requests, and every Retry-After."""

@@ -1,1 +1,1 @@
-"""Upstream pods: which there are, which one is next, and one HTTP exchange with one of them."""
+"""The pods of an upstream: discovery, load balancing, and HTTP exchanges with them."""
