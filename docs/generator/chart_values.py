@@ -59,9 +59,9 @@ def values_page() -> str:
     rows = [(f"`{path}`", kind, default, said) for path, kind, default, said in values()]
     return page(
         "Values of the chart",
-        "Of `charts/speechpipeline`, as Helm takes them by `--values` and `--set`; others are refused. No default\n"
-        "means empty. What to do with them: [Install it on Kubernetes](../how-to/install-on-kubernetes.md).",
-        table(("Value", "Type", "Default", "What it is"), rows),
+        "Values of `charts/speechpipeline`, for `--values` and `--set`; unknown values are rejected. Values without\n"
+        "default are empty. How to use them: [Install it on Kubernetes](../how-to/install-on-kubernetes.md).",
+        table(("Value", "Type", "Default", "Description"), rows),
     )
 
 

@@ -19,17 +19,18 @@ def conditions_page() -> str:
         "`Ready` and `Progressing` repeat the most useful reason of the other conditions.\n",
         table(("Type", "Meaning of True"), [(f"`{kind}`", meaning) for kind, meaning in CONDITION_TYPES.items()]),
         "## Reasons that require action\n",
-        "They persist unless their cause is temporary. If several apply, the one listed first is reported.\n",
+        "They persist until their cause is removed, unless it is temporary. If several apply, the first of this list\n"
+        "is reported.\n",
         table(
-            ("Reason", "Meaning", "Who acts", "What to do"),
+            ("Reason", "Meaning", "Responsible", "What to do"),
             [(f"`{one.text}`", one.meaning, one.actor.value, one.action) for one in _reasons(Kind.FINDING)],
         ),
-        "## Reasons that pass by waiting, or are intended\n",
+        "## Reasons that are temporary or intended\n",
         table(
             ("Reason", "Meaning", "What to do"),
             [(f"`{one.text}`", one.meaning, one.action or "Wait.") for one in _reasons(Kind.WAITING)],
         ),
-        "## Reasons without action\n",
+        "## Reasons that require no action\n",
         table(("Reason", "Meaning"), [(f"`{one.text}`", one.meaning) for one in _reasons(Kind.GOOD)]),
         "## Events\n",
         "Each reason that requires action is also recorded as a Warning Event when it appears. Normal Events:\n",

@@ -23,13 +23,13 @@ _BRIDGE_LABELS = {
 }
 _OPERATOR_LABELS = {
     "result": "`ok`, `rejected` (the API server rejected a write; it is retried) or `error` (see `errors_total`)",
-    "code": "the [error code](operator-errors.md)",
-    "kind": "the kind of an object, as in manifests",
-    "verb": "of writes `apply`, `create`, `delete`, or the patch: `merge`, `strategic`; of requests as RBAC names it",
+    "code": "[error code](operator-errors.md)",
+    "kind": "kind of the object, as in manifests",
+    "verb": "for writes `apply`, `create`, `delete`, or the patch type `merge`, `strategic`; for requests RBAC's verb",
     "why": "`missing`, `changed`, `orphaned`, `pruned`, `status`, `gate` or `event`",
-    "resource": "as `kubectl auth can-i` takes it: `deployments.apps`",
-    "status": "the HTTP status; `none` without a response",
-    "changed": "`true`, or `false` if the state was known already: after the operator's own writes, for instance",
+    "resource": "as in `kubectl auth can-i`, such as `deployments.apps`",
+    "status": "HTTP status; `none` without a response",
+    "changed": "`false` if the state was already known, such as after the operator's own writes; else `true`",
     "outcome": "`ok` or `failed`",
 }
 
