@@ -54,7 +54,7 @@ def test_each_service_is_limited_and_unprivileged(service: str) -> None:
     assert wanted["cap_drop"] == ["ALL"]
     assert wanted["security_opt"] == ["no-new-privileges:true"]
     assert {"mem_limit", "pids_limit", "ulimits", "healthcheck"} <= set(wanted)
-    assert wanted.get("read_only") or service == "asr-webservice"  # a third-party image, which writes to its own file system
+    assert wanted.get("read_only") or service == "asr-webservice"  # a third-party image that writes to its own files
 
 
 def test_only_the_bridge_has_a_port_and_by_default_on_the_loopback_address() -> None:
