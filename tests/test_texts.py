@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from repository import ROOT, tracked
+from speechlocal.__main__ import COMMANDS
 
 pytestmark = pytest.mark.unit
 
@@ -56,7 +57,7 @@ PROGRAMS = [
     "-m speechwhisper",
     *("-m speechoperator", "-m speechoperator run", "-m speechoperator render", "-m speechoperator crd"),
     "-m speechlocal",
-    *(f"-m speechlocal {command}" for command in ("demo", "load", "llm", "cluster", "images", "prepare")),
+    *(f"-m speechlocal {command}" for command in COMMANDS),
     "benchmarks/run.py",
 ]
 
