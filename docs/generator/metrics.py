@@ -51,7 +51,7 @@ def _metrics(program: str, counted: object, labels: dict[str, str]) -> str:
         (
             f"`{family.name}{'_total' if isinstance(item, Counter) else ''}`",
             family.type,
-            ", ".join(f"`{label}`" for label in item._labelnames),  # noqa: SLF001 - there is no other way to them
+            ", ".join(f"`{label}`" for label in item._labelnames),  # noqa: SLF001 - there is no public access
             _unit(family.name),
             family.documentation,
         )
