@@ -33,7 +33,7 @@ test: .dev  ## run all tests, every tier  [TESTS=tests/operator WORKERS=2]
 	@$(BIN)/python -m speechlocal prepare
 	@$(PYTEST) $(TESTS)
 
-test-fast: .dev  ## run the tests of the tiers unit and component
+test-fast: .dev  ## run the unit and component tests
 	@$(BIN)/python -m speechlocal prepare --fast
 	@$(PYTEST) -m "unit or component" $(TESTS)
 
@@ -48,13 +48,13 @@ format: .dev  ## format and auto-fix with ruff
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .dev  ## run the benchmarks: ratios, measured side by side
+bench: .dev  ## run the benchmarks
 	@$(BIN)/python benchmarks/run.py
 
 docs: .dev  ## regenerate the pages of docs/reference
 	@$(BIN)/python docs/generate.py
 
-clean:  ## remove what make created in this folder (caches in ~/.cache/speechpipeline stay)
+clean:  ## delete what make created in this folder (caches in ~/.cache/speechpipeline stay)
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results
 
 .PHONY: .dev

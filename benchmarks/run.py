@@ -1,10 +1,11 @@
-"""The benchmarks: what is claimed about speed and memory, measured side by side with two bridges written in Go.
+"""Benchmarks of speed and memory, compared with two bridges written in Go.
 
     python benchmarks/run.py                          everything, about ten minutes on two cores
     python benchmarks/run.py --only parts --rounds 3  CPU and latency of the bridge, half a minute
     python benchmarks/run.py --only operator          a hundred pipelines in a simulated cluster, once
 
-Every figure is the median over rounds in which the programs take turns, so that what else the machine does hits all.
+Every figure is the median over rounds in which the programs take turns, so that other load on the machine affects all
+of them.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=SECTIONS, help="one section (default: all)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="turns of each (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="rounds (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument(
         "--no-pin",
         dest="pinned",
@@ -58,14 +59,14 @@ def arguments() -> argparse.Namespace:
     )
     chosen = parser.parse_args()
     if chosen.rounds < 1:
-        parser.error("--rounds is at least 1")
+        parser.error("--rounds must be at least 1")
     return chosen
 
 
 def main() -> int:
-    """Measure, print, and, in CI only, say with the exit code whether all could be run."""
+    """Measure and print; in CI, return 1 if a section could not be run."""
     chosen = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that started programs are stopped
     out = console()
     started = time.monotonic()
 
@@ -96,7 +97,7 @@ def main() -> int:
 
 
 class Bench:
-    """Runs sections; what cannot be run here is added to `missing`, with the reason."""
+    """Runs sections; those that cannot be run are added to `missing`, with the reason."""
 
     def __init__(self, stage: Stage, rounds: int, missing: list[str], say: Callable[[str], None]) -> None:
         self._stage = stage
@@ -140,7 +141,7 @@ class Bench:
 
 
 def about(chosen: argparse.Namespace) -> dict[str, str]:
-    """What a reader of the figures wants to know about their making."""
+    """The conditions under which the figures were measured."""
     return {
         "command": " ".join(["python", *sys.argv]),
         "rounds": str(chosen.rounds),

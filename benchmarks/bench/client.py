@@ -101,7 +101,7 @@ class Client:
         head = bytes(data[:end]).lower()
         length = re.search(rb"\r\ncontent-length: *(\d+)", head)
         if length is None and b"\r\ntransfer-encoding: chunked" not in head:
-            raise ReplyError(f"neither a length nor chunks: {head!r}")
+            raise ReplyError(f"neither Content-Length nor chunked: {head!r}")
         return int(head.split(b" ", 2)[1]), int(length[1]) if length else None, data[end + 4 :]
 
     def _receive(self) -> bytes:
@@ -167,7 +167,7 @@ def noise(size: int) -> bytes:
 
 
 def check(reply: Reply, size: int) -> None:
-    """Hold that a reply is a whole answer about all of the audio: the stub says how many bytes it was given.
+    """Check that a reply is a whole answer about all of the audio: the stub says how many bytes it was given.
 
     Raises:
         ReplyError: it is not.

@@ -1,4 +1,4 @@
-"""Peak memory: fresh processes, 16 MB uploads one after the other."""
+"""Peak memory: new processes, 16 MB uploads in sequence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 
 
 def measure(stage: Stage, programs: Sequence[Program], rounds: int, say: Callable[[str], None]) -> Section:
-    """Start each program afresh, send the uploads, read the most it ever had resident."""
+    """Start each program, send the uploads, read its peak resident memory."""
     request = form_request("/process", noise(SIZE), FIELDS)
     idle: dict[str, list[int]] = {program.name: [] for program in programs}
     peak: dict[str, list[int]] = {program.name: [] for program in programs}
@@ -39,7 +39,7 @@ def measure(stage: Stage, programs: Sequence[Program], rounds: int, say: Callabl
                 peak[program.name].append(process.peak_memory())
     peaks = medians(peak)
     return Section(
-        f"Memory: a fresh process, {REQUESTS} uploads of 16 MB one after the other",
+        f"Memory: a new process, {REQUESTS} uploads of 16 MB in sequence",
         figures=[
             Figure("resident before the first request", "MiB", medians(idle)),
             Figure("peak (VmHWM)", "MiB", peaks),

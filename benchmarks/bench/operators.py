@@ -17,7 +17,7 @@ BUCKET = re.compile(r'_bucket\{le="(?P<bound>[^"]+)"\}$')
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU in seconds since its start, memory in bytes: resident now, and the most it ever was."""
+    """CPU in seconds since its start, memory in bytes: resident now, and its peak."""
 
     cpu: float
     resident: int

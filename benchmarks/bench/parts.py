@@ -43,7 +43,7 @@ FIELDS = {"prompt": "Summarise this call in two sentences:", "model": subjects.S
 
 @dataclass
 class Samples:
-    """Per-round figures of one program at one size: CPU milliseconds a request, p50 and p99 in milliseconds."""
+    """Per-round figures of one program at one size: CPU milliseconds per request, p50 and p99 in milliseconds."""
 
     cpu: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
@@ -67,7 +67,7 @@ def measure(stage: Stage, programs: Sequence[Program], rounds: int, say: Callabl
                     take_turn(process, size, requests[size], samples[size][process.name])
         for process in processes:
             if process.log_lines() < rounds:
-                raise RuntimeError(f"{process.name} does not log its requests: it would be measured without that work")
+                raise RuntimeError(f"{process.name} does not log its requests, as the others do")
     return section(samples)
 
 
@@ -88,14 +88,14 @@ def take_turn(process: Process, size: Size, request: bytes, samples: Samples) ->
 
 def section(samples: dict[Size, dict[str, Samples]]) -> Section:
     """The medians of the rounds, and the goals on their ratios."""
-    out = Section("Parts: one request, upstreams with no delay (medians of the rounds' figures)")
+    out = Section("Parts: one request, upstreams without delay (medians over the rounds)")
     goals_cpu: list[Goal] = []
     goals_latency: list[Goal] = []
     for size, of in samples.items():
         cpu = {name: median(taken.cpu) for name, taken in of.items()}
         p50 = {name: median(taken.p50) for name, taken in of.items()}
         p99 = {name: median(taken.p99) for name, taken in of.items()}
-        out.figures.append(Figure(f"CPU a request, {size.name}", "ms", cpu))
+        out.figures.append(Figure(f"CPU per request, {size.name}", "ms", cpu))
         goals_cpu += [
             Goal(f"CPU, {size.name}: bridge / plain", size.of_plain, "", ratio(cpu, subjects.BRIDGE, subjects.PLAIN)),
             Goal(

@@ -1,4 +1,4 @@
-"""The operator with a hundred pipelines: how soon they run, what they cost, how soon what breaks is mended."""
+"""The operator with a hundred pipelines: time until ready, cost, time to revert drift."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PIPELINES = 100
 NAMESPACES = tuple(f"team-{number}" for number in range(4))
 GOES = ("SpeechPipeline", "Deployment", "Pod")
-"""Kinds of which there is nothing left when pipelines are gone with what belongs to them."""
+"""Kinds of which no object is left once the pipelines and their objects are deleted."""
 
 WRITTEN = re.compile(r'^apiserver_request_total\{.*verb="(?:POST|PUT|PATCH|APPLY|DELETE)".*\} (\S+)$', re.MULTILINE)
 
@@ -51,11 +51,11 @@ DEFAULTS = {
     "RETRY_MAX_DELAY": "60",
     "LOG_LEVEL": "info",
 }
-"""Settings that the tests make quicker, as the chart has them."""
+"""The chart's defaults of settings that the tests shorten."""
 
 
 def measure(folder: Path, say: Callable[[str], None]) -> Section:
-    """Measure all of it on one cluster.
+    """Measure everything on one cluster.
 
     Raises:
         NotThereError: a program of the cluster is not on this machine.
@@ -63,7 +63,7 @@ def measure(folder: Path, say: Callable[[str], None]) -> Section:
     """
     try:
         with kwok.running(folder) as cluster:
-            say(f"a control plane, and kwok with {kwok.NODES} nodes")
+            say(f"starting a control plane and kwok with {kwok.NODES} nodes")
             return asyncio.run(_measure(cluster, say))
     except (processes.StartError, AssertionError) as error:  # the latter of what did not come about in time
         raise StartError(str(error)) from error
@@ -80,14 +80,15 @@ async def _measure(cluster: kwok.Cluster, say: Callable[[str], None]) -> Section
         await kwok.add_nodes(api)
         async with Operator(stage, "standby", leads=False, **settings) as standby:
             run = Run(cluster, stage, api, leader, standby, section, say)
-            for part in (run.apply_at_once, run.apply_one_by_one, run.rest, run.mend, run.ignore, run.fail_over):
-                await part()
+            steps = (run.apply_at_once, run.apply_one_by_one, run.steady_state)
+            for step in (*steps, run.revert_drift, run.ignore, run.fail_over):
+                await step()
     return section
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run; each part adds its figures and goals to `section`."""
+    """One run; each step adds its figures and goals to `section`."""
 
     cluster: kwok.Cluster
     stage: Stage
@@ -132,16 +133,17 @@ class Run:
         self._goal(f"{how}: all Ready after the last apply", 10, "s", converged - applied)
         self._figure(f"{how}: from the first apply to the last", "s", applied - started)
         self._figure(f"{how}: CPU until all are Ready", "s", cpu)
-        self._figure(f"{how}: the same, control plane, kwok and Ollama", "s", parts)
-        self._figure(f"{how}: writes for a pipeline", "", len(self._writes(mark)) / PIPELINES)
-        self._figure(f"{how}: the same, of everybody", "", (await self._writes_of_all() - written) / PIPELINES)
-        self._figure(f"{how}: reconciles for a pipeline", "", reconciles / PIPELINES)
-        self._figure(f"{how}: CPU of the whole process for a reconcile", "ms", 1000 * cpu / reconciles)
+        self._figure(f"{how}: CPU of control plane, kwok and Ollama meanwhile", "s", parts)
+        self._figure(f"{how}: writes per pipeline, operator", "", len(self._writes(mark)) / PIPELINES)
+        written = await self._writes_of_all() - written
+        self._figure(f"{how}: writes per pipeline, all clients", "", written / PIPELINES)
+        self._figure(f"{how}: reconciles per pipeline", "", reconciles / PIPELINES)
+        self._figure(f"{how}: CPU of the whole process per reconcile", "ms", 1000 * cpu / reconciles)
 
-    async def rest(self) -> None:
-        """Count what is written while nothing happens, once what follows from the start is over."""
+    async def steady_state(self) -> None:
+        """Count writes in the steady state, once the effects of the start have settled."""
         await self._quiet()
-        self.say(f"{STEADY_S:.0f} s of rest")
+        self.say(f"{STEADY_S:.0f} s of steady state")
         mark, before = self.stage.plane.audit.mark(), self._usage()
         await asyncio.sleep(STEADY_S)
         after = self._usage()
@@ -151,40 +153,40 @@ class Run:
         cpu = quantile(metrics, "speechoperator_reconcile_cpu_seconds", 0.99)
         self._goal("CPU of a reconcile, p99 of observe and plan", 50, "ms", 1000 * cpu)
 
-    async def mend(self) -> None:
-        """Delete or edit an object of one pipeline after the other."""
-        self.say(f"{REPAIRS} repairs")
+    async def revert_drift(self) -> None:
+        """Delete or edit an object of each of several pipelines, in sequence."""
+        self.say(f"reverting drift {REPAIRS} times")
         took = [await self._repair(number) for number in range(REPAIRS)]
-        self._goal("drift repaired, slowest", 2, "s", max(took))
-        self._figure("drift repaired, median", "s", statistics.median(took))
+        self._goal("drift reverted, slowest", 2, "s", max(took))
+        self._figure("drift reverted, median", "s", statistics.median(took))
 
     async def ignore(self) -> None:
-        """Start thousands of pods that are nobody's business, and compare with the same time without."""
-        self.say(f"{FOREIGN_PODS} foreign pods")
+        """Start thousands of pods of other owners, and compare with the same time without."""
+        self.say(f"starting {FOREIGN_PODS} foreign pods")
         before, started = self._usage(), time.monotonic()
         await self._foreign_pods()
         after, busy = self._usage(), time.monotonic() - started
         await asyncio.sleep(busy)
         idle = self._usage()
         more = (after.cpu - before.cpu) - (idle.cpu - after.cpu)
-        self._goal(f"CPU for {FOREIGN_PODS} foreign pods, over idling", 0.1, "s", more)
+        self._goal(f"CPU for {FOREIGN_PODS} foreign pods, above idle", 0.1, "s", more)
         self._goal(f"memory for {FOREIGN_PODS} foreign pods", 1, "MB", (after.resident - before.resident) / 1e6)
         self._goal("memory, peak", 120, "MB", idle.peak / 1e6)
 
     async def fail_over(self) -> None:
-        """Kill the leader and break something: the standby leads when it is mended."""
-        self.say("the leader is killed")
+        """Kill the leader and cause drift; once it is reverted, the standby has become the leader."""
+        self.say("killing the leader")
         started = time.monotonic()
         self.leader.kill()
         await self._repair(0)
-        self._goal("failover, until the standby has mended a drift", 20, "s", time.monotonic() - started)
+        self._goal("failover, until the standby has reverted drift", 20, "s", time.monotonic() - started)
         started = time.monotonic()
         successor = Operator(self.stage, "successor", **DEFAULTS, OLLAMA_PORT=str(self.cluster.ollama_port))
         successor.process.start()
         await self.standby.stop()
         await successor.until_leading()
         await self._repair(1)
-        self._figure("handover, from SIGTERM until the next has mended a drift", "s", time.monotonic() - started)
+        self._figure("handover, from SIGTERM until the successor has reverted drift", "s", time.monotonic() - started)
         await successor.stop()
 
     async def _all_ready(self) -> None:
@@ -208,10 +210,10 @@ class Run:
         )
         await child.communicate(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode())
         if child.returncode:
-            raise RuntimeError(f"kubectl apply ended with code {child.returncode}")
+            raise RuntimeError(f"kubectl apply exited with code {child.returncode}")
 
     async def _quiet(self) -> None:
-        """Return when for three seconds nothing was reconciled: Deployments report for a while that they are done."""
+        """Return once nothing was reconciled for three seconds: Deployments report their completion with a delay."""
         last, since = -1.0, time.monotonic()
         while time.monotonic() - since < 3:  # noqa: PLR2004 - see above
             count = overall(await self._metrics(), "speechoperator_reconciles_total")
@@ -220,7 +222,7 @@ class Run:
             await asyncio.sleep(0.1)
 
     async def _repair(self, number: int) -> float:
-        """Break something of a pipeline and wait until it is as before; seconds."""
+        """Cause drift in a pipeline and return the seconds until it is reverted."""
         namespace, name = _where(number)
         config, deployment = f"{name}-bridge", f"{name}-whisper"
         if number % 2:
@@ -266,7 +268,7 @@ class Run:
         return list(calls)
 
     async def _writes_of_all(self) -> float:
-        """Count what anybody has written so far, the controllers of Kubernetes, kwok and kubectl included."""
+        """Return the writes of all clients so far, including Kubernetes' controllers, kwok and kubectl."""
         return sum(map(float, WRITTEN.findall(await self.api.text("/metrics"))))
 
     async def _metrics(self) -> dict[str, float]:
@@ -286,7 +288,7 @@ def _where(number: int) -> tuple[str, str]:
 
 
 def _pipeline(number: int) -> Object:
-    """A pipeline without claims, for which kwok has no volumes; all else is as by default."""
+    """A pipeline without PVCs, since kwok has no volumes; otherwise with defaults."""
     cache = {"ephemeral": True}
     ollama = {"models": [{"name": "llama3"}], "cache": cache}
     return pipeline(*_where(number), whisper={"cache": cache}, ollama=ollama)

@@ -46,7 +46,7 @@ class Program:
 
 
 class Process:
-    """A running program; as a context manager it is stopped at the end, whatever happens."""
+    """A running program; as a context manager, it is stopped on exit in any case."""
 
     def __init__(self, program: Program, folder: Path, cores: set[int]) -> None:
         self.name = program.name
@@ -84,7 +84,7 @@ class Process:
         return cpu_seconds(self._child.pid)
 
     def peak_memory(self) -> int:
-        """Bytes: the most the process and its children ever had resident, each at its own peak."""
+        """Peak resident bytes of the process and its children, each at its own peak."""
         return sum(status_bytes(pid, "VmHWM") for pid in family(self._child.pid))
 
     def memory(self) -> int:
@@ -96,7 +96,7 @@ class Process:
         return self._log.read_bytes().count(b"\n")
 
     def stop(self) -> None:
-        """End the process: politely, then by force."""
+        """Stop the process: SIGTERM, then SIGKILL."""
         if self._child.poll() is not None:
             return
         self._child.send_signal(signal.SIGTERM)
@@ -108,10 +108,10 @@ class Process:
 
     def _wait_until_ready(self, path: str) -> None:
         deadline = time.monotonic() + READY_WITHIN
-        reason = "no answer yet"
+        reason = "no response yet"
         while time.monotonic() < deadline:
             if self._child.poll() is not None:
-                reason = f"it ended with code {self._child.returncode}"
+                reason = f"it exited with code {self._child.returncode}"
                 break
             try:
                 status, body = get(self.port, path)
@@ -140,7 +140,7 @@ def get(port: int, path: str) -> tuple[int, bytes]:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """A free loopback port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -31,7 +31,7 @@ def build_go_programs(say: Callable[[str], None]) -> Path:
     go = shutil.which("go")
     if go is None:
         raise GoMissingError(
-            "there is no `go`, 1.24 or newer (Debian: apt-get install golang-go; or https://go.dev/dl)"
+            "Go 1.24 or newer is not installed (Debian: apt-get install golang-go; or https://go.dev/dl)"
         )
     version = subprocess.run([go, "version"], check=True, capture_output=True, text=True).stdout
     target = cache_folder() / f"bench-{digest(version)}"

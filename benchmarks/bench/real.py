@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST_ROUNDS = 3  # each takes many seconds
 WARM, COLD = "bridge, warm-up", "bridge, no warm-up"
 FIRST_TOKEN = re.compile(rb"event: response\.delta")
-# Of the length that instructions have in earnest; a new number before each keeps the model's cache from knowing it.
+# As long as real instructions; a new number before each keeps it out of the model's prefix cache.
 INSTRUCTIONS = (
     "You are the assistant of a call centre. Read the transcript of the call with care and write one short sentence "
     "for the colleague who calls back. Name what the caller wants, what was promised, and by when. Keep to what was "
@@ -77,7 +77,7 @@ def measure(stage: Stage, go: Path | None, rounds: int, say: Callable[[str], Non
         figures=[Figure("time to first token", "s", first), Figure("time to whole answer", "s", whole)],
         notes=[
             f"{recording.seconds:.1f} s of speech, {len(INSTRUCTIONS.split())} words of instructions new to the model.",
-            "The plain peer shows nothing before its whole answer; answers are of different lengths.",
+            "The plain peer responds only with its whole answer; answers differ in length.",
         ],
     )
 

@@ -1,4 +1,4 @@
-"""The Whisper server alone: does it hear what faster-whisper hears, how much at once, and how soon."""
+"""The Whisper server alone: word errors compared with faster-whisper, throughput, latency."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ def measure(stage: Stage, rounds: int, say: Callable[[str], None]) -> Section:
     errors = {SERVER: jiwer.wer(truth, heard), DIRECT: jiwer.wer(truth, [normalised(text) for text in direct["texts"]])}
     one = f"{SERVER}, 1 client"
     return Section(
-        "Real: the Whisper server alone, beside faster-whisper called directly (tiny.en, int8, all cores)",
+        "Real: the Whisper server alone, compared with faster-whisper called directly (tiny.en, int8, all cores)",
         figures=[
             Figure("word error rate", "", {DIRECT: errors[DIRECT], one: errors[SERVER]}),
-            Figure("seconds of audio a second", "", speed),
+            Figure("seconds of audio per second", "", speed),
             Figure(f"time to first segment of {long.seconds:.0f} s", "s", {one: first}),
             Figure(f"time to whole transcript of {long.seconds:.0f} s", "s", {one: whole}),
         ],

@@ -1,4 +1,4 @@
-"""The least that passing on a token can cost: `python relay.py PORT UPSTREAM_PORT`, one read and one write for each.
+"""The minimum cost of forwarding a token: `python relay.py PORT UPSTREAM_PORT`, one read and one write for each.
 
 It takes the prompt out of `POST /process`, asks the stub's `/api/chat` with it, and hands over what comes, byte for
 byte. No bridge is this; the figure says how much of what a bridge uses is system calls and waking up, on this machine.

@@ -1,4 +1,4 @@
-"""What was measured, against what was aimed at: as tables to read, and as JSON."""
+"""Measurements and goals, as tables and as JSON."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def openai_bridge(whisper: str, llm: str) -> Program:
 
 
 def relay(stub: Process) -> Program:
-    """No bridge: the least that passing on a token can cost."""
+    """No bridge: the minimum cost of forwarding a token."""
     script = str(Path(__file__).with_name("relay.py"))
     return Program(RELAY, [sys.executable, script, PORT, str(stub.port)], {}, "/health")
 
@@ -95,7 +95,7 @@ def why_not(module: str) -> str | None:
 
 
 def require(module: str) -> None:
-    """Hold that `python -m MODULE` runs here.
+    """Check that `python -m MODULE` runs here.
 
     Raises:
         NotThereError: it does not.

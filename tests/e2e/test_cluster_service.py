@@ -102,7 +102,7 @@ async def test_helm_test_sends_a_recording(speech: Service) -> None:
     said = speech.cluster.helm("test", platform.RELEASE, "--namespace", platform.NAMESPACE, "--logs")
 
     assert "Phase:          Succeeded" in said
-    assert "of what was spoken" in said
+    assert "similar to the spoken words" in said
 
 
 async def test_helm_test_without_a_pipeline_looks_at_the_operator(deployed: Deployed) -> None:

@@ -54,7 +54,7 @@ def test_each_service_is_limited_and_unprivileged(service: str) -> None:
     assert wanted["cap_drop"] == ["ALL"]
     assert wanted["security_opt"] == ["no-new-privileges:true"]
     assert {"mem_limit", "pids_limit", "ulimits", "healthcheck"} <= set(wanted)
-    assert wanted.get("read_only") or service == "asr-webservice"  # somebody else's image, which writes into itself
+    assert wanted.get("read_only") or service == "asr-webservice"  # a third-party image that writes to its own files
 
 
 def test_only_the_bridge_has_a_port_and_by_default_on_the_loopback_address() -> None:
@@ -66,3 +66,7 @@ def test_only_the_bridge_has_a_port_and_by_default_on_the_loopback_address() -> 
 def test_a_stop_waits_as_long_as_a_request_may_take() -> None:
     for name in ("bridge", "whisper"):
         assert services()[name]["stop_grace_period"] == "315s"
+
+
+def test_ollama_listens_on_ipv6_and_ipv4() -> None:
+    assert services()["ollama"]["environment"]["OLLAMA_HOST"] == ":11434"  # an address would be one family only

@@ -99,6 +99,10 @@ def test_it_runs_unprivileged_and_ends_on_sigterm(image: str) -> None:
     assert "org.opencontainers.image.version" in last
 
 
+def test_ollama_listens_on_ipv6_and_ipv4() -> None:
+    assert "ENV OLLAMA_HOST=:11434 " in stages("ollama")[""]  # an address would be one family only
+
+
 def test_the_builder_is_sent_only_what_images_are_made_of() -> None:
     rules = (paths.REPOSITORY / ".dockerignore").read_text().splitlines()
     kept = [rule for rule in rules if rule and not rule.startswith("#")]

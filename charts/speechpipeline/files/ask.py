@@ -1,7 +1,7 @@
-"""What `helm test` runs: a recording through the bridge, its transcript held against the words that were spoken.
+"""`helm test`: send a recording through the bridge and compare the transcript with the spoken words.
 
-python3 ask.py URL [FOLDER]; only the standard library, for it runs in whatever image has Python. URL is a bridge, or an
-operator's /readyz. FOLDER has `recording.ogg`; a key in API_KEYS_DIR is sent where there is one.
+python3 ask.py URL [FOLDER]; standard library only, so it runs in any image with Python. URL is a bridge, or /readyz of
+an operator. FOLDER has `recording.ogg`. If API_KEYS_DIR is set, its first key is sent.
 """
 
 import difflib
@@ -15,14 +15,14 @@ import uuid
 from pathlib import Path
 
 SPOKEN = "unless to be rather cold hearted and rather selfish is to be ill disposed"
-ALIKE = 0.6  # the least similarity, over words: a small model mishears some, a broken pipeline all
+ALIKE = 0.6  # minimum similarity, over words: a small model mishears some, a broken pipeline all
 DEADLINE_S = float(os.environ.get("TIMEOUT", "300"))
 PAUSE_S = 2.0
 WORTH_A_RETRY = {429, 500, 502, 503, 504}
 
 
 def main(url: str, folder: str = "") -> int:
-    """Ask until there is an answer or the time is over; return the exit code."""
+    """Try until a request succeeds or the deadline has passed; return the exit code."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
         try:
@@ -36,20 +36,20 @@ def main(url: str, folder: str = "") -> int:
             said = str(error)
         print(f"{url}: {said}", flush=True)
         if time.monotonic() + PAUSE_S > deadline:
-            print(f"no answer within {DEADLINE_S:.0f} s")
+            print(f"no successful response within {DEADLINE_S:.0f} s")
             return 1
         time.sleep(PAUSE_S)
 
 
 def reach(url: str) -> int:
-    """See that something answers at `url` with 200."""
+    """Check that `url` responds with 200."""
     with urllib.request.urlopen(url, timeout=10) as answer:
         print(f"{url}: HTTP {answer.status}")
     return 0
 
 
 def ask(url: str, folder: Path) -> int:
-    """Send the recording; return 0 when the transcript is what was spoken and a model answered."""
+    """Send the recording; return 0 if the transcript matches the spoken words and the model answered."""
     boundary = uuid.uuid4().hex
     form = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nSummarise this in one sentence:\r\n'
@@ -64,9 +64,9 @@ def ask(url: str, folder: Path) -> int:
     print(json.dumps(said, indent=2, ensure_ascii=False))
     heard = words(said["transcription"])
     alike = difflib.SequenceMatcher(None, words(SPOKEN), heard, autojunk=False).ratio()
-    print(f"the transcript is {alike:.0%} of what was spoken (at least {ALIKE:.0%} wanted)")
+    print(f"transcript: {alike:.0%} similar to the spoken words (required: {ALIKE:.0%})")
     if "error" in said:
-        print(f"the model did not answer: {said['error']}")
+        print(f"generation failed: {said['error']}")
     return 0 if alike >= ALIKE and said["response"].strip() and "error" not in said else 1
 
 
@@ -76,7 +76,7 @@ def words(text: str) -> list[str]:
 
 
 def authorization() -> dict[str, str]:
-    """Return the header with the first API key that is mounted, if any is."""
+    """Return the header with the first mounted API key, empty if none is."""
     folder = os.environ.get("API_KEYS_DIR")
     for file in sorted(Path(folder).iterdir()) if folder else ():
         if file.is_file() and (key := file.read_text(encoding="utf-8").strip()):

@@ -1,10 +1,10 @@
-{{/* Names, labels and images. Each takes the root context, unless it says otherwise. */}}
+{{/* Names, labels and images. Each template takes the root context unless noted otherwise. */}}
 
 {{- define "speechpipeline.fullname" -}}
 {{- .Values.fullnameOverride | default (printf "%s-operator" (.Values.nameOverride | default .Release.Name)) | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Of objects that belong to no namespace: told apart by the release's where an operator looks after one namespace only. */}}
+{{/* Name of cluster-scoped objects, with the release's namespace if watchNamespace is set: several releases may coexist then. */}}
 {{- define "speechpipeline.clusterName" -}}
 {{- if .Values.watchNamespace }}{{ .Release.Namespace }}-{{ end }}{{ include "speechpipeline.fullname" . }}
 {{- end }}
@@ -15,7 +15,7 @@
 {{- end }}
 {{- end }}
 
-{{/* The operator's NetworkPolicies let pods with this name label reach Whisper and Ollama. */}}
+{{/* The operator's NetworkPolicies admit pods with this name label to Whisper and Ollama. */}}
 {{- define "speechpipeline.selector" -}}
 app.kubernetes.io/name: speechpipeline-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -27,7 +27,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end }}
 
-{{/* What every object has. managed-by is Helm: the operator looks only after what it manages itself. */}}
+{{/* Labels of every object. managed-by is Helm, so the operator ignores these objects. */}}
 {{- define "speechpipeline.commonLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: speechpipeline
@@ -35,7 +35,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* Takes (list root name suffix?): the reference of an image of .Values.images; the suffix follows the default tag. */}}
+{{/* Takes (list root name suffix?). The reference of an image in .Values.images; the suffix is appended to the default tag. */}}
 {{- define "speechpipeline.image" -}}
 {{- $root := index . 0 }}
 {{- $images := $root.Values.images }}
@@ -45,7 +45,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $tag }}{{ end }}
 {{- end }}
 
-{{/* Takes the root context: imagePullSecrets of a pod of the chart. */}}
+{{/* imagePullSecrets of the chart's own pods. */}}
 {{- define "speechpipeline.pullSecrets" -}}
 {{- with .Values.images.pullSecrets -}}
 imagePullSecrets:
@@ -55,7 +55,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Restricted Pod Security, of a pod and of a container. */}}
+{{/* Security contexts of pods and containers, for the restricted Pod Security Standard. */}}
 {{- define "speechpipeline.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001

@@ -1,6 +1,6 @@
 {{/*
-The operator's verbs. It reads by list and watch, writes by server-side apply, which asks for `patch`, and for `create` where
-the object is not there yet, and prunes by `delete`. PVCs hold data, so it may not delete them.
+Permissions of the operator. It reads by list and watch, and prunes by delete. Server-side apply needs patch, and create for
+objects that do not exist yet. PVCs hold data, so there is no permission to delete them.
 */}}
 
 {{- define "speechpipeline.rules" -}}

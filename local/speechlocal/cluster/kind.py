@@ -101,7 +101,7 @@ def clusters() -> list[str]:
 
 
 def export_kubeconfig(name: str, target: Path) -> None:
-    """Write the access to a cluster into `target`, merging it with what is there."""
+    """Write the access to a cluster into `target`, merging it with its content."""
     kind("export", "kubeconfig", "--name", name, "--kubeconfig", str(target))
 
 

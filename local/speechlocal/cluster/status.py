@@ -48,7 +48,7 @@ def show(console: Console, name: str) -> bool:
 def rows(name: str) -> Iterator[Row]:
     """Yield rows for the engine, the cluster, its nodes, its add-ons and its pipelines, as far as they exist."""
     if not docker.answers():
-        yield Row("engine", "docker", "not running", "make cluster starts it, or tells you how", good=False)
+        yield Row("engine", "docker", "not running", "make cluster starts it, or prints how to", good=False)
         return
     started = engine.started_here()
     version = docker.docker("version", "--format", "{{.Server.Version}}")

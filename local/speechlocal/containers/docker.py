@@ -114,7 +114,7 @@ def import_tar(tar: Sequence[str], tag: str, changes: Sequence[str] = ()) -> Non
         )
         errors = (packing.stderr.read() if packing.stderr else b"").decode(errors="replace")
     if done.returncode or packing.returncode:
-        raise LocalError(f"the image {tag} could not be made: {(errors + done.stderr).strip()[-1000:]}")
+        raise LocalError(f"the image {tag} could not be created: {(errors + done.stderr).strip()[-1000:]}")
 
 
 @functools.cache

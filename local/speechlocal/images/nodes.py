@@ -1,4 +1,4 @@
-"""The images in the nodes of a kind cluster: which are there, and copying those that are missing.
+"""The images in the nodes of a kind cluster: which are present, and copying missing ones.
 
 kind's own `load docker-image` writes a temporary file for each image and node, and copies all images where a node has
 no crictl. Here one archive is streamed, so that layers shared by several images are copied once.

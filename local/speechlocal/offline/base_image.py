@@ -53,7 +53,7 @@ def ensure(report: Report) -> str:
     if docker.has_image(wanted):
         return wanted
     saved = paths.cache() / f"{wanted.replace('/', '-').replace(':', '-')}.tar"
-    with locks.held(saved.with_suffix(".lock"), lambda: report("waiting for another process that makes it")):
+    with locks.held(saved.with_suffix(".lock"), lambda: report("waiting for another process that builds it")):
         if docker.has_image(wanted):
             return wanted
         if saved.is_file():
@@ -70,7 +70,7 @@ def make(wanted: str, report: Report) -> None:
     """Make the image with debootstrap; it trusts this machine's certificates, to reach a package index in a build."""
     if os.geteuid() != 0:
         raise MissingError(
-            f"no container registry answers; only root can make {published.IMAGES['debian']} from Debian's packages",
+            f"no container registry answers; only root can build {published.IMAGES['debian']} from Debian's packages",
             "connect to the internet, or run this as root on Debian",
         )
     paths.cache().mkdir(parents=True, exist_ok=True)

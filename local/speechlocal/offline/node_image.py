@@ -71,7 +71,7 @@ def check_complete(images: Sequence[str]) -> None:
     kubeadm = go_programs.ensure(["kubeadm"])["kubeadm"]
     listed = command.run([kubeadm, "config", "images", "list", "--kubernetes-version", versions.KUBERNETES])
     if missing := set(listed.split()) - set(images):
-        raise LocalError(f"kubeadm {versions.KUBERNETES} needs images that are not made here: {sorted(missing)}")
+        raise LocalError(f"kubeadm {versions.KUBERNETES} needs images that are not built here: {sorted(missing)}")
 
 
 def write_files(root: Path) -> None:

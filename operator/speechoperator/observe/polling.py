@@ -137,7 +137,7 @@ class Polls:
         poller: Polls in the background.
         key: The pipeline.
         due: Seconds until the first of the results is outdated, None if there is none.
-        complete: Whether every required result is there.
+        complete: Whether all required results are present.
     """
 
     poller: Poller

@@ -1,4 +1,4 @@
-// Command streaming is a bridge as good as Go's standard library makes one: the audio goes on to Whisper while it arrives,
+// Command streaming is the best bridge that Go's standard library allows: audio is forwarded to Whisper as it arrives,
 // through one pooled buffer, with neither a temporary file nor a whole copy in memory.
 package main
 

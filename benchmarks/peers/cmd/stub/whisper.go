@@ -109,7 +109,7 @@ func answerJSON(answer any) http.HandlerFunc {
 	}
 }
 
-// writeJSON drops the error of a client that has gone: there is nobody left to tell.
+// writeJSON ignores write errors: the client has disconnected.
 func writeJSON(w io.Writer, value any) { _ = json.NewEncoder(w).Encode(value) }
 
 func writeEvent(w io.Writer, value any) {

@@ -58,7 +58,7 @@ def template(
         "spec": {
             "serviceAccountName": object_name(pipeline.name, component),
             "automountServiceAccountToken": False,
-            # Variables such as WHISPER_PORT=tcp://..., derived from Services of the namespace, would become settings.
+            # A Service named `server` in the namespace would set SERVER_PORT=tcp://..., which is a setting.
             "enableServiceLinks": False,
             "securityContext": {
                 "runAsNonRoot": True,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from generator.markdown import page, table
 from speechlocal import paths
 from speechoperator.api import crd
 
@@ -51,6 +52,17 @@ def closed(schema: Schema) -> Schema:
         if isinstance(plain.get(inner), dict):
             plain[inner] = closed(plain[inner])
     return plain
+
+
+def values_page() -> str:
+    """Return the page of all values of the Helm chart."""
+    rows = [(f"`{path}`", kind, default, said) for path, kind, default, said in values()]
+    return page(
+        "Values of the chart",
+        "Values of `charts/speechpipeline`, for `--values` and `--set`; unknown values are rejected. Values without\n"
+        "default are empty. How to use them: [Install it on Kubernetes](../how-to/install-on-kubernetes.md).",
+        table(("Value", "Type", "Default", "Description"), rows),
+    )
 
 
 def values() -> list[Row]:

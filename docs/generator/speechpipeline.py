@@ -1,10 +1,11 @@
-"""The sections of the SpeechPipeline's page in docs/reference, from the CRD."""
+"""The page of the custom resource SpeechPipeline, from the CRD."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from generator.markdown import page, table
 from speechoperator.api import crd
 from speechoperator.api.pod_template import COMMON, ComponentSpec
 
@@ -32,6 +33,26 @@ class Section:
     description: str
     fields: tuple[tuple[str, str, bool, str], ...]
     rules: tuple[str, ...]
+
+
+def speechpipeline_page() -> str:
+    """Return the page of the custom resource."""
+    introduction = (
+        "API version `speechpipeline.dev/v1alpha1`, kind `SpeechPipeline`, short name `sp`, namespaced. In a cluster:\n"
+        "`kubectl explain sp.spec --recursive`. Examples: [`examples/`](../../examples/README.md). The API server\n"
+        "rejects unknown fields and violations of the rules. What the conditions in the status mean:\n"
+        "[Conditions](conditions.md).\n"
+    )
+    parts = [introduction]
+    for section in sections():
+        rows = [
+            (f"`{name}`", kind, f"{'**Required.** ' * required}{description}")
+            for name, kind, required, description in section.fields
+        ]
+        parts += [f"## {section.title}\n", f"{section.description}\n" * bool(section.description)]
+        parts += [table(("Field", "Type", "Description"), rows)]
+        parts += ["".join(f"- Rule: {rule}.\n" for rule in section.rules)] if section.rules else []
+    return page("SpeechPipeline", *filter(None, parts))
 
 
 def sections() -> Iterator[Section]:

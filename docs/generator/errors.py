@@ -1,0 +1,46 @@
+"""The pages of the error codes, from the table of each service."""
+
+from __future__ import annotations
+
+from generator.markdown import page, table
+from speechbridge.api.openapi.problems import WHEN
+from speechbridge.errors import PROBLEMS
+from speechoperator.errors import CODES
+from speechwhisper.errors import PROBLEMS as WHISPER_PROBLEMS
+
+
+def bridge_page() -> str:
+    """Return the page of all error codes."""
+    rows = [(f"`{code}`", str(status), title, WHEN[code]) for code, (status, title) in PROBLEMS.items()]
+    return page(
+        "Errors of the bridge",
+        "Each error has a stable `code`; branch on it, not on texts. Errors are `application/problem+json`\n"
+        "(RFC 9457), under `/v1` OpenAI's error object: [both formats](http-api.md#openaierror). A 503 has\n"
+        "`Retry-After` in seconds, if known. If only the generation fails, `/process` responds with 200 and the code\n"
+        "in `error`; in an event stream, errors are `error` events.",
+        table(("Code", "Status", "Title", "When"), rows),
+    )
+
+
+def whisper_page() -> str:
+    """Return the page of all error codes of the Whisper server."""
+    rows = [(f"`{code}`", str(status), title) for code, (status, title) in WHISPER_PROBLEMS.items()]
+    return page(
+        "Errors of the Whisper server",
+        "Each error has a stable `code`; branch on it, not on texts. Errors are `application/problem+json`\n"
+        "(RFC 9457): `type`, `title`, `status`, `detail`, `code`, `request_id`. Under `/v1` they are OpenAI's error\n"
+        "object: `error` with `message`, `type`, `param`, `code`. `busy` has `Retry-After` in seconds, at most 600.\n"
+        "In an event stream, errors are `error` events.",
+        table(("Code", "Status", "Title"), rows),
+    )
+
+
+def operator_page() -> str:
+    """Return the page of all error codes of the operator."""
+    rows = [(f"`{name}`", code.meaning, code.remedy) for name, code in CODES.items()]
+    return page(
+        "Errors of the operator",
+        "Each error has a stable `code`. It is in the log line, and `speechoperator_errors_total` counts by it. What\n"
+        "concerns one pipeline is also in the conditions of its status.",
+        table(("Code", "Meaning", "What to do"), rows),
+    )

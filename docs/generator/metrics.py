@@ -1,0 +1,73 @@
+"""The pages of the metrics, from the services' Prometheus metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from generator.markdown import page, table
+from speechbridge.telemetry.metrics import Metrics as BridgeMetrics
+from speechbridge.upstreams.failures import FailureKind
+from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
+
+_BRIDGE_LABELS = {
+    "route": "pattern of the path, such as `/process`; `unmatched` for unknown paths",
+    "outcome": (
+        "of a request: `ok`, `partial` (transcribed, but generation failed), `rejected` (4xx), `overloaded`, `failed` "
+        "or `cancelled` (client disconnected); of a stage: `ok`, `failed` or `cancelled`"
+    ),
+    "stage": "`queue`, `transcribe` or `generate`",
+    "model": "language model; empty if not applicable, `other` beyond 32 models",
+    "queue": "`admission` or `whisper` (waiting for a pod)",
+    "kind": f"of tokens: `prompt` or `completion`; of failures: {', '.join(f'`{kind}`' for kind in FailureKind)}",
+    "upstream": "`whisper` or `llm`",
+}
+_OPERATOR_LABELS = {
+    "result": "`ok`, `rejected` (the API server rejected a write; it is retried) or `error` (see `errors_total`)",
+    "code": "[error code](operator-errors.md)",
+    "kind": "kind of the object, as in manifests",
+    "verb": "for writes `apply`, `create`, `delete`, or the patch type `merge`, `strategic`; for requests RBAC's verb",
+    "why": "`missing`, `changed`, `orphaned`, `pruned`, `status`, `gate` or `event`",
+    "resource": "as in `kubectl auth can-i`, such as `deployments.apps`",
+    "status": "HTTP status; `none` without a response",
+    "changed": "`false` if the state was already known, such as after the operator's own writes; else `true`",
+    "outcome": "`ok` or `failed`",
+}
+
+
+def bridge_page() -> str:
+    """Return the page of all metrics of the bridge."""
+    return _metrics("bridge", BridgeMetrics(), _BRIDGE_LABELS)
+
+
+def operator_page() -> str:
+    """Return the page of all metrics of the operator."""
+    return _metrics("operator", OperatorMetrics(), _OPERATOR_LABELS)
+
+
+def _metrics(program: str, counted: object, labels: dict[str, str]) -> str:
+    found = [item for item in vars(counted).values() if isinstance(item, Counter | Gauge | Histogram)]
+    families = [(next(iter(item.describe())), item) for item in found]
+    rows = [
+        (
+            f"`{family.name}{'_total' if isinstance(item, Counter) else ''}`",
+            family.type,
+            ", ".join(f"`{label}`" for label in item._labelnames),  # noqa: SLF001 - there is no public access
+            _unit(family.name),
+            family.documentation,
+        )
+        for family, item in families
+    ]
+    return page(
+        f"Metrics of the {program}",
+        "At `/metrics`, in the Prometheus text format. Histograms have `_bucket`, `_sum` and `_count` series.\n"
+        "The Python client adds its `process_*` metrics and `python_info`.",
+        table(("Name", "Type", "Labels", "Unit", "Description"), rows),
+        "## Labels\n",
+        table(("Label", "Values"), [(f"`{label}`", text) for label, text in labels.items()]),
+    )
+
+
+def _unit(name: str) -> str:
+    if "seconds" in name.split("_"):
+        return "seconds"
+    return "bytes" if name.endswith("_bytes") else "ratio" if name.endswith("_factor") else "count"
