@@ -146,7 +146,12 @@ EDITS: list[tuple[str, str, Object, str]] = [
     ("Service", "bridge", {"metadata": {"annotations": {APPLIED: None}}}, "metadata.annotations"),
     ("ServiceAccount", "bridge", {"automountServiceAccountToken": True}, "automountServiceAccountToken"),
     ("NetworkPolicy", "ollama", {"spec": {"ingress": [{}]}}, "spec.ingress"),
-    ("NetworkPolicy", "ollama", {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}}, "matchLabels.a is set, and not wanted"),
+    (
+        "NetworkPolicy",
+        "ollama",
+        {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}},
+        "matchLabels.a is set, and not wanted",
+    ),
     ("Ingress", "bridge", {"spec": {"rules": [{"host": "other.example"}]}}, "spec.rules"),
     ("PodDisruptionBudget", "bridge", {"spec": {"maxUnavailable": "50%"}}, "spec.maxUnavailable"),
 ]
