@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run until stopped; return 1 when the address cannot be listened on, 2 when a setting is invalid."""
     parser = argparse.ArgumentParser(
         prog="python -m speechbridge",
@@ -26,7 +26,7 @@ def main() -> int:
         epilog=settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.parse_args()
+    parser.parse_args(arguments)
     try:
         settings = Settings()
     except ValidationError as error:

@@ -68,7 +68,7 @@ async def serve(settings: Settings) -> None:
     # they are used (`aclosing`), and each request has a dozen.
     sys.set_asyncgen_hooks(firstiter=None)
     host, port = runner.addresses[0][:2]
-    logs.info("serving", host=host, port=port, **_upstreams(settings))
+    logs.info("listening", host=host, port=port, **_upstreams(settings))
     await stop.wait()
     await _drain(app[SERVICE])
     await runner.cleanup()

@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValidationError as error:
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else ""
-            _print_error(f"{name}: {problem['msg']} (is {problem['input']!r})" if name else problem["msg"])
+            _print_error(f"{name}: {problem['msg']} (got {problem['input']!r})" if name else problem["msg"])
         return _INVALID_SETTING
     try:
         if options.command == "render":
@@ -42,10 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def settings_help() -> str:
     """Return all settings with their defaults, one paragraph each."""
-    lines = ["settings, from the environment:"]
+    lines = ["settings (environment variables):"]
     for name, field in Settings.model_fields.items():
         has_default = field.default is not PydanticUndefined and field.default not in ("", ())
-        default = f" (default {field.default})" if has_default else ""
+        default = f" (default: {field.default})" if has_default else ""
         lines.append(f"  {name.upper()}\n      {field.description}{default}")
     return "\n".join(lines)
 
@@ -71,9 +71,8 @@ def _run(settings: Settings) -> int:
     from speechoperator.app import run  # noqa: PLC0415 - kopf and the client take a second to import
 
     logs.configure(settings.log_level)
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, of no use here
-    asyncio.run(run(settings))
-    return 0
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second, unused series for each counter
+    return asyncio.run(run(settings))
 
 
 def _render(file: Path, namespace: str, settings: Settings) -> int:

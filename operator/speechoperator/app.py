@@ -85,6 +85,7 @@ class Operator:
         stopping = asyncio.create_task(stop.wait())
         try:
             ended, _ = await asyncio.wait({watching, electing, leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            logs.info("stopping", leader=self.election.is_leader.is_set())
             for task in ended - {stopping}:
                 task.result()  # a bug in the operator: exit, and be restarted
         finally:
@@ -111,12 +112,11 @@ class Operator:
                 self.queue.clear()
 
 
-async def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT.
+async def run(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code: 1 if the address cannot be listened on.
 
     Raises:
         NoClusterError: no API server is configured.
-        OSError: the port is in use.
     """
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -134,11 +134,16 @@ async def run(settings: Settings) -> None:
         ollama = await stack.enter_async_context(OllamaClient(settings.ollama_timeout, settings.pull_stall_timeout))
         operator = Operator(settings, client, ollama, metrics, handle_signals)
         service = Service(metrics, lambda: operator.watcher.not_ready)
-        port = await stack.enter_async_context(serving(settings.server_host, settings.server_port, service))
+        try:
+            host, port = await stack.enter_async_context(serving(settings.server_host, settings.server_port, service))
+        except OSError as error:
+            logs.error("cannot listen", host=settings.server_host, port=settings.server_port, reason=str(error))
+            return 1
         watched = settings.watch_namespace or "all namespaces"
-        logs.info("started", port=port, api_server=client.configuration.host, watches=watched)
+        logs.info("listening", host=host, port=port, api_server=client.configuration.host, watches=watched)
         await operator.run(stop)
     logs.info("stopped")
+    return 0
 
 
 def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -40,6 +40,9 @@ CODES: Mapping[str, Code] = {
         "A file given to `render` cannot be read, is not YAML, or has no valid SpeechPipeline.",
         "Correct what the message names.",
     ),
+    "method_not_allowed": Code(
+        "The path on the operator's own port has another method (405).", "Use `GET`; `Allow` lists the methods."
+    ),
     # Requests to the API server.
     "unreachable": Code(
         "The API server did not respond.", "Nothing, if it recovers: the operator retries. Else check the network."
@@ -58,7 +61,7 @@ CODES: Mapping[str, Code] = {
         "A quota or an admission plugin denied the request (403).", "Raise the quota, or change what the plugin names."
     ),
     "not_found": Code(
-        "The object, or its kind, does not exist (404).",
+        "The object, or its kind, does not exist (404). Of the operator's own port: the path does not.",
         "Nothing, if it was just deleted. Else install what is missing: the CRD, or the Gateway API.",
     ),
     "conflict": Code(
@@ -90,6 +93,18 @@ class NotLeadingError(OperatorError):
     """A write was due after this replica had lost the Lease."""
 
     code = "not_leading"
+
+
+class PathNotFoundError(OperatorError):
+    """A client requested an unknown path of the operator's own port."""
+
+    code = "not_found"
+
+
+class MethodNotAllowedError(OperatorError):
+    """A client used a method that a path of the operator's own port does not have."""
+
+    code = "method_not_allowed"
 
 
 class OllamaError(OperatorError):

@@ -16,7 +16,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """All settings. The environment variable is the field's name in capitals."""
+    """All settings. The environment variable is the field's name in upper case."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 

@@ -78,7 +78,7 @@ class Workers:
             self._failed(error.code)
             self._retry(key, error)
         except Exception:  # noqa: BLE001 - a bug in the operator that one pipeline triggers must not stop the others
-            logs.error("reconcile failed unexpectedly")
+            logs.exception("reconcile failed unexpectedly")
             self._failed(OperatorError.code)
             self._queue.retry(key)
         else:

@@ -88,7 +88,7 @@ async def run(asr: FakeAsrWebservice, ollama: FakeOllama) -> AsyncIterator[Run]:
 
 
 async def started(program: Program) -> aiohttp.ClientSession:
-    line = await program.said("serving")
+    line = await program.said("listening")
     program.url = f"http://127.0.0.1:{line['port']}"
     return aiohttp.ClientSession(program.url)
 

@@ -6,7 +6,8 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from speechwhisper.settings import Settings, describe
+from speechwhisper.__main__ import settings_help
+from speechwhisper.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -54,12 +55,12 @@ def test_the_log_level_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatc
 
 
 def test_help_lists_every_setting_with_its_default_and_unit() -> None:
-    text = describe()
+    text = settings_help()
 
     for name in Settings.model_fields:
-        assert f"  {name.upper()}  (default: " in text
-    assert "MAX_UPLOAD_BYTES  (default: 536870912 bytes)" in text
-    assert "WHISPER_DRAIN_TIMEOUT  (default: 300.0 s)" in text
+        assert f"  {name.upper()}\n" in text
+    assert "maximum size of an audio file (default: 536870912 bytes)" in text
+    assert "time that running jobs may take to finish after SIGTERM (default: 300.0 s)" in text
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import logging
@@ -9,27 +10,43 @@ import os
 import signal
 import sys
 
+from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
 
-from speechwhisper.settings import Settings, describe
+from speechwhisper.settings import Settings
 
-_USAGE_ERROR = 2
+_INVALID_SETTING = 2
 _YOUNG_OBJECTS = 50_000
 """Allocations between two garbage collections; startup leaves many objects that are never freed."""
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Parse arguments and settings, then run; return the exit status of the process."""
-    if arguments:
-        sys.stdout.write(describe() + "\n")
-        return 0 if arguments[0] in {"-h", "--help"} else _USAGE_ERROR
+    parser = argparse.ArgumentParser(
+        prog="python -m speechwhisper",
+        description="A speech recognition server based on faster-whisper.",
+        epilog=settings_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(arguments)
     try:
         settings = Settings()
     except ValidationError as error:
         for fault in error.errors():
             sys.stderr.write(f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']} (got {fault['input']!r})\n")
-        return _USAGE_ERROR
+        return _INVALID_SETTING
     return run(settings)
+
+
+def settings_help() -> str:
+    """Return the settings with their defaults and units, one paragraph each."""
+    lines = ["settings (environment variables):"]
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+        default = f"{field.default} {unit}".strip() or "empty"
+        lines.append(f"  {name.upper()}\n      {field.description} (default: {default})")
+    return "\n".join(lines)
 
 
 def run(settings: Settings) -> int:
@@ -40,6 +57,7 @@ def run(settings: Settings) -> int:
     from speechwhisper.telemetry import logs  # noqa: PLC0415
 
     logs.configure(settings.log_level)
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second, unused series for each counter
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # process 1 of a container has no default action
 
     logs.info("loading the model", model=settings.whisper_model, device=settings.whisper_device)
@@ -64,4 +82,4 @@ def run(settings: Settings) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

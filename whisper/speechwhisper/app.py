@@ -77,7 +77,9 @@ async def serve(app: web.Application, stop: asyncio.Event) -> bool:
         await stop.wait()
         slots.close()
         logs.info("stopping", jobs=slots.busy, drain_timeout=settings.whisper_drain_timeout)
-        return await _drained(slots, settings.whisper_drain_timeout)
+        finished = await _drained(slots, settings.whisper_drain_timeout)
+        logs.info("stopped", cancelled=slots.busy)
+        return finished
     finally:
         await runner.cleanup()
 

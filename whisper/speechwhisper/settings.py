@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     whisper_download_root: str = _setting("", "cache folder for weights; empty: the hub's default cache folder")
     whisper_device: Literal["auto", "cpu", "cuda"] = _setting("auto", "device for decoding: auto, cpu or cuda")
     whisper_compute_type: str = _setting(
-        "default", "compute type of CTranslate2: default, int8 (recommended on CPUs), float16, int8_float16, ..."
+        "default", "compute type of CTranslate2: default, int8 (recommended on CPUs), float16, int8_float16, and others"
     )
     whisper_cpu_threads: int = _setting(
         0, "CPU threads, shared by all slots; 0: the CPUs available to this process", unit="threads", ge=0
@@ -74,20 +74,3 @@ class Settings(BaseSettings):
     def model_name(self) -> str:
         """The name of the model for clients, such as `tiny.en` or `faster-whisper-small`."""
         return self.whisper_model_name or self.whisper_model.rstrip("/").rsplit("/", 1)[-1]
-
-
-def describe() -> str:
-    """Return the text of `--help`: each variable with default, unit and description."""
-    lines = [
-        "usage: python -m speechwhisper [--help]",
-        "",
-        "A speech recognition server based on faster-whisper.",
-        "",
-        "settings (environment variables):",
-    ]
-    for name, field in Settings.model_fields.items():
-        extra = field.json_schema_extra
-        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-        default = f"{field.default} {unit}".strip() or "empty"
-        lines += [f"  {name.upper()}  (default: {default})", f"      {field.description}"]
-    return "\n".join(lines)

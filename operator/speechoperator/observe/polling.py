@@ -116,7 +116,7 @@ class Poller:
         try:
             result = await poll.fetch()
         except Exception:  # noqa: BLE001 - a bug in the operator: keep the result before, and poll again
-            logs.error("background poll failed")
+            logs.exception("background poll failed")
             result = poll.result
         changed = not poll.done or result != poll.result
         poll.done, poll.result, poll.at = True, result, _now()

@@ -151,7 +151,7 @@ class Pulls:
         except OllamaError as error:
             self._failed(key, pull, str(error), error.code)
         except Exception as error:  # noqa: BLE001 - a bug in the operator must not leave a pull "in progress"
-            logs.error("pull failed unexpectedly")
+            logs.exception("pull failed unexpectedly")
             self._failed(key, pull, f"the operator failed: {error}", OperatorError.code)
         else:
             self._metrics.pulls_ended.labels("ok").inc()

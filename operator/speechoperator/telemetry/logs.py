@@ -48,23 +48,28 @@ def pipeline(namespace: str, name: str) -> Iterator[None]:
 
 
 def debug(message: str, **fields: object) -> None:
-    """Log a detail that helps to find a fault."""
+    """Log a detail for troubleshooting."""
     _logger.debug(message, extra={"fields": fields})
 
 
 def info(message: str, **fields: object) -> None:
-    """Log a normal event."""
+    """Log an event of normal operation."""
     _logger.info(message, extra={"fields": fields})
 
 
 def warning(message: str, **fields: object) -> None:
-    """Log a problem that a person may have to solve."""
+    """Log a condition that may need attention."""
     _logger.warning(message, extra={"fields": fields})
 
 
 def error(message: str, **fields: object) -> None:
-    """Log a bug in the operator, with the traceback of the exception that is being handled."""
-    _logger.error(message, exc_info=sys.exception() is not None, extra={"fields": fields})
+    """Log a failure."""
+    _logger.error(message, extra={"fields": fields})
+
+
+def exception(message: str, **fields: object) -> None:
+    """Log the exception being handled, a bug, with its stack trace."""
+    _logger.exception(message, extra={"fields": fields})  # noqa: LOG004 - called by exception handlers
 
 
 def configure(level: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,10 +11,15 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+from speechoperator.errors import MethodNotAllowedError, PathNotFoundError
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from speechoperator.errors import OperatorError
     from speechoperator.telemetry.metrics import Metrics
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _ALL_ADDRESSES = "::"
 _ALL_IPV4_ADDRESSES = "0.0.0.0"  # noqa: S104 - probes and scrapes come from outside the pod
@@ -35,9 +41,17 @@ class Service:
 SERVICE = web.AppKey("service", Service)
 
 
+def create_app(service: Service) -> web.Application:
+    """Return the application."""
+    app = web.Application(middlewares=[with_problems])
+    app[SERVICE] = service
+    add_routes(app)
+    return app
+
+
 @asynccontextmanager
-async def serving(host: str, port: int, service: Service) -> AsyncIterator[int]:
-    """Serve; yields the port.
+async def serving(host: str, port: int, service: Service) -> AsyncIterator[tuple[str, int]]:
+    """Serve; yields the address and the port.
 
     Args:
         host: The address to listen on; "::" for IPv6 and IPv4.
@@ -47,14 +61,12 @@ async def serving(host: str, port: int, service: Service) -> AsyncIterator[int]:
     Raises:
         OSError: the port is in use.
     """
-    app = web.Application()
-    app[SERVICE] = service
-    add_routes(app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(create_app(service), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         await web.SockSite(runner, listen(host, port)).start()
-        yield runner.addresses[0][1]
+        host, port = runner.addresses[0][:2]
+        yield host, port
     finally:
         await runner.cleanup()
 
@@ -74,22 +86,51 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def add_routes(app: web.Application) -> None:
-    """Register the routes."""
-    app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    """Add the routes."""
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
 
 
 async def livez(_: web.Request) -> web.Response:
-    """Respond: the event loop runs."""
-    return web.Response(text="ok\n")
+    """Return OK while the event loop runs."""
+    return web.Response(text="OK")
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Respond with 503 and the reason until the caches are synced."""
-    reason = request.app[SERVICE].not_ready()
-    return web.Response(text=f"not ready: {reason}\n" if reason else "ok\n", status=503 if reason else 200)
+    """Return whether the caches are synced; 503 and the reason until then."""
+    if reason := request.app[SERVICE].not_ready():
+        return web.json_response({"status": "not ready", "detail": reason}, status=503)
+    return web.json_response({"status": "ready"})
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Respond with the metrics in Prometheus' text format."""
+    """Return the metrics in the Prometheus text format."""
     text = request.app[SERVICE].metrics.exposition()
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@web.middleware
+async def with_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer an unknown path or a wrong method with a problem document (RFC 9457)."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = error.headers["Allow"]
+        refused = MethodNotAllowedError(f"{request.path} allows {allowed}, not {request.method}.")
+        return _problem(error, refused, {"Allow": allowed})
+    except web.HTTPNotFound as error:
+        return _problem(error, PathNotFoundError("Only /livez, /readyz and /metrics are served."))
+
+
+def _problem(answer: web.HTTPException, error: OperatorError, headers: dict[str, str] | None = None) -> web.Response:
+    document = {
+        "type": "about:blank",
+        "title": answer.reason.capitalize(),
+        "status": answer.status,
+        "detail": str(error),
+        "code": error.code,
+    }
+    return web.Response(
+        text=json.dumps(document), status=answer.status, content_type="application/problem+json", headers=headers
+    )

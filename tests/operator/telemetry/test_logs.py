@@ -33,17 +33,20 @@ def test_the_pipeline_is_named_within_its_context(caplog: pytest.LogCaptureFixtu
         assert line(caplog)["pipeline"] == "team/calls"
 
 
-def test_an_error_has_the_traceback_of_the_exception_being_handled(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exception_has_the_traceback_of_the_exception_being_handled(caplog: pytest.LogCaptureFixture) -> None:
     try:
         raise ZeroDivisionError
     except ZeroDivisionError:
-        logs.error("reconcile failed unexpectedly")
+        logs.exception("reconcile failed unexpectedly")
     assert "ZeroDivisionError" in str(line(caplog)["exception"])
     assert line(caplog)["level"] == "error"
 
 
-def test_an_error_outside_of_an_exception_has_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    logs.error("failed")
+def test_an_error_has_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError:
+        logs.error("failed")
     assert "exception" not in line(caplog)
 
 

@@ -50,7 +50,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     """Run the handler, turn exceptions into error responses, and measure and log the request."""
     clock = request.app[SERVICE].jobs.clock
     started = clock()
-    outcome, status = "client_left", 499
+    outcome, status = "cancelled", 499
     logs.request_id.set(request_id_of(request))
     try:
         response, outcome = await _answer(request, handler)
@@ -62,7 +62,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def _record(request: web.Request, outcome: str, status: int, seconds: float) -> None:
     resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else "unknown"
+    route = resource.canonical if resource is not None else "unmatched"
     metrics = request.app[SERVICE].metrics
     metrics.requests.labels(route, outcome).inc()
     metrics.request_seconds.labels(route).observe(seconds)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
     """Return the RFC 9457 document of a problem."""
-    return {
+    document: dict[str, Any] = {
         "type": "about:blank",
         "title": problem.title,
         "status": problem.status,
@@ -22,6 +22,9 @@ def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
         "code": problem.code,
         "request_id": request_id,
     }
+    if problem.param:
+        document["param"] = problem.param
+    return document
 
 
 def openai_document(problem: Problem) -> dict[str, Any]:
