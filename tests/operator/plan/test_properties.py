@@ -238,11 +238,16 @@ def _to_be_deleted(spec: dict[str, Any]) -> set[str]:
 
 
 def _specs(found: PlannedCluster) -> dict[Ref, Any]:
-    """The objects without metadata and status, and without PVCs, which may be left over."""
+    """The objects without metadata and status, without PVCs, which may be left over, and without the replicas that a
+    HorizontalPodAutoscaler sets: those from before stay until it changes them.
+    """
+    objects = copy.deepcopy({ref: thing for ref, thing in found.objects.items() if ref.kind != "PersistentVolumeClaim"})
+    for scaler in [thing for ref, thing in objects.items() if ref.kind == "HorizontalPodAutoscaler"]:
+        target = scaler["spec"]["scaleTargetRef"]
+        objects[Ref(target["kind"], target["name"])]["spec"].pop("replicas", None)
     return {
         ref: {key: value for key, value in thing.items() if key not in {"metadata", "status"}}
-        for ref, thing in found.objects.items()
-        if ref.kind != "PersistentVolumeClaim"
+        for ref, thing in objects.items()
     }
 
 
