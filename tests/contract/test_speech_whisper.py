@@ -27,8 +27,15 @@ SEGMENT = {
     "no_speech_prob": NUMBER,
 }
 WORD = {"word": str, "start": NUMBER, "end": NUMBER}
-HEARD = {"language": Exactly("en"), "duration": NUMBER, "speech_seconds": NUMBER, "transcribed_seconds": NUMBER}
-BRIEF = {"task": Exactly("transcribe"), "text": str, **HEARD, "usage": USAGE}
+SECONDS = {"speech_seconds": NUMBER, "transcribed_seconds": NUMBER}
+INFO = {
+    "language": Exactly("en"),
+    "duration": NUMBER,
+    **SECONDS,
+    "coverage": {"audio_seconds": NUMBER, **SECONDS, "gaps": Exactly([])},
+    "warnings": Exactly([]),
+}
+BRIEF = {"task": Exactly("transcribe"), "text": str, **INFO, "usage": USAGE}
 WHOLE = {**BRIEF, "segments": [SEGMENT]}
 
 

@@ -39,6 +39,8 @@ class FakeSpeechWhisper(FakeUpstream):
         self.accepts_anything = accepts_anything
         self.retry_after = retry_after
         self.patience = patience
+        self.warnings: list[dict[str, str]] = []
+        """Further warnings of each transcript."""
         self._line: list[Received] = []
         self._taken: list[Received] = []
         self.ready = True
@@ -131,13 +133,19 @@ class FakeSpeechWhisper(FakeUpstream):
 
     def _brief(self, received: Received) -> dict[str, Any]:
         heard = self.transcript
+        seconds = {
+            "speech_seconds": round(sum(segment.end - segment.start for segment in heard.segments), 3),
+            "transcribed_seconds": heard.duration,
+        }
+        warnings = [] if heard.text.strip() else [{"code": "no_speech", "message": "No speech was found."}]
         return {
             "text": heard.text.strip(),
             "task": "translate" if received.path.endswith("/translations") else "transcribe",
             "language": received.value("language") or heard.language,
             "duration": heard.duration,
-            "speech_seconds": round(sum(segment.end - segment.start for segment in heard.segments), 3),
-            "transcribed_seconds": heard.duration,
+            **seconds,
+            "coverage": {"audio_seconds": heard.duration, **seconds, "gaps": []},
+            "warnings": [*warnings, *self.warnings],
             "usage": {"type": "duration", "seconds": math.ceil(heard.duration)},
         }
 

@@ -59,6 +59,52 @@ def _frames(samples: Pcm) -> Iterator[av.AudioFrame]:
         yield frame
 
 
+def muxed(
+    container: str, *tracks: list[tuple[float, Pcm]], codec: str = "aac", video: float = 0.0, default: int | None = None
+) -> bytes:
+    """A container with several tracks, each with pieces of sound that begin at their seconds, and nothing between them.
+
+    Args:
+        container: FFmpeg's name of the format.
+        tracks: Their pieces, in order.
+        codec: Of all tracks.
+        video: Seconds of black pictures that begin at 0; none by default.
+        default: The number of the track with the default flag.
+    """
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as output:
+        pictures = output.add_stream("mpeg4", rate=10) if video else None
+        streams = [output.add_stream(codec, rate=RATE, layout="mono") for _ in tracks]
+        for number, stream in enumerate(streams):
+            if default is not None:
+                stream.disposition = av.stream.Disposition.default if number == default else av.stream.Disposition(0)
+        if pictures is not None:
+            pictures.width = pictures.height = 64
+            pictures.pix_fmt = "yuv420p"
+            for _ in range(int(video * 10)):
+                black = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), dtype=np.uint8), format="rgb24")
+                output.mux(pictures.encode(black))
+            output.mux(pictures.encode(None))
+        for stream, pieces in zip(streams, tracks, strict=True):
+            for start, samples in pieces:
+                for frame in _frames(samples):
+                    frame.pts += round(start * RATE)
+                    output.mux(stream.encode(frame))
+            output.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def channels(samples: list[Pcm], rate: int = RATE) -> bytes:
+    """A WAV with these channels, without a layout: up to 65,535 of them."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(len(samples))
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(np.stack(samples, axis=1).astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
 def mp4_with_index_last(samples: Pcm) -> bytes:
     """An mp4 as a phone records it, with data enough before the index that no buffer spans it."""
     return encode(samples, "mp4", "aac")

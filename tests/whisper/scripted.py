@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from speechwhisper.recognition.port import StoppedError
-from speechwhisper.recognition.transcript import Heard, Segment, Word
+from speechwhisper.recognition.transcript import Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -51,7 +51,9 @@ class ScriptedDecoder:
     def go_on(self) -> None:
         self._go.set()
 
-    def decode(self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event) -> Heard:
+    def decode(
+        self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event
+    ) -> TranscriptionInfo:
         self.seen.append(options)
         self.audio.append(audio)
         for number, item in enumerate(self._segments):
@@ -62,7 +64,7 @@ class ScriptedDecoder:
         if self._fails:
             message = "the decoder broke"
             raise RuntimeError(message)
-        return Heard(options.language or "en", audio.duration, audio.duration / 2, audio.duration)
+        return TranscriptionInfo(options.language or "en", audio.duration, audio.duration / 2, audio.duration)
 
     def _wait(self, stop: threading.Event) -> None:
         while not self._go.wait(0.01):

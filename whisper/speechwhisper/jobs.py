@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from speechwhisper.audio import decode as audio_decoding
 from speechwhisper.intake.pipe import BytePipe
-from speechwhisper.recognition.transcript import Heard, Segment, Transcript
+from speechwhisper.recognition.transcript import Segment, Transcript, TranscriptionInfo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -56,7 +56,7 @@ class AudioIntake:
 class Recognition:
     """A running recognition."""
 
-    def __init__(self, queue: asyncio.Queue[Segment | None], future: asyncio.Future[Heard]) -> None:
+    def __init__(self, queue: asyncio.Queue[Segment | None], future: asyncio.Future[TranscriptionInfo]) -> None:
         self._queue = queue
         self._future = future
 
@@ -65,7 +65,7 @@ class Recognition:
         while (segment := await self._queue.get()) is not None:
             yield segment
 
-    async def heard(self) -> Heard:
+    async def info(self) -> TranscriptionInfo:
         """Return language and durations after the last segment; raises the exception of a failed decoding."""
         return await asyncio.shield(self._future)
 
@@ -97,7 +97,7 @@ class Job:
         """Transcribe the whole recording."""
         recognition = self.recognise(audio, options)
         segments = [segment async for segment in recognition.segments()]
-        return Transcript(tuple(segments), await recognition.heard())
+        return Transcript(tuple(segments), await recognition.info())
 
     def recognise(self, audio: Audio, options: Options) -> Recognition:
         """Start to transcribe; segments arrive as they are decoded."""
@@ -118,7 +118,7 @@ class Job:
         def emit(segment: Segment) -> None:
             loop.call_soon_threadsafe(arrived, segment)
 
-        def finished(done: asyncio.Future[Heard]) -> None:
+        def finished(done: asyncio.Future[TranscriptionInfo]) -> None:
             elapsed = jobs.clock() - decoding_since
             jobs.metrics.decode_seconds.inc(elapsed)
             if not done.cancelled() and done.exception() is None:

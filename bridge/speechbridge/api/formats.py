@@ -37,7 +37,12 @@ def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) 
     if words:
         document["words"] = [word_object(word) for word in transcript.words if word.keys() >= _WORD]
     document["usage"] = usage(transcript)
-    return document
+    return {**document, **additions(transcript)}
+
+
+def additions(transcript: Transcript) -> dict[str, Any]:
+    """Return the members that OpenAI's API does not have."""
+    return {"coverage": transcript.coverage, "warnings": list(transcript.warnings)}
 
 
 def segment_object(segment: Segment) -> dict[str, Any]:

@@ -78,6 +78,7 @@ class EventAnswer:
             "text": item.text,
             "language": item.language,
             "audio_seconds": item.duration,
+            "coverage": item.coverage,
             "warnings": self._answer.warnings,
         }
         return sse.encode("transcript.done", done)

@@ -100,7 +100,7 @@ def _event(item: Segment | Transcript) -> bytes:
         segment = formats.segment_object(item)
         return _data({"type": "transcript.text.delta", "delta": item.text, "segment": segment})
     done = {"type": "transcript.text.done", "text": item.text, "language": item.language, "duration": item.duration}
-    return _data({**done, "usage": formats.usage(item)})
+    return _data({**done, "usage": formats.usage(item), **formats.additions(item)})
 
 
 def _data(event: dict[str, Any]) -> bytes:

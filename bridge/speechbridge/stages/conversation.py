@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PROMPT = "Process this transcription:"
 """The prompt of requests that have none."""
+_NO_SPEECH = "no_speech"
 FAILED_RESPONSE = "Ollama processing failed: "
 """What `response` starts with if the generation failed: clients of the older bridge look for it."""
 
@@ -67,6 +68,7 @@ class Answer:
             "audio_seconds": self.transcript.duration if self.transcript else None,
             "finish_reason": self.completion.finish_reason if self.completion else None,
             "timings": timings,
+            "coverage": self.transcript.coverage if self.transcript else None,
             "warnings": self.warnings,
         }
         if self.error:
@@ -141,8 +143,9 @@ class Conversation:
 
     def _set_transcript(self, transcript: Transcript, answer: Answer) -> None:
         answer.transcript = transcript
+        answer.warnings += [warning for warning in transcript.warnings if warning["code"] != _NO_SPEECH]
         if not transcript.text:
-            answer.warn("no_speech", "No speech was found in the recording, so the language model was not asked.")
+            answer.warn(_NO_SPEECH, "No speech was found in the recording, so the language model was not asked.")
 
     async def _generate(self, prompt: str, transcription: str, answer: Answer, call: Call) -> AsyncGenerator[str]:
         if answer.model is None:

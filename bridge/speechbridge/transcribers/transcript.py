@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from speechbridge.transcribers.coverage import coverage_from, warnings_from
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 
@@ -28,12 +29,20 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said. `duration` is that of the audio in seconds, if Whisper reports it or the segments imply it."""
+    """What was said.
+
+    Attributes:
+        duration: Of the audio in seconds, if Whisper reports it or the segments imply it.
+        coverage: How much of the audio was transcribed, if Whisper reports it.
+        warnings: Of Whisper, each with `code` and `message`.
+    """
 
     text: str
     language: str | None
     duration: float | None
-    segments: tuple[Segment, ...] = field(default=())
+    segments: tuple[Segment, ...] = ()
+    coverage: dict[str, Any] | None = None
+    warnings: tuple[dict[str, str], ...] = ()
 
     @property
     def words(self) -> list[dict[str, Any]]:
@@ -61,7 +70,14 @@ def transcript_from(answer: Any) -> Transcript:
     if not isinstance(duration, int | float) or not math.isfinite(duration):
         duration = segments[-1].end if segments else None
     language = answer.get("language")
-    return Transcript(text.strip(), language if isinstance(language, str) else None, duration, segments)
+    return Transcript(
+        text.strip(),
+        language if isinstance(language, str) else None,
+        duration,
+        segments,
+        coverage_from(answer),
+        warnings_from(answer),
+    )
 
 
 def segment_from(item: Any, index: int) -> Segment:

@@ -43,6 +43,7 @@ async def test_sends_segments_the_transcript_the_response_and_the_whole_answer(
     assert segments[0] == {"text": " He was not an ill-disposed young man,", "start": 0.0, "end": 2.4}
     done = next(event.data for event in told if event.type == "transcript.done")
     text = speech_whisper.transcript.text.strip()
+    assert done.pop("coverage")["audio_seconds"] == 5.8
     assert done == {"text": text, "language": "en", "audio_seconds": 5.8, "warnings": []}
     said = "".join(event.data["text"] for event in told if event.type == "response.delta")
     assert said == "".join(openai_chat.tokens)

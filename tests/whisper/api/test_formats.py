@@ -5,14 +5,14 @@ import json
 import pytest
 
 from speechwhisper.api import asr_formats
-from speechwhisper.recognition.transcript import Heard, Transcript
+from speechwhisper.recognition.transcript import Transcript, TranscriptionInfo
 from whisper.scripted import segment
 
 pytestmark = pytest.mark.unit
 
-HEARD = Heard("en", 4000.0, 3.0, 4000.0)
-SPOKEN = Transcript((segment(" One --> two.", 0.0, 1.25), segment(" Tab\there.", 3661.5, 3662.0, id=1)), HEARD)
-SILENT = Transcript((), Heard("en", 3.0, 0.0, 0.0))
+INFO = TranscriptionInfo("en", 4000.0, 3.0, 4000.0)
+SPOKEN = Transcript((segment(" One --> two.", 0.0, 1.25), segment(" Tab\there.", 3661.5, 3662.0, id=1)), INFO)
+SILENT = Transcript((), TranscriptionInfo("en", 3.0, 0.0, 0.0))
 
 
 def test_txt_has_a_line_per_segment() -> None:

@@ -130,6 +130,8 @@ async def test_json_carries_text_and_usage(start: Start) -> None:
             "duration": 2.0,
             "speech_seconds": 1.0,
             "transcribed_seconds": 2.0,
+            "coverage": {"audio_seconds": 2.0, "speech_seconds": 1.0, "transcribed_seconds": 2.0, "gaps": []},
+            "warnings": [],
             "usage": {"type": "duration", "seconds": 2},
         }
 

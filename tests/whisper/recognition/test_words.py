@@ -25,7 +25,7 @@ from whisper.conftest import RunningServer, session
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from speechwhisper.recognition.transcript import Heard, Segment
+    from speechwhisper.recognition.transcript import Segment, TranscriptionInfo
 
 pytestmark = pytest.mark.component
 
@@ -40,7 +40,7 @@ def direct(model_folder: str) -> WhisperModel:
     return WhisperModel(model_folder, device="cpu", compute_type="int8", cpu_threads=2)
 
 
-def transcribe(settings: Settings, audio: Audio, **options: object) -> tuple[list[Segment], Heard]:
+def transcribe(settings: Settings, audio: Audio, **options: object) -> tuple[list[Segment], TranscriptionInfo]:
     segments: list[Segment] = []
     heard = load(settings).decode(audio, Options(**options), segments.append, threading.Event())
     return segments, heard

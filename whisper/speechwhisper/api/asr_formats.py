@@ -65,12 +65,12 @@ def tsv(transcript: Transcript) -> str:
 
 
 def asr_json(transcript: Transcript) -> str:
-    """Return the JSON of `/asr`: text, segments, language and durations."""
+    """Return the JSON of `/asr`: text, segments, language, durations, coverage and warnings."""
     return json.dumps(
         {
             "text": transcript.text,
             "segments": [segment.to_json() for segment in transcript.segments],
-            **transcript.heard.to_json(),
+            **transcript.to_json(),
         },
         ensure_ascii=False,
     )

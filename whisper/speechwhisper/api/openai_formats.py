@@ -1,6 +1,7 @@
 """A transcript in the JSON formats of OpenAI's audio API: pure functions.
 
-In addition to OpenAI's fields, each response has `language`, `duration`, `speech_seconds` and `transcribed_seconds`.
+In addition to OpenAI's members, each response has `language`, `duration`, `speech_seconds`, `transcribed_seconds`,
+`coverage` and `warnings`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def brief(transcript: Transcript, options: Options) -> dict[str, Any]:
     return {
         "text": transcript.text,
         "task": options.task,
-        **transcript.heard.to_json(),
+        **transcript.to_json(),
         "usage": _usage(transcript),
     }
 
@@ -52,4 +53,4 @@ def failed(problem: Problem) -> dict[str, Any]:
 
 
 def _usage(transcript: Transcript) -> dict[str, Any]:
-    return {"type": "duration", "seconds": math.ceil(transcript.heard.duration)}
+    return {"type": "duration", "seconds": math.ceil(transcript.info.duration)}

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from speechwhisper.audio.decode import RATE, Samples
+from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition.port import StoppedError
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from speechwhisper.audio.decode import Samples
     from speechwhisper.recognition.speech import Span
     from speechwhisper.recognition.transcript import Segment
 

@@ -10,17 +10,20 @@ import numpy as np
 from faster_whisper.transcribe import restore_speech_timestamps
 from faster_whisper.vad import VadOptions
 
-from speechwhisper.audio.decode import RATE, Audio, Samples
+from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import block_batches, speech
 from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.speech import Span
-from speechwhisper.recognition.transcript import Heard, Segment, Word
+from speechwhisper.recognition.times import SpeechTimes
+from speechwhisper.recognition.transcript import Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from faster_whisper import WhisperModel
+
+    from speechwhisper.audio.decode import Audio, Samples
 
 DETECTION_SECONDS = 30
 """Whisper detects the language from one window."""
@@ -43,8 +46,8 @@ class _Decoding:
     """Segments still to be decoded, and what is known before."""
 
     segments: Iterable[Segment]
-    language: str
-    speech_seconds: float
+    language: str | None
+    speech: Sequence[Span]
     transcribed_seconds: float
 
 
@@ -56,7 +59,9 @@ class WhisperDecoder:
         self._tuning = tuning
         self.languages: Collection[str] = frozenset(model.supported_languages)
 
-    def decode(self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event) -> Heard:
+    def decode(
+        self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event
+    ) -> TranscriptionInfo:
         """Decode; see `recognition.port.Decoder`."""
         if self._tuning.batch_size:
             decoding = self._batched(audio.samples, options, stop)
@@ -64,12 +69,19 @@ class WhisperDecoder:
             decoding = self._without_pauses(audio.samples, options, stop)
         else:
             decoding = self._whole(audio.samples, options, stop)
+        times = SpeechTimes(decoding.speech, audio.duration)
         for number, segment in enumerate(decoding.segments):
             if stop.is_set():
                 raise StoppedError
-            # Whisper may end its last segment at the end of the window, far beyond that of the recording.
-            emit(replace(segment, id=number, end=max(segment.start, min(segment.end, audio.duration))))
-        return Heard(decoding.language, audio.duration, decoding.speech_seconds, decoding.transcribed_seconds)
+            emit(replace(times.narrow(segment), id=number))
+        return TranscriptionInfo(
+            decoding.language,
+            audio.duration,
+            speech.seconds_of(decoding.speech),
+            decoding.transcribed_seconds,
+            audio.gaps,
+            audio.damaged,
+        )
 
     def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:
         """Detect the language from the first 30 s of speech, or of the recording if it has no speech."""
@@ -103,7 +115,7 @@ class WhisperDecoder:
             arguments["clip_timestamps"] = [(edge - start) / RATE for clip in clips for edge in (clip.start, clip.end)]
         segments, info = self._model.transcribe(samples[start:end], **arguments)
         converted = (segment.shifted(start / RATE) for segment in convert(segments)) if start else convert(segments)
-        return _Decoding(converted, info.language, speech.seconds_of(spans), speech.seconds_of(clips))
+        return _Decoding(converted, info.language, spans, speech.seconds_of(clips))
 
     def _without_pauses(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
         """Remove all pauses, decode the rest, restore the times: faster-whisper's `vad_filter`, with one VAD run."""
@@ -113,8 +125,8 @@ class WhisperDecoder:
         joined = np.concatenate([samples[span.start : span.end] for span in spans])
         segments, info = self._model.transcribe(joined, **self._arguments(options, stop))
         chunks = [{"start": span.start, "end": span.end} for span in spans]
-        seconds = speech.seconds_of(spans)
-        return _Decoding(convert(restore_speech_timestamps(segments, chunks, RATE)), info.language, seconds, seconds)
+        restored = convert(restore_speech_timestamps(segments, chunks, RATE))
+        return _Decoding(restored, info.language, spans, speech.seconds_of(spans))
 
     def _batched(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
         """Decode blocks of speech in batches, and those that fail Whisper's checks again alone."""
@@ -133,7 +145,7 @@ class WhisperDecoder:
             return (segment.shifted(block.start / RATE) for segment in convert(again))
 
         checked = block_batches.checked(convert(segments), blocks, alone, stop)
-        return _Decoding(checked, info.language, speech.seconds_of(spans), speech.seconds_of(blocks))
+        return _Decoding(checked, info.language, spans, speech.seconds_of(blocks))
 
     def _arguments(self, options: Options, stop: threading.Event) -> dict[str, Any]:
         return {
@@ -164,8 +176,8 @@ class _Attempts(list[float]):
 
 
 def _nothing(options: Options) -> _Decoding:
-    """Return the result of a recording without speech; its language cannot be detected, so English is assumed."""
-    return _Decoding((), options.language or "en", 0.0, 0.0)
+    """Return the result of a recording without speech, whose language cannot be detected."""
+    return _Decoding((), options.language, (), 0.0)
 
 
 def convert(segments: Iterable[Any]) -> Iterator[Segment]:

@@ -11,12 +11,13 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.utils import available_models
 
-from speechwhisper.audio.decode import RATE, Samples
+from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition.faster_whisper import Tuning, WhisperDecoder
 from speechwhisper.recognition.features import BlockFeatureExtractor
 from speechwhisper.telemetry import logs
 
 if TYPE_CHECKING:
+    from speechwhisper.audio.decode import Samples
     from speechwhisper.settings import Settings
 
 _EXPECTED = (OSError, ValueError, RuntimeError, MemoryError)

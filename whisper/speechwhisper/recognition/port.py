@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from speechwhisper.audio.decode import Audio
     from speechwhisper.recognition.options import Options
-    from speechwhisper.recognition.transcript import Heard, Segment
+    from speechwhisper.recognition.transcript import Segment, TranscriptionInfo
 
 
 class StoppedError(Exception):
@@ -24,7 +24,9 @@ class Decoder(Protocol):
     def languages(self) -> Collection[str]:
         """Codes of the supported languages."""
 
-    def decode(self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event) -> Heard:
+    def decode(
+        self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event
+    ) -> TranscriptionInfo:
         """Decode, calling `emit` with each segment once decoded.
 
         Raises:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-from speechwhisper.audio.decode import RATE, Samples
+from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition.port import StoppedError
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
+
+    from speechwhisper.audio.decode import Samples
 
 _BLOCK = 300 * RATE
 """The detector runs on blocks of five minutes, to limit memory and to check the stop flag in between."""

@@ -1,9 +1,15 @@
-"""Transcripts: segments, words, language and durations."""
+"""Transcripts: segments, words, language, durations, coverage and warnings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from speechwhisper.audio.clock import Gap
+
+_MIN_REPORTED_GAP_S = 1.0
+"""Shorter gaps without damage are pauses in transmission, and there may be thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +80,49 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Language and durations of a recording.
+class TranscriptionInfo:
+    """What is known of a recording besides its words.
 
     Attributes:
-        language: Code such as `en`, requested or detected.
+        language: Code such as `en`, requested or detected; None if nobody speaks and none was requested.
         duration: Seconds of audio received.
         speech_seconds: Seconds of speech, as found by the voice activity detector.
         transcribed_seconds: Seconds of audio passed to the model.
+        gaps: Stretches without data in the file.
+        damaged: Whether a part of the file could not be decoded.
     """
 
-    language: str
+    language: str | None
     duration: float
     speech_seconds: float
     transcribed_seconds: float
+    gaps: tuple[Gap, ...] = ()
+    damaged: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the members of this name in every JSON response."""
+    def coverage(self) -> dict[str, Any]:
+        """Return how much of the recording was transcribed, and which stretches have no data."""
+        gaps = [gap for gap in self.gaps if gap.damaged or gap.seconds >= _MIN_REPORTED_GAP_S]
         return {
-            "language": self.language,
-            "duration": round(self.duration, 3),
+            "audio_seconds": round(self.duration, 3),
             "speech_seconds": round(self.speech_seconds, 3),
             "transcribed_seconds": round(self.transcribed_seconds, 3),
+            "gaps": [
+                {
+                    "start": round(gap.start, 3),
+                    "end": round(gap.end, 3),
+                    "reason": "damaged" if gap.damaged else "no_data",
+                }
+                for gap in gaps
+            ],
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The transcript of a recording: its segments in order, its language and durations."""
+    """The transcript of a recording: its segments in order, and what is known besides its words."""
 
     segments: tuple[Segment, ...]
-    heard: Heard
+    info: TranscriptionInfo
 
     @property
     def text(self) -> str:
@@ -115,3 +133,30 @@ class Transcript:
     def words(self) -> tuple[Word, ...]:
         """All words in order; empty unless requested."""
         return tuple(word for segment in self.segments for word in segment.words or ())
+
+    def warnings(self) -> list[dict[str, str]]:
+        """Return what the client should know before it relies on the transcript, each with a stable `code`."""
+        found = []
+        if self.info.damaged:
+            seconds = sum(gap.seconds for gap in self.info.gaps if gap.damaged)
+            lost = f"{seconds:.1f} s of it are" if seconds else "a part of it is"
+            found.append(_warning("damaged_audio", f"The file is damaged: {lost} missing in the transcript."))
+        if not self.text:
+            found.append(_warning("no_speech", "No speech was found in the recording."))
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members that every JSON response has in addition to OpenAI's."""
+        info = self.info
+        return {
+            "language": info.language,
+            "duration": round(info.duration, 3),
+            "speech_seconds": round(info.speech_seconds, 3),
+            "transcribed_seconds": round(info.transcribed_seconds, 3),
+            "coverage": info.coverage(),
+            "warnings": self.warnings(),
+        }
+
+
+def _warning(code: str, message: str) -> dict[str, str]:
+    return {"code": code, "message": message}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from speechbridge.api.formats import RESPONSE_FORMATS
+from speechbridge.api.openapi.coverage import WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     KEYS,
@@ -42,6 +43,10 @@ _SEGMENT = {
     "no_speech_prob": 0.01,
 }
 _USAGE = {"type": "duration", "seconds": 3}
+_ADDITIONS = {
+    "coverage": {"audio_seconds": 2.4, "speech_seconds": 2.1, "transcribed_seconds": 2.4, "gaps": []},
+    "warnings": [],
+}
 _BRIEF = {"text": _TEXT, "usage": _USAGE}
 _VERBOSE = {
     "task": "transcribe",
@@ -50,10 +55,18 @@ _VERBOSE = {
     "text": _TEXT,
     "segments": [_SEGMENT],
     "usage": _USAGE,
+    **_ADDITIONS,
 }
 _SRT = f"1\n00:00:00,000 --> 00:00:02,400\n{_TEXT}\n\n"
 _VTT = f"WEBVTT\n\n00:00:00.000 --> 00:00:02.400\n{_TEXT}\n\n"
-_DONE = {"type": "transcript.text.done", "text": _TEXT, "language": "en", "duration": 2.4, "usage": _USAGE}
+_DONE = {
+    "type": "transcript.text.done",
+    "text": _TEXT,
+    "language": "en",
+    "duration": 2.4,
+    "usage": _USAGE,
+    **_ADDITIONS,
+}
 _EVENTS = [
     unnamed_event({"type": "transcript.text.delta", "delta": f" {_TEXT}", "segment": _SEGMENT}),
     unnamed_event(_DONE),
@@ -148,7 +161,7 @@ SCHEMAS: Json = {
     ),
     "VerboseTranscription": record(
         "`verbose_json`.",
-        ("task", "language", "duration", "text", "usage"),
+        ("task", "language", "duration", "text", "usage", "coverage", "warnings"),
         task=text("The task.", enum=["transcribe", "translate"]),
         language=text("Language of the recording, as an ISO 639 code; empty if Whisper does not report it."),
         duration=number(f"{_DURATION}; 0 if unknown.", minimum=0),
@@ -156,6 +169,8 @@ SCHEMAS: Json = {
         segments=listing("The segments, unless only words were requested.", ref("Segment")),
         words=listing("The words that have timestamps, if requested.", ref("Word")),
         usage=ref("Usage"),
+        coverage=or_null(ref("Coverage")),
+        warnings=WARNINGS,
     ),
     "Segment": record(
         "A segment of speech. Values that Whisper does not report are 0 or empty.",
@@ -194,6 +209,8 @@ SCHEMAS: Json = {
         language=or_null(text("Language of the recording, as an ISO 639 code; null if Whisper does not report it.")),
         duration=or_null(number(f"{_DURATION}; null if unknown.", minimum=0)),
         usage=ref("Usage"),
+        coverage=or_null(ref("Coverage")),
+        warnings=WARNINGS,
     ),
     "TranscriptionError": record(
         "An error after the stream has started.",

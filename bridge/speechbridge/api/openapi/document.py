@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from speechbridge.api.openapi import audio, chat, health, models, pages, problems, process
+from speechbridge.api.openapi import audio, chat, coverage, health, models, pages, problems, process
 from speechbridge.api.openapi.schemas import (
     REQUEST_ID,
     REQUEST_ID_PARAMETER,
@@ -37,7 +37,7 @@ Turns recorded speech into a transcript and a language model's answer.
 def document() -> Json:
     """Return the OpenAPI 3.1 document."""
     paths: Json = {}
-    schemas: Json = dict(problems.SCHEMAS)
+    schemas: Json = problems.SCHEMAS | coverage.SCHEMAS
     for family in _FAMILIES:
         paths |= family.PATHS
         schemas |= family.SCHEMAS

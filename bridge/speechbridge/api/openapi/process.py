@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from speechbridge.api import sse
+from speechbridge.api.openapi.coverage import COVERAGE_EXAMPLE, WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     KEYS,
@@ -14,7 +15,6 @@ from speechbridge.api.openapi.schemas import (
     form,
     integer,
     json_content,
-    listing,
     number,
     or_null,
     record,
@@ -43,6 +43,7 @@ _ANSWERED = {
     "audio_seconds": 5.8,
     "finish_reason": "stop",
     "timings": _TIMINGS,
+    "coverage": COVERAGE_EXAMPLE,
     "warnings": [],
 }
 _UNANSWERED = {
@@ -58,6 +59,7 @@ _SILENT = {
     "response": "",
     "finish_reason": None,
     "timings": {**_TIMINGS, "first_token_ms": None, "generate_ms": None},
+    "coverage": {**COVERAGE_EXAMPLE, "speech_seconds": 0.0, "transcribed_seconds": 0.0},
     "warnings": [
         {
             "code": "no_speech",
@@ -65,7 +67,13 @@ _SILENT = {
         }
     ],
 }
-_TRANSCRIPT = {"text": _ANSWERED["transcription"], "language": "en", "audio_seconds": 5.8, "warnings": []}
+_TRANSCRIPT = {
+    "text": _ANSWERED["transcription"],
+    "language": "en",
+    "audio_seconds": 5.8,
+    "coverage": COVERAGE_EXAMPLE,
+    "warnings": [],
+}
 _EVENTS = [
     sse.encode("transcript.delta", {"text": " He was not an ill-disposed young man.", "start": 0.0, "end": 2.4}),
     sse.encode("transcript.done", _TRANSCRIPT),
@@ -137,8 +145,7 @@ PATHS: Json = {
     }
 }
 
-_WARNINGS = listing("Warnings about a successful request.", ref("Warning"))
-_SPOKEN = or_null(text("Language of the recording, as an ISO 639 code; null if Whisper does not report it."))
+_SPOKEN = or_null(text("Language of the recording, as an ISO 639 code; null without speech."))
 _AUDIO_SECONDS = or_null(number("Duration of the recording in seconds; null if unknown.", minimum=0))
 
 
@@ -158,6 +165,7 @@ SCHEMAS: Json = {
             "audio_seconds",
             "finish_reason",
             "timings",
+            "coverage",
             "warnings",
         ),
         transcription=text("The transcript; empty if there is no speech."),
@@ -173,7 +181,8 @@ SCHEMAS: Json = {
             text("Why the response ended: `stop`, `length` (truncated), or another reason of the model server.")
         ),
         timings=ref("Timings"),
-        warnings=_WARNINGS,
+        coverage=or_null(ref("Coverage")),
+        warnings=WARNINGS,
         error=ref("GenerationError"),
         partial_response=text("The response up to the failure; only with `error`."),
     ),
@@ -184,11 +193,6 @@ SCHEMAS: Json = {
         first_token_ms=_milliseconds("from the start of the request to the first token of the response"),
         generate_ms=_milliseconds("from the transcript to the last token"),
         total_ms=integer("Duration of the request in milliseconds.", minimum=0),
-    ),
-    "Warning": record(
-        "A warning.",
-        code=text("Stable code.", enum=["no_speech", "context_overflow", "length"]),
-        message=text("One human-readable sentence."),
     ),
     "GenerationError": record(
         "Why there is no response, or only part of one.",
@@ -206,7 +210,8 @@ SCHEMAS: Json = {
         text=text("The transcript; empty if there is no speech."),
         language=_SPOKEN,
         audio_seconds=_AUDIO_SECONDS,
-        warnings=_WARNINGS,
+        coverage=or_null(ref("Coverage")),
+        warnings=WARNINGS,
     ),
     "ResponseDelta": record("A part of the response.", text=text("Concatenated, the texts are the response.")),
     "StreamError": record(

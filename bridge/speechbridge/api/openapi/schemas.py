@@ -84,6 +84,8 @@ def listing(description: str, items: Json, **more: Any) -> Json:
 
 def or_null(schema: Json) -> Json:
     """Return a schema that also allows null."""
+    if "$ref" in schema:
+        return {"anyOf": [schema, {"type": "null"}]}
     return {**schema, "type": [schema["type"], "null"]}
 
 

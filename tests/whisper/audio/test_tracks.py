@@ -1,0 +1,150 @@
+"""Media files whose sound is not simply one track from beginning to end."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from speechwhisper.audio.decode import Audio, decode
+from speechwhisper.errors import Problem
+from whisper import media
+
+pytestmark = pytest.mark.unit
+
+HOUR = 3600.0
+CLOCKED = ["matroska", "mp4", "mpegts"]
+
+
+def heard(data: bytes) -> Audio:
+    return decode(io.BytesIO(data), HOUR)
+
+
+def sounding(audio: Audio) -> list[tuple[float, float]]:
+    """Where there is sound, in seconds, in steps of a tenth; pauses up to 0.3 s are ignored."""
+    step = media.RATE // 10
+    loud = [abs(audio.samples[at : at + step]).max() > 0.05 for at in range(0, len(audio.samples), step)]
+    spans: list[tuple[float, float]] = []
+    for number, is_loud in enumerate(loud):
+        if is_loud and spans and number / 10 - spans[-1][1] <= 0.3:
+            spans[-1] = (spans[-1][0], (number + 1) / 10)
+        elif is_loud:
+            spans.append((number / 10, (number + 1) / 10))
+    return spans
+
+
+def about(*spans: tuple[float, float]) -> list[object]:
+    return [(pytest.approx(start, abs=0.21), pytest.approx(end, abs=0.21)) for start, end in spans]
+
+
+@pytest.mark.parametrize("container", CLOCKED)
+def test_sound_that_starts_later_than_the_picture_keeps_its_time(container: str) -> None:
+    audio = heard(media.muxed(container, [(4.9, media.tone(2))], video=8))
+
+    assert sounding(audio) == about((4.9, 6.9))
+
+
+@pytest.mark.parametrize("container", CLOCKED)
+def test_what_follows_a_gap_keeps_its_time(container: str) -> None:
+    audio = heard(media.muxed(container, [(0.0, media.tone(2)), (25.0, media.tone(2))]))
+
+    assert sounding(audio) == about((0, 2), (25, 27))
+    assert [(round(gap.start), round(gap.end), gap.damaged) for gap in audio.gaps] == [(2, 25, False)]
+    assert not audio.damaged
+
+
+def test_pauses_in_transmission_keep_their_length() -> None:
+    pieces = [(0.4 * number, media.tone(0.064)) for number in range(50)]
+
+    assert heard(media.muxed("matroska", pieces)).duration == pytest.approx(19.7, abs=0.3)
+
+
+def test_what_follows_damage_keeps_its_time() -> None:
+    data = bytearray(media.muxed("matroska", [(0.0, media.noise(20))]))
+    middle = len(data) // 2
+    data[middle : middle + len(data) // 10] = bytes(len(data) // 10)
+
+    audio = heard(bytes(data))
+
+    assert audio.duration == pytest.approx(20, abs=0.3)
+    assert audio.damaged
+    assert 1 < sum(gap.seconds for gap in audio.gaps if gap.damaged) < 6  # what FFmpeg skips: a whole cluster
+
+
+def test_damage_in_an_ogg_file_costs_no_more_than_the_damaged_pages() -> None:
+    data = bytearray(media.encode(media.noise(60), "ogg", "libopus"))
+    third = len(data) // 3
+    data[third : third + len(data) // 10] = bytes(len(data) // 10)
+
+    audio = heard(bytes(data))
+
+    assert audio.duration == pytest.approx(60, abs=0.5)
+    # FFmpeg resumes at the next intact page and does not report the damage, so only the gap is known.
+    assert sum(gap.seconds for gap in audio.gaps) == pytest.approx(7, abs=2)
+    assert float(np.mean(abs(audio.samples) > 0.01)) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("ogg", "libopus"), ("mp3", "mp3"), ("adts", "aac"), ("mpegts", "aac")],
+)
+def test_concatenated_files_are_heard_to_the_end(container: str, codec: str) -> None:
+    first = media.encode(media.tone(5), container, codec)
+
+    audio = heard(first + media.encode(media.tone(3, 660), container, codec))
+
+    assert audio.duration == pytest.approx(8, abs=0.3)
+
+
+def test_a_jump_of_the_timestamps_beyond_the_limit_is_no_gap() -> None:
+    data = media.muxed("matroska", [(0.0, media.tone(2)), (9000.0, media.tone(2))])
+
+    assert heard(data).duration == pytest.approx(4, abs=0.3)
+
+
+def test_a_gap_counts_towards_the_limit() -> None:
+    data = media.muxed("matroska", [(0.0, media.tone(2)), (50.0, media.tone(20))])
+
+    with pytest.raises(Problem) as refused:
+        decode(io.BytesIO(data), 60.0)
+    assert refused.value.code == "audio_too_long"
+
+
+@pytest.mark.parametrize("container", ["matroska", "mp4"])
+def test_a_silent_track_gives_way_to_one_with_sound(container: str) -> None:
+    data = media.muxed(container, [(0.0, media.silence(3))], [(0.0, media.tone(3))])
+
+    assert sounding(heard(data)) == about((0, 3))
+
+
+def test_the_default_track_is_preferred() -> None:
+    data = media.muxed("matroska", [(0.0, media.tone(3))], [(0.0, media.tone(1))], default=1)
+
+    assert heard(data).duration == pytest.approx(1, abs=0.2)
+
+
+def test_of_silent_tracks_the_best_one_is_heard() -> None:
+    data = media.muxed("matroska", [(0.0, media.silence(3))], [(0.0, media.silence(1))])
+
+    assert heard(data).duration == pytest.approx(3, abs=0.2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 8, 9, 11, 17, 64, 255])
+def test_any_number_of_channels_is_heard(count: int) -> None:
+    data = media.channels([media.tone(2)] * count)
+
+    audio = heard(data)
+
+    np.testing.assert_allclose(audio.samples, media.tone(2) / 32768.0, atol=2e-3)
+
+
+@pytest.mark.parametrize("voice", range(6))
+def test_a_voice_on_any_channel_is_heard(voice: int) -> None:
+    channels = [media.tone(2) if number == voice else media.silence(2) for number in range(6)]
+
+    assert sounding(heard(media.channels(channels))) == about((0, 2))
+
+
+def test_a_channel_that_is_inverted_does_not_silence_the_recording() -> None:
+    assert sounding(heard(media.channels([media.tone(2), -media.tone(2)]))) == about((0, 2))

@@ -1,0 +1,84 @@
+"""Opens an upload as a media file: read as a stream if its format allows, from a temporary copy otherwise."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
+from typing import IO, TYPE_CHECKING, Protocol
+
+import av
+import av.error
+
+from speechwhisper.audio.containers import FORMATS, HEAD_BYTES, needs_seeking
+from speechwhisper.errors import Problem
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+_SPOOL_READ_BYTES = 1024 * 1024
+
+
+class Readable(Protocol):
+    """A file read from beginning to end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, at least one unless at the end."""
+
+
+class _Replayed:
+    """A source with its head prepended; without `seek`, so PyAV reads it as a stream."""
+
+    def __init__(self, head: bytes, rest: Readable) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._head:
+            return self._rest.read(size)
+        cut = size if size >= 0 else len(self._head)
+        chunk, self._head = self._head[:cut], self._head[cut:]
+        return chunk
+
+
+def openable(source: Readable) -> AbstractContextManager[IO[bytes] | _Replayed]:
+    """Return the source or, for a file read out of order, an unlinked temporary copy.
+
+    Raises:
+        Problem: `empty_file`.
+    """
+    head = _read_head(source)
+    if not head:
+        raise Problem("empty_file", "The file is empty.")
+    replayed = _Replayed(head, source)
+    return _spooled(replayed) if needs_seeking(head) else nullcontext(replayed)
+
+
+def open_media(file: IO[bytes] | _Replayed) -> InputContainer:
+    """Open the container of a media file.
+
+    Raises:
+        Problem: `not_audio`.
+    """
+    try:
+        return av.open(file, "r", options={"format_whitelist": FORMATS}, metadata_errors="ignore")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise Problem("not_audio", "The file is not audio or video that can be decoded.") from error
+
+
+def _read_head(source: Readable) -> bytes:
+    head = bytearray()
+    while len(head) < HEAD_BYTES and (chunk := source.read(HEAD_BYTES - len(head))):
+        head += chunk
+    return bytes(head)
+
+
+def _spooled(source: _Replayed) -> IO[bytes]:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
+    try:
+        shutil.copyfileobj(source, file, _SPOOL_READ_BYTES)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
