@@ -97,7 +97,7 @@ def running(console: Console, url: str, audio: Path, logs: Path) -> None:
 
 
 def next_steps(console: Console) -> None:
-    """Print what to do after the demo, which has stopped everything by now."""
+    """Print what to do after the demo, which has already stopped everything."""
     heading(console, "Next")
     lines(
         console,
