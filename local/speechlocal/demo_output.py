@@ -52,7 +52,7 @@ class Conversation:
                 self._text.end()
                 if not text:
                     self._console.print(f"{INDENT}(no speech recognized)", style="dim")
-                heading(self._console, "Answer", f"of {self._model} to: {self._prompt}")
+                heading(self._console, "Answer", f"from {self._model} to the prompt: {self._prompt}")
             case ResponseDelta(text):
                 self._first_word_s = self._first_word_s or self._seconds()
                 self._text.add(text)
