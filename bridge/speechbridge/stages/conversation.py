@@ -56,7 +56,7 @@ class Answer:
         self.warnings.append({"code": code, "message": message})
 
     def document(self) -> dict[str, Any]:
-        """Return the JSON response of `/process`: the older bridge's four members first."""
+        """Return the JSON response of `/process`, beginning with the four members that the older bridge returned."""
         timings = self.timeline.milliseconds()
         document: dict[str, Any] = {
             "transcription": self.transcript.text if self.transcript else "",
@@ -83,7 +83,7 @@ class Conversation:
         transcription: The first stage.
         generation: The second stage.
         catalog: The language models.
-        prefill: Prefills the prompt during the transcription, unless it is None.
+        prefill: Prefills the prompt during the transcription; None disables it.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Conversation:
     def _set_transcript(self, transcript: Transcript, answer: Answer) -> None:
         answer.transcript = transcript
         if not transcript.text:
-            answer.warn("no_speech", "No speech was found in the recording, so the language model was not asked.")
+            answer.warn("no_speech", "No speech was found in the recording, so the language model was not called.")
 
     async def _generate(self, prompt: str, transcription: str, answer: Answer, call: Call) -> AsyncGenerator[str]:
         if answer.model is None:
