@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         "whisper-1", description="name of the Whisper model in `/v1/models`, and in requests to Whisper"
     )
     context_length: int = Field(
-        0, ge=0, description="context length in tokens that Ollama is to use (`num_ctx`); 0: Ollama's default"
+        0, ge=0, description="context length in tokens to request from Ollama (`num_ctx`); 0: Ollama's default"
     )
     keep_alive: str = Field(
         "", description="how long Ollama keeps an unused model in memory (`30m`, `-1`); empty: Ollama's default"
@@ -71,12 +71,12 @@ class Settings(BaseSettings):
     dns_refresh_interval: Seconds = Field(5, description="seconds between DNS lookups of the upstreams")
     connect_timeout: Seconds = Field(3, description="timeout in seconds for a connection to a pod")
     keepalive_timeout: Seconds = Field(
-        4, description="seconds until an idle connection to a pod is closed; uvicorn, which serves `/asr`, closes at 5"
+        4, description="seconds until an idle connection to a pod is closed; uvicorn, which serves `/asr`, waits 5"
     )
     hold_timeout: Seconds = Field(
         5,
-        description="seconds a request waits in all while no pod of an upstream is reachable, or for a pod that has not"
-        " failed it yet",
+        description="seconds a request may wait in total while no pod of an upstream is reachable, or for a pod on"
+        " which it has not failed yet",
     )
 
     # Server.
@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         100, ge=0, description="maximum number of queued requests; further ones are rejected with 503"
     )
     queue_timeout: Seconds = Field(
-        30, description="seconds a request waits in all, queued or for a free pod, before it is rejected with 503"
+        30, description="seconds a request may wait in total, queued or for a free pod, before it is rejected with 503"
     )
     request_timeout: Seconds = Field(300, description="timeout in seconds for a whole request")
     drain_timeout: Seconds = Field(30, description="seconds that requests in flight may take to finish after SIGTERM")
@@ -119,7 +119,7 @@ class Settings(BaseSettings):
         20, description="seconds without data after which an upload is rejected with 408"
     )
     retry_buffer_bytes: int = Field(
-        1 * MIB, ge=0, description="bytes of an upload buffered in memory, so that another pod can take it over"
+        1 * MIB, ge=0, description="bytes of an upload buffered in memory, so that it can be retried on another pod"
     )
     max_spool_bytes: int = Field(
         2 * GIB, ge=0, description="maximum size of the temporary files of all slow uploads together, in bytes"

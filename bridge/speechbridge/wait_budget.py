@@ -10,15 +10,15 @@ class WaitBudget:
     """Seconds that a request may still wait. Work is free: only time without progress is spent.
 
     Attributes:
-        queue: Left of QUEUE_TIMEOUT, for its turn and for busy pods.
-        hold: Left of HOLD_TIMEOUT, while no pod can be reached, or in favour of a pod that has not failed it.
+        queue: What is left of QUEUE_TIMEOUT, for waiting in the queue and for busy pods.
+        hold: What is left of HOLD_TIMEOUT, for waiting until a pod is reachable, or for one that has not failed it.
     """
 
     queue: float
     hold: float
 
     def spend(self, seconds: float, *, held: bool = False) -> None:
-        """Deduct a wait, or an attempt in vain.
+        """Deduct a wait, or a failed attempt.
 
         Args:
             seconds: Its duration.

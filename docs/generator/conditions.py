@@ -16,11 +16,11 @@ def conditions_page() -> str:
         "`kubectl wait --for=condition=Ready sp/NAME` waits until the pipeline is ready. Types and reasons belong\n"
         "to the API, so that alerts can match on them. Messages are for people and may change.\n",
         "## Types\n",
-        "`Ready` and `Progressing` repeat the most useful reason of the other conditions.\n",
+        "`Ready` and `Progressing` repeat the most relevant reason of the other conditions.\n",
         table(("Type", "Meaning of True"), [(f"`{kind}`", meaning) for kind, meaning in CONDITION_TYPES.items()]),
         "## Reasons that require action\n",
-        "They persist until their cause is removed, unless it is temporary. If several apply, the first of this list\n"
-        "is reported.\n",
+        "These reasons persist until their cause is removed, unless the cause is temporary. If several apply, the one\n"
+        "listed first is reported.\n",
         table(
             ("Reason", "Meaning", "Responsible", "What to do"),
             [(f"`{one.text}`", one.meaning, one.actor.value, one.action) for one in _reasons(Kind.FINDING)],

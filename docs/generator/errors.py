@@ -14,10 +14,11 @@ def bridge_page() -> str:
     rows = [(f"`{code}`", str(status), title, WHEN[code]) for code, (status, title) in PROBLEMS.items()]
     return page(
         "Errors of the bridge",
-        "Each error has a stable `code`; branch on it, not on texts. Errors are `application/problem+json`\n"
-        "(RFC 9457), under `/v1` OpenAI's error object: [both formats](http-api.md#openaierror). A 503 has\n"
-        "`Retry-After` in seconds, if known. If only the generation fails, `/process` responds with 200 and the code\n"
-        "in `error`; in an event stream, errors are `error` events.",
+        "Each error has a stable `code`. Clients should match on the code, not on texts. Errors are\n"
+        "`application/problem+json` (RFC 9457), under `/v1` OpenAI's error object: see\n"
+        "[both formats](http-api.md#openaierror). A 503 has `Retry-After` in seconds, if known. If only the\n"
+        "generation fails, `/process` responds with 200 and the code in `error`. In an event stream, errors are\n"
+        "`error` events.",
         table(("Code", "Status", "Title", "When"), rows),
     )
 
@@ -27,10 +28,10 @@ def whisper_page() -> str:
     rows = [(f"`{code}`", str(status), title) for code, (status, title) in WHISPER_PROBLEMS.items()]
     return page(
         "Errors of the Whisper server",
-        "Each error has a stable `code`; branch on it, not on texts. Errors are `application/problem+json`\n"
-        "(RFC 9457): `type`, `title`, `status`, `detail`, `code`, `request_id`. Under `/v1` they are OpenAI's error\n"
-        "object: `error` with `message`, `type`, `param`, `code`. `busy` has `Retry-After` in seconds, at most 600.\n"
-        "In an event stream, errors are `error` events.",
+        "Each error has a stable `code`. Clients should match on the code, not on texts. Errors are\n"
+        "`application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, `code`, `request_id`. Under\n"
+        "`/v1` they are OpenAI's error object: `error` with `message`, `type`, `param`, `code`. `busy` has\n"
+        "`Retry-After` in seconds, at most 600. In an event stream, errors are `error` events.",
         table(("Code", "Status", "Title"), rows),
     )
 
@@ -40,7 +41,7 @@ def operator_page() -> str:
     rows = [(f"`{name}`", code.meaning, code.remedy) for name, code in CODES.items()]
     return page(
         "Errors of the operator",
-        "Each error has a stable `code`. It is in the log line, and `speechoperator_errors_total` counts by it. What\n"
-        "concerns one pipeline is also in the conditions of its status.",
+        "Each error has a stable `code`. It is in the log line and is the label `code` of\n"
+        "`speechoperator_errors_total`. Errors that concern a single pipeline are also reported in its conditions.",
         table(("Code", "Meaning", "What to do"), rows),
     )

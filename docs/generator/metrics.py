@@ -25,11 +25,11 @@ _OPERATOR_LABELS = {
     "result": "`ok`, `rejected` (the API server rejected a write; it is retried) or `error` (see `errors_total`)",
     "code": "[error code](operator-errors.md)",
     "kind": "kind of the object, as in manifests",
-    "verb": "for writes `apply`, `create`, `delete`, or the patch type `merge`, `strategic`; for requests RBAC's verb",
+    "verb": "for writes `apply`, `create`, `delete`, or the patch type `merge`, `strategic`; for requests as in RBAC",
     "why": "`missing`, `changed`, `orphaned`, `pruned`, `status`, `gate` or `event`",
     "resource": "as in `kubectl auth can-i`, such as `deployments.apps`",
     "status": "HTTP status; `none` without a response",
-    "changed": "`false` if the state was already known, such as after the operator's own writes; else `true`",
+    "changed": "`false` if the state was already known, such as after the operator's own writes; otherwise `true`",
     "outcome": "`ok` or `failed`",
 }
 

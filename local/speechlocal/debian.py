@@ -1,4 +1,4 @@
-"""Debian packages that builds and tests need: which are missing, and installing them where that is allowed."""
+"""Debian packages that builds and tests need: finds the missing ones, and installs them if this user can."""
 
 from __future__ import annotations
 

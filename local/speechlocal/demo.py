@@ -1,7 +1,7 @@
 """Send a recording, show transcript and answer: Whisper, a language model and the bridge on this machine.
 
 Starts all three as child processes on free ports of 127.0.0.1, sends a recording, shows the answer as it arrives, and
-stops them again. If OLLAMA_URL is set, that Ollama answers, with one of its models (MODEL or --model).
+stops them again. If OLLAMA_URL is set, the answer comes from that Ollama, from one of its models (MODEL or --model).
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--audio", type=Path, default=DEMO_RECORDING, metavar="FILE", help="a recording in any format")
     parser.add_argument("--prompt", default=DEMO_PROMPT, help="the prompt for the transcript (default: %(default)r)")
-    parser.add_argument("--model", default="", help="model of the Ollama at OLLAMA_URL (default: MODEL, or its first)")
+    parser.add_argument(
+        "--model", default="", help="model of the Ollama at OLLAMA_URL (default: MODEL, else its first)"
+    )
     parser.add_argument("--port", type=int, default=0, help="TCP port of the bridge (default: a free one)")
     parser.add_argument("--keep", action="store_true", help="keep it running, with the playground, until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="print only the JSON response of /process to stdout")
@@ -92,7 +94,7 @@ async def demonstrate(arguments: argparse.Namespace) -> int:
 
 
 async def chosen_model(wanted: str, environment: Mapping[str, str]) -> OllamaModel | None:
-    """Return the model of the Ollama at OLLAMA_URL to use; None without one: the small model is then started here."""
+    """Return the model to use of the Ollama at OLLAMA_URL; None if unset: the small model is then started here."""
     url, wanted = environment.get("OLLAMA_URL", ""), wanted or environment.get("MODEL", "")
     if url:
         return await ollama.choose_model(url, wanted)

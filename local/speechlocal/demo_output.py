@@ -52,7 +52,7 @@ class Conversation:
                 self._text.end()
                 if not text:
                     self._console.print(f"{INDENT}(no speech recognized)", style="dim")
-                heading(self._console, "Answer", f"of {self._model} to: {self._prompt}")
+                heading(self._console, "Answer", f"from {self._model} to the prompt: {self._prompt}")
             case ResponseDelta(text):
                 self._first_word_s = self._first_word_s or self._seconds()
                 self._text.add(text)
@@ -97,7 +97,7 @@ def running(console: Console, url: str, audio: Path, logs: Path) -> None:
 
 
 def next_steps(console: Console) -> None:
-    """Print what to do after the demo, which has stopped everything by now."""
+    """Print what to do after the demo, which has already stopped everything."""
     heading(console, "Next")
     lines(
         console,

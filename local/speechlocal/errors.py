@@ -1,4 +1,4 @@
-"""Errors shown to the user: each one says what happened and what to do about it."""
+"""Errors shown to the user: each says what happened and what to do about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long jobs, run side by side as far as they do not need each other, with their progress."""
+"""Long jobs, run in parallel as far as their dependencies allow, with their progress."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Serve a small language model with OpenAI's API: llama.cpp's server with SmolLM2-135M on the CPU, in this process.
 
-It exits on SIGTERM or Ctrl-C, and with the process that started it.
+It exits on SIGTERM or Ctrl-C, and when the process that started it exits.
 """
 
 from __future__ import annotations

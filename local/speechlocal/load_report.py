@@ -102,7 +102,7 @@ def spread(values: Sequence[float]) -> Spread | None:
 def percentile(values: Sequence[float], percent: float) -> float:
     """Return a percentile by linear interpolation between the two nearest ranks, the default of numpy and R (type 7).
 
-    With few values a high percentile is close to the maximum: a p99 is meaningful from some hundred requests on.
+    With few values a high percentile is close to the maximum: a p99 requires some hundred requests to be meaningful.
     """
     ordered = sorted(values)
     place = (len(ordered) - 1) * percent / 100

@@ -13,7 +13,7 @@ CLUSTER = REPOSITORY / "local" / "cluster"
 """What is applied to the local cluster: add-ons, and the chart's values."""
 
 OFFLINE = REPOSITORY / "local" / "offline"
-"""What programs and images are built from where no container registry answers."""
+"""The sources of programs and images that are built here if no container registry is reachable."""
 
 CONTAINER_RUNTIME = OFFLINE / "node" / "runc"
 """A wrapper of runc for containers that request capabilities this machine's root does not have."""

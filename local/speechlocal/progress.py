@@ -1,4 +1,4 @@
-"""How long work reports its progress: through a function that takes one short line at a time."""
+"""How long-running work reports its progress: through a function that takes one short line at a time."""
 
 from __future__ import annotations
 

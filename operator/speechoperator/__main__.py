@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="run the operator: in a cluster with its service account, else with KUBECONFIG")
     render = commands.add_parser("render", help="print the manifests of the pipelines in a file, without a cluster")
     render.add_argument("file", type=Path, metavar="FILE", help="YAML with one or more SpeechPipelines")
-    render.add_argument("--namespace", default="default", help="for pipelines without a namespace (default: default)")
+    render.add_argument(
+        "--namespace", default="default", help="namespace of pipelines that name none (default: default)"
+    )
     crd = commands.add_parser("crd", help="print the CRD of SpeechPipeline")
     crd.add_argument("--apply", action="store_true", help="install it in the cluster, and wait until it is established")
     return parser

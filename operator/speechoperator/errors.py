@@ -27,7 +27,7 @@ class Code(NamedTuple):
 
 CODES: Mapping[str, Code] = {
     # The operator itself.
-    "internal": Code("The operator failed unexpectedly.", "A bug: report it, with the `exception` of the log line."),
+    "internal": Code("The operator failed unexpectedly.", "Report this bug, with the `exception` of the log line."),
     "not_leading": Code(
         "A write was due after this replica had lost the Lease, and was not sent.",
         "Nothing: the leader reconciles the pipeline. If it happens often, the API server is too slow for"
@@ -41,14 +41,16 @@ CODES: Mapping[str, Code] = {
         "Correct what the message names.",
     ),
     "method_not_allowed": Code(
-        "The path on the operator's own port has another method (405).", "Use `GET`; `Allow` lists the methods."
+        "The path on the operator's own port does not allow the method (405).",
+        "Use a method listed in the header `Allow`.",
     ),
     # Requests to the API server.
     "unreachable": Code(
-        "The API server did not respond.", "Nothing, if it recovers: the operator retries. Else check the network."
+        "The API server did not respond.", "Nothing, if it recovers: the operator retries. Otherwise check the network."
     ),
     "server_error": Code(
-        "The API server, or a proxy before it, failed (5xx).", "Nothing, if it recovers: the operator retries."
+        "The API server, or a proxy in front of it, failed (5xx).",
+        "Nothing, if it recovers: the operator retries. Otherwise check the API server.",
     ),
     "throttled": Code("The API server is overloaded (429).", "Nothing: the operator waits as long as the server asks."),
     "unauthorized": Code(
@@ -61,12 +63,12 @@ CODES: Mapping[str, Code] = {
         "A quota or an admission plugin denied the request (403).", "Raise the quota, or change what the plugin names."
     ),
     "not_found": Code(
-        "The object, or its kind, does not exist (404). Of the operator's own port: the path does not.",
-        "Nothing, if it was just deleted. Else install what is missing: the CRD, or the Gateway API.",
+        "The object or its kind, or a path on the operator's own port, does not exist (404).",
+        "Nothing, if it was just deleted. Otherwise install what is missing: the CRD or the Gateway API.",
     ),
     "conflict": Code(
-        "Another writer was first, or the name is taken (409).",
-        "Nothing, in the former case: the operator retries. Else rename the pipeline or the other object.",
+        "Another writer changed the object first, or its name is taken (409).",
+        "Nothing, in the first case: the operator retries. Otherwise rename the pipeline or the other object.",
     ),
     "invalid": Code(
         "The API server does not accept the object (422).",
@@ -77,7 +79,7 @@ CODES: Mapping[str, Code] = {
     # Ollama.
     "ollama": Code(
         "Ollama failed, rejected a request or did not respond.",
-        "See the message, which is Ollama's own or the connection's; pulls are retried with backoff.",
+        "See the message, which comes from Ollama or from the connection. Pulls are retried with backoff.",
     ),
 }
 """All codes, by name. They are stable; logs carry them and metrics count by them."""

@@ -91,7 +91,7 @@ class Workers:
     def _retry(self, key: Key, error: ApiError) -> None:
         if error.namespace_terminating:
             logs.info("namespace is terminating")
-            self._queue.retry(key)  # in vain, unless the pipeline outlives it
+            self._queue.retry(key)  # useful only if the pipeline outlives it
             return
         seconds = self._queue.retry(key, error.retry_after or 0.0)
         logs.warning("reconcile failed", code=error.code, reason=error.advice, retry_in_s=seconds)

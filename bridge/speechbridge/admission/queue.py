@@ -1,4 +1,4 @@
-"""How many requests are processed, how many wait, and when the others should retry."""
+"""Admission control: how many requests are processed, how many wait, and when the others should retry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a rejected client should retry: every `Retry-After`, fixed or computed from the audio in progress."""
+"""When a rejected client should retry: the values of `Retry-After`, fixed or computed from the audio in progress."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ async def expect_ok(connection: Connection) -> None:
 
 
 def error_of(status: int, detail: str, code: str | None) -> UpstreamError:
-    """Classify an error of a language model server, in a response of its own or in a line of one."""
+    """Classify an error of a language model server, sent as a response or as a line of one."""
     if code in _OVERFLOW_CODES or any(words in detail.lower() for words in _OVERFLOW_WORDS):
         return UpstreamError(FailureKind.OVERFLOW, detail, code=code)
     if status == HTTPStatus.NOT_FOUND:

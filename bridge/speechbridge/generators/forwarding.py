@@ -36,5 +36,5 @@ async def forward(endpoint: Endpoint, request: dict[str, Any], headers: str) -> 
             end = (end + chunk[-len(_DONE) :])[-len(_DONE) :]
             yield chunk
         if content_type.startswith("text/event-stream") and end.strip() != _DONE.strip():
-            # As after an error of Ollama in mid-stream, which it does not report.
+            # For example after an error of Ollama in mid-stream, which it does not report.
             raise UpstreamError(FailureKind.DIED, "the response ended early")

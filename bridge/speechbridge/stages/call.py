@@ -20,7 +20,7 @@ class Call:
         headers: Header lines for the upstreams, each terminated by CRLF.
         streams: Whether the client receives each item at once; after the first one nothing is retried. May be set
             until the form is read: before that nothing has been sent.
-        expected_size: Size of the audio in bytes, as far as the request's headers tell.
+        expected_size: Size of the audio in bytes, as far as the headers of the request reveal it.
     """
 
     timeline: Timeline

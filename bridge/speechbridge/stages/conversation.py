@@ -57,7 +57,7 @@ class Answer:
         self.warnings.append({"code": code, "message": message})
 
     def document(self) -> dict[str, Any]:
-        """Return the JSON response of `/process`: the older bridge's four members first."""
+        """Return the JSON response of `/process`, beginning with the four members that the older bridge returned."""
         timings = self.timeline.milliseconds()
         document: dict[str, Any] = {
             "transcription": self.transcript.text if self.transcript else "",
@@ -85,7 +85,7 @@ class Conversation:
         transcription: The first stage.
         generation: The second stage.
         catalog: The language models.
-        prefill: Prefills the prompt during the transcription, unless it is None.
+        prefill: Prefills the prompt during the transcription; None disables it.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Conversation:
         answer.transcript = transcript
         answer.warnings += [warning for warning in transcript.warnings if warning["code"] != _NO_SPEECH]
         if not transcript.text:
-            answer.warn(_NO_SPEECH, "No speech was found in the recording, so the language model was not asked.")
+            answer.warn(_NO_SPEECH, "No speech was found in the recording, so the language model was not called.")
 
     async def _generate(self, prompt: str, transcription: str, answer: Answer, call: Call) -> AsyncGenerator[str]:
         if answer.model is None:

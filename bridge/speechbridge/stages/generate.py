@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Restart:
-    """Another pod starts over: the text yielded so far is void."""
+    """Another pod starts over: the text yielded so far must be discarded."""
 
 
 class Generation(Stage):

@@ -43,7 +43,7 @@ class PrefillTask:
             raise Problem("prompt_too_long", f"The prompt alone does not fit: {error.detail}.", param="prompt")
 
     def cancel(self) -> None:
-        """Stop the prefill; its failure is ignored, since the request itself will meet it again."""
+        """Stop the prefill; its failure is ignored, since the request itself would fail in the same way."""
         self._task.cancel()
         if self._task.done() and not self._task.cancelled():
             self._task.exception()

@@ -19,12 +19,12 @@ class Retry:
     """The attempts of one stage of one request.
 
     A pod that cannot be reached, or is busy, is not the request's fault: other pods are tried while the request's wait
-    budget lasts. A pod that dies during the request, or answers nonsense, may do so because of it: that is tried three
-    times at most.
+    budget lasts. If a pod dies during the request or returns an invalid response, the request itself may be the cause:
+    it is tried three times at most.
 
     Attributes:
         failed: Pods to avoid. Busy ones are not among them: they only have other work, and will be free again.
-        retrying: Whether the last attempt was in vain, so that the request has waited for its turn already.
+        retrying: Whether an attempt has failed, so that the request has already waited for its turn.
     """
 
     def __init__(self, budget: WaitBudget, clock: Callable[[], float]) -> None:

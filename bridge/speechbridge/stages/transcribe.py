@@ -89,7 +89,7 @@ class Transcription(Stage):
             except UpstreamError as error:
                 if sent or not audio.replayable or not retry.allowed(error):
                     raise self._problem(error) from None
-        yield transcript  # the pod is released by now, whatever the caller does with it
+        yield transcript  # the pod has been released already, so a slow caller does not occupy it
 
     async def transcript(self, audio: Audio, options: Callable[[], TranscriptionOptions], call: Call) -> Transcript:
         """Return the transcript alone; raises as `run` does."""

@@ -70,7 +70,7 @@ class Metrics:
 
         self.requests = counter("requests_total", "Requests completed", "route", "outcome")
         self.request_seconds = histogram(
-            "request_duration_seconds", "Duration of a request, from its head to the last byte of the response", "route"
+            "request_duration_seconds", "Time from the headers of a request to the last byte of its response", "route"
         )
         self.stage_seconds = histogram(
             "stage_duration_seconds",
@@ -95,7 +95,7 @@ class Metrics:
             "upstream_failures_total", "Failed calls to pods, including retried ones", "upstream", "kind"
         )
         self.realtime_factor = histogram(
-            "realtime_factor", "Processing time per second of audio, by transcript", buckets=_RATIOS
+            "realtime_factor", "Processing time per second of audio, for each transcript", buckets=_RATIOS
         )
         self.pods = gauge("upstream_pods", "Pods that the host of the upstream resolves to", "upstream")
 

@@ -34,11 +34,11 @@ async def post_audio(
     """Send a form of one file and, after it, the fields received by the time its last byte has been sent.
 
     Stops early if the pod responds before it has read everything. The file name is neutral except for its extension:
-    servers require one, and the client's is none of their business.
+    servers require a name, and the client's may be confidential.
 
-    With `Expect: 100-continue` the pod is asked first if it was busy a moment ago: `speechwhisper` then queues the
-    request with those of other bridges. It is also asked before it is sent audio that is still arriving, little of
-    which is buffered for a retry: if the pod rejects the request, none of it is lost.
+    `Expect: 100-continue` is sent to a pod that was busy a moment ago: `speechwhisper` then queues the request with
+    those of other bridges. It is also sent with audio that is still arriving, little of which is buffered for a retry:
+    if the pod rejects the request, no audio is lost.
     """
     content_type = audio.content_type.translate(_ESCAPES) or "application/octet-stream"
     opening = (

@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def answered(self) -> bool:
-        """Whether a response, or the end of the connection, has arrived: sending more makes no sense."""
+        """Whether a response, or the end of the connection, has arrived: nothing more should be sent."""
         return self._has_headers or self._closed or self._error is not None
 
     async def permission(self, timeout: float) -> None:  # noqa: ASYNC109 - reaching it is not an error
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
 
         Args:
             interval: Seconds. After several chunks in shorter succession, reading pauses for this long: a model that is
-                faster than the eye then costs one wake-up per interval instead of one per token
+                faster than people read then causes one wake-up per interval instead of one per token
                 (`docs/decisions/0006-coalesce-fast-tokens.md`).
         """
         last, quick = -interval, 0
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        """Whether an idle connection can be reused: it is open, and nothing arrived unrequested."""
+        """Whether an idle connection can be reused: it is open, and no unexpected data has arrived."""
         return not self._closed and not self._answered
 
     def abort(self) -> None:

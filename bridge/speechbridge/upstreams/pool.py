@@ -1,7 +1,7 @@
-"""The pods of one upstream: which there are, which are busy or ejected, and which requests wait for one.
+"""The pods of one upstream: which exist, which are busy or ejected, and which requests wait for one.
 
-The queue is this bridge's own, while other bridges may use the same pods. A pod that rejects a request as busy is asked
-again by the first request in the queue, within a quarter of a second.
+The queue is this bridge's own, while other bridges may use the same pods. If a pod rejects a request as busy, the first
+request in the queue tries it again within a quarter of a second.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Pool:
             budget: How long the request may still wait.
             avoid: Pods that failed this request: chosen if there is no other, or none became free in time.
             prefer: The pod that has this request's prompt in its prefix cache.
-            retry: The last attempt was in vain: the request goes to the head of the queue, since it has waited already.
+            retry: An earlier attempt failed: the request goes to the head of the queue, since it has waited already.
 
         Raises:
             UpstreamError: `connect` if no pod can be reached, `busy` if none became free in time.
@@ -200,7 +200,7 @@ class Pool:
             self._dispatch()
 
     async def _wait_a_while(self, waiter: _Waiter, budget: WaitBudget) -> None:
-        """Wait for a pod until one is assigned, the budget is used up, or the state of the pods has to be looked at."""
+        """Wait until a pod is assigned, the budget is used up, or the state of the pods has to be checked."""
         reachable = [endpoint for endpoint in self._endpoints.values() if not endpoint.down]
         held = not reachable or bool(waiter.avoid and set(reachable) - waiter.avoid)
         left = budget.queue if reachable else budget.hold
@@ -246,7 +246,7 @@ class Pool:
         if chosen is not None:
             chosen.outstanding += 1
             chosen.last_used = now
-            if chosen.busy:  # one request at a time finds out whether it still is
+            if chosen.busy:  # only one request at a time tries whether it is still busy
                 chosen.ejected_until = now + busy_cooldown(self._jitter())
         return chosen
 

@@ -92,7 +92,7 @@ def wait_reachable(name: str, port: int) -> None:
 
 
 def ingress_answers(port: int) -> bool:
-    """Return whether something answers HTTP on the ingress's port; a 404 for an unknown host is an answer."""
+    """Return whether the ingress's port responds to HTTP; a 404 for an unknown host is a response too."""
     connection = http.client.HTTPConnection(loopback.HOST, port, timeout=ANSWER_WITHIN_S)
     try:
         connection.request("GET", "/")

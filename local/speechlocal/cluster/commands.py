@@ -1,8 +1,8 @@
 """Run the platform on Kubernetes on this machine: up, down, status.
 
 `up` creates a kind cluster with an ingress on 127.0.0.1, a registry of models and two simulated GPUs, installs the
-chart, applies examples/speechpipeline.yaml and sends a recording through the ingress. Where no container registry
-answers, everything is built here from Go modules and Debian packages, once.
+chart, applies examples/speechpipeline.yaml and sends a recording through the ingress. If no container registry is
+reachable, everything is built on this machine from Go modules and Debian packages, only once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         const=own_kubeconfig(),
-        help="up: add access to this file as well (without a value: your own kubeconfig); down: remove it again",
+        help="up: also add access to the cluster to this file (without a value: your own kubeconfig); down: remove it",
     )
 
 

@@ -1,4 +1,4 @@
-"""The life of a cluster: created with all it needs, revived after a reboot, deleted without leftovers."""
+"""The lifecycle of a cluster: create it with all it needs, restart it after a reboot, delete it without leftovers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Up:
 
 
 def up(console: Console, name: str = DEFAULT_NAME, port: int | None = None, *, platform: bool = True) -> Up:
-    """Bring up a cluster with its add-ons and the platform's images, from whatever state this machine is in.
+    """Bring up a cluster with its add-ons and the platform's images, whatever the state of this machine.
 
     Args:
         console: where progress is shown.
@@ -144,7 +144,7 @@ def start_node(name: str, port: int, report: Report) -> bool:
     """Start the node of a stopped cluster; return whether it could be started.
 
     Raises:
-        LocalError: the ingress's port is in use by now; the cluster itself is intact.
+        LocalError: another program uses the ingress's port; the cluster itself is intact.
     """
     report("starting the stopped node")
     try:

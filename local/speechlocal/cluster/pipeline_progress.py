@@ -68,7 +68,7 @@ def table(state: State) -> Group:
 
 
 def lines(state: State) -> Iterator[str]:
-    """Yield a state as lines; a line changes only with what deserves a new one."""
+    """Yield a state as lines; a line differs from the previous state's only if it should be printed again."""
     for component in state.components:
         if component.summary:
             yield f"{component.name:9}{component.summary} ready"

@@ -1,4 +1,4 @@
-"""Run another program to its end; its output is the error message when it fails."""
+"""Run another program until it exits; if it fails, its output is the error message."""
 
 from __future__ import annotations
 

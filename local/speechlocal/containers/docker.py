@@ -68,7 +68,7 @@ def build(
     target: str = "",
     report: Report = silent,
 ) -> None:
-    """Build an image from a folder, with BuildKit where the client has it.
+    """Build an image from a folder, with BuildKit if the client supports it.
 
     Args:
         folder: the build context.
@@ -119,6 +119,6 @@ def import_tar(tar: Sequence[str], tag: str, changes: Sequence[str] = ()) -> Non
 
 @functools.cache
 def builder_environment() -> dict[str, str]:
-    """Return the variables that select the builder: the legacy one where the client has no buildx, as on Debian."""
+    """Return the variables that select the builder: the legacy one if the client lacks buildx, as on Debian."""
     buildx = command.succeeds(["docker", "buildx", "version"])
     return {"DOCKER_BUILDKIT": "1" if buildx else "0"}

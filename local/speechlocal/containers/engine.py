@@ -1,7 +1,7 @@
 """The container engine: the running one, or one that this project starts and stops.
 
-Where none answers, root on Debian gets one: Docker from Debian's packages, as a plain process where there is no
-systemd. The process is recorded with its start time, so that no other one is ever stopped.
+If none responds, and this user is root on Debian, Docker is installed from Debian's packages and started, as a plain
+process if there is no systemd. The process is recorded with its start time, so that no other process is ever stopped.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Started:
     forwarded: bool = True  # whether IP forwarding was on before; the engine turns it on
 
     def alive(self) -> bool:
-        """Return whether this very process still runs."""
+        """Return whether the recorded process still runs, and not another one with its pid."""
         return self.boot == boot_id() and self.start_time == start_time(self.pid)
 
 

@@ -1,4 +1,4 @@
-"""The third-party images as published; they are used wherever the container registries answer."""
+"""The third-party images as published; they are used if the container registries are reachable."""
 
 from __future__ import annotations
 

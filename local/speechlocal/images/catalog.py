@@ -78,6 +78,6 @@ def tag(name: str) -> str:
 
 @functools.cache
 def project_version(root: Path = paths.REPOSITORY) -> str:
-    """Return this project's version from pyproject.toml; an installed package may be of another state."""
+    """Return this project's version from pyproject.toml; an installed package may have another version."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["version"])

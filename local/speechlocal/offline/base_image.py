@@ -123,7 +123,7 @@ def sources(index_targets: str) -> list[Source]:
 
 
 def machine_sources() -> list[Source]:
-    """Return the archives this machine gets Debian packages from; none where it runs another release or has no apt."""
+    """Return the archives this machine gets Debian packages from; none if it runs another release or has no apt."""
     listing = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
     try:
         return sources(command.run(listing))

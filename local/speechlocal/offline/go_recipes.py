@@ -109,6 +109,6 @@ RECIPES = {
 
 
 def unit(name: str) -> str:
-    """Return under which name a program is built in one run of Go: its module's, or its own."""
+    """Return the name of the unit in which Go builds a program: that of its module, or the program's own."""
     recipe = RECIPES[name]
     return name if recipe.separate or not recipe.module else recipe.module

@@ -1,4 +1,4 @@
-"""Go: how it is called here, and the sources of modules."""
+"""Go: its environment for builds, and the sources of modules."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """SmolLM2 as a model registry keeps it: a manifest and blobs, in the folder layout of Docker's registry.
 
 The layout is the one of distribution's file system driver (distribution/distribution, registry/storage/paths.go); the
-manifest is what `ollama create` and `ollama push` make of the same weights, so that `/api/pull` gets the real thing.
+manifest is the one that `ollama create` and `ollama push` make from the same weights, so `/api/pull` works unchanged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = "library/smollm2"
 TAGS = ("135m", "135m-instruct-q4_1")
-# One thread: on a machine that has other work, several wait for each other, and 2 tokens/s come instead of 5.
+# One thread: on a machine with other load, several threads wait for each other and generate 2 tokens/s instead of 5.
 PARAMETERS = {"num_predict": 256, "num_thread": 1, "stop": ["<|im_start|>", "<|im_end|>"], "temperature": 0}
 TEMPLATE = "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
 DESCRIPTION = {

@@ -4,8 +4,8 @@ The module lacks three vendored C++ headers. Two are in Debian packages (`nlohma
 anywhere in the compiler's path; miniaudio's is in the Go module malgo.
 
 The published Ollama has a library of kernels for each kind of processor; the module alone is built for one. So it is
-built for this machine's: with AVX2 and FMA it reads a prompt eight times as fast as without, and writes four times as
-fast (SmolLM2-135M in Q4_1 on two cores).
+built for this machine's: with AVX2 and FMA, it evaluates prompts eight times and generates tokens four times as fast as
+without (SmolLM2-135M in Q4_1 on two cores).
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def program_jobs(names: frozenset[str]) -> list[Job]:
 
 
 def build_ollama(report: Report) -> None:
-    """Build Ollama, unless something for that is missing: the job that makes its image says so."""
+    """Build Ollama, unless a requirement is missing: the job that makes its image reports that."""
     if not ollama_build.missing_requirements():
         ollama_build.build(lambda count, _: report(f"{count} of about {ollama_build.PACKAGES} packages"))
 

@@ -1,4 +1,4 @@
-"""Third-party programs and images by name, however this machine comes by them.
+"""Third-party programs and images by name: installed, downloaded or built here.
 
 A program on PATH is used where its version fits, and a published image where the container registries answer. The rest
 is built here, once. The model registry has no published image and is always built.

@@ -44,7 +44,7 @@ class Metrics:
         self.reconciles = counter("reconciles_total", "Reconciles, by result", "result")
         self.reconcile_duration = histogram("reconcile_duration_seconds", "Duration of a reconcile that did not fail")
         self.reconcile_cpu = histogram(
-            "reconcile_cpu_seconds", "CPU time of observing and planning, which block all other work meanwhile"
+            "reconcile_cpu_seconds", "CPU time of observing and planning, which block all other work"
         )
         self.errors = counter(
             "errors_total", "Failed reconciles, rejected writes, failed lists and failed pulls, by error code", "code"
@@ -55,7 +55,7 @@ class Metrics:
         self.watch_restarts = counter("watch_restarts_total", "Restarts of all watches after one failed")
         self.queue_depth = gauge("workqueue_depth", "Pipelines waiting for a worker")
         self.queue_duration = histogram("workqueue_queue_duration_seconds", "Time a pipeline waited for a worker")
-        self.retries = counter("workqueue_retries_total", "Reconciles delayed because the one before failed")
+        self.retries = counter("workqueue_retries_total", "Reconciles delayed because the previous one failed")
         self.pipelines = gauge("pipelines", "Pipelines that exist")
         self.leader = gauge("leader", "1 while this replica is the leader, 0 on standby")
         self.pulls = gauge("pulls_running", "Model pulls in progress")

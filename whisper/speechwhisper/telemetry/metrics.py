@@ -46,7 +46,7 @@ class Metrics:
         self.requests = counter("requests_total", "Requests completed", "route", "outcome")
         self.request_seconds = Histogram(
             "speechwhisper_request_duration_seconds",
-            "Duration of a request, from its head to the last byte of the response",
+            "Time from the headers of a request to the last byte of its response",
             ["route"],
             buckets=_REQUEST_BUCKETS,
             registry=registry,

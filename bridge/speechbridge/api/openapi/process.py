@@ -63,7 +63,7 @@ _SILENT = {
     "warnings": [
         {
             "code": "no_speech",
-            "message": "No speech was found in the recording, so the language model was not asked.",
+            "message": "No speech was found in the recording, so the language model was not called.",
         }
     ],
 }

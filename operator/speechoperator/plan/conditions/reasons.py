@@ -123,7 +123,7 @@ class Reason(Enum):
         Kind.FINDING,
         Actor.OWNER,
         "The container keeps exiting. The message has its exit code and its last log lines.",
-        "Fix the cause in the message, such as the name of the model, `env`, or a low memory limit.",
+        "Fix the cause in the message, such as a wrong model name, a wrong `env`, or a low memory limit.",
     )
     START_BLOCKED = (
         "StartBlocked",
@@ -164,7 +164,7 @@ class Reason(Enum):
         "OllamaUnreachable",
         Kind.FINDING,
         Actor.ADMIN,
-        "An Ollama is running, but the operator cannot list its models.",
+        "Ollama is running, but the operator cannot list its models.",
         "Allow connections from the operator to the Ollama pods, or to `ollama.url`.",
     )
     MODELS_MISSING = (
