@@ -11,6 +11,7 @@ import pytest
 from speechlocal import paths
 from speechlocal.__main__ import COMMANDS, main
 from speechlocal.children import free_port
+from speechlocal.cluster.commands import stop_command
 
 pytestmark = pytest.mark.unit
 
@@ -90,3 +91,8 @@ def test_recordings_come_with_their_transcripts() -> None:
     assert recordings
     assert all(recording.with_suffix(".txt").read_text().strip() for recording in recordings)
     assert all(recording.name in Path(paths.RECORDINGS / "README.md").read_text() for recording in recordings)
+
+
+@pytest.mark.parametrize(("name", "command"), [("speechpipeline", ""), ("mine", " NAME=mine")])
+def test_the_command_that_deletes_a_cluster_names_it(name: str, command: str) -> None:
+    assert stop_command(name) == f"make cluster-down{command}"

@@ -59,6 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
     return up(console, arguments)
 
 
+def stop_command(name: str) -> str:
+    """Return the command that deletes a cluster."""
+    return "make cluster-down" if name == lifecycle.DEFAULT_NAME else f"make cluster-down NAME={name}"
+
+
 def up(console: Console, arguments: argparse.Namespace) -> int:
     """Bring up the cluster, and deploy the platform unless the options exclude it."""
     if arguments.port is not None and not 0 < arguments.port <= LAST_PORT:
@@ -73,7 +78,7 @@ def up(console: Console, arguments: argparse.Namespace) -> int:
         return 0
     answer = asyncio.run(platform.deploy(console, found.access, found.copied))
     addons.wait_ready(arguments.name)
-    platform.next_steps(console, found.access)
+    platform.next_steps(console, found.access, stop_command(arguments.name))
     console.print(f"\ncluster: ready after {time.monotonic() - started:.0f} s", soft_wrap=True)
     return 1 if answer.get("error") else 0
 

@@ -149,8 +149,8 @@ async def routed(session: aiohttp.ClientSession, url: str, *, timeout_s: float =
         ) from error
 
 
-def next_steps(console: Console, access: Access) -> None:
-    """Print what to do next."""
+def next_steps(console: Console, access: Access, stop: str) -> None:
+    """Print what to do next; `stop` is the command that deletes the cluster."""
     recording = demo_output.shown(DEMO_RECORDING)
     example = yaml.safe_load(paths.EXAMPLE.read_text(encoding="utf-8"))
     url = f"http://{example['spec']['bridge']['ingress']['host']}:{access.port}"
@@ -162,5 +162,5 @@ def next_steps(console: Console, access: Access) -> None:
         ("curl", f"curl -F prompt='Summarise this:' -F file=@{recording} {url}/process"),
         ("playground", f"{url}/"),
         ("change it", "edit examples/speechpipeline.yaml, then kubectl apply -f examples/speechpipeline.yaml"),
-        ("stop", "make cluster-down"),
+        ("stop", stop),
     )
