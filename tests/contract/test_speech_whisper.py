@@ -30,9 +30,10 @@ WORD = {"word": str, "start": NUMBER, "end": NUMBER}
 SECONDS = {"speech_seconds": NUMBER, "transcribed_seconds": NUMBER}
 INFO = {
     "language": Exactly("en"),
+    "language_probability": Exactly(None),
     "duration": NUMBER,
     **SECONDS,
-    "coverage": {"audio_seconds": NUMBER, **SECONDS, "gaps": Exactly([])},
+    "coverage": {"audio_seconds": NUMBER, **SECONDS, "gaps": Exactly([]), "doubtful": Exactly([])},
     "warnings": Exactly([]),
 }
 BRIEF = {"task": Exactly("transcribe"), "text": str, **INFO, "usage": USAGE}

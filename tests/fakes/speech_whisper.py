@@ -143,8 +143,9 @@ class FakeSpeechWhisper(FakeUpstream):
             "task": "translate" if received.path.endswith("/translations") else "transcribe",
             "language": received.value("language") or heard.language,
             "duration": heard.duration,
+            "language_probability": None,
             **seconds,
-            "coverage": {"audio_seconds": heard.duration, **seconds, "gaps": []},
+            "coverage": {"audio_seconds": heard.duration, **seconds, "gaps": [], "doubtful": []},
             "warnings": [*warnings, *self.warnings],
             "usage": {"type": "duration", "seconds": math.ceil(heard.duration)},
         }

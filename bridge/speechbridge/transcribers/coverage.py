@@ -16,15 +16,19 @@ def coverage_from(response: dict[str, Any]) -> dict[str, Any] | None:
     reported = response.get("coverage")
     if not isinstance(reported, dict):
         return None
-    gaps = reported.get("gaps")
     return {
         **{name: reported[name] for name in _SECONDS if _is_time(reported.get(name))},
-        "gaps": [
-            {"start": gap["start"], "end": gap["end"], "reason": str(gap.get("reason", ""))}
-            for gap in (gaps if isinstance(gaps, list) else [])
-            if isinstance(gap, dict) and _is_time(gap.get("start")) and _is_time(gap.get("end"))
-        ],
+        "gaps": _stretches(reported.get("gaps")),
+        "doubtful": _stretches(reported.get("doubtful")),
     }
+
+
+def _stretches(reported: Any) -> list[dict[str, Any]]:
+    return [
+        {"start": one["start"], "end": one["end"], "reason": str(one.get("reason", ""))}
+        for one in (reported if isinstance(reported, list) else [])
+        if isinstance(one, dict) and _is_time(one.get("start")) and _is_time(one.get("end"))
+    ]
 
 
 def warnings_from(response: dict[str, Any]) -> tuple[dict[str, str], ...]:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 DAMAGED = {"code": "damaged_audio", "message": "The file is damaged."}
 GAP = {"start": 1.0, "end": 3.5, "reason": "damaged"}
-COVERAGE = {"audio_seconds": 9.0, "speech_seconds": 5.0, "transcribed_seconds": 8.0, "gaps": [GAP]}
+COVERAGE = {"audio_seconds": 9.0, "speech_seconds": 5.0, "transcribed_seconds": 8.0, "gaps": [GAP], "doubtful": [GAP]}
 
 
 @pytest.mark.parametrize("reported", [None, [], "all", 1])
@@ -29,12 +29,13 @@ def test_a_report_is_taken_over() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, "9", None, True, []])
 def test_what_is_no_time_is_omitted(value: Any) -> None:
-    reported = {**COVERAGE, "audio_seconds": value, "gaps": [GAP, {**GAP, "start": value}, value]}
+    reported = {**COVERAGE, "audio_seconds": value, "gaps": [GAP, {**GAP, "start": value}, value], "doubtful": value}
 
     assert coverage_from({"coverage": reported}) == {
         "speech_seconds": 5.0,
         "transcribed_seconds": 8.0,
         "gaps": [GAP],
+        "doubtful": [],
     }
 
 

@@ -127,10 +127,17 @@ async def test_json_carries_text_and_usage(start: Start) -> None:
             "text": "Hello there. Good bye.",
             "task": "transcribe",
             "language": "en",
+            "language_probability": None,
             "duration": 2.0,
             "speech_seconds": 1.0,
             "transcribed_seconds": 2.0,
-            "coverage": {"audio_seconds": 2.0, "speech_seconds": 1.0, "transcribed_seconds": 2.0, "gaps": []},
+            "coverage": {
+                "audio_seconds": 2.0,
+                "speech_seconds": 1.0,
+                "transcribed_seconds": 2.0,
+                "gaps": [],
+                "doubtful": [],
+            },
             "warnings": [],
             "usage": {"type": "duration", "seconds": 2},
         }

@@ -116,4 +116,10 @@ async def test_silence_has_no_language(server: RunningServer) -> None:
 
     assert (answer["text"], answer["language"]) == ("", None)
     assert [warning["code"] for warning in answer["warnings"]] == ["no_speech"]
-    assert answer["coverage"] == {"audio_seconds": 5.0, "speech_seconds": 0, "transcribed_seconds": 0, "gaps": []}
+    assert answer["coverage"] == {
+        "audio_seconds": 5.0,
+        "speech_seconds": 0,
+        "transcribed_seconds": 0,
+        "gaps": [],
+        "doubtful": [],
+    }

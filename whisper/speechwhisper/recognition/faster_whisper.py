@@ -12,6 +12,7 @@ from faster_whisper.vad import VadOptions
 
 from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import block_batches, speech
+from speechwhisper.recognition.guards import Guard
 from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.speech import Span
@@ -49,6 +50,7 @@ class _Decoding:
     language: str | None
     speech: Sequence[Span]
     transcribed_seconds: float
+    language_probability: float | None = None
 
 
 class WhisperDecoder:
@@ -70,10 +72,14 @@ class WhisperDecoder:
         else:
             decoding = self._whole(audio.samples, options, stop)
         times = SpeechTimes(decoding.speech, audio.duration)
-        for number, segment in enumerate(decoding.segments):
+        guard = Guard(decoding.speech, options.temperatures[-1])
+        number = 0
+        for segment in decoding.segments:
             if stop.is_set():
                 raise StoppedError
-            emit(replace(times.narrow(segment), id=number))
+            if checked := guard.check(times.narrow(segment)):
+                emit(replace(checked, id=number))
+                number += 1
         return TranscriptionInfo(
             decoding.language,
             audio.duration,
@@ -81,6 +87,8 @@ class WhisperDecoder:
             decoding.transcribed_seconds,
             audio.gaps,
             audio.damaged,
+            tuple(guard.doubtful),
+            decoding.language_probability,
         )
 
     def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:
@@ -115,7 +123,7 @@ class WhisperDecoder:
             arguments["clip_timestamps"] = [(edge - start) / RATE for clip in clips for edge in (clip.start, clip.end)]
         segments, info = self._model.transcribe(samples[start:end], **arguments)
         converted = (segment.shifted(start / RATE) for segment in convert(segments)) if start else convert(segments)
-        return _Decoding(converted, info.language, spans, speech.seconds_of(clips))
+        return _Decoding(converted, info.language, spans, speech.seconds_of(clips), self._probability(options, info))
 
     def _without_pauses(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
         """Remove all pauses, decode the rest, restore the times: faster-whisper's `vad_filter`, with one VAD run."""
@@ -126,7 +134,7 @@ class WhisperDecoder:
         segments, info = self._model.transcribe(joined, **self._arguments(options, stop))
         chunks = [{"start": span.start, "end": span.end} for span in spans]
         restored = convert(restore_speech_timestamps(segments, chunks, RATE))
-        return _Decoding(restored, info.language, spans, speech.seconds_of(spans))
+        return _Decoding(restored, info.language, spans, speech.seconds_of(spans), self._probability(options, info))
 
     def _batched(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
         """Decode blocks of speech in batches, and those that fail Whisper's checks again alone."""
@@ -145,7 +153,12 @@ class WhisperDecoder:
             return (segment.shifted(block.start / RATE) for segment in convert(again))
 
         checked = block_batches.checked(convert(segments), blocks, alone, stop)
-        return _Decoding(checked, info.language, spans, speech.seconds_of(blocks))
+        return _Decoding(checked, info.language, spans, speech.seconds_of(blocks), self._probability(options, info))
+
+    def _probability(self, options: Options, info: Any) -> float | None:
+        """Return the probability of a detected language; None if it was requested, or the model knows only one."""
+        detected = options.language is None and len(self.languages) > 1
+        return float(info.language_probability) if detected else None
 
     def _arguments(self, options: Options, stop: threading.Event) -> dict[str, Any]:
         return {

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from speechwhisper.audio.clock import Gap
+    from speechwhisper.recognition.guards import Doubtful
 
+_UNCERTAIN_LANGUAGE = 0.5
 _MIN_REPORTED_GAP_S = 1.0
 """Shorter gaps without damage are pauses in transmission, and there may be thousands."""
 
@@ -90,6 +92,8 @@ class TranscriptionInfo:
         transcribed_seconds: Seconds of audio passed to the model.
         gaps: Stretches without data in the file.
         damaged: Whether a part of the file could not be decoded.
+        doubtful: Stretches of the transcript that may be invented.
+        language_probability: Of a detected language, 0 to 1; None if it was requested.
     """
 
     language: str | None
@@ -98,9 +102,11 @@ class TranscriptionInfo:
     transcribed_seconds: float
     gaps: tuple[Gap, ...] = ()
     damaged: bool = False
+    doubtful: tuple[Doubtful, ...] = ()
+    language_probability: float | None = None
 
     def coverage(self) -> dict[str, Any]:
-        """Return how much of the recording was transcribed, and which stretches have no data."""
+        """Return how much of the recording was transcribed, which stretches have no data, and which are doubtful."""
         gaps = [gap for gap in self.gaps if gap.damaged or gap.seconds >= _MIN_REPORTED_GAP_S]
         return {
             "audio_seconds": round(self.duration, 3),
@@ -113,6 +119,10 @@ class TranscriptionInfo:
                     "reason": "damaged" if gap.damaged else "no_data",
                 }
                 for gap in gaps
+            ],
+            "doubtful": [
+                {"start": round(one.start, 3), "end": round(one.end, 3), "reason": one.reason.value}
+                for one in self.doubtful
             ],
         }
 
@@ -141,6 +151,13 @@ class Transcript:
             seconds = sum(gap.seconds for gap in self.info.gaps if gap.damaged)
             lost = f"{seconds:.1f} s of it are" if seconds else "a part of it is"
             found.append(_warning("damaged_audio", f"The file is damaged: {lost} missing in the transcript."))
+        if self.info.doubtful:
+            seconds = sum(one.end - one.start for one in self.info.doubtful)
+            found.append(_warning("doubtful", f"{seconds:.1f} s of the transcript may be wrong; coverage lists them."))
+        probability = self.info.language_probability
+        if probability is not None and probability < _UNCERTAIN_LANGUAGE:
+            language = f"'{self.info.language}' was detected with a probability of {probability:.2f}"
+            found.append(_warning("uncertain_language", f"The language is uncertain: {language}."))
         if not self.text:
             found.append(_warning("no_speech", "No speech was found in the recording."))
         return found
@@ -150,6 +167,7 @@ class Transcript:
         info = self.info
         return {
             "language": info.language,
+            "language_probability": None if info.language_probability is None else round(info.language_probability, 3),
             "duration": round(info.duration, 3),
             "speech_seconds": round(info.speech_seconds, 3),
             "transcribed_seconds": round(info.transcribed_seconds, 3),

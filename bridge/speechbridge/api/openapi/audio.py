@@ -44,7 +44,7 @@ _SEGMENT = {
 }
 _USAGE = {"type": "duration", "seconds": 3}
 _ADDITIONS = {
-    "coverage": {"audio_seconds": 2.4, "speech_seconds": 2.1, "transcribed_seconds": 2.4, "gaps": []},
+    "coverage": {"audio_seconds": 2.4, "speech_seconds": 2.1, "transcribed_seconds": 2.4, "gaps": [], "doubtful": []},
     "warnings": [],
 }
 _BRIEF = {"text": _TEXT, "usage": _USAGE}

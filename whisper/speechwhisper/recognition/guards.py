@@ -1,0 +1,111 @@
+"""Guards against what Whisper invents: repetition loops, improbable text, text where nobody speaks.
+
+Whisper retries a window that fails its checks at higher temperatures, and accepts the last attempt whatever it is
+(openai-whisper, `whisper/transcribe.py`, `decode_with_fallback`). Here loops are cut, and the rest is reported.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from speechwhisper.audio.tracks import RATE
+from speechwhisper.recognition.block_batches import (
+    COMPRESSION_RATIO_THRESHOLD,
+    LOG_PROB_THRESHOLD,
+    compression_ratio,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from speechwhisper.recognition.speech import Span
+    from speechwhisper.recognition.transcript import Segment
+
+_LOOP = re.compile(r"(.{2,80}?)\1{4,}", re.DOTALL)
+"""The same text five times or more in a row; what is said so often is rarely this long."""
+_MAX_CHARACTERS_PER_SECOND = 40.0
+"""Twice as fast as fast speech in any language."""
+_MIN_SECONDS = 1.0
+
+
+class Doubt(StrEnum):
+    """Why a stretch of a transcript is doubtful."""
+
+    REPETITION = "repetition"
+    IMPROBABLE = "improbable"
+    TOO_FAST = "too_fast"
+    NO_SPEECH = "no_speech"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A doubtful stretch, from `start` to `end` in seconds."""
+
+    start: float
+    end: float
+    reason: Doubt
+
+
+class Guard:
+    """Checks one segment after the other.
+
+    Args:
+        spans: The stretches of speech, in order; empty if unknown.
+        last_temperature: The highest one that is tried; what fails at a lower one was tried again.
+
+    Attributes:
+        doubtful: The doubtful stretches so far.
+    """
+
+    def __init__(self, spans: Sequence[Span], last_temperature: float) -> None:
+        self.doubtful: list[Doubtful] = []
+        self._spans = [(span.start / RATE, span.end / RATE) for span in spans]
+        self._last_temperature = last_temperature
+        self._previous = ""
+
+    def check(self, segment: Segment) -> Segment | None:
+        """Return the segment without its repetitions; None if it only repeats the one before."""
+        repeats = segment.compression_ratio > COMPRESSION_RATIO_THRESHOLD and segment.text == self._previous
+        self._previous = segment.text
+        cut = without_loop(segment)
+        if doubt := Doubt.REPETITION if repeats or cut is not segment else self._doubt(segment):
+            self._add(Doubtful(segment.start, segment.end, doubt))
+        return None if repeats else cut
+
+    def _doubt(self, segment: Segment) -> Doubt | None:
+        seconds = max(segment.end - segment.start, _MIN_SECONDS)
+        if self._spans and not any(start < segment.end and end > segment.start for start, end in self._spans):
+            return Doubt.NO_SPEECH
+        if segment.avg_logprob < LOG_PROB_THRESHOLD and segment.temperature >= self._last_temperature:
+            return Doubt.IMPROBABLE
+        if len(segment.text) / seconds > _MAX_CHARACTERS_PER_SECOND:
+            return Doubt.TOO_FAST
+        return None
+
+    def _add(self, found: Doubtful) -> None:
+        """Add a stretch, or extend the previous one if it has the same reason."""
+        if self.doubtful and self.doubtful[-1].reason is found.reason and found.start - self.doubtful[-1].end < 1.0:
+            self.doubtful[-1] = replace(self.doubtful[-1], end=found.end)
+        else:
+            self.doubtful.append(found)
+
+
+def without_loop(segment: Segment) -> Segment:
+    """Return the segment with a loop cut at its first repetition; itself if there is none."""
+    if compression_ratio(segment.text) <= COMPRESSION_RATIO_THRESHOLD:
+        return segment
+    loop = _LOOP.search(segment.text)
+    if loop is None:
+        return segment
+    kept, resumed = loop.end(1), loop.end()
+    words = segment.words
+    if words is not None:
+        ends, at = [], 0
+        for word in words:
+            at += len(word.text)
+            ends.append(at)
+        words = tuple(word for word, end in zip(words, ends, strict=True) if end <= kept or end > resumed)
+    return replace(segment, text=segment.text[:kept] + segment.text[resumed:], words=words)
