@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speechwhisper.audio.decode import RATE
+from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition.block_batches import Verdict, checked, judge
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.speech import Span

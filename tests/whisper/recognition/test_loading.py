@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from speechwhisper.audio.decode import RATE, Samples
+from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import block_batches, loading
 from speechwhisper.recognition.loading import ModelUnavailableError, load
 from speechwhisper.settings import Settings
@@ -23,6 +23,8 @@ from whisper.scripted import DEADLINE, NO_CUBLAS, ScriptedModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from speechwhisper.audio.decode import Samples
 
 
 def loaded(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel, **settings: object) -> ScriptedModel:

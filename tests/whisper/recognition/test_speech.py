@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import threading
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechwhisper.audio.decode import RATE
+from speechwhisper.audio.tracks import RATE
+from speechwhisper.recognition import speech
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.speech import Span, find_speech, plan_blocks, plan_clips
 from whisper import media
+
+if TYPE_CHECKING:
+    from speechwhisper.audio.decode import Samples
 
 pytestmark = pytest.mark.unit
 
@@ -79,3 +84,28 @@ def test_a_search_can_be_stopped() -> None:
 
     with pytest.raises(StoppedError):
         find_speech(np.zeros(RATE, dtype=np.float32), stop)
+
+
+def loud(samples: Samples, _options: object) -> list[dict[str, int]]:
+    """A detector for which everything loud is speech."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (abs(samples) > 0.1).astype(int), [0]])))
+    return [{"start": int(start), "end": int(end)} for start, end in edges.reshape(-1, 2)]
+
+
+@pytest.mark.parametrize("begin", [1.0, 297.0, 299.999, 300.0, 301.0])
+def test_speech_is_not_cut_where_the_detector_stops_and_goes_on(begin: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech, "get_speech_timestamps", loud)
+    samples = np.zeros(620 * RATE, dtype=np.float32)
+    expected = [Span(0, RATE // 2), Span(int(begin * RATE), int((begin + 5) * RATE)), Span(610 * RATE, 620 * RATE)]
+    for span in expected:
+        samples[span.start : span.end] = 0.5
+
+    assert find_speech(samples, threading.Event()) == expected
+
+
+def test_speech_without_a_pause_is_found_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech, "get_speech_timestamps", loud)
+
+    spans = find_speech(np.full(700 * RATE, 0.5, dtype=np.float32), threading.Event())
+
+    assert (spans[0].start, spans[-1].end, speech.seconds_of(spans)) == (0, 700 * RATE, 700)

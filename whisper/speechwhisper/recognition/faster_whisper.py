@@ -127,7 +127,7 @@ class WhisperDecoder:
 
     def _without_pauses(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
         """Remove all pauses, decode the rest, restore the times: faster-whisper's `vad_filter`, with one VAD run."""
-        spans = speech.detect(samples, VadOptions())
+        spans = speech.find_speech(samples, stop, VadOptions())
         if not spans:
             return _nothing(options)
         joined = np.concatenate([samples[span.start : span.end] for span in spans])
@@ -139,7 +139,8 @@ class WhisperDecoder:
     def _batched(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
         """Decode blocks of speech in batches, and those that fail Whisper's checks again alone."""
         window = self._model.feature_extractor.chunk_length
-        spans = speech.detect(samples, VadOptions(max_speech_duration_s=window, min_silence_duration_ms=160))
+        detector = VadOptions(max_speech_duration_s=window, min_silence_duration_ms=160)
+        spans = speech.find_speech(samples, stop, detector)
         blocks = speech.plan_blocks(spans, window)
         if not blocks:
             return _nothing(options)

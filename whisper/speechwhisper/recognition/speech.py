@@ -50,22 +50,33 @@ def seconds_of(spans: Sequence[Span]) -> float:
     return sum(span.end - span.start for span in spans) / RATE
 
 
-def find_speech(samples: Samples, stop: threading.Event) -> list[Span]:
+def find_speech(samples: Samples, stop: threading.Event, options: VadOptions = _EAGER) -> list[Span]:
     """Return the stretches of speech, in order, with a margin of 0.4 s on both sides.
 
+    Args:
+        samples: 16 kHz mono, shape (n,).
+        stop: Checked every five minutes of audio, which take about half a second.
+        options: Of the detector.
+
     Raises:
-        StoppedError: `stop` was set; checked every five minutes of audio.
+        StoppedError: `stop` was set.
     """
     spans: list[Span] = []
-    for offset in range(0, len(samples), _BLOCK):
+    offset = 0
+    while offset < len(samples):
         if stop.is_set():
             raise StoppedError
         block = samples[offset : offset + _BLOCK]
-        spans += (Span(span.start + offset, span.end + offset) for span in detect(block, _EAGER))
+        found = _detect(block, options)
+        resume = len(block)
+        if found and found[-1].start > 0 and found[-1].end == len(block) and offset + len(block) < len(samples):
+            resume = found.pop().start  # speech goes on beyond the block: the next one begins with it
+        spans += (Span(span.start + offset, span.end + offset) for span in found)
+        offset += resume
     return spans
 
 
-def detect(samples: Samples, options: VadOptions) -> list[Span]:
+def _detect(samples: Samples, options: VadOptions) -> list[Span]:
     """Run the detector once on all samples, unless they are silent."""
     if max(samples.max(), -samples.min()) <= _QUIET:
         return []
