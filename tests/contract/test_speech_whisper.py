@@ -168,6 +168,36 @@ async def test_unknown_language_is_refused(speech_whisper: str, http: ClientSess
     assert_shape(await answer.json(), error("unknown_language"))
 
 
+async def test_audio_track_before_the_file_is_taken(speech_whisper: str, http: ClientSession) -> None:
+    answer = await transcribe(http, speech_whisper, audio_track="0")
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(("track", "message"), [("1", "the file has 1 audio track, number 0"), ("one", "number")])
+async def test_audio_track_that_does_not_exist_is_refused(
+    speech_whisper: str, http: ClientSession, track: str, message: str
+) -> None:
+    answer = await transcribe(http, speech_whisper, audio_track=track)
+
+    assert answer.status == 400
+    body = await answer.json()
+    assert_shape(body, error("bad_field"))
+    assert body["error"]["param"] == "audio_track"
+    assert message in body["error"]["message"]
+
+
+async def test_audio_track_after_the_file_is_refused(speech_whisper: str, http: ClientSession) -> None:
+    data = form("file")
+    data.add_field("audio_track", "0")
+    answer = await http.post(f"{speech_whisper}/v1/audio/transcriptions", data=data)
+
+    assert answer.status == 400
+    body = await answer.json()
+    assert_shape(body, error("bad_field"))
+    assert "audio_track must precede the file" in body["error"]["message"]
+
+
 async def test_unknown_route_is_not_found(speech_whisper: str, http: ClientSession) -> None:
     answer = await http.get(f"{speech_whisper}/v1/nothing")
 

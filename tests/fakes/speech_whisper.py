@@ -39,6 +39,8 @@ class FakeSpeechWhisper(FakeUpstream):
         self.accepts_anything = accepts_anything
         self.retry_after = retry_after
         self.patience = patience
+        self.audio_tracks = 1
+        """Of each recording."""
         self.warnings: list[dict[str, str]] = []
         """Further warnings of each transcript."""
         self._line: list[Received] = []
@@ -101,7 +103,19 @@ class FakeSpeechWhisper(FakeUpstream):
             return _openai_error(400, f"unknown language {language!r}", "unknown_language", param="language")
         if received.value("response_format") not in {None, "", "json", "text", "srt", "vtt", "verbose_json"}:
             return _openai_error(400, "unknown response_format", "bad_field", param="response_format")
-        return self._bad_audio(received)
+        return self._bad_audio(received) or self._bad_track(received)
+
+    def _bad_track(self, received: Received) -> Reply | None:
+        parts = received.parts
+        track = received.value("audio_track") or "0"
+        if "audio_track" in parts[parts.index("file") :]:
+            return _openai_error(400, "audio_track must precede the file", "bad_field", param="audio_track")
+        if not track.isdigit():
+            return _openai_error(400, "audio_track must be a number", "bad_field", param="audio_track")
+        if int(track) >= self.audio_tracks:
+            tracks = f"the file has {self.audio_tracks} audio track, number 0"
+            return _openai_error(400, f"There is no audio track {track}: {tracks}.", "bad_field", param="audio_track")
+        return None
 
     def _bad_audio(self, received: Received) -> Reply | None:
         audio = received.audio

@@ -126,6 +126,7 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
     fields.boolean(form, "stream")
     return TranscriptionOptions(
         task=task,
+        audio_track=fields.audio_track(form),
         language=fields.language(form),
         prompt=fields.text(form, "prompt"),
         temperature=fields.temperature(form),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
 _MAX_TEMPERATURE = 1.0
+_MAX_TRACK_DIGITS = 4  # more than any container has tracks
 
 
 def text(fields: Fields, name: str) -> str | None:
@@ -55,6 +56,18 @@ def language(fields: Fields) -> str | None:
             param="language",
         )
     return value or None
+
+
+def audio_track(fields: Fields) -> int | None:
+    """Return the number of the audio track, from 0; None if it is missing; raises Problem `bad_field`."""
+    value = (text(fields, "audio_track") or "").strip()
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= _MAX_TRACK_DIGITS):
+        raise Problem(
+            "bad_field", "The field 'audio_track' must be a number of an audio track: 0, 1, ...", param="audio_track"
+        )
+    return int(value)
 
 
 def temperature(fields: Fields) -> float | None:

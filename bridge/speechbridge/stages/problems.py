@@ -46,9 +46,9 @@ def problem_of(stage: StageName, error: UpstreamError, retry_after: int) -> Prob
     code = _CODES[stage].get(error.kind, _OTHER_KINDS[stage])
     if error.kind in _KINDS_WITH_CODE and error.code in PROBLEMS and PROBLEMS[error.code][0] < 500:  # noqa: PLR2004 - a client error
         code = error.code
-    detail = f"{PROBLEMS[code][1]}: {error.detail}."
+    detail = f"{PROBLEMS[code][1]}: {error.detail.removesuffix('.')}."
     if error.kind is FailureKind.BUSY:
         return Problem(code, f"{detail.removesuffix('.')}; try again in {retry_after} s.", retry_after=retry_after)
     if error.kind is FailureKind.CONNECT:
         return Problem(code, detail, retry_after=RETRY_AFTER_OUTAGE_S)
-    return Problem(code, detail)
+    return Problem(code, detail, param=error.param)

@@ -12,9 +12,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from speechbridge.audio.port import RestartRequired, is_recognised, is_video_without_audio
-from speechbridge.errors import Problem
-from speechbridge.transcribers.post_audio import post_audio
+from speechbridge.audio.port import is_recognised, is_video_without_audio
+from speechbridge.transcribers.post_audio import post_audio, restart
 from speechbridge.transcribers.status import check_status
 from speechbridge.transcribers.transcript import transcript_from
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
@@ -40,7 +39,7 @@ class AsrWebservice:
         async with endpoint.connection() as connection:
             await post_audio(connection, endpoint, f"/asr?{_query(sent)}", headers, audio, file_field="audio_file")
             if options() != sent:
-                _restart(audio)
+                restart(audio, "language")
             status = await connection.response()
             body = await connection.read()
             if status == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -60,6 +59,8 @@ def _query(options: TranscriptionOptions) -> str:
         query["language"] = options.language
     if options.prompt:
         query["initial_prompt"] = options.prompt
+    if options.audio_track is not None:
+        query["audio_track"] = str(options.audio_track)
     if options.word_timestamps:
         query["word_timestamps"] = "true"
     return urlencode(query)
@@ -71,10 +72,3 @@ async def _check_recording(audio: Audio) -> None:
         raise UpstreamError(FailureKind.BAD_AUDIO, "its first bytes are not those of an audio format", code="not_audio")
     if audio.size is not None and audio.replayable and await is_video_without_audio(audio):
         raise UpstreamError(FailureKind.BAD_AUDIO, "it is a video without an audio track", code="no_audio_stream")
-
-
-def _restart(audio: Audio) -> None:
-    """Restart with an option that arrived after the file, if the audio is still buffered."""
-    if audio.replayable:
-        raise RestartRequired
-    raise Problem("field_after_file", "If the file is large, send 'language' and the other options before it.")

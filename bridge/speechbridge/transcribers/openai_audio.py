@@ -1,7 +1,8 @@
 """OpenAI's audio API: `POST /v1/audio/transcriptions` and `/translations`, with segments as they are decoded.
 
 speechwhisper implements it (`docs/reference/whisper-server.md`), as do speaches and others; a server without `stream`
-responds with JSON at the end, which is handled too. Fields are sent after the file, to include those that arrive late.
+responds with JSON at the end, which is handled too. Fields are sent after the file, to include those that arrive late;
+except `audio_track`, which speechwhisper needs before it, since it decodes the file as it arrives.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.transcribers.post_audio import post_audio
+from speechbridge.transcribers.post_audio import post_audio, restart
 from speechbridge.transcribers.status import AUDIO_CODES, check_status
 from speechbridge.transcribers.transcript import segment_from, transcript_from
 from speechbridge.upstreams import sse
@@ -43,15 +44,24 @@ class OpenAIAudio:
         self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
     ) -> AsyncGenerator[Segment | Transcript]:
         """Send the recording and yield segments and the transcript; see the port."""
+        sent = options()
+
+        def late_fields() -> list[tuple[str, str]]:
+            latest = options()
+            if (latest.task, latest.audio_track) != (sent.task, sent.audio_track):
+                restart(audio, "audio_track")
+            return self._fields(latest)
+
         async with endpoint.connection() as connection:
             await post_audio(
                 connection,
                 endpoint,
-                _PATHS[options().task],
+                _PATHS[sent.task],
                 headers,
                 audio,
                 file_field="file",
-                late_fields=lambda: self._fields(options()),
+                early_fields=[] if sent.audio_track is None else [("audio_track", str(sent.audio_track))],
+                late_fields=late_fields,
             )
             status = await connection.response()
             if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):

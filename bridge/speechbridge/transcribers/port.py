@@ -21,12 +21,14 @@ class TranscriptionOptions:
     """The options of a transcription.
 
     Attributes:
+        audio_track: Number of the file's audio track, from 0; None for Whisper's choice.
         language: ISO 639 code, or None to have it detected.
         prompt: Text that Whisper treats as what was said before (`initial_prompt`).
         temperature: Sampling temperature, or None for Whisper's temperature fallback.
     """
 
     task: Task = "transcribe"
+    audio_track: int | None = None
     language: str | None = None
     prompt: str | None = None
     temperature: float | None = None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+from speechbridge.audio.port import RestartRequired
+from speechbridge.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     Fields = Iterable[tuple[str, str]]
 
+_CRLF = "\r\n"
 _WRITE_BYTES = 256 * 1024
 _EXPECT = "Expect: 100-continue\r\n"
 _CONTINUE_TIMEOUT_S = 2.0  # longer than `speechwhisper` lets a request wait for a slot
@@ -29,9 +33,10 @@ async def post_audio(
     audio: Audio,
     *,
     file_field: str,
+    early_fields: Fields = (),
     late_fields: Callable[[], Fields] = tuple,
 ) -> None:
-    """Send a form of one file and, after it, the fields received by the time its last byte has been sent.
+    """Send a form: early fields, one file, and the fields received by the time its last byte has been sent.
 
     Stops early if the pod responds before it has read everything. The file name is neutral except for its extension:
     servers require a name, and the client's may be confidential.
@@ -42,6 +47,7 @@ async def post_audio(
     """
     content_type = audio.content_type.translate(_ESCAPES) or "application/octet-stream"
     opening = (
+        f"{''.join(f'{_part(*field)}{_CRLF}' for field in early_fields)}"
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{file_field}"; filename="{_neutral_name(audio)}"\r\n'
         f"Content-Type: {content_type}\r\n\r\n"
     ).encode()
@@ -95,10 +101,28 @@ def _frame(data: bytes) -> bytes:
 
 
 def _closing(fields: Fields) -> bytes:
-    parts = [
-        f'\r\n--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in fields
-    ]
-    return ("".join(parts) + f"\r\n--{_BOUNDARY}--\r\n").encode()
+    parts = [f"{_CRLF}{_part(name, value)}" for name, value in fields]
+    return ("".join(parts) + f"{_CRLF}--{_BOUNDARY}--{_CRLF}").encode()
+
+
+def _part(name: str, value: str) -> str:
+    return f'--{_BOUNDARY}{_CRLF}Content-Disposition: form-data; name="{name}"{_CRLF}{_CRLF}{value}'
+
+
+def restart(audio: Audio, example: str) -> NoReturn:
+    """Restart with an option that arrived after the file, if the audio is still buffered.
+
+    Args:
+        audio: The recording, sent without the option.
+        example: Name of an option that this can happen to.
+
+    Raises:
+        RestartRequired: The audio can be sent again.
+        Problem: `field_after_file`.
+    """
+    if audio.replayable:
+        raise RestartRequired
+    raise Problem("field_after_file", f"If the file is large, send '{example}' and the other options before it.")
 
 
 def _neutral_name(audio: Audio) -> str:

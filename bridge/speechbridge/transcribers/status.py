@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-from speechbridge.upstreams.responses import error_text
+from speechbridge.upstreams.responses import error_param, error_text
 
 AUDIO_CODES = frozenset({"not_audio", "no_audio_stream", "empty_file", "audio_too_long", "upload_too_large"})
 """Error codes of `speechwhisper` that concern the recording."""
@@ -25,4 +25,4 @@ def check_status(status: int, body: bytes) -> None:
         if code in AUDIO_CODES or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         else FailureKind.BAD_REQUEST
     )
-    raise UpstreamError(kind, detail or f"Whisper responded with status {status}", code=code)
+    raise UpstreamError(kind, detail or f"Whisper responded with status {status}", code=code, param=error_param(body))

@@ -30,6 +30,7 @@ class UpstreamError(Exception):
         kind: The class of the failure.
         detail: What happened, human-readable, for the client; contains no address.
         code: The stable code in the pod's response, if it has one (`not_audio`, ...).
+        param: The field at fault, if the pod names one.
         stale: The pod closed a reused connection before the first byte of a response: the request may be resent.
     """
 
@@ -39,10 +40,12 @@ class UpstreamError(Exception):
         detail: str,
         *,
         code: str | None = None,
+        param: str | None = None,
         stale: bool = False,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.code = code
+        self.param = param
         self.stale = stale

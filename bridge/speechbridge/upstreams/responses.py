@@ -40,6 +40,17 @@ def json_objects(lines: list[bytes]) -> list[dict[str, Any]]:
     return items  # type: ignore[no-any-return]  # checked above
 
 
+def error_param(body: bytes) -> str | None:
+    """Return the field at fault, if OpenAI's error object or an RFC 9457 document names one."""
+    try:
+        answer: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    error = answer.get("error", answer) if isinstance(answer, dict) else None
+    param = error.get("param") if isinstance(error, dict) else None
+    return param if isinstance(param, str) else None
+
+
 def error_text(body: bytes) -> tuple[str, str | None]:
     """Return message and code of an error: OpenAI's object, Ollama's string, FastAPI's or RFC 9457's detail."""
     try:

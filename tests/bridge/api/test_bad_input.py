@@ -103,6 +103,8 @@ BAD_FORMS = {
     "unknown language": (multipart(part("language", "klingon"), FILE), 400, "unknown_language"),
     "unknown language, after the file": (multipart(FILE, part("language", "klingon")), 400, "unknown_language"),
     "two languages": (multipart(part("language", "en"), part("language", "de"), FILE), 400, "bad_field"),
+    "no such audio track": (multipart(part("audio_track", "-1"), FILE), 400, "bad_field"),
+    "no such audio track, after the file": (multipart(FILE, part("audio_track", "first")), 400, "bad_field"),
     "stream is no truth value": (multipart(part("stream", "perhaps"), FILE), 400, "bad_field"),
     "text called .wav": (multipart(part("file", "This is text.", filename="a.wav")), 400, "not_audio"),
     "a page called .mp3": (multipart(part("file", "<!doctype html>", filename="a.mp3")), 400, "not_audio"),
@@ -160,6 +162,25 @@ async def test_an_audio_error_of_our_whisper_server_is_forwarded(
     assert await post(streaming_bridge, path, multipart(FILE)) == (status, code)
 
     assert len(speech_whisper.work) == 1
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_an_audio_track_that_the_file_lacks_is_rejected_with_their_number(
+    start_bridge: StartBridge, ollama: FakeOllama, path: str
+) -> None:
+    async with FakeSpeechWhisper(model="small") as whisper:
+        bridge = await start_bridge(whisper_url=whisper.url, transcriber="openai", ollama_url=ollama.url)
+        form = multipart(FILE, part("audio_track", "1"))
+
+        async with bridge.client.post(path, data=form, headers={"Content-Type": MULTIPART}) as response:
+            answer = await response.json(content_type=None)
+
+    problem = answer.get("error", answer)
+    assert (response.status, problem["code"], problem["param"]) == (400, "bad_field", "audio_track")
+    text = problem.get("message") or problem["detail"]
+    assert text.endswith("There is no audio track 1: the file has 1 audio track, number 0.")
+    assert len(whisper.work) == 1
+    assert whisper.work[0].parts[:2] == ["audio_track", "file"]
 
 
 @pytest.mark.parametrize("code", ["audio_too_long", "not_audio", "no_audio_stream"])

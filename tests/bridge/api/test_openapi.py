@@ -65,6 +65,8 @@ def known_here() -> Json:
             body["schema"]["properties"]["model"]["enum"] = ["whisper-1"] if speech else [MODEL]
             for field in body["schema"]["properties"].values():
                 field.get("enum", []).append("")  # a blank field counts as missing
+                if field.get("type") == "string" and not field.keys() & {"enum", "format"}:
+                    field["type"] = ["string", "boolean", "number"]  # in a form, all of them are text
         for answer in path.get("post", {}).get("responses", {}).values():
             stream = answer["content"].get("text/event-stream")
             if stream:
@@ -129,6 +131,7 @@ async def older_upstreams() -> AsyncIterator[str]:
 @asynccontextmanager
 async def openai_upstreams() -> AsyncIterator[str]:
     whisper, llm = FakeSpeechWhisper(model="small", accepts_anything=True), FakeOpenAIChat(model=MODEL)
+    whisper.audio_tracks = 10_000
     async with serving(whisper, llm, transcriber="openai", generator="openai") as url:
         yield url
 

@@ -289,6 +289,46 @@ async def test_a_late_language_after_an_unbuffered_file(start: StartBridge, whis
         assert (reply.status, whisper.work[0].value("language")) == (200, "en")
 
 
+LATE_TRACK = part("audio_track", "1")
+
+
+@pytest.mark.parametrize("path", ["/process", "/v1/audio/transcriptions"])
+async def test_a_late_audio_track_restarts_at_the_pod(start: StartBridge, whisper: Whisper, path: str) -> None:
+    bridge = await start()
+    if isinstance(whisper, FakeSpeechWhisper):
+        whisper.audio_tracks = 2
+
+    async with Connection.to(bridge.url) as connection:
+        sending = Upload(connection, path, 2 * MIB, after=LATE_TRACK)
+        await sending.send(1 * MIB)
+        await whisper.until(lambda: bool(whisper.work))
+        await sending.end()
+        reply = await connection.reply()
+
+    assert reply.status == 200
+    first, last = whisper.work
+    assert (first.query.get("audio_track") or first.value("audio_track")) is None
+    assert (last.query.get("audio_track") or last.value("audio_track")) == "1"
+    assert sha256(whisper) == sending.sha256
+
+
+@pytest.mark.parametrize("path", ["/process", "/v1/audio/transcriptions"])
+async def test_a_late_audio_track_after_an_unbuffered_file_is_rejected(
+    start: StartBridge, whisper: Whisper, path: str
+) -> None:
+    bridge = await start(retry_buffer_bytes=256 * KIB, stream_start_bytes=64 * KIB)
+
+    async with Connection.to(bridge.url) as connection:
+        sending = Upload(connection, path, 2 * MIB, after=LATE_TRACK)
+        await sending.send(1 * MIB)
+        await whisper.until(lambda: bool(whisper.work))
+        await sending.end()
+        reply = await connection.reply()
+
+    assert reply.status == 400
+    assert b"field_after_file" in reply.body
+
+
 @pytest.mark.parametrize(("path", "last"), [("/process", "response.done"), ("/v1/audio/transcriptions", "text.done")])
 async def test_a_late_stream_counts(start: StartBridge, whisper: Whisper, path: str, last: str) -> None:
     """As curl sends it with `-F file=@large.wav -F stream=true`."""

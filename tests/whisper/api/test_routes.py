@@ -183,6 +183,74 @@ async def test_fields_may_come_before_the_file(start: Start) -> None:
     assert decoder.seen[0].language == "de"
 
 
+TWO_TRACKS = media.muxed("matroska", [(0.0, media.tone(3))], [(0.0, media.tone(1))])
+
+
+def two_tracks(field: str, *, before: str | None = None, after: str | None = None) -> FormData:
+    data = FormData()
+    if before is not None:
+        data.add_field("audio_track", before)
+    data.add_field(field, TWO_TRACKS, filename="a.mkv")
+    if after is not None:
+        data.add_field("audio_track", after)
+    return data
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/audio/translations"])
+async def test_openai_decodes_the_track_in_a_field_before_the_file(start: Start, path: str) -> None:
+    decoder = ScriptedDecoder(SPOKEN)
+    client = await start(decoder)
+
+    async with client.post(path, data=two_tracks("file", before="1")) as response:
+        assert response.status == 200
+
+    assert decoder.audio[0].duration == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("path", ["/asr", "/detect-language"])
+async def test_asr_decodes_the_track_in_its_query(start: Start, path: str) -> None:
+    decoder = ScriptedDecoder(SPOKEN)
+    client = await start(decoder)
+
+    async with client.post(path, params={"audio_track": "1"}, data=two_tracks("audio_file")) as response:
+        assert response.status == 200
+
+    assert decoder.audio[0].duration == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("2", None, "the file has 2 audio tracks"),
+        ("first", None, "must be the number"),
+        (None, "1", "must precede the file"),
+        ("0", "1", "must precede the file"),
+    ],
+)
+async def test_openai_refuses_a_track_that_it_cannot_decode(
+    start: Start, before: str | None, after: str | None, message: str
+) -> None:
+    client = await start(ScriptedDecoder(SPOKEN))
+
+    data = two_tracks("file", before=before, after=after)
+    async with client.post("/v1/audio/transcriptions", data=data) as response:
+        assert response.status == 400
+        error = (await response.json())["error"]
+
+    assert (error["code"], error["param"]) == ("bad_field", "audio_track")
+    assert message in error["message"]
+
+
+async def test_asr_refuses_a_track_that_does_not_exist(start: Start) -> None:
+    client = await start(ScriptedDecoder(SPOKEN))
+
+    async with client.post("/asr", params={"audio_track": "2"}, data=two_tracks("audio_file")) as response:
+        assert response.status == 400
+        problem = await response.json(content_type="application/problem+json")
+
+    assert (problem["code"], problem["param"]) == ("bad_field", "audio_track")
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "code"),
     [

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 
-from speechwhisper.audio.decode import Audio, decode
+from speechwhisper.audio.decode import Audio, decode, decode_raw
 from speechwhisper.errors import Problem
 from whisper import media
 
@@ -17,8 +17,8 @@ HOUR = 3600.0
 CLOCKED = ["matroska", "mp4", "mpegts"]
 
 
-def heard(data: bytes) -> Audio:
-    return decode(io.BytesIO(data), HOUR)
+def heard(data: bytes, audio_track: int | None = None) -> Audio:
+    return decode(io.BytesIO(data), HOUR, audio_track)
 
 
 def sounding(audio: Audio) -> list[tuple[float, float]]:
@@ -128,6 +128,53 @@ def test_of_silent_tracks_the_best_one_is_heard() -> None:
     data = media.muxed("matroska", [(0.0, media.silence(3))], [(0.0, media.silence(1))])
 
     assert heard(data).duration == pytest.approx(3, abs=0.2)
+
+
+@pytest.mark.parametrize("container", CLOCKED)
+@pytest.mark.parametrize("audio_track", [0, 1, 2])
+def test_the_requested_track_is_heard_even_if_it_is_not_the_default_or_silent(container: str, audio_track: int) -> None:
+    tracks = [[(0.0, media.tone(1))], [(0.0, media.tone(3))], [(0.0, media.silence(5))]]
+
+    audio = heard(media.muxed(container, *tracks, video=6, default=1), audio_track)
+
+    assert audio.duration == pytest.approx((1, 3, 5)[audio_track], abs=0.2)
+
+
+@pytest.mark.parametrize(("tracks", "said"), [(1, "1 audio track, number 0"), (2, "2 audio tracks, numbers 0 to 1")])
+def test_a_track_that_does_not_exist_is_refused_with_their_number(tracks: int, said: str) -> None:
+    data = media.muxed("matroska", *[[(0.0, media.tone(1))]] * tracks)
+
+    with pytest.raises(Problem, match=f"no audio track 2: the file has {said}") as refused:
+        heard(data, 2)
+    assert (refused.value.code, refused.value.param) == ("bad_field", "audio_track")
+
+
+@pytest.mark.parametrize(("audio_track", "seconds"), [(None, 1), (1, 1)])
+def test_a_track_with_an_unknown_codec_is_passed_over(audio_track: int | None, seconds: float) -> None:
+    data = _with_unknown_first_codec(media.muxed("matroska", [(0.0, media.tone(3))], [(0.0, media.tone(1))]))
+
+    assert heard(data, audio_track).duration == pytest.approx(seconds, abs=0.2)
+
+
+def test_a_requested_track_that_cannot_be_decoded_is_not_audio() -> None:
+    data = _with_unknown_first_codec(media.muxed("matroska", [(0.0, media.tone(3))], [(0.0, media.tone(1))]))
+
+    with pytest.raises(Problem, match="Audio track 0 ") as refused:
+        heard(data, 0)
+    assert refused.value.code == "not_audio"
+
+
+def _with_unknown_first_codec(data: bytes) -> bytes:
+    assert data.count(b"A_AAC") == 2
+    return data.replace(b"A_AAC", b"A_XXX", 1)
+
+
+def test_bare_samples_are_one_track() -> None:
+    samples = media.tone(1).tobytes()
+
+    assert decode_raw(io.BytesIO(samples), HOUR, 0).duration == 1
+    with pytest.raises(Problem, match="1 audio track"):
+        decode_raw(io.BytesIO(samples), HOUR, 1)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6, 8, 9, 11, 17, 64, 255])

@@ -76,6 +76,19 @@ def test_a_temperature_outside_zero_to_one_is_refused(text: str) -> None:
         parse_temperatures({"temperature": text})
 
 
+@pytest.mark.parametrize(("text", "expected"), [("", None), (" ", None), ("0", 0), (" 12 ", 12)])
+def test_an_audio_track_is_a_number_from_0(text: str, expected: int | None) -> None:
+    assert parse(audio_track=text).audio_track == expected
+
+
+@pytest.mark.parametrize("text", ["-1", "1.0", "first", "٣", "+1", "1e1", "9" * 10_000])
+def test_any_other_audio_track_is_refused(text: str) -> None:
+    with refused("bad_field") as caught:
+        parse(audio_track=text)
+
+    assert caught.value.param == "audio_track"
+
+
 def test_a_blank_prompt_is_no_prompt() -> None:
     assert parse(prompt="  ").prompt is None
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from aiohttp import FormData
 
-from spoken import words
+from spoken import WORST_WORD_ERROR_RATE, word_error_rate, words
 from whisper import media
 from whisper.conftest import RunningServer, session
 
@@ -33,16 +33,16 @@ def voice(recordings: Recordings) -> Pcm:
 
 async def transcribe(server: RunningServer, data: bytes, **fields: str) -> Any:
     form = FormData()
-    form.add_field("file", io.BytesIO(data), filename="a.bin")
     for name, value in fields.items():
         form.add_field(name, value)
+    form.add_field("file", io.BytesIO(data), filename="a.bin")
     async with session(server.url) as http, http.post("/v1/audio/transcriptions", data=form) as response:
         assert response.status == 200, await response.text()
         return await (response.json() if response.content_type == "application/json" else response.text())
 
 
-async def verbose(server: RunningServer, data: bytes) -> dict[str, Any]:
-    answer: dict[str, Any] = await transcribe(server, data, response_format="verbose_json")
+async def verbose(server: RunningServer, data: bytes, **fields: str) -> dict[str, Any]:
+    answer: dict[str, Any] = await transcribe(server, data, response_format="verbose_json", **fields)
     return answer
 
 
@@ -109,6 +109,20 @@ async def test_damage_is_reported_and_moves_nothing(server: RunningServer, voice
 )
 async def test_a_voice_is_heard_wherever_it_is(server: RunningServer, voice: Pcm, make: Any) -> None:
     assert common(await verbose(server, make(voice))) > 0.8
+
+
+@pytest.mark.parametrize(("audio_track", "heard"), [("0", "austen-leisure-to-consider"), ("1", "austen-ill-disposed")])
+async def test_the_requested_track_is_transcribed(
+    server: RunningServer, recordings: Recordings, audio_track: str, heard: str
+) -> None:
+    names = ["austen-leisure-to-consider", "austen-ill-disposed"]
+    voices = [media.decode_wav(recordings[name][0].read_bytes()) for name in names]
+
+    answer = await verbose(
+        server, media.muxed("matroska", *[[(0.0, voice)] for voice in voices], default=0), audio_track=audio_track
+    )
+
+    assert word_error_rate(recordings[heard][1], answer["text"]) <= WORST_WORD_ERROR_RATE
 
 
 async def test_silence_has_no_language(server: RunningServer) -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aiohttp import web
 
 from speechwhisper.api.asr_formats import ASR_FORMATS
 from speechwhisper.api.entry import before_continue, upload
-from speechwhisper.intake.options import parse_bool, parse_choice, parse_options
+from speechwhisper.intake.options import parse_audio_track, parse_bool, parse_choice, parse_options
 from speechwhisper.recognition import languages
+from speechwhisper.recognition.options import Options
 from speechwhisper.service import SERVICE
-
-if TYPE_CHECKING:
-    from speechwhisper.recognition.options import Options
 
 FILE_FIELDS = ("audio_file",)
 
@@ -44,7 +41,7 @@ async def asr(request: web.Request) -> web.Response:
     output = parse_choice(request.query, "output", tuple(ASR_FORMATS), default="txt")
     options = _options(request)
     raw = not parse_bool(request.query, "encode", default=True)
-    async with upload(request, FILE_FIELDS, raw=raw) as received:
+    async with upload(request, FILE_FIELDS, options=lambda _: options, raw=raw) as received:
         transcript = await received.job.transcribe(received.audio, options)
     name = quote(f"{received.form.filename}.{output}")
     return web.Response(
@@ -57,8 +54,9 @@ async def asr(request: web.Request) -> web.Response:
 
 async def detect_language(request: web.Request) -> web.Response:
     """Detect the language: name, code and probability."""
+    options = Options(audio_track=parse_audio_track(request.query))
     raw = not parse_bool(request.query, "encode", default=True)
-    async with upload(request, FILE_FIELDS, raw=raw) as received:
+    async with upload(request, FILE_FIELDS, options=lambda _: options, raw=raw) as received:
         code, confidence = await received.job.detect_language(received.audio)
     return web.json_response(
         {"detected_language": languages.NAMES.get(code, code), "language_code": code, "confidence": confidence}

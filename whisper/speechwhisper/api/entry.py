@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechwhisper.api.middleware import expects_continue
+from speechwhisper.errors import Problem
 from speechwhisper.intake.multipart import Form, Limits, check_head, receive
 from speechwhisper.service import SERVICE
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from speechwhisper.audio.decode import Audio
     from speechwhisper.jobs import AudioIntake, Job
+    from speechwhisper.recognition.options import Options
 
 _MAX_SLOT_WAIT_S = 1.0
 """How long a request with `Expect: 100-continue` waits for a slot; it only occupies a socket, since no audio was sent.
@@ -52,16 +54,17 @@ async def upload(
     request: web.Request,
     file_fields: Collection[str],
     *,
+    options: Callable[[Form], Options],
     raw: bool = False,
-    check: Callable[[Form], object] | None = None,
 ) -> AsyncIterator[Received]:
     """Acquire a slot for the duration of the block, receive the upload and decode its audio.
 
     Args:
         request: Its body has not been read.
         file_fields: Accepted field names of the file.
+        options: Returns the options in the fields received so far. Called when the file begins, so that an invalid
+            field is rejected before the file is read.
         raw: Whether the file is raw 16 kHz samples without a container.
-        check: Called with the fields before the file, so that an invalid one is rejected before the file is read.
 
     Raises:
         Problem: No slot is free, or the upload is invalid.
@@ -73,12 +76,21 @@ async def upload(
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # `100 Continue` is not part of the response
         intakes: list[AudioIntake] = []
+        early_tracks = 0
 
         async def open_sink(form: Form) -> AudioIntake:
-            if check is not None:
-                check(form)
-            intakes.append(job.decode_audio(raw=raw))
+            nonlocal early_tracks
+            early_tracks = _tracks_in(form)
+            intakes.append(job.decode_audio(raw=raw, audio_track=options(form).audio_track))
             return intakes[0]
 
         form = await receive(request, file_fields=file_fields, limits=limits(request), open_sink=open_sink)
+        if _tracks_in(form) > early_tracks:  # the file is decoded while it arrives
+            raise Problem(
+                "bad_field", "audio_track must precede the file, which is decoded as it arrives.", param="audio_track"
+            )
         yield Received(job, form, await intakes[0].audio())
+
+
+def _tracks_in(form: Form) -> int:
+    return len(form.fields.get("audio_track", ()))

@@ -97,11 +97,11 @@ def _granularities(form: Form) -> set[str]:
 
 
 async def _answer(request: web.Request, task: str) -> web.StreamResponse:
-    def check(form: Form) -> Options:
+    def options_in(form: Form) -> Options:
         return _options(request, form, task)
 
-    async with upload(request, FILE_FIELDS, check=check) as received:
-        options = check(received.form)
+    async with upload(request, FILE_FIELDS, options=options_in) as received:
+        options = options_in(received.form)
         if parse_bool(received.form.first(), "stream", default=False):
             return await stream(request, received, options)
         transcript = await received.job.transcribe(received.audio, options)

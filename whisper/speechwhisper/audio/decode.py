@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechwhisper.audio.sources import open_media, openable
-from speechwhisper.audio.tracks import RATE, decode_best_track
+from speechwhisper.audio.tracks import RATE, decode_track, no_such_track
 from speechwhisper.errors import Problem
 
 if TYPE_CHECKING:
@@ -49,26 +49,30 @@ class Audio:
         return len(self.samples) / RATE
 
 
-def decode(source: Readable, max_seconds: float) -> Audio:
-    """Decode the best audio track of any media file that FFmpeg supports.
+def decode(source: Readable, max_seconds: float, audio_track: int | None = None) -> Audio:
+    """Decode one audio track of any media file that FFmpeg supports: the requested one, else the best one.
 
     Samples are at the times of the container: an audio track that starts later than the video, lost packets, pauses in
     transmission and damage become silence of the same length.
 
     Raises:
-        Problem: `empty_file`, `not_audio`, `no_audio_stream`, or `audio_too_long` once `max_seconds` are exceeded.
+        Problem: `empty_file`, `not_audio`, `no_audio_stream`, `bad_field` if the track does not exist, or
+            `audio_too_long` once `max_seconds` are exceeded.
     """
     with openable(source) as file, open_media(file) as container:
-        track = decode_best_track(container, max_seconds)
+        track = decode_track(container, max_seconds, audio_track)
     return Audio(_joined(track.chunks), tuple(track.gaps), bool(track.failures))
 
 
-def decode_raw(source: Readable, max_seconds: float) -> Audio:
+def decode_raw(source: Readable, max_seconds: float, audio_track: int | None = None) -> Audio:
     """Return raw audio: signed 16-bit little-endian samples, 16 kHz, mono (`encode=false` of `/asr`).
 
     Raises:
-        Problem: `empty_file`, or `audio_too_long` once `max_seconds` are exceeded.
+        Problem: `empty_file`, `bad_field` for any track but the first, or `audio_too_long` once `max_seconds` are
+            exceeded.
     """
+    if audio_track:
+        raise no_such_track(audio_track, 1)
     limit = int(max_seconds * RATE)
     chunks: list[NDArray[np.int16]] = []
     total = 0

@@ -146,16 +146,21 @@ def _mono(frame: AudioFrame, downmix: Downmix) -> AudioFrame:
     return mixed
 
 
-def decode_best_track(container: InputContainer, max_seconds: float) -> Track:
-    """Decode the best track that can be decoded and is not silent.
+def decode_track(container: InputContainer, max_seconds: float, audio_track: int | None) -> Track:
+    """Decode the requested audio track, or the best one that can be decoded and is not silent.
 
     The best one is that of FFmpeg's selection, by the container's default flag and the number of channels; then come
     the others in order. They are decoded side by side until the best one has sound, since an upload is read only once.
 
+    Args:
+        container: An open container.
+        max_seconds: Longest duration.
+        audio_track: Number of the track, 0-based, as in FFmpeg's `0:a:N`; None for the best one.
+
     Raises:
-        Problem: `no_audio_stream`, `not_audio` or `audio_too_long`.
+        Problem: `no_audio_stream`, `not_audio`, `audio_too_long`, or `bad_field` if the track does not exist.
     """
-    streams = _decodable(container)
+    streams = _best_first(container) if audio_track is None else [_requested(container, audio_track)]
     origin = None if container.start_time is None else container.start_time / _MICROSECONDS
     tracks = [Track(stream, origin, max_seconds) for stream in streams]
     by_index = {track.index: track for track in tracks}
@@ -177,12 +182,33 @@ def decode_best_track(container: InputContainer, max_seconds: float) -> Track:
     return chosen
 
 
-def _decodable(container: InputContainer) -> list[AudioStream]:
-    """Return the audio tracks with a known codec, the best one first."""
+def no_such_track(audio_track: int, count: int) -> Problem:
+    """Return the problem of a request for a track that the file does not have."""
+    tracks = "1 audio track, number 0" if count == 1 else f"{count} audio tracks, numbers 0 to {count - 1}"
+    detail = f"There is no audio track {audio_track}: the file has {tracks}."
+    return Problem("bad_field", detail, param="audio_track")
+
+
+def _requested(container: InputContainer, audio_track: int) -> AudioStream:
+    streams = _audio_streams(container)
+    if audio_track >= len(streams):
+        raise no_such_track(audio_track, len(streams))
+    if streams[audio_track].codec_context is None:
+        raise Problem("not_audio", f"Audio track {audio_track} has an unknown codec.")
+    return streams[audio_track]
+
+
+def _audio_streams(container: InputContainer) -> Sequence[AudioStream]:
     if not container.streams.audio:
         raise Problem("no_audio_stream", f"The file ({container.format.name}) has no audio track.")
+    return container.streams.audio
+
+
+def _best_first(container: InputContainer) -> list[AudioStream]:
+    """Return the audio tracks with a known codec, the best one first."""
+    streams = _audio_streams(container)
     best = container.streams.best("audio")
-    known = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    known = [stream for stream in streams if stream.codec_context is not None]
     if not known:
         raise Problem("not_audio", "The audio track has an unknown codec.")
     return sorted(known, key=lambda stream: stream is not best)[:_MAX_TRACKS]

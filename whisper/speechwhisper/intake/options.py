@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
+_MAX_TRACK_DIGITS = 4  # more than any container has tracks
 
 
 def parse_bool(values: Mapping[str, str], name: str, *, default: bool) -> bool:
@@ -36,6 +37,18 @@ def parse_choice(values: Mapping[str, str], name: str, choices: Collection[str],
     if text not in choices:
         raise Problem("bad_field", f"{name} must be one of {', '.join(choices)}.", param=name)
     return text
+
+
+def parse_audio_track(values: Mapping[str, str]) -> int | None:
+    """Parse the number of an audio track, from 0; None if missing or empty."""
+    text = values.get("audio_track", "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_TRACK_DIGITS):
+        raise Problem(
+            "bad_field", "audio_track must be the number of an audio track: 0, 1, 2, ...", param="audio_track"
+        )
+    return int(text)
 
 
 def parse_task(task: str, known_languages: Collection[str]) -> Task:
@@ -76,6 +89,7 @@ def parse_options(
     """
     return Options(
         task=parse_task(task, known_languages),
+        audio_track=parse_audio_track(values),
         language=languages.resolve(values.get("language", ""), known_languages),
         prompt=values.get(prompt_field, "").strip() or None,
         temperatures=parse_temperatures(values),

@@ -1,4 +1,4 @@
-"""The options of one transcription, as the decoder takes them."""
+"""The options of one transcription."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Options:
     """The options of one transcription.
 
     Attributes:
+        audio_track: Number of the file's audio track, 0-based; None for the best one.
         language: A code that the model knows; None detects the language.
         prompt: Text that precedes the audio, such as names and spelling; Whisper uses its last 223 tokens.
         temperatures: Tried in turn, each after the previous attempt failed.
@@ -24,6 +25,7 @@ class Options:
     """
 
     task: Task = "transcribe"
+    audio_track: int | None = None
     language: str | None = None
     prompt: str | None = None
     temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

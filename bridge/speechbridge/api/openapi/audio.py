@@ -6,6 +6,7 @@ from speechbridge.api.formats import RESPONSE_FORMATS
 from speechbridge.api.openapi.coverage import WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
+    AUDIO_TRACK,
     KEYS,
     LANGUAGE,
     RECORDING,
@@ -82,6 +83,7 @@ def _form() -> Json:
         ("file",),
         model=text("`whisper-1`, or the name of the Whisper model in `/v1/models`.", example="whisper-1"),
         language=LANGUAGE,
+        audio_track=AUDIO_TRACK,
         prompt=text(
             "Preceding text, or names that occur in the recording: Whisper adopts their spelling.",
             example="Mr. Dashwood",

@@ -6,6 +6,7 @@ from speechbridge.api import sse
 from speechbridge.api.openapi.coverage import COVERAGE_EXAMPLE, WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
+    AUDIO_TRACK,
     KEYS,
     LANGUAGE,
     RECORDING,
@@ -91,6 +92,7 @@ _FORM = form(
     ),
     model=text("The language model, one of `/v1/models`; the first of them if missing.", example="llama3"),
     language=LANGUAGE,
+    audio_track=AUDIO_TRACK,
     stream={
         "type": "boolean",
         "default": False,

@@ -155,6 +155,13 @@ RECORDING: Json = {
         "by its content, not by its name. At most `MAX_UPLOAD_BYTES` bytes. The field may also be named `audio_file`."
     ),
 }
+AUDIO_TRACK: Json = integer(
+    "Number of the file's audio track, from 0 as in FFmpeg's `0:a:N`; if missing, the default track, or the next one "
+    "that can be decoded and is not silent. Send it before large files. whisper-asr-webservice ignores it.",
+    minimum=0,
+    maximum=9999,
+    example=1,
+)
 LANGUAGE: Json = text(
     "Language of the recording, as an ISO 639 code that Whisper supports; detected if missing.",
     enum=sorted(LANGUAGES),
