@@ -182,3 +182,26 @@ def test_raw_too_long_is_refused_before_the_end_is_read() -> None:
         decode_raw(source, 5.0)
 
     assert source.taken < 6 * 2 * media.RATE
+
+
+@pytest.mark.parametrize("container", ["mp4", "ogg"])
+def test_decoding_ends_when_the_client_has_disconnected(container: str) -> None:
+    class Left(Exception):  # noqa: N818 - not an error
+        """The client has disconnected."""
+
+    class Disconnecting(Stream):
+        """A client that leaves some reads after its upload is complete, or in the middle of it."""
+
+        reads = 0
+
+        def read(self, size: int = -1) -> bytes:
+            chunk = super().read(size)
+            self.reads += not chunk
+            if self.reads > 5 or (container == "ogg" and self.taken > 100_000):
+                raise Left
+            return chunk
+
+    data = media.encode(media.noise(120), container, "aac" if container == "mp4" else "libopus")
+
+    with pytest.raises(Left):
+        decode(Disconnecting(data), HOUR)

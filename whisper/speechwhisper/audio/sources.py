@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import IO, TYPE_CHECKING, Protocol
 
 import av
@@ -41,8 +41,23 @@ class _Replayed:
         return chunk
 
 
-def openable(source: Readable) -> AbstractContextManager[IO[bytes] | _Replayed]:
-    """Return the source or, for a file read out of order, an unlinked temporary copy.
+class _Spooled:
+    """An unlinked temporary copy of a source; reading it fails as the source does once its client has disconnected."""
+
+    def __init__(self, file: IO[bytes], source: _Replayed) -> None:
+        self.seek = file.seek
+        self.tell = file.tell
+        self.close = file.close
+        self._file = file
+        self._source = source
+
+    def read(self, size: int = -1) -> bytes:
+        self._source.read(0)  # nothing, or the source's exception
+        return self._file.read(size)
+
+
+def openable(source: Readable) -> AbstractContextManager[_Spooled | _Replayed]:
+    """Return the source or, for a file read out of order, a temporary copy.
 
     Raises:
         Problem: `empty_file`.
@@ -51,10 +66,10 @@ def openable(source: Readable) -> AbstractContextManager[IO[bytes] | _Replayed]:
     if not head:
         raise Problem("empty_file", "The file is empty.")
     replayed = _Replayed(head, source)
-    return _spooled(replayed) if needs_seeking(head) else nullcontext(replayed)
+    return closing(_spooled(replayed)) if needs_seeking(head) else nullcontext(replayed)
 
 
-def open_media(file: IO[bytes] | _Replayed) -> InputContainer:
+def open_media(file: _Spooled | _Replayed) -> InputContainer:
     """Open the container of a media file.
 
     Raises:
@@ -73,7 +88,7 @@ def _read_head(source: Readable) -> bytes:
     return bytes(head)
 
 
-def _spooled(source: _Replayed) -> IO[bytes]:
+def _spooled(source: _Replayed) -> _Spooled:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
     try:
         shutil.copyfileobj(source, file, _SPOOL_READ_BYTES)
@@ -81,4 +96,4 @@ def _spooled(source: _Replayed) -> IO[bytes]:
     except BaseException:
         file.close()
         raise
-    return file
+    return _Spooled(file, source)
