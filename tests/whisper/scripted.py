@@ -7,6 +7,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.transcript import Segment, TranscriptionInfo, Word
 
@@ -78,6 +80,12 @@ class ScriptedDecoder:
         return "de", 0.75
 
 
+def loud(samples: Samples, _options: object = None) -> list[dict[str, int]]:
+    """A voice activity detector, as faster-whisper's `get_speech_timestamps`, for which everything loud is speech."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (abs(samples) > 0.1).astype(int), [0]])))
+    return [{"start": int(start), "end": int(end)} for start, end in edges.reshape(-1, 2)]
+
+
 NO_CUBLAS = RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
 """CTranslate2's words at the first inference on a GPU without CUDA's libraries."""
 
@@ -91,14 +99,19 @@ class ScriptedModel:
         self.model = SimpleNamespace(device="cuda", compute_type="float16")
         self.heard: list[Samples] = []
         self.arguments: dict[str, Any] = {}
+        self.detected_in: list[Samples] = []
         self._error = error
+
+    def detect_language(self, audio: Samples) -> tuple[str, float, list[tuple[str, float]]]:
+        self.detected_in.append(audio)
+        return "de", 0.75, [("de", 0.75), ("en", 0.25)]
 
     def transcribe(self, samples: Samples, **arguments: Any) -> tuple[Iterator[Any], SimpleNamespace]:
         self.arguments = arguments
-        return self._decode(samples), SimpleNamespace(language="en")
+        return self._decode(samples), SimpleNamespace(language=arguments.get("language") or "en")
 
     def _decode(self, samples: Samples) -> Iterator[Any]:
         if self._error:
             raise self._error
         self.heard.append(samples)
-        yield SimpleNamespace(text="")
+        yield SimpleNamespace(text="", start=0.0, end=0.0, words=None)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,9 +13,7 @@ from speechwhisper.recognition import speech
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.speech import Span, find_speech, plan_blocks, plan_clips
 from whisper import media
-
-if TYPE_CHECKING:
-    from speechwhisper.audio.decode import Samples
+from whisper.scripted import loud
 
 pytestmark = pytest.mark.unit
 
@@ -84,12 +81,6 @@ def test_a_search_can_be_stopped() -> None:
 
     with pytest.raises(StoppedError):
         find_speech(np.zeros(RATE, dtype=np.float32), stop)
-
-
-def loud(samples: Samples, _options: object) -> list[dict[str, int]]:
-    """A detector for which everything loud is speech."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], (abs(samples) > 0.1).astype(int), [0]])))
-    return [{"start": int(start), "end": int(end)} for start, end in edges.reshape(-1, 2)]
 
 
 @pytest.mark.parametrize("begin", [1.0, 297.0, 299.999, 300.0, 301.0])

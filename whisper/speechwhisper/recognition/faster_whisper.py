@@ -95,11 +95,7 @@ class WhisperDecoder:
         """Detect the language from the first 30 s of speech, or of the recording if it has no speech."""
         if len(self.languages) == 1:
             return next(iter(self.languages)), 1.0
-        spans = speech.find_speech(audio.samples, stop)
-        start = spans[0].start if spans else 0
-        window = audio.samples[start : start + DETECTION_SECONDS * RATE]
-        code, probability, _ = self._model.detect_language(audio=window)
-        return str(code), float(probability)
+        return self._detected(audio.samples, speech.find_speech(audio.samples, stop))
 
     def try_out(self, samples: Samples) -> None:
         """Decode as for a request, but without speech detection; exceptions of CTranslate2 pass through."""
@@ -117,24 +113,26 @@ class WhisperDecoder:
         clips = speech.plan_clips(spans, len(samples), self._tuning.skip_silence)
         if not clips:
             return _nothing(options)
+        options, probability = self._with_language(options, samples, spans)
         start, end = clips[0].start, clips[-1].end
         arguments = self._arguments(options, stop)
         if len(clips) > 1:
             arguments["clip_timestamps"] = [(edge - start) / RATE for clip in clips for edge in (clip.start, clip.end)]
         segments, info = self._model.transcribe(samples[start:end], **arguments)
         converted = (segment.shifted(start / RATE) for segment in convert(segments)) if start else convert(segments)
-        return _Decoding(converted, info.language, spans, speech.seconds_of(clips), self._probability(options, info))
+        return _Decoding(converted, info.language, spans, speech.seconds_of(clips), probability)
 
     def _without_pauses(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
         """Remove all pauses, decode the rest, restore the times: faster-whisper's `vad_filter`, with one VAD run."""
         spans = speech.find_speech(samples, stop, VadOptions())
         if not spans:
             return _nothing(options)
+        options, probability = self._with_language(options, samples, spans)
         joined = np.concatenate([samples[span.start : span.end] for span in spans])
         segments, info = self._model.transcribe(joined, **self._arguments(options, stop))
         chunks = [{"start": span.start, "end": span.end} for span in spans]
         restored = convert(restore_speech_timestamps(segments, chunks, RATE))
-        return _Decoding(restored, info.language, spans, speech.seconds_of(spans), self._probability(options, info))
+        return _Decoding(restored, info.language, spans, speech.seconds_of(spans), probability)
 
     def _batched(self, samples: Samples, options: Options, stop: threading.Event) -> _Decoding:
         """Decode blocks of speech in batches, and those that fail Whisper's checks again alone."""
@@ -144,6 +142,7 @@ class WhisperDecoder:
         blocks = speech.plan_blocks(spans, window)
         if not blocks:
             return _nothing(options)
+        options, probability = self._with_language(options, samples, spans)
         arguments = self._arguments(options, stop)
         segments, info = block_batches.start(self._model, samples, blocks, arguments, self._tuning.batch_size)
 
@@ -154,12 +153,24 @@ class WhisperDecoder:
             return (segment.shifted(block.start / RATE) for segment in convert(again))
 
         checked = block_batches.checked(convert(segments), blocks, alone, stop)
-        return _Decoding(checked, info.language, spans, speech.seconds_of(blocks), self._probability(options, info))
+        return _Decoding(checked, info.language, spans, speech.seconds_of(blocks), probability)
 
-    def _probability(self, options: Options, info: Any) -> float | None:
-        """Return the probability of a detected language; None if it was requested, or the model knows only one."""
-        detected = options.language is None and len(self.languages) > 1
-        return float(info.language_probability) if detected else None
+    def _detected(self, samples: Samples, spans: Sequence[Span]) -> tuple[str, float]:
+        start = spans[0].start if spans else 0
+        window = samples[start : start + DETECTION_SECONDS * RATE]
+        code, probability, _ = self._model.detect_language(audio=window)
+        return str(code), float(probability)
+
+    def _with_language(self, options: Options, samples: Samples, spans: Sequence[Span]) -> tuple[Options, float | None]:
+        """Return the options with a language, and its probability if it had to be detected.
+
+        faster-whisper would detect it from the first 30 s passed to it, which may begin with silence. Detecting it
+        here costs the same: it encodes that window twice, too.
+        """
+        if options.language is not None or len(self.languages) == 1:
+            return options, None
+        code, probability = self._detected(samples, spans)
+        return replace(options, language=code), probability
 
     def _arguments(self, options: Options, stop: threading.Event) -> dict[str, Any]:
         return {
