@@ -128,6 +128,7 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
         task=task,
         audio_track=fields.audio_track(form),
         language=fields.language(form),
+        hotwords=fields.hotwords(form),
         prompt=fields.text(form, "prompt"),
         temperature=fields.temperature(form),
         word_timestamps=_WORDS in granularities,

@@ -70,6 +70,17 @@ def audio_track(fields: Fields) -> int | None:
     return int(value)
 
 
+def hotwords(fields: Fields) -> str | None:
+    """Return names and terms in `hotwords` or its alias `vocabulary`; None if missing; raises Problem `bad_field`."""
+    given = [value for name in ("hotwords", "vocabulary") if (value := text(fields, name))]
+    if len(given) > 1:
+        raise Problem(
+            "bad_field", "The fields 'hotwords' and 'vocabulary' are the same option; send one.", param="vocabulary"
+        )
+    lines = (line.strip(" \t,") for value in given for line in value.splitlines())
+    return ", ".join(line for line in lines if line) or None
+
+
 def temperature(fields: Fields) -> float | None:
     """Return the sampling temperature (0 to 1), None if it is missing; raises Problem `bad_field`."""
     value = text(fields, "temperature")

@@ -88,6 +88,8 @@ class OpenAIAudio:
         fields = [("model", self._model), ("response_format", "verbose_json"), ("stream", "true")]
         if options.language and options.task == "transcribe":
             fields.append(("language", options.language))
+        if options.hotwords:
+            fields.append(("hotwords", options.hotwords))
         if options.prompt:
             fields.append(("prompt", options.prompt))
         if options.temperature is not None:

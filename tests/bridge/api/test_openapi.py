@@ -66,7 +66,8 @@ def known_here() -> Json:
             for field in body["schema"]["properties"].values():
                 field.get("enum", []).append("")  # a blank field counts as missing
                 if field.get("type") == "string" and not field.keys() & {"enum", "format"}:
-                    field["type"] = ["string", "boolean", "number"]  # in a form, all of them are text
+                    # In a form, all of them are text; no values are no field.
+                    field |= {"type": ["string", "boolean", "number", "array"], "maxItems": 0}
         for answer in path.get("post", {}).get("responses", {}).values():
             stream = answer["content"].get("text/event-stream")
             if stream:

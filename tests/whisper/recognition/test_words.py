@@ -143,3 +143,31 @@ def test_batches_put_speech_at_its_time_and_invent_nothing(model_folder: str, re
     first, second = starts
     assert 20 < first < 20 + len(voice) / media.RATE
     assert second - first == pytest.approx(60 + len(voice) / media.RATE, abs=0.5)
+
+
+VARIANTS = [
+    pytest.param({}, {}, id="whole"),
+    pytest.param({}, {"vad_filter": True}, id="without pauses"),
+    pytest.param({"whisper_batch_size": 4}, {}, id="batches"),
+]
+
+
+@pytest.mark.parametrize(("changes", "options"), VARIANTS)
+def test_hotwords_decide_the_spelling_in_every_window(
+    model_folder: str,
+    recordings: Recordings,
+    changes: dict[str, object],
+    options: dict[str, object],
+) -> None:
+    audio = three_windows(recordings)
+
+    segments, _ = transcribe(settings(model_folder, **changes), audio, hotwords="Jon Dashwoode", **options)
+
+    heard = words(text(segments))
+    assert (heard.count("jon"), heard.count("john")) == (5, 0)
+
+
+def three_windows(recordings: Recordings) -> Audio:
+    """80 s in which "John Dashwood" is said five times, at least once in each window."""
+    voice = media.decode_wav(recordings["austen-leisure-to-consider"][0].read_bytes())
+    return decode(io.BytesIO(media.encode(media.join([voice] * 5, pause=1.0))), 3600)

@@ -11,7 +11,7 @@ from faster_whisper.transcribe import restore_speech_timestamps
 from faster_whisper.vad import VadOptions
 
 from speechwhisper.audio.tracks import RATE
-from speechwhisper.recognition import block_batches, speech
+from speechwhisper.recognition import block_batches, prompts, speech
 from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.speech import Span
@@ -148,14 +148,22 @@ class WhisperDecoder:
         return _Decoding(checked, info.language, spans, speech.seconds_of(blocks))
 
     def _arguments(self, options: Options, stop: threading.Event) -> dict[str, Any]:
+        hotwords, prompt = prompts.fit(options.hotwords, options.prompt, self._tokenize)
         return {
             "task": options.task,
             "language": options.language,
-            "initial_prompt": options.prompt,
+            "initial_prompt": prompt,
+            "hotwords": hotwords,
+            # Previous text and hotwords together could leave no tokens for the transcript.
+            "condition_on_previous_text": hotwords is None,
             "temperature": _Attempts(options.temperatures, stop),
             "word_timestamps": options.word_timestamps,
             "beam_size": self._tuning.beam_size,
         }
+
+    def _tokenize(self, text: str) -> Sequence[tuple[int, int]]:
+        offsets: Sequence[tuple[int, int]] = self._model.hf_tokenizer.encode(text, add_special_tokens=False).offsets
+        return offsets
 
 
 class _Attempts(list[float]):

@@ -7,6 +7,7 @@ from speechbridge.api.openapi.coverage import WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     AUDIO_TRACK,
+    HOTWORDS,
     KEYS,
     LANGUAGE,
     RECORDING,
@@ -84,6 +85,7 @@ def _form() -> Json:
         model=text("`whisper-1`, or the name of the Whisper model in `/v1/models`.", example="whisper-1"),
         language=LANGUAGE,
         audio_track=AUDIO_TRACK,
+        hotwords=HOTWORDS,
         prompt=text(
             "Preceding text, or names that occur in the recording: Whisper adopts their spelling.",
             example="Mr. Dashwood",

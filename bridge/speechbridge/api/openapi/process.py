@@ -7,6 +7,7 @@ from speechbridge.api.openapi.coverage import COVERAGE_EXAMPLE, WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     AUDIO_TRACK,
+    HOTWORDS,
     KEYS,
     LANGUAGE,
     RECORDING,
@@ -93,6 +94,7 @@ _FORM = form(
     model=text("The language model, one of `/v1/models`; the first of them if missing.", example="llama3"),
     language=LANGUAGE,
     audio_track=AUDIO_TRACK,
+    hotwords=HOTWORDS,
     stream={
         "type": "boolean",
         "default": False,

@@ -162,6 +162,12 @@ AUDIO_TRACK: Json = integer(
     maximum=9999,
     example=1,
 )
+HOTWORDS: Json = text(
+    "Names and terms in the recording, separated by commas or lines: Whisper adopts their spelling in all of it. At "
+    "most 223 tokens are used, about 900 letters of English; servers without `hotwords` ignore them, except "
+    "whisper-asr-webservice, where they are added to the prompt. The field may also be named `vocabulary`.",
+    example="Mr. Dashwood, Norland Park",
+)
 LANGUAGE: Json = text(
     "Language of the recording, as an ISO 639 code that Whisper supports; detected if missing.",
     enum=sorted(LANGUAGES),
