@@ -132,6 +132,7 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
         prompt=fields.text(form, "prompt"),
         temperature=fields.temperature(form),
         word_timestamps=_WORDS in granularities,
+        vad_filter=fields.optional_boolean(form, "vad_filter"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from speechbridge.errors import Problem
 from speechbridge.intake.languages import LANGUAGES
@@ -36,6 +36,11 @@ def boolean(fields: Fields, name: str) -> bool:
     if value not in _TRUE | _FALSE:
         raise Problem("bad_field", f"The field '{name}' must be true or false, not '{value[:40]}'.", param=name)
     return value in _TRUE
+
+
+def optional_boolean(fields: Fields, name: str) -> bool | None:
+    """Return a boolean field, None if it is missing; raises Problem `bad_field`."""
+    return None if text(fields, name) is None else boolean(fields, name)
 
 
 def choice(fields: Fields, name: str, allowed: tuple[str, ...]) -> str:
@@ -79,6 +84,11 @@ def hotwords(fields: Fields) -> str | None:
         )
     lines = (line.strip(" \t,") for value in given for line in value.splitlines())
     return ", ".join(line for line in lines if line) or None
+
+
+def task(fields: Fields) -> Literal["transcribe", "translate"]:
+    """Return what Whisper does, `transcribe` if it is missing; raises Problem `bad_field`."""
+    return "translate" if choice(fields, "task", ("transcribe", "translate")) == "translate" else "transcribe"
 
 
 def temperature(fields: Fields) -> float | None:

@@ -64,8 +64,12 @@ def _query(options: TranscriptionOptions) -> str:
         query["initial_prompt"] = prompt
     if options.audio_track is not None:
         query["audio_track"] = str(options.audio_track)
+    if options.temperature is not None:
+        query["temperature"] = str(options.temperature)
     if options.word_timestamps:
         query["word_timestamps"] = "true"
+    if options.vad_filter is not None:
+        query["vad_filter"] = str(options.vad_filter).lower()
     return urlencode(query)
 
 

@@ -94,6 +94,8 @@ class OpenAIAudio:
             fields.append(("prompt", options.prompt))
         if options.temperature is not None:
             fields.append(("temperature", str(options.temperature)))
+        if options.vad_filter is not None:
+            fields.append(("vad_filter", str(options.vad_filter).lower()))
         fields.append(("timestamp_granularities[]", "segment"))
         if options.word_timestamps:
             fields.append(("timestamp_granularities[]", "word"))

@@ -26,6 +26,7 @@ class TranscriptionOptions:
         hotwords: Names and terms that may occur anywhere in the recording.
         prompt: Text that Whisper treats as what was said before (`initial_prompt`).
         temperature: Sampling temperature, or None for Whisper's temperature fallback.
+        vad_filter: Whether all pauses are removed before decoding; None for the server's default.
     """
 
     task: Task = "transcribe"
@@ -35,6 +36,7 @@ class TranscriptionOptions:
     prompt: str | None = None
     temperature: float | None = None
     word_timestamps: bool = False
+    vad_filter: bool | None = None
 
 
 class Transcriber(Protocol):

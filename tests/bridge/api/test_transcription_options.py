@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.running import form
+from fakes.speech_whisper import FakeSpeechWhisper
 
 if TYPE_CHECKING:
-    from bridge.running import Bridge
-    from fakes.speech_whisper import FakeSpeechWhisper
+    from bridge.running import Bridge, StartBridge
+    from fakes.ollama import FakeOllama
     from fakes.whisper import FakeAsrWebservice
 
 pytestmark = pytest.mark.unit
@@ -57,3 +58,65 @@ async def test_a_long_prompt_of_whisper_asr_webservice_is_cut_at_a_word(
     *kept, ada, grace = asr.work[0].query["initial_prompt"].split()
     assert (set(kept), ada, grace) == ({word}, "Ada,", "Grace")
     assert 1900 <= len(asr.work[0].query["initial_prompt"].encode()) <= 2000
+
+
+OPTIONS = {"temperature": "0.4", "vad_filter": "no"}
+
+
+@pytest.mark.parametrize(("path", "prompt"), [("/process", "initial_prompt"), ("/v1/audio/transcriptions", "prompt")])
+async def test_options_reach_an_openai_whisper(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper, path: str, prompt: str
+) -> None:
+    await send(streaming_bridge, path, **OPTIONS, **{prompt: "Mr. Dashwood"})
+
+    sent = {name: speech_whisper.work[0].value(name) for name in ("temperature", "vad_filter", "prompt")}
+    assert sent == {"temperature": "0.4", "vad_filter": "false", "prompt": "Mr. Dashwood"}
+
+
+@pytest.mark.parametrize(("path", "prompt"), [("/process", "initial_prompt"), ("/v1/audio/transcriptions", "prompt")])
+async def test_options_reach_whisper_asr_webservice(
+    bridge: Bridge, asr: FakeAsrWebservice, path: str, prompt: str
+) -> None:
+    await send(bridge, path, **OPTIONS, **{prompt: "Mr. Dashwood"})
+
+    query = asr.work[0].query
+    assert {name: query[name] for name in ("temperature", "vad_filter", "initial_prompt")} == {
+        "temperature": "0.4",
+        "vad_filter": "false",
+        "initial_prompt": "Mr. Dashwood",
+    }
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_options_that_are_not_sent_are_left_to_whisper(
+    bridge: Bridge, streaming_bridge: Bridge, asr: FakeAsrWebservice, speech_whisper: FakeSpeechWhisper, path: str
+) -> None:
+    await send(bridge, path)
+    await send(streaming_bridge, path)
+
+    assert set(asr.work[0].query) == {"output", "task", "encode"}
+    assert set(speech_whisper.work[0].form) == {"model", "response_format", "stream", "timestamp_granularities[]"}
+
+
+async def test_process_translates(
+    bridge: Bridge, asr: FakeAsrWebservice, start_bridge: StartBridge, ollama: FakeOllama
+) -> None:
+    async with FakeSpeechWhisper(model="small") as whisper:
+        openai = await start_bridge(whisper_url=whisper.url, transcriber="openai", ollama_url=ollama.url)
+        await send(openai, "/process", task="translate")
+    await send(bridge, "/process", task="translate")
+
+    assert whisper.work[0].path == "/v1/audio/translations"
+    assert asr.work[0].query["task"] == "translate"
+
+
+async def test_process_reports_a_model_that_cannot_translate(streaming_bridge: Bridge) -> None:
+    assert (await streaming_bridge.json(task="translate"))[1]["code"] == "unsupported_task"
+
+
+@pytest.mark.parametrize("field", ["task", "temperature", "vad_filter"])
+async def test_process_rejects_an_invalid_option(bridge: Bridge, asr: FakeAsrWebservice, field: str) -> None:
+    status, problem = await bridge.json(**{field: "dance"})
+
+    assert (status, problem["code"], problem["param"]) == (400, "bad_field", field)
+    assert not asr.work

@@ -11,7 +11,10 @@ from speechbridge.api.openapi.schemas import (
     KEYS,
     LANGUAGE,
     RECORDING,
+    TEMPERATURE,
     TRACING,
+    VAD_FILTER,
+    WHISPER_PROMPT,
     Json,
     event_stream,
     form,
@@ -86,14 +89,10 @@ def _form() -> Json:
         language=LANGUAGE,
         audio_track=AUDIO_TRACK,
         hotwords=HOTWORDS,
-        prompt=text(
-            "Preceding text, or names that occur in the recording: Whisper adopts their spelling.",
-            example="Mr. Dashwood",
-        ),
+        prompt=WHISPER_PROMPT,
         response_format=text("Format of the response.", enum=list(RESPONSE_FORMATS), default=RESPONSE_FORMATS[0]),
-        temperature=number(
-            "Sampling temperature; if missing, Whisper raises it from 0 where needed.", minimum=0, maximum=1
-        ),
+        temperature=TEMPERATURE,
+        vad_filter=VAD_FILTER,
         timestamp_granularities__list=_GRANULARITIES,
         stream={
             "type": "boolean",

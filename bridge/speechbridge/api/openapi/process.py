@@ -11,7 +11,10 @@ from speechbridge.api.openapi.schemas import (
     KEYS,
     LANGUAGE,
     RECORDING,
+    TEMPERATURE,
     TRACING,
+    VAD_FILTER,
+    WHISPER_PROMPT,
     Json,
     event_stream,
     form,
@@ -95,6 +98,14 @@ _FORM = form(
     language=LANGUAGE,
     audio_track=AUDIO_TRACK,
     hotwords=HOTWORDS,
+    initial_prompt=WHISPER_PROMPT,
+    task=text(
+        "Whether Whisper transcribes in the language of the recording, or translates into English.",
+        enum=["transcribe", "translate"],
+        default="transcribe",
+    ),
+    temperature=TEMPERATURE,
+    vad_filter=VAD_FILTER,
     stream={
         "type": "boolean",
         "default": False,
@@ -143,7 +154,9 @@ PATHS: Json = {
                         ),
                     },
                 ),
-                **errors("problem", *ALWAYS, *KEYED, *ADMISSION, *FORM, *TRANSCRIPTION, "prompt_too_long"),
+                **errors(
+                    "problem", *ALWAYS, *KEYED, *ADMISSION, *FORM, *TRANSCRIPTION, "unsupported_task", "prompt_too_long"
+                ),
             },
         }
     }

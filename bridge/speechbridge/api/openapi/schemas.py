@@ -168,6 +168,16 @@ HOTWORDS: Json = text(
     "whisper-asr-webservice, where they are added to the prompt. The field may also be named `vocabulary`.",
     example="Mr. Dashwood, Norland Park",
 )
+TEMPERATURE: Json = number(
+    "Sampling temperature; if missing, Whisper raises it from 0 where needed.", minimum=0, maximum=1
+)
+WHISPER_PROMPT: Json = text(
+    "Preceding text, or names that occur in the recording: Whisper adopts their spelling.", example="Mr. Dashwood"
+)
+VAD_FILTER: Json = {
+    "type": "boolean",
+    "description": "Whether Whisper removes all pauses before it decodes; if missing, the server's default.",
+}
 LANGUAGE: Json = text(
     "Language of the recording, as an ISO 639 code that Whisper supports; detected if missing.",
     enum=sorted(LANGUAGES),
