@@ -39,6 +39,7 @@ class Tuning:
     beam_size: int = 5
     batch_size: int = 0
     skip_silence: float = 10.0
+    condition_on_previous_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class WhisperDecoder:
             "initial_prompt": prompt,
             "hotwords": hotwords,
             # Previous text and hotwords together could leave no tokens for the transcript.
-            "condition_on_previous_text": hotwords is None,
+            "condition_on_previous_text": self._tuning.condition_on_previous_text and hotwords is None,
             "temperature": _Attempts(options.temperatures, stop),
             "word_timestamps": options.word_timestamps,
             "beam_size": self._tuning.beam_size,
