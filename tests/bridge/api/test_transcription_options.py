@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,3 +121,21 @@ async def test_process_rejects_an_invalid_option(bridge: Bridge, asr: FakeAsrWeb
 
     assert (status, problem["code"], problem["param"]) == (400, "bad_field", field)
     assert not asr.work
+
+
+@pytest.mark.parametrize("granularity", ["word", "segment"])
+async def test_segments_of_a_stream_have_words_if_requested(streaming_bridge: Bridge, granularity: str) -> None:
+    fields = {"stream": "true", "response_format": "verbose_json", "timestamp_granularities[]": granularity}
+
+    async with streaming_bridge.client.post("/v1/audio/transcriptions", data=form(b"", **fields)) as response:
+        *deltas, _ = [json.loads(line[6:]) for line in (await response.text()).splitlines() if line[:6] == "data: "]
+
+    assert deltas
+    for delta in deltas:
+        if granularity == "segment":
+            assert "words" not in delta["segment"]
+            continue
+        words = delta["segment"]["words"]
+        assert [word["word"] for word in words] == delta["delta"].split()
+        assert words[-1]["end"] == pytest.approx(delta["segment"]["end"])
+        assert set(words[0]) == {"word", "start", "end"}

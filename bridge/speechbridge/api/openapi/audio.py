@@ -177,6 +177,18 @@ SCHEMAS: Json = {
     ),
     "Segment": record(
         "A segment of speech. Values that Whisper does not report are 0 or empty.",
+        (
+            "id",
+            "start",
+            "end",
+            "text",
+            "seek",
+            "tokens",
+            "temperature",
+            "avg_logprob",
+            "compression_ratio",
+            "no_speech_prob",
+        ),
         id=integer("Index, from 0.", minimum=0),
         start=number(_SECONDS, minimum=0),
         end=number(_SECONDS, minimum=0),
@@ -187,6 +199,7 @@ SCHEMAS: Json = {
         avg_logprob=number("Mean log probability of its tokens."),
         compression_ratio=number("Compression ratio of its text; above 2.4 it is repetitive."),
         no_speech_prob=number("Probability that there is no speech."),
+        words=listing("Its words that have timestamps; only in streams, if requested.", ref("Word")),
     ),
     "Word": record(
         "A word; Whisper splits some at hyphens.",
