@@ -182,3 +182,47 @@ def test_raw_too_long_is_refused_before_the_end_is_read() -> None:
         decode_raw(source, 5.0)
 
     assert source.taken < 6 * 2 * media.RATE
+
+
+def nist_sphere(samples: media.Pcm) -> bytes:
+    """NIST SPHERE, for which FFmpeg has no muxer: a header of 1024 bytes of text, then samples."""
+    fields = [
+        f"sample_count -i {len(samples)}",
+        "channel_count -i 1",
+        "sample_rate -i 16000",
+        "sample_n_bytes -i 2",
+        "sample_byte_format -s2 01",
+        "sample_coding -s3 pcm",
+        "end_head",
+    ]
+    header = "\n".join(["NIST_1A", "   1024", *fields, ""])
+    return header.encode().ljust(1024) + samples.astype("<i2").tobytes()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(media.encode(media.tone(2), "ircam", "pcm_s16le"), id="ircam"),
+        pytest.param(media.encode(media.tone(2), "sox", "pcm_s32le"), id="sox"),
+        pytest.param(media.encode(media.tone(2), "latm", "aac"), id="loas"),
+        pytest.param(nist_sphere(media.tone(2)), id="nistsphere"),
+    ],
+)
+def test_formats_of_broadcasting_and_of_speech_corpora_are_heard(data: bytes) -> None:
+    assert decode(io.BytesIO(data), 3600).duration == pytest.approx(2, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/hostname\n",
+        b"ffconcat version 1.0\nfile /etc/hostname\n",
+        b"[playlist]\nFile1=file:///etc/hostname\n",
+        b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+        b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>',
+    ],
+)
+def test_a_file_that_refers_to_others_is_refused(script: bytes) -> None:
+    with pytest.raises(Problem) as refused:
+        decode(io.BytesIO(script), 3600)
+    assert refused.value.code == "not_audio"
