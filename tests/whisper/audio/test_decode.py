@@ -4,6 +4,7 @@ import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 import pytest
 from faster_whisper.audio import decode_audio
@@ -199,9 +200,29 @@ def nist_sphere(samples: media.Pcm) -> bytes:
     return header.encode().ljust(1024) + samples.astype("<i2").tobytes()
 
 
+def mxf(seconds: int) -> bytes:
+    """MXF as broadcasters exchange it: MPEG-2 pictures, and sound at 48 kHz."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mxf") as output:
+        pictures = output.add_stream("mpeg2video", rate=25)
+        pictures.width = pictures.height = 64
+        pictures.pix_fmt = "yuv420p"
+        sound = output.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        for number in range(25 * seconds):
+            black = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), dtype=np.uint8), format="rgb24")
+            output.mux(pictures.encode(black))
+            frame = av.AudioFrame.from_ndarray(np.full((1, 1920), 5000, dtype=np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, number * 1920
+            output.mux(sound.encode(frame))
+        output.mux(pictures.encode(None))
+        output.mux(sound.encode(None))
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     "data",
     [
+        pytest.param(mxf(2), id="mxf"),
         pytest.param(media.encode(media.tone(2), "ircam", "pcm_s16le"), id="ircam"),
         pytest.param(media.encode(media.tone(2), "sox", "pcm_s32le"), id="sox"),
         pytest.param(media.encode(media.tone(2), "latm", "aac"), id="loas"),
