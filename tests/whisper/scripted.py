@@ -114,4 +114,4 @@ class ScriptedModel:
         if self._error:
             raise self._error
         self.heard.append(samples)
-        yield SimpleNamespace(text="", start=0.0, end=0.0, words=None)
+        yield SimpleNamespace(text="", start=0.0, end=1.0, words=None)

@@ -45,6 +45,10 @@ class Settings(BaseSettings):
         False,  # noqa: FBT003 - a default, like those around it
         "default of `vad_filter`: whether all pauses are removed before decoding",
     )
+    whisper_condition_on_previous_text: bool = _setting(
+        False,  # noqa: FBT003 - a default, like those around it
+        "whether each window is given the text before it, which can repeat a phrase through long recordings",
+    )
     whisper_skip_silence: float = _setting(
         10.0,
         "longest stretch without speech passed to the model, which hallucinates in silence; 0: pass everything",

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from speechbridge.transcribers.port import Task
     from speechbridge.transcribers.transcript import Segment, Transcript
 
@@ -35,7 +37,7 @@ def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) 
     if segments:
         document["segments"] = [segment_object(segment) for segment in transcript.segments]
     if words:
-        document["words"] = [word_object(word) for word in transcript.words if word.keys() >= _WORD]
+        document["words"] = timed_words(transcript.words)
     document["usage"] = usage(transcript)
     return {**document, **additions(transcript)}
 
@@ -45,11 +47,18 @@ def additions(transcript: Transcript) -> dict[str, Any]:
     return {"coverage": transcript.coverage, "warnings": list(transcript.warnings)}
 
 
-def segment_object(segment: Segment) -> dict[str, Any]:
-    """Return a segment of verbose_json."""
+def segment_object(segment: Segment, *, words: bool = False) -> dict[str, Any]:
+    """Return a segment of verbose_json; `words` adds those that have times, for streams."""
     fields = asdict(segment)
     del fields["words"]
+    if words:
+        fields["words"] = timed_words(segment.words)
     return fields
+
+
+def timed_words(words: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the words that have times."""
+    return [word_object(word) for word in words if word.keys() >= _WORD]
 
 
 def word_object(word: dict[str, Any]) -> dict[str, Any]:

@@ -100,7 +100,15 @@ class _Form:
         question = Question(
             prompt=fields.text(form, "prompt") or DEFAULT_PROMPT,
             model=fields.text(form, "model"),
-            options=TranscriptionOptions(audio_track=fields.audio_track(form), language=fields.language(form)),
+            options=TranscriptionOptions(
+                task=fields.task(form),
+                audio_track=fields.audio_track(form),
+                language=fields.language(form),
+                hotwords=fields.hotwords(form),
+                prompt=fields.text(form, "initial_prompt"),
+                temperature=fields.temperature(form),
+                vad_filter=fields.optional_boolean(form, "vad_filter"),
+            ),
         )
         self._call.streams = self._call.streams or fields.boolean(form, "stream")
         if self._upload.complete:

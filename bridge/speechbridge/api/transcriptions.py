@@ -61,7 +61,7 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
             async with stream, aclosing(service.transcription.run(upload, options, call)) as items:
                 async for item in items:
                     if call.streams:
-                        await stream.send(_event(item))
+                        await stream.send(_event(item, words=_WORDS in _granularities(upload.fields)))
                     elif isinstance(item, Transcript):
                         return _formatted(upload, item, task)
             return stream.response
@@ -95,9 +95,9 @@ def _text(text: str, content_type: str) -> web.Response:
     return web.Response(body=text.encode(errors="replace"), content_type=content_type, charset="utf-8")
 
 
-def _event(item: Segment | Transcript) -> bytes:
+def _event(item: Segment | Transcript, *, words: bool) -> bytes:
     if isinstance(item, Segment):
-        segment = formats.segment_object(item)
+        segment = formats.segment_object(item, words=words)
         return _data({"type": "transcript.text.delta", "delta": item.text, "segment": segment})
     done = {"type": "transcript.text.done", "text": item.text, "language": item.language, "duration": item.duration}
     return _data({**done, "usage": formats.usage(item), **formats.additions(item)})
@@ -128,9 +128,11 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
         task=task,
         audio_track=fields.audio_track(form),
         language=fields.language(form),
+        hotwords=fields.hotwords(form),
         prompt=fields.text(form, "prompt"),
         temperature=fields.temperature(form),
         word_timestamps=_WORDS in granularities,
+        vad_filter=fields.optional_boolean(form, "vad_filter"),
     )
 
 

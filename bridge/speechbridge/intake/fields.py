@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from speechbridge.errors import Problem
 from speechbridge.intake.languages import LANGUAGES
@@ -38,6 +38,11 @@ def boolean(fields: Fields, name: str) -> bool:
     return value in _TRUE
 
 
+def optional_boolean(fields: Fields, name: str) -> bool | None:
+    """Return a boolean field, None if it is missing; raises Problem `bad_field`."""
+    return None if text(fields, name) is None else boolean(fields, name)
+
+
 def choice(fields: Fields, name: str, allowed: tuple[str, ...]) -> str:
     """Return one of the allowed values, the first if it is missing; raises Problem `bad_field`."""
     value = (text(fields, name) or allowed[0]).strip()
@@ -68,6 +73,22 @@ def audio_track(fields: Fields) -> int | None:
             "bad_field", "The field 'audio_track' must be a number of an audio track: 0, 1, ...", param="audio_track"
         )
     return int(value)
+
+
+def hotwords(fields: Fields) -> str | None:
+    """Return names and terms in `hotwords` or its alias `vocabulary`; None if missing; raises Problem `bad_field`."""
+    given = [value for name in ("hotwords", "vocabulary") if (value := text(fields, name))]
+    if len(given) > 1:
+        raise Problem(
+            "bad_field", "The fields 'hotwords' and 'vocabulary' are the same option; send one.", param="vocabulary"
+        )
+    lines = (line.strip(" \t,") for value in given for line in value.splitlines())
+    return ", ".join(line for line in lines if line) or None
+
+
+def task(fields: Fields) -> Literal["transcribe", "translate"]:
+    """Return what Whisper does, `transcribe` if it is missing; raises Problem `bad_field`."""
+    return "translate" if choice(fields, "task", ("transcribe", "translate")) == "translate" else "transcribe"
 
 
 def temperature(fields: Fields) -> float | None:

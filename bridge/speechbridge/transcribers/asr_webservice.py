@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from speechbridge.transcribers.transcript import Segment, Transcript
     from speechbridge.upstreams.endpoint import Endpoint
 
+_MAX_PROMPT_BYTES = 2000
+"""More than the 223 tokens that Whisper uses; percent-encoded, it fits into a request line of 8 KiB."""
+
 
 class AsrWebservice:
     """Implements the port `Transcriber`; yields the transcript alone, since the protocol does not stream."""
@@ -57,13 +60,30 @@ def _query(options: TranscriptionOptions) -> str:
     query = {"output": "json", "task": options.task, "encode": "true"}
     if options.language:
         query["language"] = options.language
-    if options.prompt:
-        query["initial_prompt"] = options.prompt
+    if prompt := _initial_prompt(options):
+        query["initial_prompt"] = prompt
     if options.audio_track is not None:
         query["audio_track"] = str(options.audio_track)
+    if options.temperature is not None:
+        query["temperature"] = str(options.temperature)
     if options.word_timestamps:
         query["word_timestamps"] = "true"
+    if options.vad_filter is not None:
+        query["vad_filter"] = str(options.vad_filter).lower()
     return urlencode(query)
+
+
+def _initial_prompt(options: TranscriptionOptions) -> str:
+    """Return prompt and hotwords, which the service does not have, in the length that a request line allows.
+
+    The hotwords are last, since Whisper uses the end of what is too long for it.
+    """
+    text = " ".join(filter(None, (options.prompt, options.hotwords)))
+    data = text.encode()
+    if len(data) <= _MAX_PROMPT_BYTES:
+        return text
+    end = data[-_MAX_PROMPT_BYTES:].decode(errors="ignore")
+    return end.partition(" ")[2] or end
 
 
 async def _check_recording(audio: Audio) -> None:

@@ -88,10 +88,14 @@ class OpenAIAudio:
         fields = [("model", self._model), ("response_format", "verbose_json"), ("stream", "true")]
         if options.language and options.task == "transcribe":
             fields.append(("language", options.language))
+        if options.hotwords:
+            fields.append(("hotwords", options.hotwords))
         if options.prompt:
             fields.append(("prompt", options.prompt))
         if options.temperature is not None:
             fields.append(("temperature", str(options.temperature)))
+        if options.vad_filter is not None:
+            fields.append(("vad_filter", str(options.vad_filter).lower()))
         fields.append(("timestamp_granularities[]", "segment"))
         if options.word_timestamps:
             fields.append(("timestamp_granularities[]", "word"))

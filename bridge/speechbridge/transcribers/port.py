@@ -23,16 +23,20 @@ class TranscriptionOptions:
     Attributes:
         audio_track: Number of the file's audio track, from 0; None for Whisper's choice.
         language: ISO 639 code, or None to have it detected.
+        hotwords: Names and terms that may occur anywhere in the recording.
         prompt: Text that Whisper treats as what was said before (`initial_prompt`).
         temperature: Sampling temperature, or None for Whisper's temperature fallback.
+        vad_filter: Whether all pauses are removed before decoding; None for the server's default.
     """
 
     task: Task = "transcribe"
     audio_track: int | None = None
     language: str | None = None
+    hotwords: str | None = None
     prompt: str | None = None
     temperature: float | None = None
     word_timestamps: bool = False
+    vad_filter: bool | None = None
 
 
 class Transcriber(Protocol):

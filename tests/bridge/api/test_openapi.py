@@ -65,8 +65,11 @@ def known_here() -> Json:
             body["schema"]["properties"]["model"]["enum"] = ["whisper-1"] if speech else [MODEL]
             for field in body["schema"]["properties"].values():
                 field.get("enum", []).append("")  # a blank field counts as missing
+                if field.get("type") == "integer":
+                    field |= {"type": ["integer", "string"], "pattern": "^ *[0-9]{0,4} *$"}
                 if field.get("type") == "string" and not field.keys() & {"enum", "format"}:
-                    field["type"] = ["string", "boolean", "number"]  # in a form, all of them are text
+                    # In a form, all of them are text; no values are no field.
+                    field |= {"type": ["string", "boolean", "number", "array"], "maxItems": 0}
         for answer in path.get("post", {}).get("responses", {}).values():
             stream = answer["content"].get("text/event-stream")
             if stream:

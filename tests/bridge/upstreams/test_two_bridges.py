@@ -13,7 +13,7 @@ from fakes.ollama import FakeOllama
 from speechwhisper.app import build
 from speechwhisper.audio.decode import Audio
 from speechwhisper.recognition.options import Options
-from speechwhisper.recognition.transcript import Heard, Segment
+from speechwhisper.recognition.transcript import Segment, TranscriptionInfo
 from speechwhisper.settings import Settings
 from whisper.scripted import ScriptedDecoder, segment
 
@@ -28,7 +28,9 @@ CLIENTS = {"a1": 0, "a2": 0, "a3": 0, "a4": 0, "b1": 1}
 class SlowDecoder(ScriptedDecoder):
     """Takes its time over each job."""
 
-    def decode(self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event) -> Heard:
+    def decode(
+        self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event
+    ) -> TranscriptionInfo:
         stop.wait(JOB_SECONDS)
         return super().decode(audio, options, emit, stop)
 

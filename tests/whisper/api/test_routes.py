@@ -61,6 +61,7 @@ async def test_asr_takes_its_options_from_the_query(start: Start) -> None:
         "task": "translate",
         "language": "de",
         "initial_prompt": "Names: Ada.",
+        "hotwords": "Grace",
         "word_timestamps": "true",
         "vad_filter": "true",
         "output": "json",
@@ -71,6 +72,7 @@ async def test_asr_takes_its_options_from_the_query(start: Start) -> None:
 
     (options,) = decoder.seen
     assert (options.task, options.language, options.prompt) == ("translate", "de", "Names: Ada.")
+    assert options.hotwords == "Grace"
     assert options.word_timestamps
     assert options.vad_filter
     assert [word["word"] for word in body["segments"][0]["words"]] == [" Hello", " there."]
@@ -181,6 +183,17 @@ async def test_fields_may_come_before_the_file(start: Start) -> None:
         assert response.status == 200
 
     assert decoder.seen[0].language == "de"
+
+
+@pytest.mark.parametrize("field", ["hotwords", "vocabulary"])
+async def test_openai_takes_hotwords(start: Start, field: str) -> None:
+    decoder = ScriptedDecoder(SPOKEN)
+    client = await start(decoder)
+
+    async with client.post("/v1/audio/transcriptions", data=form(**{field: "Ada, Grace"})) as response:
+        assert response.status == 200
+
+    assert decoder.seen[0].hotwords == "Ada, Grace"
 
 
 TWO_TRACKS = media.muxed("matroska", [(0.0, media.tone(3))], [(0.0, media.tone(1))])

@@ -89,6 +89,25 @@ def test_any_other_audio_track_is_refused(text: str) -> None:
     assert caught.value.param == "audio_track"
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"hotwords": " Ada, Grace Hopper "}, "Ada, Grace Hopper"),
+        ({"vocabulary": "Ada\nGrace Hopper,\r\n\n"}, "Ada, Grace Hopper"),
+        ({"hotwords": " ", "vocabulary": "Ada"}, "Ada"),
+        ({"hotwords": ""}, None),
+        ({}, None),
+    ],
+)
+def test_hotwords_are_a_list_in_one_of_two_fields(values: dict[str, str], expected: str | None) -> None:
+    assert parse(**values).hotwords == expected
+
+
+def test_hotwords_in_both_fields_are_refused() -> None:
+    with refused("bad_field"):
+        parse(hotwords="Ada", vocabulary="Grace")
+
+
 def test_a_blank_prompt_is_no_prompt() -> None:
     assert parse(prompt="  ").prompt is None
 

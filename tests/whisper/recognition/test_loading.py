@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from speechwhisper.audio.decode import Audio, Samples
 from speechwhisper.audio.tracks import RATE
-from speechwhisper.recognition import block_batches, loading
+from speechwhisper.recognition import block_batches, loading, speech
 from speechwhisper.recognition.loading import ModelUnavailableError, load
+from speechwhisper.recognition.options import Options
 from speechwhisper.settings import Settings
 from whisper.conftest import launch
 from whisper.scripted import DEADLINE, NO_CUBLAS, ScriptedModel
@@ -24,13 +26,17 @@ from whisper.scripted import DEADLINE, NO_CUBLAS, ScriptedModel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from speechwhisper.audio.decode import Samples
+    from speechwhisper.recognition.faster_whisper import WhisperDecoder
 
 
 def loaded(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel, **settings: object) -> ScriptedModel:
-    monkeypatch.setattr(loading, "WhisperModel", lambda *_, **__: model)
-    load(Settings(whisper_model="medium", **settings))
+    load_scripted(monkeypatch, model, **settings)
     return model
+
+
+def load_scripted(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel, **settings: object) -> WhisperDecoder:
+    monkeypatch.setattr(loading, "WhisperModel", lambda *_, **__: model)
+    return load(Settings(whisper_model="medium", **settings))
 
 
 @pytest.mark.unit
@@ -51,6 +57,22 @@ def test_noise_is_not_worth_more_than_one_attempt_and_a_few_tokens(monkeypatch: 
     assert list(asked["temperature"]) == [0.0]
     assert asked["max_new_tokens"] <= 10
     assert asked["beam_size"] == 3
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("setting", [False, True])
+def test_previous_text_is_given_to_the_model_only_if_configured(
+    monkeypatch: pytest.MonkeyPatch, *, setting: bool
+) -> None:
+    model = ScriptedModel()
+    decoder = load_scripted(monkeypatch, model, whisper_condition_on_previous_text=setting)
+
+    for vad_filter in (False, True):
+        monkeypatch.setattr(speech, "detect", lambda samples, _: [speech.Span(0, len(samples))])
+        audio = Audio(np.ones(RATE, dtype=np.float32))
+        decoder.decode(audio, Options(vad_filter=vad_filter), lambda _: None, threading.Event())
+
+        assert model.arguments["condition_on_previous_text"] is setting
 
 
 @pytest.mark.unit

@@ -88,7 +88,7 @@ async def test_the_server_hears_the_words_that_faster_whisper_hears(
             form.add_field("audio_file", file.read_bytes(), filename=file.name)
             async with http.post("/asr", params={"output": "json"}, data=form) as response:
                 body = json.loads(await response.text())
-            segments, _ = direct.transcribe(str(file))
+            segments, _ = direct.transcribe(str(file), condition_on_previous_text=False)
             assert words("".join(segment["text"] for segment in body["segments"])) == words(text(segments))
 
 
@@ -102,7 +102,7 @@ def test_many_windows_come_out_as_from_faster_whisper(
     same = {"vad_filter": vad_filter, "word_timestamps": True}
     segments, heard = transcribe(settings(model_folder), audio, temperatures=(0.0,), **same)
 
-    expected = list(direct.transcribe(audio.samples, temperature=0.0, **same)[0])
+    expected = list(direct.transcribe(audio.samples, temperature=0.0, condition_on_previous_text=False, **same)[0])
     assert words(text(segments)) == words(text(expected))
     # Rounding moves an edge here and there, by as much as a short word; a window put in a wrong place moves them all.
     ours = edges((word.text, word.start, word.end) for segment in segments for word in segment.words or ())
@@ -143,3 +143,31 @@ def test_batches_put_speech_at_its_time_and_invent_nothing(model_folder: str, re
     first, second = starts
     assert 20 < first < 20 + len(voice) / media.RATE
     assert second - first == pytest.approx(60 + len(voice) / media.RATE, abs=0.5)
+
+
+VARIANTS = [
+    pytest.param({}, {}, id="whole"),
+    pytest.param({}, {"vad_filter": True}, id="without pauses"),
+    pytest.param({"whisper_batch_size": 4}, {}, id="batches"),
+]
+
+
+@pytest.mark.parametrize(("changes", "options"), VARIANTS)
+def test_hotwords_decide_the_spelling_in_every_window(
+    model_folder: str,
+    recordings: Recordings,
+    changes: dict[str, object],
+    options: dict[str, object],
+) -> None:
+    audio = three_windows(recordings)
+
+    segments, _ = transcribe(settings(model_folder, **changes), audio, hotwords="Jon Dashwoode", **options)
+
+    heard = words(text(segments))
+    assert (heard.count("jon"), heard.count("john")) == (5, 0)
+
+
+def three_windows(recordings: Recordings) -> Audio:
+    """80 s in which "John Dashwood" is said five times, at least once in each window."""
+    voice = media.decode_wav(recordings["austen-leisure-to-consider"][0].read_bytes())
+    return decode(io.BytesIO(media.encode(media.join([voice] * 5, pause=1.0))), 3600)

@@ -6,8 +6,9 @@ HEAD_BYTES = 64 * 1024
 """Length of the beginning of a file that `needs_seeking` examines."""
 
 FORMATS = (
-    "aac,ac3,eac3,aiff,alaw,amr,ape,asf,au,avi,caf,dsf,flac,flv,g722,gsm,iff,matroska,mov,mp3,mpeg,mpegts,mulaw,nut,"
-    "ogg,oma,opus,rm,tak,truehd,tta,voc,w64,wav,webm,wtv,wv"
+    "aac,ac3,eac3,aiff,alaw,amr,ape,asf,au,avi,caf,dhav,dsf,dss,dts,dtshd,dv,flac,flv,g722,gsm,iff,ircam,loas,matroska,"
+    "mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mulaw,mxf,nistsphere,nut,ogg,oma,opus,qcp,rm,shn,sox,tak,truehd,tta,voc,w64,wav,"
+    "webm,wtv,wv"
 )
 """FFmpeg demuxers that may open an upload.
 

@@ -51,6 +51,15 @@ def parse_audio_track(values: Mapping[str, str]) -> int | None:
     return int(text)
 
 
+def parse_hotwords(values: Mapping[str, str]) -> str | None:
+    """Parse names and terms, separated by commas or lines, from `hotwords` or its alias; None if missing or blank."""
+    given = [name for name in ("hotwords", "vocabulary") if values.get(name, "").strip()]
+    if len(given) > 1:
+        raise Problem("bad_field", "hotwords and vocabulary are the same option; send one of them.", param="vocabulary")
+    lines = (line.strip(" \t,") for name in given for line in values[name].splitlines())
+    return ", ".join(line for line in lines if line) or None
+
+
 def parse_task(task: str, known_languages: Collection[str]) -> Task:
     """Return the task; reject a translation by an English-only model, which would silently transcribe."""
     if task != "translate":
@@ -91,6 +100,7 @@ def parse_options(
         task=parse_task(task, known_languages),
         audio_track=parse_audio_track(values),
         language=languages.resolve(values.get("language", ""), known_languages),
+        hotwords=parse_hotwords(values),
         prompt=values.get(prompt_field, "").strip() or None,
         temperatures=parse_temperatures(values),
         word_timestamps=word_timestamps,

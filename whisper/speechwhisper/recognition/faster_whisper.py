@@ -11,7 +11,7 @@ from faster_whisper.transcribe import restore_speech_timestamps
 from faster_whisper.vad import VadOptions
 
 from speechwhisper.audio.tracks import RATE
-from speechwhisper.recognition import block_batches, speech
+from speechwhisper.recognition import block_batches, prompts, speech
 from speechwhisper.recognition.guards import Guard
 from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import StoppedError
@@ -40,6 +40,7 @@ class Tuning:
     beam_size: int = 5
     batch_size: int = 0
     skip_silence: float = 10.0
+    condition_on_previous_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +174,22 @@ class WhisperDecoder:
         return replace(options, language=code), probability
 
     def _arguments(self, options: Options, stop: threading.Event) -> dict[str, Any]:
+        hotwords, prompt = prompts.fit(options.hotwords, options.prompt, self._tokenize)
         return {
             "task": options.task,
             "language": options.language,
-            "initial_prompt": options.prompt,
+            "initial_prompt": prompt,
+            "hotwords": hotwords,
+            # Previous text and hotwords together could leave no tokens for the transcript.
+            "condition_on_previous_text": self._tuning.condition_on_previous_text and hotwords is None,
             "temperature": _Attempts(options.temperatures, stop),
             "word_timestamps": options.word_timestamps,
             "beam_size": self._tuning.beam_size,
         }
+
+    def _tokenize(self, text: str) -> Sequence[tuple[int, int]]:
+        offsets: Sequence[tuple[int, int]] = self._model.hf_tokenizer.encode(text, add_special_tokens=False).offsets
+        return offsets
 
 
 class _Attempts(list[float]):

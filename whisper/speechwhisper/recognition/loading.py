@@ -52,6 +52,7 @@ def load(settings: Settings) -> WhisperDecoder:
             beam_size=settings.whisper_beam_size,
             batch_size=settings.whisper_batch_size,
             skip_silence=settings.whisper_skip_silence,
+            condition_on_previous_text=settings.whisper_condition_on_previous_text,
         ),
     )
     _try_out(decoder, settings, device=model.model.device, compute_type=model.model.compute_type)

@@ -7,10 +7,14 @@ from speechbridge.api.openapi.coverage import WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     AUDIO_TRACK,
+    HOTWORDS,
     KEYS,
     LANGUAGE,
     RECORDING,
+    TEMPERATURE,
     TRACING,
+    VAD_FILTER,
+    WHISPER_PROMPT,
     Json,
     event_stream,
     form,
@@ -84,14 +88,11 @@ def _form() -> Json:
         model=text("`whisper-1`, or the name of the Whisper model in `/v1/models`.", example="whisper-1"),
         language=LANGUAGE,
         audio_track=AUDIO_TRACK,
-        prompt=text(
-            "Preceding text, or names that occur in the recording: Whisper adopts their spelling.",
-            example="Mr. Dashwood",
-        ),
+        hotwords=HOTWORDS,
+        prompt=WHISPER_PROMPT,
         response_format=text("Format of the response.", enum=list(RESPONSE_FORMATS), default=RESPONSE_FORMATS[0]),
-        temperature=number(
-            "Sampling temperature; if missing, Whisper raises it from 0 where needed.", minimum=0, maximum=1
-        ),
+        temperature=TEMPERATURE,
+        vad_filter=VAD_FILTER,
         timestamp_granularities__list=_GRANULARITIES,
         stream={
             "type": "boolean",
@@ -176,6 +177,18 @@ SCHEMAS: Json = {
     ),
     "Segment": record(
         "A segment of speech. Values that Whisper does not report are 0 or empty.",
+        (
+            "id",
+            "start",
+            "end",
+            "text",
+            "seek",
+            "tokens",
+            "temperature",
+            "avg_logprob",
+            "compression_ratio",
+            "no_speech_prob",
+        ),
         id=integer("Index, from 0.", minimum=0),
         start=number(_SECONDS, minimum=0),
         end=number(_SECONDS, minimum=0),
@@ -186,6 +199,7 @@ SCHEMAS: Json = {
         avg_logprob=number("Mean log probability of its tokens."),
         compression_ratio=number("Compression ratio of its text; above 2.4 it is repetitive."),
         no_speech_prob=number("Probability that there is no speech."),
+        words=listing("Its words that have timestamps; only in streams, if requested.", ref("Word")),
     ),
     "Word": record(
         "A word; Whisper splits some at hyphens.",

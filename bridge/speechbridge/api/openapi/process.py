@@ -7,10 +7,14 @@ from speechbridge.api.openapi.coverage import COVERAGE_EXAMPLE, WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     AUDIO_TRACK,
+    HOTWORDS,
     KEYS,
     LANGUAGE,
     RECORDING,
+    TEMPERATURE,
     TRACING,
+    VAD_FILTER,
+    WHISPER_PROMPT,
     Json,
     event_stream,
     form,
@@ -93,6 +97,15 @@ _FORM = form(
     model=text("The language model, one of `/v1/models`; the first of them if missing.", example="llama3"),
     language=LANGUAGE,
     audio_track=AUDIO_TRACK,
+    hotwords=HOTWORDS,
+    initial_prompt=WHISPER_PROMPT,
+    task=text(
+        "Whether Whisper transcribes in the language of the recording, or translates into English.",
+        enum=["transcribe", "translate"],
+        default="transcribe",
+    ),
+    temperature=TEMPERATURE,
+    vad_filter=VAD_FILTER,
     stream={
         "type": "boolean",
         "default": False,
@@ -141,7 +154,9 @@ PATHS: Json = {
                         ),
                     },
                 ),
-                **errors("problem", *ALWAYS, *KEYED, *ADMISSION, *FORM, *TRANSCRIPTION, "prompt_too_long"),
+                **errors(
+                    "problem", *ALWAYS, *KEYED, *ADMISSION, *FORM, *TRANSCRIPTION, "unsupported_task", "prompt_too_long"
+                ),
             },
         }
     }

@@ -162,6 +162,22 @@ AUDIO_TRACK: Json = integer(
     maximum=9999,
     example=1,
 )
+HOTWORDS: Json = text(
+    "Names and terms in the recording, separated by commas or lines: Whisper adopts their spelling in all of it. At "
+    "most 223 tokens are used, about 900 letters of English; servers without `hotwords` ignore them, except "
+    "whisper-asr-webservice, where they are added to the prompt. The field may also be named `vocabulary`.",
+    example="Mr. Dashwood, Norland Park",
+)
+TEMPERATURE: Json = number(
+    "Sampling temperature; if missing, Whisper raises it from 0 where needed.", minimum=0, maximum=1
+)
+WHISPER_PROMPT: Json = text(
+    "Preceding text, or names that occur in the recording: Whisper adopts their spelling.", example="Mr. Dashwood"
+)
+VAD_FILTER: Json = {
+    "type": "boolean",
+    "description": "Whether Whisper removes all pauses before it decodes; if missing, the server's default.",
+}
 LANGUAGE: Json = text(
     "Language of the recording, as an ISO 639 code that Whisper supports; detected if missing.",
     enum=sorted(LANGUAGES),
