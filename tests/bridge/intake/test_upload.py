@@ -306,7 +306,7 @@ async def test_a_late_audio_track_restarts_at_the_pod(start: StartBridge, whispe
         reply = await connection.reply()
 
     assert reply.status == 200
-    first, last = whisper.work
+    first, *_, last = whisper.work  # between them, the pod may be busy with what it is to forget
     assert (first.query.get("audio_track") or first.value("audio_track")) is None
     assert (last.query.get("audio_track") or last.value("audio_track")) == "1"
     assert sha256(whisper) == sending.sha256

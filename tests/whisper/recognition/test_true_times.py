@@ -91,7 +91,8 @@ async def test_damage_is_reported_and_moves_nothing(server: RunningServer, voice
 
     answer = await verbose(server, bytes(data))
 
-    assert answer["segments"][-1]["end"] == pytest.approx(3 * 6.3 - 1, abs=0.5)
+    # What is left of a damaged utterance may be sampled, so its end varies; without the clock it is at 15 s.
+    assert 16.5 < answer["segments"][-1]["end"] < 3 * 6.3 - 0.5
     assert [warning["code"] for warning in answer["warnings"]] == ["damaged_audio"]
     assert re.search(r"\d\.\d s", answer["warnings"][0]["message"])
 
