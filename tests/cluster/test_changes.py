@@ -87,7 +87,7 @@ async def test_a_suspended_pipeline_has_no_pods_and_keeps_its_models(
         await api.until("Deployment", namespace, f"p-{part}", lambda found: not found["status"].get("replicas"))
     assert await api.find("PersistentVolumeClaim", namespace, "p-ollama")
     await change(api, namespace, {"suspend": False})
-    [fake] = kubelet.ollamas.values()
+    [fake] = await kubelet.ollama()
     assert not fake.pulls, "the models were on the claim already"
 
 
@@ -95,7 +95,7 @@ async def test_a_model_that_is_added_is_pulled_beside_the_traffic(
     api: Api, namespace: str, served: Object, kubelet: Kubelet
 ) -> None:
     assert served
-    [fake] = kubelet.ollamas.values()
+    [fake] = await kubelet.ollama()
     await api.patch(
         "SpeechPipeline", namespace, "p", {"spec": {"ollama": {"models": [{"name": "llama3"}, {"name": "qwen3:4b"}]}}}
     )

@@ -40,5 +40,5 @@ async def test_a_claim_outlives_its_pipeline_unless_the_spec_says_otherwise(
         await api.until("SpeechPipeline", namespace, "p", ready)
         kept = await api.get("PersistentVolumeClaim", namespace, "p-ollama")
         assert kept["metadata"]["uid"] == claim["metadata"]["uid"]
-    [fake] = kubelet.ollamas.values()
+    [fake] = await kubelet.ollama()
     assert not fake.pulls, "the models were on the claim already"

@@ -83,7 +83,7 @@ async def test_pods_serve_only_once_their_models_are_there(
     deployment = await api.until("Deployment", namespace, "p-ollama", lambda found: found["status"].get("replicas"))
     assert not deployment["status"].get("readyReplicas")
     await api.until("SpeechPipeline", namespace, "p", ready)
-    [fake] = kubelet.ollamas.values()
+    [fake] = await kubelet.ollama()
     assert sorted(pull.json["model"] for pull in fake.pulls) == ["llama3", "qwen3:4b"]
     assert fake.volume.most_at_once == 1
 

@@ -150,6 +150,6 @@ async def test_a_full_disk_until_it_has_room(operator: Operator, api: Api, names
     await api.create(pipeline(namespace))
     await api.until("SpeechPipeline", namespace, "p", says("ModelsReady", "False", "no space left on device"), WITHIN_S)
     await api.until("SpeechPipeline", namespace, "p", ready)
-    [fake] = kubelet.ollamas.values()
+    [fake] = await kubelet.ollama()
     assert len(fake.pulls) == 2
     assert fake.volume.most_at_once == 1
