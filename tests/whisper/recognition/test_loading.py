@@ -21,7 +21,7 @@ from speechwhisper.recognition.loading import ModelUnavailableError, load
 from speechwhisper.recognition.options import Options
 from speechwhisper.settings import Settings
 from whisper.conftest import launch
-from whisper.scripted import DEADLINE, NO_CUBLAS, ScriptedModel
+from whisper.scripted import DEADLINE, NO_CUBLAS, ScriptedModel, loud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +67,8 @@ def test_previous_text_is_given_to_the_model_only_if_configured(
     model = ScriptedModel()
     decoder = load_scripted(monkeypatch, model, whisper_condition_on_previous_text=setting)
 
+    monkeypatch.setattr(speech, "get_speech_timestamps", loud)
     for vad_filter in (False, True):
-        monkeypatch.setattr(speech, "detect", lambda samples, _: [speech.Span(0, len(samples))])
         audio = Audio(np.ones(RATE, dtype=np.float32))
         decoder.decode(audio, Options(vad_filter=vad_filter), lambda _: None, threading.Event())
 
