@@ -91,10 +91,9 @@ class Reconciler:
             if decided is None:
                 return self._gone(key)
             observed, planned = decided
-        if observed.complete:
-            await self._reporter.report(key, planned, observed.now)
+        changed = observed.complete and await self._reporter.report(key, planned, observed.now)
         self._metrics.reconcile_duration.observe(perf_counter() - began)
-        return _result(observed, planned, outcome)
+        return _result(observed, planned, outcome, changed=changed)
 
     def _decide(self, key: Key) -> tuple[Observation, Plan] | None:
         """Observe and plan; None if the pipeline is gone."""
@@ -116,9 +115,9 @@ class Reconciler:
         return Result()
 
 
-def _result(observed: Observation, planned: Plan, outcome: Outcome) -> Result:
+def _result(observed: Observation, planned: Plan, outcome: Outcome, *, changed: bool) -> Result:
     more = any((planned.orphan, planned.apply, planned.delete, planned.stops, planned.pulls, planned.gates))
-    at_once = _REQUEUE_AT_ONCE_S if outcome.wrote and more and not outcome.failures else None
+    at_once = _REQUEUE_AT_ONCE_S if changed or (outcome.wrote and more and not outcome.failures) else None
     waits = (planned.requeue_after, observed.requeue_after, outcome.requeue_after, at_once)
     return Result(
         rejected=bool(outcome.rejected),

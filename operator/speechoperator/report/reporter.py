@@ -13,7 +13,7 @@ from speechoperator.kube.errors import ApiError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from speechoperator.kube.objects import Key, Object
+    from speechoperator.kube.objects import Json, Key, Object
     from speechoperator.plan.actions import Event, Plan
     from speechoperator.report.recorder import Recorder
     from speechoperator.watch.store import Store
@@ -36,8 +36,12 @@ class Reporter:
         self._written: dict[Key, tuple[str, str]] = {}
         self._recorded: defaultdict[Key, dict[Event, float]] = defaultdict(dict)
 
-    async def report(self, key: Key, plan: Plan, now: datetime) -> None:
+    async def report(self, key: Key, plan: Plan, now: datetime) -> bool:
         """Write the status and the Events of a plan, as far as they are new.
+
+        Returns:
+            Whether the pipeline was changed by someone else before the status was written. The response has that
+            change, so its watch event will be no news: it must be reconciled now.
 
         Raises:
             ApiError: the API server rejected a write or did not respond.
@@ -45,16 +49,17 @@ class Reporter:
         """
         pipeline = self._store.pipeline(key)
         if pipeline is None:
-            return
+            return False
         try:
             await self._status(key, pipeline, plan)
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             self._store.forget(kinds.PIPELINE, key.namespace, key.name, pipeline["metadata"]["uid"])
-            return
+            return False
         for event in plan.events:
             await self._event(key, pipeline, event, now)
+        return _changed(pipeline, self._store.pipeline(key))
 
     def forget(self, key: Key) -> None:
         """Forget a pipeline."""
@@ -79,3 +84,13 @@ class Reporter:
         if event not in recorded:
             await self._recorder.event(pipeline, event, now)
             recorded[event] = now.timestamp()
+
+
+def _changed(before: Object, after: Object | None) -> bool:
+    """Return whether a pipeline differs in anything but its status."""
+    return after is not None and _without_status(before) != _without_status(after)
+
+
+def _without_status(pipeline: Object) -> Json:
+    metadata = {name: value for name, value in pipeline["metadata"].items() if name != "resourceVersion"}
+    return {"metadata": metadata, "spec": pipeline.get("spec")}

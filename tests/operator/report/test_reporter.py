@@ -44,3 +44,30 @@ async def test_one_that_went_away_before_the_report_is_no_fault(bench: Bench) ->
     bench.api.refuse = goes
     await bench.once()
     assert bench.store.pipeline(KEY) is None
+
+
+async def test_a_change_that_arrives_with_the_status_is_reconciled_at_once(bench: Bench) -> None:
+    """The response to the write has the change, so the watch event that reports it is no news."""
+    await bench.settled()
+
+    def user_is_faster(call: Request) -> tuple[int, str] | None:
+        if call.resource == "speechpipelines/status":
+            changed = bench.api.find("SpeechPipeline", "p")
+            assert changed is not None
+            changed["spec"]["suspend"] = False
+            changed["metadata"]["generation"] = 3
+            bench.api.have(changed)
+        return None
+
+    suspended = bench.api.find("SpeechPipeline", "p")
+    assert suspended is not None
+    suspended["spec"]["suspend"] = True
+    suspended["metadata"]["generation"] = 2
+    bench.api.have(suspended)
+    bench.api.refuse = user_is_faster
+    result = await bench.once()
+
+    assert (bench.status["observedGeneration"], result.requeue_after) == (2, 0.1)
+    bench.api.refuse = lambda _: None
+    await bench.settled()
+    assert bench.status["observedGeneration"] == 3
