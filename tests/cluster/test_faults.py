@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from cluster.api import Api
-from cluster.expected import PLAIN, objects, pipeline, ready
+from cluster.expected import PLAIN, objects, pipeline, ready, says
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator, Stage
 from cluster.proxy import BUSY, CONFLICT, Fault, FaultyApi, Late, LoseAnswer, LoseRequest, Refuse, Request
@@ -64,6 +64,8 @@ async def test_every_other_write_fails(stage: Stage, api: Api, namespace: str, k
             proxy.interfere = every_other_write(fault)
             await api.create(pipeline(namespace, name))
             await api.until("SpeechPipeline", namespace, name, ready, within_s=60)
+            # A failed write that is to be retried does not stop the service: Progressing waits for it, Ready does not.
+            await api.until("SpeechPipeline", namespace, name, says("Progressing", "False"), within_s=60)
             assert {(kind, one.replace(name, "p", 1)) for kind, one in await objects(api, namespace, name)} == PLAIN
             proxy.interfere = lambda _: None
             await api.delete("SpeechPipeline", namespace, name)
