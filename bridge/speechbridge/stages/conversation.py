@@ -111,13 +111,16 @@ class Conversation:
         Raises:
             Problem: A stage failed; the generation, if `answer.transcript` is set.
         """
+
+        def options() -> TranscriptionOptions:
+            return read_question().options
+
         question = read_question()
         answer.model = await self._catalog.choose(question.model)
         prefill = None
         if self._prefill and answer.model:
             prefill = self._prefill.start(answer.model, question.prompt, call)
         try:
-            options = lambda: read_question().options  # noqa: E731 - a callback of one line
             async with aclosing(self._transcription.run(audio, options, call)) as items:
                 async for item in items:
                     if isinstance(item, Transcript):

@@ -40,26 +40,9 @@ def json_objects(lines: list[bytes]) -> list[dict[str, Any]]:
     return items  # type: ignore[no-any-return]  # checked above
 
 
-def error_param(body: bytes) -> str | None:
-    """Return the field at fault, if OpenAI's error object or an RFC 9457 document names one."""
-    try:
-        answer: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    error = answer.get("error", answer) if isinstance(answer, dict) else None
-    param = error.get("param") if isinstance(error, dict) else None
-    return param if isinstance(param, str) else None
-
-
 def error_text(body: bytes) -> tuple[str, str | None]:
     """Return message and code of an error: OpenAI's object, Ollama's string, FastAPI's or RFC 9457's detail."""
-    try:
-        answer: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return "", None
-    if not isinstance(answer, dict):
-        return "", None
-    error = answer.get("error", answer)
+    error = _error_in(body)
     if isinstance(error, str):
         return error[:_MAX_DETAIL_CHARS], None
     if not isinstance(error, dict):
@@ -68,3 +51,19 @@ def error_text(body: bytes) -> tuple[str, str | None]:
     code = error.get("code") if isinstance(error.get("code"), str) else error.get("type")
     text = message if isinstance(message, str) else json.dumps(message)
     return text[:_MAX_DETAIL_CHARS], code if isinstance(code, str) else None
+
+
+def error_param(body: bytes) -> str | None:
+    """Return the field at fault, if OpenAI's error object or an RFC 9457 document names one."""
+    error = _error_in(body)
+    param = error.get("param") if isinstance(error, dict) else None
+    return param if isinstance(param, str) else None
+
+
+def _error_in(body: bytes) -> Any:
+    """Return the member `error` of an object, or the object itself; None if it is not a JSON object."""
+    try:
+        answer: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return answer.get("error", answer) if isinstance(answer, dict) else None

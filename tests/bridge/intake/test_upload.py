@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from bridge.running import WAV, Bridge, StartBridge
-from bridge.wire import BOUNDARY, CLOSING, Connection, exchange, head, multipart, part
+from bridge.wire import BOUNDARY, CLOSING, Connection, Reply, exchange, head, multipart, part
 from fakes.faults import DieMidUpload, busy
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
@@ -292,18 +292,23 @@ async def test_a_late_language_after_an_unbuffered_file(start: StartBridge, whis
 LATE_TRACK = part("audio_track", "1")
 
 
+async def send_late(bridge: Bridge, whisper: Whisper, path: str, field: bytes) -> tuple[Upload, Reply]:
+    """Send a file of 2 MiB of which a pod has received a part when the field after it arrives."""
+    async with Connection.to(bridge.url) as connection:
+        sending = Upload(connection, path, 2 * MIB, after=field)
+        await sending.send(1 * MIB)
+        await whisper.until(lambda: bool(whisper.work))
+        await sending.end()
+        return sending, await connection.reply()
+
+
 @pytest.mark.parametrize("path", ["/process", "/v1/audio/transcriptions"])
 async def test_a_late_audio_track_restarts_at_the_pod(start: StartBridge, whisper: Whisper, path: str) -> None:
     bridge = await start()
     if isinstance(whisper, FakeSpeechWhisper):
         whisper.audio_tracks = 2
 
-    async with Connection.to(bridge.url) as connection:
-        sending = Upload(connection, path, 2 * MIB, after=LATE_TRACK)
-        await sending.send(1 * MIB)
-        await whisper.until(lambda: bool(whisper.work))
-        await sending.end()
-        reply = await connection.reply()
+    sending, reply = await send_late(bridge, whisper, path, LATE_TRACK)
 
     assert reply.status == 200
     first, *_, last = whisper.work  # between them, the pod may be busy with what it is to forget
@@ -318,12 +323,7 @@ async def test_a_late_audio_track_after_an_unbuffered_file_is_rejected(
 ) -> None:
     bridge = await start(retry_buffer_bytes=256 * KIB, stream_start_bytes=64 * KIB)
 
-    async with Connection.to(bridge.url) as connection:
-        sending = Upload(connection, path, 2 * MIB, after=LATE_TRACK)
-        await sending.send(1 * MIB)
-        await whisper.until(lambda: bool(whisper.work))
-        await sending.end()
-        reply = await connection.reply()
+    _, reply = await send_late(bridge, whisper, path, LATE_TRACK)
 
     assert reply.status == 400
     assert b"field_after_file" in reply.body
@@ -334,12 +334,7 @@ async def test_a_late_stream_counts(start: StartBridge, whisper: Whisper, path: 
     """As curl sends it with `-F file=@large.wav -F stream=true`."""
     bridge = await start()
 
-    async with Connection.to(bridge.url) as connection:
-        sending = Upload(connection, path, 2 * MIB, after=part("stream", "true"))
-        await sending.send(1 * MIB)
-        await whisper.until(lambda: bool(whisper.work))
-        await sending.end()
-        reply = await connection.reply()
+    _, reply = await send_late(bridge, whisper, path, part("stream", "true"))
 
     assert reply.status == 200
     assert reply.headers["content-type"].startswith("text/event-stream")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechwhisper.audio.sources import open_media, openable
-from speechwhisper.audio.tracks import RATE, decode_track, no_such_track
+from speechwhisper.audio.tracks import RATE, decode_track, no_such_track, too_long
 from speechwhisper.errors import Problem
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def decode_raw(source: Readable, max_seconds: float, audio_track: int | None = N
     for chunk in _raw_chunks(source):
         total += len(chunk)
         if total > limit:
-            raise Problem("audio_too_long", f"The recording is longer than {max_seconds:g} s, this server's limit.")
+            raise too_long(max_seconds)
         chunks.append(chunk)
     return Audio(_joined(chunks))
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
 
-    AnyPacket = Packet[Any]
-
     from speechwhisper.audio.clock import Gap
+
+    AnyPacket = Packet[Any]
 
 RATE = 16_000
 """Samples per second."""
@@ -52,7 +52,6 @@ class Track:
         self.chunks: list[Chunk] = []
         self.failures = 0
         self.has_sound = False
-        self._stream = stream
         self._max_seconds = max_seconds
         self._clock = Clock(origin, max_seconds)
         self._damaged = False
@@ -65,11 +64,6 @@ class Track:
     def gaps(self) -> Sequence[Gap]:
         """The stretches that were filled with silence."""
         return self._clock.gaps
-
-    @property
-    def seconds(self) -> float:
-        """Duration in seconds."""
-        return self._samples / RATE
 
     def feed(self, packet: AnyPacket) -> None:
         """Decode a packet; a damaged one is skipped, and its time becomes silence.
@@ -128,8 +122,7 @@ class Track:
     def _append(self, chunk: Chunk) -> None:
         self._samples += len(chunk)
         if self._samples > self._max_seconds * RATE:
-            limit = f"{self._max_seconds:g} s, this server's limit"
-            raise Problem("audio_too_long", f"The recording is longer than {limit}.")
+            raise too_long(self._max_seconds)
         self.chunks.append(chunk)
         if not self.has_sound and len(chunk):
             self.has_sound = bool(max(int(chunk.max()), -int(chunk.min())) > _SOUND_PEAK)
@@ -180,6 +173,11 @@ def decode_track(container: InputContainer, max_seconds: float, audio_track: int
     if not chosen.chunks and chosen.failures:
         raise Problem("not_audio", "The audio track cannot be decoded.")
     return chosen
+
+
+def too_long(max_seconds: float) -> Problem:
+    """Return the problem of a recording that exceeds the limit."""
+    return Problem("audio_too_long", f"The recording is longer than {max_seconds:g} s, this server's limit.")
 
 
 def no_such_track(audio_track: int, count: int) -> Problem:

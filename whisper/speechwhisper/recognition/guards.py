@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from speechwhisper.recognition.transcript import Segment
 
 _LOOP = re.compile(r"(.{2,80}?)\1{4,}", re.DOTALL)
-"""The same text five times or more in a row; what is said so often is rarely this long."""
+"""The same 2 to 80 characters, five times or more in a row."""
 _MAX_CHARACTERS_PER_SECOND = 40.0
 """Twice as fast as fast speech in any language."""
 _MIN_SECONDS = 1.0
