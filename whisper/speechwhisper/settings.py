@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -28,30 +29,39 @@ class Settings(BaseSettings):
     )
     whisper_download_root: str = _setting("", "cache folder for weights; empty: the hub's default cache folder")
     whisper_device: Literal["auto", "cpu", "cuda"] = _setting("auto", "device for decoding: auto, cpu or cuda")
+    whisper_device_index: str = _setting(
+        "", "GPUs to use, such as `0` or `0,1`; empty: all that are visible; a batch runs on each"
+    )
     whisper_compute_type: str = _setting(
-        "default", "compute type of CTranslate2: default, int8 (recommended on CPUs), float16, int8_float16, and others"
+        "auto",
+        "compute type of CTranslate2: auto (int8 on a CPU, float16 on a GPU), int8, float16, int8_float16, and others",
     )
     whisper_cpu_threads: int = _setting(
-        0, "CPU threads, shared by all slots; 0: the CPUs available to this process", unit="threads", ge=0
+        0, "CPU threads of the model; 0: the CPUs available to this process", unit="threads", ge=0
     )
     whisper_concurrency: int = _setting(
-        1, "slots: requests decoded concurrently; further ones are rejected with 503", ge=1, le=64
+        16, "slots: recordings received and decoded concurrently; they share the batches", ge=1, le=256
     )
     whisper_batch_size: int = _setting(
-        0, "blocks of up to 30 s decoded in one batch; 0: sequential decoding", unit="blocks", ge=0, le=256
+        0,
+        "blocks of speech decoded in one batch; 0: automatic, 8 on a CPU, by free memory on a GPU",
+        unit="blocks",
+        ge=0,
+        le=256,
     )
     whisper_beam_size: int = _setting(5, "beam size at temperature 0", unit="beams", ge=1, le=20)
     whisper_vad_filter: bool = _setting(
         False,  # noqa: FBT003 - a default, like those around it
-        "default of `vad_filter`: whether all pauses are removed before decoding",
+        "default of `vad_filter`: whether pauses of 2 s and longer are removed before decoding",
     )
     whisper_condition_on_previous_text: bool = _setting(
         False,  # noqa: FBT003 - a default, like those around it
-        "whether each window is given the text before it, which can repeat a phrase through long recordings",
+        "whether each block is given the text before it, which can repeat a phrase through long recordings, and "
+        "decodes the blocks of a recording one after the other",
     )
     whisper_skip_silence: float = _setting(
         10.0,
-        "longest stretch without speech passed to the model, which hallucinates in silence; 0: pass everything",
+        "longest pause passed to the model, which hallucinates in silence; 0: pass everything",
         unit="s",
         ge=0,
     )
@@ -69,10 +79,23 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "minimum log level")
 
+    @field_validator("whisper_device_index")
+    @classmethod
+    def _indexes(cls, value: str) -> str:
+        if not re.fullmatch(r"\s*(\d{1,3}\s*(,\s*\d{1,3}\s*)*)?", value):
+            message = "must be numbers of GPUs, separated by commas"
+            raise ValueError(message)
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @property
+    def device_indexes(self) -> tuple[int, ...]:
+        """The GPUs to use; empty for all."""
+        return tuple(int(one) for one in self.whisper_device_index.split(",") if one.strip())
 
     @property
     def model_name(self) -> str:

@@ -12,22 +12,21 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from speechwhisper.audio.tracks import RATE
-from speechwhisper.recognition.block_batches import (
+from speechwhisper.recognition.judging import (
     COMPRESSION_RATIO_THRESHOLD,
     LOG_PROB_THRESHOLD,
+    MAX_CHARACTERS_PER_SECOND,
     compression_ratio,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from speechwhisper.recognition.speech import Span
+    from speechwhisper.recognition.blocks import Span
     from speechwhisper.recognition.transcript import Segment
 
 _LOOP = re.compile(r"(.{2,80}?)\1{4,}", re.DOTALL)
 """The same 2 to 80 characters, five times or more in a row."""
-_MAX_CHARACTERS_PER_SECOND = 40.0
-"""Twice as fast as fast speech in any language."""
 _MIN_SECONDS = 1.0
 
 
@@ -53,35 +52,38 @@ class Guard:
     """Checks one segment after the other.
 
     Args:
-        spans: The stretches of speech, in order; empty if unknown.
         last_temperature: The highest one that is tried; what fails at a lower one was tried again.
 
     Attributes:
         doubtful: The doubtful stretches so far.
     """
 
-    def __init__(self, spans: Sequence[Span], last_temperature: float) -> None:
+    def __init__(self, last_temperature: float) -> None:
         self.doubtful: list[Doubtful] = []
-        self._spans = [(span.start / RATE, span.end / RATE) for span in spans]
         self._last_temperature = last_temperature
         self._previous = ""
 
-    def check(self, segment: Segment) -> Segment | None:
-        """Return the segment without its repetitions; None if it only repeats the one before."""
+    def check(self, segment: Segment, spans: Sequence[Span]) -> Segment | None:
+        """Return the segment without its repetitions; None if it only repeats the one before.
+
+        Args:
+            segment: The next one.
+            spans: The stretches of speech around it, in order; empty if unknown.
+        """
         repeats = segment.compression_ratio > COMPRESSION_RATIO_THRESHOLD and segment.text == self._previous
         self._previous = segment.text
         cut = without_loop(segment)
-        if doubt := Doubt.REPETITION if repeats or cut is not segment else self._doubt(segment):
+        if doubt := Doubt.REPETITION if repeats or cut is not segment else self._doubt(segment, spans):
             self._add(Doubtful(segment.start, segment.end, doubt))
         return None if repeats else cut
 
-    def _doubt(self, segment: Segment) -> Doubt | None:
+    def _doubt(self, segment: Segment, spans: Sequence[Span]) -> Doubt | None:
         seconds = max(segment.end - segment.start, _MIN_SECONDS)
-        if self._spans and not any(start < segment.end and end > segment.start for start, end in self._spans):
+        if spans and not any(span.start / RATE < segment.end and span.end / RATE > segment.start for span in spans):
             return Doubt.NO_SPEECH
         if segment.avg_logprob < LOG_PROB_THRESHOLD and segment.temperature >= self._last_temperature:
             return Doubt.IMPROBABLE
-        if len(segment.text) / seconds > _MAX_CHARACTERS_PER_SECOND:
+        if len(segment.text) / seconds > MAX_CHARACTERS_PER_SECOND:
             return Doubt.TOO_FAST
         return None
 

@@ -7,13 +7,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ctranslate2
 import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.utils import available_models
 
 from speechwhisper.audio.tracks import RATE
-from speechwhisper.recognition.faster_whisper import Tuning, WhisperDecoder
-from speechwhisper.recognition.features import BlockFeatureExtractor
+from speechwhisper.recognition import gpu_memory, tuning
+from speechwhisper.recognition.engine import Engine
+from speechwhisper.recognition.model import Model
+from speechwhisper.recognition.tuning import Tuning
 from speechwhisper.telemetry import logs
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ class ModelUnavailableError(Exception):
     """The model cannot be loaded, or cannot decode; the message says what to do."""
 
 
-def load(settings: Settings) -> WhisperDecoder:
+def load(settings: Settings) -> Engine:
     """Load the model from a folder, the cache or the hub, and decode one second of noise.
 
     CTranslate2 opens cuBLAS and allocates its workspace only at the first inference.
@@ -43,23 +46,19 @@ def load(settings: Settings) -> WhisperDecoder:
     Raises:
         ModelUnavailableError: The weights are missing, or the device cannot run them.
     """
-    model = _model(settings)
-    # The same features with less memory: see `features`.
-    model.feature_extractor = BlockFeatureExtractor(**model.feat_kwargs)
-    decoder = WhisperDecoder(
-        model,
-        Tuning(
-            beam_size=settings.whisper_beam_size,
-            batch_size=settings.whisper_batch_size,
-            skip_silence=settings.whisper_skip_silence,
-            condition_on_previous_text=settings.whisper_condition_on_previous_text,
-        ),
-    )
-    _try_out(decoder, settings, device=model.model.device, compute_type=model.model.compute_type)
-    return decoder
+    gpu = _gpus(settings)[0]
+    before = gpu_memory.free_bytes(gpu)
+    weights = _weights(settings)
+    loaded = weights[0].model
+    after = gpu_memory.free_bytes(gpu) if loaded.device == "cuda" else None
+    models = [Model(one, settings.whisper_beam_size) for one in weights]
+    engine = Engine(models, weights[0].feature_extractor, _tuning(settings, loaded.device, before, after))
+    _try_out(engine, settings, device=loaded.device, compute_type=loaded.compute_type)
+    return engine
 
 
-def _model(settings: Settings) -> WhisperModel:
+def _weights(settings: Settings) -> list[WhisperModel]:
+    """Load the model, on a GPU once for each."""
     source = settings.whisper_model
     if (
         ("/" in source or "\\" in source)
@@ -70,19 +69,21 @@ def _model(settings: Settings) -> WhisperModel:
     folder = str(Path(source).expanduser()) if Path(source).expanduser().is_dir() else source
     try:
         try:
-            return _load(settings, folder, local_files_only=True)
+            first = _load(settings, folder, local_files_only=True)
         except FileNotFoundError:  # not in the cache: huggingface_hub's LocalEntryNotFoundError
-            return _load(settings, folder, local_files_only=False)
+            first = _load(settings, folder, local_files_only=False)
+        others = _gpus(settings)[1:] if first.model.device == "cuda" else ()
+        return [first, *(_load(settings, folder, local_files_only=True, gpu=gpu) for gpu in others)]
     except _EXPECTED as error:
         device = f"device {settings.whisper_device}, compute type {settings.whisper_compute_type}"
         message = f"cannot load WHISPER_MODEL={source} ({device}): {_words(error)}"
         raise ModelUnavailableError(f"{message}\nWhat to do: {_remedy(settings, error)}") from error
 
 
-def _try_out(decoder: WhisperDecoder, settings: Settings, *, device: str, compute_type: str) -> None:
+def _try_out(engine: Engine, settings: Settings, *, device: str, compute_type: str) -> None:
     started = time.monotonic()
     try:
-        decoder.try_out(noise())
+        engine.try_out(noise())
     except _EXPECTED as error:
         message = (
             f"WHISPER_MODEL={settings.whisper_model} is loaded but cannot decode (device {device}, compute type "
@@ -98,17 +99,44 @@ def noise() -> Samples:
     return np.random.default_rng(_NOISE_SEED).normal(0.0, _NOISE_LEVEL, RATE).astype(np.float32)
 
 
-def _load(settings: Settings, source: str, *, local_files_only: bool) -> WhisperModel:
-    threads = settings.whisper_cpu_threads or usable_cpus()
+def _load(settings: Settings, source: str, *, local_files_only: bool, gpu: int | None = None) -> WhisperModel:
+    device = settings.whisper_device
+    if device == "auto":
+        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+    compute_type = settings.whisper_compute_type
+    if compute_type == "auto":
+        compute_type = "float16" if device == "cuda" else "int8"
+    if gpu is None:
+        gpu = _gpus(settings)[0] if device == "cuda" else 0
     return WhisperModel(
         source,
-        device=settings.whisper_device,
-        compute_type=settings.whisper_compute_type,
-        cpu_threads=max(1, threads // settings.whisper_concurrency),
-        num_workers=settings.whisper_concurrency,
+        device=device,
+        device_index=gpu,
+        compute_type=compute_type,
+        cpu_threads=settings.whisper_cpu_threads or usable_cpus(),
         download_root=settings.whisper_download_root or None,
         local_files_only=local_files_only,
     )
+
+
+def _gpus(settings: Settings) -> tuple[int, ...]:
+    """Return the GPUs to use; the first one even if none is visible, so that loading fails with its reason."""
+    return settings.device_indexes or tuple(range(ctranslate2.get_cuda_device_count())) or (0,)
+
+
+def _tuning(settings: Settings, device: str, before: int | None, after: int | None) -> Tuning:
+    """Return how to use the model; `before` and `after` are the free memory of a GPU around loading it."""
+    base = Tuning(
+        beam_size=settings.whisper_beam_size,
+        batch_size=settings.whisper_batch_size,
+        skip_silence=settings.whisper_skip_silence,
+        condition_on_previous_text=settings.whisper_condition_on_previous_text,
+    )
+    if device != "cuda":
+        return tuning.for_cpu(base)
+    if before is None or after is None:
+        return tuning.for_cuda(base, free_bytes=0, weights_bytes=0)
+    return tuning.for_cuda(base, free_bytes=after, weights_bytes=before - after)
 
 
 def _words(error: BaseException) -> str:
@@ -120,8 +148,8 @@ def _remedy(settings: Settings, error: BaseException) -> str:
     said = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in said:
         return (
-            "Provide more memory, or set a smaller WHISPER_MODEL, a smaller WHISPER_COMPUTE_TYPE (int8_float16, int8), "
-            "a lower WHISPER_CONCURRENCY or a lower WHISPER_BATCH_SIZE. Other processes may be using the same GPU."
+            "Provide more memory, or set a smaller WHISPER_MODEL, a smaller WHISPER_COMPUTE_TYPE (int8_float16, int8) "
+            "or a lower WHISPER_BATCH_SIZE. Other processes may be using the same GPU."
         )
     if "library lib" in said:
         return "Use the image for NVIDIA GPUs, whose tag ends in -cuda: it has this library. Or set WHISPER_DEVICE=cpu."
@@ -131,7 +159,7 @@ def _remedy(settings: Settings, error: BaseException) -> str:
             "driver 525 or newer on the host; nvidia-smi in the container shows both. Or set WHISPER_DEVICE=cpu."
         )
     if "compute type" in said:
-        return "Set WHISPER_COMPUTE_TYPE=default, or one that the device supports: int8 on a CPU, float16 on a GPU."
+        return "Set WHISPER_COMPUTE_TYPE=auto, or one that the device supports: int8 on a CPU, float16 on a GPU."
     cache = settings.whisper_download_root or "the hub's default cache folder"
     return (
         "Set WHISPER_MODEL to a folder with CTranslate2 weights (config.json, model.bin, tokenizer.json, "

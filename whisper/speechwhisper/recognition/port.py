@@ -1,14 +1,14 @@
-"""The interface of speech recognition; `faster_whisper` implements it, tests have their own implementation."""
+"""The interface of speech recognition; `engine` implements it, tests have their own implementation."""
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Collection
 
-    from speechwhisper.audio.decode import Audio
+    from speechwhisper.audio.decode import Recording
     from speechwhisper.recognition.options import Options
     from speechwhisper.recognition.transcript import Segment, TranscriptionInfo
 
@@ -17,21 +17,70 @@ class StoppedError(Exception):
     """The result is no longer needed."""
 
 
+class BrokenError(Exception):
+    """The device failed several times in a row; only a restart helps."""
+
+
+class Stop:
+    """A flag that one thread sets to stop another, which may be computing or waiting."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._set = False
+        self._wake_ups: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        """Set the flag and wake those who wait for something else."""
+        with self._lock:
+            self._set = True
+            wake_ups, self._wake_ups = self._wake_ups, []
+        for wake_up in wake_ups:
+            wake_up()
+
+    def is_set(self) -> bool:
+        """Return whether the flag is set."""
+        return self._set
+
+    def check(self) -> None:
+        """Raise `StoppedError` if the flag is set."""
+        if self._set:
+            raise StoppedError
+
+    def on_set(self, wake_up: Callable[[], None]) -> None:
+        """Call a function once the flag is set, in the thread that sets it; at once if it is set already."""
+        with self._lock:
+            if not self._set:
+                self._wake_ups.append(wake_up)
+                return
+        wake_up()
+
+
 class Decoder(Protocol):
-    """A loaded model. Its methods block; calls run concurrently, each in a worker thread."""
+    """A loaded model, shared by all requests. Its methods block; calls run concurrently, each in a worker thread."""
 
     @property
     def languages(self) -> Collection[str]:
         """Codes of the supported languages."""
 
+    @property
+    def broken(self) -> bool:
+        """Whether the device failed several times in a row."""
+
     def decode(
-        self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event
+        self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
     ) -> TranscriptionInfo:
-        """Decode, calling `emit` with each segment once decoded.
+        """Decode a recording while it is read, calling `emit` with each segment once decoded, in order.
+
+        `emit` may be called in any thread, by one at a time.
 
         Raises:
-            StoppedError: `stop` was set; checked before each segment and attempt.
+            StoppedError: `stop` was set.
+            Problem: The recording cannot be read.
+            BrokenError: The device fails.
         """
 
-    def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:
-        """Return the code of the spoken language and its probability, 0 to 1."""
+    def detect_language(self, recording: Recording, stop: Stop) -> tuple[str, float]:
+        """Return the code of the spoken language and its probability, 0 to 1; errors as `decode`."""
+
+    def close(self) -> None:
+        """Stop the model's threads; recordings being decoded fail."""

@@ -15,40 +15,37 @@ from speechwhisper.audio.tracks import RATE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from speechwhisper.recognition.speech import Span
+    from speechwhisper.recognition.blocks import Span
     from speechwhisper.recognition.transcript import Segment
 
-_MARGIN_S = 0.2
-"""Kept before and after the detected speech."""
-_DETECTOR_MARGIN_S = 0.4
-"""`speech_pad_ms` of faster-whisper's VadOptions, which the spans include."""
+MARGIN_S = 0.4
+"""Before and after speech, passed to the model."""
+_EXCESS_S = 0.2
+"""What a segment leaves of that margin."""
 _MIN_SEGMENT_S = 0.02
 
 
 class SpeechTimes:
-    """Narrows one segment after the other; none is emptied, none overlaps the one before.
+    """Narrows one segment after the other; none is emptied, none overlaps the one before."""
 
-    Args:
-        spans: The stretches of speech, in order, with the detector's margin.
-        duration: Of the recording, in seconds.
-    """
-
-    def __init__(self, spans: Sequence[Span], duration: float) -> None:
-        excess = _DETECTOR_MARGIN_S - _MARGIN_S
-        self._starts = [span.start / RATE + (excess if span.start else 0.0) for span in spans]
-        self._ends = [min(span.end / RATE, duration) for span in spans]
-        self._ends = [end - (excess if end < duration else 0.0) for end in self._ends]
-        self._duration = duration
+    def __init__(self) -> None:
         self._last_end = 0.0
 
-    def narrow(self, segment: Segment) -> Segment:
-        """Return the segment with times within its speech; with word times, or without detected speech, as it is."""
-        # Whisper may end its last segment at the end of its window, far beyond that of the recording.
-        start, end = segment.start, min(segment.end, self._duration)
+    def narrow(self, segment: Segment, spans: Sequence[Span], end_of_block: float) -> Segment:
+        """Return the segment with times within its speech; with word times, or without detected speech, as it is.
+
+        Args:
+            segment: As decoded.
+            spans: The speech in its block, with the margin, in order.
+            end_of_block: In seconds. Whisper may end its last segment at the end of its window, far beyond.
+        """
+        start, end = segment.start, min(segment.end, end_of_block)
         if not segment.words:
-            first, last = bisect_right(self._ends, start), bisect_left(self._starts, end) - 1
+            starts = [span.start / RATE + (_EXCESS_S if span.start else 0.0) for span in spans]
+            ends = [min(span.end / RATE - _EXCESS_S, end_of_block) for span in spans]
+            first, last = bisect_right(ends, start), bisect_left(starts, end) - 1
             if first <= last:
-                start, end = max(start, self._starts[first]), min(end, self._ends[last])
-        start = max(start, min(self._last_end, self._duration - _MIN_SEGMENT_S), 0.0)
+                start, end = max(start, starts[first]), min(end, ends[last])
+        start = max(start, min(self._last_end, end_of_block - _MIN_SEGMENT_S), 0.0)
         self._last_end = end = max(end, start + _MIN_SEGMENT_S)
         return replace(segment, start=start, end=end)

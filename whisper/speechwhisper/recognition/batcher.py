@@ -1,0 +1,196 @@
+"""The threads that own the model, one per device. They decode the blocks of all requests together.
+
+After the first block of a batch, a thread waits a few milliseconds at most, and only while another block is being
+prepared.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from speechwhisper.recognition import judging
+from speechwhisper.recognition.fairness import FairQueue
+from speechwhisper.recognition.judging import Verdict
+from speechwhisper.recognition.model import Request
+from speechwhisper.recognition.port import BrokenError
+from speechwhisper.recognition.tuning import FULL_WINDOW
+from speechwhisper.telemetry import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from speechwhisper.recognition.model import Decoded
+    from speechwhisper.recognition.transcript import Segment
+    from speechwhisper.recognition.tuning import Tuning
+    from speechwhisper.recognition.work import Recognition, Work
+
+_MAX_WAIT_S = 0.006
+_MAX_FAILURES = 3
+"""Failures in a row after which the device is considered broken: a lost CUDA context fails every request."""
+_MIN_PROGRESS_S = 1.0
+"""The end of a block is decoded again only if so much precedes it."""
+
+
+class Weights(Protocol):
+    """The model on one device; `model.Model` implements it."""
+
+    def decode(self, requests: Sequence[Request]) -> list[Decoded]:
+        """Decode one batch."""
+
+
+class Batcher:
+    """Decodes blocks in batches, judges the results, and decodes again what fails.
+
+    Args:
+        models: The model on each device.
+        tuning: Sizes of batches.
+    """
+
+    def __init__(self, models: Sequence[Weights], tuning: Tuning) -> None:
+        self._queue: FairQueue[Work] = FairQueue(tuning.batch_size, tuning.share, tuning.share_alone)
+        self._changed = threading.Condition()
+        self._preparing = 0
+        self._failures = 0
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._run, args=(model,), name=f"model-{number}", daemon=True)
+            for number, model in enumerate(models)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def broken(self) -> bool:
+        """Whether the device failed several times in a row."""
+        return self._failures >= _MAX_FAILURES
+
+    def submit(self, work: Work) -> None:
+        """Add a block behind those of its recording.
+
+        Raises:
+            BrokenError: The device fails, or the threads were stopped.
+        """
+        with self._changed:
+            if self._closed or self.broken:
+                message = "the model has stopped" if self._closed else "the device failed several times in a row"
+                raise BrokenError(message)
+            self._queue.add(work)
+            self._changed.notify()
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """State that a block is being prepared during the `with` block."""
+        with self._changed:
+            self._preparing += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._preparing -= 1
+                self._changed.notify_all()
+
+    def discard(self, owner: Recognition) -> None:
+        """Forget a recording that is done or given up, and its blocks."""
+        with self._changed:
+            self._queue.discard(owner)
+
+    def close(self) -> None:
+        """Stop the threads after their batches; recordings being decoded fail."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, model: Weights) -> None:
+        while batch := self._next_batch():
+            if live := [work for work in batch if not work.owner.stopped]:
+                self._decode(model, live)
+
+    def _next_batch(self) -> list[Work]:
+        """Return the next batch, once there is one; an empty one to stop."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._queue))
+            if self._closed:
+                for work in self._drained():
+                    work.owner.fail(BrokenError("the model has stopped"))
+                return []
+            batch = self._queue.take()
+            until = time.monotonic() + _MAX_WAIT_S
+            while batch[0].group is not None and len(batch) < self._queue.size:
+                batch += self._queue.take(batch)
+                left = until - time.monotonic()
+                if not self._preparing or left <= 0:
+                    break
+                self._changed.wait(left)
+            return batch
+
+    def _drained(self) -> list[Work]:
+        drained = []
+        while batch := self._queue.take():
+            drained += batch
+        return drained
+
+    def _decode(self, model: Weights, batch: list[Work]) -> None:
+        try:
+            decoded = model.decode([_request(work) for work in batch])
+            for work, one in zip(batch, decoded, strict=True):
+                self._settle(work, one)
+            self._failures = 0
+        except Exception as error:
+            if len(batch) > 1:  # one block may be the cause
+                for work in batch:
+                    self._decode(model, [work])
+                return
+            self._failures += 1
+            logs.exception("decoding failed", failures=self._failures)
+            batch[0].owner.fail(error)
+
+    def _settle(self, work: Work, decoded: Decoded) -> None:
+        """Judge an attempt; deliver its segments, or queue what is left to decode."""
+        owner, attempt = work.owner, work.attempt
+        verdict = judging.judge(decoded.result, work.block, attempt)
+        work.tried.append(decoded)
+        if verdict is Verdict.AGAIN and len(work.tried) < len(work.attempts):
+            self._requeue(work)
+            return
+        if verdict is Verdict.AGAIN:
+            decoded = work.tried[judging.best_of([one.result for one in work.tried])]
+        segments: list[Segment] = []
+        if verdict is not Verdict.SILENT:
+            segments = list(
+                decoded.segments_with_words if owner.options.word_timestamps else decoded.segments
+            )
+        if verdict is Verdict.AGAIN:
+            segments = [judging.failed(segment, attempt) for segment in segments]
+        if segments and owner.language is None:
+            owner.language, owner.language_probability = decoded.language, decoded.language_probability
+        end = decoded.result.last_end
+        if segments and end >= _MIN_PROGRESS_S and judging.lost_tail(decoded.result, work.block):
+            work.done += segments
+            work.block = work.block.rest_after(end)
+            work.tried = []
+            self._requeue(work)
+            return
+        owner.deliver(work, work.done + segments)
+
+    def _requeue(self, work: Work) -> None:
+        with self._changed:
+            if not work.owner.stopped:
+                self._queue.add(work, first=True)
+                self._changed.notify()
+
+
+def _request(work: Work) -> Request:
+    attempt = work.attempt
+    return Request(
+        work.block,
+        attempt,
+        FULL_WINDOW if attempt.full_window else work.window,
+        work.prefix,
+        work.language,
+        work.owner.options.task,
+    )

@@ -1,0 +1,168 @@
+"""The recognition engine: one model, many recordings.
+
+Each recording has a thread that reads it, finds the speech, cuts it into blocks and computes their features, while it
+is uploaded. The threads of the model (`batcher`) decode the blocks of all recordings together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speechwhisper.audio.tracks import RATE
+from speechwhisper.recognition import prompts
+from speechwhisper.recognition.batcher import Batcher
+from speechwhisper.recognition.blocks import Block
+from speechwhisper.recognition.judging import attempts
+from speechwhisper.recognition.model import Request
+from speechwhisper.recognition.prepare import Preparer, to_float
+from speechwhisper.recognition.transcript import TranscriptionInfo
+from speechwhisper.recognition.tuning import FULL_WINDOW
+from speechwhisper.recognition.work import Recognition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from speechwhisper.audio.decode import Recording, Samples
+    from speechwhisper.recognition.model import Model
+    from speechwhisper.recognition.options import Options
+    from speechwhisper.recognition.port import Stop
+    from speechwhisper.recognition.transcript import Segment
+    from speechwhisper.recognition.tuning import Tuning
+
+    Extract = Callable[[Samples], NDArray[np.float32]]
+
+_BLOCKS_AHEAD = 2
+"""Blocks of a recording on their way beyond a full batch: one is prepared while others are decoded."""
+DETECTION_SECONDS = 30.0
+"""Whisper detects the language from one window."""
+
+
+class Engine:
+    """A `Decoder` around a loaded model, on one or several devices.
+
+    Args:
+        models: The model on each device.
+        extract: Computes features, shape (mels, frames); called in several threads.
+        tuning: How the model is used.
+    """
+
+    def __init__(self, models: Sequence[Model], extract: Extract, tuning: Tuning) -> None:
+        self._models = models
+        self._model = models[0]
+        self._extract = extract
+        self._tuning = tuning
+        self._batcher = Batcher(models, tuning)
+        self.languages: Collection[str] = frozenset(self._model.languages)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the device failed several times in a row."""
+        return self._batcher.broken
+
+    def decode(
+        self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
+    ) -> TranscriptionInfo:
+        """Decode a recording while it is read; see `recognition.port.Decoder`."""
+        recognition = Recognition(options, emit, stop, self._tuning.share_alone + _BLOCKS_AHEAD)
+        if len(self.languages) == 1:
+            recognition.language = next(iter(self.languages))
+        preparers: list[Preparer] = []
+        try:
+            for blocks in self._blocks(recording, options, stop, preparers):
+                for block in blocks:
+                    self._submit(recognition, block)
+            recognition.wait_until_done()
+        finally:
+            self._batcher.discard(recognition)
+        heard = any(preparer.transcribed_seconds for preparer in preparers)
+        return TranscriptionInfo(
+            recognition.language if heard else options.language,
+            recording.duration,
+            sum(preparer.speech_seconds for preparer in preparers),
+            sum(preparer.transcribed_seconds for preparer in preparers),
+            recording.gaps,
+            recording.damaged,
+            recognition.doubtful,
+            recognition.language_probability,
+        )
+
+    def detect_language(self, recording: Recording, stop: Stop) -> tuple[str, float]:
+        """Detect the language from the first 30 s of speech, or of a recording without speech."""
+        preparer = Preparer(self._extract, longest_block=DETECTION_SECONDS, skip_silence=self._tuning.skip_silence)
+        beginning: list[NDArray[np.int16]] = []
+        blocks: list[Block] = []
+        for chunk in recording.chunks():
+            stop.check()
+            mixed = chunk[0]
+            if sum(map(len, beginning)) < DETECTION_SECONDS * RATE:
+                beginning.append(mixed)
+            blocks = preparer.feed(mixed)
+            if blocks:
+                break
+        block, *_ = blocks or preparer.finish() or [self._whole(beginning)]
+        return self._model.detect(block, FULL_WINDOW)
+
+    def try_out(self, samples: Samples) -> None:
+        """Decode on every device as for a request, but without speech detection; exceptions of CTranslate2 pass."""
+        features = self._extract(samples)
+        block = Block(0.0, (), features)
+        first, *_ = attempts((0.0,), fitting=True)
+        for model in self._models:
+            model.decode([Request(block, first, self._tuning.window(block.frames), (), "en", "transcribe")])
+
+    def close(self) -> None:
+        """Stop the threads of the model."""
+        self._batcher.close()
+
+    def _blocks(
+        self, recording: Recording, options: Options, stop: Stop, preparers: list[Preparer]
+    ) -> Iterator[list[Block]]:
+        """Yield the blocks of all channels as they are complete, in the order of their start."""
+        for chunk in recording.chunks():
+            stop.check()
+            if not preparers:
+                channels = range(len(chunk)) if options.separate_channels else [None]
+                preparers += [self._preparer(options, channel) for channel in channels]
+            if any(preparer.is_due(chunk.shape[1]) for preparer in preparers):
+                with self._batcher.preparing():
+                    yield _ordered([preparer.feed(row) for preparer, row in zip(preparers, chunk, strict=True)])
+            else:
+                for preparer, row in zip(preparers, chunk, strict=True):
+                    preparer.feed(row)
+        with self._batcher.preparing():
+            last = _ordered([preparer.finish() for preparer in preparers])
+        yield last
+
+    def _preparer(self, options: Options, channel: int | None) -> Preparer:
+        skip = 2.0 if options.vad_filter else self._tuning.skip_silence
+        return Preparer(
+            self._extract, longest_block=self._tuning.longest_block, skip_silence=skip, channel=channel
+        )
+
+    def _submit(self, recognition: Recognition, block: Block) -> None:
+        conditioned = self._tuning.condition_on_previous_text
+        recognition.wait_for_room(1 if conditioned or recognition.language is None else None)
+        prefix = self._prefix(recognition)
+        window = FULL_WINDOW if recognition.language is None else self._tuning.window(block.frames)
+        self._batcher.submit(recognition.work(block, prefix, window, full_window=window == FULL_WINDOW))
+
+    def _prefix(self, recognition: Recognition) -> tuple[int, ...]:
+        """Return hotwords and prompt, or the text of the previous block."""
+        options = recognition.options
+        hotwords, prompt = prompts.fit(options.hotwords, options.prompt, self._model.tokenize)
+        # Previous text and hotwords together could leave no tokens for the transcript.
+        if self._tuning.condition_on_previous_text and recognition.previous and hotwords is None:
+            return self._model.prefix(None, recognition.previous)
+        return self._model.prefix(hotwords, self._model.tokens(prompt) if prompt else ())
+
+    def _whole(self, chunks: Sequence[NDArray[np.int16]]) -> Block:
+        samples = np.concatenate(chunks)[: int(DETECTION_SECONDS * RATE)]
+        return Block(0.0, (), self._extract(to_float(samples)))
+
+
+def _ordered(channels: Sequence[list[Block]]) -> list[Block]:
+    return sorted((block for blocks in channels for block in blocks), key=lambda block: block.start)

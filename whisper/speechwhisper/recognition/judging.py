@@ -1,0 +1,123 @@
+"""Judges what the model made of a block, as openai-whisper does (`whisper/transcribe.py`, `decode_with_fallback`), and
+decides what to try next; pure functions."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from speechwhisper.recognition.blocks import Block
+    from speechwhisper.recognition.transcript import Segment
+
+LOG_PROB_THRESHOLD = -1.0
+NO_SPEECH_THRESHOLD = 0.6
+COMPRESSION_RATIO_THRESHOLD = 2.4
+
+_TAIL_SECONDS = 2.0
+"""More speech than this after the last segment means that the model lost the end of the block: it drops text without a
+closing timestamp, and only decoding what follows recovers it."""
+
+MAX_CHARACTERS_PER_SECOND = 40.0
+"""Twice as fast as fast speech in any language."""
+_SHORT_S = 1.0
+
+
+class Verdict(Enum):
+    """The judgement of an attempt."""
+
+    KEEP = "keep"
+    SILENT = "silent"
+    """Nobody speaks in the block."""
+    AGAIN = "again"
+    """Decode the block again with the next attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How a block is decoded.
+
+    Attributes:
+        temperature: 0 for beam search; above, the text is sampled.
+        full_window: Whether the encoder's window is 30 s, as in training; otherwise it fits the block.
+        alone: Whether the block is decoded in a batch of its own, since what failed once may be slow.
+    """
+
+    temperature: float
+    full_window: bool
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the model made of a block.
+
+    Attributes:
+        text: Without timestamps.
+        last_end: Seconds from the block's start to the end of its last segment.
+        avg_logprob: Mean log-probability of the tokens.
+        no_speech_prob: Probability of silence.
+        complete: Whether the text ended before the token limit.
+    """
+
+    text: str
+    last_end: float
+    avg_logprob: float
+    no_speech_prob: float
+    complete: bool = True
+
+    @property
+    def compression_ratio(self) -> float:
+        """High for repetitions."""
+        return compression_ratio(self.text)
+
+
+def attempts(temperatures: Sequence[float], *, fitting: bool) -> list[Attempt]:
+    """Return what is tried in turn: a window that fits, if `fitting`, then the full one at every temperature."""
+    first = Attempt(temperatures[0], full_window=not fitting, alone=False)
+    rest = temperatures if fitting else temperatures[1:]
+    return [first, *(Attempt(temperature, full_window=True, alone=True) for temperature in rest)]
+
+
+def judge(result: Result, block: Block, attempt: Attempt) -> Verdict:
+    """Judge an attempt."""
+    improbable = result.avg_logprob < LOG_PROB_THRESHOLD
+    if improbable and result.no_speech_prob > NO_SPEECH_THRESHOLD:
+        # A window that fits the block is not what the model was trained with.
+        return Verdict.SILENT if attempt.full_window else Verdict.AGAIN
+    too_fast = len(result.text) > MAX_CHARACTERS_PER_SECOND * max(block.seconds, _SHORT_S)
+    if (
+        improbable
+        or too_fast
+        or not result.complete
+        or not result.text
+        or result.compression_ratio > COMPRESSION_RATIO_THRESHOLD
+    ):
+        return Verdict.AGAIN
+    return Verdict.KEEP
+
+
+def lost_tail(result: Result, block: Block) -> bool:
+    """Return whether the model lost the end of the block."""
+    return 0 < result.last_end < block.seconds and block.speech_seconds_after(result.last_end) > _TAIL_SECONDS
+
+
+def best_of(results: Sequence[Result]) -> int:
+    """Return the index of the best result after all attempts failed: the most probable that is not repetitive."""
+    sound = [at for at, one in enumerate(results) if one.compression_ratio <= COMPRESSION_RATIO_THRESHOLD]
+    return max(sound or range(len(results)), key=lambda at: results[at].avg_logprob)
+
+
+def failed(segment: Segment, attempt: Attempt) -> Segment:
+    """Return a segment of a block whose attempts all failed, with the temperature of the last one."""
+    return replace(segment, temperature=attempt.temperature)
+
+
+def compression_ratio(text: str) -> float:
+    """Return the compression ratio of the text, high for repetitions (openai-whisper, `utils.py`)."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data))

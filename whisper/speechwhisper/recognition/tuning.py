@@ -1,0 +1,86 @@
+"""How the model is used on a device: pure functions of the settings and the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+FULL_WINDOW = 3000
+"""Frames of the window that Whisper was trained with: 30 s."""
+
+_MARGIN_FRAMES = 150
+"""Left behind the speech in a fitting window: without it, the model may repeat itself."""
+
+_CPU_WINDOWS = (1000, 1500, 2000, FULL_WINDOW)
+_CPU_BATCH = 8
+_CPU_LONGEST_S = 13.5
+"""Longest block on a CPU: in a window of 15 s the encoder takes a third of the time that it takes in one of 30 s."""
+
+_CUDA_WINDOWS = (1000, 2000, FULL_WINDOW)
+_CUDA_LONGEST_S = 28.0
+_CUDA_BATCH = 8
+"""If the free memory is unknown."""
+_CUDA_MAX_BATCH = 32
+_CUDA_USABLE = 0.75
+_CUDA_BLOCK_SIZE = 0.12
+"""Memory of one beam of a block in a window of 30 s, relative to that of the weights: 1500 keys and values of the
+cross-attention per layer, in float16, for tiny; less for larger models (0.08 for large-v3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How the model is used, the same for all requests.
+
+    Attributes:
+        beam_size: At temperature 0.
+        batch_size: Largest number of blocks decoded in one batch; 0 until it is known.
+        share: Largest number of blocks of one request in a batch while other requests wait.
+        share_alone: The same while none does: later requests wait for this batch.
+        longest_block: In seconds.
+        windows: Lengths of the encoder's window, in frames, ascending.
+        skip_silence: Longest pause passed to the model, in seconds; 0 passes everything.
+        condition_on_previous_text: Whether each block is given the text before it.
+    """
+
+    beam_size: int = 5
+    batch_size: int = 0
+    share: int = 1
+    share_alone: int = 1
+    longest_block: float = _CPU_LONGEST_S
+    windows: tuple[int, ...] = _CPU_WINDOWS
+    skip_silence: float = 10.0
+    condition_on_previous_text: bool = False
+
+    def window(self, frames: int) -> int:
+        """Return the shortest window for so many frames."""
+        return next((one for one in self.windows if frames + _MARGIN_FRAMES <= one), FULL_WINDOW)
+
+
+def for_cpu(base: Tuning) -> Tuning:
+    """Return the tuning for a CPU, where a batch takes longer with every block."""
+    return replace(base, batch_size=base.batch_size or _CPU_BATCH)
+
+
+def for_cuda(base: Tuning, *, free_bytes: int, weights_bytes: int) -> Tuning:
+    """Return the tuning for a GPU, where a batch takes hardly longer than one block.
+
+    Args:
+        base: With a batch size of 0 for as many blocks as fit into most of the free memory.
+        free_bytes: Free memory of the device after the model was loaded; 0 if unknown.
+        weights_bytes: Memory of the loaded model.
+    """
+    size = base.batch_size or _automatic(base.beam_size, free_bytes, weights_bytes)
+    return replace(
+        base,
+        batch_size=size,
+        share=max(1, size // 2),
+        share_alone=size,
+        longest_block=_CUDA_LONGEST_S,
+        windows=_CUDA_WINDOWS,
+    )
+
+
+def _automatic(beam_size: int, free_bytes: int, weights_bytes: int) -> int:
+    if not free_bytes:
+        return _CUDA_BATCH
+    per_block = max(1.0, weights_bytes * _CUDA_BLOCK_SIZE * beam_size)
+    return max(1, min(_CUDA_MAX_BATCH, int(free_bytes * _CUDA_USABLE / per_block)))
