@@ -1,73 +1,104 @@
-"""Jobs: each receives, decodes and transcribes the recording of one request, in one slot.
+"""Jobs: each receives and transcribes the recording of one request, in one slot.
 
-Blocking work runs in worker threads. A cancelled request (its client disconnected) sets the job's stop flag and waits
-for its thread, so that a slot is never released while its thread is still computing.
+A worker thread per job decodes the audio while it is uploaded, and passes it to the recognition. A cancelled request
+(its client disconnected) sets the job's stop flag and waits for its thread, so that a slot is never released while its
+thread is still computing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from speechwhisper.audio import decode as audio_decoding
+from speechwhisper.audio.decode import Recording, open_recording
 from speechwhisper.intake.pipe import BytePipe
+from speechwhisper.recognition.port import Stop
 from speechwhisper.recognition.transcript import Segment, Transcript, TranscriptionInfo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from speechwhisper.admission.slots import Slot, Slots
-    from speechwhisper.audio.decode import Audio
     from speechwhisper.recognition.options import Options
     from speechwhisper.recognition.port import Decoder
     from speechwhisper.telemetry.metrics import Metrics
 
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class AudioIntake:
-    """The sink of an upload: takes encoded bytes, returns the decoded recording."""
+class Run(Generic[R_co]):
+    """A thread that reads a recording while it is uploaded, and its result.
 
-    def __init__(self, pipe: BytePipe, future: asyncio.Future[Audio], metrics: Metrics) -> None:
+    Args:
+        pipe: Through which the thread reads the file.
+        stop: Its stop flag.
+        future: Its result.
+    """
+
+    def __init__(self, pipe: BytePipe, stop: Stop, future: asyncio.Future[R_co]) -> None:
         self._pipe = pipe
+        self._stop = stop
         self._future = future
-        self._metrics = metrics
 
     async def write(self, chunk: bytes) -> None:
-        """Pass bytes to the decoding thread.
+        """Pass bytes of the file to the thread, waiting while it has enough.
 
         Raises:
             Problem: The file was rejected.
         """
-        self._metrics.upload_bytes.inc(len(chunk))
         if not await self._pipe.write(chunk):
-            await asyncio.shield(self._future)
+            await self.result()  # raises, unless the thread does not need the rest of the file
 
-    async def audio(self) -> Audio:
-        """Return the recording, after the last byte was written."""
+    def end(self) -> None:
+        """State that the file is complete."""
         self._pipe.end()
+
+    async def result(self) -> R_co:
+        """Wait for the result, or raise the exception of the thread."""
         return await asyncio.shield(self._future)
 
+    async def stop(self) -> None:
+        """Set the stop flag and wait for the thread, even if the wait is cancelled."""
+        self._stop.set()
+        self._pipe.break_off()
+        cancelled = False
+        while not self._future.done():
+            try:
+                await asyncio.wait([self._future])
+            except asyncio.CancelledError:
+                cancelled = True
+        if not self._future.cancelled():
+            self._future.exception()  # retrieved: the request already has its own error
+        if cancelled:
+            raise asyncio.CancelledError
 
-class Recognition:
-    """A running recognition."""
 
-    def __init__(self, queue: asyncio.Queue[Segment | None], future: asyncio.Future[TranscriptionInfo]) -> None:
+class Transcription(Run[TranscriptionInfo]):
+    """A transcription that runs while the file is uploaded."""
+
+    def __init__(
+        self,
+        pipe: BytePipe,
+        stop: Stop,
+        future: asyncio.Future[TranscriptionInfo],
+        queue: asyncio.Queue[Segment | None],
+    ) -> None:
+        super().__init__(pipe, stop, future)
         self._queue = queue
-        self._future = future
 
     async def segments(self) -> AsyncIterator[Segment]:
-        """Yield segments as they are decoded."""
+        """Yield segments as they are decoded; ends early if it fails."""
         while (segment := await self._queue.get()) is not None:
             yield segment
 
-    async def info(self) -> TranscriptionInfo:
-        """Return language and durations after the last segment; raises the exception of a failed decoding."""
-        return await asyncio.shield(self._future)
+    async def transcript(self) -> Transcript:
+        """Return the whole transcript, or raise the exception of the thread."""
+        segments = [segment async for segment in self.segments()]
+        return Transcript.of(segments, await self.result())
 
 
 class Job:
@@ -77,83 +108,75 @@ class Job:
         self._jobs = jobs
         self._slot = slot
         self._begun = jobs.clock()
-        self._stop = threading.Event()
-        self._running: asyncio.Future[Any] | None = None
-        self._pipe: BytePipe | None = None
+        self._runs: list[Run[object]] = []
 
-    def decode_audio(self, *, raw: bool, audio_track: int | None = None) -> AudioIntake:
-        """Start to decode a file while it is uploaded.
+    def detect_language(self, options: Options, *, raw: bool) -> Run[tuple[str, float]]:
+        """Start to detect the language: its code and its probability.
 
         Args:
+            options: Of the request.
             raw: Whether the file is raw 16 kHz samples without a container.
-            audio_track: Number of the track, 0-based; None for the best one.
         """
-        pipe = self._pipe = BytePipe(asyncio.get_running_loop())
-        decode = partial(audio_decoding.decode_raw if raw else audio_decoding.decode, audio_track=audio_track)
-        future = self._submit(partial(_decode_and_abandon, decode, pipe, self._jobs.max_audio_seconds))
-        return AudioIntake(pipe, future, self._jobs.metrics)
+        pipe, stop, future = self._submit(options, self._jobs.decoder.detect_language, raw=raw)
+        return self._remember(Run(pipe, stop, future))
 
-    async def detect_language(self, audio: Audio) -> tuple[str, float]:
-        """Return the code of the spoken language and its probability."""
-        return await asyncio.shield(self._submit(partial(self._jobs.decoder.detect_language, audio, self._stop)))
-
-    async def transcribe(self, audio: Audio, options: Options) -> Transcript:
-        """Transcribe the whole recording."""
-        recognition = self.recognise(audio, options)
-        segments = [segment async for segment in recognition.segments()]
-        return Transcript.of(segments, await recognition.info())
-
-    def recognise(self, audio: Audio, options: Options) -> Recognition:
-        """Start to transcribe; segments arrive as they are decoded."""
+    def transcribe(self, options: Options, *, raw: bool) -> Transcription:
+        """Start to transcribe; arguments as of `detect_language`."""
         jobs, slot = self._jobs, self._slot
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Segment | None] = asyncio.Queue()
-        decoding_since = jobs.clock()
-        slot.started(decoding_since, audio.duration)
-        jobs.metrics.audio_seconds.inc(audio.duration)
+        since = jobs.clock()
 
         def arrived(segment: Segment) -> None:
             now = jobs.clock()
             if segment.id == 0:
                 jobs.metrics.first_segment_seconds.observe(now - self._begun)
-            slot.reached(now, segment.end)
+            slot.reached(segment.end)
             queue.put_nowait(segment)
 
         def emit(segment: Segment) -> None:
             loop.call_soon_threadsafe(arrived, segment)
 
+        def decode(recording: Recording, stop: Stop) -> TranscriptionInfo:
+            return jobs.decoder.decode(recording, options, emit, stop)
+
         def finished(done: asyncio.Future[TranscriptionInfo]) -> None:
-            elapsed = jobs.clock() - decoding_since
-            jobs.metrics.decode_seconds.inc(elapsed)
+            jobs.metrics.decode_seconds.inc(jobs.clock() - since)
             if not done.cancelled() and done.exception() is None:
-                jobs.metrics.speech_seconds.inc(done.result().speech_seconds)
-                slot.reached(jobs.clock(), audio.duration)
+                info = done.result()
+                jobs.metrics.audio_seconds.inc(info.duration)
+                jobs.metrics.speech_seconds.inc(info.speech_seconds)
+                slot.finished(info.duration)
             queue.put_nowait(None)
 
-        future = self._submit(partial(jobs.decoder.decode, audio, options, emit, self._stop))
+        pipe, stop, future = self._submit(options, decode, raw=raw)
         future.add_done_callback(finished)
-        return Recognition(queue, future)
+        return self._remember(Transcription(pipe, stop, future, queue))
 
     async def stop(self) -> None:
-        """Set the stop flag and wait for the thread, even if the wait is cancelled."""
-        self._stop.set()
-        if self._pipe is not None:
-            self._pipe.break_off()
-        cancelled = False
-        while self._running is not None and not self._running.done():
-            try:
-                await asyncio.wait([self._running])
-            except asyncio.CancelledError:
-                cancelled = True
-        if self._running is not None and not self._running.cancelled():
-            self._running.exception()  # retrieved: the request already has its own error
-        if cancelled:
-            raise asyncio.CancelledError
+        """Stop what is running and wait for its thread."""
+        for run in self._runs:
+            await run.stop()
 
-    def _submit(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        future = self._jobs.submit(function)
-        self._running = future
-        return future
+    def _submit(
+        self, options: Options, function: Callable[[Recording, Stop], T], *, raw: bool
+    ) -> tuple[BytePipe, Stop, asyncio.Future[T]]:
+        pipe, stop = BytePipe(asyncio.get_running_loop()), Stop()
+        recording = open_recording(
+            pipe,
+            self._jobs.max_audio_seconds,
+            raw=raw,
+            audio_track=options.audio_track,
+            separate_channels=options.separate_channels,
+        )
+        return pipe, stop, self._jobs.submit(partial(_and_abandon, function, recording, stop, pipe))
+
+    def _remember(self, run: AnyRun) -> AnyRun:
+        self._runs.append(run)
+        return run
+
+
+AnyRun = TypeVar("AnyRun", bound=Run[object])
 
 
 class Jobs:
@@ -173,7 +196,7 @@ class Jobs:
         self.metrics = metrics
         self.max_audio_seconds = max_audio_seconds
         self.clock = clock
-        # A job first decodes its audio, then transcribes it: one thread per slot suffices.
+        # One thread per slot suffices: a job stops one run before it starts another.
         self._executor = ThreadPoolExecutor(slots.capacity, thread_name_prefix="job")
 
     @asynccontextmanager
@@ -203,10 +226,11 @@ class Jobs:
     def close(self) -> None:
         """Accept no more work; running threads finish."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self.decoder.close()
 
 
-def _decode_and_abandon(decode: Callable[[BytePipe, float], Audio], pipe: BytePipe, max_seconds: float) -> Audio:
+def _and_abandon(function: Callable[[Recording, Stop], T], recording: Recording, stop: Stop, pipe: BytePipe) -> T:
     try:
-        return decode(pipe, max_seconds)
+        return function(recording, stop)
     finally:
         pipe.abandon()

@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING
 
 from speechwhisper.admission.load import Load
 from speechwhisper.admission.retry_after import STOPPING_S, retry_after
-from speechwhisper.admission.speed import Speed
 from speechwhisper.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-_LONGEST_STEP_S = 30.0
-"""Whisper decodes windows of 30 s; progress beyond that skipped silence, which says nothing about the speed."""
 
 _LATEST_WEIGHT = 0.2
 """Weight of the latest recording in the typical duration, a moving average."""
@@ -37,43 +33,28 @@ class Bounds:
 class Slot:
     """The slot of one request, with its progress."""
 
-    def __init__(self, speed: Speed, changed: Callable[[], None], announced: float | None) -> None:
-        self._speed = speed
+    def __init__(self, changed: Callable[[], None], announced: float | None) -> None:
         self._changed = changed
         self._duration = announced
         self._position = 0.0
-        self._decoding = False
+        self._finished = False
 
-    def started(self, now: float, duration: float) -> None:
-        """Record that decoding of so many seconds of audio starts; before that, the file is still being uploaded."""
-        if not self._decoding:
-            self._speed.begin(now)
-        self._decoding = True
-        self._duration = duration
-        self._changed()
-
-    def reached(self, now: float, position: float) -> None:
+    def reached(self, position: float) -> None:
         """Record the progress of decoding, in seconds of audio."""
-        step = position - self._position
-        if step > 0:
+        if position > self._position:
             self._position = position
-            self._speed.decoded(now, min(step, _LONGEST_STEP_S))
             self._changed()
 
-    def ended(self, now: float) -> None:
-        """Record that the slot is released."""
-        if self._decoding:
-            self._speed.end(now)
+    def finished(self, duration: float) -> None:
+        """Record that the whole recording is decoded, which lasts so many seconds."""
+        self._duration = self._position = duration
+        self._finished = True
+        self._changed()
 
     @property
-    def decoding(self) -> bool:
-        """Whether decoding has started, and the duration is therefore known."""
-        return self._decoding
-
-    @property
-    def duration(self) -> float | None:
-        """Seconds of audio: measured, else announced by the client; None if unknown."""
-        return self._duration
+    def measured(self) -> float | None:
+        """Seconds of audio that were decoded; None before the end."""
+        return self._duration if self._finished else None
 
     @property
     def audio_left(self) -> float | None:
@@ -95,11 +76,11 @@ class Slots:
     the queue, so that no new request overtakes it.
     """
 
-    def __init__(self, capacity: int, bounds: Bounds, clock: Callable[[], float]) -> None:
+    def __init__(self, capacity: int, bounds: Bounds, clock: Callable[[], float], speed: Callable[[], float]) -> None:
         self.capacity = capacity
         self._bounds = bounds
         self._clock = clock
-        self._speed = Speed()
+        self._speed = speed
         self._typical = 0.0
         self._acquired: set[Slot] = set()
         self._waiting: dict[_Waiter, None] = {}  # ordered, and a waiter leaves it in constant time
@@ -128,7 +109,7 @@ class Slots:
             slots=self.capacity,
             audio_seconds_waiting=self._audio_waiting,
             audio_seconds_working=self._sum(slot.audio_left for slot in self._acquired),
-            audio_seconds_per_second=self._speed.audio_seconds_per_second,
+            audio_seconds_per_second=self._speed(),
             oldest_wait_seconds=self._clock() - oldest.since if oldest else 0.0,
         )
 
@@ -162,7 +143,6 @@ class Slots:
 
     def release(self, slot: Slot) -> None:
         """Release a slot; the first request in the queue gets it."""
-        slot.ended(self._clock())
         self._learn(slot)
         self._acquired.discard(slot)
         if waiter := self._first():
@@ -209,16 +189,16 @@ class Slots:
         return None
 
     def _occupy(self, announced: float | None) -> Slot:
-        slot = Slot(self._speed, self._changed, announced)
+        slot = Slot(self._changed, announced)
         self._acquired.add(slot)
         self._idle.clear()
         self._changed()
         return slot
 
     def _learn(self, slot: Slot) -> None:
-        if slot.decoding and slot.duration:
+        if slot.measured:
             weight = _LATEST_WEIGHT if self._typical else 1.0
-            self._typical += weight * (slot.duration - self._typical)
+            self._typical += weight * (slot.measured - self._typical)
 
     def _changed(self) -> None:
         change, self._next_change = self._next_change, asyncio.Event()

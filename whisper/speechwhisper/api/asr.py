@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aiohttp import web
@@ -13,6 +14,9 @@ from speechwhisper.intake.options import parse_audio_track, parse_bool, parse_ch
 from speechwhisper.recognition import languages
 from speechwhisper.recognition.options import Options
 from speechwhisper.service import SERVICE
+
+if TYPE_CHECKING:
+    from speechwhisper.jobs import Job, Run, Transcription
 
 FILE_FIELDS = ("audio_file",)
 
@@ -41,9 +45,14 @@ async def asr(request: web.Request) -> web.Response:
     output = parse_choice(request.query, "output", tuple(ASR_FORMATS), default="txt")
     options = _options(request)
     raw = not parse_bool(request.query, "encode", default=True)
-    async with upload(request, FILE_FIELDS, options=lambda _: options, raw=raw) as received:
-        transcript = await received.job.transcribe(received.audio, options)
-    name = quote(f"{received.form.filename}.{output}")
+
+    def begin(job: Job, options: Options) -> Transcription:
+        return job.transcribe(options, raw=raw)
+
+    async with upload(request, FILE_FIELDS, begin=begin, options=lambda _: options, raw=raw) as received:
+        form = await received.form()
+        transcript = await received.running.transcript()
+    name = quote(f"{form.filename}.{output}")
     return web.Response(
         text=ASR_FORMATS[output](transcript),
         content_type="text/plain",
@@ -56,8 +65,13 @@ async def detect_language(request: web.Request) -> web.Response:
     """Detect the language: name, code and probability."""
     options = Options(audio_track=parse_audio_track(request.query))
     raw = not parse_bool(request.query, "encode", default=True)
-    async with upload(request, FILE_FIELDS, options=lambda _: options, raw=raw) as received:
-        code, confidence = await received.job.detect_language(received.audio)
+
+    def begin(job: Job, options: Options) -> Run[tuple[str, float]]:
+        return job.detect_language(options, raw=raw)
+
+    async with upload(request, FILE_FIELDS, begin=begin, options=lambda _: options, raw=raw) as received:
+        await received.form()
+        code, confidence = await received.running.result()
     return web.json_response(
         {"detected_language": languages.NAMES.get(code, code), "language_code": code, "confidence": confidence}
     )

@@ -17,7 +17,9 @@ from speechwhisper.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from speechwhisper.api.entry import Received
+    from speechwhisper.api.entry import Upload
+    from speechwhisper.intake.multipart import Form
+    from speechwhisper.jobs import Transcription
     from speechwhisper.recognition.options import Options
 
 HEADERS = {
@@ -28,29 +30,36 @@ HEADERS = {
 
 
 async def stream(
-    request: web.Request, received: Received, options: Options, release: Callable[[], Awaitable[None]]
+    request: web.Request,
+    received: Upload[Transcription],
+    release: Callable[[], Awaitable[None]],
+    options: Callable[[Form], Options],
 ) -> web.StreamResponse:
-    """Decode and send segments; a failure after the first byte becomes an `error` event.
+    """Send the segments as they are decoded, even before the upload ends; a failure becomes an `error` event.
 
     Decoding never waits for the client. `release` gives back the slot, once everything is decoded.
     """
     response = web.StreamResponse(headers=HEADERS)
     await response.prepare(request)
-    recognition = received.job.recognise(received.audio, options)
+    transcription = received.commit()
     segments: list[Segment] = []
     async with outbox(request, response) as put:
         try:
-            async for segment in recognition.segments():
+            async for segment in transcription.segments():
                 segments.append(segment)
                 put(_event(openai_formats.delta(segment)))
-            transcript = Transcript(tuple(segments), await recognition.info())
-        except Exception:  # noqa: BLE001 - a bug: logged with its stack trace, and an event for the client
-            logs.exception("decoding failed")
-            problem = Problem("internal", INTERNAL_DETAIL)
+            form = await received.form()
+            transcript = Transcript.of(segments, await transcription.result())
+        except Problem as problem:
             response[OUTCOME] = problem.code
             put(_event(openai_formats.failed(problem)))
+        except Exception:  # noqa: BLE001 - a bug: logged with its stack trace, and an event for the client
+            logs.exception("decoding failed")
+            bug = Problem("internal", INTERNAL_DETAIL)
+            response[OUTCOME] = bug.code
+            put(_event(openai_formats.failed(bug)))
         else:
-            put(_event(openai_formats.done(transcript, options)))
+            put(_event(openai_formats.done(transcript, options(form))))
         await release()
     await response.write_eof()
     return response

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from speechwhisper.api import asr_formats, openai_formats
-from speechwhisper.api.entry import Received, before_continue, upload
+from speechwhisper.api.entry import before_continue, upload
 from speechwhisper.api.event_stream import stream
 from speechwhisper.errors import Problem
 from speechwhisper.intake.options import parse_bool, parse_choice, parse_options
@@ -16,6 +16,7 @@ from speechwhisper.service import SERVICE
 
 if TYPE_CHECKING:
     from speechwhisper.intake.multipart import Form
+    from speechwhisper.jobs import Job, Transcription
     from speechwhisper.recognition.options import Options
     from speechwhisper.recognition.transcript import Transcript
 
@@ -101,17 +102,25 @@ async def _answer(request: web.Request, task: str) -> web.StreamResponse:
     def options_in(form: Form) -> Options:
         return _options(request, form, task)
 
+    def begin(job: Job, options: Options) -> Transcription:
+        return job.transcribe(options, raw=False)
+
     async with AsyncExitStack() as slot:
-        received = await slot.enter_async_context(upload(request, FILE_FIELDS, options=options_in))
-        options = options_in(received.form)
-        if parse_bool(received.form.first(), "stream", default=False):
-            return await stream(request, received, options, release=slot.aclose)
-        transcript = await received.job.transcribe(received.audio, options)
-    return _whole(received, transcript, options)
+        uploading = upload(request, FILE_FIELDS, begin=begin, options=options_in)
+        received = await slot.enter_async_context(uploading)
+        if _streams(received.early) or _streams(await received.form()):
+            return await stream(request, received, slot.aclose, options_in)
+        form = await received.form()
+        transcript = await received.running.transcript()
+    return _whole(form, transcript, options_in(form))
 
 
-def _whole(received: Received, transcript: Transcript, options: Options) -> web.Response:
-    kind = parse_choice(received.form.first(), "response_format", RESPONSE_FORMATS, default="json")
+def _streams(form: Form) -> bool:
+    return parse_bool(form.first(), "stream", default=False)
+
+
+def _whole(form: Form, transcript: Transcript, options: Options) -> web.Response:
+    kind = parse_choice(form.first(), "response_format", RESPONSE_FORMATS, default="json")
     match kind:
         case "text":
             return web.Response(text=asr_formats.plain(transcript), content_type="text/plain", charset="utf-8")

@@ -16,6 +16,7 @@ from speechwhisper.recognition.fairness import FairQueue
 from speechwhisper.recognition.judging import Verdict
 from speechwhisper.recognition.model import Request
 from speechwhisper.recognition.port import BrokenError
+from speechwhisper.recognition.speed import Speed
 from speechwhisper.recognition.tuning import FULL_WINDOW
 from speechwhisper.telemetry import logs
 
@@ -55,6 +56,7 @@ class Batcher:
         self._preparing = 0
         self._failures = 0
         self._closed = False
+        self._speed = Speed()
         self._threads = [
             threading.Thread(target=self._run, args=(model,), name=f"model-{number}", daemon=True)
             for number, model in enumerate(models)
@@ -66,6 +68,11 @@ class Batcher:
     def broken(self) -> bool:
         """Whether the device failed several times in a row."""
         return self._failures >= _MAX_FAILURES
+
+    @property
+    def audio_seconds_per_second(self) -> float:
+        """The measured speed of all threads together; 0 before the first measurement."""
+        return self._speed.audio_seconds_per_second * len(self._threads)
 
     def submit(self, work: Work) -> None:
         """Add a block behind those of its recording.
@@ -135,12 +142,12 @@ class Batcher:
         return drained
 
     def _decode(self, model: Weights, batch: list[Work]) -> None:
+        since = time.monotonic()
         try:
             decoded = model.decode([_request(work) for work in batch])
-            for work, one in zip(batch, decoded, strict=True):
-                self._settle(work, one)
+            done = sum(self._settle(work, one) for work, one in zip(batch, decoded, strict=True))
             self._failures = 0
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - CTranslate2 raises many; logged, and raised by the request
             if len(batch) > 1:  # one block may be the cause
                 for work in batch:
                     self._decode(model, [work])
@@ -148,22 +155,27 @@ class Batcher:
             self._failures += 1
             logs.exception("decoding failed", failures=self._failures)
             batch[0].owner.fail(error)
+        else:
+            with self._changed:
+                self._speed.decoded(done, time.monotonic() - since)
 
-    def _settle(self, work: Work, decoded: Decoded) -> None:
-        """Judge an attempt; deliver its segments, or queue what is left to decode."""
+    def _settle(self, work: Work, decoded: Decoded) -> float:
+        """Judge an attempt; deliver its segments, or queue what is left to decode.
+
+        Returns:
+            The seconds of audio that are done.
+        """
         owner, attempt = work.owner, work.attempt
         verdict = judging.judge(decoded.result, work.block, attempt)
         work.tried.append(decoded)
         if verdict is Verdict.AGAIN and len(work.tried) < len(work.attempts):
             self._requeue(work)
-            return
+            return 0.0
         if verdict is Verdict.AGAIN:
             decoded = work.tried[judging.best_of([one.result for one in work.tried])]
         segments: list[Segment] = []
         if verdict is not Verdict.SILENT:
-            segments = list(
-                decoded.segments_with_words if owner.options.word_timestamps else decoded.segments
-            )
+            segments = list(decoded.segments_with_words if owner.options.word_timestamps else decoded.segments)
         if verdict is Verdict.AGAIN:
             segments = [judging.failed(segment, attempt) for segment in segments]
         if segments and owner.language is None:
@@ -174,8 +186,9 @@ class Batcher:
             work.block = work.block.rest_after(end)
             work.tried = []
             self._requeue(work)
-            return
+            return end
         owner.deliver(work, work.done + segments)
+        return work.block.seconds
 
     def _requeue(self, work: Work) -> None:
         with self._changed:

@@ -63,6 +63,11 @@ class Engine:
         """Whether the device failed several times in a row."""
         return self._batcher.broken
 
+    @property
+    def audio_seconds_per_second(self) -> float:
+        """The measured speed; 0 before the first measurement."""
+        return self._batcher.audio_seconds_per_second
+
     def decode(
         self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
     ) -> TranscriptionInfo:
@@ -139,9 +144,7 @@ class Engine:
 
     def _preparer(self, options: Options, channel: int | None) -> Preparer:
         skip = 2.0 if options.vad_filter else self._tuning.skip_silence
-        return Preparer(
-            self._extract, longest_block=self._tuning.longest_block, skip_silence=skip, channel=channel
-        )
+        return Preparer(self._extract, longest_block=self._tuning.longest_block, skip_silence=skip, channel=channel)
 
     def _submit(self, recognition: Recognition, block: Block) -> None:
         conditioned = self._tuning.condition_on_previous_text

@@ -1,8 +1,11 @@
-"""Judges what the model made of a block, as openai-whisper does (`whisper/transcribe.py`, `decode_with_fallback`), and
-decides what to try next; pure functions."""
+"""Judges what the model made of a block, and decides what to try next; pure functions.
+
+The thresholds are those of openai-whisper (`whisper/transcribe.py`, `decode_with_fallback`).
+"""
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -24,7 +27,11 @@ closing timestamp, and only decoding what follows recovers it."""
 
 MAX_CHARACTERS_PER_SECOND = 40.0
 """Twice as fast as fast speech in any language."""
+_FAST_CHARACTERS_PER_SECOND = 25.0
+"""Faster than most speech: in a window that fits the block, the model sometimes says everything twice."""
 _SHORT_S = 1.0
+_LOOP = re.compile(r"(.{1,80}?)\1{5,}", re.DOTALL)
+"""The same up to 80 characters, six times or more in a row. A short loop passes the check for repetition."""
 
 
 class Verdict(Enum):
@@ -89,13 +96,15 @@ def judge(result: Result, block: Block, attempt: Attempt) -> Verdict:
     if improbable and result.no_speech_prob > NO_SPEECH_THRESHOLD:
         # A window that fits the block is not what the model was trained with.
         return Verdict.SILENT if attempt.full_window else Verdict.AGAIN
-    too_fast = len(result.text) > MAX_CHARACTERS_PER_SECOND * max(block.seconds, _SHORT_S)
+    fastest = MAX_CHARACTERS_PER_SECOND if attempt.full_window else _FAST_CHARACTERS_PER_SECOND
+    too_fast = len(result.text) > fastest * max(block.seconds, _SHORT_S)
     if (
         improbable
         or too_fast
         or not result.complete
         or not result.text
         or result.compression_ratio > COMPRESSION_RATIO_THRESHOLD
+        or _LOOP.search(result.text)
     ):
         return Verdict.AGAIN
     return Verdict.KEEP

@@ -7,7 +7,7 @@ tasks may differ (CTranslate2 4.8, `src/models/whisper.cc`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import ctranslate2
@@ -106,12 +106,10 @@ class Model:
         encoded = self._encode(requests)
         languages = self._languages(requests, encoded)
         tokenizers = [
-            self._tokenizer(request.task, language)
-            for request, (language, _) in zip(requests, languages, strict=True)
+            self._tokenizer(request.task, language) for request, (language, _) in zip(requests, languages, strict=True)
         ]
         prompts = [
-            [*request.prefix, *tokenizer.sot_sequence]
-            for request, tokenizer in zip(requests, tokenizers, strict=True)
+            [*request.prefix, *tokenizer.sot_sequence] for request, tokenizer in zip(requests, tokenizers, strict=True)
         ]
         limit = self._limit(requests, len(prompts[0]))
         found = self._whisper.model.generate(
@@ -125,7 +123,7 @@ class Model:
             **self._search(requests[0].attempt.temperature),
         )
         return [
-            self._decoded(request, tokenizer, one, limit, language, lambda at=at: _row(encoded, at))
+            self._decoded(request, tokenizer, one, limit, language, partial(_row, encoded, at))
             for at, (request, tokenizer, one, language) in enumerate(
                 zip(requests, tokenizers, found, languages, strict=True)
             )
@@ -252,7 +250,7 @@ class Model:
     ) -> tuple[Segment, ...]:
         if not segments:
             return segments
-        pieces = [
+        pieces: list[dict[str, Any]] = [
             {
                 "seek": 0,
                 "start": segment.start - block.start,

@@ -66,6 +66,10 @@ class Decoder(Protocol):
     def broken(self) -> bool:
         """Whether the device failed several times in a row."""
 
+    @property
+    def audio_seconds_per_second(self) -> float:
+        """The measured speed of all requests together; 0 before the first measurement."""
+
     def decode(
         self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
     ) -> TranscriptionInfo:
