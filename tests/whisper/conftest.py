@@ -37,11 +37,12 @@ Start = Callable[..., Awaitable[TestClient]]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Start the application over a scripted decoder; keyword arguments are settings."""
+    """Start the application with one slot over a scripted decoder; keyword arguments are settings."""
     clients: list[TestClient] = []
 
     async def begin(decoder: ScriptedDecoder | None = None, **settings: object) -> TestClient:
-        app = build(Settings(whisper_model="/models/tiny", **settings), decoder or ScriptedDecoder())
+        one_slot = {"whisper_model": "/models/tiny", "whisper_concurrency": 1}
+        app = build(Settings(**{**one_slot, **settings}), decoder or ScriptedDecoder())
         server = TestServer(app)
         await server.start_server(shutdown_timeout=1.0)
         clients.append(TestClient(server))

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from speechwhisper.audio.decode import Audio
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.transcript import Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from speechwhisper.audio.decode import Audio, Samples
+    from speechwhisper.audio.decode import Recording, Samples
     from speechwhisper.recognition.options import Options
+    from speechwhisper.recognition.port import Stop
 
 DEADLINE = 20.0
 """Seconds after which a test that waits for a condition fails."""
@@ -42,6 +44,10 @@ class ScriptedDecoder:
         self.languages = languages
         self.seen: list[Options] = []
         self.audio: list[Audio] = []
+        self.channels: list[int] = []
+        self.broken = False
+        self.closed = False
+        self.audio_seconds_per_second = 0.0
         self.started = threading.Event()
         self.stopped = threading.Event()
         self._segments = segments
@@ -54,10 +60,10 @@ class ScriptedDecoder:
         self._go.set()
 
     def decode(
-        self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event
+        self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
     ) -> TranscriptionInfo:
         self.seen.append(options)
-        self.audio.append(audio)
+        audio = self._read(recording, stop)
         for number, item in enumerate(self._segments):
             emit(replace(item, id=number, words=item.words if options.word_timestamps else None))
             self.started.set()
@@ -68,16 +74,28 @@ class ScriptedDecoder:
             raise RuntimeError(message)
         return TranscriptionInfo(options.language or "en", audio.duration, audio.duration / 2, audio.duration)
 
-    def _wait(self, stop: threading.Event) -> None:
+    def _read(self, recording: Recording, stop: Stop) -> Audio:
+        chunks = []
+        for chunk in recording.chunks():
+            stop.check()
+            chunks.append(chunk)
+        self.channels.append(len(chunks[0]))
+        samples = np.concatenate([chunk[0] for chunk in chunks]).astype(np.float32) / 32768
+        self.audio.append(Audio(samples, recording.gaps, recording.damaged))
+        return self.audio[-1]
+
+    def _wait(self, stop: Stop) -> None:
         while not self._go.wait(0.01):
             if stop.is_set():
                 self.stopped.set()
                 raise StoppedError
 
-    def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:
-        del stop
-        self.audio.append(audio)
+    def detect_language(self, recording: Recording, stop: Stop) -> tuple[str, float]:
+        self._read(recording, stop)
         return "de", 0.75
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def loud(samples: Samples, _options: object = None) -> list[dict[str, int]]:

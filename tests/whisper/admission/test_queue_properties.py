@@ -64,7 +64,7 @@ class Callers:
 @given(STEPS, st.integers(1, 3), st.integers(0, 3), st.integers(0, 20))
 def test_nothing_is_lost_overtaken_or_over_the_bounds(steps: list[Step], capacity: int, room: int, audio: int) -> None:
     async def run() -> None:
-        slots = Slots(capacity, Bounds(room, audio), lambda: 0.0)
+        slots = Slots(capacity, Bounds(room, audio), lambda: 0.0, lambda: 0.0)
         callers = Callers(slots)
         for number, (action, which) in enumerate(steps):
             match action:

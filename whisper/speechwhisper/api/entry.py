@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from speechwhisper.api.middleware import expects_continue
 from speechwhisper.errors import Problem
 from speechwhisper.intake.announced import announced_seconds
+from speechwhisper.intake.kept import Kept
 from speechwhisper.intake.multipart import Form, Limits, check_head, receive
 from speechwhisper.jobs import Job, Run
 from speechwhisper.recognition.options import Options
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Run[object])
 
-_REPLAYED_BYTES = 8 * 1024 * 1024
-"""Beginning of the file that is kept until the form is complete, in case that a later field changes the options."""
-
 _FIELDS = {
     "separate_channels": "channels",
     "temperatures": "temperature",
@@ -36,29 +35,40 @@ _FIELDS = {
 class Upload(Generic[R]):
     """An upload whose file is recognized while it arrives.
 
-    The recognition begins with the fields before the file. If a field after it changes the options, it begins again.
+    The recognition begins with the fields before the file, or after the form if there are none. If a field after the
+    file changes the options, it begins again with the bytes kept until then.
 
     Args:
         begin: Starts the recognition.
         options: Returns the options in the fields received so far.
+        count: Called with the number of bytes of each chunk of the file.
+        fixed: Whether the options do not depend on the form.
 
     Attributes:
         early: The fields before the file.
-        running: The recognition.
+        running: The recognition, once the form is complete or `commit` was called.
     """
 
     early: Form
     running: R
 
-    def __init__(self, begin: Callable[[Options], R], options: Callable[[Form], Options]) -> None:
+    def __init__(
+        self,
+        begin: Callable[[Options], R],
+        options: Callable[[Form], Options],
+        count: Callable[[int], None],
+        *,
+        fixed: bool = False,
+    ) -> None:
         self._begin = begin
         self._options_in = options
+        self._count = count
         self._options = Options()
-        self._kept: list[bytes] | None = []
-        self._size = 0
-        self._final = False
-        self.begun = asyncio.Event()
-        self.receiving: asyncio.Task[Form]
+        self._kept = None if fixed else Kept()
+        self._sink: R | None = None
+        self._complete: asyncio.Future[Form] = asyncio.get_running_loop().create_future()
+        self.file_begun = asyncio.Event()
+        self.receiving: asyncio.Task[None]
 
     async def form(self) -> Form:
         """Wait for the whole form; `running` is final then.
@@ -66,47 +76,64 @@ class Upload(Generic[R]):
         Raises:
             Problem: The upload is invalid.
         """
-        return await asyncio.shield(self.receiving)
+        await asyncio.wait([self.receiving, self._complete], return_when=asyncio.FIRST_COMPLETED)
+        if not self._complete.done():
+            await self.receiving  # raises
+        return await self._complete
 
     def commit(self) -> R:
-        """Return the recognition, which does not begin again: its first results are used before the upload ends."""
-        self._final = True
-        self._kept = None
+        """Return the recognition, which does not begin again: its results are used before the upload ends."""
+        self._forget()
         return self.running
 
     async def open(self, form: Form) -> Upload[R]:
-        """Start with the fields before the file; the sink of the file."""
+        """Take the fields before the file; return the sink of the file."""
         self.early = Form({name: list(values) for name, values in form.fields.items()}, form.filename)
         self._options = self._options_in(form)
-        self.running = self._begin(self._options)
-        self.begun.set()
+        if self._kept is None or form.fields:
+            self.running = self._sink = self._begin(self._options)
+        self.file_begun.set()
         return self
 
     async def write(self, chunk: bytes) -> None:
-        """Pass on bytes of the file."""
-        self._size += len(chunk)
-        if self._size > _REPLAYED_BYTES:
-            self._kept = None
+        """Take bytes of the file."""
+        self._count(len(chunk))
         if self._kept is not None:
-            self._kept.append(chunk)
-        await self.running.write(chunk)
+            await self._kept.write(chunk)
+        if self._sink is not None:
+            await self._sink.write(chunk)
 
-    async def complete(self, form: Form) -> None:
-        """End the file, and begin again if the options changed.
+    async def finish(self, form: Form) -> None:
+        """Take the whole form, and begin or begin again if necessary.
 
         Raises:
-            Problem: `bad_field`: they cannot change any more.
+            Problem: `bad_field`: a field changes the options too late.
         """
         options = self._options_in(form)
-        if options != self._options:
-            if self._kept is None:
-                raise _late(self._options, options)
-            await self.running.stop()
-            self.running = self._begin(options)
-            for chunk in self._kept:
+        again = self._sink is None or options != self._options
+        if again and self._kept is None:
+            raise _late(self._options, options)
+        if again:
+            if self._sink is not None:
+                await self._sink.stop()
+            self.running = self._sink = self._begin(options)
+        self._complete.set_result(form)
+        if again and self._kept is not None:
+            async for chunk in self._kept.chunks():
                 await self.running.write(chunk)
-        self._kept = None
+        self._forget()
         self.running.end()
+
+    async def stop(self) -> None:
+        """Stop the recognition, which would wait for the rest of the file."""
+        self._forget()
+        if self._sink is not None:
+            await self._sink.stop()
+
+    def _forget(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
 
 def limits(request: web.Request) -> Limits:
@@ -128,6 +155,7 @@ async def upload(
     begin: Callable[[Job, Options], R],
     options: Callable[[Form], Options],
     raw: bool = False,
+    fixed: bool = False,
 ) -> AsyncIterator[Upload[R]]:
     """Acquire a slot for the duration of the block, and receive the upload; the block starts once its file begins.
 
@@ -140,6 +168,7 @@ async def upload(
         options: Returns the options in the fields received so far. Called when the file begins, so that an invalid
             field is rejected before the file is read, and after the whole form.
         raw: Whether the file is raw 16 kHz samples without a container.
+        fixed: Whether the options do not depend on the form.
 
     Raises:
         Problem: The queue is full, or the upload is invalid.
@@ -156,12 +185,12 @@ async def upload(
         if expects_continue(request):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # `100 Continue` is not part of the response
-        received = Upload(lambda options: begin(job, options), options)
+        received = Upload(partial(begin, job), options, service.metrics.upload_bytes.inc, fixed=fixed)
         received.receiving = asyncio.create_task(_receive(request, file_fields, received))
-        begun = asyncio.create_task(received.begun.wait())
+        begun = asyncio.create_task(received.file_begun.wait())
         try:
             await asyncio.wait([received.receiving, begun], return_when=asyncio.FIRST_COMPLETED)
-            if not received.begun.is_set():
+            if not received.file_begun.is_set():
                 await received.receiving  # raises: a complete form has a file
             yield received
         finally:
@@ -172,16 +201,13 @@ async def upload(
                 received.receiving.exception()  # retrieved: raised by `form`, or the request is being cancelled
 
 
-async def _receive(request: web.Request, file_fields: Collection[str], upload: Upload[R]) -> Form:
-    """Receive the form; a failure stops the recognition, which would wait for the rest of the file."""
+async def _receive(request: web.Request, file_fields: Collection[str], upload: Upload[R]) -> None:
     try:
         form = await receive(request, file_fields=file_fields, limits=limits(request), open_sink=upload.open)
-        await upload.complete(form)
+        await upload.finish(form)
     except BaseException:
-        if upload.begun.is_set():
-            await upload.running.stop()
+        await upload.stop()
         raise
-    return form
 
 
 def _late(early: Options, late: Options) -> Problem:
