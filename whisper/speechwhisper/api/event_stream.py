@@ -9,44 +9,52 @@ from aiohttp import web
 
 from speechwhisper.api import openai_formats
 from speechwhisper.api.middleware import INTERNAL_DETAIL, OUTCOME
+from speechwhisper.api.outbox import outbox
 from speechwhisper.errors import Problem
 from speechwhisper.recognition.transcript import Segment, Transcript
 from speechwhisper.telemetry import logs
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from speechwhisper.api.entry import Received
     from speechwhisper.recognition.options import Options
 
-_HEADERS = {
+HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",  # keeps nginx and its ingress controller from buffering events
 }
 
 
-async def stream(request: web.Request, received: Received, options: Options) -> web.StreamResponse:
-    """Decode and send segments; a failure after the first byte becomes an `error` event."""
-    response = web.StreamResponse(headers=_HEADERS)
+async def stream(
+    request: web.Request, received: Received, options: Options, release: Callable[[], Awaitable[None]]
+) -> web.StreamResponse:
+    """Decode and send segments; a failure after the first byte becomes an `error` event.
+
+    Decoding never waits for the client. `release` gives back the slot, once everything is decoded.
+    """
+    response = web.StreamResponse(headers=HEADERS)
     await response.prepare(request)
     recognition = received.job.recognise(received.audio, options)
     segments: list[Segment] = []
-    try:
-        async for segment in recognition.segments():
-            segments.append(segment)
-            await _send(response, openai_formats.delta(segment))
-        transcript = Transcript(tuple(segments), await recognition.info())
-    except ConnectionError:  # the client disconnected
-        raise
-    except Exception:  # noqa: BLE001 - a bug: logged with its stack trace, and an event for the client
-        logs.exception("decoding failed")
-        problem = Problem("internal", INTERNAL_DETAIL)
-        response[OUTCOME] = problem.code
-        await _send(response, openai_formats.failed(problem))
-    else:
-        await _send(response, openai_formats.done(transcript, options))
+    async with outbox(request, response) as put:
+        try:
+            async for segment in recognition.segments():
+                segments.append(segment)
+                put(_event(openai_formats.delta(segment)))
+            transcript = Transcript(tuple(segments), await recognition.info())
+        except Exception:  # noqa: BLE001 - a bug: logged with its stack trace, and an event for the client
+            logs.exception("decoding failed")
+            problem = Problem("internal", INTERNAL_DETAIL)
+            response[OUTCOME] = problem.code
+            put(_event(openai_formats.failed(problem)))
+        else:
+            put(_event(openai_formats.done(transcript, options)))
+        await release()
     await response.write_eof()
     return response
 
 
-async def _send(response: web.StreamResponse, event: dict[str, Any]) -> None:
-    await response.write(f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode())
+def _event(event: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -100,10 +101,11 @@ async def _answer(request: web.Request, task: str) -> web.StreamResponse:
     def options_in(form: Form) -> Options:
         return _options(request, form, task)
 
-    async with upload(request, FILE_FIELDS, options=options_in) as received:
+    async with AsyncExitStack() as slot:
+        received = await slot.enter_async_context(upload(request, FILE_FIELDS, options=options_in))
         options = options_in(received.form)
         if parse_bool(received.form.first(), "stream", default=False):
-            return await stream(request, received, options)
+            return await stream(request, received, options, release=slot.aclose)
         transcript = await received.job.transcribe(received.audio, options)
     return _whole(received, transcript, options)
 
