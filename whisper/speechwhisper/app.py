@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechwhisper.api import asr, health, middleware, openai
+from speechwhisper.api import asr, health, load, middleware, openai
 from speechwhisper.api.server import site
 from speechwhisper.service import SERVICE, assemble
 from speechwhisper.telemetry import logs
@@ -17,11 +17,12 @@ from speechwhisper.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from speechwhisper.admission.slots import Slots
     from speechwhisper.recognition.port import Decoder
     from speechwhisper.settings import Settings
-    from speechwhisper.slots import Slots
 
 _READ_BUFFER_BYTES = 256 * 1024  # the reader's high-water mark decides the speed of uploads
+_KEEPALIVE_TIMEOUT_S = 75.0  # for idle connections; clients with a shorter limit never lose a request to it
 _CANCEL_AFTER_S = 2.0  # for cancelled requests to close their connections after WHISPER_DRAIN_TIMEOUT
 _NO_LIMIT = 2**63  # bodies are counted and limited while they stream; aiohttp's own limit would cut them off earlier
 
@@ -31,8 +32,9 @@ def build(settings: Settings, decoder: Decoder, clock: Callable[[], float] = tim
     app = web.Application(middlewares=[middleware.observed], client_max_size=_NO_LIMIT)
     app[SERVICE] = assemble(settings, decoder, clock)
     app.on_response_prepare.append(middleware.send_request_id)
+    app.on_response_prepare.append(load.send_load)
     app.cleanup_ctx.append(_worker_threads)
-    for family in (asr, openai, health):
+    for family in (asr, openai, health, load):
         family.add_routes(app)
     return app
 
@@ -66,6 +68,7 @@ async def serve(app: web.Application, stop: asyncio.Event) -> bool:
         app,
         handler_cancellation=True,  # a request is cancelled when its client disconnects
         access_log=None,  # `middleware` logs requests
+        keepalive_timeout=_KEEPALIVE_TIMEOUT_S,
         shutdown_timeout=_CANCEL_AFTER_S,
         read_bufsize=_READ_BUFFER_BYTES,
     )

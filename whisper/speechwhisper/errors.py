@@ -24,7 +24,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "unsupported_media_type": (415, "The body is not a multipart form"),
     # Server errors.
     "internal": (500, "Internal error of the Whisper server"),
-    "busy": (503, "All slots are busy, or the server is shutting down"),
+    "busy": (503, "The queue is full, or the server is shutting down"),
 }
 """Every `code` with its HTTP status and title; `docs/reference/whisper-errors.md` is generated from this table."""
 

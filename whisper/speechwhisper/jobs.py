@@ -20,10 +20,10 @@ from speechwhisper.recognition.transcript import Segment, Transcript, Transcript
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from speechwhisper.admission.slots import Slot, Slots
     from speechwhisper.audio.decode import Audio
     from speechwhisper.recognition.options import Options
     from speechwhisper.recognition.port import Decoder
-    from speechwhisper.slots import Slot, Slots
     from speechwhisper.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -95,7 +95,6 @@ class Job:
 
     async def detect_language(self, audio: Audio) -> tuple[str, float]:
         """Return the code of the spoken language and its probability."""
-        self._slot.started(self._jobs.clock(), min(audio.duration, 30.0))
         return await asyncio.shield(self._submit(partial(self._jobs.decoder.detect_language, audio, self._stop)))
 
     async def transcribe(self, audio: Audio, options: Options) -> Transcript:
@@ -128,7 +127,7 @@ class Job:
             jobs.metrics.decode_seconds.inc(elapsed)
             if not done.cancelled() and done.exception() is None:
                 jobs.metrics.speech_seconds.inc(done.result().speech_seconds)
-                jobs.slots.speed.observe(done.result().transcribed_seconds, elapsed)
+                slot.reached(jobs.clock(), audio.duration)
             queue.put_nowait(None)
 
         future = self._submit(partial(jobs.decoder.decode, audio, options, emit, self._stop))
@@ -178,16 +177,16 @@ class Jobs:
         self._executor = ThreadPoolExecutor(slots.capacity, thread_name_prefix="job")
 
     @asynccontextmanager
-    async def job(self, max_wait: float = 0.0) -> AsyncIterator[Job]:
-        """Acquire a slot for the duration of the block.
+    async def job(self, announced: float | None = None) -> AsyncIterator[Job]:
+        """Acquire a slot for the duration of the block, waiting for it in the queue.
 
         Args:
-            max_wait: Seconds to wait for a slot.
+            announced: The client's estimate of the recording's duration in seconds, if it gave one.
 
         Raises:
-            Problem: `busy`, if no slot was free in time.
+            Problem: `busy`: the queue is full, or the server is shutting down.
         """
-        slot = await self.slots.acquire(max_wait)
+        slot = await self.slots.acquire(announced)
         job = Job(self, slot)
         try:
             yield job

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from speechwhisper.admission.slots import Bounds, Slots
 from speechwhisper.jobs import Jobs
-from speechwhisper.slots import Slots
 from speechwhisper.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -38,13 +38,8 @@ SERVICE = web.AppKey("service", Service)
 
 def assemble(settings: Settings, decoder: Decoder, clock: Callable[[], float] = time.monotonic) -> Service:
     """Assemble the components around a loaded model; nothing is started yet."""
-    slots = Slots(settings.whisper_concurrency, clock)
-    metrics = Metrics(
-        settings.model_name,
-        slots=slots.capacity,
-        slots_busy=lambda: slots.busy,
-        audio_left=lambda: slots.audio_left,
-        realtime_factor=lambda: slots.speed.realtime_factor,
-    )
+    bounds = Bounds(settings.whisper_queue, settings.whisper_queue_audio_seconds)
+    slots = Slots(settings.whisper_concurrency, bounds, clock)
+    metrics = Metrics(settings.model_name, slots.load)
     jobs = Jobs(decoder, slots, metrics, max_audio_seconds=settings.max_audio_seconds, clock=clock)
     return Service(settings, metrics, jobs)

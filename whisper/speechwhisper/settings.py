@@ -35,7 +35,16 @@ class Settings(BaseSettings):
         0, "CPU threads, shared by all slots; 0: the CPUs available to this process", unit="threads", ge=0
     )
     whisper_concurrency: int = _setting(
-        1, "slots: requests decoded concurrently; further ones are rejected with 503", ge=1, le=64
+        1, "slots: requests decoded concurrently; further ones wait in the queue", ge=1, le=64
+    )
+    whisper_queue: int = _setting(
+        64, "requests that may wait for a slot; further ones are rejected with 503; 0: no queue", ge=0, le=10_000
+    )
+    whisper_queue_audio_seconds: float = _setting(
+        10 * 3600.0,
+        "audio that may wait for a slot, which one recording alone may exceed; 0: unlimited",
+        unit="s",
+        ge=0,
     )
     whisper_batch_size: int = _setting(
         0, "blocks of up to 30 s decoded in one batch; 0: sequential decoding", unit="blocks", ge=0, le=256
@@ -62,7 +71,7 @@ class Settings(BaseSettings):
         4 * 3600.0, "maximum duration of a recording, checked while it is decoded", unit="s", gt=0
     )
     upload_stall_timeout: float = _setting(
-        30.0, "an upload that sends less than 4 KiB in this time is rejected with 408", unit="s", gt=0
+        30.0, "an upload that sends less than 32 KiB in this time is rejected with 408", unit="s", gt=0
     )
     whisper_drain_timeout: float = _setting(
         300.0, "time that running jobs may take to finish after SIGTERM", unit="s", ge=0

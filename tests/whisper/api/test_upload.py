@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import FormData
 
-from speechwhisper.api import entry
 from speechwhisper.service import SERVICE
 from whisper import media
 from whisper.conftest import Start, eventually
-from whisper.scripted import DEADLINE, ScriptedDecoder, segment
+from whisper.scripted import ScriptedDecoder, segment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -153,7 +152,7 @@ async def test_a_byte_at_a_time_is_a_stalled_upload(start: Start) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield media.multipart(media.file_part(WAV))[0][:5000]
         while True:
-            yield b"\0" * 100
+            yield b"\0" * 500
             await asyncio.sleep(0.02)
 
     headers = {"Content-Type": "multipart/form-data; boundary=frontier"}
@@ -211,10 +210,9 @@ async def test_refusals_leave_no_stack_trace_in_the_log(start: Start, caplog: py
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_expect_continue_is_refused_before_the_body(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "_MAX_SLOT_WAIT_S", 0.01)
+async def test_expect_continue_is_refused_before_the_body(start: Start) -> None:
     decoder = ScriptedDecoder([segment(" Hello.")], hold=True)
-    client = await start(decoder)
+    client = await start(decoder, whisper_queue=0)
     running = asyncio.create_task(client.post("/asr", data=recording()))
     await eventually(decoder.started.is_set)
 
@@ -233,20 +231,6 @@ async def test_expect_continue_is_refused_before_the_body(start: Start, monkeypa
         await writer.wait_closed()
     decoder.go_on()
     assert (await running).status == 200
-
-
-async def test_expect_continue_waits_in_line_for_a_slot(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "_MAX_SLOT_WAIT_S", DEADLINE)
-    decoder = ScriptedDecoder([segment(" Hello.")], hold=True)
-    client = await start(decoder)
-    running = asyncio.create_task(client.post("/asr", data=recording()))
-    await eventually(decoder.started.is_set)
-    waits = asyncio.create_task(client.post("/asr", data=recording(), expect100=True))
-    await eventually(lambda: len(client.server.app[SERVICE].slots._waiting) == 1)
-
-    decoder.go_on()
-
-    assert [(await running).status, (await waits).status] == [200, 200]
 
 
 async def test_expect_continue_goes_on_when_a_slot_is_free(start: Start) -> None:

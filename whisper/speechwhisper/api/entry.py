@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from speechwhisper.api.middleware import expects_continue
 from speechwhisper.errors import Problem
+from speechwhisper.intake.announced import announced_seconds
 from speechwhisper.intake.multipart import Form, Limits, check_head, receive
 from speechwhisper.service import SERVICE
 
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from speechwhisper.audio.decode import Audio
     from speechwhisper.jobs import AudioIntake, Job
     from speechwhisper.recognition.options import Options
-
-_MAX_SLOT_WAIT_S = 1.0
-"""How long a request with `Expect: 100-continue` waits for a slot; it only occupies a socket, since no audio was sent.
-
-Without this queue, a client that retries would rarely find a slot free between two jobs of a client with a queue of its
-own. One second is several times the retry interval of `speechbridge`, whose requests are therefore nearly always
-queued; and it is short enough for the request to move to another pod that becomes idle.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +52,8 @@ async def upload(
 ) -> AsyncIterator[Received]:
     """Acquire a slot for the duration of the block, receive the upload and decode its audio.
 
+    Until the request has a slot its body is not read. With `Expect: 100-continue` the client does not even send it.
+
     Args:
         request: Its body has not been read.
         file_fields: Accepted field names of the file.
@@ -67,12 +62,18 @@ async def upload(
         raw: Whether the file is raw 16 kHz samples without a container.
 
     Raises:
-        Problem: No slot is free, or the upload is invalid.
+        Problem: The queue is full, or the upload is invalid.
     """
     check_head(request, limits(request))
-    asks_first = expects_continue(request)
-    async with request.app[SERVICE].jobs.job(max_wait=_MAX_SLOT_WAIT_S if asks_first else 0.0) as job:
-        if asks_first:
+    service = request.app[SERVICE]
+    announced = announced_seconds(
+        request.headers,
+        content_length=request.content_length,
+        raw=raw,
+        max_seconds=service.settings.max_audio_seconds,
+    )
+    async with service.jobs.job(announced) as job:
+        if expects_continue(request):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # `100 Continue` is not part of the response
         intakes: list[AudioIntake] = []

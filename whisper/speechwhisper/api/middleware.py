@@ -24,7 +24,7 @@ OUTCOME = web.ResponseKey("outcome", str)
 INTERNAL_DETAIL = "Internal error; the server's log has the details."
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+_PROBES = frozenset({"/livez", "/readyz", "/metrics", "/load"})
 
 
 def request_id_of(request: web.Request) -> str:

@@ -23,8 +23,11 @@ MAX_FIELD_BYTES = 64 * 1024
 FORM_OVERHEAD = 1024 * 1024
 """Allowance for the bytes of a body besides the file: boundaries, headers, fields."""
 
-STALL_BYTES = 4 * 1024
-"""An upload that sends less than this within the stall timeout is rejected; a byte per second would hold a slot."""
+STALL_BYTES = 32 * 1024
+"""An upload that sends less than this within the stall timeout is rejected; a trickle would hold a slot for hours.
+
+With the default timeout that is 9 kbit/s: less than live speech in the usual codecs.
+"""
 
 _READ = 256 * 1024
 _PLAIN_ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})

@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Plat
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from speechwhisper.admission.load import Load
+
 _FIRST_SEGMENT_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _REQUEST_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 
@@ -18,21 +20,10 @@ class Metrics:
 
     Args:
         model: Name of the model.
-        slots: Number of slots.
-        slots_busy: Reads the number of busy slots.
-        audio_left: Reads the seconds of audio that running jobs have yet to transcribe.
-        realtime_factor: Reads the seconds of work per second of audio.
+        load: Reads the load.
     """
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        slots: int,
-        slots_busy: Callable[[], float],
-        audio_left: Callable[[], float],
-        realtime_factor: Callable[[], float],
-    ) -> None:
+    def __init__(self, model: str, load: Callable[[], Load]) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -40,8 +31,8 @@ class Metrics:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"speechwhisper_{name}", text, labels, registry=registry)
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"speechwhisper_{name}", text, labels, registry=registry)
+        def gauge(name: str, text: str, read: Callable[[Load], float]) -> None:
+            Gauge(f"speechwhisper_{name}", text, registry=registry).set_function(lambda: read(load()))
 
         self.requests = counter("requests_total", "Requests completed", "route", "outcome")
         self.request_seconds = Histogram(
@@ -53,7 +44,7 @@ class Metrics:
         )
         self.first_segment_seconds = Histogram(
             "speechwhisper_time_to_first_segment_seconds",
-            "Time from the start of a request to its first transcribed segment",
+            "Time from the moment a request has a slot to its first transcribed segment",
             buckets=_FIRST_SEGMENT_BUCKETS,
             registry=registry,
         )
@@ -61,12 +52,34 @@ class Metrics:
         self.audio_seconds = counter("audio_seconds_total", "Duration of the audio received for transcription")
         self.speech_seconds = counter("speech_seconds_total", "Duration of the speech detected in that audio")
         self.decode_seconds = counter("decode_duration_seconds_total", "Time spent decoding")
-        gauge("slots", "Requests that can be decoded concurrently").set(slots)
-        gauge("slots_busy", "Slots in use").set_function(slots_busy)
-        gauge("audio_left_seconds", "Duration of the audio that running jobs have yet to transcribe").set_function(
-            audio_left
+        gauge("slots", "Requests that can be decoded concurrently", lambda now: now.slots)
+        gauge("slots_busy", "Slots in use", lambda now: now.working)
+        gauge(
+            "audio_left_seconds",
+            "Duration of the audio that running jobs have yet to transcribe",
+            lambda now: now.audio_seconds_working,
         )
-        gauge("realtime_factor", "Processing time per second of audio, a moving average over jobs").set_function(
-            realtime_factor
+        gauge("requests_waiting", "Requests in the queue for a slot", lambda now: now.waiting)
+        gauge(
+            "audio_waiting_seconds",
+            "Duration of the audio in the queue; where unknown, the average of earlier recordings",
+            lambda now: now.audio_seconds_waiting,
         )
-        gauge("model_info", "The loaded model; always 1", "model").labels(model).set(1)
+        gauge(
+            "oldest_wait_seconds",
+            "Time for which the first request in the queue has waited",
+            lambda now: now.oldest_wait_seconds,
+        )
+        gauge(
+            "realtime_factor",
+            "Processing time per second of audio while decoding; 0 before the first measurement",
+            _realtime_factor,
+        )
+        Gauge("speechwhisper_model_info", "The loaded model; always 1", ["model"], registry=registry).labels(model).set(
+            1
+        )
+
+
+def _realtime_factor(load: Load) -> float:
+    speed = load.audio_seconds_per_second
+    return 1 / speed if speed else 0.0
