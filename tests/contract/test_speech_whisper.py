@@ -1,15 +1,11 @@
 """Our own Whisper server's OpenAI door: FakeSpeechWhisper against speechwhisper with tiny.en."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse, ClientSession, MultipartWriter
-from yarl import URL
+from aiohttp import ClientResponse, ClientSession
 
-from contract.recordings import VOICE, form, text_part
+from contract.recordings import form, text_part
 from contract.shapes import NUMBER, Exactly, assert_shape
 from contract.streams import sse
 
@@ -218,64 +214,3 @@ async def test_broken_form_is_refused(speech_whisper: str, http: ClientSession) 
 
     assert answer.status == 400
     assert_shape(await answer.json(), error("bad_multipart"))
-
-
-async def test_second_job_is_refused_while_one_uploads(speech_whisper: str, http: ClientSession) -> None:
-    half_sent, second_asked = asyncio.Event(), asyncio.Event()
-    first = asyncio.create_task(transcribe_in_halves(http, speech_whisper, half_sent, second_asked))
-    await half_sent.wait()
-    try:
-        answer = await transcribe(http, speech_whisper)
-    finally:
-        second_asked.set()
-
-    assert answer.status == 503
-    assert int(answer.headers["Retry-After"]) >= 1
-    assert_shape(await answer.json(), error("busy", "server_error"))
-    assert await first == 200
-
-
-async def test_second_job_waits_for_its_turn_when_it_asks_first(speech_whisper: str, http: ClientSession) -> None:
-    async with asking_first(speech_whisper) as (first, leave):
-        assert await first.readuntil(b"\r\n") == b"HTTP/1.1 100 Continue\r\n"
-        async with asking_first(speech_whisper) as (second, _):
-            await http.get(f"{speech_whisper}/livez")  # answered after the second was heard
-            leave()
-
-            assert await second.readuntil(b"\r\n") == b"HTTP/1.1 100 Continue\r\n"
-
-
-@asynccontextmanager
-async def asking_first(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, Callable[[], None]]]:
-    """Ask whether a recording may be sent; gives the answer's bytes, and a function that leaves."""
-    address = URL(url)
-    reader, writer = await asyncio.open_connection(address.host, address.port)
-    writer.write(
-        b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: whisper\r\nExpect: 100-continue\r\n"
-        b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n"
-    )
-    try:
-        await writer.drain()
-        yield reader, writer.close
-    finally:
-        writer.close()
-
-
-async def transcribe_in_halves(http: ClientSession, url: str, half_sent: asyncio.Event, go_on: asyncio.Event) -> int:
-    """Send half of the recording once the server has taken the request up, the rest when told to; return the status."""
-    boundary = MultipartWriter("form-data").boundary
-    content = VOICE.read_bytes()
-
-    async def body() -> AsyncIterator[bytes]:
-        yield f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="voice.wav"\r\n\r\n'.encode()
-        yield content[: len(content) // 2]
-        half_sent.set()
-        await go_on.wait()
-        yield content[len(content) // 2 :]
-        yield f"\r\n--{boundary}--\r\n".encode()
-
-    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-    # with 100-continue the body waits until the server has read the head
-    answer = await http.post(f"{url}/v1/audio/transcriptions", data=body(), headers=headers, expect100=True)
-    await answer.read()
-    return answer.status

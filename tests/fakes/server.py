@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
 
 from aiohttp import web
@@ -66,8 +66,11 @@ class FakeUpstream:
         """The requests that asked for work: no probes, no model lists, no warm-ups."""
         return [received for received in self.requests if self.is_work(received)]
 
-    async def until(self, condition: Callable[[], bool], *, deadline: float = 5.0) -> None:
-        """Wait until `condition` holds, looked at whenever a request makes progress; else TimeoutError."""
+    async def until(self, condition: Callable[[], bool], *, deadline: float | None = 5.0) -> None:
+        """Wait until `condition` holds, looked at whenever a request makes progress; else TimeoutError.
+
+        A deadline of None is none.
+        """
         async with asyncio.timeout(deadline):
             while not condition():
                 self._changed.clear()
@@ -97,6 +100,13 @@ class FakeUpstream:
     async def refuses(self, received: Received) -> Reply | None:  # noqa: ARG002 — a hook
         """An answer given before the body is read, and before `100 Continue`, if this request gets one."""
         return None
+
+    def common_headers(self) -> Mapping[str, str]:
+        """Headers of every answer, as they are when its head is sent."""
+        return {}
+
+    def ended(self, received: Received) -> None:
+        """Called at the end of every request, however it ended."""
 
     def broken_form(self) -> Reply:
         """The answer to a multipart body that cannot be parsed."""
@@ -167,7 +177,12 @@ class FakeUpstream:
             raise
         finally:
             received.finished = self._now()
-            self._changed.set()
+            self.ended(received)
+            self.progressed()
+
+    def progressed(self) -> None:
+        """Let `until` look again."""
+        self._changed.set()
 
     def _note(self, request: web.Request) -> Received:
         peer = request.transport and request.transport.get_extra_info("peername")
@@ -195,16 +210,22 @@ class FakeUpstream:
         if isinstance(fault, Garbage):
             write_raw(request, fault.data)
         if isinstance(fault, Answer) and fault.before_body:
-            return await send(request, received, canned(fault), None)
+            return await self._send(request, received, canned(fault), None)
         if refusal := await self.refuses(received):
-            return await send(request, received, refusal, None)
+            return await self._send(request, received, refusal, None)
         if is_form:
             try:
                 await self._upload(request, received, fault)
             except ValueError:
-                return await send(request, received, self.broken_form(), None)
+                return await self._send(request, received, self.broken_form(), None)
         await self.at(Point.AFTER_UPLOAD)
         reply = await self.perform(received, fault)
+        return await self._send(request, received, reply, fault)
+
+    async def _send(
+        self, request: web.Request, received: Received, reply: Reply, fault: Fault | None
+    ) -> web.StreamResponse:
+        reply.headers = {**self.common_headers(), **reply.headers}
         return await send(request, received, reply, fault)
 
     def _fault_for(self, received: Received) -> Fault | None:

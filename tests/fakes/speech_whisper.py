@@ -1,7 +1,8 @@
 """The OpenAI door of this project's own Whisper server."""
 
+import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from fakes import transcripts
@@ -12,14 +13,20 @@ from fakes.sending import Reply, event, wire
 from fakes.server import FakeUpstream
 from fakes.transcripts import SPEECH, Transcript
 from fakes.whisper import PLAIN, looks_like_audio
+from fakes.whisper_queue import WhisperQueue
+
+EVENTS = "text/event-stream; charset=utf-8"
+UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+WORK = frozenset({"/v1/audio/transcriptions", "/v1/audio/translations"})
 
 
 class FakeSpeechWhisper(FakeUpstream):
     """Answers json, text, srt, vtt, verbose_json and streams; errors in OpenAI's shape.
 
-    `concurrency` jobs run at once; one more is refused with 503 and `Retry-After` before its body is read. A request
-    with `Expect: 100-continue` waits in line for `patience` seconds first. `ready` is what /readyz tells; a `model`
-    called `*.en` knows only English. Between segments of a stream the token gates hold.
+    `concurrency` jobs run at once and `room` more wait for their turn, their bodies unread and without
+    `100 Continue`; one more is refused with 503 and `Retry-After`. The `queue` is told by /load, and by `Speech-Load`
+    in every answer. Once `ready` is false it shuts down: it refuses what waits and what comes. A `model` called `*.en`
+    knows only English. Between segments of a stream the token gates hold.
     """
 
     def __init__(
@@ -29,47 +36,67 @@ class FakeSpeechWhisper(FakeUpstream):
         model: str = "tiny.en",
         concurrency: int = 1,
         accepts_anything: bool = False,
-        retry_after: int = 2,
-        patience: float = 1.0,
+        room: int = 64,
     ) -> None:
         super().__init__()
         self.transcript = transcript
         self.model = model
-        self.concurrency = concurrency
         self.accepts_anything = accepts_anything
-        self.retry_after = retry_after
-        self.patience = patience
+        self.queue = WhisperQueue(concurrency, room, self._now)
+        self.load_interval = 1.0
+        """Seconds between two events of /load, at least."""
         self.audio_tracks = 1
         """Of each recording."""
         self.warnings: list[dict[str, str]] = []
         """Further warnings of each transcript."""
-        self._line: list[Received] = []
-        self._taken: list[Received] = []
-        self.ready = True
+        self._ready = True
+
+    @property
+    def ready(self) -> bool:
+        return self._ready
+
+    @ready.setter
+    def ready(self, ready: bool) -> None:
+        self._ready = ready
+        self.progressed()
 
     def is_work(self, received: Received) -> bool:
-        return received.path in {"/v1/audio/transcriptions", "/v1/audio/translations"}
+        return received.path in WORK
+
+    def common_headers(self) -> Mapping[str, str]:
+        return {"Speech-Load": self.queue.header()}
 
     async def refuses(self, received: Received) -> Reply | None:
         if not self.is_work(received):
             return None
-        self._line.append(received)
+        if self._stops():
+            return _busy("The server is shutting down.", 1)
+        if self.queue.full:
+            return _busy("The queue is full.", self.queue.retry_after())
+        self.queue.waiting.append(received)
+        self.progressed()
         try:
-            await self.until(lambda: self._has_turn(received), deadline=self.patience if received.asks_first else 0.0)
-        except TimeoutError:
-            reply = _openai_error(503, "all slots are busy", "busy", "server_error")
-            reply.headers = {"Retry-After": str(self.retry_after)}
-            return reply
+            await self.until(lambda: self._stops() or self.queue.has_turn(received), deadline=None)
         finally:
-            self._line.remove(received)
-        self._taken.append(received)
+            self.queue.waiting.remove(received)
+            self.progressed()
+        if self._stops():
+            return _busy("The server is shutting down.", 1)
+        self.queue.working.append(received)
         return None
 
-    def _has_turn(self, received: Received) -> bool:
-        return received is self._line[0] and self._busy() < self.concurrency
+    def _stops(self) -> bool:
+        return not self.ready
 
-    def _busy(self) -> int:
-        return sum(1 for other in self._taken if other.finished is None)
+    async def perform(self, received: Received, fault: Fault | None) -> Reply:
+        reply = await super().perform(received, fault)
+        if isinstance(reply.body, bytes):  # the real one gives back the slot before it answers
+            self.ended(received)
+        return reply
+
+    def ended(self, received: Received) -> None:
+        self.queue.release(received)
+        self.progressed()
 
     def broken_form(self) -> Reply:
         return _openai_error(400, "the multipart body cannot be parsed", "bad_multipart")
@@ -80,6 +107,8 @@ class FakeSpeechWhisper(FakeUpstream):
                 return Reply(b"OK", content_type=PLAIN)
             case "/readyz":
                 return self._readiness()
+            case "/load":
+                return self._load(received)
             case "/v1/models":
                 model = {"id": self.model, "object": "model", "created": 0, "owned_by": "speechwhisper"}
                 return _reply({"object": "list", "data": [model]})
@@ -90,7 +119,28 @@ class FakeSpeechWhisper(FakeUpstream):
 
     def _readiness(self) -> Reply:
         body = {"status": "ready" if self.ready else "stopping", "model": self.model}
-        return _reply({**body, "slots": self.concurrency, "slots_busy": self._busy()}, 200 if self.ready else 503)
+        slots = {"slots": self.queue.slots, "slots_busy": len(self.queue.working)}
+        return _reply({**body, **slots}, 200 if self.ready else 503)
+
+    def _load(self, received: Received) -> Reply:
+        if "text/event-stream" not in received.headers.get("Accept", ""):
+            return _reply(self.queue.load())
+        if not self.ready:
+            return _busy("The server is shutting down.", 1)
+        return Reply(self._loads(), content_type=EVENTS, headers=UNBUFFERED, early_head=True)
+
+    async def _loads(self) -> AsyncIterator[bytes]:
+        sent: dict[str, int | float] = {}
+        while self.ready:
+            if (now := self.queue.load()) != sent:
+                yield event(now)
+                sent = now
+                await asyncio.sleep(self.load_interval)
+                continue
+            try:
+                await self.until(lambda: not self.ready or self.queue.load() != sent, deadline=15.0)  # noqa: B023
+            except TimeoutError:
+                yield b": keep-alive\n\n"
 
     def _invalid(self, received: Received) -> Reply | None:
         model, language = received.value("model"), received.value("language")
@@ -129,9 +179,7 @@ class FakeSpeechWhisper(FakeUpstream):
 
     def _transcription(self, received: Received, fault: Fault | None) -> Reply:
         if received.value("stream") in {"true", "1"}:
-            headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-            events = self._events(received, fault)
-            return Reply(events, content_type="text/event-stream; charset=utf-8", headers=headers, early_head=True)
+            return Reply(self._events(received, fault), content_type=EVENTS, headers=UNBUFFERED, early_head=True)
         heard = self.transcript
         match received.value("response_format"):
             case "text":
@@ -199,6 +247,12 @@ def _wants_words(received: Received) -> bool:
 
 def _reply(data: object, status: int = 200) -> Reply:
     return Reply(wire(data), status)
+
+
+def _busy(message: str, retry_after: int) -> Reply:
+    reply = _openai_error(503, message, "busy", "server_error")
+    reply.headers = {"Retry-After": str(retry_after)}
+    return reply
 
 
 def _openai_error(

@@ -49,7 +49,10 @@ class Settings(BaseSettings):
         64, "requests that may wait for a slot; further ones are rejected with 503; 0: no queue", ge=0, le=10_000
     )
     whisper_queue_audio_seconds: float = _setting(
-        10 * 3600.0, "audio that may wait for a slot, as far as its duration is known; 0: unlimited", unit="s", ge=0
+        10 * 3600.0,
+        "audio that may wait for a slot, which one recording alone may exceed; 0: unlimited",
+        unit="s",
+        ge=0,
     )
     whisper_batch_size: int = _setting(
         0,

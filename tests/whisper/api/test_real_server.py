@@ -111,7 +111,7 @@ async def test_a_stream_delivers_segments_before_the_end(http: aiohttp.ClientSes
     assert event["duration"] == pytest.approx(len(samples) / media.RATE, abs=0.1)
 
 
-async def test_probes_answer_and_others_are_refused_while_a_job_runs(
+async def test_probes_answer_and_others_wait_while_a_job_runs(
     http: aiohttp.ClientSession, recordings: Recordings
 ) -> None:
     samples = media.join([media.decode_wav(speech(recordings))] * 6, pause=0.5)
@@ -122,11 +122,58 @@ async def test_probes_answer_and_others_are_refused_while_a_job_runs(
         async with http.get(probe) as response:
             assert response.status == 200
     async with http.post("/asr", data=upload(speech(recordings))) as response:
-        assert response.status == 503
-        assert int(response.headers["Retry-After"]) >= 1
-    assert not job.done()
+        assert response.status == 200
+        assert job.done()
 
     assert (await job).status == 200
+
+
+async def test_bazarr_with_two_jobs_at_once_gets_subtitles_for_both(
+    http: aiohttp.ClientSession, recordings: Recordings
+) -> None:
+    raw = media.decode_wav(speech(recordings)).tobytes()
+    query = {"task": "transcribe", "language": "en", "output": "srt", "encode": "false"}
+    first = asyncio.create_task(http.post("/asr", params=query, data=upload(raw * 2, name="audio_file")))
+    await busy(http, 1)
+
+    async with http.post("/detect-language", params={"encode": "false"}, data=upload(raw)) as response:
+        assert (await response.json())["language_code"] == "en"
+    async with http.post("/asr", params=query, data=upload(raw, name="audio_file")) as response:
+        second = await response.text()
+
+    for subtitles in (await (await first).text(), second):
+        assert subtitles.startswith("1\n00:00:00,")
+        assert "selfish" in words(subtitles)
+
+
+async def test_the_speed_and_the_backlog_are_those_of_the_recordings(
+    http: aiohttp.ClientSession, recordings: Recordings
+) -> None:
+    samples = media.join([media.decode_wav(speech(recordings))] * 2, pause=0.5)
+    job = asyncio.create_task(http.post("/asr", data=upload(media.encode(samples))))
+    await busy(http, 1)
+    waiting = asyncio.create_task(
+        http.post("/asr", data=upload(speech(recordings)), headers={"Speech-Audio-Seconds": "6"}, expect100=True)
+    )
+
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            now = await load(http)
+            if now["waiting"] and now["audio_seconds_working"]:
+                break
+            await asyncio.sleep(0.02)
+    assert now["audio_seconds_waiting"] == 6
+    assert now["audio_seconds_working"] <= len(samples) / media.RATE
+    assert [(await one).status for one in (job, waiting)] == [200, 200]
+    after = await load(http)
+    assert after["audio_seconds_per_second"] > 0
+    assert (after["audio_seconds_waiting"], after["audio_seconds_working"]) == (0, 0)
+
+
+async def load(http: aiohttp.ClientSession) -> dict[str, float]:
+    async with http.get("/load") as response:
+        found: dict[str, float] = await response.json()
+    return found
 
 
 async def test_a_client_that_leaves_frees_the_slot(http: aiohttp.ClientSession, recordings: Recordings) -> None:

@@ -62,7 +62,7 @@ class Metrics:
         gauge("requests_waiting", "Requests in the queue for a slot", lambda now: now.waiting)
         gauge(
             "audio_waiting_seconds",
-            "Duration of the audio in the queue, as far as it is known",
+            "Duration of the audio in the queue; where unknown, the average of earlier recordings",
             lambda now: now.audio_seconds_waiting,
         )
         gauge(
