@@ -151,6 +151,48 @@ def test_what_is_known_of_the_recording_grows_with_the_chunks() -> None:
     assert not heard.damaged
 
 
+TWENTY = media.tone(20)
+DECLARING = [("flac", "flac"), ("matroska", "libopus"), ("aiff", "pcm_s16be"), ("au", "pcm_s16be"), ("tta", "tta")]
+
+
+@pytest.mark.parametrize(("container", "codec"), [*DECLARING, ("wv", "wavpack"), ("mp4", "aac"), ("ogg", "libopus")])
+def test_a_complete_recording_lacks_nothing_and_is_not_damaged(container: str, codec: str) -> None:
+    heard = recording(media.encode(TWENTY, container, codec))
+
+    assert joined(heard.chunks()).shape[1] / SECOND == pytest.approx(20, abs=0.2)
+    assert (heard.missing, heard.damaged) == (0, False)
+
+
+@pytest.mark.parametrize(("container", "codec"), DECLARING)
+def test_a_recording_that_ends_early_tells_how_much_is_missing(container: str, codec: str) -> None:
+    data = media.encode(TWENTY, container, codec)
+    heard = recording(data[: len(data) // 2])
+
+    seconds = joined(heard.chunks()).shape[1] / SECOND
+
+    assert seconds == pytest.approx(10, abs=0.8)
+    assert heard.missing == pytest.approx(20 - seconds, abs=0.2)
+
+
+def test_a_video_that_is_longer_than_its_sound_lacks_nothing() -> None:
+    heard = recording(media.muxed("matroska", [(0.0, media.tone(2))], video=8))
+
+    list(heard.chunks())
+
+    assert heard.missing == 0
+
+
+def test_a_duration_that_stands_for_an_unknown_one_is_ignored() -> None:
+    data = bytearray(media.encode(TWENTY, "aiff", "pcm_s16be"))
+    at = data.index(b"COMM") + 10
+    data[at : at + 4] = (0x7FFFFFFF).to_bytes(4)
+    heard = recording(bytes(data))
+
+    list(heard.chunks())
+
+    assert heard.missing == 0
+
+
 def test_a_limit_that_lies_in_a_gap_is_noticed_before_the_gap_is_filled() -> None:
     heard = recording(media.muxed("matroska", [(0.0, media.tone(2)), (50.0, media.tone(20))]), max_seconds=51)
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from speechwhisper.audio.tracks import Track
 
 _SAMPLE_BYTES = 2
+_MIN_MISSING_S = 1.0
+_MIN_MISSING = 0.02
+"""Shorter ones are padding of the codec, or the imprecision of an estimate."""
 _FULL_SCALE = 32768.0
 
 Samples = NDArray[np.float32]
@@ -70,6 +73,19 @@ class Recording:
         """Whether a part of the file could not be decoded."""
         track = self._track
         return track is not None and track.failures > 0
+
+    @property
+    def missing(self) -> float:
+        """Seconds by which the recording is shorter than its file declares, once all chunks were yielded.
+
+        0 if the file declares nothing, no more than rounding, or more than the longest duration: programs that write a
+        file to a pipe declare the greatest number there is.
+        """
+        declared = None if self._selection is None else self._selection.declared_seconds
+        if declared is None or declared > self._max_seconds:
+            return 0.0
+        missing = declared - self.duration
+        return missing if missing > max(_MIN_MISSING_S, _MIN_MISSING * declared) else 0.0
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the samples in order, as they are decoded: shape (channels, n), 16 kHz, n at most one second.
@@ -134,11 +150,13 @@ class Audio:
         samples: Shape (n,), float32 in [-1, 1), 16 kHz, mono.
         gaps: Stretches without data in the file, which are silent in `samples`.
         damaged: Whether a part of the file could not be decoded.
+        missing: Seconds by which it is shorter than its file declares.
     """
 
     samples: Samples
     gaps: tuple[Gap, ...] = ()
     damaged: bool = False
+    missing: float = 0.0
 
     @property
     def duration(self) -> float:
@@ -159,4 +177,4 @@ def decode_raw(source: Readable, max_seconds: float, audio_track: int | None = N
 def _whole(recording: Recording) -> Audio:
     samples = np.concatenate([chunk[0] for chunk in recording.chunks()]).astype(np.float32)
     samples /= _FULL_SCALE
-    return Audio(samples, recording.gaps, recording.damaged)
+    return Audio(samples, recording.gaps, recording.damaged, recording.missing)

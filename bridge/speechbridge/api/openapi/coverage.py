@@ -35,6 +35,7 @@ SCHEMAS: Json = {
             enum=[
                 "no_speech",
                 "damaged_audio",
+                "truncated",
                 "doubtful",
                 "uncertain_language",
                 "channels_mixed",
