@@ -132,6 +132,15 @@ def test_chunks_are_never_longer_than_a_second_and_a_gap_of_an_hour_needs_no_mem
     assert peak < 3_000_000
 
 
+def test_short_frames_are_joined_to_a_quarter_of_a_second() -> None:
+    data = media.encode(media.noise(10), "ogg", "libopus", options={"page_duration": "20000"})
+
+    *lengths, _ = [chunk.shape[1] for chunk in recording(data).chunks()]
+
+    assert min(lengths) >= SECOND / 4
+    assert max(lengths) <= SECOND
+
+
 def test_a_frame_of_many_seconds_comes_in_chunks_of_one() -> None:
     tone = media.tone(7.5)
 

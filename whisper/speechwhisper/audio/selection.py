@@ -82,12 +82,14 @@ class Selection:
                 stack.callback(candidate.drop)
             best = self._candidates[0]
             for candidate, chunk in self._decoded():
+                if candidate.track is self.track:
+                    yield chunk
+                    continue
                 loud = _is_loud(chunk)
-                if candidate is best and self.track is None and loud:
+                if candidate is best and loud:
                     self._keep(best)
                     self.track = best.track
                     yield from best.held()
-                if candidate.track is self.track:
                     yield chunk
                 elif candidate.hold(chunk, loud=loud):
                     self._keep(*self._candidates[: self._candidates.index(candidate) + 1])
