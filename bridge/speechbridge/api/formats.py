@@ -7,8 +7,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from speechbridge.transcribers.port import Task
     from speechbridge.transcribers.transcript import Segment, Transcript
 
@@ -37,7 +35,7 @@ def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) 
     if segments:
         document["segments"] = [segment_object(segment) for segment in transcript.segments]
     if words:
-        document["words"] = timed_words(transcript.words)
+        document["words"] = [word for segment in transcript.segments for word in timed_words(segment)]
     document["usage"] = usage(transcript)
     return {**document, **additions(transcript)}
 
@@ -51,25 +49,27 @@ def segment_object(segment: Segment, *, words: bool = False) -> dict[str, Any]:
     """Return a segment of verbose_json; `words` adds those that have times, for streams."""
     fields = asdict(segment)
     del fields["words"]
+    if segment.channel is None:
+        del fields["channel"]
     if words:
-        fields["words"] = timed_words(segment.words)
+        fields["words"] = timed_words(segment)
     return fields
 
 
-def timed_words(words: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the words that have times."""
-    return [word_object(word) for word in words if word.keys() >= _WORD]
-
-
-def word_object(word: dict[str, Any]) -> dict[str, Any]:
-    """Return a word of verbose_json, without the leading space."""
-    return {"word": str(word["word"]).strip(), "start": word["start"], "end": word["end"]}
+def timed_words(segment: Segment) -> list[dict[str, Any]]:
+    """Return the words of a segment that have times, without the leading space."""
+    channel = {} if segment.channel is None else {"channel": segment.channel}
+    return [
+        {"word": str(word["word"]).strip(), "start": word["start"], "end": word["end"], **channel}
+        for word in segment.words
+        if word.keys() >= _WORD
+    ]
 
 
 def srt(transcript: Transcript) -> str:
     """Return SubRip subtitles."""
     cues = (
-        f"{number}\n{_time(segment.start, ',')} --> {_time(segment.end, ',')}\n{_cue_text(segment)}\n\n"
+        f"{number}\n{_time(segment.start, ',')} --> {_time(segment.end, ',')}\n{_cue_text(segment.passage)}\n\n"
         for number, segment in enumerate(transcript.segments, 1)
     )
     return "".join(cues)
@@ -78,14 +78,19 @@ def srt(transcript: Transcript) -> str:
 def vtt(transcript: Transcript) -> str:
     """Return WebVTT subtitles (W3C WebVTT, section 4)."""
     cues = (
-        f"{_time(segment.start, '.')} --> {_time(segment.end, '.')}\n{_cue_text(segment)}\n\n"
+        f"{_time(segment.start, '.')} --> {_time(segment.end, '.')}\n{_voice(segment)}{_cue_text(segment.text)}\n\n"
         for segment in transcript.segments
     )
     return "WEBVTT\n\n" + "".join(cues)
 
 
-def _cue_text(segment: Segment) -> str:
-    return segment.text.strip().replace("-->", "->")
+def _cue_text(text: str) -> str:
+    return text.strip().replace("-->", "->")
+
+
+def _voice(segment: Segment) -> str:
+    # The voice span of WebVTT, section 5.1.
+    return "" if segment.speaker is None else f"<v {segment.speaker}>"
 
 
 def _time(seconds: float, point: str) -> str:

@@ -103,6 +103,7 @@ class _Form:
             options=TranscriptionOptions(
                 task=fields.task(form),
                 audio_track=fields.audio_track(form),
+                separate_channels=fields.separate_channels(form),
                 language=fields.language(form),
                 hotwords=fields.hotwords(form),
                 prompt=fields.text(form, "initial_prompt"),

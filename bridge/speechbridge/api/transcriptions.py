@@ -98,7 +98,7 @@ def _text(text: str, content_type: str) -> web.Response:
 def _event(item: Segment | Transcript, *, words: bool) -> bytes:
     if isinstance(item, Segment):
         segment = formats.segment_object(item, words=words)
-        return _data({"type": "transcript.text.delta", "delta": item.text, "segment": segment})
+        return _data({"type": "transcript.text.delta", "delta": item.passage, "segment": segment})
     done = {"type": "transcript.text.done", "text": item.text, "language": item.language, "duration": item.duration}
     return _data({**done, "usage": formats.usage(item), **formats.additions(item)})
 
@@ -127,6 +127,7 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
     return TranscriptionOptions(
         task=task,
         audio_track=fields.audio_track(form),
+        separate_channels=fields.separate_channels(form),
         language=fields.language(form),
         hotwords=fields.hotwords(form),
         prompt=fields.text(form, "prompt"),

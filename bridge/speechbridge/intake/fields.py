@@ -75,6 +75,11 @@ def audio_track(fields: Fields) -> int | None:
     return int(value)
 
 
+def separate_channels(fields: Fields) -> bool:
+    """Return whether `channels` is `separate`; `mixed` is the default; raises Problem `bad_field`."""
+    return choice(fields, "channels", ("mixed", "separate")) == "separate"
+
+
 def hotwords(fields: Fields) -> str | None:
     """Return names and terms in `hotwords` or its alias `vocabulary`; None if missing; raises Problem `bad_field`."""
     given = [value for name in ("hotwords", "vocabulary") if (value := text(fields, name))]

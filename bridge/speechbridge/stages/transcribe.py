@@ -80,7 +80,8 @@ class Transcription(Stage):
                             async for item in items:
                                 self._record(item, call.timeline)
                                 if isinstance(item, Transcript):
-                                    transcript = item
+                                    separate = options().separate_channels
+                                    transcript = item.with_channels_checked() if separate else item
                                 elif call.streams:
                                     sent = True
                                     yield item

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -126,3 +127,12 @@ def test_the_deltas_of_a_stream_are_the_lines_of_the_text() -> None:
 
     assert "".join(deltas).strip() == CALL.text
     assert deltas[0] == "[Channel 0]: How can I help?\n"
+
+
+def test_a_recording_that_ends_early_is_reported() -> None:
+    info = replace(INFO, missing=12.34)
+
+    (warning,) = Transcript(SPOKEN.segments, info).warnings()
+
+    assert warning["code"] == "truncated"
+    assert "12.3 s earlier" in warning["message"]

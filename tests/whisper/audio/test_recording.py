@@ -132,6 +132,15 @@ def test_chunks_are_never_longer_than_a_second_and_a_gap_of_an_hour_needs_no_mem
     assert peak < 3_000_000
 
 
+def test_short_frames_are_joined_to_a_quarter_of_a_second() -> None:
+    data = media.encode(media.noise(10), "ogg", "libopus", options={"page_duration": "20000"})
+
+    *lengths, _ = [chunk.shape[1] for chunk in recording(data).chunks()]
+
+    assert min(lengths) >= SECOND / 4
+    assert max(lengths) <= SECOND
+
+
 def test_a_frame_of_many_seconds_comes_in_chunks_of_one() -> None:
     tone = media.tone(7.5)
 
@@ -149,6 +158,48 @@ def test_what_is_known_of_the_recording_grows_with_the_chunks() -> None:
     assert all(later[0] - earlier[0] == pytest.approx(later[2] / SECOND) for earlier, later in pairwise(seen))
     assert heard.duration == pytest.approx(27, abs=0.2)
     assert not heard.damaged
+
+
+TWENTY = media.tone(20)
+DECLARING = [("flac", "flac"), ("matroska", "libopus"), ("aiff", "pcm_s16be"), ("au", "pcm_s16be"), ("tta", "tta")]
+
+
+@pytest.mark.parametrize(("container", "codec"), [*DECLARING, ("wv", "wavpack"), ("mp4", "aac"), ("ogg", "libopus")])
+def test_a_complete_recording_lacks_nothing_and_is_not_damaged(container: str, codec: str) -> None:
+    heard = recording(media.encode(TWENTY, container, codec))
+
+    assert joined(heard.chunks()).shape[1] / SECOND == pytest.approx(20, abs=0.2)
+    assert (heard.missing, heard.damaged) == (0, False)
+
+
+@pytest.mark.parametrize(("container", "codec"), DECLARING)
+def test_a_recording_that_ends_early_tells_how_much_is_missing(container: str, codec: str) -> None:
+    data = media.encode(TWENTY, container, codec)
+    heard = recording(data[: len(data) // 2])
+
+    seconds = joined(heard.chunks()).shape[1] / SECOND
+
+    assert seconds == pytest.approx(10, abs=0.8)
+    assert heard.missing == pytest.approx(20 - seconds, abs=0.2)
+
+
+def test_a_video_that_is_longer_than_its_sound_lacks_nothing() -> None:
+    heard = recording(media.muxed("matroska", [(0.0, media.tone(2))], video=8))
+
+    list(heard.chunks())
+
+    assert heard.missing == 0
+
+
+def test_a_duration_that_stands_for_an_unknown_one_is_ignored() -> None:
+    data = bytearray(media.encode(TWENTY, "aiff", "pcm_s16be"))
+    at = data.index(b"COMM") + 10
+    data[at : at + 4] = (0x7FFFFFFF).to_bytes(4)
+    heard = recording(bytes(data))
+
+    list(heard.chunks())
+
+    assert heard.missing == 0
 
 
 def test_a_limit_that_lies_in_a_gap_is_noticed_before_the_gap_is_filled() -> None:

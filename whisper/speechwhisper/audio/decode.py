@@ -19,7 +19,7 @@ from speechwhisper.audio.tracks import MAX_CHUNK, RATE, too_long
 from speechwhisper.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from speechwhisper.audio.clock import Gap
     from speechwhisper.audio.resampling import Chunk
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from speechwhisper.audio.tracks import Track
 
 _SAMPLE_BYTES = 2
+_MIN_CHUNK = RATE // 4
+"""Length of a chunk in samples, unless it is the last one or a long one follows."""
+_MIN_MISSING_S = 1.0
+_MIN_MISSING = 0.02
+"""Shorter ones are padding of the codec, or the imprecision of an estimate."""
 _FULL_SCALE = 32768.0
 
 Samples = NDArray[np.float32]
@@ -71,8 +76,21 @@ class Recording:
         track = self._track
         return track is not None and track.failures > 0
 
+    @property
+    def missing(self) -> float:
+        """Seconds by which the recording is shorter than its file declares, once all chunks were yielded.
+
+        0 if the file declares nothing, no more than rounding, or more than the longest duration: programs that write a
+        file to a pipe declare the greatest number there is.
+        """
+        declared = None if self._selection is None else self._selection.declared_seconds
+        if declared is None or declared > self._max_seconds:
+            return 0.0
+        missing = declared - self.duration
+        return missing if missing > max(_MIN_MISSING_S, _MIN_MISSING * declared) else 0.0
+
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the samples in order, as they are decoded: shape (channels, n), 16 kHz, n at most one second.
+        """Yield the samples in order, as they are decoded: shape (channels, n), 16 kHz, n from 0.25 to one second.
 
         Samples are at the times of the container: an audio track that starts later than the video, lost packets, pauses
         in transmission and damage become silence of the same length. All chunks have the same number of channels.
@@ -84,7 +102,7 @@ class Recording:
                 too many channels to keep them separate, or `audio_too_long` once the limit is exceeded.
         """
         with closing(self._raw_chunks() if self._raw else self._media_chunks()) as chunks:
-            for chunk in chunks:
+            for chunk in _joined(chunks):
                 self._samples += chunk.shape[1]
                 yield chunk
         if not self._samples:
@@ -114,6 +132,27 @@ class Recording:
             yield np.frombuffer(data, np.int16)[np.newaxis]
 
 
+def _joined(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Join short chunks: a codec has up to 400 frames per second, and each chunk costs the same work downstream."""
+    pending: list[Chunk] = []
+    length = 0
+    for chunk in chunks:
+        if length + chunk.shape[1] > MAX_CHUNK:
+            yield _concatenated(pending)
+            pending, length = [], 0
+        pending.append(chunk)
+        length += chunk.shape[1]
+        if length >= _MIN_CHUNK:
+            yield _concatenated(pending)
+            pending, length = [], 0
+    if pending:
+        yield _concatenated(pending)
+
+
+def _concatenated(chunks: list[Chunk]) -> Chunk:
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks, axis=1)
+
+
 def open_recording(
     source: Readable,
     max_seconds: float,
@@ -134,11 +173,13 @@ class Audio:
         samples: Shape (n,), float32 in [-1, 1), 16 kHz, mono.
         gaps: Stretches without data in the file, which are silent in `samples`.
         damaged: Whether a part of the file could not be decoded.
+        missing: Seconds by which it is shorter than its file declares.
     """
 
     samples: Samples
     gaps: tuple[Gap, ...] = ()
     damaged: bool = False
+    missing: float = 0.0
 
     @property
     def duration(self) -> float:
@@ -159,4 +200,4 @@ def decode_raw(source: Readable, max_seconds: float, audio_track: int | None = N
 def _whole(recording: Recording) -> Audio:
     samples = np.concatenate([chunk[0] for chunk in recording.chunks()]).astype(np.float32)
     samples /= _FULL_SCALE
-    return Audio(samples, recording.gaps, recording.damaged)
+    return Audio(samples, recording.gaps, recording.damaged, recording.missing)

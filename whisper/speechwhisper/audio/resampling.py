@@ -95,8 +95,8 @@ class Resampler:
     def _resampled(self, frames: Sequence[AudioFrame | None]) -> Iterator[Chunk]:
         outputs = [resampler.resample(frame) for resampler, frame in zip(self._resamplers, frames, strict=True)]
         for channels in zip(*outputs, strict=True):
-            chunk: Chunk = np.concatenate([channel.to_ndarray() for channel in channels])
-            yield chunk
+            arrays: list[Chunk] = [channel.to_ndarray() for channel in channels]
+            yield arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _planar(frame: AudioFrame) -> Samples:

@@ -62,7 +62,14 @@ class Selection:
         self._candidates = [_Candidate(Track(stream, origin, max_seconds, separate=separate)) for stream in streams]
         self._active = {candidate.track.index: candidate for candidate in self._candidates}
         self._packets = _packets(container, streams)
+        self._unread = False
+        self._declared = {stream.index: _declared_seconds(container, stream) for stream in streams}
         self.track = self._candidates[0].track if len(streams) == 1 else None
+
+    @property
+    def declared_seconds(self) -> float | None:
+        """The duration of the chosen track according to the header of the file; None if it is not known."""
+        return None if self.track is None else self._declared[self.track.index]
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the samples of the chosen track: as they are decoded once it is chosen, those before it at once.
@@ -75,12 +82,14 @@ class Selection:
                 stack.callback(candidate.drop)
             best = self._candidates[0]
             for candidate, chunk in self._decoded():
+                if candidate.track is self.track:
+                    yield chunk
+                    continue
                 loud = _is_loud(chunk)
-                if candidate is best and self.track is None and loud:
+                if candidate is best and loud:
                     self._keep(best)
                     self.track = best.track
                     yield from best.held()
-                if candidate.track is self.track:
                     yield chunk
                 elif candidate.hold(chunk, loud=loud):
                     self._keep(*self._candidates[: self._candidates.index(candidate) + 1])
@@ -88,15 +97,19 @@ class Selection:
             if self.track is None:
                 self.track = chosen.track
                 yield from chosen.held()
-            if not self.track.samples and self.track.failures:
+            if not self.track.samples and (self.track.failures or self._unread):
                 raise Problem("not_audio", "The audio track cannot be decoded.")
 
     def _decoded(self) -> Iterator[tuple[_Candidate, Chunk]]:
         for packet in self._packets:
             if packet is None:
+                self._unread = True  # damage, if further packets follow; otherwise tags or padding at the end
+                continue
+            if self._unread and packet.size:  # not one of the empty packets at the end
+                self._unread = False
                 for candidate in self._active.values():
                     candidate.track.skip()
-            elif packet_of := self._active.get(packet.stream_index):
+            if packet_of := self._active.get(packet.stream_index):
                 for chunk in packet_of.track.feed(packet):
                     yield packet_of, chunk
         for candidate in self._candidates:
@@ -168,6 +181,15 @@ def no_such_track(audio_track: int, count: int) -> Problem:
     tracks = "1 audio track, number 0" if count == 1 else f"{count} audio tracks, numbers 0 to {count - 1}"
     detail = f"There is no audio track {audio_track}: the file has {tracks}."
     return Problem("bad_field", detail, param="audio_track")
+
+
+def _declared_seconds(container: InputContainer, stream: AudioStream) -> float | None:
+    known = []
+    if stream.duration and stream.time_base:
+        known.append(float(stream.duration * stream.time_base))
+    if container.duration and (known or len(container.streams) == 1):  # otherwise it may be that of a longer video
+        known.append(container.duration / _MICROSECONDS)
+    return min(known, default=None)
 
 
 def _is_loud(chunk: Chunk) -> bool:

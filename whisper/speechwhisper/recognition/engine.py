@@ -93,6 +93,7 @@ class Engine:
             recording.damaged,
             recognition.doubtful,
             recognition.language_probability,
+            missing=recording.missing,
         )
 
     def detect_language(self, recording: Recording, stop: Stop) -> tuple[str, float]:

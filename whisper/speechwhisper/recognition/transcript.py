@@ -113,6 +113,7 @@ class TranscriptionInfo:
         damaged: Whether a part of the file could not be decoded.
         doubtful: Stretches of the transcript that may be invented.
         language_probability: Of a detected language, 0 to 1; None if it was requested.
+        missing: Seconds by which the recording is shorter than its file declares.
     """
 
     language: str | None
@@ -123,6 +124,7 @@ class TranscriptionInfo:
     damaged: bool = False
     doubtful: tuple[Doubtful, ...] = ()
     language_probability: float | None = None
+    missing: float = 0.0
 
     def coverage(self) -> dict[str, Any]:
         """Return how much of the recording was transcribed, which stretches have no data, and which are doubtful."""
@@ -170,6 +172,9 @@ class Transcript:
             seconds = sum(gap.seconds for gap in self.info.gaps if gap.damaged)
             lost = f"{seconds:.1f} s of it are" if seconds else "a part of it is"
             found.append(_warning("damaged_audio", f"The file is damaged: {lost} missing in the transcript."))
+        if self.info.missing:
+            short = f"The recording ends {self.info.missing:.1f} s earlier than its file declares"
+            found.append(_warning("truncated", f"{short}: the upload may be incomplete."))
         if self.info.doubtful:
             seconds = sum(one.end - one.start for one in self.info.doubtful)
             found.append(_warning("doubtful", f"{seconds:.1f} s of the transcript may be wrong; coverage lists them."))

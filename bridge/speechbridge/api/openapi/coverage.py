@@ -32,7 +32,16 @@ SCHEMAS: Json = {
         "A warning.",
         code=text(
             "Stable code.",
-            enum=["no_speech", "damaged_audio", "doubtful", "uncertain_language", "context_overflow", "length"],
+            enum=[
+                "no_speech",
+                "damaged_audio",
+                "truncated",
+                "doubtful",
+                "uncertain_language",
+                "channels_mixed",
+                "context_overflow",
+                "length",
+            ],
         ),
         message=text("One human-readable sentence."),
     ),
