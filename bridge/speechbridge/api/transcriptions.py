@@ -99,8 +99,9 @@ def _event(item: Segment | Transcript, *, words: bool) -> bytes:
     if isinstance(item, Segment):
         segment = formats.segment_object(item, words=words)
         return _data({"type": "transcript.text.delta", "delta": item.text, "segment": segment})
-    done = {"type": "transcript.text.done", "text": item.text, "language": item.language, "duration": item.duration}
-    return _data({**done, "usage": formats.usage(item), **formats.additions(item)})
+    # No `usage`: OpenAI's clients know only one of tokens here.
+    done = {"type": "transcript.text.done", "text": item.text, **formats.language(item), "duration": item.duration}
+    return _data({**done, **formats.additions(item)})
 
 
 def _data(event: dict[str, Any]) -> bytes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from speechbridge import languages
 from speechbridge.errors import Problem
-from speechbridge.intake.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,15 +52,18 @@ def choice(fields: Fields, name: str, allowed: tuple[str, ...]) -> str:
 
 
 def language(fields: Fields) -> str | None:
-    """Return the ISO 639 code of the language, None for automatic detection; raises Problem `unknown_language`."""
-    value = (text(fields, "language") or "").strip().lower()
-    if value and value not in LANGUAGES:
+    """Return Whisper's code of the language, None for automatic detection; raises Problem `unknown_language`."""
+    value = text(fields, "language") or ""
+    if languages.is_detection(value):
+        return None
+    code = languages.code_of(value)
+    if code is None:
         raise Problem(
             "unknown_language",
-            f"'{value[:40]}' is not a language code that Whisper supports, such as en or de.",
+            f"{value[:40]!r} is not a language that Whisper supports; send a code such as en or de.",
             param="language",
         )
-    return value or None
+    return code
 
 
 def audio_track(fields: Fields) -> int | None:

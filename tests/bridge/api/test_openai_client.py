@@ -78,7 +78,7 @@ async def test_transcribes_with_segments(client: openai.AsyncOpenAI) -> None:
         file=("a.wav", WAV), model="whisper-1", response_format="verbose_json"
     )
 
-    assert (verbose.text, verbose.language, verbose.duration) == (SPOKEN, "en", 5.8)
+    assert (verbose.text, verbose.language, verbose.duration) == (SPOKEN, "english", 5.8)
     assert verbose.segments
     assert [(segment.id, segment.start, segment.end) for segment in verbose.segments] == [
         (0, 0.0, 2.4),
@@ -134,6 +134,7 @@ async def test_streams_a_transcript(client: openai.AsyncOpenAI) -> None:
     assert "".join(event.delta for event in deltas if event.type == "transcript.text.delta").strip() == SPOKEN
     assert isinstance(done, TranscriptionTextDoneEvent)
     assert done.text == SPOKEN
+    assert TranscriptionTextDoneEvent.model_validate(done.model_dump()) == done  # the client itself does not validate
 
 
 async def test_a_stream_that_fails_raises(client: openai.AsyncOpenAI, speech_whisper: FakeSpeechWhisper) -> None:

@@ -52,7 +52,7 @@ def recording() -> bytes:
 
 
 def known_here() -> Json:
-    """The document, limited to what can succeed here: existing models and recordings. Responses are closed.
+    """The document, limited to what can succeed here: existing models, languages and recordings. Responses are closed.
 
     So an answer fails with a member that the document does not have, and a request for another model has to fail.
     """
@@ -63,6 +63,7 @@ def known_here() -> Json:
             speech = path["post"]["operationId"] != "process"
             body["schema"]["additionalProperties"] = False
             body["schema"]["properties"]["model"]["enum"] = ["whisper-1"] if speech else [MODEL]
+            body["schema"]["properties"]["language"]["enum"] = ["en", "en-US", "German", "iw", "auto"]
             for field in body["schema"]["properties"].values():
                 field.get("enum", []).append("")  # a blank field counts as missing
                 if field.get("type") == "integer":
