@@ -12,10 +12,32 @@ if TYPE_CHECKING:
 
     Fields = Mapping[str, list[str]]
 
+_OPTIONS = frozenset(
+    {
+        "audio_track",
+        "hotwords",
+        "initial_prompt",
+        "language",
+        "model",
+        "prompt",
+        "response_format",
+        "stream",
+        "task",
+        "temperature",
+        "timestamp_granularities",
+        "vad_filter",
+        "vocabulary",
+    }
+)
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
 _MAX_TEMPERATURE = 1.0
 _MAX_TRACK_DIGITS = 4  # more than any container has tracks
+
+
+def is_option(name: str) -> bool:
+    """Return whether a route reads the field, which may be one of a list: `timestamp_granularities[]`."""
+    return name.partition("[")[0] in _OPTIONS
 
 
 def text(fields: Fields, name: str) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechbridge.errors import Problem
+from speechbridge.intake import fields
 from speechbridge.intake.multipart import Limits, MultipartError, MultipartParser, PartBegin, PartEnd, boundary_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ FILE_FIELDS = frozenset({"file", "audio_file"})
 _HEAD_BYTES = 64
 _FORM_OVERHEAD_BYTES = 2**20  # of a form beside its audio, when its declared length is checked
 _MAX_MEDIA_TYPE_CHARS = 80
+_MAX_NAME_CHARS = 80
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Form:
             raise _malformed(error) from None
         self._part: PartBegin | None = None
         self._in_audio = False
+        self._other_file: str | None = None
         self._text: list[bytes] = []
         self._text_size = 0
 
@@ -110,7 +113,7 @@ class Form:
         chunks: list[bytes] = []
         while not self.audio_started:
             if self.complete:
-                raise Problem("no_file", "The form has no file: send the recording in the field 'file'.", param="file")
+                raise self._no_file()
             chunks = await self.read()
         return chunks
 
@@ -131,7 +134,7 @@ class Form:
             if isinstance(event, bytes):
                 if self._in_audio:
                     audio.append(event)
-                elif self._part is not None and self._part.filename is None:
+                elif self._is_text():
                     self._add_text(event)
             elif isinstance(event, PartBegin):
                 self._begin(event)
@@ -153,6 +156,22 @@ class Form:
             self.audio_started = self._in_audio = True
             self.filename = part.filename or ""
             self.content_type = part.content_type or ""
+        elif not self._is_text():
+            self._other_file = part.name
+
+    def _is_text(self) -> bool:
+        """Return whether the current part is a text field.
+
+        Programs send a file name with the text fields too, such as browsers with each `Blob`; those that no route reads
+        are files.
+        """
+        return self._part is not None and (self._part.filename is None or fields.is_option(self._part.name))
+
+    def _no_file(self) -> Problem:
+        detail = "The form has no file: send the recording in the field 'file'"
+        if self._other_file is not None:
+            detail += f", not {self._other_file[:_MAX_NAME_CHARS]!r}"
+        return Problem("no_file", f"{detail}.", param="file")
 
     def _add_text(self, data: bytes) -> None:
         self._text_size += len(data)
@@ -169,7 +188,7 @@ class Form:
         if self._in_audio:
             self._in_audio = False
             self.audio_complete = True
-        elif self._part is not None and self._part.filename is None:
+        elif self._part is not None and self._is_text():
             try:
                 text = b"".join(self._text).decode()
             except UnicodeDecodeError:

@@ -96,7 +96,16 @@ BAD_FORMS = {
     ),
     "field not UTF-8": (multipart(part("prompt", b"caf\xe9"), FILE), 400, "field_not_utf8"),
     "field not UTF-8, after the file": (multipart(FILE, part("prompt", b"caf\xe9")), 400, "field_not_utf8"),
-    "file name not UTF-8": (multipart(FILE.replace(b"a.wav", b"caf\xe9.wav")), 400, "bad_multipart"),
+    "a field with a file name, not UTF-8": (
+        multipart(part("prompt", b"\xe9", filename="x"), FILE),
+        400,
+        "field_not_utf8",
+    ),
+    "unknown language with a file name": (
+        multipart(part("language", "klingon", filename="blob"), FILE),
+        400,
+        "unknown_language",
+    ),
     "field too long": (multipart(part("prompt", "x" * 300_000), FILE), 400, "field_too_large"),
     "unknown model": (multipart(part("model", "gpt-9"), FILE), 404, "unknown_model"),
     "unknown model, after the file": (multipart(FILE, part("model", "gpt-9")), 404, "unknown_model"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from speechwhisper.recognition.options import Options
     from speechwhisper.recognition.transcript import Transcript
 
-FILE_FIELDS = ("file",)
+FILE_FIELDS = ("file", "audio_file")
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 
 ALIAS = "whisper-1"

@@ -14,12 +14,15 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from speechwhisper.errors import Problem
+from speechwhisper.intake.options import is_option
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 MAX_PARTS = 64
-MAX_FIELD_BYTES = 64 * 1024
+MAX_FIELD_BYTES = 256 * 1024
+"""As in the bridge (MAX_FIELD_BYTES), which forwards prompts."""
+
 FORM_OVERHEAD = 1024 * 1024
 """Allowance for the bytes of a body besides the file: boundaries, headers, fields."""
 
@@ -27,6 +30,7 @@ STALL_BYTES = 4 * 1024
 """An upload that sends less than this within the stall timeout is rejected; a byte per second would hold a slot."""
 
 _READ = 256 * 1024
+_SHOWN = 80  # characters of a field's name in a message
 _PLAIN_ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
 # The exceptions of aiohttp's reader for malformed input. RuntimeError: a malformed `_charset_` part.
 _PARSE_ERRORS = (ValueError, AssertionError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
@@ -78,7 +82,7 @@ async def receive(
     limits: Limits,
     open_sink: Callable[[Form], Awaitable[Sink]],
 ) -> Form:
-    """Read the form; fields may precede or follow the file.
+    """Read the form; fields may precede or follow the file, and may have a file name, as browsers give each `Blob`.
 
     Args:
         request: Its body has not been read.
@@ -92,6 +96,7 @@ async def receive(
     upload = _Upload(request, limits)
     form = Form()
     parts = 0
+    other_file = None
     async for part in upload.parts():
         parts += 1
         if parts > MAX_PARTS:
@@ -100,8 +105,11 @@ async def receive(
         if name is None:
             raise Problem("bad_multipart", "A part of the form has no name.")
         if name not in file_fields:
-            value = await upload.field(part, name)
-            form.fields.setdefault(name, []).append(value)
+            if part.filename is not None and not is_option(name):
+                other_file = name
+                await upload.skip(part)
+            else:
+                form.fields.setdefault(name, []).append(await upload.field(part, name))
             continue
         if form.filename is not None:
             raise Problem("bad_field", "The form has more than one file.", param=name)
@@ -109,7 +117,8 @@ async def receive(
         await upload.file(part, await open_sink(form))
     if form.filename is None:
         names = " or ".join(file_fields)
-        raise Problem("no_file", f"The form has no file; send it as {names}.", param=next(iter(file_fields)))
+        sent = "" if other_file is None else f", not as {other_file[:_SHOWN]!r}"
+        raise Problem("no_file", f"The form has no file; send it as {names}{sent}.", param=next(iter(file_fields)))
     return form
 
 
@@ -156,6 +165,14 @@ class _Upload:
             return data.decode()
         except UnicodeDecodeError:
             raise Problem("bad_field", "The field is not valid UTF-8.", param=name) from None
+
+    async def skip(self, part: BodyPartReader) -> None:
+        """Discard a file that is not the recording."""
+        size = 0
+        while chunk := await self._chunk(part):
+            size += len(chunk)
+            if size > self._limits.max_bytes:
+                raise _too_large(self._limits)
 
     async def file(self, part: BodyPartReader, sink: Sink) -> None:
         """Pass the file on, chunk by chunk."""

@@ -12,9 +12,29 @@ from speechwhisper.recognition.options import TEMPERATURE_STEP, Options, Task
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+_OPTIONS = frozenset(
+    {
+        "audio_track",
+        "hotwords",
+        "language",
+        "model",
+        "prompt",
+        "response_format",
+        "stream",
+        "temperature",
+        "timestamp_granularities",
+        "vad_filter",
+        "vocabulary",
+    }
+)
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _MAX_TRACK_DIGITS = 4  # more than any container has tracks
+
+
+def is_option(name: str) -> bool:
+    """Return whether a route reads the form field, which may be one of a list: `timestamp_granularities[]`."""
+    return name.partition("[")[0] in _OPTIONS
 
 
 def parse_bool(values: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -1,0 +1,128 @@
+"""Both HTTP services take the same forms, whatever clients make of them; the bridge passes them on to Whisper."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridge.running import WAV
+from bridge.wire import BOUNDARY, multipart, part
+from contract.services.programs import BRIDGE, DEADLINE_S, WHISPER, Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+pytestmark = pytest.mark.unit
+
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+FILE = part("file", WAV, filename="a.wav")
+VERBOSE = part("response_format", "verbose_json")
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, int]]:
+    """A Whisper server with a scripted decoder, which knows English and German, and a bridge in front of it."""
+    with ExitStack() as stack:
+        whisper = stack.enter_context(WHISPER.serving(tmp_path_factory.mktemp("whisper")))
+        port = whisper.said("listening")["port"]
+        upstream = {"WHISPER_URL": f"http://127.0.0.1:{port}", "TRANSCRIBER": "openai"}
+        bridge = stack.enter_context(BRIDGE.serving(tmp_path_factory.mktemp("bridge"), **upstream))
+        yield {"whisper": port, "bridge": bridge.said("listening")["port"]}
+
+
+@pytest.fixture(params=["bridge", "whisper"])
+def port(request: pytest.FixtureRequest, ports: Mapping[str, int]) -> int:
+    return ports[request.param]
+
+
+def post(port: int, *parts: bytes, path: str = TRANSCRIPTIONS, body: bytes | None = None, form: str = FORM) -> Answer:
+    connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+    try:
+        connection.request("POST", path, multipart(*parts) if body is None else body, {"Content-Type": form})
+        response = connection.getresponse()
+        return Answer(response.status, dict(response.headers.items()), response.read().decode())
+    finally:
+        connection.close()
+
+
+def heard(answer: Answer) -> dict[str, Any]:
+    """The transcript of an answer that has to be verbose_json."""
+    assert answer.status == 200, answer.body
+    transcript: dict[str, Any] = json.loads(answer.body)
+    assert "segments" in transcript
+    return transcript
+
+
+@pytest.mark.parametrize("filename", ["blob", "", "language.txt"])
+def test_a_text_field_may_have_a_filename(port: int, filename: str) -> None:
+    fields = [
+        part("language", "de", filename=filename, headers="Content-Type: application/octet-stream\r\n"),
+        part("response_format", "verbose_json", filename=filename),
+    ]
+
+    assert heard(post(port, *fields, FILE))["language_code"] == "de"
+    assert heard(post(port, FILE, *fields))["language_code"] == "de"
+
+
+@pytest.mark.parametrize("name", ["file", "audio_file"])
+def test_the_recording_has_either_name_and_needs_no_filename(port: int, name: str) -> None:
+    assert heard(post(port, VERBOSE, part(name, WAV, filename="a.wav")))["duration"] == 1
+    assert heard(post(port, VERBOSE, part(name, WAV)))["duration"] == 1
+
+
+@pytest.mark.parametrize("name", ["file", "audio_file"])
+def test_asr_takes_both_names_too(ports: Mapping[str, int], name: str) -> None:
+    assert post(ports["whisper"], part(name, WAV, filename="a.wav"), path="/asr").status == 200
+
+
+@pytest.mark.parametrize("name", ["audio", "files", "file[]", "recording"])
+def test_a_file_of_another_name_is_named_in_the_refusal(port: int, name: str) -> None:
+    answer = post(port, part(name, WAV * 20, filename="a.wav"))
+
+    assert (answer.status, answer.json["error"]["code"]) == (400, "no_file")
+    assert repr(name) in answer.json["error"]["message"]
+
+
+def test_another_file_beside_the_recording_is_ignored(port: int) -> None:
+    assert heard(post(port, part("notes", b"\xff\x00" * 300_000, filename="notes.bin"), VERBOSE, FILE))
+
+
+@pytest.mark.parametrize("codec", ["cp1252", "cp1251", "gbk", "shift_jis"])
+def test_a_filename_in_any_code_page(port: int, codec: str) -> None:
+    name = {"cp1252": "Größe", "cp1251": "запись", "gbk": "錄音", "shift_jis": "表"}[codec].encode(codec)
+
+    assert heard(post(port, VERBOSE, FILE.replace(b"a.wav", name)))
+
+
+@pytest.mark.parametrize(
+    ("ordinary", "odd"),
+    [
+        (b"form-data;", b"attachment;"),
+        (b'filename="a.wav"', b'filename="5\\" disk.wav"'),
+        (b'filename="a.wav"', b"filename=\"a.wav\"; filename*=ISO-8859-1''%E9.wav"),
+        (b'filename="a.wav"', b"filename=\"a.wav\"; filename*=UTF-8''%FF.wav"),
+        (b'filename="a.wav"\r\n', b'filename="a.wav"\r\nX-Note: caf\xe9\r\n'),
+    ],
+)
+def test_odd_headers_of_the_recording(port: int, ordinary: bytes, odd: bytes) -> None:
+    assert heard(post(port, VERBOSE, FILE.replace(ordinary, odd)))
+
+
+@pytest.mark.parametrize("language", ["de-AT", "German", "deu", "ger", "DE"])
+def test_languages(port: int, language: str) -> None:
+    transcript = heard(post(port, part("language", language), VERBOSE, FILE))
+
+    assert (transcript["language"], transcript["language_code"]) == ("german", "de")
+
+
+@pytest.mark.parametrize("language", ["Klingon", "en,DE"])
+def test_an_unknown_language_is_repeated_as_it_was_sent(port: int, language: str) -> None:
+    answer = post(port, part("language", language), FILE)
+
+    assert (answer.status, answer.json["error"]["code"]) == (400, "unknown_language")
+    assert repr(language) in answer.json["error"]["message"]
