@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     whisper_model: str = Field(
         "whisper-1", description="name of the Whisper model in `/v1/models`, and in requests to Whisper"
     )
+    whisper_model_aliases: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="further names of the Whisper model in requests, comma-separated, besides WHISPER_MODEL and"
+        " OpenAI's names; `*`: any name",
+    )
     context_length: int = Field(
         0, ge=0, description="context length in tokens to request from Ollama (`num_ctx`); 0: Ollama's default"
     )
@@ -137,7 +142,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be a folder, but {value!r} is not")
         return value
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "whisper_model_aliases", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value

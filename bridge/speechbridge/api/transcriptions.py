@@ -15,6 +15,7 @@ from speechbridge.api.middleware import OUTCOME
 from speechbridge.api.problem_documents import openai_document
 from speechbridge.errors import Problem
 from speechbridge.intake import fields
+from speechbridge.intake.speech_models import is_served
 from speechbridge.transcribers.port import Task, TranscriptionOptions
 from speechbridge.transcribers.transcript import Segment, Transcript
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from speechbridge.service import Service
 
 _ALIAS = "whisper-1"  # OpenAI's model name, common in clients
+_MAX_NAME_CHARS = 80
 _WORDS = "word"
 _SUBTITLES = {"srt": ("application/x-subrip", formats.srt), "vtt": ("text/vtt", formats.vtt)}
 
@@ -112,10 +114,15 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
     """Return the options in the fields received so far; raises Problem for an invalid one."""
     form = upload.fields
     model = fields.text(form, "model")
-    known = (service.settings.whisper_model, _ALIAS)
-    if model is not None and model not in known:
-        names = " or ".join(dict.fromkeys(known))
-        raise Problem("unknown_model", f"The speech model '{model}' does not exist; use {names}.", param="model")
+    settings = service.settings
+    if model is not None and not is_served(model, (settings.whisper_model, *settings.whisper_model_aliases)):
+        names = " or ".join(dict.fromkeys((settings.whisper_model, _ALIAS)))
+        raise Problem(
+            "unknown_model",
+            f"The speech model {model[:_MAX_NAME_CHARS]!r} does not exist; use {names}, or add it to "
+            "WHISPER_MODEL_ALIASES.",
+            param="model",
+        )
     chosen = fields.choice(form, "response_format", formats.RESPONSE_FORMATS)
     granularities = _granularities(form)
     if granularities and chosen != "verbose_json":

@@ -30,7 +30,11 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, int
     with ExitStack() as stack:
         whisper = stack.enter_context(WHISPER.serving(tmp_path_factory.mktemp("whisper")))
         port = whisper.said("listening")["port"]
-        upstream = {"WHISPER_URL": f"http://127.0.0.1:{port}", "TRANSCRIBER": "openai"}
+        upstream = {
+            "WHISPER_URL": f"http://127.0.0.1:{port}",
+            "TRANSCRIBER": "openai",
+            "WHISPER_MODEL_ALIASES": "small",
+        }
         bridge = stack.enter_context(BRIDGE.serving(tmp_path_factory.mktemp("bridge"), **upstream))
         yield {"whisper": port, "bridge": bridge.said("listening")["port"]}
 
@@ -126,3 +130,17 @@ def test_an_unknown_language_is_repeated_as_it_was_sent(port: int, language: str
 
     assert (answer.status, answer.json["error"]["code"]) == (400, "unknown_language")
     assert repr(language) in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize("model", ["whisper-1", "gpt-4o-mini-transcribe", "Small", "Systran/faster-whisper-small"])
+def test_names_of_the_model(port: int, model: str) -> None:
+    assert heard(post(port, part("model", model), VERBOSE, FILE))
+
+
+@pytest.mark.parametrize("model", ["gpt-9", "large-v3", "gpt-4o-transcribe-diarize"])
+def test_another_model_is_refused_in_few_words(port: int, model: str) -> None:
+    answer = post(port, part("model", model + "x" * 50_000), FILE)
+
+    assert (answer.status, answer.json["error"]["code"]) == (404, "unknown_model")
+    assert model in answer.json["error"]["message"]
+    assert len(answer.body) < 500

@@ -11,6 +11,7 @@ from speechwhisper.api.entry import Received, before_continue, upload
 from speechwhisper.api.event_stream import stream
 from speechwhisper.errors import Problem
 from speechwhisper.intake.options import parse_bool, parse_choice, parse_options
+from speechwhisper.intake.speech_models import is_served
 from speechwhisper.service import SERVICE
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 FILE_FIELDS = ("file", "audio_file")
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
-
-ALIAS = "whisper-1"
-"""The name of Whisper in OpenAI's API; the default of many clients."""
 
 
 def add_routes(app: web.Application) -> None:
@@ -65,10 +63,11 @@ def _model(request: web.Request) -> dict[str, Any]:
 
 def _check_model(request: web.Request, name: str) -> None:
     settings = request.app[SERVICE].settings
-    if name and name not in {settings.model_name, settings.whisper_model, ALIAS}:
+    if name and not is_served(name, (settings.model_name, settings.whisper_model, *settings.whisper_model_aliases)):
         raise Problem(
             "unknown_model",
-            f"The model {name[:80]!r} is not loaded; the loaded model is {settings.model_name!r}.",
+            f"The model {name[:80]!r} is not loaded; the loaded model is {settings.model_name!r}. "
+            "WHISPER_MODEL_ALIASES adds names.",
             param="model",
         )
 

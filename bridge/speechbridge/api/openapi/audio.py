@@ -86,7 +86,11 @@ _GRANULARITIES = listing(
 def _form() -> Json:
     described = form(
         ("file",),
-        model=text("`whisper-1`, or the name of the Whisper model in `/v1/models`.", example="whisper-1"),
+        model=text(
+            "The name of the Whisper model in `/v1/models`, one of OpenAI's (`whisper-1`, `gpt-4o-transcribe`, "
+            "`gpt-4o-mini-transcribe`, `gpt-transcribe`), or one of `WHISPER_MODEL_ALIASES`, in any letter case.",
+            example="whisper-1",
+        ),
         language=LANGUAGE,
         audio_track=AUDIO_TRACK,
         hotwords=HOTWORDS,
