@@ -144,3 +144,24 @@ def test_another_model_is_refused_in_few_words(port: int, model: str) -> None:
     assert (answer.status, answer.json["error"]["code"]) == (404, "unknown_model")
     assert model in answer.json["error"]["message"]
     assert len(answer.body) < 500
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/audio/transcriptions/",
+        "//v1/audio/transcriptions",
+        "/v1//audio///transcriptions//",
+        "/v1/v1/audio/transcriptions",
+        "/v1//v1/audio/transcriptions",
+        "/audio/transcriptions",
+        "/v1/audio/transcriptions/?source=test",
+    ],
+)
+def test_paths_as_clients_put_them_together(port: int, path: str) -> None:
+    assert heard(post(port, VERBOSE, FILE, path=path))
+
+
+@pytest.mark.parametrize("path", ["/v2/audio/transcriptions", "/audio", "/v1/audio/", "/livez/", "//metrics", "/v1"])
+def test_other_paths_are_not_found(port: int, path: str) -> None:
+    assert post(port, VERBOSE, FILE, path=path).status == 404

@@ -25,6 +25,7 @@ Turns recorded speech into a transcript and a language model's answer.
 * A blank form field counts as missing; unknown fields are ignored.
 * Errors are `application/problem+json` (RFC 9457), under `/v1` OpenAI's error object. Both have a stable `code`; texts
   may change.
+* Paths with doubled or trailing slashes, with `/v1` twice, or without the `/v1` of OpenAI's routes are accepted too.
 * Every response has the id of its request in `X-Request-ID`; so do the log and the requests to Whisper and the language
   model.
 * Unknown paths are answered with 404 `not_found`, unsupported methods with 405 `method_not_allowed`, oversized headers
