@@ -63,7 +63,7 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
             async with stream, aclosing(service.transcription.run(upload, options, call)) as items:
                 async for item in items:
                     if call.streams:
-                        await stream.send(_event(item, words=_WORDS in _granularities(upload.fields)))
+                        await stream.send(_event(item, words=_WORDS in fields.granularities(upload.fields)))
                     elif isinstance(item, Transcript):
                         return _formatted(upload, item, task)
             return stream.response
@@ -84,7 +84,7 @@ def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Respon
         content_type, render = _SUBTITLES[chosen]
         return _text(render(transcript), content_type)
     if chosen == "verbose_json":
-        granularities = _granularities(form)
+        granularities = fields.granularities(form)
         segments = not granularities or "segment" in granularities
         document = formats.verbose(transcript, task, words=_WORDS in granularities, segments=segments)
     else:
@@ -124,14 +124,14 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
             param="model",
         )
     chosen = fields.choice(form, "response_format", formats.RESPONSE_FORMATS)
-    granularities = _granularities(form)
-    if granularities and chosen != "verbose_json":
+    granularities = fields.granularities(form)
+    streams = fields.boolean(form, "stream")
+    if upload.complete and granularities and chosen != "verbose_json" and not streams:  # in any order of the fields
         raise Problem(
             "bad_field",
-            "'timestamp_granularities[]' requires response_format=verbose_json.",
+            "'timestamp_granularities[]' requires response_format=verbose_json, or stream=true.",
             param="timestamp_granularities[]",
         )
-    fields.boolean(form, "stream")
     return TranscriptionOptions(
         task=task,
         audio_track=fields.audio_track(form),
@@ -142,12 +142,3 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
         word_timestamps=_WORDS in granularities,
         vad_filter=fields.optional_boolean(form, "vad_filter"),
     )
-
-
-def _granularities(form: fields.Fields) -> frozenset[str]:
-    values = frozenset(form.get("timestamp_granularities[]", []) + form.get("timestamp_granularities", []))
-    if values - {"segment", _WORDS}:
-        raise Problem(
-            "bad_field", "'timestamp_granularities[]' must be segment or word.", param="timestamp_granularities[]"
-        )
-    return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 from speechbridge import languages
@@ -29,6 +30,7 @@ _OPTIONS = frozenset(
         "vocabulary",
     }
 )
+_GRANULARITIES = re.compile(r"timestamp_granularities(\[\d*\])?")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
 _MAX_TEMPERATURE = 1.0
@@ -67,10 +69,24 @@ def optional_boolean(fields: Fields, name: str) -> bool | None:
 
 def choice(fields: Fields, name: str, allowed: tuple[str, ...]) -> str:
     """Return one of the allowed values, the first if it is missing; raises Problem `bad_field`."""
-    value = (text(fields, name) or allowed[0]).strip()
+    value = (text(fields, name) or allowed[0]).strip().lower()
     if value not in allowed:
         raise Problem("bad_field", f"The field '{name}' must be one of {', '.join(allowed)}.", param=name)
     return value
+
+
+def granularities(fields: Fields) -> frozenset[str]:
+    """Return the timestamps asked for, `segment` and `word`; none if the field is missing; raises Problem `bad_field`.
+
+    Programs send a list as fields of one name, with `[]` or indexes, separated by commas, or as JSON.
+    """
+    texts = [value for name in fields if _GRANULARITIES.fullmatch(name) for value in fields[name]]
+    words = frozenset(word.strip(" \"[]'").lower() for value in texts for word in value.split(",")) - {""}
+    if words - {"segment", "word"}:
+        raise Problem(
+            "bad_field", "'timestamp_granularities[]' must be segment or word.", param="timestamp_granularities[]"
+        )
+    return words
 
 
 def language(fields: Fields) -> str | None:

@@ -245,7 +245,7 @@ async def test_another_method_is_405_and_the_allowed_one_is_listed(bridge: Bridg
     assert headers["allow"] == "POST"
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/process/", "/%ff", "/" + "x" * 4000])
+@pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/%ff", "/" + "x" * 4000])
 async def test_an_unknown_path_is_404(bridge: Bridge, path: str) -> None:
     assert await post(bridge, path, b"") == (404, "not_found")
 

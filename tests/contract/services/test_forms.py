@@ -165,3 +165,32 @@ def test_paths_as_clients_put_them_together(port: int, path: str) -> None:
 @pytest.mark.parametrize("path", ["/v2/audio/transcriptions", "/audio", "/v1/audio/", "/livez/", "//metrics", "/v1"])
 def test_other_paths_are_not_found(port: int, path: str) -> None:
     assert post(port, VERBOSE, FILE, path=path).status == 404
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("timestamp_granularities[]", "word"), ("timestamp_granularities[]", "segment")],
+        [("timestamp_granularities", "word,segment")],
+        [("timestamp_granularities[]", "Word, Segment")],
+        [("timestamp_granularities", '["word", "segment"]')],
+        [("timestamp_granularities[0]", "word"), ("timestamp_granularities[1]", "segment")],
+    ],
+)
+def test_a_list_in_any_form(port: int, fields: list[tuple[str, str]]) -> None:
+    parts = [part(*field) for field in fields]
+
+    assert "words" in heard(post(port, *parts, FILE, VERBOSE))
+    assert "words" not in heard(post(port, part("timestamp_granularities[]", ""), FILE, VERBOSE))
+
+
+@pytest.mark.parametrize("value", ["phoneme", "word segment", '{"word": 1}'])
+def test_another_granularity_is_refused(port: int, value: str) -> None:
+    answer = post(port, part("timestamp_granularities", value), VERBOSE, FILE)
+
+    assert (answer.status, answer.json["error"]["code"]) == (400, "bad_field")
+
+
+def test_a_format_in_any_letter_case(port: int) -> None:
+    assert heard(post(port, part("response_format", "Verbose_JSON"), FILE))
+    assert post(port, part("response_format", "TEXT"), FILE).body == "\n"

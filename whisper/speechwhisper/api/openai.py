@@ -10,7 +10,7 @@ from speechwhisper.api import asr_formats, openai_formats
 from speechwhisper.api.entry import Received, before_continue, upload
 from speechwhisper.api.event_stream import stream
 from speechwhisper.errors import Problem
-from speechwhisper.intake.options import parse_bool, parse_choice, parse_options
+from speechwhisper.intake.options import parse_bool, parse_choice, parse_granularities, parse_options
 from speechwhisper.intake.speech_models import is_served
 from speechwhisper.service import SERVICE
 
@@ -82,17 +82,9 @@ def _options(request: web.Request, form: Form, task: str) -> Options:
         known_languages=request.app[SERVICE].jobs.decoder.languages,
         task=task,
         prompt_field="prompt",
-        word_timestamps="word" in _granularities(form),
+        word_timestamps="word" in parse_granularities(form.fields),
         vad_filter=request.app[SERVICE].settings.whisper_vad_filter,
     )
-
-
-def _granularities(form: Form) -> set[str]:
-    given = form.fields.get("timestamp_granularities[]", []) + form.fields.get("timestamp_granularities", [])
-    return {
-        parse_choice({"timestamp_granularities[]": value}, "timestamp_granularities[]", ("word", "segment"), default="")
-        for value in given
-    }
 
 
 async def _answer(request: web.Request, task: str) -> web.StreamResponse:

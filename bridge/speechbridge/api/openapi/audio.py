@@ -78,7 +78,8 @@ _EVENTS = [
     unnamed_event(_DONE),
 ]
 _GRANULARITIES = listing(
-    "Timestamps in verbose_json: of segments (the default), of words. Not allowed with other formats.",
+    "Timestamps in verbose_json and in streams: of segments (the default), of words. Not allowed with other formats. "
+    "The name may lack the brackets or have an index; commas and JSON are accepted too.",
     {"type": "string", "enum": ["segment", "word"]},
 )
 
@@ -108,8 +109,10 @@ def _form() -> Json:
     )
     described["content"]["multipart/form-data"]["schema"]["dependentSchemas"] = {
         "timestamp_granularities[]": {
-            "properties": {"response_format": {"const": "verbose_json"}},
-            "required": ["response_format"],
+            "anyOf": [
+                {"properties": {"response_format": {"const": "verbose_json"}}, "required": ["response_format"]},
+                {"properties": {"stream": {"const": True}}, "required": ["stream"]},
+            ]
         }
     }
     return described

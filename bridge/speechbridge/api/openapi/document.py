@@ -51,7 +51,7 @@ def document() -> Json:
             "version": version(),
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/", "description": "This bridge"}],
+        "servers": [{"url": ".", "description": "This bridge"}],
         "tags": [tag for family in _FAMILIES for tag in family.TAGS],
         "paths": paths,
         "components": {
