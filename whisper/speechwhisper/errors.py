@@ -21,7 +21,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "upload_stalled": (408, "The upload stalled"),
     "upload_too_large": (413, "The file exceeds MAX_UPLOAD_BYTES"),
     "audio_too_long": (413, "The recording exceeds MAX_AUDIO_SECONDS"),
-    "unsupported_media_type": (415, "The body is not a multipart form"),
+    "unsupported_media_type": (415, "The body is neither a multipart form nor a recording"),
     # Server errors.
     "internal": (500, "Internal error of the Whisper server"),
     "busy": (503, "All slots are busy, or the server is shutting down"),

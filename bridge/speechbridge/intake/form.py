@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from speechbridge.intake.body import Body
 
 FILE_FIELDS = frozenset({"file", "audio_file"})
-_HEAD_BYTES = 64
+HEAD_BYTES = 64
 _FORM_OVERHEAD_BYTES = 2**20  # of a form beside its audio, when its declared length is checked
 _MAX_MEDIA_TYPE_CHARS = 80
 _MAX_NAME_CHARS = 80
+_RECORDINGS = frozenset({"application/octet-stream", "application/ogg", "application/mp4"})
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,26 @@ def check_form(headers: Mapping[str, str], limits: FormLimits) -> None:
     """
     # Not aiohttp's `content_type`: it parses with the email package, which creates three classes per new header value,
     # and every form has its own boundary.
-    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type != "multipart/form-data":
+    media_type = media_type_of(headers)
+    if media_type != "multipart/form-data" and not is_recording(media_type):
         sent = f"the request is {media_type[:_MAX_MEDIA_TYPE_CHARS]}" if media_type else "no Content-Type was sent"
         raise Problem(
-            "unsupported_media_type", f"Send the recording as multipart/form-data, in the field 'file'; {sent}."
+            "unsupported_media_type",
+            "Send the recording as multipart/form-data, in the field 'file', or alone with its type, such as "
+            f"audio/wav; {sent}.",
         )
     if int(headers.get("Content-Length", 0)) > limits.max_bytes + _FORM_OVERHEAD_BYTES:
-        raise _too_large(limits)
+        raise too_large(limits)
+
+
+def media_type_of(headers: Mapping[str, str]) -> str:
+    """Return the media type of a body, in lower case; empty if the request has none."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def is_recording(media_type: str) -> bool:
+    """Return whether a body of this type is a recording rather than a form."""
+    return media_type.startswith(("audio/", "video/")) or media_type in _RECORDINGS
 
 
 class Form:
@@ -94,7 +107,7 @@ class Form:
         """
         data = await self._body.read(timeout)
         if self._body.received > self._limits.max_bytes + _FORM_OVERHEAD_BYTES:
-            raise _too_large(self._limits)
+            raise too_large(self._limits)
         try:
             if not data:
                 self._parser.finish()
@@ -143,9 +156,9 @@ class Form:
         if audio:
             self.received += sum(map(len, audio))
             if self.received > self._limits.max_bytes:
-                raise _too_large(self._limits)
-            if len(self.head) < _HEAD_BYTES:
-                self.head = (self.head + b"".join(audio)[:_HEAD_BYTES])[:_HEAD_BYTES]
+                raise too_large(self._limits)
+            if len(self.head) < HEAD_BYTES:
+                self.head = (self.head + b"".join(audio)[:HEAD_BYTES])[:HEAD_BYTES]
         return audio
 
     def _begin(self, part: PartBegin) -> None:
@@ -203,7 +216,8 @@ def _malformed(error: MultipartError) -> Problem:
     return Problem(error.code, f"{text[:1].upper()}{text[1:]}.")
 
 
-def _too_large(limits: FormLimits) -> Problem:
+def too_large(limits: FormLimits) -> Problem:
+    """Return the problem of an upload over its limit."""
     return Problem(
         "upload_too_large", f"The upload is larger than the maximum of {limits.max_bytes} bytes.", param="file"
     )

@@ -207,7 +207,7 @@ async def test_an_audio_error_after_the_response_started_is_forwarded(
 @pytest.mark.parametrize("path", FORMS)
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "audio/wav", "multipart/mixed; boundary=x", "application/x-www-form-urlencoded"],
+    ["application/json", "image/png", "multipart/mixed; boundary=x", "application/x-www-form-urlencoded"],
 )
 async def test_a_body_that_is_not_a_form_is_415(bridge: Bridge, path: str, content_type: str) -> None:
     assert await post(bridge, path, b"{}", content_type) == (415, "unsupported_media_type")

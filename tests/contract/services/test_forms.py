@@ -194,3 +194,25 @@ def test_another_granularity_is_refused(port: int, value: str) -> None:
 def test_a_format_in_any_letter_case(port: int) -> None:
     assert heard(post(port, part("response_format", "Verbose_JSON"), FILE))
     assert post(port, part("response_format", "TEXT"), FILE).body == "\n"
+
+
+@pytest.mark.parametrize(
+    "media_type", ["audio/wav", "Audio/X-Wav; rate=16000", "video/mp4", "application/octet-stream"]
+)
+def test_the_body_may_be_the_recording_with_options_in_the_query(port: int, media_type: str) -> None:
+    path = f"{TRANSCRIPTIONS}?response_format=verbose_json&language=German&timestamp_granularities[]=word,segment"
+    transcript = heard(post(port, path=path, body=WAV, form=media_type))
+
+    assert (transcript["language_code"], transcript["duration"], "words" in transcript) == ("de", 1, True)
+
+
+def test_an_option_in_the_query_is_checked(port: int) -> None:
+    answer = post(port, path=f"{TRANSCRIPTIONS}?language=klingon", body=WAV, form="audio/wav")
+
+    assert (answer.status, answer.json["error"]["code"]) == (400, "unknown_language")
+
+
+def test_asr_takes_a_bare_recording_too(ports: Mapping[str, int]) -> None:
+    answer = post(ports["whisper"], path="/asr?output=json&language=de", body=WAV, form="audio/wav")
+
+    assert (answer.status, json.loads(answer.body)["language"]) == (200, "de")

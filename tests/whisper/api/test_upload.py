@@ -83,7 +83,9 @@ async def test_a_bad_form_is_refused(start: Start, parts: list[tuple[str, bytes]
     [
         (b"{}", "application/json", (415, "unsupported_media_type")),
         (b"a=b", "application/x-www-form-urlencoded", (415, "unsupported_media_type")),
-        (WAV, "audio/wav", (415, "unsupported_media_type")),
+        (WAV, "image/png", (415, "unsupported_media_type")),
+        (b"", "audio/wav", (400, "empty_file")),
+        (b"no audio", "application/octet-stream", (400, "not_audio")),
         (b"x", "multipart/form-data", (400, "bad_multipart")),
         (b"x", f"multipart/form-data; boundary={'b' * 71}", (400, "bad_multipart")),
         (b"no boundary anywhere", "multipart/form-data; boundary=b", (400, "bad_multipart")),

@@ -22,6 +22,8 @@ _DESCRIPTION = """\
 Turns recorded speech into a transcript and a language model's answer.
 
 * Times are in seconds, members whose names end in `_ms` in milliseconds, sizes in bytes.
+* The body may also be the recording alone, with `Content-Type: audio/*`, `video/*` or `application/octet-stream`; the
+  fields are then query parameters.
 * A blank form field counts as missing; unknown fields are ignored.
 * Errors are `application/problem+json` (RFC 9457), under `/v1` OpenAI's error object. Both have a stable `code`; texts
   may change.

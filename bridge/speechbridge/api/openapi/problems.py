@@ -42,7 +42,7 @@ WHEN = {
     "upload_too_slow": "The upload is slower than `UPLOAD_MIN_RATE` bytes per second.",
     "upload_too_large": "The audio is larger than `MAX_UPLOAD_BYTES`, or the JSON body larger than `MAX_JSON_BYTES`.",
     "audio_too_long": "The recording is longer than the Whisper server allows.",
-    "unsupported_media_type": "The body is not multipart/form-data.",
+    "unsupported_media_type": "The body is neither multipart/form-data nor a recording (`audio/*`, `video/*`).",
     "request_headers_too_large": "The request line or a header line is longer than 8190 bytes.",
     "internal": "A bug in the bridge; its log has the details, with the id of the request.",
     "transcriber_failed": "Transcription failed on every Whisper pod that was tried.",
