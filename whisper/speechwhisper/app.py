@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from speechwhisper.api import asr, health, middleware, openai
-from speechwhisper.api.paths import normalizing
-from speechwhisper.api.server import site
+from speechwhisper.api.server import Runner, site
 from speechwhisper.service import SERVICE, assemble
 from speechwhisper.telemetry import logs
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from speechwhisper.settings import Settings
     from speechwhisper.slots import Slots
 
-_READ_BUFFER_BYTES = 256 * 1024  # the reader's high-water mark decides the speed of uploads
-_KEEPALIVE_S = 75.0  # that of nginx; with aiohttp's hour, programs that wait for an idle connection do not exit
 _CANCEL_AFTER_S = 2.0  # for cancelled requests to close their connections after WHISPER_DRAIN_TIMEOUT
 _NO_LIMIT = 2**63  # bodies are counted and limited while they stream; aiohttp's own limit would cut them off earlier
 
@@ -64,18 +61,8 @@ async def serve(app: web.Application, stop: asyncio.Event) -> bool:
         Whether all jobs finished within WHISPER_DRAIN_TIMEOUT.
     """
     settings, slots = app[SERVICE].settings, app[SERVICE].slots
-    runner = web.AppRunner(
-        app,
-        handler_cancellation=True,  # a request is cancelled when its client disconnects
-        access_log=None,  # `middleware` logs requests
-        shutdown_timeout=_CANCEL_AFTER_S,
-        read_bufsize=_READ_BUFFER_BYTES,
-        keepalive_timeout=_KEEPALIVE_S,
-    )
+    runner = Runner(app, shutdown_timeout=_CANCEL_AFTER_S)
     await runner.setup()
-    server = runner.server
-    assert server is not None  # noqa: S101 - set up
-    server.request_factory = normalizing(server.request_factory)
     try:
         await site(runner, settings.server_host, settings.server_port).start()
         host, port = runner.addresses[0][:2]
