@@ -29,6 +29,7 @@ from speechbridge.api.openapi.problems import WHEN
 from speechbridge.api.server import Runner
 from speechbridge.app import create_app
 from speechbridge.errors import PROBLEMS
+from speechbridge.intake import fields
 from speechbridge.settings import Settings
 from speechbridge.upstreams import sse
 
@@ -297,3 +298,14 @@ def examples(described: Json) -> Iterator[tuple[str, Json, Any]]:
 def complaints(schema: Json, value: Any) -> list[str]:
     validator = jsonschema_rs.Draft202012Validator({**schema, "components": document()["components"]})
     return [error.message for error in validator.iter_errors(value)]
+
+
+def test_every_described_field_of_a_form_may_have_a_filename() -> None:
+    forms = [
+        operation["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+        for operation in document()["paths"].values()
+        if "multipart/form-data" in operation.get("post", {}).get("requestBody", {}).get("content", {})
+    ]
+
+    assert len(forms) == 3
+    assert [name for form in forms for name in form if not fields.is_option(name)] == ["file"] * 3

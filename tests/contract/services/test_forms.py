@@ -12,6 +12,8 @@ import pytest
 from bridge.running import WAV
 from bridge.wire import BOUNDARY, multipart, part
 from contract.services.programs import BRIDGE, DEADLINE_S, WHISPER, Answer
+from speechbridge.intake import fields
+from speechwhisper.intake import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,6 +73,11 @@ def test_a_text_field_may_have_a_filename(port: int, filename: str) -> None:
 
     assert heard(post(port, *fields, FILE))["language_code"] == "de"
     assert heard(post(port, FILE, *fields))["language_code"] == "de"
+
+
+def test_both_know_the_same_text_fields() -> None:
+    assert {"initial_prompt", "task"} == fields._OPTIONS - options._OPTIONS  # of /process alone
+    assert not options._OPTIONS - fields._OPTIONS
 
 
 @pytest.mark.parametrize("name", ["file", "audio_file"])
