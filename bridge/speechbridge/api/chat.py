@@ -98,8 +98,8 @@ async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> st
     audio = part.get(_AUDIO_PART)
     if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
         raise Problem("bad_field", "An input_audio part requires 'data': the recording in base64.", param="messages")
-    ending = audio.get("format") or "bin"
-    if not isinstance(ending, str):
+    ending = audio.get("format")
+    if not isinstance(ending, str | None):
         raise Problem("bad_field", "The format of an input_audio part must be a string, such as wav.", param="messages")
     try:
         data = base64_audio.decoded(audio["data"])
@@ -107,7 +107,7 @@ async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> st
         raise Problem("bad_field", "The data of an input_audio part is not valid base64.", param="messages") from None
     if not data:
         raise Problem("empty_file", "The data of an input_audio part is empty.", param="messages")
-    recording = AudioBytes(data, f"audio.{ending}", "application/octet-stream")
+    recording = AudioBytes(data, f"audio.{ending or 'bin'}", "application/octet-stream")
     transcript = await service.transcription.transcript(recording, TranscriptionOptions, call)
     return transcript.text
 
