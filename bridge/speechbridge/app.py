@@ -12,6 +12,7 @@ from aiohttp import web
 
 from speechbridge import memory
 from speechbridge.api import chat, health, models, pages, process, transcriptions
+from speechbridge.api.cors import CrossOrigin
 from speechbridge.api.middleware import authorized, observed
 from speechbridge.api.server import Runner, site
 from speechbridge.service import SERVICE, assemble
@@ -33,6 +34,7 @@ def create_app(settings: Settings) -> web.Application:
     app[SERVICE] = assemble(settings)
     for family in (process, transcriptions, chat, models, health, pages):
         family.add_routes(app)
+    CrossOrigin(settings.cors_allowed_origins).install(app)
     app.cleanup_ctx.append(_pod_discovery)
     return app
 

@@ -27,6 +27,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "prompt_too_long": (400, "The prompt exceeds the model's context length"),
     "context_overflow": (400, "Prompt and transcription exceed the model's context length"),
     "generator_refused": (400, "The language model server rejected the request"),
+    "transcriber_refused": (400, "The Whisper server rejected the request"),
     "invalid_api_key": (401, "The API key is missing or invalid"),
     "unknown_model": (404, "Unknown model"),
     "not_found": (404, "Not found"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#@*,\s]+")
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 
@@ -24,6 +26,15 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _origin(value: str) -> str:
+    origin = value.rstrip("/").lower()
+    if not _ORIGIN.fullmatch(origin):
+        message = f"must be * or an origin such as https://app.example.com or http://localhost:3000, not {value!r}"
+        raise ValueError(message)
+    return origin
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(gt=0)]
@@ -55,6 +66,11 @@ class Settings(BaseSettings):
     )
     whisper_model: str = Field(
         "whisper-1", description="name of the Whisper model in `/v1/models`, and in requests to Whisper"
+    )
+    whisper_model_aliases: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="further names of the Whisper model in requests, comma-separated, besides WHISPER_MODEL and"
+        " OpenAI's names; `*`: any name",
     )
     context_length: int = Field(
         0, ge=0, description="context length in tokens to request from Ollama (`num_ctx`); 0: Ollama's default"
@@ -93,7 +109,12 @@ class Settings(BaseSettings):
     drain_timeout: Seconds = Field(30, description="seconds that requests in flight may take to finish after SIGTERM")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="minimum log level")
 
-    # Authentication.
+    # Access.
+    cors_allowed_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(
+        (),
+        description="origins of web pages that may use the API, comma-separated (`https://app.example.com`); `*`: all,"
+        " without credentials; empty: only pages of the bridge itself",
+    )
     api_keys_dir: str = Field(
         "",
         description="folder with one API key per file, read again every 10 s; empty: no API key is required",
@@ -137,7 +158,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be a folder, but {value!r} is not")
         return value
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "cors_allowed_origins", "whisper_model_aliases", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value

@@ -13,6 +13,8 @@ from fakes.server import FakeUpstream
 from fakes.transcripts import SPEECH, Transcript
 from fakes.whisper import PLAIN, looks_like_audio
 
+_NAMES = {"en": "english", "de": "german"}
+
 
 class FakeSpeechWhisper(FakeUpstream):
     """Answers json, text, srt, vtt, verbose_json and streams; errors in OpenAI's shape.
@@ -147,6 +149,7 @@ class FakeSpeechWhisper(FakeUpstream):
 
     def _brief(self, received: Received) -> dict[str, Any]:
         heard = self.transcript
+        code = received.value("language") or heard.language
         seconds = {
             "speech_seconds": round(sum(segment.end - segment.start for segment in heard.segments), 3),
             "transcribed_seconds": heard.duration,
@@ -155,7 +158,8 @@ class FakeSpeechWhisper(FakeUpstream):
         return {
             "text": heard.text.strip(),
             "task": "translate" if received.path.endswith("/translations") else "transcribe",
-            "language": received.value("language") or heard.language,
+            "language": _NAMES.get(code, code),
+            "language_code": code,
             "duration": heard.duration,
             "language_probability": None,
             **seconds,
@@ -190,7 +194,9 @@ class FakeSpeechWhisper(FakeUpstream):
             described = self._segment(index, received)
             yield event({"type": "transcript.text.delta", "delta": segment.text, "segment": described})
         await self.at(Point.BEFORE_LAST_LINE)
-        yield event({"type": "transcript.text.done", **self._verbose(received)})
+        done = self._verbose(received)
+        del done["usage"]
+        yield event({"type": "transcript.text.done", **done})
 
 
 def _wants_words(received: Received) -> bool:

@@ -13,6 +13,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "no_audio_stream": (400, "The file has no audio track"),
     "bad_multipart": (400, "The multipart form is malformed"),
     "bad_field": (400, "Invalid value of a field or query parameter"),
+    "bad_request": (400, "The request is malformed"),
     "unknown_language": (400, "The model does not support the language"),
     "unsupported_task": (400, "The model does not support translation"),
     "unknown_model": (404, "The requested model is not loaded"),
@@ -21,7 +22,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "upload_stalled": (408, "The upload stalled"),
     "upload_too_large": (413, "The file exceeds MAX_UPLOAD_BYTES"),
     "audio_too_long": (413, "The recording exceeds MAX_AUDIO_SECONDS"),
-    "unsupported_media_type": (415, "The body is not a multipart form"),
+    "unsupported_media_type": (415, "The body is neither a multipart form nor a recording"),
+    "request_headers_too_large": (431, "The request line or a header is too large"),
     # Server errors.
     "internal": (500, "Internal error of the Whisper server"),
     "busy": (503, "All slots are busy, or the server is shutting down"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from speechbridge.audio.port import AudioBytes
 from speechbridge.errors import Problem
 from speechbridge.generators.forwarding import Head
 from speechbridge.generators.prompt import marked_transcript
+from speechbridge.intake import base64_audio
 from speechbridge.transcribers.port import TranscriptionOptions
 
 if TYPE_CHECKING:
@@ -98,16 +98,16 @@ async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> st
     audio = part.get(_AUDIO_PART)
     if not isinstance(audio, dict) or not isinstance(audio.get("data"), str):
         raise Problem("bad_field", "An input_audio part requires 'data': the recording in base64.", param="messages")
-    ending = audio.get("format", "bin")
-    if not isinstance(ending, str):
+    ending = audio.get("format")
+    if not isinstance(ending, str | None):
         raise Problem("bad_field", "The format of an input_audio part must be a string, such as wav.", param="messages")
     try:
-        data = base64.b64decode(audio["data"], validate=True)
-    except ValueError:  # also binascii.Error; raised for non-ASCII text too
+        data = base64_audio.decoded(audio["data"])
+    except ValueError:
         raise Problem("bad_field", "The data of an input_audio part is not valid base64.", param="messages") from None
     if not data:
         raise Problem("empty_file", "The data of an input_audio part is empty.", param="messages")
-    recording = AudioBytes(data, f"audio.{ending}", "application/octet-stream")
+    recording = AudioBytes(data, f"audio.{ending or 'bin'}", "application/octet-stream")
     transcript = await service.transcription.transcript(recording, TranscriptionOptions, call)
     return transcript.text
 

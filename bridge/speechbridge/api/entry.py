@@ -50,9 +50,12 @@ async def uploaded(request: web.Request, service: Service) -> AsyncIterator[Uplo
     """Read the form of a request until its recording begins; discard it after the block.
 
     Raises:
-        Problem: The body is not a form, or has no recording.
+        Problem: The body is neither a form nor a recording, or has none.
     """
-    upload = open_form(request.content, request.headers, service.upload_rules, service.pace, service.spool_budget)
+    query = {name: request.query.getall(name) for name in request.query}
+    upload = open_form(
+        request.content, request.headers, query, service.upload_rules, service.pace, service.spool_budget
+    )
     try:
         await upload.start()
         yield upload

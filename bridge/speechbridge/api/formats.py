@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from speechbridge.languages import NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -30,7 +32,7 @@ def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) 
     """Return `response_format=verbose_json`; times in seconds."""
     document: dict[str, Any] = {
         "task": task,
-        "language": transcript.language or "",
+        **language(transcript),
         "duration": transcript.duration or 0.0,
         "text": transcript.text,
     }
@@ -40,6 +42,12 @@ def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) 
         document["words"] = timed_words(transcript.words)
     document["usage"] = usage(transcript)
     return {**document, **additions(transcript)}
+
+
+def language(transcript: Transcript) -> dict[str, str | None]:
+    """Return the English name of the language, as OpenAI names it (`english`), and its code, which OpenAI omits."""
+    code = transcript.language
+    return {"language": NAMES.get(code, code) if code else "", "language_code": code}
 
 
 def additions(transcript: Transcript) -> dict[str, Any]:

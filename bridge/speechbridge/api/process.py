@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from speechbridge.transcribers.transcript import Segment, Transcript
 
     Items = AsyncGenerator[Segment | Transcript | str]
+
+
+_REJECTED = re.compile(r"q=0(\.0*)?")
 
 
 def add_routes(app: web.Application) -> None:
@@ -117,5 +121,9 @@ class _Form:
 
 
 def accepts_events(request: web.Request) -> bool:
-    """Return whether the Accept header requests events."""
-    return "text/event-stream" in request.headers.get("Accept", "")
+    """Return whether the Accept header requests events (RFC 9110, section 12.5.1); `q=0` rejects them."""
+    for media_range in request.headers.get("Accept", "").lower().split(","):
+        media_type, *parameters = (part.replace(" ", "").replace("\t", "") for part in media_range.split(";"))
+        if media_type == "text/event-stream":
+            return not any(_REJECTED.fullmatch(parameter) for parameter in parameters)
+    return False

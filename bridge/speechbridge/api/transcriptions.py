@@ -15,6 +15,7 @@ from speechbridge.api.middleware import OUTCOME
 from speechbridge.api.problem_documents import openai_document
 from speechbridge.errors import Problem
 from speechbridge.intake import fields
+from speechbridge.intake.speech_models import is_served
 from speechbridge.transcribers.port import Task, TranscriptionOptions
 from speechbridge.transcribers.transcript import Segment, Transcript
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from speechbridge.service import Service
 
 _ALIAS = "whisper-1"  # OpenAI's model name, common in clients
+_MAX_NAME_CHARS = 80
 _WORDS = "word"
 _SUBTITLES = {"srt": ("application/x-subrip", formats.srt), "vtt": ("text/vtt", formats.vtt)}
 
@@ -61,7 +63,7 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
             async with stream, aclosing(service.transcription.run(upload, options, call)) as items:
                 async for item in items:
                     if call.streams:
-                        await stream.send(_event(item, words=_WORDS in _granularities(upload.fields)))
+                        await stream.send(_event(item, words=_WORDS in fields.granularities(upload.fields)))
                     elif isinstance(item, Transcript):
                         return _formatted(upload, item, task)
             return stream.response
@@ -82,7 +84,7 @@ def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Respon
         content_type, render = _SUBTITLES[chosen]
         return _text(render(transcript), content_type)
     if chosen == "verbose_json":
-        granularities = _granularities(form)
+        granularities = fields.granularities(form)
         segments = not granularities or "segment" in granularities
         document = formats.verbose(transcript, task, words=_WORDS in granularities, segments=segments)
     else:
@@ -99,8 +101,9 @@ def _event(item: Segment | Transcript, *, words: bool) -> bytes:
     if isinstance(item, Segment):
         segment = formats.segment_object(item, words=words)
         return _data({"type": "transcript.text.delta", "delta": item.text, "segment": segment})
-    done = {"type": "transcript.text.done", "text": item.text, "language": item.language, "duration": item.duration}
-    return _data({**done, "usage": formats.usage(item), **formats.additions(item)})
+    # No `usage`: OpenAI's clients know only one of tokens here.
+    done = {"type": "transcript.text.done", "text": item.text, **formats.language(item), "duration": item.duration}
+    return _data({**done, **formats.additions(item)})
 
 
 def _data(event: dict[str, Any]) -> bytes:
@@ -111,19 +114,24 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
     """Return the options in the fields received so far; raises Problem for an invalid one."""
     form = upload.fields
     model = fields.text(form, "model")
-    known = (service.settings.whisper_model, _ALIAS)
-    if model is not None and model not in known:
-        names = " or ".join(dict.fromkeys(known))
-        raise Problem("unknown_model", f"The speech model '{model}' does not exist; use {names}.", param="model")
+    settings = service.settings
+    if model is not None and not is_served(model, (settings.whisper_model, *settings.whisper_model_aliases)):
+        names = " or ".join(dict.fromkeys((settings.whisper_model, _ALIAS)))
+        raise Problem(
+            "unknown_model",
+            f"The speech model {model[:_MAX_NAME_CHARS]!r} does not exist; use {names}, or add it to "
+            "WHISPER_MODEL_ALIASES.",
+            param="model",
+        )
     chosen = fields.choice(form, "response_format", formats.RESPONSE_FORMATS)
-    granularities = _granularities(form)
-    if granularities and chosen != "verbose_json":
+    granularities = fields.granularities(form)
+    streams = fields.boolean(form, "stream")
+    if upload.complete and granularities and chosen != "verbose_json" and not streams:  # in any order of the fields
         raise Problem(
             "bad_field",
-            "'timestamp_granularities[]' requires response_format=verbose_json.",
+            "'timestamp_granularities[]' requires response_format=verbose_json, or stream=true.",
             param="timestamp_granularities[]",
         )
-    fields.boolean(form, "stream")
     return TranscriptionOptions(
         task=task,
         audio_track=fields.audio_track(form),
@@ -134,12 +142,3 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
         word_timestamps=_WORDS in granularities,
         vad_filter=fields.optional_boolean(form, "vad_filter"),
     )
-
-
-def _granularities(form: fields.Fields) -> frozenset[str]:
-    values = frozenset(form.get("timestamp_granularities[]", []) + form.get("timestamp_granularities", []))
-    if values - {"segment", _WORDS}:
-        raise Problem(
-            "bad_field", "'timestamp_granularities[]' must be segment or word.", param="timestamp_granularities[]"
-        )
-    return values

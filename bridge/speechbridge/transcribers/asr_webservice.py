@@ -7,7 +7,6 @@ there is no health route, and HTTP freezes during a job, so the probe only opens
 
 from __future__ import annotations
 
-from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -55,7 +54,6 @@ class AsrWebservice:
         await endpoint.ensure_connected()
 
 
-@lru_cache(maxsize=64)
 def _query(options: TranscriptionOptions) -> str:
     query = {"output": "json", "task": options.task, "encode": "true"}
     if options.language:

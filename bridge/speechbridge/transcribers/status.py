@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from speechbridge.errors import PROBLEMS
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import error_param, error_text
 
 AUDIO_CODES = frozenset({"not_audio", "no_audio_stream", "empty_file", "audio_too_long", "upload_too_large"})
 """Error codes of `speechwhisper` that concern the recording."""
+
+
+_REFUSALS = {
+    HTTPStatus.BAD_REQUEST: "transcriber_refused",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "upload_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "transcriber_refused",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "transcriber_refused",
+}
+"""Statuses that blame what the caller sent, with the code for the caller if the pod sends none that is known here."""
 
 
 def check_status(status: int, body: bytes) -> None:
@@ -20,6 +30,8 @@ def check_status(status: int, body: bytes) -> None:
         raise UpstreamError(FailureKind.BUSY, "Whisper is busy")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise UpstreamError(FailureKind.DIED, f"Whisper responded with status {status}")
+    if code not in PROBLEMS and status in _REFUSALS:
+        code = _REFUSALS[HTTPStatus(status)]
     kind = (
         FailureKind.BAD_AUDIO
         if code in AUDIO_CODES or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE

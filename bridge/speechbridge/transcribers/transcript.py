@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from speechbridge import languages
 from speechbridge.transcribers.coverage import coverage_from, warnings_from
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
+
+_CODE = re.compile(r"[a-z]{2,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Transcript:
     """What was said.
 
     Attributes:
+        language: The code of the language, if Whisper reports it.
         duration: Of the audio in seconds, if Whisper reports it or the segments imply it.
         coverage: How much of the audio was transcribed, if Whisper reports it.
         warnings: Of Whisper, each with `code` and `message`.
@@ -69,10 +74,9 @@ def transcript_from(answer: Any) -> Transcript:
     duration = answer.get("duration")
     if not isinstance(duration, int | float) or not math.isfinite(duration):
         duration = segments[-1].end if segments else None
-    language = answer.get("language")
     return Transcript(
         text.strip(),
-        language if isinstance(language, str) else None,
+        _language_code(answer.get("language")),
         duration,
         segments,
         coverage_from(answer),
@@ -111,6 +115,13 @@ def _seconds(value: Any) -> float:
         message = "a time must be finite"
         raise ValueError(message)
     return seconds
+
+
+def _language_code(language: Any) -> str | None:
+    """Return the code of a language reported by code or, as OpenAI does, by name; a code unknown here is kept."""
+    if not isinstance(language, str):
+        return None
+    return languages.code_of(language) or (language if _CODE.fullmatch(language) else None)
 
 
 def _with_words(segments: tuple[Segment, ...], words: Any) -> tuple[Segment, ...]:

@@ -78,7 +78,7 @@ async def test_transcribes_with_segments(client: openai.AsyncOpenAI) -> None:
         file=("a.wav", WAV), model="whisper-1", response_format="verbose_json"
     )
 
-    assert (verbose.text, verbose.language, verbose.duration) == (SPOKEN, "en", 5.8)
+    assert (verbose.text, verbose.language, verbose.duration) == (SPOKEN, "english", 5.8)
     assert verbose.segments
     assert [(segment.id, segment.start, segment.end) for segment in verbose.segments] == [
         (0, 0.0, 2.4),
@@ -134,6 +134,7 @@ async def test_streams_a_transcript(client: openai.AsyncOpenAI) -> None:
     assert "".join(event.delta for event in deltas if event.type == "transcript.text.delta").strip() == SPOKEN
     assert isinstance(done, TranscriptionTextDoneEvent)
     assert done.text == SPOKEN
+    assert TranscriptionTextDoneEvent.model_validate(done.model_dump()) == done  # the client itself does not validate
 
 
 async def test_a_stream_that_fails_raises(client: openai.AsyncOpenAI, speech_whisper: FakeSpeechWhisper) -> None:
@@ -317,3 +318,17 @@ async def test_an_unavailable_whisper_is_a_status_error_with_retry_after(
     assert isinstance(raised.value, openai.InternalServerError)
     assert raised.value.code == "transcriber_unavailable"
     assert int(raised.value.response.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini-transcribe", "gpt-transcribe", "Whisper-1"])
+async def test_the_models_that_frameworks_have_built_in(client: openai.AsyncOpenAI, model: str) -> None:
+    assert (await client.audio.transcriptions.create(file=("a.wav", WAV), model=model)).text == SPOKEN
+
+
+@pytest.mark.parametrize("base", ["/v1/", "/v1/v1", ""])
+async def test_base_urls_as_people_write_them(streaming_bridge: Bridge, base: str) -> None:
+    async with client_for(streaming_bridge.url) as client:
+        client.base_url = f"{streaming_bridge.url}{base}"
+
+        assert (await client.audio.transcriptions.create(file=("a.wav", WAV), model="whisper-1")).text == SPOKEN
+        assert await client.models.list()

@@ -58,7 +58,7 @@ async def test_transcribes_with_words_and_segments(real: openai.AsyncOpenAI) -> 
         timestamp_granularities=["word", "segment"],
     )
 
-    assert verbose.language == "en"
+    assert verbose.language == "english"
     assert understood(verbose.text)
     assert verbose.segments
     assert verbose.words

@@ -29,6 +29,7 @@ from speechbridge.api.openapi.problems import WHEN
 from speechbridge.api.server import Runner
 from speechbridge.app import create_app
 from speechbridge.errors import PROBLEMS
+from speechbridge.intake import fields
 from speechbridge.settings import Settings
 from speechbridge.upstreams import sse
 
@@ -52,7 +53,7 @@ def recording() -> bytes:
 
 
 def known_here() -> Json:
-    """The document, limited to what can succeed here: existing models and recordings. Responses are closed.
+    """The document, limited to what can succeed here: existing models, languages and recordings. Responses are closed.
 
     So an answer fails with a member that the document does not have, and a request for another model has to fail.
     """
@@ -63,13 +64,14 @@ def known_here() -> Json:
             speech = path["post"]["operationId"] != "process"
             body["schema"]["additionalProperties"] = False
             body["schema"]["properties"]["model"]["enum"] = ["whisper-1"] if speech else [MODEL]
+            body["schema"]["properties"]["language"]["enum"] = ["en", "en-US", "German", "iw", "auto"]
             for field in body["schema"]["properties"].values():
                 field.get("enum", []).append("")  # a blank field counts as missing
                 if field.get("type") == "integer":
                     field |= {"type": ["integer", "string"], "pattern": "^ *[0-9]{0,4} *$"}
                 if field.get("type") == "string" and not field.keys() & {"enum", "format"}:
-                    # In a form, all of them are text; no values are no field.
-                    field |= {"type": ["string", "boolean", "number", "array"], "maxItems": 0}
+                    # In a form, all of them are text; no values are no field, and one value is that field.
+                    field |= {"type": ["string", "boolean", "number", "array"], "maxItems": 1}
         for answer in path.get("post", {}).get("responses", {}).values():
             stream = answer["content"].get("text/event-stream")
             if stream:
@@ -77,7 +79,8 @@ def known_here() -> Json:
     schemas = described["components"]["schemas"]
     schemas["ChatRequest"]["properties"]["model"]["enum"] = [MODEL, "", None]
     schemas["AudioPart"]["properties"]["input_audio"]["properties"]["data"] = {
-        "const": base64.b64encode(recording()).decode()
+        # The second one, without its padding, is what schemathesis would try as no member of an enumeration.
+        "enum": [base64.b64encode(recording()).decode(), "AAA"]
     }
     for schema in schemas.values():
         schema.setdefault("additionalProperties", False)
@@ -296,3 +299,14 @@ def examples(described: Json) -> Iterator[tuple[str, Json, Any]]:
 def complaints(schema: Json, value: Any) -> list[str]:
     validator = jsonschema_rs.Draft202012Validator({**schema, "components": document()["components"]})
     return [error.message for error in validator.iter_errors(value)]
+
+
+def test_every_described_field_of_a_form_may_have_a_filename() -> None:
+    forms = [
+        operation["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+        for operation in document()["paths"].values()
+        if "multipart/form-data" in operation.get("post", {}).get("requestBody", {}).get("content", {})
+    ]
+
+    assert len(forms) == 3
+    assert [name for form in forms for name in form if not fields.is_option(name)] == ["file"] * 3

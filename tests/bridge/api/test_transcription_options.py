@@ -124,8 +124,11 @@ async def test_process_rejects_an_invalid_option(bridge: Bridge, asr: FakeAsrWeb
 
 
 @pytest.mark.parametrize("granularity", ["word", "segment"])
-async def test_segments_of_a_stream_have_words_if_requested(streaming_bridge: Bridge, granularity: str) -> None:
-    fields = {"stream": "true", "response_format": "verbose_json", "timestamp_granularities[]": granularity}
+@pytest.mark.parametrize("response_format", ["verbose_json", "json", ""])
+async def test_segments_of_a_stream_have_words_if_requested(
+    streaming_bridge: Bridge, granularity: str, response_format: str
+) -> None:
+    fields = {"stream": "true", "response_format": response_format, "timestamp_granularities[]": granularity}
 
     async with streaming_bridge.client.post("/v1/audio/transcriptions", data=form(b"", **fields)) as response:
         *deltas, _ = [json.loads(line[6:]) for line in (await response.text()).splitlines() if line[:6] == "data: "]

@@ -121,7 +121,7 @@ async def test_one_fault_of_whisper_goes_unnoticed(
     assert len(whisper.work) == 2
 
 
-@pytest.mark.parametrize("case", [404, 405, 422])
+@pytest.mark.parametrize("case", [404, 405])
 async def test_a_whisper_that_does_not_know_the_route_is_an_error_at_once(
     start_bridge: StartBridge, whisper: Whisper, ollama: FakeOllama, case: int
 ) -> None:
@@ -131,6 +131,35 @@ async def test_a_whisper_that_does_not_know_the_route_is_an_error_at_once(
     got, answer = await bridge.json()
 
     assert (got, answer["code"]) == (502, "transcriber_failed")
+    assert len(whisper.work) == 1
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        (status(400, "no such temperature"), (400, "transcriber_refused")),
+        (status(415, "no such type"), (400, "transcriber_refused")),
+        (
+            Answer(422, b'{"detail": [{"loc": ["query", "language"], "msg": "no such language"}]}'),
+            (400, "transcriber_refused"),
+        ),
+        (
+            Answer(400, b'{"error": {"message": "no such format", "code": "invalid_value"}}'),
+            (400, "transcriber_refused"),
+        ),
+        (status(413, "no such size"), (413, "upload_too_large")),
+    ],
+)
+async def test_what_whisper_rejects_is_the_callers_to_correct(
+    start_bridge: StartBridge, whisper: Whisper, ollama: FakeOllama, case: Answer, expected: tuple[int, str]
+) -> None:
+    bridge = await start_bridge(**protocols(whisper, ollama))
+    whisper.always(case)
+
+    got, answer = await bridge.json()
+
+    assert (got, answer["code"]) == expected
+    assert "no such" in answer["detail"]
     assert len(whisper.work) == 1
 
 

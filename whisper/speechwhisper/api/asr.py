@@ -14,7 +14,7 @@ from speechwhisper.recognition import languages
 from speechwhisper.recognition.options import Options
 from speechwhisper.service import SERVICE
 
-FILE_FIELDS = ("audio_file",)
+FILE_FIELDS = ("audio_file", "file")
 
 
 def add_routes(app: web.Application) -> None:

@@ -137,8 +137,8 @@ SCHEMAS: Json = {
                 record(
                     "The recording.",
                     ("data",),
-                    data=text("The file in base64.", contentEncoding="base64", minLength=4),
-                    format=text("File extension such as wav or mp3; only a hint.", example="wav"),
+                    data=text("The file in base64, or a data URL of it.", contentEncoding="base64", minLength=4),
+                    format=or_null(text("File extension such as wav or mp3; only a hint.", example="wav")),
                 )
             ),
         )
