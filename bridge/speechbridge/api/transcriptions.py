@@ -54,7 +54,7 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
                 return read_options(upload, service, task)
 
             options()  # errors in the fields before the file are reported before the recording is read
-            await upload.buffer_until_ready()
+            await service.transcription.buffer(upload)
             options()
             if call.streams:
                 stream.keep_alive()
