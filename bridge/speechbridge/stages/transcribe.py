@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from speechbridge.transcribers.transcript import Segment
     from speechbridge.upstreams.pool import Pool
 
+_SHORT_SECONDS = 60.0
+"""Up to this duration a caller who does not stream gains nothing from segments; longer ones show progress by them."""
+
 
 class Transcription(Stage):
     """Transcribes recordings with the Whisper pods.
@@ -75,13 +78,16 @@ class Transcription(Stage):
         while transcript is None:
             await self.buffer(audio)
             duration = self._durations.of(excerpt_of(audio, call.expected_size))
+            is_short = duration.known and duration.seconds <= _SHORT_SECONDS
             try:
                 with self._backlog.entry(duration.seconds) as start_work:
                     async with self._attempt(retry, call) as endpoint:
                         start_work()
                         call.timeline.transcribing = self._clock()
                         work = Work(self._clock, audio)
-                        items = self._transcriber.transcribe(endpoint, audio, options, call.headers)
+                        items = self._transcriber.transcribe(
+                            endpoint, audio, options, call.headers, segments=call.streams or not is_short
+                        )
                         async with aclosing(items):
                             async for item in items:
                                 self._record_first(call.timeline)

@@ -73,9 +73,8 @@ class Metrics:
         )
         self.stage_seconds = histogram(
             "stage_duration_seconds",
-            "Duration of a stage: queue (waiting for admission and for a pod), transcribe, generate; outcome: ok, busy"
-            " (the pod had other work), rejected (the request's fault), restarted (the upload paused, or a field arrived"
-            " late), cancelled, failed",
+            "Duration of a stage: queue (waiting for admission and for a pod), transcribe, generate; outcome: ok,"
+            " failed, busy (pod), rejected (because of the request), restarted (paused upload, late field), cancelled",
             "stage",
             "outcome",
             "model",
