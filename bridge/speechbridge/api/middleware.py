@@ -86,6 +86,8 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> tu
         return response, None
     if request.writer.output_size:
         _abort(request)
+    else:
+        problem.loading = await request.app[SERVICE].readiness.loading(problem.code)
     return problem_response(request, problem, request_id), problem
 
 
