@@ -44,7 +44,8 @@ WHEN = {
     "unsupported_media_type": "The body is not multipart/form-data.",
     "request_headers_too_large": "The request line or a header line is longer than 8190 bytes.",
     "internal": "A bug in the bridge; its log has the details, with the id of the request.",
-    "transcriber_failed": "Transcription failed on every Whisper pod that was tried.",
+    "transcriber_failed": "Transcription failed on every Whisper pod that was tried, or Whisper rejects the"
+    " model, the key or the route that the deployment sets.",
     "transcriber_bad_answer": "The response of Whisper violates its protocol.",
     "generator_failed": "Generation failed on every language model pod that was tried.",
     "generator_bad_answer": "The response of the language model violates its protocol.",
