@@ -107,11 +107,11 @@ def segment(number: int) -> dict[str, Any]:
         "id": number,
         "start": start,
         "end": start + 3.0,
-        "text": " What somebody says in three seconds of a call.",
+        "text": " What a caller says in three seconds.",
         "tokens": list(range(50_000, 50_000 + 2 * WORDS)),
         "avg_logprob": -0.25,
         "words": [
-            {"word": " somebody", "start": start + word * 0.3, "end": start + word * 0.3 + 0.25, "probability": 0.9}
+            {"word": " seconds", "start": start + word * 0.3, "end": start + word * 0.3 + 0.25, "probability": 0.9}
             for word in range(WORDS)
         ],
     }
