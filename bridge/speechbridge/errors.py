@@ -6,6 +6,11 @@ Every layer raises `Problem`; `api/problem_documents.py` turns it into an HTTP r
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Literal
+
+LoadingStage = Literal["no_pods", "starting", "waiting_for_model"]
+"""How far an unavailable component is: its name resolves to no pods, its pods refuse connections until their models are
+loaded, or its server runs without the model."""
 
 PROBLEMS: dict[str, tuple[int, str]] = {
     # Client errors.
@@ -63,6 +68,9 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         retry_after: Seconds after which a retry is useful, if known.
         param: The form field or JSON member at fault, if any.
         allow: The methods that the path allows, if another was used (RFC 9110, section 10.2.1).
+
+    Attributes:
+        loading: How far the unavailable component is, if that is known.
     """
 
     def __init__(
@@ -81,6 +89,7 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         self.retry_after = retry_after
         self.param = param
         self.allow = allow
+        self.loading: LoadingStage | None = None
 
     @property
     def outcome(self) -> str:

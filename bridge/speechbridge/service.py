@@ -11,6 +11,7 @@ from aiohttp import web
 from speechbridge.admission.api_keys import ApiKeys
 from speechbridge.admission.queue import Admission
 from speechbridge.admission.retry_after import RETRY_AFTER_SPOOL_FULL_S, Backlog
+from speechbridge.audio.durations import Durations
 from speechbridge.generators.catalog import ModelCatalog, ask_for_models
 from speechbridge.generators.ollama import Ollama
 from speechbridge.generators.openai_chat import OpenAIChat
@@ -65,18 +66,31 @@ def assemble(settings: Settings) -> Service:
     llm = Pool(settings.ollama_url, _pool_options(settings, slots=None))
     metrics, backlog = Metrics(), Backlog()
 
-    def retry_after(queued: int = 0) -> int:
+    def retry_after(queued: int) -> int:
         return backlog.retry_after(queued, whisper.slots)
 
+    def retry_after_now() -> int:
+        return retry_after(admission.queued)
+
     prefill = Prefill(generator, llm, clock)
-    transcription = Transcription(transcriber, whisper, metrics, backlog, retry_after, clock)
-    generation = Generation(generator, llm, prefill, metrics, retry_after, clock)
-    catalog = ModelCatalog(settings.models, lambda: ask_for_models(generator, llm), clock)
+    transcription = Transcription(
+        transcriber, whisper, metrics, backlog, Durations(settings.max_audio_seconds), retry_after_now, clock
+    )
+    generation = Generation(generator, llm, prefill, metrics, retry_after_now, clock)
+
+    async def discover() -> tuple[str, ...]:
+        names = await ask_for_models(generator, llm)
+        metrics.know_models(names)
+        return names
+
+    metrics.know_models(settings.models)
+    catalog = ModelCatalog(settings.models, discover, clock)
     admission = Admission(settings.max_concurrent_requests, settings.max_queued_requests, retry_after)
     metrics.set_function(metrics.queue_depth, lambda: admission.queued, "admission")
     metrics.set_function(metrics.queue_depth, lambda: whisper.waiting, "whisper")
     # Sums of floats are inexact: rounded, an empty backlog is 0.
-    metrics.set_function(metrics.audio_waiting, lambda: round(max(0.0, backlog.waiting), 3))
+    metrics.set_function(metrics.audio_waiting, lambda: round(max(0.0, backlog.pending(admission.queued)), 3))
+    metrics.set_function(metrics.realtime_factor, lambda: backlog.pace)
     metrics.set_function(metrics.pods, lambda: len(whisper.endpoints), "whisper")
     metrics.set_function(metrics.pods, lambda: len(llm.endpoints), "llm")
     return Service(

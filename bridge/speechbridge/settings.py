@@ -122,6 +122,11 @@ class Settings(BaseSettings):
 
     # Uploads.
     max_upload_bytes: Bytes = Field(512 * MIB, description="maximum size of the audio of a request, in bytes")
+    max_audio_seconds: Seconds = Field(
+        4 * 3600,
+        description="maximum duration of a recording in seconds, as set for Whisper; no recording counts for more when"
+        " `Retry-After` is computed",
+    )
     max_field_bytes: Bytes = Field(256 * KIB, description="maximum size of a text field such as the prompt, in bytes")
     max_json_bytes: Bytes = Field(32 * MIB, description="maximum size of a JSON body (chat with audio), in bytes")
     stream_start_bytes: Bytes = Field(

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.languages import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from speechbridge.transcribers.port import Task
     from speechbridge.transcribers.transcript import Segment, Transcript
 
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
-_WORD = {"word", "start", "end"}  # whisperx has no times for words that it cannot align, such as numbers
+
+_LARGE_BYTES = 2**20
+_SEGMENT_BYTES, _WORD_BYTES = 300, 60  # in verbose_json, about
+
+
+def is_large(transcript: Transcript) -> bool:
+    """Return whether a transcript takes long enough to render to delay other requests: beyond about 1 MiB."""
+    words = sum(len(segment.words) for segment in transcript.segments)
+    return len(transcript.segments) * _SEGMENT_BYTES + words * _WORD_BYTES > _LARGE_BYTES
 
 
 def usage(transcript: Transcript) -> dict[str, Any]:
@@ -39,7 +44,7 @@ def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) 
     if segments:
         document["segments"] = [segment_object(segment) for segment in transcript.segments]
     if words:
-        document["words"] = timed_words(transcript.words)
+        document["words"] = transcript.words
     document["usage"] = usage(transcript)
     return {**document, **additions(transcript)}
 
@@ -57,21 +62,21 @@ def additions(transcript: Transcript) -> dict[str, Any]:
 
 def segment_object(segment: Segment, *, words: bool = False) -> dict[str, Any]:
     """Return a segment of verbose_json; `words` adds those that have times, for streams."""
-    fields = asdict(segment)
-    del fields["words"]
+    fields: dict[str, Any] = {
+        "id": segment.id,
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "seek": segment.seek,
+        "tokens": segment.tokens,
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }
     if words:
-        fields["words"] = timed_words(segment.words)
+        fields["words"] = segment.words
     return fields
-
-
-def timed_words(words: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the words that have times."""
-    return [word_object(word) for word in words if word.keys() >= _WORD]
-
-
-def word_object(word: dict[str, Any]) -> dict[str, Any]:
-    """Return a word of verbose_json, without the leading space."""
-    return {"word": str(word["word"]).strip(), "start": word["start"], "end": word["end"]}
 
 
 def srt(transcript: Transcript) -> str:

@@ -43,7 +43,7 @@ async def process(request: web.Request) -> web.StreamResponse:
         async with admitted(request, call) as service, uploaded(request, service) as upload:
             form = _Form(upload, call)
             form.read()  # errors in the fields before the file are reported before the recording is read
-            await upload.buffer_until_ready()
+            await service.transcription.buffer(upload)
             form.read()
             async with aclosing(service.conversation.run(upload, form.read, reply.answer, call)) as items:
                 return await reply.write(items)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from speechbridge.api import formats
+from speechbridge.api import formats, json_body
 from speechbridge.api.entry import admitted, call_of, expect_continue, uploaded
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import OUTCOME
@@ -56,16 +56,19 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
                 return read_options(upload, service, task)
 
             options()  # errors in the fields before the file are reported before the recording is read
-            await upload.buffer_until_ready()
+            await service.transcription.buffer(upload)
             options()
             if call.streams:
                 stream.keep_alive()
             async with stream, aclosing(service.transcription.run(upload, options, call)) as items:
+                streamed = False
                 async for item in items:
                     if call.streams:
-                        await stream.send(_event(item, words=_WORDS in fields.granularities(upload.fields)))
+                        words = _WORDS in fields.granularities(upload.fields)
+                        await _send(stream, item, words=words, first=not streamed)
+                        streamed = True
                     elif isinstance(item, Transcript):
-                        return _formatted(upload, item, task)
+                        return await _rendered(upload, item, task)
             return stream.response
     except Problem as problem:
         if not stream.started:
@@ -73,6 +76,22 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
         request[OUTCOME] = problem.outcome
         await stream.send(_data({"type": "error", **openai_document(problem)}))
         return stream.response
+
+
+async def _send(stream: EventStream, item: Segment | Transcript, *, words: bool, first: bool) -> None:
+    """Send an item as events; with a transcript that comes first, of a Whisper that does not stream, its segments."""
+    if isinstance(item, Transcript) and first:
+        for segment in item.segments:
+            await stream.send(_event(segment, words=words))
+            await asyncio.sleep(0)  # other requests take turns
+    await stream.send(_event(item, words=words))
+
+
+async def _rendered(upload: Upload, transcript: Transcript, task: Task) -> web.Response:
+    """Render a transcript; a large one in a thread, so that other requests go on."""
+    if formats.is_large(transcript):
+        return await asyncio.to_thread(_formatted, upload, transcript, task)
+    return _formatted(upload, transcript, task)
 
 
 def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Response:
@@ -89,8 +108,7 @@ def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Respon
         document = formats.verbose(transcript, task, words=_WORDS in granularities, segments=segments)
     else:
         document = formats.plain(transcript)
-    body = json.dumps(document, ensure_ascii=False).encode(errors="replace")
-    return web.Response(body=body, content_type="application/json")
+    return web.Response(body=json_body.encode(document), content_type="application/json")
 
 
 def _text(text: str, content_type: str) -> web.Response:
@@ -107,7 +125,7 @@ def _event(item: Segment | Transcript, *, words: bool) -> bytes:
 
 
 def _data(event: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode(errors="replace")
+    return b"data: %b\n\n" % json_body.encode(event)
 
 
 def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionOptions:

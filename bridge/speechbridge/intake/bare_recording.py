@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speechbridge.audio.ends import Ends
 from speechbridge.errors import Problem
-from speechbridge.intake.form import HEAD_BYTES, too_large
+from speechbridge.intake.form import too_large
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,7 @@ class BareRecording:
         self.fields = fields
         self.filename = ""
         self.content_type = content_type
-        self.head = b""
+        self.ends = Ends()
         self.received = 0
         self.audio_complete = False
         self._body = body
@@ -53,8 +54,7 @@ class BareRecording:
         self.received += len(data)
         if self.received > self._limits.max_bytes:
             raise too_large(self._limits)
-        if len(self.head) < HEAD_BYTES:
-            self.head = (self.head + data[:HEAD_BYTES])[:HEAD_BYTES]
+        self.ends.add([data])
         return [data]
 
     async def read_to_audio(self) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speechbridge.audio.ends import Ends
 from speechbridge.errors import Problem
 from speechbridge.intake import fields
 from speechbridge.intake.multipart import Limits, MultipartError, MultipartParser, PartBegin, PartEnd, boundary_of
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from speechbridge.intake.body import Body
 
 FILE_FIELDS = frozenset({"file", "audio_file"})
-HEAD_BYTES = 64
 _FORM_OVERHEAD_BYTES = 2**20  # of a form beside its audio, when its declared length is checked
 _MAX_MEDIA_TYPE_CHARS = 80
 _MAX_NAME_CHARS = 80
@@ -67,7 +67,7 @@ class Form:
         fields: The text fields received so far, each with all its values.
         filename: The name of the audio file, as sent; may be empty.
         content_type: The type of the audio file, as sent; may be empty.
-        head: The first bytes of the audio, at most 64.
+        ends: The first and the last bytes of the audio received so far.
         received: Bytes of audio received so far.
         audio_started: Whether the part with the audio has begun.
         audio_complete: Whether all audio has been received.
@@ -78,7 +78,7 @@ class Form:
         self.fields: dict[str, list[str]] = {}
         self.filename = ""
         self.content_type = ""
-        self.head = b""
+        self.ends = Ends()
         self.received = 0
         self.audio_started = False
         self.audio_complete = False
@@ -157,8 +157,7 @@ class Form:
             self.received += sum(map(len, audio))
             if self.received > self._limits.max_bytes:
                 raise too_large(self._limits)
-            if len(self.head) < HEAD_BYTES:
-                self.head = (self.head + b"".join(audio)[:HEAD_BYTES])[:HEAD_BYTES]
+            self.ends.add(audio)
         return audio
 
     def _begin(self, part: PartBegin) -> None:

@@ -103,8 +103,18 @@ class Upload:
 
     @property
     def head(self) -> bytes:
-        """The first bytes of the audio, at most 64."""
-        return self._form.head
+        """The first bytes of the audio, at most 4 KiB."""
+        return self._form.ends.head
+
+    @property
+    def tail(self) -> bytes:
+        """The last bytes of the audio once it is complete, if its duration is there."""
+        return self._form.ends.tail if self._form.audio_complete else b""
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for the sender."""
+        return self._body.waited
 
     @property
     def received(self) -> int:

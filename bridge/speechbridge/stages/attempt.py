@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar
 
+from speechbridge.audio.port import RestartRequired
+from speechbridge.errors import Problem
 from speechbridge.stages.problems import problem_of
 from speechbridge.stages.retry import Retry
-from speechbridge.upstreams.failures import UpstreamError
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from speechbridge.errors import Problem
     from speechbridge.stages.call import Call
     from speechbridge.stages.problems import StageName
     from speechbridge.telemetry.metrics import Metrics
     from speechbridge.telemetry.timeline import Timeline
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Acquisition, Pool
+
+_REQUESTS_FAULT = frozenset({FailureKind.BAD_AUDIO, FailureKind.BAD_REQUEST, FailureKind.OVERFLOW})
 
 
 class Stage:
@@ -80,7 +84,7 @@ class Attempt:
             self._count(failure)
             raise
         finally:
-            queue.leave(queued, error)
+            queue.leave(queued, outcome_of(error))
             self._timeline.queued += self._timeline.clock() - since
         self._retry.begin(endpoint)
         self._metrics = metrics.stage(self._stage.name, self._model)
@@ -88,10 +92,28 @@ class Attempt:
         return endpoint
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
-        self._metrics.leave(self._entered, error)
+        self._metrics.leave(self._entered, outcome_of(error))
         self._count(error)
         await self._acquisition.__aexit__(kind, error)
 
     def _count(self, error: BaseException | None) -> None:
         if isinstance(error, UpstreamError):
             self._stage.metrics.upstream_failures.labels(self._stage.upstream, error.kind).inc()
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """Return the class of what ended an attempt, for metrics: only `failed` is a fault of the platform."""
+    match error:
+        case None:
+            return "ok"
+        case RestartRequired():
+            return "restarted"
+        case UpstreamError(kind=FailureKind.BUSY):
+            return "busy"
+        case UpstreamError(kind=kind):
+            rejected = kind in _REQUESTS_FAULT
+        case Problem(status=status):
+            rejected = status < HTTPStatus.INTERNAL_SERVER_ERROR
+        case _:
+            return "failed" if isinstance(error, Exception) else "cancelled"
+    return "rejected" if rejected else "failed"

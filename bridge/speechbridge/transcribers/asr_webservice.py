@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from speechbridge.audio.port import is_recognised, is_video_without_audio
+from speechbridge.transcribers.answers import read_transcript
 from speechbridge.transcribers.post_audio import post_audio, restart
 from speechbridge.transcribers.status import check_status
-from speechbridge.transcribers.transcript import transcript_from
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-from speechbridge.upstreams.responses import json_object
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -34,7 +33,13 @@ class AsrWebservice:
     """Implements the port `Transcriber`; yields the transcript alone, since the protocol does not stream."""
 
     async def transcribe(
-        self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
+        self,
+        endpoint: Endpoint,
+        audio: Audio,
+        options: Callable[[], TranscriptionOptions],
+        headers: str,
+        *,
+        segments: bool,  # noqa: ARG002 - the protocol has none
     ) -> AsyncGenerator[Segment | Transcript]:
         """Send the recording and yield the transcript; see the port."""
         sent = options()
@@ -47,7 +52,7 @@ class AsrWebservice:
             if status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 await _check_recording(audio)
             check_status(status, body)
-            yield transcript_from(json_object(body))
+            yield await read_transcript(body)
 
     async def probe(self, endpoint: Endpoint) -> None:
         """Open a connection: any request would wait for a running job."""

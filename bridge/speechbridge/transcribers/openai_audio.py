@@ -10,9 +10,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from speechbridge.transcribers.answers import DONE, read_last_event, read_transcript
 from speechbridge.transcribers.post_audio import post_audio, restart
 from speechbridge.transcribers.status import AUDIO_CODES, check_status
-from speechbridge.transcribers.transcript import segment_from, transcript_from
+from speechbridge.transcribers.transcript import segment_from
 from speechbridge.upstreams import sse
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import json_object
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _PATHS = {"transcribe": "/v1/audio/transcriptions", "translate": "/v1/audio/translations"}
 _EVENT_STREAM = "text/event-stream"
+_MAX_DELTA_CHARS = 64 * 1024
+"""Of the events before the last; more than a segment of 30 s has, with its words."""
 
 
 class OpenAIAudio:
@@ -41,7 +44,13 @@ class OpenAIAudio:
         self._model = model
 
     async def transcribe(
-        self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
+        self,
+        endpoint: Endpoint,
+        audio: Audio,
+        options: Callable[[], TranscriptionOptions],
+        headers: str,
+        *,
+        segments: bool,
     ) -> AsyncGenerator[Segment | Transcript]:
         """Send the recording and yield segments and the transcript; see the port."""
         sent = options()
@@ -50,7 +59,7 @@ class OpenAIAudio:
             latest = options()
             if (latest.task, latest.audio_track) != (sent.task, sent.audio_track):
                 restart(audio, "audio_track")
-            return self._fields(latest)
+            return self._fields(latest, segments=segments)
 
         async with endpoint.connection() as connection:
             await post_audio(
@@ -67,9 +76,9 @@ class OpenAIAudio:
             if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):
                 body = await connection.read()
                 check_status(status, body)
-                yield transcript_from(json_object(body))
+                yield await read_transcript(body)
                 return
-            async for item in _events(connection):
+            async for item in _events(connection, words=options().word_timestamps):
                 yield item
 
     async def probe(self, endpoint: Endpoint) -> None:
@@ -84,8 +93,12 @@ class OpenAIAudio:
             if isinstance(slots, int) and slots > 0:
                 endpoint.slots = slots
 
-    def _fields(self, options: TranscriptionOptions) -> list[tuple[str, str]]:
-        fields = [("model", self._model), ("response_format", "verbose_json"), ("stream", "true")]
+    def _fields(self, options: TranscriptionOptions, *, segments: bool) -> list[tuple[str, str]]:
+        fields = [
+            ("model", self._model),
+            ("response_format", "verbose_json"),
+            ("stream", str(segments).lower()),
+        ]
         if options.language and options.task == "transcribe":
             fields.append(("language", options.language))
         if options.hotwords:
@@ -102,34 +115,39 @@ class OpenAIAudio:
         return fields
 
 
-async def _events(connection: Connection) -> AsyncGenerator[Segment | Transcript]:
+async def _events(connection: Connection, *, words: bool) -> AsyncGenerator[Segment | Transcript]:
     parser = sse.Parser()
-    index = 0
-    done: dict[str, Any] | None = None
+    segments: list[Segment] = []
+    done = ""
     async for chunk in connection.chunks():
-        for event in _parsed(parser, chunk):
+        for data in _data_in(parser, chunk):
+            event = {"type": DONE} if len(data) > _MAX_DELTA_CHARS else json_object(data)
             kind = event.get("type")
             if kind == "transcript.text.delta" and isinstance(event.get("segment"), dict):
-                yield segment_from(event["segment"], index)
-                index += 1
-            elif kind == "transcript.text.done":
-                done = event  # the end of the response follows at once; once read, the connection can be reused
+                segments.append(segment_from(event["segment"], len(segments)))
+                yield segments[-1]
+            elif kind == DONE:
+                done = data  # the end of the response follows at once; once read, the connection can be reused
             elif "error" in event:
-                error = event["error"] if isinstance(event["error"], dict) else {}
-                code = error.get("code")
-                raise UpstreamError(
-                    FailureKind.BAD_AUDIO if code in AUDIO_CODES else FailureKind.DIED,
-                    str(error.get("message") or "Whisper failed"),
-                    code=code if isinstance(code, str) else None,
-                )
-    if done is None:
+                raise _error_of(event["error"])
+    if not done:
         raise UpstreamError(FailureKind.DIED, "Whisper's response ended before the transcript was complete")
-    yield transcript_from(done)
+    yield await read_last_event(done, segments, words=words)
 
 
-def _parsed(parser: sse.Parser, chunk: bytes) -> list[dict[str, Any]]:
+def _error_of(error: Any) -> UpstreamError:
+    described = error if isinstance(error, dict) else {}
+    code = described.get("code")
+    return UpstreamError(
+        FailureKind.BAD_AUDIO if code in AUDIO_CODES else FailureKind.DIED,
+        str(described.get("message") or "Whisper failed"),
+        code=code if isinstance(code, str) else None,
+    )
+
+
+def _data_in(parser: sse.Parser, chunk: bytes) -> list[str]:
     try:
         events = parser.feed(chunk)
     except ValueError:
         raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's event stream is malformed") from None
-    return [json_object(event.data) for event in events if event.data != "[DONE]"]
+    return [event.data for event in events if event.data != "[DONE]"]

@@ -43,7 +43,13 @@ class Transcriber(Protocol):
     """One protocol of Whisper pods."""
 
     def transcribe(
-        self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
+        self,
+        endpoint: Endpoint,
+        audio: Audio,
+        options: Callable[[], TranscriptionOptions],
+        headers: str,
+        *,
+        segments: bool,
     ) -> AsyncGenerator[Segment | Transcript]:
         """Yield segments as they are decoded, if the protocol supports that, then the transcript.
 
@@ -52,6 +58,7 @@ class Transcriber(Protocol):
             audio: The recording; may still be arriving.
             options: Returns the options received so far: form fields may arrive after the file.
             headers: Header lines to forward (request id, trace context), each terminated by CRLF.
+            segments: Whether segments are wanted as they are decoded, rather than the transcript alone.
 
         Raises:
             UpstreamError: The pod failed.

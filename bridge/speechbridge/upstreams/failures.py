@@ -13,6 +13,7 @@ class FailureKind(StrEnum):
     MODEL_MISSING = "model_missing"
     BAD_AUDIO = "bad_audio"
     BAD_REQUEST = "bad_request"  # rejected because of its content
+    MISCONFIGURED = "misconfigured"  # rejected whatever its content: a wrong model, URL or key in the deployment
     OVERFLOW = "overflow"  # exceeds the model's context length
     TIMEOUT = "timeout"
     DIED = "died"  # the connection broke, or a 5xx

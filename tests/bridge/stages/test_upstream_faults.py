@@ -40,6 +40,8 @@ pytestmark = pytest.mark.unit
 Whisper = FakeAsrWebservice | FakeSpeechWhisper
 Model = FakeOllama | FakeOpenAIChat
 NOT_AUDIO = b"This is text, and it is longer than a header."
+UNKNOWN_DURATION = b"OggS\x00\x02" + bytes(1000)
+"""Whisper streams it to the bridge, whatever the caller asked for."""
 
 
 @pytest.fixture(params=["asr", "openai"])
@@ -292,7 +294,7 @@ async def test_as_json_nothing_has_gone_out_and_it_is_tried_again(
 ) -> None:
     speech_whisper.script(fault)
 
-    got, answer = await streaming_bridge.json()
+    got, answer = await streaming_bridge.json(UNKNOWN_DURATION)
 
     assert (got, answer["transcription"]) == (200, speech_whisper.transcript.text.strip())
     assert len(speech_whisper.work) == 2

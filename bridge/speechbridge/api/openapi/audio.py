@@ -145,7 +145,7 @@ def _transcripts() -> Json:
         "application/x-subrip": {"schema": text("`srt`: SubRip subtitles."), "example": _SRT},
         "text/vtt": {"schema": text("`vtt`: WebVTT subtitles."), "example": _VTT},
         **event_stream(
-            "With `stream`: any number of `transcript.text.delta` (if Whisper streams), then "
+            "With `stream`: a `transcript.text.delta` for each segment (at the end, if Whisper does not stream), then "
             "`transcript.text.done`; an `error` ends the stream. Events have no name, but a member `type`.",
             {
                 "transcript.text.delta": ref("TranscriptionDelta"),
@@ -224,7 +224,7 @@ SCHEMAS: Json = {
         seconds=integer("Seconds of audio, rounded up.", minimum=0),
     ),
     "TranscriptionDelta": record(
-        "A segment, sent as soon as Whisper has decoded it.",
+        "A segment, sent as soon as Whisper has decoded it; with `timestamp_granularities[]=word` it has `words`.",
         type=text("The type of the event.", const="transcript.text.delta"),
         delta=text("Text with its leading space."),
         segment=ref("Segment"),

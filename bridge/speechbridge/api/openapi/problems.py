@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from speechbridge.api.openapi.schemas import integer, or_null, record, ref, response, text
 from speechbridge.api.problem_documents import openai_document, problem_document
-from speechbridge.errors import PROBLEMS, Problem
+from speechbridge.errors import PROBLEMS, LoadingStage, Problem
 
 if TYPE_CHECKING:
     from speechbridge.api.openapi.schemas import Json
@@ -45,7 +45,8 @@ WHEN = {
     "unsupported_media_type": "The body is neither multipart/form-data nor a recording (`audio/*`, `video/*`).",
     "request_headers_too_large": "The request line or a header line is longer than 8190 bytes.",
     "internal": "A bug in the bridge; its log has the details, with the id of the request.",
-    "transcriber_failed": "Transcription failed on every Whisper pod that was tried.",
+    "transcriber_failed": "Transcription failed on every Whisper pod that was tried, or Whisper rejects the"
+    " model, the key or the route that the deployment sets.",
     "transcriber_bad_answer": "The response of Whisper violates its protocol.",
     "generator_failed": "Generation failed on every language model pod that was tried.",
     "generator_bad_answer": "The response of the language model violates its protocol.",
@@ -128,6 +129,14 @@ def _example(style: Style, code: str) -> Json:
 
 _CODE = text("Stable code.", enum=sorted(PROBLEMS))
 _PARAM = "The form field or JSON member at fault, if any."
+_LOADING = record(
+    "How far an unavailable component is, as far as it is known; some 503 responses have it.",
+    stage=text(
+        "`no_pods`: its name resolves to no pods; `starting`: its pods refuse connections, as until their models"
+        " are loaded; `waiting_for_model`: its server runs, but does not have the model yet.",
+        enum=list(get_args(LoadingStage)),
+    ),
+)
 
 SCHEMAS: Json = {
     "Problem": record(
@@ -140,15 +149,18 @@ SCHEMAS: Json = {
         code=_CODE,
         request_id=text("The id of the request, as in the header X-Request-ID."),
         param=text(_PARAM),
+        loading=_LOADING,
     ),
     "OpenAIError": record(
         "An error in the format of OpenAI's API.",
         error=record(
             "OpenAI's error object.",
+            ("message", "type", "param", "code"),
             message=text("One human-readable sentence: what happened and what to do."),
             type=text("Whether the request or the server is at fault.", enum=["invalid_request_error", "server_error"]),
             param=or_null(text(_PARAM)),
             code=_CODE,
+            loading=_LOADING,
         ),
     ),
 }
