@@ -114,7 +114,7 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
     known = (service.settings.whisper_model, _ALIAS)
     if model is not None and model not in known:
         names = " or ".join(dict.fromkeys(known))
-        raise Problem("unknown_model", f"The speech model '{model}' does not exist; use {names}.", param="model")
+        raise Problem("model_not_found", f"The speech model '{model}' does not exist; use {names}.", param="model")
     chosen = fields.choice(form, "response_format", formats.RESPONSE_FORMATS)
     granularities = _granularities(form)
     if granularities and chosen != "verbose_json":

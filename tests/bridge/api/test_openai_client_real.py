@@ -122,4 +122,4 @@ async def test_rejects_files_that_are_not_audio_and_unknown_models(real: openai.
         await real.chat.completions.create(model="gpt-99", messages=[{"role": "user", "content": "Hello"}])
 
     assert of_audio.value.code == "not_audio"
-    assert of_model.value.code == "unknown_model"
+    assert of_model.value.code == "model_not_found"

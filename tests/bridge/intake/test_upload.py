@@ -368,7 +368,7 @@ async def test_an_invalid_late_field_is_an_error_without_generation(
         await sending.end()
         reply = await connection.reply()
 
-    assert (reply.status, reply.json()["code"]) == (404, "unknown_model")
+    assert (reply.status, reply.json()["code"]) == (404, "model_not_found")
     assert ollama.work == []
 
 

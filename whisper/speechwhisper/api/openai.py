@@ -67,7 +67,7 @@ def _check_model(request: web.Request, name: str) -> None:
     settings = request.app[SERVICE].settings
     if name and name not in {settings.model_name, settings.whisper_model, ALIAS}:
         raise Problem(
-            "unknown_model",
+            "model_not_found",
             f"The model {name[:80]!r} is not loaded; the loaded model is {settings.model_name!r}.",
             param="model",
         )
