@@ -87,5 +87,5 @@ async def _drain(service: Service) -> None:
 def _upstreams(settings: Settings) -> dict[str, str]:
     return {
         "whisper": f"{settings.whisper_url} ({settings.transcriber})",
-        "llm": f"{settings.ollama_url} ({settings.generator})",
+        "llm": f"{settings.generator_url} ({settings.generator})",
     }
