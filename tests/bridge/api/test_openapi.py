@@ -63,6 +63,10 @@ def known_here() -> Json:
             speech = path["post"]["operationId"] != "process"
             body["schema"]["additionalProperties"] = False
             body["schema"]["properties"]["model"]["enum"] = ["whisper-1"] if speech else [MODEL]
+            if not speech:
+                body["schema"]["properties"]["response_format"]["enum"] = ["text", "json_object"]
+                body["schema"]["properties"]["keep_alive"]["enum"] = []  # its values are a pattern, and Ollama's only
+                body["schema"]["properties"]["stop"]["maxItems"] = 3
             for field in body["schema"]["properties"].values():
                 field.get("enum", []).append("")  # a blank field counts as missing
                 if field.get("type") == "integer":
@@ -76,9 +80,9 @@ def known_here() -> Json:
                 stream["schema"] = one_event(stream["x-events"], named=path["post"]["operationId"] == "process")
     schemas = described["components"]["schemas"]
     schemas["ChatRequest"]["properties"]["model"]["enum"] = [MODEL, "", None]
-    schemas["AudioPart"]["properties"]["input_audio"]["properties"]["data"] = {
-        "const": base64.b64encode(recording()).decode()
-    }
+    encoded = base64.b64encode(recording()).decode()
+    schemas["AudioPart"]["properties"]["input_audio"]["properties"]["data"] = {"const": encoded}
+    schemas["AudioUrlPart"]["properties"]["audio_url"]["properties"]["url"] = {"const": f"data:;base64,{encoded}"}
     for schema in schemas.values():
         schema.setdefault("additionalProperties", False)
     return described
