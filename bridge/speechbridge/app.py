@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from speechbridge import memory
-from speechbridge.api import chat, health, models, pages, process, transcriptions
+from speechbridge.api import chat, health, models, pages, process, responses, transcriptions
 from speechbridge.api.middleware import authorized, observed
 from speechbridge.api.server import Runner, site
 from speechbridge.service import SERVICE, assemble
@@ -31,7 +31,7 @@ def create_app(settings: Settings) -> web.Application:
     """Return the application; it looks up its upstreams when the event loop starts it."""
     app = web.Application(middlewares=[observed, authorized], client_max_size=_NO_LIMIT)
     app[SERVICE] = assemble(settings)
-    for family in (process, transcriptions, chat, models, health, pages):
+    for family in (process, transcriptions, chat, responses, models, health, pages):
         family.add_routes(app)
     app.cleanup_ctx.append(_pod_discovery)
     return app

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LIST_TTL_S = 10.0  # a list older than this is still used, and requested again meanwhile
 _RETRY_S = 1.0  # between two lists that requests wait for: the first one, and one in which a model may be new
+_MAX_NAME_CHARS = 100  # of an unknown model, in the error
 _LISTING_TIMEOUT_S = 3.0  # per pod: a request is waiting for it
 
 
@@ -89,7 +90,7 @@ class ModelCatalog:
         if name in self._speech_models:
             detail = f"'{name}' transcribes speech; language models available: {available}."
         else:
-            detail = f"The model '{name}' does not exist; available: {available}."
+            detail = f"The model '{name[:_MAX_NAME_CHARS]}' does not exist; available: {available}."
         raise Problem("model_not_found", detail, param="model")
 
     def _ask(self) -> asyncio.Task[None]:

@@ -167,9 +167,10 @@ async def test_an_unknown_model_is_refused_and_the_known_ones_are_named() -> Non
     models = ModelCatalog(("one", "two"), Upstream(), Clock())
 
     with pytest.raises(Problem) as refused:
-        await models.choose("three")
+        await models.choose("three" + "!" * 1000)
 
     assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
+    assert len(refused.value.detail) < 200
     assert "one, two" in refused.value.detail
 
 

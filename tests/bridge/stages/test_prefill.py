@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bridge.running import WAV, Bridge, StartBridge, form
-from bridge.wire import CLOSING, Connection, Reply, all_events, head, part, types
+from bridge.wire import CLOSING, Connection, all_events, head, part, types
 from fakes.faults import HangUp, status
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
@@ -147,38 +147,18 @@ async def test_a_stream_with_too_long_a_prompt_reports_the_stage_that_failed(
     assert (told[1].data["code"], told[1].data["stage"]) == ("context_length_exceeded", "generate")
 
 
-async def send_field_after_large_file(bridge: Bridge, asr: FakeAsrWebservice, name: str, value: str) -> Reply:
-    """Send a field once the recording before it is on its way to Whisper."""
-    file, field = part("file", WAV, filename="a.wav"), part(name, value) + CLOSING
+async def test_a_prompt_after_a_large_file_is_not_replaced_by_the_default_one(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    large = {"stream_start_bytes": 1000, "stream_min_rate": 1, "slot_idle_timeout": 5.0}
+    bridge = await start_warm(start_bridge, asr, ollama, **large)
+    file, field = part("file", WAV, filename="a.wav"), part("prompt", "Summarise:") + CLOSING
+
     async with Connection.to(bridge.url) as connection:
         await connection.send(head("/process", length=len(file) + len(field)), file)
         await asr.until(lambda: bool(asr.work))
         await connection.send(field)
-        return await connection.reply()
-
-
-LARGE = {"stream_start_bytes": 1000, "stream_min_rate": 1, "slot_idle_timeout": 5.0}
-"""Settings with which a second of audio is large."""
-
-
-async def test_an_unknown_model_after_a_large_file_keeps_the_transcription(
-    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
-) -> None:
-    bridge = await start_warm(start_bridge, asr, ollama, **LARGE)
-
-    reply = await send_field_after_large_file(bridge, asr, "model", "gpt-9")
-
-    assert reply.status == 200
-    assert reply.json()["transcription"] == asr.transcript.text.strip()
-    assert reply.json()["error"]["code"] == "model_not_found"
-
-
-async def test_a_prompt_after_a_large_file_is_not_replaced_by_the_default_one(
-    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
-) -> None:
-    bridge = await start_warm(start_bridge, asr, ollama, **LARGE)
-
-    reply = await send_field_after_large_file(bridge, asr, "prompt", "Summarise:")
+        reply = await connection.reply()
 
     assert reply.status == 200
     (request,) = ollama.work
