@@ -24,7 +24,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "bad_json": (400, "The body is not a valid JSON object"),
     "bad_request": (400, "The request is malformed"),
     "unknown_language": (400, "Unknown language"),
-    "context_length_exceeded": (400, "Prompt and transcription exceed the model's context length"),
+    "context_length_exceeded": (400, "The prompt is too long for the model's context length, transcription included"),
     "generator_refused": (400, "The language model server rejected the request"),
     "invalid_api_key": (401, "The API key is missing or invalid"),
     "model_not_found": (404, "Unknown model"),

@@ -18,8 +18,18 @@ COALESCE_S = 1 / 60
 EMBEDS = "embed"
 """Part of the names of models that only make embeddings."""
 _OVERFLOW_CODES = frozenset({"exceed_context_size_error", "context_length_exceeded"})
-_REFUSAL_WORDS = ("not supported", "unsupported", "does not support", "failed to parse", "missing data required for")
-"""In a 5xx: llama.cpp's server and Ollama respond so to images, or invalid tools, that their model cannot take."""
+_REFUSAL_WORDS = (
+    "input is not supported",
+    "does not support",
+    "unsupported content",
+    "failed to parse tools",
+    "failed to parse messages",
+    "missing data required for image",
+)
+"""In a 5xx: llama.cpp's server and Ollama respond so to images, or invalid tools, that their model cannot take.
+
+Not shorter: CUDA's errors of a broken pod say "operation not supported" or "unsupported toolchain".
+"""
 _OVERFLOW_WORDS = (
     "context length",
     "context size",

@@ -93,6 +93,14 @@ async def test_a_500_over_the_request_is_the_callers_fault(
     assert bridge_is_unhurt(streaming_bridge)
 
 
+async def test_a_500_of_a_broken_pod_is_not(streaming_bridge: Bridge, openai_chat: FakeOpenAIChat) -> None:
+    openai_chat.always(status(500, "CUDA error: the provided PTX was compiled with an unsupported toolchain"))
+
+    got, answer = await chat(streaming_bridge, CHAT)
+
+    assert (got, answer["error"]["code"]) == (502, "generator_failed")
+
+
 @pytest.mark.parametrize("code", [401, 403, 405, 407, 415])
 async def test_a_server_that_rejects_the_bridge_is_no_fault_of_the_caller(
     streaming_bridge: Bridge, openai_chat: FakeOpenAIChat, code: int

@@ -302,6 +302,7 @@ async def test_too_long_an_input_has_openais_code(client: openai.AsyncOpenAI) ->
         await client.responses.create(model=MODEL, input="word " * 5000)
 
     assert raised.value.code == "context_length_exceeded"
+    assert "prompt is too long" in raised.value.message  # for LangChain, which looks at the text, too
 
 
 @pytest.mark.parametrize("body", [b"[]", b'{"choices": "many"}', b'{"choices": [{"message": {"tool_calls": [5]}}]}'])
