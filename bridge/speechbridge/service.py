@@ -12,9 +12,11 @@ from speechbridge.admission.api_keys import ApiKeys
 from speechbridge.admission.queue import Admission
 from speechbridge.admission.retry_after import RETRY_AFTER_SPOOL_FULL_S, Backlog
 from speechbridge.audio.durations import Durations
+from speechbridge.credentials import Credentials, header_lines
 from speechbridge.generators.catalog import ModelCatalog, ask_for_models
 from speechbridge.generators.ollama import Ollama
 from speechbridge.generators.openai_chat import OpenAIChat
+from speechbridge.generators.options import think_of
 from speechbridge.intake.body import Pace
 from speechbridge.intake.form import FormLimits
 from speechbridge.intake.spool import SpoolBudget
@@ -62,8 +64,8 @@ def assemble(settings: Settings) -> Service:
     """Assemble the components; nothing is started or connected yet."""
     clock = monotonic  # uvloop's clock has a resolution of 1 ms
     transcriber, generator = _transcriber(settings), _generator(settings)
-    whisper = Pool(settings.whisper_url, _pool_options(settings, slots=settings.whisper_slots))
-    llm = Pool(settings.ollama_url, _pool_options(settings, slots=None))
+    whisper = Pool(settings.whisper_url, _whisper_options(settings))
+    llm = Pool(settings.generator_url, _llm_options(settings))
     metrics, backlog = Metrics(), Backlog()
 
     def retry_after(queued: int) -> int:
@@ -84,7 +86,7 @@ def assemble(settings: Settings) -> Service:
         return names
 
     metrics.know_models(settings.models)
-    catalog = ModelCatalog(settings.models, discover, clock)
+    catalog = ModelCatalog(settings.models, discover, clock, {"whisper-1", settings.whisper_model})
     admission = Admission(settings.max_concurrent_requests, settings.max_queued_requests, retry_after)
     metrics.set_function(metrics.queue_depth, lambda: admission.queued, "admission")
     metrics.set_function(metrics.queue_depth, lambda: whisper.waiting, "whisper")
@@ -116,12 +118,26 @@ def _transcriber(settings: Settings) -> Transcriber:
 
 
 def _generator(settings: Settings) -> Generator:
-    return Ollama(settings.context_length, settings.keep_alive) if settings.generator == "ollama" else OpenAIChat()
+    think = think_of(settings.think)
+    if settings.generator == "openai":
+        return OpenAIChat(think)
+    return Ollama(settings.context_length, settings.keep_alive, think)
 
 
-def _pool_options(settings: Settings, slots: int | None) -> PoolOptions:
+def _whisper_options(settings: Settings) -> PoolOptions:
+    headers = header_lines(settings.whisper_api_key.get_secret_value(), settings.whisper_headers.get_secret_value())
+    return _pool_options(settings, settings.whisper_slots, Credentials(headers, settings.whisper_ca_file))
+
+
+def _llm_options(settings: Settings) -> PoolOptions:
+    headers = header_lines(settings.llm_api_key.get_secret_value(), settings.llm_headers.get_secret_value())
+    return _pool_options(settings, None, Credentials(headers, settings.llm_ca_file))
+
+
+def _pool_options(settings: Settings, slots: int | None, credentials: Credentials) -> PoolOptions:
     return PoolOptions(
         slots=slots,
+        credentials=credentials,
         dns_refresh=settings.dns_refresh_interval,
         connect_timeout=settings.connect_timeout,
         keepalive_timeout=settings.keepalive_timeout,

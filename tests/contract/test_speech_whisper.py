@@ -153,7 +153,7 @@ async def test_unknown_model_is_not_found(speech_whisper: str, http: ClientSessi
     answer = await transcribe(http, speech_whisper, model="nobody-knows")
 
     assert answer.status == 404
-    assert_shape(await answer.json(), error("unknown_model"))
+    assert_shape(await answer.json(), error("model_not_found"))
 
 
 async def test_english_only_model_cannot_translate(speech_whisper: str, http: ClientSession) -> None:

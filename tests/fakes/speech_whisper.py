@@ -100,7 +100,7 @@ class FakeSpeechWhisper(FakeUpstream):
         if english_only and received.path.endswith("/translations"):
             return _openai_error(400, "this model knows only English and cannot translate", "unsupported_task")
         if model not in {None, "", self.model, "whisper-1"}:
-            return _openai_error(404, f"the model {model!r} is not here", "unknown_model", param="model")
+            return _openai_error(404, f"the model {model!r} is not here", "model_not_found", param="model")
         if language and language != "en" and (english_only or len(language) > 3):
             return _openai_error(400, f"unknown language {language!r}", "unknown_language", param="language")
         if received.value("response_format") not in {None, "", "json", "text", "srt", "vtt", "verbose_json"}:

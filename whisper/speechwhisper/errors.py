@@ -16,7 +16,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "bad_request": (400, "The request is malformed"),
     "unknown_language": (400, "The model does not support the language"),
     "unsupported_task": (400, "The model does not support translation"),
-    "unknown_model": (404, "The requested model is not loaded"),
+    "model_not_found": (404, "The requested model is not loaded"),
     "not_found": (404, "Not found"),
     "method_not_allowed": (405, "Method not allowed"),
     "upload_stalled": (408, "The upload stalled"),

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from speechbridge.service import Service
 
 
+_JSON_ROUTES = frozenset({"/v1/chat/completions", "/v1/responses"})
+
+
 @asynccontextmanager
 async def admitted(request: web.Request, call: Call) -> AsyncIterator[Service]:
     """Admit a request for the duration of the block, which the deadline limits.
@@ -86,7 +89,7 @@ async def expect_continue(request: web.Request) -> web.StreamResponse | None:
             raise Problem("bad_request", "The Expect header must be 100-continue.")
         service.keys.check(request.headers)
         service.admission.check()
-        if request.path != "/v1/chat/completions":
+        if request.path not in _JSON_ROUTES:
             check_form(request.headers, service.upload_rules.limits)
     except Problem as problem:
         response = problem_response(request, problem, request_id_of(request.headers))

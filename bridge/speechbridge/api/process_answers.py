@@ -13,7 +13,7 @@ from speechbridge.transcribers.transcript import Segment, Transcript
 if TYPE_CHECKING:
     from speechbridge.api.event_stream import EventStream
     from speechbridge.errors import Problem
-    from speechbridge.stages.conversation import Answer
+    from speechbridge.stages.answer import Answer
 
 
 class JsonAnswer:

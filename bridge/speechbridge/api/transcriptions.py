@@ -136,7 +136,7 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
     if model is not None and not is_served(model, (settings.whisper_model, *settings.whisper_model_aliases)):
         names = " or ".join(dict.fromkeys((settings.whisper_model, _ALIAS)))
         raise Problem(
-            "unknown_model",
+            "model_not_found",
             f"The speech model {model[:_MAX_NAME_CHARS]!r} does not exist; use {names}, or add it to "
             "WHISPER_MODEL_ALIASES.",
             param="model",

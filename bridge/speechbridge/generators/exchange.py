@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.failures import MISCONFIGURED_STATUSES, FailureKind, UpstreamError
 from speechbridge.upstreams.responses import error_text
 
 if TYPE_CHECKING:
@@ -15,7 +15,21 @@ if TYPE_CHECKING:
 
 COALESCE_S = 1 / 60
 """Tokens that arrive faster than a screen draws its frames are passed on together."""
+EMBEDS = "embed"
+"""Part of the names of models that only make embeddings."""
 _OVERFLOW_CODES = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+_REFUSAL_WORDS = (
+    "input is not supported",
+    "does not support",
+    "unsupported content",
+    "failed to parse tools",
+    "failed to parse messages",
+    "missing data required for image",
+)
+"""In a 5xx: llama.cpp's server and Ollama respond so to images, or invalid tools, that their model cannot take.
+
+Not shorter: CUDA's errors of a broken pod say "operation not supported" or "unsupported toolchain".
+"""
 _OVERFLOW_WORDS = (
     "context length",
     "context size",
@@ -45,11 +59,15 @@ def error_of(status: int, detail: str, code: str | None) -> UpstreamError:
     """Classify an error of a language model server, sent as a response or as a line of one."""
     if code in _OVERFLOW_CODES or any(words in detail.lower() for words in _OVERFLOW_WORDS):
         return UpstreamError(FailureKind.OVERFLOW, detail, code=code)
+    if status in MISCONFIGURED_STATUSES:  # its own words may quote the bridge's key
+        detail = f"it rejected the bridge's request with status {status}; LLM_URL or LLM_API_KEY may be wrong"
+        return UpstreamError(FailureKind.MISCONFIGURED, detail)
     if status == HTTPStatus.NOT_FOUND:
         return UpstreamError(FailureKind.MODEL_MISSING, detail or "the model does not exist", code=code)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         return UpstreamError(FailureKind.BUSY, detail or "the language model is busy")
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+    refused = any(words in detail.lower() for words in _REFUSAL_WORDS)
+    if refused or HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return UpstreamError(FailureKind.BAD_REQUEST, detail or f"it responded with status {status}", code=code)
     return UpstreamError(FailureKind.DIED, detail or f"it responded with status {status}", code=code)
 

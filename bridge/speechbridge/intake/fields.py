@@ -132,9 +132,9 @@ def task(fields: Fields) -> Literal["transcribe", "translate"]:
     return "translate" if choice(fields, "task", ("transcribe", "translate")) == "translate" else "transcribe"
 
 
-def temperature(fields: Fields) -> float | None:
-    """Return the sampling temperature (0 to 1), None if it is missing; raises Problem `bad_field`."""
-    value = text(fields, "temperature")
+def temperature(fields: Fields, name: str = "temperature") -> float | None:
+    """Return Whisper's sampling temperature (0 to 1), None if it is missing; raises Problem `bad_field`."""
+    value = text(fields, name)
     if value is None:
         return None
     try:
@@ -142,5 +142,5 @@ def temperature(fields: Fields) -> float | None:
     except ValueError:
         number = -1.0
     if not 0 <= number <= _MAX_TEMPERATURE:
-        raise Problem("bad_field", "The field 'temperature' must be a number from 0 to 1.", param="temperature")
+        raise Problem("bad_field", f"The field '{name}' must be a number from 0 to 1.", param=name)
     return number

@@ -26,7 +26,7 @@ _CODES: dict[StageName, dict[FailureKind, str]] = {
         FailureKind.BUSY: "overloaded",
         FailureKind.MODEL_MISSING: "model_missing",
         FailureKind.BAD_REQUEST: "generator_refused",
-        FailureKind.OVERFLOW: "context_overflow",
+        FailureKind.OVERFLOW: "context_length_exceeded",
         FailureKind.BAD_ANSWER: "generator_bad_answer",
         FailureKind.TIMEOUT: "deadline_exceeded",
     },

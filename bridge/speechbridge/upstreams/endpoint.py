@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from speechbridge.upstreams.connection import Connection
@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an upstream's URL points: scheme, host, port, and a path before every route."""
+    """Where an upstream's URL points: scheme, host, port, and a path before every route.
+
+    Attributes:
+        headers: Lines that every request has, each terminated by CRLF; secret.
+    """
 
     host: str
     port: int
     path: str
     tls: ssl.SSLContext | None
+    headers: str = field(default="", repr=False)
 
     @property
     def authority(self) -> str:
@@ -106,8 +111,9 @@ class Endpoint:
         """Return the head of a request; without a length the body is sent in chunks."""
         framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
         return (
-            f"{method} {self.origin.path}{path} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{framing}\r\n{headers}\r\n"
-        ).encode()
+            f"{method} {self.origin.path}{path} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{framing}\r\n"
+            f"{self.origin.headers}{headers}\r\n"
+        ).encode("latin-1")
 
     def close_stale(self) -> None:
         """Close connections that were idle too long: a terminating pod may wait until no client is connected."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from http import HTTPStatus
 
 
 class FailureKind(StrEnum):
@@ -22,6 +23,18 @@ class FailureKind(StrEnum):
 
 RETRIABLE = frozenset({FailureKind.CONNECT, FailureKind.BUSY, FailureKind.DIED, FailureKind.BAD_ANSWER})
 """Kinds that may be retried at another pod, as long as nothing has been sent to the client."""
+
+
+MISCONFIGURED_STATUSES = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    }
+)
+"""With these an upstream rejects the bridge, not the client's request."""
 
 
 class UpstreamError(Exception):

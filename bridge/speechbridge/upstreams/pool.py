@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from speechbridge.credentials import NO_CREDENTIALS, Credentials
 from speechbridge.telemetry import logs
 from speechbridge.upstreams.choose import busy_cooldown, choose, cooldown_after
 from speechbridge.upstreams.discovery import origin_of, resolve
@@ -38,12 +39,14 @@ class PoolOptions:
         dns_refresh: Between two DNS lookups.
         connect_timeout: For a connection to a pod.
         keepalive_timeout: Until an idle connection is closed.
+        credentials: Sent with every request.
     """
 
     slots: int | None
     dns_refresh: float
     connect_timeout: float
     keepalive_timeout: float
+    credentials: Credentials = NO_CREDENTIALS
 
 
 @dataclass(eq=False)
@@ -93,7 +96,7 @@ class Pool:
         resolver: Resolve = resolve,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.origin = origin_of(url)
+        self.origin = origin_of(url, options.credentials)
         self._options = options
         self._resolve = resolver
         self._jitter = jitter

@@ -107,8 +107,8 @@ BAD_FORMS = {
         "unknown_language",
     ),
     "field too long": (multipart(part("prompt", "x" * 300_000), FILE), 400, "field_too_large"),
-    "unknown model": (multipart(part("model", "gpt-9"), FILE), 404, "unknown_model"),
-    "unknown model, after the file": (multipart(FILE, part("model", "gpt-9")), 404, "unknown_model"),
+    "unknown model": (multipart(part("model", "gpt-9"), FILE), 404, "model_not_found"),
+    "unknown model, after the file": (multipart(FILE, part("model", "gpt-9")), 404, "model_not_found"),
     "unknown language": (multipart(part("language", "klingon"), FILE), 400, "unknown_language"),
     "unknown language, after the file": (multipart(FILE, part("language", "klingon")), 400, "unknown_language"),
     "two languages": (multipart(part("language", "en"), part("language", "de"), FILE), 400, "bad_field"),
@@ -432,7 +432,7 @@ BAD_CHATS = {
     "no role": (b'{"messages":[{"content":"hello"}]}', "bad_field"),
     "model is a number": (chat(SPOKEN, model=5), "bad_field"),
     "stream is text": (chat(SPOKEN, stream="yes"), "bad_field"),
-    "unknown model": (chat(SPOKEN, model="gpt-9"), "unknown_model"),
+    "unknown model": (chat(SPOKEN, model="gpt-9"), "model_not_found"),
     "audio without data": (said(format="wav"), "bad_field"),
     "audio that is text": (chat({"type": "input_audio", "input_audio": "a.wav"}), "bad_field"),
     "bad base64": (said(data="%%%", format="wav"), "bad_field"),
@@ -449,7 +449,7 @@ async def test_a_bad_chat_is_refused(bridge: Bridge, case: str) -> None:
 
     refused = await post(bridge, "/v1/chat/completions", body, "application/json")
 
-    assert refused == (404 if code == "unknown_model" else 400, code)
+    assert refused == (404 if code == "model_not_found" else 400, code)
 
 
 async def test_a_chat_over_the_limit_is_413(

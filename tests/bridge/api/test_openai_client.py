@@ -14,6 +14,7 @@ from fakes.faults import Answer, StreamError, refusing_url
 from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
+from speechbridge.generators.prompt import GUARD
 
 SPOKEN = (
     "He was not an ill-disposed young man, unless to be rather cold-hearted and rather selfish is to be ill-disposed."
@@ -211,7 +212,8 @@ async def test_a_recording_in_a_chat_is_transcribed(client: openai.AsyncOpenAI, 
     )
 
     assert completion.choices[0].message.content
-    (message,) = openai_chat.work[0].json["messages"]
+    guard, message = openai_chat.work[0].json["messages"]
+    assert guard == {"role": "system", "content": GUARD}
     assert message["content"].startswith("What is he like?")
     assert f"<transcript>\n{SPOKEN}\n</transcript>" in message["content"]
 
@@ -251,7 +253,7 @@ async def test_an_unknown_model_is_not_found(client: openai.AsyncOpenAI) -> None
     with pytest.raises(openai.NotFoundError) as of_models:
         await client.models.retrieve("gpt-99")
 
-    assert [raised.value.code for raised in (of_chat, of_speech, of_models)] == ["unknown_model"] * 3
+    assert [raised.value.code for raised in (of_chat, of_speech, of_models)] == ["model_not_found"] * 3
     assert of_chat.value.param == "model"
     assert of_chat.value.type == "invalid_request_error"
     assert of_chat.value.request_id
@@ -292,7 +294,7 @@ async def test_a_prompt_over_the_context_is_a_bad_request(client: openai.AsyncOp
     with pytest.raises(openai.BadRequestError) as raised:
         await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "word " * 3000}])
 
-    assert raised.value.code == "context_overflow"
+    assert raised.value.code == "context_length_exceeded"
 
 
 async def test_an_invalid_content_type_and_an_unknown_path_have_openais_format(client: openai.AsyncOpenAI) -> None:

@@ -65,6 +65,10 @@ def known_here() -> Json:
             body["schema"]["additionalProperties"] = False
             body["schema"]["properties"]["model"]["enum"] = ["whisper-1"] if speech else [MODEL]
             body["schema"]["properties"]["language"]["enum"] = ["en", "en-US", "German", "iw", "auto"]
+            if not speech:
+                body["schema"]["properties"]["response_format"]["enum"] = ["text", "json_object"]
+                body["schema"]["properties"]["keep_alive"]["enum"] = []  # its values are a pattern, and Ollama's only
+                body["schema"]["properties"]["stop"]["maxItems"] = 3
             for field in body["schema"]["properties"].values():
                 field.get("enum", []).append("")  # a blank field counts as missing
                 if field.get("type") == "integer":
@@ -75,16 +79,27 @@ def known_here() -> Json:
         for answer in path.get("post", {}).get("responses", {}).values():
             stream = answer["content"].get("text/event-stream")
             if stream:
-                stream["schema"] = one_event(stream["x-events"], named=path["post"]["operationId"] == "process")
+                named = path["post"]["operationId"] in {"process", "createResponse"}
+                stream["schema"] = one_event(stream["x-events"], named=named)
     schemas = described["components"]["schemas"]
-    schemas["ChatRequest"]["properties"]["model"]["enum"] = [MODEL, "", None]
-    schemas["AudioPart"]["properties"]["input_audio"]["properties"]["data"] = {
-        # The second one, without its padding, is what schemathesis would try as no member of an enumeration.
-        "enum": [base64.b64encode(recording()).decode(), "AAA"]
-    }
+    limit_chats(schemas)
     for schema in schemas.values():
         schema.setdefault("additionalProperties", False)
     return described
+
+
+def limit_chats(schemas: Json) -> None:
+    """Limit the bodies in JSON to what can succeed here."""
+    schemas["ChatRequest"]["properties"]["model"]["enum"] = [MODEL, "", None]
+    encoded = base64.b64encode(recording()).decode()
+    # Not `data` alone: base64 without padding is accepted, so most texts that are invalid here would be recordings.
+    schemas["AudioPart"]["properties"]["input_audio"] = {"const": {"data": encoded, "format": "wav"}}
+    schemas["AudioUrlPart"]["properties"]["audio_url"]["properties"]["url"] = {"const": f"data:;base64,{encoded}"}
+    asked = schemas["ResponseRequest"]["properties"]
+    asked["model"]["enum"] = [MODEL, "", None]
+    asked["input"] = {"type": "string"}
+    for left_to_the_model_server in asked.keys() - {"model", "input", "instructions", "stream"}:
+        del asked[left_to_the_model_server]
 
 
 def one_event(events: Json, *, named: bool) -> Json:
@@ -200,6 +215,15 @@ def test_every_form_of_a_chat_completion_is_described(stream: bool, media_type: 
     case = api["/v1/chat/completions"]["POST"].Case(
         body={"messages": messages, "stream": stream}, media_type="application/json"
     )
+
+    response = case.call_and_validate(base_url=url)
+
+    assert response.headers["content-type"][0].partition(";")[0] == media_type
+
+
+@pytest.mark.parametrize(("stream", "media_type"), [(False, "application/json"), (True, "text/event-stream")])
+def test_every_form_of_a_response_is_described(stream: bool, media_type: str, url: str) -> None:  # noqa: FBT001 - a field
+    case = api["/v1/responses"]["POST"].Case(body={"input": "Hello", "stream": stream}, media_type="application/json")
 
     response = case.call_and_validate(base_url=url)
 

@@ -344,7 +344,7 @@ MODEL_FAULTS: dict[str, tuple[Fault, str, int]] = {
     "500": (status(500), "generator_failed", 3),
     "404": (status(404, "model 'smollm2:135m' not found"), "model_missing", 1),
     "400": (status(400, "options are wrong"), "generator_refused", 1),
-    "too long": (status(400, "the input length exceeds the context length"), "context_overflow", 1),
+    "too long": (status(400, "the input length exceeds the context length"), "context_length_exceeded", 1),
     "busy for ever": (busy(None), "overloaded", 3),
 }
 
@@ -512,7 +512,7 @@ async def test_one_fault_of_the_model_goes_unnoticed_in_a_chat(
     [
         (400, "temperature is wrong", (400, "generator_refused")),
         (404, "model not found", (503, "model_missing")),
-        (400, "the request exceeds the available context size", (400, "context_overflow")),
+        (400, "the request exceeds the available context size", (400, "context_length_exceeded")),
     ],
 )
 async def test_what_the_model_refuses_is_said(

@@ -37,7 +37,7 @@ def test_the_recording_and_the_options_are_the_callers(status: int, code: str) -
 @pytest.mark.parametrize(
     ("status", "code"),
     [
-        *((404, "unknown_model"), (404, "not_found"), (405, "method_not_allowed"), (415, "unsupported_media_type")),
+        *((404, "model_not_found"), (404, "not_found"), (405, "method_not_allowed"), (415, "unsupported_media_type")),
         *((401, "invalid_api_key"), (403, None), (400, "bad_multipart"), (408, "upload_stalled")),
     ],
 )

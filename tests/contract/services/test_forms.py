@@ -148,7 +148,7 @@ def test_names_of_the_model(port: int, model: str) -> None:
 def test_another_model_is_refused_in_few_words(port: int, model: str) -> None:
     answer = post(port, part("model", model + "x" * 50_000), FILE)
 
-    assert (answer.status, answer.json["error"]["code"]) == (404, "unknown_model")
+    assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found")
     assert model in answer.json["error"]["message"]
     assert len(answer.body) < 500
 

@@ -268,7 +268,7 @@ async def test_asr_refuses_a_track_that_does_not_exist(start: Start) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "code"),
     [
-        ({"model": "gpt-9"}, 404, "unknown_model"),
+        ({"model": "gpt-9"}, 404, "model_not_found"),
         ({"language": "klingon"}, 400, "unknown_language"),
         ({"response_format": "pdf"}, 400, "bad_field"),
         ({"temperature": "hot"}, 400, "bad_field"),

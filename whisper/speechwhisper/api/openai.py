@@ -65,7 +65,7 @@ def _check_model(request: web.Request, name: str) -> None:
     settings = request.app[SERVICE].settings
     if name and not is_served(name, (settings.model_name, settings.whisper_model, *settings.whisper_model_aliases)):
         raise Problem(
-            "unknown_model",
+            "model_not_found",
             f"The model {name[:80]!r} is not loaded; the loaded model is {settings.model_name!r}. "
             "WHISPER_MODEL_ALIASES adds names.",
             param="model",

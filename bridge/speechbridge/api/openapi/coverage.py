@@ -32,7 +32,15 @@ SCHEMAS: Json = {
         "A warning.",
         code=text(
             "Stable code.",
-            enum=["no_speech", "damaged_audio", "doubtful", "uncertain_language", "context_overflow", "length"],
+            enum=[
+                "no_speech",
+                "damaged_audio",
+                "doubtful",
+                "uncertain_language",
+                "context_length_exceeded",
+                "length",
+                "empty_response",
+            ],
         ),
         message=text("One human-readable sentence."),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from speechbridge.api.openapi import audio, chat, coverage, health, models, pages, problems, process
+from speechbridge.api.openapi import audio, chat, coverage, health, models, pages, problems, process, responses
 from speechbridge.api.openapi.schemas import (
     REQUEST_ID,
     REQUEST_ID_PARAMETER,
@@ -17,7 +17,7 @@ from speechbridge.api.openapi.schemas import (
 if TYPE_CHECKING:
     from speechbridge.api.openapi.schemas import Json
 
-_FAMILIES = (process, audio, chat, models, health, pages)
+_FAMILIES = (process, audio, chat, responses, models, health, pages)
 _DESCRIPTION = """\
 Turns recorded speech into a transcript and a language model's answer.
 

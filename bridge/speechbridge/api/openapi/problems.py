@@ -29,12 +29,11 @@ WHEN = {
     "bad_request": "The HTTP request is malformed, such as its transfer encoding, length or Expect header.",
     "unknown_language": "`language` is not supported by Whisper, or by the model in use.",
     "unsupported_task": "Translation was requested from an English-only model.",
-    "prompt_too_long": "The prompt alone exceeds the model's context length; detected while Whisper transcribes.",
-    "context_overflow": "Prompt and transcription together exceed the model's context length.",
+    "context_length_exceeded": "Prompt and transcription together exceed the model's context length.",
     "generator_refused": "The language model server rejected the request; `detail` is its message.",
     "transcriber_refused": "The Whisper server rejected the request; `detail` is its message.",
     "invalid_api_key": "The service requires an API key (`API_KEYS_DIR`), and the request has none or an invalid one.",
-    "unknown_model": "`model` is not one of `/v1/models`.",
+    "model_not_found": "`model` is not one of `/v1/models`.",
     "not_found": "The path does not exist.",
     "method_not_allowed": "The path does not allow the method; the header `Allow` lists those that it does.",
     "upload_stalled": "No data arrived for `UPLOAD_STALL_TIMEOUT` seconds, or for 5 s once more than"
@@ -71,7 +70,7 @@ FORM = (
     "field_too_large",
     "field_not_utf8",
     "field_after_file",
-    "unknown_model",
+    "model_not_found",
     "upload_stalled",
     "upload_too_slow",
     "upload_too_large",
@@ -89,7 +88,7 @@ TRANSCRIPTION = (
     "transcriber_unavailable",
 )
 GENERATION = (
-    "context_overflow",
+    "context_length_exceeded",
     "generator_refused",
     "generator_failed",
     "generator_bad_answer",
