@@ -26,7 +26,8 @@ from speechbridge.stages.transcribe import Transcription
 from speechbridge.telemetry.metrics import Metrics
 from speechbridge.transcribers.asr_webservice import AsrWebservice
 from speechbridge.transcribers.openai_audio import OpenAIAudio
-from speechbridge.upstreams.pool import Pool, PoolOptions
+from speechbridge.upstreams.pods import PoolOptions
+from speechbridge.upstreams.pool import Pool
 
 if TYPE_CHECKING:
     from speechbridge.generators.port import Generator
@@ -61,7 +62,8 @@ def assemble(settings: Settings) -> Service:
     """Assemble the components; nothing is started or connected yet."""
     clock = monotonic  # uvloop's clock has a resolution of 1 ms
     transcriber, generator = _transcriber(settings), _generator(settings)
-    whisper = Pool(settings.whisper_url, _pool_options(settings, slots=settings.whisper_slots))
+    follow = settings.transcriber == "openai"  # asr-webservice answers nothing during a job
+    whisper = Pool(settings.whisper_url, _pool_options(settings, slots=settings.whisper_slots, follow_load=follow))
     llm = Pool(settings.ollama_url, _pool_options(settings, slots=None))
     metrics, backlog = Metrics(), Backlog()
 
@@ -105,12 +107,13 @@ def _generator(settings: Settings) -> Generator:
     return Ollama(settings.context_length, settings.keep_alive) if settings.generator == "ollama" else OpenAIChat()
 
 
-def _pool_options(settings: Settings, slots: int | None) -> PoolOptions:
+def _pool_options(settings: Settings, slots: int | None, *, follow_load: bool = False) -> PoolOptions:
     return PoolOptions(
         slots=slots,
         dns_refresh=settings.dns_refresh_interval,
         connect_timeout=settings.connect_timeout,
         keepalive_timeout=settings.keepalive_timeout,
+        follow_load=follow_load,
     )
 
 

@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.failures import REJECTS_BRIDGE, FailureKind, UpstreamError, server_error
 from speechbridge.upstreams.responses import error_text
 
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ _OVERFLOW_WORDS = (
     "context window",
     "exceeds the available context",
     "input length exceeds",
+)
+_REFUSAL_WORDS = (
+    "not supported",
+    "does not support",
+    "unsupported",
+    "failed to parse",
+    "missing data required for image input",
 )
 
 
@@ -42,16 +49,31 @@ async def expect_ok(connection: Connection) -> None:
 
 
 def error_of(status: int, detail: str, code: str | None) -> UpstreamError:
-    """Classify an error of a language model server, sent as a response or as a line of one."""
+    """Classify a response of a language model server that is an error."""
     if code in _OVERFLOW_CODES or any(words in detail.lower() for words in _OVERFLOW_WORDS):
         return UpstreamError(FailureKind.OVERFLOW, detail, code=code)
     if status == HTTPStatus.NOT_FOUND:
         return UpstreamError(FailureKind.MODEL_MISSING, detail or "the model does not exist", code=code)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         return UpstreamError(FailureKind.BUSY, detail or "the language model is busy")
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return UpstreamError(FailureKind.BAD_REQUEST, detail or f"it responded with status {status}", code=code)
-    return UpstreamError(FailureKind.DIED, detail or f"it responded with status {status}", code=code)
+    if status in REJECTS_BRIDGE:
+        kind = FailureKind.MISCONFIGURED
+    elif HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or _rejects_content(detail):
+        kind = FailureKind.BAD_REQUEST
+    else:
+        kind = server_error(status, detail)
+    return UpstreamError(kind, detail or f"it responded with status {status}", code=code)
+
+
+def stream_error(detail: str, code: str | None) -> UpstreamError:
+    """Classify an error that follows a 200, in the middle of the answer: most often the model's process died."""
+    error = error_of(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
+    return UpstreamError(FailureKind.DIED, error.detail, code=code) if error.kind is FailureKind.ERROR else error
+
+
+def _rejects_content(detail: str) -> bool:
+    """Return whether a server says that it cannot process what the request contains; llama.cpp says so with a 500."""
+    return any(words in detail.lower() for words in _REFUSAL_WORDS)
 
 
 def names_in(listed: Any, member: str) -> tuple[str, ...]:

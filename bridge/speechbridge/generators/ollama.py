@@ -8,10 +8,9 @@ are off, and in versions without these options only the number of evaluated toke
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.generators.exchange import COALESCE_S, count_in, error_of, expect_ok, names_in, post_json
+from speechbridge.generators.exchange import COALESCE_S, count_in, expect_ok, names_in, post_json, stream_error
 from speechbridge.generators.port import Completion
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import error_text, json_object, json_objects
@@ -105,7 +104,7 @@ class Ollama:
 def _content(item: dict[str, Any]) -> str:
     if "error" in item:
         detail, code = error_text(json.dumps(item).encode())
-        raise error_of(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
+        raise stream_error(detail, code)
     message = item.get("message")
     return str(message.get("content") or "") if isinstance(message, dict) else ""
 

@@ -72,7 +72,8 @@ class Generation(Stage):
         while True:
             try:
                 prefilled = self._prefill.endpoint(model, prompt)
-                async with self._attempt(retry, call, label, prefilled) as endpoint:
+                async with self._attempt(retry, call, model, prefilled) as acquisition:
+                    endpoint = acquisition.endpoint
                     items = self._generator.generate(endpoint, model, messages, call.headers)
                     async with aclosing(items):
                         async for item in items:
@@ -96,13 +97,12 @@ class Generation(Stage):
             Problem: The language model failed, or rejected the request.
         """
         retry = self._retry(call)
-        label = self.metrics.model_label(model)
         sent = False
         while True:
             try:
                 async with (
-                    self._attempt(retry, call, label) as endpoint,
-                    aclosing(forward(endpoint, request, call.headers)) as items,
+                    self._attempt(retry, call, model) as acquisition,
+                    aclosing(forward(acquisition.endpoint, request, call.headers)) as items,
                 ):
                     async for item in items:
                         sent = sent or (call.streams and not isinstance(item, Head))

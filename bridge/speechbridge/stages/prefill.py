@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from speechbridge.errors import Problem
 from speechbridge.generators.prompt import prefix_for
+from speechbridge.upstreams.acquisition import PodRequest
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Prefill:
         return self._cached.get((model, prompt), (None, 0.0))[0]
 
     async def _run(self, model: str, prompt: str, call: Call) -> None:
-        budget = replace(call.budget)  # it waits beside the request, not for it
-        async with self._pool.acquire(budget) as endpoint:
+        request = PodRequest(replace(call.budget), model=model)  # it waits beside the request, not for it
+        async with self._pool.acquire(request) as endpoint:
             await self._generator.prefill(endpoint, model, prefix_for(prompt), call.headers)
         self.record(model, prompt, endpoint)

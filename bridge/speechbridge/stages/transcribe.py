@@ -71,11 +71,15 @@ class Transcription(Stage):
         while transcript is None:
             await audio.buffer_until_ready()
             try:
-                with self._backlog.entry(estimated_duration(audio, call.expected_size)) as start_work:
-                    async with self._attempt(retry, call) as endpoint:
+                seconds = estimated_duration(audio, call.expected_size)
+                with self._backlog.entry(seconds) as start_work:
+
+                    def begin(start_work: Callable[[], None] = start_work) -> None:
                         start_work()
                         call.timeline.transcribing = self._clock()
-                        items = self._transcriber.transcribe(endpoint, audio, options, call.headers)
+
+                    async with self._queued_attempt(retry, call, seconds, begin) as acquisition:
+                        items = self._transcriber.transcribe(acquisition, audio, options, call.headers)
                         async with aclosing(items):
                             async for item in items:
                                 self._record(item, call.timeline)

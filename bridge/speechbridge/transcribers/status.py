@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.failures import REJECTS_BRIDGE, FailureKind, UpstreamError, server_error
 from speechbridge.upstreams.responses import error_param, error_text
 
 AUDIO_CODES = frozenset({"not_audio", "no_audio_stream", "empty_file", "audio_too_long", "upload_too_large"})
@@ -19,7 +19,9 @@ def check_status(status: int, body: bytes) -> None:
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         raise UpstreamError(FailureKind.BUSY, "Whisper is busy")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise UpstreamError(FailureKind.DIED, f"Whisper responded with status {status}")
+        raise UpstreamError(server_error(status, detail), f"Whisper responded with status {status}")
+    if status in REJECTS_BRIDGE or (status == HTTPStatus.NOT_FOUND and code is None):
+        raise UpstreamError(FailureKind.MISCONFIGURED, f"Whisper responded with status {status}")
     kind = (
         FailureKind.BAD_AUDIO
         if code in AUDIO_CODES or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE

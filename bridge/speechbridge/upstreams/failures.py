@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from http import HTTPStatus
 
 
 class FailureKind(StrEnum):
@@ -15,11 +16,21 @@ class FailureKind(StrEnum):
     BAD_REQUEST = "bad_request"  # rejected because of its content
     OVERFLOW = "overflow"  # exceeds the model's context length
     TIMEOUT = "timeout"
-    DIED = "died"  # the connection broke, or a 5xx
+    DIED = "died"  # the connection broke, or a proxy reports that
+    ERROR = "error"  # a complete 5xx: the pod failed at this request
+    MISCONFIGURED = "misconfigured"  # it rejects the bridge itself: wrong credentials, wrong server
     BAD_ANSWER = "bad_answer"  # not HTTP, not JSON, or not according to the protocol
 
 
-RETRIABLE = frozenset({FailureKind.CONNECT, FailureKind.BUSY, FailureKind.DIED, FailureKind.BAD_ANSWER})
+RETRIABLE = frozenset({
+    FailureKind.CONNECT,
+    FailureKind.BUSY,
+    FailureKind.MODEL_MISSING,
+    FailureKind.DIED,
+    FailureKind.ERROR,
+    FailureKind.MISCONFIGURED,
+    FailureKind.BAD_ANSWER,
+})  # fmt: skip
 """Kinds that may be retried at another pod, as long as nothing has been sent to the client."""
 
 
@@ -32,6 +43,7 @@ class UpstreamError(Exception):
         code: The stable code in the pod's response, if it has one (`not_audio`, ...).
         param: The field at fault, if the pod names one.
         stale: The pod closed a reused connection before the first byte of a response: the request may be resent.
+        sent: Whether anything but the head of the request was sent; if not, the request cannot be the cause.
     """
 
     def __init__(
@@ -42,6 +54,7 @@ class UpstreamError(Exception):
         code: str | None = None,
         param: str | None = None,
         stale: bool = False,
+        sent: bool = True,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
@@ -49,3 +62,23 @@ class UpstreamError(Exception):
         self.code = code
         self.param = param
         self.stale = stale
+        self.sent = sent
+
+
+REJECTS_BRIDGE = frozenset({
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+})  # fmt: skip
+"""Statuses that no request of a client can cause: the bridge has the wrong credentials, or the wrong server."""
+_PROXY_FAILURES = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
+
+
+def server_error(status: int, detail: str) -> FailureKind:
+    """Return the kind of a complete response with a 5xx status.
+
+    The pod is alive: it failed at this request, and may be fine for others. Only what a proxy says in its place,
+    without a message in JSON, means that the pod is not.
+    """
+    return FailureKind.DIED if status in _PROXY_FAILURES and not detail else FailureKind.ERROR
