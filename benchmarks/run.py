@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import memory, parts, pipelines, real, recognition, subjects, tokens
+from bench import memory, parts, pipelines, pod_choice, real, recognition, subjects, tokens
 from bench.client import ReplyError
 from bench.processes import StartError, on_cores
 from bench.programs import GoMissingError, build_go_programs
@@ -41,6 +41,7 @@ SECTIONS = {
     "tokens": ("tokens",),
     "real": ("answers", "recognition"),
     "operator": ("operator",),
+    "pods": ("pods",),
 }
 ROUNDS = 7
 
@@ -115,8 +116,9 @@ class Bench:
             return real.measure(self._stage.unpinned(), self._go_if_there(), self._rounds, self._say)
         if name == "recognition":
             return recognition.measure(self._stage.unpinned(), self._rounds, self._say)
-        if name == "operator":
-            return pipelines.measure(self._stage.folder, self._say)
+        if name in {"operator", "pods"}:
+            operator = name == "operator"
+            return pipelines.measure(self._stage.folder, self._say) if operator else pod_choice.measure(self._say)
         go = build_go_programs(self._say)
         with ExitStack() as running:
             running.enter_context(on_cores(set(self._stage.others)))
