@@ -30,6 +30,8 @@ _REFUSAL_WORDS = (
     "failed to parse",
     "missing data required for image input",
 )
+_DEATH_WORDS = ("process has terminated", "process no longer running")
+"""What Ollama says, in a complete 500, after the process of a model died; a new one starts with the next request."""
 
 
 def post_json(connection: Connection, endpoint: Endpoint, path: str, request: dict[str, Any], headers: str) -> None:
@@ -60,6 +62,8 @@ def error_of(status: int, detail: str, code: str | None) -> UpstreamError:
         kind = FailureKind.MISCONFIGURED
     elif HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or _rejects_content(detail):
         kind = FailureKind.BAD_REQUEST
+    elif any(words in detail.lower() for words in _DEATH_WORDS):
+        kind = FailureKind.DIED
     else:
         kind = server_error(status, detail)
     return UpstreamError(kind, detail or f"it responded with status {status}", code=code)
