@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import memory, parts, pipelines, real, recognition, subjects, tokens, transcripts
+from bench import memory, parts, pipelines, pod_choice, real, recognition, subjects, tokens, transcripts
 from bench.client import ReplyError
 from bench.processes import StartError, on_cores
 from bench.programs import GoMissingError, build_go_programs
@@ -42,6 +42,7 @@ SECTIONS = {
     "transcripts": ("transcripts",),
     "real": ("answers", "recognition"),
     "operator": ("operator",),
+    "pods": ("pods",),
 }
 ROUNDS = 7
 
@@ -116,6 +117,7 @@ class Bench:
             "answers": lambda: real.measure(self._stage.unpinned(), self._go_if_there(), self._rounds, self._say),
             "recognition": lambda: recognition.measure(self._stage.unpinned(), self._rounds, self._say),
             "operator": lambda: pipelines.measure(self._stage.folder, self._say),
+            "pods": lambda: pod_choice.measure(self._say),
             "transcripts": lambda: transcripts.measure(self._rounds, self._say),
         }
         if name in without_stub:

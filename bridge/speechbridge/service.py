@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,8 @@ from speechbridge.stages.transcribe import Transcription
 from speechbridge.telemetry.metrics import Metrics
 from speechbridge.transcribers.asr_webservice import AsrWebservice
 from speechbridge.transcribers.openai_audio import OpenAIAudio
-from speechbridge.upstreams.pool import Pool, PoolOptions
+from speechbridge.upstreams.pods import PoolOptions
+from speechbridge.upstreams.pool import Pool
 
 if TYPE_CHECKING:
     from speechbridge.generators.port import Generator
@@ -126,7 +127,9 @@ def _generator(settings: Settings) -> Generator:
 
 def _whisper_options(settings: Settings) -> PoolOptions:
     headers = header_lines(settings.whisper_api_key.get_secret_value(), settings.whisper_headers.get_secret_value())
-    return _pool_options(settings, settings.whisper_slots, Credentials(headers, settings.whisper_ca_file))
+    options = _pool_options(settings, settings.whisper_slots, Credentials(headers, settings.whisper_ca_file))
+    follow = settings.transcriber == "openai"  # asr-webservice answers nothing during a job
+    return replace(options, follow_load=follow)
 
 
 def _llm_options(settings: Settings) -> PoolOptions:

@@ -8,7 +8,6 @@ from bridge.running import WAV, Bridge, StartBridge, form, lead_to
 from fakes.faults import busy, refusing_url, status
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
-from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
 from speechbridge import readiness
@@ -83,18 +82,6 @@ async def test_uses_the_readiness_of_whisper_itself(
     speech_whisper.ready = False
 
     assert (await ready(streaming_bridge))[1] == {"whisper": False, "llm": True}
-
-
-async def test_uses_the_number_of_slots_that_whisper_reports(
-    start_bridge: StartBridge, openai_chat: FakeOpenAIChat
-) -> None:
-    async with FakeSpeechWhisper(concurrency=3) as whisper:
-        bridge = await start_bridge(
-            whisper_url=whisper.url, transcriber="openai", ollama_url=openai_chat.url, generator="openai", models=""
-        )
-        await ready(bridge)
-
-    assert bridge.service.whisper.slots == 3
 
 
 async def test_a_whisper_without_readyz_is_ready_when_it_responds(

@@ -8,10 +8,9 @@ are off, and in versions without these options only the number of evaluated toke
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.generators.exchange import COALESCE_S, EMBEDS, count_in, error_of, expect_ok, post_json
+from speechbridge.generators.exchange import COALESCE_S, EMBEDS, count_in, expect_ok, post_json, stream_error
 from speechbridge.generators.port import Completion
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import error_text, json_object, json_objects
@@ -137,7 +136,7 @@ def _error_in(items: list[dict[str, Any]]) -> UpstreamError | None:
     item = next((item for item in items if "error" in item), None)
     if item is None:
         return None
-    return error_of(HTTPStatus.INTERNAL_SERVER_ERROR, *error_text(json.dumps(item).encode()))
+    return stream_error(*error_text(json.dumps(item).encode()))
 
 
 def _text(items: list[dict[str, Any]]) -> str:

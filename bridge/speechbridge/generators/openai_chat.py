@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.generators.exchange import COALESCE_S, EMBEDS, count_in, error_of, expect_ok, names_in, post_json
+from speechbridge.generators.exchange import COALESCE_S, EMBEDS, count_in, expect_ok, names_in, post_json, stream_error
 from speechbridge.generators.port import Completion
 from speechbridge.upstreams import sse
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
@@ -123,7 +122,7 @@ def _items(parser: sse.Parser, chunk: bytes) -> tuple[list[dict[str, Any]], Upst
     for position, item in enumerate(items):
         if "error" in item:
             detail, code = error_text(json.dumps(item).encode())
-            return items[:position], error_of(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
+            return items[:position], stream_error(detail, code)
     return items, None
 
 

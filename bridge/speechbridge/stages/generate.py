@@ -75,7 +75,9 @@ class Generation(Stage):
         yielded = False
         while True:
             try:
-                async with self._attempt(retry, call, label, self._prefill.endpoint(prompt)) as endpoint:
+                prefilled = self._prefill.endpoint(prompt)
+                async with self._attempt(retry, call, model, prefilled) as acquisition:
+                    endpoint = acquisition.endpoint
                     items = self._generator.generate(endpoint, request, call.headers)
                     async with aclosing(_without_reasoning(items)) as answer:
                         async for item in answer:
@@ -105,8 +107,8 @@ class Generation(Stage):
         while True:
             try:
                 async with (
-                    self._attempt(retry, call, label) as endpoint,
-                    aclosing(forward(endpoint, request, call.headers)) as items,
+                    self._attempt(retry, call, model) as acquisition,
+                    aclosing(forward(acquisition.endpoint, request, call.headers)) as items,
                 ):
                     async for item in items:
                         if isinstance(item, Completion):

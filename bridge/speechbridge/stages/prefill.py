@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from speechbridge.generators.port import GenerationRequest
 from speechbridge.generators.prompt import prefix_for
+from speechbridge.upstreams.acquisition import PodRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +77,8 @@ class Prefill:
             self._cached.popitem(last=False)
 
     async def _run(self, prefix: GenerationRequest, key: bytes, call: Call) -> None:
-        budget = replace(call.budget)  # it waits beside the request, not for it
-        async with self._pool.acquire(budget) as endpoint:
+        wanted = PodRequest(replace(call.budget), model=prefix.model)  # it waits beside the request, not for it
+        async with self._pool.acquire(wanted) as endpoint:
             await self._generator.prefill(endpoint, prefix, call.headers)
         self.record(key, endpoint)
 

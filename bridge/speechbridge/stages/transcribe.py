@@ -81,12 +81,16 @@ class Transcription(Stage):
             is_short = duration.known and duration.seconds <= _SHORT_SECONDS
             try:
                 with self._backlog.entry(duration.seconds) as start_work:
-                    async with self._attempt(retry, call) as endpoint:
+                    work = Work(self._clock, audio)
+
+                    def begin(start_work: Callable[[], None] = start_work, work: Work = work) -> None:
                         start_work()
                         call.timeline.transcribing = self._clock()
-                        work = Work(self._clock, audio)
+                        work.begin()
+
+                    async with self._queued_attempt(retry, call, duration.seconds, begin) as acquisition:
                         items = self._transcriber.transcribe(
-                            endpoint, audio, options, call.headers, segments=call.streams or not is_short
+                            acquisition, audio, options, call.headers, segments=call.streams or not is_short
                         )
                         async with aclosing(items):
                             async for item in items:
@@ -143,9 +147,13 @@ class Work:
     def __init__(self, clock: Callable[[], float], audio: Audio) -> None:
         self._clock = clock
         self._audio = audio
-        self._began = clock()
-        self._waited = audio.waited
         self._paused = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Start to count: before, the request waited in the pod's queue."""
+        self._began = self._clock()
+        self._waited = self._audio.waited
 
     @contextmanager
     def paused(self) -> Iterator[None]:

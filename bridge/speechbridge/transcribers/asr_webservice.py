@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from speechbridge.audio.port import Audio
     from speechbridge.transcribers.port import TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment, Transcript
+    from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
 
 _MAX_PROMPT_BYTES = 2000
@@ -34,7 +35,7 @@ class AsrWebservice:
 
     async def transcribe(
         self,
-        endpoint: Endpoint,
+        acquisition: Acquisition,
         audio: Audio,
         options: Callable[[], TranscriptionOptions],
         headers: str,
@@ -43,10 +44,11 @@ class AsrWebservice:
     ) -> AsyncGenerator[Segment | Transcript]:
         """Send the recording and yield the transcript; see the port."""
         sent = options()
-        async with endpoint.connection() as connection:
-            await post_audio(connection, endpoint, f"/asr?{_query(sent)}", headers, audio, file_field="audio_file")
+        async with acquisition.exchange() as exchange:
+            await post_audio(exchange, f"/asr?{_query(sent)}", headers, audio, file_field="audio_file")
             if options() != sent:
                 restart(audio, "language")
+            connection = exchange.connection
             status = await connection.response()
             body = await connection.read()
             if status == HTTPStatus.INTERNAL_SERVER_ERROR:

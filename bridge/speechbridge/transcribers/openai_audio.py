@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from speechbridge.audio.port import Audio
     from speechbridge.transcribers.port import TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment, Transcript
+    from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.connection import Connection
     from speechbridge.upstreams.endpoint import Endpoint
 
@@ -45,7 +46,7 @@ class OpenAIAudio:
 
     async def transcribe(
         self,
-        endpoint: Endpoint,
+        acquisition: Acquisition,
         audio: Audio,
         options: Callable[[], TranscriptionOptions],
         headers: str,
@@ -61,10 +62,9 @@ class OpenAIAudio:
                 restart(audio, "audio_track")
             return self._fields(latest, segments=segments)
 
-        async with endpoint.connection() as connection:
+        async with acquisition.exchange() as exchange:
             await post_audio(
-                connection,
-                endpoint,
+                exchange,
                 _PATHS[sent.task],
                 headers,
                 audio,
@@ -72,6 +72,7 @@ class OpenAIAudio:
                 early_fields=[] if sent.audio_track is None else [("audio_track", str(sent.audio_track))],
                 late_fields=late_fields,
             )
+            connection = exchange.connection
             status = await connection.response()
             if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):
                 body = await connection.read()
@@ -86,12 +87,9 @@ class OpenAIAudio:
         async with endpoint.connection() as connection:
             connection.send(endpoint.head("GET", "/readyz", "", 0))
             status = await connection.response()
-            body = await connection.read()
+            await connection.read()
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise UpstreamError(FailureKind.CONNECT, "Whisper is not ready")
-            slots = json_object(body).get("slots") if status == HTTPStatus.OK and body.startswith(b"{") else None
-            if isinstance(slots, int) and slots > 0:
-                endpoint.slots = slots
 
     def _fields(self, options: TranscriptionOptions, *, segments: bool) -> list[tuple[str, str]]:
         fields = [

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from speechbridge.audio.port import Audio
     from speechbridge.transcribers.transcript import Segment, Transcript
+    from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
 
 
@@ -44,7 +45,7 @@ class Transcriber(Protocol):
 
     def transcribe(
         self,
-        endpoint: Endpoint,
+        acquisition: Acquisition,
         audio: Audio,
         options: Callable[[], TranscriptionOptions],
         headers: str,
@@ -54,7 +55,7 @@ class Transcriber(Protocol):
         """Yield segments as they are decoded, if the protocol supports that, then the transcript.
 
         Args:
-            endpoint: The pod.
+            acquisition: The pod; while the request waits in its queue, it may move to another.
             audio: The recording; may still be arriving.
             options: Returns the options received so far: form fields may arrive after the file.
             headers: Header lines to forward (request id, trace context), each terminated by CRLF.
@@ -66,4 +67,4 @@ class Transcriber(Protocol):
         """
 
     async def probe(self, endpoint: Endpoint) -> None:
-        """Check that the pod is ready, and adopt the number of slots it reports; raises UpstreamError."""
+        """Check that the pod is ready; raises UpstreamError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from speechbridge.errors import PROBLEMS
-from speechbridge.upstreams.failures import MISCONFIGURED_STATUSES, FailureKind, UpstreamError
+from speechbridge.upstreams.failures import MISCONFIGURED_STATUSES, FailureKind, UpstreamError, server_error
 from speechbridge.upstreams.responses import error_param, error_text
 
 AUDIO_CODES = frozenset({"not_audio", "no_audio_stream", "empty_file", "audio_too_long", "upload_too_large"})
@@ -32,8 +32,8 @@ def check_status(status: int, body: bytes) -> None:
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         raise UpstreamError(FailureKind.BUSY, "Whisper is busy")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise UpstreamError(FailureKind.DIED, f"Whisper responded with status {status}")
-    if status in MISCONFIGURED_STATUSES:  # its own words may quote the bridge's key
+        raise UpstreamError(server_error(status, detail), f"Whisper responded with status {status}")
+    if status in MISCONFIGURED_STATUSES and status not in _REFUSALS:  # its own words may quote the bridge's key
         detail = f"it rejected the bridge's request with status {status}; WHISPER_URL or WHISPER_API_KEY may be wrong"
         raise UpstreamError(FailureKind.MISCONFIGURED, detail)
     if code not in PROBLEMS and status in _REFUSALS:
