@@ -200,6 +200,26 @@ async def test_audio_track_after_the_file_is_refused(speech_whisper: str, http: 
     assert "audio_track must precede the file" in body["error"]["message"]
 
 
+async def test_channels_after_the_file_are_refused(speech_whisper: str, http: ClientSession) -> None:
+    data = form("file")
+    data.add_field("channels", "separate")
+    answer = await http.post(f"{speech_whisper}/v1/audio/transcriptions", data=data)
+
+    assert answer.status == 400
+    body = await answer.json()
+    assert_shape(body, error("bad_field"))
+    assert "channels must precede the file" in body["error"]["message"]
+
+
+async def test_channels_are_mixed_or_separate(speech_whisper: str, http: ClientSession) -> None:
+    answer = await transcribe(http, speech_whisper, channels="2")
+
+    assert answer.status == 400
+    body = await answer.json()
+    assert_shape(body, error("bad_field"))
+    assert body["error"]["param"] == "channels"
+
+
 async def test_unknown_route_is_not_found(speech_whisper: str, http: ClientSession) -> None:
     answer = await http.get(f"{speech_whisper}/v1/nothing")
 

@@ -43,6 +43,8 @@ class FakeSpeechWhisper(FakeUpstream):
         self.patience = patience
         self.audio_tracks = 1
         """Of each recording."""
+        self.channels = 1
+        """Of each recording; with `channels=separate`, the segments are on each of them in turn."""
         self.warnings: list[dict[str, str]] = []
         """Further warnings of each transcript."""
         self._line: list[Received] = []
@@ -105,7 +107,7 @@ class FakeSpeechWhisper(FakeUpstream):
             return _openai_error(400, f"unknown language {language!r}", "unknown_language", param="language")
         if received.value("response_format") not in {None, "", "json", "text", "srt", "vtt", "verbose_json"}:
             return _openai_error(400, "unknown response_format", "bad_field", param="response_format")
-        return self._bad_audio(received) or self._bad_track(received)
+        return self._bad_audio(received) or self._bad_track(received) or self._bad_channels(received)
 
     def _bad_track(self, received: Received) -> Reply | None:
         parts = received.parts
@@ -117,6 +119,14 @@ class FakeSpeechWhisper(FakeUpstream):
         if int(track) >= self.audio_tracks:
             tracks = f"the file has {self.audio_tracks} audio track, number 0"
             return _openai_error(400, f"There is no audio track {track}: {tracks}.", "bad_field", param="audio_track")
+        return None
+
+    def _bad_channels(self, received: Received) -> Reply | None:
+        parts = received.parts
+        if "channels" in parts[parts.index("file") :]:
+            return _openai_error(400, "channels must precede the file", "bad_field", param="channels")
+        if received.value("channels") not in {None, "", "mixed", "separate"}:
+            return _openai_error(400, "channels must be one of mixed, separate", "bad_field", param="channels")
         return None
 
     def _bad_audio(self, received: Received) -> Reply | None:
@@ -156,7 +166,7 @@ class FakeSpeechWhisper(FakeUpstream):
         }
         warnings = [] if heard.text.strip() else [{"code": "no_speech", "message": "No speech was found."}]
         return {
-            "text": heard.text.strip(),
+            "text": "".join(self._passage(index, received) for index in range(len(heard.segments))).strip(),
             "task": "translate" if received.path.endswith("/translations") else "transcribe",
             "language": _NAMES.get(code, code),
             "language_code": code,
@@ -181,10 +191,16 @@ class FakeSpeechWhisper(FakeUpstream):
     def _segment(self, index: int, received: Received) -> dict[str, Any]:
         segment = self.transcript.segments[index]
         described = transcripts.segment_object(index, segment)
+        if _is_separate(received):
+            described["channel"] = index % self.channels
         return {**described, "words": transcripts.words(segment)} if _wants_words(received) else described
 
+    def _passage(self, index: int, received: Received) -> str:
+        text = self.transcript.segments[index].text
+        return f"[Channel {index % self.channels}]: {text.strip()}\n" if _is_separate(received) else text
+
     async def _events(self, received: Received, fault: Fault | None) -> AsyncIterator[bytes]:
-        for index, segment in enumerate(self.transcript.segments):
+        for index in range(len(self.transcript.segments)):
             if isinstance(fault, StreamError) and index == fault.after:
                 yield event({"type": "error", "error": {"message": fault.message, "code": "internal"}})
                 return
@@ -192,7 +208,8 @@ class FakeSpeechWhisper(FakeUpstream):
                 return
             await self.at(Point.BETWEEN_TOKENS if index else Point.BEFORE_FIRST_TOKEN)
             described = self._segment(index, received)
-            yield event({"type": "transcript.text.delta", "delta": segment.text, "segment": described})
+            delta = self._passage(index, received)
+            yield event({"type": "transcript.text.delta", "delta": delta, "segment": described})
         await self.at(Point.BEFORE_LAST_LINE)
         done = self._verbose(received)
         del done["usage"]
@@ -201,6 +218,10 @@ class FakeSpeechWhisper(FakeUpstream):
 
 def _wants_words(received: Received) -> bool:
     return "word" in received.form.get("timestamp_granularities[]", [])
+
+
+def _is_separate(received: Received) -> bool:
+    return received.value("channels") == "separate"
 
 
 def _reply(data: object, status: int = 200) -> Reply:

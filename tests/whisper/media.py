@@ -51,6 +51,19 @@ def encode(
     return buffer.getvalue()
 
 
+def encode_channels(samples: list[Pcm], container: str, codec: str, *, rate: int = RATE) -> bytes:
+    """A file with one or two channels."""
+    buffer = io.BytesIO()
+    layout = ("mono", "stereo")[len(samples) - 1]
+    with av.open(buffer, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.stack(samples, axis=1).reshape(1, -1), format="s16", layout=layout)
+        frame.sample_rate = RATE
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
 def _frames(samples: Pcm) -> Iterator[av.AudioFrame]:
     for start in range(0, len(samples), RATE):
         frame = av.AudioFrame.from_ndarray(samples[None, start : start + RATE], format="s16", layout="mono")
@@ -60,7 +73,12 @@ def _frames(samples: Pcm) -> Iterator[av.AudioFrame]:
 
 
 def muxed(
-    container: str, *tracks: list[tuple[float, Pcm]], codec: str = "aac", video: float = 0.0, default: int | None = None
+    container: str,
+    *tracks: list[tuple[float, Pcm]],
+    codec: str = "aac",
+    video: float = 0.0,
+    default: int | None = None,
+    layout: str = "mono",
 ) -> bytes:
     """A container with several tracks, each with pieces of sound that begin at their seconds, and nothing between them.
 
@@ -70,11 +88,12 @@ def muxed(
         codec: Of all tracks.
         video: Seconds of black pictures that begin at 0; none by default.
         default: The number of the track with the default flag.
+        layout: FFmpeg's name of the channel layout; all channels are the same.
     """
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as output:
         pictures = output.add_stream("mpeg4", rate=10) if video else None
-        streams = [output.add_stream(codec, rate=RATE, layout="mono") for _ in tracks]
+        streams = [output.add_stream(codec, rate=RATE, layout=layout) for _ in tracks]
         for number, stream in enumerate(streams):
             if default is not None:
                 stream.disposition = av.stream.Disposition.default if number == default else av.stream.Disposition(0)

@@ -102,7 +102,7 @@ class Job:
         """Transcribe the whole recording."""
         recognition = self.recognise(audio, options)
         segments = [segment async for segment in recognition.segments()]
-        return Transcript(tuple(segments), await recognition.info())
+        return Transcript.of(segments, await recognition.info())
 
     def recognise(self, audio: Audio, options: Options) -> Recognition:
         """Start to transcribe; segments arrive as they are decoded."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from speechbridge.languages import NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from speechbridge.transcribers.port import Task
     from speechbridge.transcribers.transcript import Segment, Transcript
 
@@ -44,7 +46,7 @@ def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) 
     if segments:
         document["segments"] = [segment_object(segment) for segment in transcript.segments]
     if words:
-        document["words"] = transcript.words
+        document["words"] = [word for segment in transcript.segments for word in words_of(segment)]
     document["usage"] = usage(transcript)
     return {**document, **additions(transcript)}
 
@@ -74,15 +76,24 @@ def segment_object(segment: Segment, *, words: bool = False) -> dict[str, Any]:
         "compression_ratio": segment.compression_ratio,
         "no_speech_prob": segment.no_speech_prob,
     }
+    if segment.channel is not None:
+        fields["channel"] = segment.channel
     if words:
-        fields["words"] = segment.words
+        fields["words"] = words_of(segment)
     return fields
+
+
+def words_of(segment: Segment) -> Sequence[dict[str, Any]]:
+    """Return the words of a segment, with its channel if the channels are separate."""
+    if segment.channel is None:
+        return segment.words
+    return [{**word, "channel": segment.channel} for word in segment.words]
 
 
 def srt(transcript: Transcript) -> str:
     """Return SubRip subtitles."""
     cues = (
-        f"{number}\n{_time(segment.start, ',')} --> {_time(segment.end, ',')}\n{_cue_text(segment)}\n\n"
+        f"{number}\n{_time(segment.start, ',')} --> {_time(segment.end, ',')}\n{_cue_text(segment.passage)}\n\n"
         for number, segment in enumerate(transcript.segments, 1)
     )
     return "".join(cues)
@@ -91,14 +102,19 @@ def srt(transcript: Transcript) -> str:
 def vtt(transcript: Transcript) -> str:
     """Return WebVTT subtitles (W3C WebVTT, section 4)."""
     cues = (
-        f"{_time(segment.start, '.')} --> {_time(segment.end, '.')}\n{_cue_text(segment)}\n\n"
+        f"{_time(segment.start, '.')} --> {_time(segment.end, '.')}\n{_voice(segment)}{_cue_text(segment.text)}\n\n"
         for segment in transcript.segments
     )
     return "WEBVTT\n\n" + "".join(cues)
 
 
-def _cue_text(segment: Segment) -> str:
-    return segment.text.strip().replace("-->", "->")
+def _cue_text(text: str) -> str:
+    return text.strip().replace("-->", "->")
+
+
+def _voice(segment: Segment) -> str:
+    # The voice span of WebVTT, section 5.1.
+    return "" if segment.speaker is None else f"<v {segment.speaker}>"
 
 
 def _time(seconds: float, point: str) -> str:

@@ -113,6 +113,7 @@ class _Form:
             transcription=TranscriptionOptions(
                 task=fields.task(form),
                 audio_track=fields.audio_track(form),
+                separate_channels=fields.separate_channels(form),
                 language=fields.language(form),
                 hotwords=fields.hotwords(form),
                 prompt=fields.text(form, "initial_prompt"),

@@ -71,7 +71,7 @@ class EventAnswer:
         if isinstance(item, str):
             return sse.encode("response.delta", {"text": item})
         if isinstance(item, Segment):
-            return sse.encode("transcript.delta", {"text": item.text, "start": item.start, "end": item.end})
+            return sse.encode("transcript.delta", _delta(item))
         done = {
             "text": item.text,
             "language": item.language,
@@ -80,3 +80,8 @@ class EventAnswer:
             "warnings": self._answer.warnings,
         }
         return sse.encode("transcript.done", done)
+
+
+def _delta(segment: Segment) -> dict[str, object]:
+    delta: dict[str, object] = {"text": segment.passage, "start": segment.start, "end": segment.end}
+    return delta if segment.channel is None else {**delta, "channel": segment.channel}

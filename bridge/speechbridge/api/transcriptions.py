@@ -118,7 +118,7 @@ def _text(text: str, content_type: str) -> web.Response:
 def _event(item: Segment | Transcript, *, words: bool) -> bytes:
     if isinstance(item, Segment):
         segment = formats.segment_object(item, words=words)
-        return _data({"type": "transcript.text.delta", "delta": item.text, "segment": segment})
+        return _data({"type": "transcript.text.delta", "delta": item.passage, "segment": segment})
     # No `usage`: OpenAI's clients know only one of tokens here.
     done = {"type": "transcript.text.done", "text": item.text, **formats.language(item), "duration": item.duration}
     return _data({**done, **formats.additions(item)})
@@ -153,6 +153,7 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
     return TranscriptionOptions(
         task=task,
         audio_track=fields.audio_track(form),
+        separate_channels=fields.separate_channels(form),
         language=fields.language(form),
         hotwords=fields.hotwords(form),
         prompt=fields.text(form, "prompt"),

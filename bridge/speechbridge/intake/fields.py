@@ -16,18 +16,26 @@ if TYPE_CHECKING:
 _OPTIONS = frozenset(
     {
         "audio_track",
+        "channels",
         "hotwords",
         "initial_prompt",
+        "keep_alive",
         "language",
+        "max_tokens",
         "model",
         "prompt",
         "response_format",
+        "seed",
+        "stop",
         "stream",
+        "system",
         "task",
         "temperature",
+        "think",
         "timestamp_granularities",
         "vad_filter",
         "vocabulary",
+        "whisper_temperature",
     }
 )
 _GRANULARITIES = re.compile(r"timestamp_granularities(\[\d*\])?")
@@ -114,6 +122,11 @@ def audio_track(fields: Fields) -> int | None:
             "bad_field", "The field 'audio_track' must be a number of an audio track: 0, 1, ...", param="audio_track"
         )
     return int(value)
+
+
+def separate_channels(fields: Fields) -> bool:
+    """Return whether `channels` is `separate`; `mixed` is the default; raises Problem `bad_field`."""
+    return choice(fields, "channels", ("mixed", "separate")) == "separate"
 
 
 def hotwords(fields: Fields) -> str | None:

@@ -96,7 +96,8 @@ class Transcription(Stage):
                             async for item in items:
                                 self._record_first(call.timeline)
                                 if isinstance(item, Transcript):
-                                    transcript = item
+                                    separate = options().separate_channels
+                                    transcript = item.with_channels_checked() if separate else item
                                     self._record(item, audio, work.seconds(), call.timeline)
                                 elif call.streams:
                                     sent = True

@@ -69,6 +69,8 @@ def _query(options: TranscriptionOptions) -> str:
         query["initial_prompt"] = prompt
     if options.audio_track is not None:
         query["audio_track"] = str(options.audio_track)
+    if options.separate_channels:
+        query["channels"] = "separate"
     if options.temperature is not None:
         query["temperature"] = str(options.temperature)
     if options.word_timestamps:

@@ -2,7 +2,7 @@
 
 speechwhisper implements it (`docs/reference/whisper-server.md`), as do speaches and others; a server without `stream`
 responds with JSON at the end, which is handled too. Fields are sent after the file, to include those that arrive late;
-except `audio_track`, which speechwhisper needs before it, since it decodes the file as it arrives.
+except `audio_track` and `channels`, which speechwhisper needs before it, since it decodes the file as it arrives.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class OpenAIAudio:
 
         def late_fields() -> list[tuple[str, str]]:
             latest = options()
-            if (latest.task, latest.audio_track) != (sent.task, sent.audio_track):
-                restart(audio, "audio_track")
+            if (latest.task, _early_fields(latest)) != (sent.task, _early_fields(sent)):
+                restart(audio, "channels" if latest.audio_track == sent.audio_track else "audio_track")
             return self._fields(latest, segments=segments)
 
         async with acquisition.exchange() as exchange:
@@ -69,7 +69,7 @@ class OpenAIAudio:
                 headers,
                 audio,
                 file_field="file",
-                early_fields=[] if sent.audio_track is None else [("audio_track", str(sent.audio_track))],
+                early_fields=_early_fields(sent),
                 late_fields=late_fields,
             )
             connection = exchange.connection
@@ -111,6 +111,11 @@ class OpenAIAudio:
         if options.word_timestamps:
             fields.append(("timestamp_granularities[]", "word"))
         return fields
+
+
+def _early_fields(options: TranscriptionOptions) -> list[tuple[str, str]]:
+    fields = [] if options.audio_track is None else [("audio_track", str(options.audio_track))]
+    return [*fields, ("channels", "separate")] if options.separate_channels else fields
 
 
 async def _events(connection: Connection, *, words: bool) -> AsyncGenerator[Segment | Transcript]:

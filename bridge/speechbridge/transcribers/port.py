@@ -23,6 +23,7 @@ class TranscriptionOptions:
 
     Attributes:
         audio_track: Number of the file's audio track, from 0; None for Whisper's choice.
+        separate_channels: Whether each channel is transcribed by itself; otherwise Whisper mixes them.
         language: ISO 639 code, or None to have it detected.
         hotwords: Names and terms that may occur anywhere in the recording.
         prompt: Text that Whisper treats as what was said before (`initial_prompt`).
@@ -32,6 +33,7 @@ class TranscriptionOptions:
 
     task: Task = "transcribe"
     audio_track: int | None = None
+    separate_channels: bool = False
     language: str | None = None
     hotwords: str | None = None
     prompt: str | None = None

@@ -19,9 +19,12 @@ _CODE = re.compile(r"[a-z]{2,3}")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment of speech; times in seconds. The fields are those of OpenAI's verbose_json.
+    """A segment of speech; times in seconds. The fields are those of OpenAI's verbose_json, except `channel`.
 
     Each of the `words` has `word`, `start` and `end`; those without times are not among them.
+
+    Attributes:
+        channel: Number of the audio channel, from 0; None if the channels are mixed.
     """
 
     id: int
@@ -35,6 +38,17 @@ class Segment:
     compression_ratio: float = 0.0
     no_speech_prob: float = 0.0
     words: tuple[dict[str, Any], ...] = ()
+    channel: int | None = None
+
+    @property
+    def speaker(self) -> str | None:
+        """The name of its channel in text; None if the channels are mixed."""
+        return None if self.channel is None else f"Channel {self.channel}"
+
+    @property
+    def passage(self) -> str:
+        """Its text within the whole text; with separate channels, a line that starts with `[Channel 0]: `."""
+        return self.text if self.speaker is None else f"[{self.speaker}]: {self.text.strip()}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +69,12 @@ class Transcript:
     coverage: dict[str, Any] | None = None
     warnings: tuple[dict[str, str], ...] = ()
 
-    @property
-    def words(self) -> list[dict[str, Any]]:
-        """The words with their times, if word timestamps were requested."""
-        return [word for segment in self.segments for word in segment.words]
+    def with_channels_checked(self) -> Transcript:
+        """Return it with a warning if its channels were requested separately, but the Whisper server mixed them."""
+        if all(segment.channel is not None for segment in self.segments):
+            return self
+        message = "The Whisper server does not support channels=separate: the channels were mixed."
+        return replace(self, warnings=(*self.warnings, {"code": "channels_mixed", "message": message}))
 
 
 def transcript_from(answer: Any, segments: tuple[Segment, ...] = ()) -> Transcript:
@@ -81,7 +97,7 @@ def transcript_from(answer: Any, segments: tuple[Segment, ...] = ()) -> Transcri
     segments = _with_words(segments, answer.get("words"))
     text = answer.get("text")
     if not isinstance(text, str):
-        text = "".join(segment.text for segment in segments)
+        text = "".join(segment.passage for segment in segments)
     duration = answer.get("duration")
     if not _is_finite(duration):
         duration = segments[-1].end if segments else None
@@ -114,6 +130,7 @@ def segment_from(item: Any, index: int) -> Segment:
             compression_ratio=_measure(item.get("compression_ratio")),
             no_speech_prob=_measure(item.get("no_speech_prob")),
             words=_timed_words(item.get("words") or ()),
+            channel=None if item.get("channel") is None else int(item["channel"]),
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise UpstreamError(FailureKind.BAD_ANSWER, "one of Whisper's segments is invalid") from None

@@ -114,6 +114,8 @@ BAD_FORMS = {
     "two languages": (multipart(part("language", "en"), part("language", "de"), FILE), 400, "bad_field"),
     "no such audio track": (multipart(part("audio_track", "-1"), FILE), 400, "bad_field"),
     "no such audio track, after the file": (multipart(FILE, part("audio_track", "first")), 400, "bad_field"),
+    "channels by number": (multipart(part("channels", "2"), FILE), 400, "bad_field"),
+    "channels by number, after the file": (multipart(FILE, part("channels", "2")), 400, "bad_field"),
     "hotwords twice": (multipart(part("hotwords", "Ada"), part("vocabulary", "Ada"), FILE), 400, "bad_field"),
     "stream is no truth value": (multipart(part("stream", "perhaps"), FILE), 400, "bad_field"),
     "text called .wav": (multipart(part("file", "This is text.", filename="a.wav")), 400, "not_audio"),

@@ -75,7 +75,7 @@ def known_here() -> Json:
                     field |= {"type": ["integer", "string"], "pattern": "^ *[0-9]{0,4} *$"}
                 if field.get("type") == "string" and not field.keys() & {"enum", "format"}:
                     # In a form, all of them are text; no values are no field, and one value is that field.
-                    field |= {"type": ["string", "boolean", "number", "array"], "maxItems": 1}
+                    field |= {"type": ["string", "boolean", "number", "object", "array"], "maxItems": 1}
         for answer in path.get("post", {}).get("responses", {}).values():
             stream = answer["content"].get("text/event-stream")
             if stream:

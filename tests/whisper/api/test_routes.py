@@ -255,6 +255,19 @@ async def test_openai_refuses_a_track_that_it_cannot_decode(
     assert message in error["message"]
 
 
+async def test_openai_refuses_channels_after_the_file(start: Start) -> None:
+    client = await start(ScriptedDecoder(SPOKEN))
+    data = form()
+    data.add_field("channels", "separate")
+
+    async with client.post("/v1/audio/transcriptions", data=data) as response:
+        assert response.status == 400
+        error = (await response.json())["error"]
+
+    assert (error["code"], error["param"]) == ("bad_field", "channels")
+    assert "must precede the file" in error["message"]
+
+
 async def test_asr_refuses_a_track_that_does_not_exist(start: Start) -> None:
     client = await start(ScriptedDecoder(SPOKEN))
 

@@ -89,6 +89,19 @@ def test_any_other_audio_track_is_refused(text: str) -> None:
     assert caught.value.param == "audio_track"
 
 
+@pytest.mark.parametrize(("text", "expected"), [("", False), ("mixed", False), (" Separate ", True)])
+def test_channels_are_mixed_unless_they_are_to_be_separate(text: str, *, expected: bool) -> None:
+    assert parse(channels=text).separate_channels is expected
+
+
+@pytest.mark.parametrize("text", ["2", "true", "left"])
+def test_any_other_value_of_channels_is_refused(text: str) -> None:
+    with refused("bad_field") as caught:
+        parse(channels=text)
+
+    assert caught.value.param == "channels"
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

@@ -24,25 +24,31 @@ def clock(seconds: float, *, hours: bool, point: str) -> str:
     return f"{head}{minutes:02d}:{milliseconds // 1000:02d}{point}{milliseconds % 1000:03d}"
 
 
-def _cue(segment: Segment) -> str:
+def _cue(text: str) -> str:
     # In SRT and WebVTT, `-->` marks a timing line.
-    return segment.text.strip().replace("-->", "->")
+    return text.strip().replace("-->", "->")
 
 
-def _cell(segment: Segment) -> str:
-    return segment.text.strip().replace("\t", " ")
+def _voice(segment: Segment) -> str:
+    # WebVTT, section 5.1: the voice span, which players show or style.
+    return "" if segment.speaker is None else f"<v {segment.speaker}>"
+
+
+def _cells(segment: Segment) -> str:
+    cells = [round(1000 * segment.start), round(1000 * segment.end), segment.text.strip().replace("\t", " ")]
+    return "\t".join(str(cell) for cell in (*cells, *([] if segment.channel is None else [segment.channel])))
 
 
 def txt(transcript: Transcript) -> str:
-    """Return one line per segment."""
-    return "".join(f"{segment.text.strip()}\n" for segment in transcript.segments)
+    """Return one line per segment, which starts with its channel if they are separate."""
+    return "".join(f"{segment.passage.strip()}\n" for segment in transcript.segments)
 
 
 def srt(transcript: Transcript) -> str:
     """Return SubRip subtitles: numbered cues, comma before the milliseconds."""
     return "".join(
         f"{number}\n{clock(segment.start, hours=True, point=',')} --> {clock(segment.end, hours=True, point=',')}\n"
-        f"{_cue(segment)}\n\n"
+        f"{_cue(segment.passage)}\n\n"
         for number, segment in enumerate(transcript.segments, start=1)
     )
 
@@ -51,17 +57,16 @@ def vtt(transcript: Transcript) -> str:
     """Return WebVTT subtitles; without speech, only the header."""
     return "WEBVTT\n\n" + "".join(
         f"{clock(segment.start, hours=False, point='.')} --> {clock(segment.end, hours=False, point='.')}\n"
-        f"{_cue(segment)}\n\n"
+        f"{_voice(segment)}{_cue(segment.text)}\n\n"
         for segment in transcript.segments
     )
 
 
 def tsv(transcript: Transcript) -> str:
-    """Return tab-separated lines: start and end in whole milliseconds, text."""
-    return "start\tend\ttext\n" + "".join(
-        f"{round(1000 * segment.start)}\t{round(1000 * segment.end)}\t{_cell(segment)}\n"
-        for segment in transcript.segments
-    )
+    """Return tab-separated lines: start and end in whole milliseconds, text; and the channel if they are separate."""
+    separate = any(segment.channel is not None for segment in transcript.segments)
+    head = "start\tend\ttext\tchannel\n" if separate else "start\tend\ttext\n"
+    return head + "".join(f"{_cells(segment)}\n" for segment in transcript.segments)
 
 
 def asr_json(transcript: Transcript) -> str:
@@ -77,7 +82,7 @@ def asr_json(transcript: Transcript) -> str:
 
 
 def plain(transcript: Transcript) -> str:
-    """Return OpenAI's `text` format: the text on one line."""
+    """Return OpenAI's `text` format: the text on one line, unless the channels are separate."""
     return f"{transcript.text}\n"
 
 

@@ -29,6 +29,10 @@ queued; and it is short enough for the request to move to another pod that becom
 """
 
 
+_DECODING_FIELDS = ("audio_track", "channels")
+"""Fields that must precede the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A received upload: its job, which holds the slot, its form and its audio."""
@@ -76,21 +80,19 @@ async def upload(
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # `100 Continue` is not part of the response
         intakes: list[AudioIntake] = []
-        early_tracks = 0
+        early: dict[str, int] = {}
 
         async def open_sink(form: Form) -> AudioIntake:
-            nonlocal early_tracks
-            early_tracks = _tracks_in(form)
+            early.update({name: _count(form, name) for name in _DECODING_FIELDS})
             intakes.append(job.decode_audio(raw=raw, audio_track=options(form).audio_track))
             return intakes[0]
 
         form = await receive(request, file_fields=file_fields, limits=limits(request), open_sink=open_sink)
-        if _tracks_in(form) > early_tracks:  # the file is decoded while it arrives
-            raise Problem(
-                "bad_field", "audio_track must precede the file, which is decoded as it arrives.", param="audio_track"
-            )
+        for name, count in early.items():
+            if _count(form, name) > count:
+                raise Problem("bad_field", f"{name} must precede the file, which is decoded as it arrives.", param=name)
         yield Received(job, form, await intakes[0].audio())
 
 
-def _tracks_in(form: Form) -> int:
-    return len(form.fields.get("audio_track", ()))
+def _count(form: Form, name: str) -> int:
+    return len(form.fields.get(name, ()))

@@ -34,7 +34,7 @@ async def stream(request: web.Request, received: Received, options: Options) -> 
         async for segment in recognition.segments():
             segments.append(segment)
             await _send(response, openai_formats.delta(segment))
-        transcript = Transcript(tuple(segments), await recognition.info())
+        transcript = Transcript.of(segments, await recognition.info())
     except ConnectionError:  # the client disconnected
         raise
     except Exception:  # noqa: BLE001 - a bug: logged with its stack trace, and an event for the client

@@ -14,7 +14,7 @@ from speechwhisper.recognition.languages import NAMES
 if TYPE_CHECKING:
     from speechwhisper.errors import Problem
     from speechwhisper.recognition.options import Options
-    from speechwhisper.recognition.transcript import Segment, Transcript
+    from speechwhisper.recognition.transcript import Segment, Transcript, Word
 
 
 def brief(transcript: Transcript, options: Options) -> dict[str, Any]:
@@ -33,16 +33,13 @@ def verbose(transcript: Transcript, options: Options) -> dict[str, Any]:
     body = brief(transcript, options)
     body["segments"] = [segment.to_json() for segment in transcript.segments]
     if options.word_timestamps:
-        body["words"] = [
-            {"word": word.text.strip(), "start": round(word.start, 3), "end": round(word.end, 3)}
-            for word in transcript.words
-        ]
+        body["words"] = [_word(word, segment) for segment in transcript.segments for word in segment.words or ()]
     return body
 
 
 def delta(segment: Segment) -> dict[str, Any]:
     """Return the event of a decoded segment."""
-    return {"type": "transcript.text.delta", "delta": segment.text, "segment": segment.to_json()}
+    return {"type": "transcript.text.delta", "delta": segment.passage, "segment": segment.to_json()}
 
 
 def done(transcript: Transcript, options: Options) -> dict[str, Any]:
@@ -64,6 +61,11 @@ def _language(transcript: Transcript) -> dict[str, Any]:
     """Return the English name of the language, as OpenAI names it (`english`), and its code, which OpenAI omits."""
     code = transcript.info.language
     return {"language": NAMES.get(code, code) if code else code, "language_code": code}
+
+
+def _word(word: Word, segment: Segment) -> dict[str, Any]:
+    body = {"word": word.text.strip(), "start": round(word.start, 3), "end": round(word.end, 3)}
+    return body if segment.channel is None else {**body, "channel": segment.channel}
 
 
 def _usage(transcript: Transcript) -> dict[str, Any]:

@@ -6,18 +6,23 @@ HEAD_BYTES = 64 * 1024
 """Length of the beginning of a file that `needs_seeking` examines."""
 
 FORMATS = (
-    "aac,ac3,eac3,aiff,alaw,amr,ape,asf,au,avi,caf,dhav,dsf,dss,dts,dtshd,dv,flac,flv,g722,gsm,iff,ircam,loas,matroska,"
-    "mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mulaw,mxf,nistsphere,nut,ogg,oma,opus,qcp,rm,shn,sox,tak,truehd,tta,voc,w64,wav,"
-    "webm,wtv,wv"
+    "aac,ac3,aiff,amr,ape,asf,au,avi,avr,caf,dhav,dsf,dss,dts,dtshd,dv,eac3,flac,flv,gsm,gxf,iff,ilbc,ircam,loas,"
+    "matroska,mlp,mmf,mov,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nsp,nut,ogg,oma,pvf,qcp,rm,shn,sox,spdif,tak,truehd,"
+    "tta,voc,w64,wav,wtv,wv"
 )
-"""FFmpeg demuxers that may open an upload.
+"""FFmpeg demuxers that may open an upload; `docs/reference/whisper-server.md` lists them.
 
-Playlists and scripts (hls, concat, dash, imf, ...) are excluded: they refer to further files or URLs, which FFmpeg
-would open.
+Each was reviewed: it recognises its format by content, and opens nothing but the upload. Excluded are
+
+- playlists and scripts (`hls`, `concat`, `dash`, `imf`, `sdp`, ...) and formats in several files (`image2`, `mlv`),
+  which refer to further files or URLs
+- samples without a header (`alaw`, `g722`, `s16le`, ...), which FFmpeg recognises by the name of a file only
+- the formats of games, for which nobody needs to trust further parsers
 """
 
 # The first box of an ISO base media file (ISO/IEC 14496-12) or an older QuickTime movie.
 _FIRST_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"sidx"})
+_WTV = bytes.fromhex("b7d800203749da11a64e0007e95ead8d")  # the GUID of Windows Recorded TV
 _BOX_HEADER = 8
 _LARGE_BOX_HEADER = 16
 
@@ -26,12 +31,12 @@ def needs_seeking(head: bytes) -> bool:
     """Return whether a file must be read out of order.
 
     True for MP4 and MOV files with the index (`moov`) after the data, as written by phones and cameras, for Core Audio
-    (packet table at the end) and for AVI (audio may be stored apart from its index).
+    (packet table at the end), for AVI (audio may be stored apart from its index) and for WTV (a file system in a file).
 
     Args:
         head: The first `HEAD_BYTES` of the file, or all of it.
     """
-    if head[:4] == b"caff" or (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
+    if head.startswith((b"caff", _WTV)) or (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
         return True
     return head[4:8] in _FIRST_BOXES and not _index_comes_first(head)
 

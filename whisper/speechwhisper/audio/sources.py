@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _SPOOL_READ_BYTES = 1024 * 1024
+OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+"""No protocol: FFmpeg opens no file or URL, whatever an upload refers to."""
 
 
 class Readable(Protocol):
@@ -76,7 +78,7 @@ def open_media(file: _Spooled | _Replayed) -> InputContainer:
         Problem: `not_audio`.
     """
     try:
-        return av.open(file, "r", options={"format_whitelist": FORMATS}, metadata_errors="ignore")
+        return av.open(file, "r", options=OPTIONS, metadata_errors="ignore")
     except (av.error.FFmpegError, ValueError) as error:
         raise Problem("not_audio", "The file is not audio or video that can be decoded.") from error
 

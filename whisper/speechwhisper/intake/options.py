@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _OPTIONS = frozenset(
     {
         "audio_track",
+        "channels",
         "hotwords",
         "language",
         "model",
@@ -87,6 +88,11 @@ def parse_audio_track(values: Mapping[str, str]) -> int | None:
     return int(text)
 
 
+def parse_separate_channels(values: Mapping[str, str]) -> bool:
+    """Parse `channels`, `mixed` (the default) or `separate`."""
+    return parse_choice(values, "channels", ("mixed", "separate"), default="mixed") == "separate"
+
+
 def parse_hotwords(values: Mapping[str, str]) -> str | None:
     """Parse names and terms, separated by commas or lines, from `hotwords` or its alias; None if missing or blank."""
     given = [name for name in ("hotwords", "vocabulary") if values.get(name, "").strip()]
@@ -135,6 +141,7 @@ def parse_options(
     return Options(
         task=parse_task(task, known_languages),
         audio_track=parse_audio_track(values),
+        separate_channels=parse_separate_channels(values),
         language=languages.resolve(values.get("language", ""), known_languages),
         hotwords=parse_hotwords(values),
         prompt=values.get(prompt_field, "").strip() or None,

@@ -90,6 +90,7 @@ class WhisperDecoder:
             audio.damaged,
             tuple(guard.doubtful),
             decoding.language_probability,
+            audio.missing,
         )
 
     def detect_language(self, audio: Audio, stop: threading.Event) -> tuple[str, float]:

@@ -17,6 +17,7 @@ class Options:
 
     Attributes:
         audio_track: Number of the file's audio track, 0-based; None for the best one.
+        separate_channels: Whether each channel is transcribed by itself; otherwise they are mixed.
         language: A code that the model knows; None detects the language.
         hotwords: Names and terms, presented before every window of 30 s; those in the first 223 tokens.
         prompt: Text that precedes the audio, such as names and spelling; Whisper uses its last 223 tokens,
@@ -28,6 +29,7 @@ class Options:
 
     task: Task = "transcribe"
     audio_track: int | None = None
+    separate_channels: bool = False
     language: str | None = None
     hotwords: str | None = None
     prompt: str | None = None

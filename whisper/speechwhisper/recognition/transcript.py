@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from speechwhisper.audio.clock import Gap
     from speechwhisper.recognition.guards import Doubtful
 
@@ -30,7 +32,11 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A decoded stretch of speech. Times in seconds; `seek` in Whisper's frames of 10 ms."""
+    """A decoded stretch of speech. Times in seconds; `seek` in Whisper's frames of 10 ms.
+
+    Attributes:
+        channel: Number of the audio channel, 0-based; None if the channels are mixed.
+    """
 
     id: int
     seek: int
@@ -43,6 +49,17 @@ class Segment:
     compression_ratio: float
     no_speech_prob: float
     words: tuple[Word, ...] | None = None
+    channel: int | None = None
+
+    @property
+    def speaker(self) -> str | None:
+        """The name of its channel in text; None if the channels are mixed."""
+        return None if self.channel is None else f"Channel {self.channel}"
+
+    @property
+    def passage(self) -> str:
+        """Its text within the whole text; with separate channels, a line that starts with `[Channel 0]: `."""
+        return self.text if self.speaker is None else f"[{self.speaker}]: {self.text.strip()}\n"
 
     def shifted(self, seconds: float) -> Self:
         """Return the segment, shifted by so many seconds."""
@@ -68,6 +85,8 @@ class Segment:
             "compression_ratio": self.compression_ratio,
             "no_speech_prob": self.no_speech_prob,
         }
+        if self.channel is not None:
+            body["channel"] = self.channel
         if self.words is not None:
             body["words"] = [
                 {
@@ -94,6 +113,7 @@ class TranscriptionInfo:
         damaged: Whether a part of the file could not be decoded.
         doubtful: Stretches of the transcript that may be invented.
         language_probability: Of a detected language, 0 to 1; None if it was requested.
+        missing: Seconds by which the recording is shorter than its file declares.
     """
 
     language: str | None
@@ -104,6 +124,7 @@ class TranscriptionInfo:
     damaged: bool = False
     doubtful: tuple[Doubtful, ...] = ()
     language_probability: float | None = None
+    missing: float = 0.0
 
     def coverage(self) -> dict[str, Any]:
         """Return how much of the recording was transcribed, which stretches have no data, and which are doubtful."""
@@ -134,15 +155,15 @@ class Transcript:
     segments: tuple[Segment, ...]
     info: TranscriptionInfo
 
-    @property
-    def text(self) -> str:
-        """The whole text; empty without speech."""
-        return "".join(segment.text for segment in self.segments).strip()
+    @classmethod
+    def of(cls, decoded: Iterable[Segment], info: TranscriptionInfo) -> Self:
+        """Return the transcript of segments in any order, such as those of one channel after the other."""
+        return cls(tuple(sorted(decoded, key=lambda segment: segment.start)), info)
 
     @property
-    def words(self) -> tuple[Word, ...]:
-        """All words in order; empty unless requested."""
-        return tuple(word for segment in self.segments for word in segment.words or ())
+    def text(self) -> str:
+        """The whole text; empty without speech. With separate channels, a line for each segment."""
+        return "".join(segment.passage for segment in self.segments).strip()
 
     def warnings(self) -> list[dict[str, str]]:
         """Return what the client should know before it relies on the transcript, each with a stable `code`."""
@@ -151,6 +172,9 @@ class Transcript:
             seconds = sum(gap.seconds for gap in self.info.gaps if gap.damaged)
             lost = f"{seconds:.1f} s of it are" if seconds else "a part of it is"
             found.append(_warning("damaged_audio", f"The file is damaged: {lost} missing in the transcript."))
+        if self.info.missing:
+            short = f"The recording ends {self.info.missing:.1f} s earlier than its file declares"
+            found.append(_warning("truncated", f"{short}: the upload may be incomplete."))
         if self.info.doubtful:
             seconds = sum(one.end - one.start for one in self.info.doubtful)
             found.append(_warning("doubtful", f"{seconds:.1f} s of the transcript may be wrong; coverage lists them."))

@@ -7,6 +7,8 @@ from speechbridge.api.openapi.coverage import WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     AUDIO_TRACK,
+    CHANNEL,
+    CHANNELS,
     HOTWORDS,
     KEYS,
     LANGUAGE,
@@ -94,6 +96,7 @@ def _form() -> Json:
         ),
         language=LANGUAGE,
         audio_track=AUDIO_TRACK,
+        channels=CHANNELS,
         hotwords=HOTWORDS,
         prompt=WHISPER_PROMPT,
         response_format=text("Format of the response.", enum=list(RESPONSE_FORMATS), default=RESPONSE_FORMATS[0]),
@@ -211,12 +214,15 @@ SCHEMAS: Json = {
         compression_ratio=number("Compression ratio of its text; above 2.4 it is repetitive."),
         no_speech_prob=number("Probability that there is no speech."),
         words=listing("Its words that have timestamps; only in streams, if requested.", ref("Word")),
+        channel=CHANNEL,
     ),
     "Word": record(
         "A word; Whisper splits some at hyphens.",
+        ("word", "start", "end"),
         word=text("The word, without leading space."),
         start=number(_SECONDS, minimum=0),
         end=number(_SECONDS, minimum=0),
+        channel=CHANNEL,
     ),
     "Usage": record(
         "What was transcribed.",
@@ -226,7 +232,7 @@ SCHEMAS: Json = {
     "TranscriptionDelta": record(
         "A segment, sent as soon as Whisper has decoded it; with `timestamp_granularities[]=word` it has `words`.",
         type=text("The type of the event.", const="transcript.text.delta"),
-        delta=text("Text with its leading space."),
+        delta=text("Text with its leading space; with separate channels, a line that starts with its channel."),
         segment=ref("Segment"),
     ),
     "TranscriptionDone": record(

@@ -35,8 +35,10 @@ SCHEMAS: Json = {
             enum=[
                 "no_speech",
                 "damaged_audio",
+                "truncated",
                 "doubtful",
                 "uncertain_language",
+                "channels_mixed",
                 "context_length_exceeded",
                 "length",
                 "empty_response",

@@ -7,6 +7,8 @@ from speechbridge.api.openapi.coverage import COVERAGE_EXAMPLE, WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, FORM, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     AUDIO_TRACK,
+    CHANNEL,
+    CHANNELS,
     HOTWORDS,
     KEYS,
     LANGUAGE,
@@ -105,6 +107,7 @@ _FORM = form(
     model=text("The language model, one of `/v1/models`; the first of them if missing.", example="llama3"),
     language=LANGUAGE,
     audio_track=AUDIO_TRACK,
+    channels=CHANNELS,
     hotwords=HOTWORDS,
     initial_prompt=WHISPER_PROMPT,
     task=text(
@@ -260,9 +263,14 @@ SCHEMAS: Json = {
     ),
     "TranscriptDelta": record(
         "A segment, sent as soon as Whisper has decoded it.",
-        text=text("Text with its leading space; concatenated, the texts are the transcription."),
+        ("text", "start", "end"),
+        text=text(
+            "Text with its leading space; concatenated, the texts are the transcription. With separate channels, a "
+            "line that starts with its channel; lines may arrive in another order than that of the transcription."
+        ),
         start=number("Seconds from the start of the recording.", minimum=0),
         end=number("Seconds from the start of the recording.", minimum=0),
+        channel=CHANNEL,
     ),
     "TranscriptDone": record(
         "The complete transcript.",

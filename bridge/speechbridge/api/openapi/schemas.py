@@ -160,6 +160,15 @@ AUDIO_TRACK: Json = integer(
     maximum=9999,
     example=1,
 )
+CHANNELS: Json = text(
+    "`separate` transcribes each channel of the recording by itself, such as the two sides of a call: segments have a "
+    "`channel`, and the text has a line per segment that starts with `[Channel 0]: `. At most 8 channels, and each "
+    "costs as much as a recording of its own. Send it before large files. A Whisper server that ignores it mixes the "
+    "channels; the warning `channels_mixed` says so.",
+    enum=["mixed", "separate"],
+    default="mixed",
+)
+CHANNEL: Json = integer("Number of its audio channel, from 0; only with `channels=separate`.", minimum=0)
 HOTWORDS: Json = text(
     "Names and terms in the recording, separated by commas or lines: Whisper adopts their spelling in all of it. At "
     "most 223 tokens are used, about 900 letters of English; servers without `hotwords` ignore them, except "
