@@ -68,7 +68,7 @@ def known_here() -> Json:
             if not speech:
                 body["schema"]["properties"]["response_format"]["enum"] = ["text", "json_object"]
                 body["schema"]["properties"]["keep_alive"]["enum"] = []  # its values are a pattern, and Ollama's only
-                body["schema"]["properties"]["stop"]["maxItems"] = 3
+                del body["schema"]["properties"]["stop"]  # blank values do not count, so more than four may be right
             for field in body["schema"]["properties"].values():
                 field.get("enum", []).append("")  # a blank field counts as missing
                 if field.get("type") == "integer":
