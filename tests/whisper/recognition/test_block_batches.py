@@ -4,9 +4,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from speechwhisper.recognition.block_batches import Verdict, checked, judge
 
 from speechwhisper.audio.tracks import RATE
-from speechwhisper.recognition.block_batches import Verdict, checked, judge
 from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.speech import Span
 from whisper.scripted import segment

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from speechwhisper.recognition.faster_whisper import Tuning, WhisperDecoder
 
 from speechwhisper.audio.decode import Audio
 from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import speech
-from speechwhisper.recognition.faster_whisper import Tuning, WhisperDecoder
 from speechwhisper.recognition.options import Options
 from whisper.scripted import ScriptedModel, loud
 
