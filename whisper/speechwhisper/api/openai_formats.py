@@ -46,7 +46,8 @@ def done(transcript: Transcript, options: Options) -> dict[str, Any]:
 
 def failed(problem: Problem) -> dict[str, Any]:
     """Return the event that ends a failed stream."""
-    return {"type": "error", "error": {"message": problem.detail, "code": problem.code}}
+    error = {"message": problem.detail, "code": problem.code}
+    return {"type": "error", "error": error if problem.param is None else {**error, "param": problem.param}}
 
 
 def _word(word: Word, segment: Segment) -> dict[str, Any]:
