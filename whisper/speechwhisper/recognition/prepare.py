@@ -90,11 +90,11 @@ class Preparer:
             resume = max(0, len(samples) - int(MARGIN_S * RATE))
             if groups and len(samples) - groups[-1][-1].end <= self._longest_pause:
                 resume = max(0, groups.pop()[0].start - int(MARGIN_S * RATE))  # it may continue
-        blocks = [self._block(group, found, samples) for group in groups]
+        blocks = [self._block(group, found, samples, final=final) for group in groups]
         self._drop(samples, resume)
         return blocks
 
-    def _block(self, group: list[Span], found: list[Span], samples: Samples) -> Block:
+    def _block(self, group: list[Span], found: list[Span], samples: Samples, *, final: bool) -> Block:
         margin = int(MARGIN_S * RATE)
         first, last = group[0].start, group[-1].end
         following = next((span.start for span in found if span.start >= last), len(samples))
@@ -105,7 +105,8 @@ class Preparer:
         spans = tuple(Span(max(span.start, start), min(span.end, end)).moved(self._offset) for span in inside)
         self.speech_seconds += seconds_of(spans)
         self.transcribed_seconds += (end - start) / RATE
-        return Block((start + self._offset) / RATE, spans, self._features(samples[start:end]), self._channel)
+        ends = final and end == len(samples)
+        return Block((start + self._offset) / RATE, spans, self._features(samples[start:end]), self._channel, ends)
 
     def _features(self, samples: Samples) -> NDArray[np.float32]:
         return np.ascontiguousarray(self._extract(samples)[:, : max(1, len(samples) // 160)])
