@@ -72,6 +72,7 @@ class ScriptedDecoder:
         if self._fails:
             message = "the decoder broke"
             raise RuntimeError(message)
+        self.audio_seconds_per_second = 20.0
         return TranscriptionInfo(options.language or "en", audio.duration, audio.duration / 2, audio.duration)
 
     def _read(self, recording: Recording, stop: Stop) -> Audio:
