@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechwhisper.audio.tracks import RATE
-from speechwhisper.recognition.guards import Doubt, Doubtful, Guard, without_loop
 from speechwhisper.recognition.blocks import Span
+from speechwhisper.recognition.guards import Doubt, Doubtful, Guard, without_loop
 from speechwhisper.recognition.transcript import Segment, Transcript, TranscriptionInfo, Word
 from whisper.scripted import segment
 
