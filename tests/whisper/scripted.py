@@ -1,11 +1,10 @@
-"""Stand-ins whose answers the test decides: for the port `recognition.port.Decoder`, and for faster-whisper."""
+"""Stand-ins whose answers the test decides: for the port `recognition.port.Decoder`, and for speech detection."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +13,9 @@ from speechwhisper.recognition.port import StoppedError
 from speechwhisper.recognition.transcript import Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Sequence
+
+    from faster_whisper.vad import VadOptions
 
     from speechwhisper.audio.decode import Recording, Samples
     from speechwhisper.recognition.options import Options
@@ -72,6 +73,7 @@ class ScriptedDecoder:
         if self._fails:
             message = "the decoder broke"
             raise RuntimeError(message)
+        self.audio_seconds_per_second = 20.0
         return TranscriptionInfo(options.language or "en", audio.duration, audio.duration / 2, audio.duration)
 
     def _read(self, recording: Recording, stop: Stop) -> Audio:
@@ -98,38 +100,12 @@ class ScriptedDecoder:
         self.closed = True
 
 
-def loud(samples: Samples, _options: object = None) -> list[dict[str, int]]:
+def loud(samples: Samples, options: VadOptions) -> list[dict[str, int]]:
     """A voice activity detector, as faster-whisper's `get_speech_timestamps`, for which everything loud is speech."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], (abs(samples) > 0.1).astype(int), [0]])))
-    return [{"start": int(start), "end": int(end)} for start, end in edges.reshape(-1, 2)]
-
-
-NO_CUBLAS = RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
-"""CTranslate2's words at the first inference on a GPU without CUDA's libraries."""
-
-
-class ScriptedModel:
-    """Loads onto a GPU like faster-whisper's model; decodes when its segments are asked for, and may fail at that."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.feat_kwargs: dict[str, Any] = {}
-        self.supported_languages = ("en", "de")
-        self.model = SimpleNamespace(device="cuda", compute_type="float16")
-        self.heard: list[Samples] = []
-        self.arguments: dict[str, Any] = {}
-        self.detected_in: list[Samples] = []
-        self._error = error
-
-    def detect_language(self, audio: Samples) -> tuple[str, float, list[tuple[str, float]]]:
-        self.detected_in.append(audio)
-        return "de", 0.75, [("de", 0.75), ("en", 0.25)]
-
-    def transcribe(self, samples: Samples, **arguments: Any) -> tuple[Iterator[Any], SimpleNamespace]:
-        self.arguments = arguments
-        return self._decode(samples), SimpleNamespace(language=arguments.get("language") or "en")
-
-    def _decode(self, samples: Samples) -> Iterator[Any]:
-        if self._error:
-            raise self._error
-        self.heard.append(samples)
-        yield SimpleNamespace(text="", start=0.0, end=1.0, words=None)
+    longest = int(options.max_speech_duration_s * 16_000)
+    return [
+        {"start": at, "end": min(at + longest, int(end))}
+        for start, end in edges.reshape(-1, 2)
+        for at in range(int(start), int(end), longest)
+    ]

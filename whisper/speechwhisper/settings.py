@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     whisper_download_root: str = _setting("", "cache folder for weights; empty: the hub's default cache folder")
     whisper_device: Literal["auto", "cpu", "cuda"] = _setting("auto", "device for decoding: auto, cpu or cuda")
     whisper_device_index: str = _setting(
-        "", "GPUs to use, such as `0` or `0,1`; empty: all that are visible; a batch runs on each"
+        "", "indexes of the GPUs to use, such as `0` or `0,1`; empty: all visible ones; each decodes batches"
     )
     whisper_compute_type: str = _setting(
         "auto",

@@ -74,12 +74,15 @@ async def test_events_tell_the_load_first_and_on_each_change(start: Start, monke
     async with client.get("/load", headers=EVENTS) as response:
         assert response.content_type == "text/event-stream"
         assert await next_event(response.content) == IDLE
-        job = asyncio.create_task(client.post("/v1/audio/transcriptions", data=recording()))
-        while not (event := await next_event(response.content))["audio_seconds_working"]:
+        job = asyncio.create_task(
+            client.post("/v1/audio/transcriptions", data=recording(), headers={"Speech-Audio-Seconds": "2.0"})
+        )
+        while (event := await next_event(response.content))["audio_seconds_working"] > 1.0:
             assert event["working"] == 1
+        assert event["audio_seconds_working"] == 1.0
         decoder.go_on()
         while (event := await next_event(response.content))["working"]:
-            assert event["audio_seconds_working"] <= 2.0
+            assert event["audio_seconds_working"] <= 1.0
 
     assert (await job).status == 200
     assert event["audio_seconds_per_second"] > 0

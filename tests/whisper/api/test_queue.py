@@ -53,8 +53,9 @@ async def held(
     """A server whose only slot is in use, and at this position, until the decoder may go on; the job must succeed."""
     decoder = ScriptedDecoder([segment(" Hello.", 0.0, position)], hold=True)
     client = await start(decoder, **settings)
-    running = asyncio.create_task(client.post("/asr", data=recording()))
+    running = asyncio.create_task(client.post("/asr", data=recording(), headers={"Speech-Audio-Seconds": "1"}))
     await eventually(decoder.started.is_set)
+    await eventually(lambda: load(client).audio_seconds_working == max(0.0, 1.0 - position))
     yield client, decoder
     decoder.go_on()
     assert (await running).status == 200

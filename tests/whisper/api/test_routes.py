@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 from typing import TYPE_CHECKING
@@ -272,7 +273,7 @@ async def test_a_field_after_the_file_that_changes_the_options_is_honoured(start
     client = await start(decoder)
     data = FormData()
     data.add_field("language", "en")
-    data.add_field("file", media.encode(media.tone(seconds)), filename="voice.wav")
+    data.add_field("file", io.BytesIO(media.encode(media.tone(seconds))), filename="voice.wav")
     data.add_field("prompt", "Ada, Grace")
 
     async with client.post("/v1/audio/transcriptions", data=data) as response:

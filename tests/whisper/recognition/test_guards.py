@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechwhisper.audio.tracks import RATE
+from speechwhisper.recognition.blocks import Span
 from speechwhisper.recognition.guards import Doubt, Doubtful, Guard, without_loop
-from speechwhisper.recognition.speech import Span
 from speechwhisper.recognition.transcript import Segment, Transcript, TranscriptionInfo, Word
 from whisper.scripted import segment
 
@@ -22,9 +22,9 @@ def plain(text: str, start: float = 0.0, end: float = 10.0, **changes: object) -
 
 
 def doubts(*segments: Segment, speech: list[Span] = SPEECH) -> list[Doubtful]:
-    guard = Guard(speech, last_temperature=1.0)
+    guard = Guard(last_temperature=1.0)
     for one in segments:
-        guard.check(one)
+        guard.check(one, speech)
     return guard.doubtful
 
 
@@ -38,9 +38,9 @@ def doubts(*segments: Segment, speech: list[Span] = SPEECH) -> list[Doubtful]:
     ],
 )
 def test_a_loop_is_cut_at_its_first_repetition(text: str, kept: str) -> None:
-    guard = Guard(SPEECH, 1.0)
+    guard = Guard(last_temperature=1.0)
 
-    checked = guard.check(plain(text))
+    checked = guard.check(plain(text), SPEECH)
 
     assert checked is not None
     assert checked.text == kept
@@ -74,19 +74,19 @@ def test_the_words_of_a_loop_are_cut_too() -> None:
 
 
 def test_segments_that_repeat_the_one_before_are_dropped() -> None:
-    guard = Guard(SPEECH, 1.0)
+    guard = Guard(last_temperature=1.0)
     looping = [plain(" Thank you.", at, at + 2.0, compression_ratio=5.0) for at in range(0, 20, 2)]
 
-    kept = [one for one in map(guard.check, looping) if one]
+    kept = [one for each in looping if (one := guard.check(each, SPEECH))]
 
     assert kept == looping[:1]
     assert guard.doubtful == [Doubtful(2.0, 20.0, Doubt.REPETITION)]
 
 
 def test_what_is_said_twice_is_heard_twice() -> None:
-    guard = Guard(SPEECH, 1.0)
+    guard = Guard(last_temperature=1.0)
 
-    assert all(guard.check(plain(" Thank you.", at, at + 2.0)) for at in range(0, 6, 2))
+    assert all(guard.check(plain(" Thank you.", at, at + 2.0), SPEECH) for at in range(0, 6, 2))
     assert guard.doubtful == []
 
 

@@ -2,53 +2,94 @@
 
 from __future__ import annotations
 
-import threading
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from speechwhisper.recognition.faster_whisper import Tuning, WhisperDecoder
 
-from speechwhisper.audio.decode import Audio
+from speechwhisper.audio.decode import open_recording
 from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import speech
+from speechwhisper.recognition.engine import Engine
+from speechwhisper.recognition.model import Model
 from speechwhisper.recognition.options import Options
-from whisper.scripted import ScriptedModel, loud
+from speechwhisper.recognition.port import Stop
+from speechwhisper.recognition.times import MARGIN_S
+from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning, for_cpu
+from whisper.scripted import loud
+from whisper.scripted_model import ScriptedModel
 
 if TYPE_CHECKING:
     from speechwhisper.recognition.transcript import TranscriptionInfo
+    from whisper.media import Pcm
 
 pytestmark = pytest.mark.unit
 
-BEGIN = 8 * RATE
+BEGIN = 8
 
 
 @pytest.fixture
-def late_speech(monkeypatch: pytest.MonkeyPatch) -> Audio:
+def late_speech(monkeypatch: pytest.MonkeyPatch) -> Pcm:
     """Forty seconds that begin with eight of silence."""
     monkeypatch.setattr(speech, "get_speech_timestamps", loud)
-    samples = np.zeros(40 * RATE, dtype=np.float32)
-    samples[BEGIN:] = 0.5
-    return Audio(samples)
+    samples = np.zeros(40 * RATE, dtype=np.int16)
+    samples[BEGIN * RATE :] = 16_384
+    return samples
 
 
-def decoded(model: ScriptedModel, audio: Audio, options: Options) -> TranscriptionInfo:
-    return WhisperDecoder(model, Tuning()).decode(audio, options, lambda _: None, threading.Event())  # type: ignore[arg-type]
+def engine(model: ScriptedModel) -> Engine:
+    return Engine([Model(model, 5)], model.feature_extractor, for_cpu(Tuning()))  # type: ignore[arg-type]
+
+
+def decoded(model: ScriptedModel, samples: Pcm, options: Options) -> TranscriptionInfo:
+    decoder = engine(model)
+    try:
+        recording = open_recording(io.BytesIO(samples.tobytes()), 3600, raw=True)
+        return decoder.decode(recording, options, lambda _: None, Stop())
+    finally:
+        decoder.close()
 
 
 @pytest.mark.parametrize("vad_filter", [False, True])
-def test_it_is_detected_where_speech_begins(late_speech: Audio, *, vad_filter: bool) -> None:
+def test_it_is_detected_once_where_speech_begins(late_speech: Pcm, *, vad_filter: bool) -> None:
     model = ScriptedModel()
 
     info = decoded(model, late_speech, Options(vad_filter=vad_filter))
 
     [window] = model.detected_in
-    np.testing.assert_array_equal(window, late_speech.samples[BEGIN : BEGIN + 30 * RATE])
+    assert window.shape[1] == FULL_WINDOW  # as in training
+    assert np.flatnonzero(window[0])[0] == round(MARGIN_S * 100)
     assert (info.language, info.language_probability) == ("de", 0.75)
-    assert model.arguments["language"] == "de"
+    german = model.hf_tokenizer.token_to_id("<|de|>")
+    assert len(model.prompts) > 1
+    assert all(german in prompt for prompt in model.prompts)
 
 
-def test_a_requested_language_is_not_detected(late_speech: Audio) -> None:
+def test_the_rest_of_a_block_whose_tail_was_lost_has_the_language_of_the_block(late_speech: Pcm) -> None:
+    model = ScriptedModel()
+    model.loses_tail = True
+
+    decoded(model, late_speech, Options())
+
+    assert len(model.detected_in) == 1
+    assert len(model.prompts) > 3
+
+
+def test_the_route_detects_it_where_speech_begins_too(late_speech: Pcm) -> None:
+    model = ScriptedModel()
+    decoder = engine(model)
+
+    recording = open_recording(io.BytesIO(late_speech.tobytes()), 3600, raw=True)
+    found = decoder.detect_language(recording, Stop())
+    decoder.close()
+
+    [window] = model.detected_in
+    assert np.flatnonzero(window[0])[0] == round(MARGIN_S * 100)
+    assert found == ("de", 0.75)
+
+
+def test_a_requested_language_is_not_detected(late_speech: Pcm) -> None:
     model = ScriptedModel()
 
     info = decoded(model, late_speech, Options(language="en"))
@@ -56,7 +97,7 @@ def test_a_requested_language_is_not_detected(late_speech: Audio) -> None:
     assert (model.detected_in, info.language, info.language_probability) == ([], "en", None)
 
 
-def test_a_model_of_one_language_detects_none(late_speech: Audio) -> None:
+def test_a_model_of_one_language_detects_none(late_speech: Pcm) -> None:
     model = ScriptedModel()
     model.supported_languages = ("en",)
 
@@ -68,6 +109,6 @@ def test_a_model_of_one_language_detects_none(late_speech: Audio) -> None:
 def test_silence_has_no_language() -> None:
     model = ScriptedModel()
 
-    info = decoded(model, Audio(np.zeros(RATE, dtype=np.float32)), Options())
+    info = decoded(model, np.zeros(RATE, dtype=np.int16), Options())
 
     assert (model.detected_in, info.language) == ([], None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -9,24 +10,24 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from speechwhisper.audio.decode import Audio, Samples
+from speechwhisper.audio.decode import open_recording
 from speechwhisper.audio.tracks import RATE
-from speechwhisper.recognition import block_batches, loading, speech
+from speechwhisper.recognition import loading, speech
 from speechwhisper.recognition.loading import ModelUnavailableError, load
 from speechwhisper.recognition.options import Options
+from speechwhisper.recognition.port import Stop
 from speechwhisper.settings import Settings
 from whisper.conftest import launch
-from whisper.scripted import DEADLINE, NO_CUBLAS, ScriptedModel, loud
+from whisper.scripted import DEADLINE, loud
+from whisper.scripted_model import NO_CUBLAS, ScriptedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from speechwhisper.recognition.faster_whisper import WhisperDecoder
+    from speechwhisper.recognition.engine import Engine
 
 
 def loaded(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel, **settings: object) -> ScriptedModel:
@@ -34,7 +35,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel, **settings: ob
     return model
 
 
-def load_scripted(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel, **settings: object) -> WhisperDecoder:
+def load_scripted(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel, **settings: object) -> Engine:
     monkeypatch.setattr(loading, "WhisperModel", lambda *_, **__: model)
     return load(Settings(whisper_model="medium", **settings))
 
@@ -52,47 +53,66 @@ def test_a_model_is_loaded_once_it_has_decoded_a_second_of_noise(monkeypatch: py
 
 @pytest.mark.unit
 def test_noise_is_not_worth_more_than_one_attempt_and_a_few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = loaded(monkeypatch, ScriptedModel(), whisper_beam_size=3).arguments
+    model = loaded(monkeypatch, ScriptedModel(), whisper_beam_size=3)
 
-    assert list(asked["temperature"]) == [0.0]
-    assert asked["max_new_tokens"] <= 10
-    assert asked["beam_size"] == 3
+    (prompt,) = model.prompts
+    assert model.arguments["max_length"] - len(prompt) <= 40
+    assert model.arguments["beam_size"] == 3
+    assert "sampling_temperature" not in model.arguments
 
 
 @pytest.mark.unit
 @pytest.mark.parametrize("setting", [False, True])
+@pytest.mark.parametrize("vad_filter", [False, True])
 def test_previous_text_is_given_to_the_model_only_if_configured(
-    monkeypatch: pytest.MonkeyPatch, *, setting: bool
+    monkeypatch: pytest.MonkeyPatch, *, setting: bool, vad_filter: bool
 ) -> None:
     model = ScriptedModel()
     decoder = load_scripted(monkeypatch, model, whisper_condition_on_previous_text=setting)
-
     monkeypatch.setattr(speech, "get_speech_timestamps", loud)
-    for vad_filter in (False, True):
-        audio = Audio(np.ones(RATE, dtype=np.float32))
-        decoder.decode(audio, Options(vad_filter=vad_filter), lambda _: None, threading.Event())
+    samples = np.full(60 * RATE, 16_384, dtype=np.int16)  # two blocks at least
 
-        assert model.arguments["condition_on_previous_text"] is setting
+    recording = open_recording(io.BytesIO(samples.tobytes()), 3600, raw=True)
+    decoder.decode(recording, Options(language="en", vad_filter=vad_filter), lambda _: None, Stop())
+    decoder.close()
+
+    _, first, second, *_ = model.prompts  # after that of the noise
+    said = set(model.tokens(" Hello."))
+    assert not said & set(first)
+    assert said <= set(second) if setting else first == second
 
 
 @pytest.mark.unit
-def test_where_requests_are_decoded_in_batches_so_is_the_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = ScriptedModel()
+@pytest.mark.parametrize(
+    ("device", "compute_type", "expected"),
+    [("cpu", "auto", "int8"), ("cuda", "auto", "float16"), ("cuda", "int8_float16", "int8_float16")],
+)
+def test_the_compute_type_fits_the_device(
+    monkeypatch: pytest.MonkeyPatch, device: str, compute_type: str, expected: str
+) -> None:
+    asked: list[dict[str, object]] = []
 
-    class Pipeline:
-        def __init__(self, of: ScriptedModel) -> None:
-            assert of is model
+    def whisper_model(_: str, **arguments: object) -> ScriptedModel:
+        asked.append(arguments)
+        return ScriptedModel()
 
-        def transcribe(self, samples: Samples, **arguments: Any) -> tuple[Iterator[Any], object]:
-            return model.transcribe(samples, **arguments)
+    monkeypatch.setattr(loading, "WhisperModel", whisper_model)
+    load(Settings(whisper_model="medium", whisper_device=device, whisper_compute_type=compute_type)).close()
 
-    monkeypatch.setattr(block_batches, "BatchedInferencePipeline", Pipeline)
+    assert [(one["device"], one["compute_type"]) for one in asked] == [(device, expected)]
 
-    loaded(monkeypatch, model, whisper_batch_size=8)
 
-    assert len(model.heard) == 1
-    assert model.arguments["batch_size"] == 8
-    assert model.arguments["clip_timestamps"] == [{"start": 0, "end": 1}]
+@pytest.mark.unit
+def test_the_model_is_loaded_on_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    models: dict[object, ScriptedModel] = {}
+
+    def whisper_model(_: str, **arguments: object) -> ScriptedModel:
+        return models.setdefault(arguments["device_index"], ScriptedModel())
+
+    monkeypatch.setattr(loading, "WhisperModel", whisper_model)
+    load(Settings(whisper_model="medium", whisper_device="cuda", whisper_device_index="1,3")).close()
+
+    assert [(index, len(model.prompts)) for index, model in models.items()] == [(1, 1), (3, 1)]
 
 
 @pytest.mark.unit
@@ -169,7 +189,7 @@ STARTING = """
 import sys
 from speechwhisper.recognition import loading
 from speechwhisper.__main__ import main
-from whisper.scripted import NO_CUBLAS, ScriptedModel
+from whisper.scripted_model import NO_CUBLAS, ScriptedModel
 loading.WhisperModel = lambda *_, **__: ScriptedModel(NO_CUBLAS if "fail" in sys.argv else None)
 sys.exit(main([]))
 """

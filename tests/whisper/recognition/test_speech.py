@@ -1,6 +1,7 @@
+"""Where speech is found, and how it reaches the model in blocks."""
+
 from __future__ import annotations
 
-import threading
 from itertools import pairwise
 
 import numpy as np
@@ -10,22 +11,32 @@ from hypothesis import strategies as st
 
 from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import speech
-from speechwhisper.recognition.port import StoppedError
-from speechwhisper.recognition.speech import Span, find_speech, plan_blocks, plan_clips
+from speechwhisper.recognition.blocks import Block, Span, plan, seconds_of, with_silence
+from speechwhisper.recognition.prepare import Preparer
+from speechwhisper.recognition.speech import find_speech
+from speechwhisper.recognition.times import MARGIN_S
 from whisper import media
 from whisper.scripted import loud
+from whisper.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.unit
+
+LONGEST = 28
+"""Of a block, in seconds."""
 
 
 def span(start: float, end: float) -> Span:
     return Span(int(start * RATE), int(end * RATE))
 
 
+def planned(spans: list[Span], skip: float = 10) -> list[list[Span]]:
+    return plan(spans, LONGEST * RATE, int(skip * RATE))
+
+
 @st.composite
 def recordings(draw: st.DrawFn) -> tuple[list[Span], int]:
-    """Stretches of up to 30 s in order, and the recording's length in samples."""
-    steps = draw(st.lists(st.tuples(st.floats(0, 60), st.floats(0.1, 30)), max_size=20))
+    """Stretches of up to 28 s in order, and the recording's length in samples."""
+    steps = draw(st.lists(st.tuples(st.floats(0, 60), st.floats(0.1, LONGEST)), max_size=20))
     spans, at = [], 0.0
     for pause, length in steps:
         spans.append(span(at + pause, at + pause + length))
@@ -33,70 +44,73 @@ def recordings(draw: st.DrawFn) -> tuple[list[Span], int]:
     return spans, int((at + draw(st.floats(0, 60))) * RATE) + 1
 
 
-def test_an_ordinary_recording_reaches_the_model_whole() -> None:
-    assert plan_clips([span(2, 10), span(15, 20)], 25 * RATE, 10) == [span(0, 25)]
+def test_a_short_recording_is_one_block() -> None:
+    assert planned([span(2, 10), span(15, 20)]) == [[span(2, 10), span(15, 20)]]
 
 
 def test_a_long_silence_is_left_out() -> None:
-    assert plan_clips([span(2, 10), span(40, 50)], 90 * RATE, 10) == [span(0, 10), span(40, 50)]
+    assert planned([span(2, 10), span(21, 26)]) == [[span(2, 10)], [span(21, 26)]]
 
 
 def test_without_speech_there_is_nothing_to_decode() -> None:
-    assert plan_clips([], 3600 * RATE, 10) == []
+    assert planned([]) == []
 
 
 def test_zero_keeps_everything() -> None:
-    assert plan_clips([], 3600 * RATE, 0) == [span(0, 3600)]
+    spans = with_silence([span(100, 110)], 3600 * RATE, LONGEST * RATE)
+
+    assert (spans[0].start, spans[-1].end, seconds_of(spans)) == (0, 3600 * RATE, 3600)
 
 
 @given(recordings(), st.floats(0.5, 60))
-def test_all_speech_is_inside_some_clip(recording: tuple[list[Span], int], skip: float) -> None:
-    spans, total = recording
-
-    clips = plan_clips(spans, total, skip)
-
-    assert all(any(clip.start <= each.start and each.end <= clip.end for clip in clips) for each in spans)
-    assert all(before.end < after.start for before, after in pairwise(clips))
-    assert all(0 <= clip.start < clip.end <= total for clip in clips)
-
-
-@given(recordings())
-def test_blocks_hold_all_speech_and_fit_the_window(recording: tuple[list[Span], int]) -> None:
+def test_all_speech_is_inside_some_block_that_fits_the_window(recording: tuple[list[Span], int], skip: float) -> None:
     spans, _ = recording
 
-    blocks = plan_blocks(spans, 30.0)
+    blocks = planned(spans, skip)
 
-    assert all(any(block.start <= each.start and each.end <= block.end for block in blocks) for each in spans)
-    assert all(block.seconds <= 30.001 for block in blocks)
+    assert [each for block in blocks for each in block] == spans
+    assert all(block[-1].end - block[0].start <= LONGEST * RATE for block in blocks)
+    assert all(after.start - before.end <= skip * RATE for block in blocks for before, after in pairwise(block))
 
 
 @pytest.mark.parametrize("samples", [media.silence(30), media.noise(30, 0.1), media.noise(30, 0.001), media.tone(30)])
 def test_silence_noise_and_tones_are_no_speech(samples: media.Pcm) -> None:
-    assert find_speech(samples.astype(np.float32) / 32768, threading.Event()) == []
+    assert find_speech(samples.astype(np.float32) / 32768, LONGEST) == []
 
 
-def test_a_search_can_be_stopped() -> None:
-    stop = threading.Event()
-    stop.set()
+def prepared(samples: media.Pcm) -> list[Block]:
+    """Everything, read in chunks of a second."""
+    preparer = Preparer(ScriptedModel().feature_extractor, longest_block=LONGEST, skip_silence=10)
+    chunks = [samples[start : start + RATE] for start in range(0, len(samples), RATE)]
+    return [block for chunk in chunks for block in preparer.feed(chunk)] + preparer.finish()
 
-    with pytest.raises(StoppedError):
-        find_speech(np.zeros(RATE, dtype=np.float32), stop)
 
-
-@pytest.mark.parametrize("begin", [1.0, 297.0, 299.999, 300.0, 301.0])
-def test_speech_is_not_cut_where_the_detector_stops_and_goes_on(begin: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("begin", [1.0, 27.0, 29.999, 30.0, 31.0, 87.0, 89.999, 90.0, 149.0, 299.999])
+def test_speech_is_not_cut_where_the_search_stops_and_goes_on(begin: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech, "get_speech_timestamps", loud)
-    samples = np.zeros(620 * RATE, dtype=np.float32)
-    expected = [Span(0, RATE // 2), Span(int(begin * RATE), int((begin + 5) * RATE)), Span(610 * RATE, 620 * RATE)]
-    for span in expected:
-        samples[span.start : span.end] = 0.5
+    samples = np.zeros(620 * RATE, dtype=np.int16)
+    expected = [span(0, 0.5), span(begin, begin + 5), span(610, 620)]
+    for one in expected:
+        samples[one.start : one.end] = 16_384
 
-    assert find_speech(samples, threading.Event()) == expected
+    found = [one for block in prepared(samples) for one in block.spans]
+
+    margin = int(MARGIN_S * RATE)
+    if begin == 1.0:  # the margins meet
+        expected[:2] = [span(0, begin + 5)]
+    assert [one.end for one in found] == [min(620 * RATE, one.end + margin) for one in expected]
+    # A syllable that has only begun where the search stops is found by the next search, with half of the margin.
+    before = [one.start - wide.start for one, wide in zip(expected, found, strict=True)]
+    assert before[0] == 0
+    assert all(margin // 2 <= samples <= margin for samples in before[1:])
 
 
 def test_speech_without_a_pause_is_found_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech, "get_speech_timestamps", loud)
 
-    spans = find_speech(np.full(700 * RATE, 0.5, dtype=np.float32), threading.Event())
+    blocks = prepared(np.full(700 * RATE, 16_384, dtype=np.int16))
 
-    assert (spans[0].start, spans[-1].end, speech.seconds_of(spans)) == (0, 700 * RATE, 700)
+    spans = [one for block in blocks for one in block.spans]
+    assert (spans[0].start, spans[-1].end, seconds_of(spans)) == (0, 700 * RATE, 700)
+    assert all(block.seconds <= LONGEST for block in blocks)
+    assert [block.last for block in blocks] == [False] * (len(blocks) - 1) + [True]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechwhisper.audio.tracks import RATE
-from speechwhisper.recognition.speech import Span
+from speechwhisper.recognition.blocks import Span
 from speechwhisper.recognition.times import SpeechTimes
 from whisper.scripted import segment
 
@@ -38,8 +38,9 @@ def plain(start: float, end: float) -> Segment:
 def narrowed(
     *segments: tuple[float, float], speech: list[tuple[float, float]], duration: float = 100.0
 ) -> list[object]:
-    times = SpeechTimes(spans(*speech, duration=duration), duration)
-    results = [times.narrow(plain(*one)) for one in segments]
+    times = SpeechTimes()
+    found = spans(*speech, duration=duration)
+    results = [times.narrow(plain(*one), found, duration, last=True) for one in segments]
     return [(pytest.approx(one.start), pytest.approx(one.end)) for one in results]
 
 
@@ -65,9 +66,9 @@ def test_a_segment_ends_with_the_recording() -> None:
 
 
 def test_words_know_their_times_better() -> None:
-    times = SpeechTimes(spans((5.0, 8.0)), 100.0)
+    narrow = SpeechTimes().narrow(segment("hello", 1.0, 9.0), spans((5.0, 8.0)), 100.0)
 
-    assert times.narrow(segment("hello", 1.0, 9.0)).start == 1.0
+    assert narrow.start == 1.0
 
 
 TIMES = st.floats(0, 60, allow_subnormal=False)
@@ -80,8 +81,9 @@ STRETCHES = st.lists(TIMES, max_size=12, unique=True).map(
 def test_no_segment_is_empty_or_overlaps(
     segments: list[tuple[float, float]], speech: list[tuple[float, float]]
 ) -> None:
-    times = SpeechTimes(spans(*speech, duration=60.0), 60.0)
-    results = [times.narrow(plain(min(one), max(one))) for one in sorted(segments)]
+    times = SpeechTimes()
+    found = spans(*speech, duration=60.0)
+    results = [times.narrow(plain(min(one), max(one)), found, 60.0) for one in sorted(segments)]
 
     assert all(one.start < one.end for one in results)
     assert all(one.end <= other.start for one, other in pairwise(results) if one.end < 59.9)

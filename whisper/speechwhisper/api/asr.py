@@ -49,7 +49,8 @@ async def asr(request: web.Request) -> web.Response:
     def begin(job: Job, options: Options) -> Transcription:
         return job.transcribe(options, raw=raw)
 
-    async with upload(request, FILE_FIELDS, begin=begin, options=lambda _: options, raw=raw, fixed=True) as received:
+    uploading = upload(request, FILE_FIELDS, begin=begin, options=lambda _: options, raw=raw, fixed=lambda _: True)
+    async with uploading as received:
         form = await received.form()
         transcript = await received.running.transcript()
     name = quote(f"{form.filename}.{output}")
@@ -69,7 +70,8 @@ async def detect_language(request: web.Request) -> web.Response:
     def begin(job: Job, options: Options) -> Run[tuple[str, float]]:
         return job.detect_language(options, raw=raw)
 
-    async with upload(request, FILE_FIELDS, begin=begin, options=lambda _: options, raw=raw, fixed=True) as received:
+    uploading = upload(request, FILE_FIELDS, begin=begin, options=lambda _: options, raw=raw, fixed=lambda _: True)
+    async with uploading as received:
         await received.form()
         code, confidence = await received.running.result()
     return web.json_response(

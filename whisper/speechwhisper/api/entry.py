@@ -36,17 +36,18 @@ class Upload(Generic[R]):
     """An upload whose file is recognized while it arrives.
 
     The recognition begins with the fields before the file, or after the form if there are none. If a field after the
-    file changes the options, it begins again with the bytes kept until then.
+    file changes the options, it begins again with the bytes kept until then; unless the results are used before the
+    upload ends, as by a stream: then the options are fixed once the file begins.
 
     Args:
         begin: Starts the recognition.
         options: Returns the options in the fields received so far.
         count: Called with the number of bytes of each chunk of the file.
-        fixed: Whether the options do not depend on the form.
+        fixed: Returns whether the fields before the file fix the options.
 
     Attributes:
         early: The fields before the file.
-        running: The recognition, once the form is complete or `commit` was called.
+        running: The recognition; the final one once the form is complete, or the options are fixed.
     """
 
     early: Form
@@ -57,14 +58,14 @@ class Upload(Generic[R]):
         begin: Callable[[Options], R],
         options: Callable[[Form], Options],
         count: Callable[[int], None],
-        *,
-        fixed: bool = False,
+        fixed: Callable[[Form], bool],
     ) -> None:
         self._begin = begin
         self._options_in = options
         self._count = count
         self._options = Options()
-        self._kept = None if fixed else Kept()
+        self._fixed = fixed
+        self._kept: Kept | None = None
         self._sink: R | None = None
         self._complete: asyncio.Future[Form] = asyncio.get_running_loop().create_future()
         self.file_begun = asyncio.Event()
@@ -82,16 +83,14 @@ class Upload(Generic[R]):
             await self.receiving  # raises
         return await self._complete
 
-    def commit(self) -> R:
-        """Return the recognition, which does not begin again: its results are used before the upload ends."""
-        self._forget()
-        return self.running
-
     async def open(self, form: Form) -> Upload[R]:
         """Take the fields before the file; return the sink of the file."""
         self.early = Form({name: list(values) for name, values in form.fields.items()}, form.filename)
         self._options = self._options_in(form)
-        if self._kept is None or form.fields:
+        fixed = self._fixed(form)
+        if not fixed:
+            self._kept = Kept()
+        if fixed or form.fields:
             self.running = self._sink = self._begin(self._options)
         self.file_begun.set()
         return self
@@ -156,7 +155,7 @@ async def upload(
     begin: Callable[[Job, Options], R],
     options: Callable[[Form], Options],
     raw: bool = False,
-    fixed: bool = False,
+    fixed: Callable[[Form], bool],
 ) -> AsyncIterator[Upload[R]]:
     """Acquire a slot for the duration of the block, and receive the upload; the block starts once its file begins.
 
@@ -169,7 +168,7 @@ async def upload(
         options: Returns the options in the fields received so far. Called when the file begins, so that an invalid
             field is rejected before the file is read, and after the whole form.
         raw: Whether the file is raw 16 kHz samples without a container.
-        fixed: Whether the options do not depend on the form.
+        fixed: Returns whether the fields before the file fix the options.
 
     Raises:
         Problem: The queue is full, or the upload is invalid.
@@ -186,7 +185,7 @@ async def upload(
         if expects_continue(request):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # `100 Continue` is not part of the response
-        received = Upload(partial(begin, job), options, service.metrics.upload_bytes.inc, fixed=fixed)
+        received = Upload(partial(begin, job), options, service.metrics.upload_bytes.inc, fixed)
         received.receiving = asyncio.create_task(_receive(request, file_fields, received))
         begun = asyncio.create_task(received.file_begun.wait())
         try:

@@ -41,7 +41,7 @@ async def stream(
     """
     response = web.StreamResponse(headers=HEADERS)
     await response.prepare(request)
-    transcription = received.commit()
+    transcription = received.running
     segments: list[Segment] = []
     async with outbox(request, response) as put:
         try:

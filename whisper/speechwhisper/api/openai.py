@@ -97,7 +97,7 @@ async def _answer(request: web.Request, task: str) -> web.StreamResponse:
         return job.transcribe(options, raw=False)
 
     async with AsyncExitStack() as slot:
-        uploading = upload(request, FILE_FIELDS, begin=begin, options=options_in)
+        uploading = upload(request, FILE_FIELDS, begin=begin, options=options_in, fixed=_streams)
         received = await slot.enter_async_context(uploading)
         if _streams(received.early) or _streams(await received.form()):
             return await stream(request, received, slot.aclose, options_in)

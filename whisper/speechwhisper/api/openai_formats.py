@@ -54,7 +54,8 @@ def done(transcript: Transcript, options: Options) -> dict[str, Any]:
 
 def failed(problem: Problem) -> dict[str, Any]:
     """Return the event that ends a failed stream."""
-    return {"type": "error", "error": {"message": problem.detail, "code": problem.code}}
+    error = {"message": problem.detail, "code": problem.code}
+    return {"type": "error", "error": error if problem.param is None else {**error, "param": problem.param}}
 
 
 def _language(transcript: Transcript) -> dict[str, Any]:

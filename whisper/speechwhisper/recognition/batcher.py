@@ -194,6 +194,7 @@ class Batcher:
             work.done += segments
             work.block = work.block.rest_after(end)
             work.tried = []
+            work.language = owner.language
             self._requeue(work)
             return end
         owner.deliver(work, work.done + segments)

@@ -43,12 +43,14 @@ class Block:
         spans: The stretches of speech within, with margins; samples of the recording.
         features: Log-Mel spectrogram, shape (mels, frames), 100 frames per second, without padding.
         channel: Number of its audio channel, 0-based; None if the channels are mixed.
+        last: Whether it ends with the recording.
     """
 
     start: float
     spans: tuple[Span, ...]
     features: NDArray[np.float32]
     channel: int | None = None
+    last: bool = False
 
     @property
     def frames(self) -> int:

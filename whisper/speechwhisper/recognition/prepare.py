@@ -91,12 +91,12 @@ class Preparer:
             if groups and len(samples) - groups[-1][-1].end <= self._longest_pause:
                 resume = groups.pop()[0].start  # it may continue
             resume -= int(MARGIN_S * RATE)
-        blocks = [self._block(group, found, samples) for group in groups]
+        blocks = [self._block(group, found, samples, final=final) for group in groups]
         # Speech in a block must not be found again: a short pause after it is no longer than the margin.
         self._drop(samples, max(0, resume, self._last_end - self._offset))
         return blocks
 
-    def _block(self, group: list[Span], found: list[Span], samples: Samples) -> Block:
+    def _block(self, group: list[Span], found: list[Span], samples: Samples, *, final: bool) -> Block:
         margin = int(MARGIN_S * RATE)
         first, last = group[0].start, group[-1].end
         following = next((span.start for span in found if span.start >= last), len(samples))
@@ -107,7 +107,8 @@ class Preparer:
         spans = tuple(Span(max(span.start, start), min(span.end, end)).moved(self._offset) for span in inside)
         self.speech_seconds += seconds_of(spans)
         self.transcribed_seconds += (end - start) / RATE
-        return Block((start + self._offset) / RATE, spans, self._features(samples[start:end]), self._channel)
+        ends = final and end == len(samples)
+        return Block((start + self._offset) / RATE, spans, self._features(samples[start:end]), self._channel, ends)
 
     def _features(self, samples: Samples) -> NDArray[np.float32]:
         return np.ascontiguousarray(self._extract(samples)[:, : max(1, len(samples) // 160)])

@@ -23,6 +23,8 @@ MARGIN_S = 0.4
 _EXCESS_S = 0.2
 """What a segment leaves of that margin."""
 _MIN_SEGMENT_S = 0.02
+_ROUNDING_S = 0.01
+"""A block ends with a frame, its speech with a sample."""
 
 
 class SpeechTimes:
@@ -31,18 +33,21 @@ class SpeechTimes:
     def __init__(self) -> None:
         self._last_end = 0.0
 
-    def narrow(self, segment: Segment, spans: Sequence[Span], end_of_block: float) -> Segment:
+    def narrow(self, segment: Segment, spans: Sequence[Span], end_of_block: float, *, last: bool = False) -> Segment:
         """Return the segment with times within its speech; with word times, or without detected speech, as it is.
 
         Args:
             segment: As decoded.
             spans: The speech in its block, with the margin, in order.
             end_of_block: In seconds. Whisper may end its last segment at the end of its window, far beyond.
+            last: Whether the block ends with the recording, as its speech may.
         """
         start, end = segment.start, min(segment.end, end_of_block)
         if not segment.words:
             starts = [span.start / RATE + (_EXCESS_S if span.start else 0.0) for span in spans]
             ends = [min(span.end / RATE - _EXCESS_S, end_of_block) for span in spans]
+            if last and spans and spans[-1].end / RATE >= end_of_block - _ROUNDING_S:
+                ends[-1] = end_of_block
             first, last = bisect_right(ends, start), bisect_left(starts, end) - 1
             if first <= last:
                 start, end = max(start, starts[first]), min(end, ends[last])

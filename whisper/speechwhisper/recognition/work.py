@@ -155,7 +155,7 @@ class Recognition:
         times = self._times.setdefault(block.channel, SpeechTimes())
         guard = self._guards.setdefault(block.channel, Guard(self.options.temperatures[-1]))
         for segment in segments:
-            narrowed = times.narrow(segment, block.spans, block.start + block.seconds)
+            narrowed = times.narrow(segment, block.spans, block.start + block.seconds, last=block.last)
             if checked := guard.check(narrowed, block.spans):
                 self._emit(replace(checked, id=self._number))
                 self._number += 1
