@@ -78,7 +78,5 @@ async def shares(urls: list[str], files: list[Recording], lab: Lab) -> tuple[lis
                     return
                 done[number] += file.seconds
 
-    async with asyncio.TaskGroup() as group:
-        for number, url in enumerate(urls):
-            group.create_task(ask(number, url))
+    await asyncio.gather(*(ask(number, url) for number, url in enumerate(urls)))
     return done, refused
