@@ -40,6 +40,11 @@ def tiny() -> Weights:
     return Weights("tiny.en", models.whisper_weights())
 
 
+def base() -> Weights:
+    """Whisper base: multilingual, so both programs are told the language; the probability of others is not measured."""
+    return Weights(models.WHISPER_BASE_NAME, models.whisper_base_weights(), "en")
+
+
 def server(weights: Weights) -> Program:
     """Our server; further settings can be given in the environment."""
     settings = {

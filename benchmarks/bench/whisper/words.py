@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bench.whisper.lab import Lab
 
 CLIENTS = 16
+EVERY_OF_BASE = 4  # one in so many pieces is transcribed by Whisper base, which takes twice as long
 PLAIN = "faster-whisper"
 MOST_WORSE = 0.2  # percentage points
 LONG = 180.0  # seconds: several windows, and a loop would have time to spread
@@ -25,10 +26,19 @@ LONG = 180.0  # seconds: several windows, and a loop would have time to spread
 
 def word_errors(lab: Lab) -> Section:
     """Compare the texts of all pieces, which sixteen clients send, and of whole files."""
-    whole = [*recordings(), long_file(lab.folder, LONG)]
+    return compare(lab, lab.pieces, [*recordings(), long_file(lab.folder, LONG)])
+
+
+def word_errors_of_base(lab: Lab) -> Section:
+    """The same with a quarter of the pieces and the shipped recordings."""
+    return compare(lab, lab.pieces[::EVERY_OF_BASE], recordings())
+
+
+def compare(lab: Lab, pieces: list[Recording], whole: list[Recording]) -> Section:
+    """The word error rates of both programs."""
     figures, goals = [], []
     with lab.serve() as process:
-        for what, files in (("pieces", lab.pieces), ("whole files", whole)):
+        for what, files in (("pieces", pieces), ("whole files", whole)):
             lab.say(f"whisper: word errors of {len(files)} {what}, {PLAIN}")
             plain = lab.plain.transcribe(files, THREADS, clients=4)
             lab.say(f"whisper: word errors of {len(files)} {what}, {SERVER}")
