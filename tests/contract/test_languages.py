@@ -30,6 +30,9 @@ SOUNDS = Path("/usr/share/asterisk/sounds")
 UNCERTAIN = 0.5
 """Languages that are less probable are reported (docs/explanation/transcripts.md)."""
 
+DEADLINE_S = 900.0
+"""For an answer on a busy machine: six temperatures may be tried."""
+
 SYNTHETIC = "Добрый день. Я звоню вам, чтобы узнать, когда будет готов мой заказ. Номер заказа четыре тысячи восемьсот."
 """With a synthetic voice, Whisper base takes it for French and repeats one phrase until its token limit."""
 
@@ -43,7 +46,11 @@ class Service:
     async def ask(self, task: str, audio: bytes) -> dict[str, Any]:
         """The `verbose_json` of a recording whose language is not given."""
         data = form("file", audio, model="whisper-1", response_format="verbose_json")
-        async with aiohttp.ClientSession() as client, client.post(f"{self.url}/v1/audio/{task}", data=data) as response:
+        timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as client,
+            client.post(f"{self.url}/v1/audio/{task}", data=data) as response,
+        ):
             body: dict[str, Any] = await response.json()
             assert response.status == 200, body
             return body
@@ -62,7 +69,8 @@ def pod() -> Iterator[Service]:
 def bridge(pod: Service) -> Iterator[Service]:
     port = free_port()
     program = stack.bridge_program(port, pod.url, pod.url, "", generator="openai")
-    with entered(running([replace(program, ready_url=f"{stack.address(port)}/livez")])):
+    environment = {**program.environment, "REQUEST_TIMEOUT": str(DEADLINE_S)}
+    with entered(running([replace(program, ready_url=f"{stack.address(port)}/livez", environment=environment)])):
         yield Service(stack.address(port))
 
 
