@@ -41,7 +41,7 @@ def tiny() -> Weights:
 
 
 def base() -> Weights:
-    """Whisper base: multilingual, so both programs are told the language; the probability of others is not measured."""
+    """Whisper base: multilingual, so both programs are told the language instead of detecting it for each piece."""
     return Weights(models.WHISPER_BASE_NAME, models.whisper_base_weights(), "en")
 
 
