@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import memory, parts, pipelines, real, recognition, subjects, tokens
+from bench import memory, parts, pipelines, pod_choice, real, recognition, subjects, tokens, transcripts
 from bench.client import ReplyError
 from bench.processes import StartError, on_cores
 from bench.programs import GoMissingError, build_go_programs
@@ -39,8 +39,10 @@ SECTIONS = {
     "parts": ("parts",),
     "memory": ("memory",),
     "tokens": ("tokens",),
+    "transcripts": ("transcripts",),
     "real": ("answers", "recognition"),
     "operator": ("operator",),
+    "pods": ("pods",),
 }
 ROUNDS = 7
 
@@ -111,12 +113,15 @@ class Bench:
         Raises:
             GoMissingError, NotThereError, StartError, ReplyError: it cannot be run.
         """
-        if name == "answers":
-            return real.measure(self._stage.unpinned(), self._go_if_there(), self._rounds, self._say)
-        if name == "recognition":
-            return recognition.measure(self._stage.unpinned(), self._rounds, self._say)
-        if name == "operator":
-            return pipelines.measure(self._stage.folder, self._say)
+        without_stub: dict[str, Callable[[], Section]] = {
+            "answers": lambda: real.measure(self._stage.unpinned(), self._go_if_there(), self._rounds, self._say),
+            "recognition": lambda: recognition.measure(self._stage.unpinned(), self._rounds, self._say),
+            "operator": lambda: pipelines.measure(self._stage.folder, self._say),
+            "pods": lambda: pod_choice.measure(self._say),
+            "transcripts": lambda: transcripts.measure(self._rounds, self._say),
+        }
+        if name in without_stub:
+            return without_stub[name]()
         go = build_go_programs(self._say)
         with ExitStack() as running:
             running.enter_context(on_cores(set(self._stage.others)))

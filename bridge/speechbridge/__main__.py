@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from prometheus_client import disable_created_metrics
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from speechbridge.app import serve
 from speechbridge.settings import Settings
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValidationError as error:
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-            print(f"{name}: {problem['msg']} (got {problem['input']!r})", file=sys.stderr)  # noqa: T201 - printed to the user
+            print(f"{name}: {problem['msg']}{_given(name, problem['input'])}", file=sys.stderr)  # noqa: T201 - printed to the user
         return 2
     logs.configure(settings.log_level)
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a second, unused series for each counter
@@ -52,6 +52,13 @@ def settings_help() -> str:
         shown = default.lower() if isinstance(field.default, bool) else default or "empty"
         lines.append(f"  {name.upper()}\n      {field.description} (default: {shown})")
     return "\n".join(lines)
+
+
+def _given(name: str, value: object) -> str:
+    """Return the invalid value, except a secret: a setting that is one, or a URL with a password."""
+    field = Settings.model_fields.get(name.lower())
+    secret = field is None or field.annotation is SecretStr or "@" in str(value)
+    return "" if secret else f" (got {value!r})"
 
 
 def _runner() -> Callable[[Coroutine[None, None, None]], None]:

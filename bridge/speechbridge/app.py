@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from speechbridge import memory
-from speechbridge.api import chat, health, models, pages, process, transcriptions
+from speechbridge.api import chat, health, models, pages, process, responses, transcriptions
+from speechbridge.api.cors import CrossOrigin
 from speechbridge.api.middleware import authorized, observed
 from speechbridge.api.server import Runner, site
 from speechbridge.service import SERVICE, assemble
@@ -31,8 +32,9 @@ def create_app(settings: Settings) -> web.Application:
     """Return the application; it looks up its upstreams when the event loop starts it."""
     app = web.Application(middlewares=[observed, authorized], client_max_size=_NO_LIMIT)
     app[SERVICE] = assemble(settings)
-    for family in (process, transcriptions, chat, models, health, pages):
+    for family in (process, transcriptions, chat, responses, models, health, pages):
         family.add_routes(app)
+    CrossOrigin(settings.cors_allowed_origins).install(app)
     app.cleanup_ctx.append(_pod_discovery)
     return app
 
@@ -87,5 +89,5 @@ async def _drain(service: Service) -> None:
 def _upstreams(settings: Settings) -> dict[str, str]:
     return {
         "whisper": f"{settings.whisper_url} ({settings.transcriber})",
-        "llm": f"{settings.ollama_url} ({settings.generator})",
+        "llm": f"{settings.generator_url} ({settings.generator})",
     }

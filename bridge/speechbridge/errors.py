@@ -6,6 +6,11 @@ Every layer raises `Problem`; `api/problem_documents.py` turns it into an HTTP r
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Literal
+
+LoadingStage = Literal["no_pods", "starting", "waiting_for_model"]
+"""How far an unavailable component is: its name resolves to no pods, its pods refuse connections until their models are
+loaded, or its server runs without the model."""
 
 PROBLEMS: dict[str, tuple[int, str]] = {
     # Client errors.
@@ -24,11 +29,11 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "bad_json": (400, "The body is not a valid JSON object"),
     "bad_request": (400, "The request is malformed"),
     "unknown_language": (400, "Unknown language"),
-    "prompt_too_long": (400, "The prompt exceeds the model's context length"),
-    "context_overflow": (400, "Prompt and transcription exceed the model's context length"),
+    "context_length_exceeded": (400, "The prompt is too long for the model's context length, transcription included"),
     "generator_refused": (400, "The language model server rejected the request"),
+    "transcriber_refused": (400, "The Whisper server rejected the request"),
     "invalid_api_key": (401, "The API key is missing or invalid"),
-    "unknown_model": (404, "Unknown model"),
+    "model_not_found": (404, "Unknown model"),
     "not_found": (404, "Not found"),
     "method_not_allowed": (405, "Method not allowed"),
     "upload_stalled": (408, "The upload stalled"),
@@ -62,6 +67,9 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         retry_after: Seconds after which a retry is useful, if known.
         param: The form field or JSON member at fault, if any.
         allow: The methods that the path allows, if another was used (RFC 9110, section 10.2.1).
+
+    Attributes:
+        loading: How far the unavailable component is, if that is known.
     """
 
     def __init__(
@@ -80,6 +88,7 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         self.retry_after = retry_after
         self.param = param
         self.allow = allow
+        self.loading: LoadingStage | None = None
 
     @property
     def outcome(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.generators.catalog import missing_models
@@ -12,21 +12,24 @@ from speechbridge.upstreams.failures import FailureKind, UpstreamError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from speechbridge.errors import LoadingStage
     from speechbridge.generators.port import Generator
     from speechbridge.transcribers.port import Transcriber
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Pool
 
+_COMPONENTS = {"transcriber_unavailable": "whisper", "generator_unavailable": "llm", "model_missing": "llm"}
 _CACHE_TTL_S = 1.0
 _PROBE_TIMEOUT_S = 2.0  # per pod
 
 
 @dataclass(frozen=True)
 class Component:
-    """A component's state, with one human-readable sentence."""
+    """A component's state, with one human-readable sentence and, if it is known, how far its start is."""
 
     ready: bool
     detail: str
+    stage: LoadingStage | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,9 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """Return the JSON body of `/readyz`."""
-        components = {name: asdict(component) for name, component in self.components.items()}
+        components = {
+            name: {"ready": component.ready, "detail": component.detail} for name, component in self.components.items()
+        }
         return {"status": "ready" if self.ready else "not ready", "components": components}
 
 
@@ -79,13 +84,18 @@ class Readiness:
                 self._reported_at = self._clock()
             return self._report
 
+    async def loading(self, code: str) -> LoadingStage | None:
+        """Return how far the component is whose unavailability a code of `PROBLEMS` reports, None if unknown."""
+        name = _COMPONENTS.get(code)
+        return (await self.report()).components[name].stage if name else None
+
     async def _component(self, pool: Pool, probe: Callable[[Endpoint], Awaitable[str]]) -> Component:
         """Probe every pod: a component is ready if at least one of its pods is."""
         if not pool.endpoints:
-            return Component(ready=False, detail=f"{pool.origin.host} resolves to no pods")
+            return Component(ready=False, detail=f"{pool.origin.host} resolves to no pods", stage="no_pods")
         states = await asyncio.gather(*(_probed(probe, endpoint) for endpoint in pool.endpoints))
         ready = [state for state in states if state.ready]
-        return ready[0] if ready else states[0]
+        return ready[0] if ready else next((state for state in states if state.stage), states[0])
 
     async def _whisper_state(self, endpoint: Endpoint) -> str:
         await self._transcriber.probe(endpoint)
@@ -105,6 +115,12 @@ async def _probed(probe: Callable[[Endpoint], Awaitable[str]], endpoint: Endpoin
         async with asyncio.timeout(_PROBE_TIMEOUT_S):
             return Component(ready=True, detail=await probe(endpoint))
     except UpstreamError as error:
-        return Component(ready=False, detail=error.detail)
+        return Component(ready=False, detail=error.detail, stage=_stage_of(error))
     except TimeoutError:
         return Component(ready=False, detail=f"no response within {_PROBE_TIMEOUT_S:g} s")
+
+
+def _stage_of(error: UpstreamError) -> LoadingStage | None:
+    if error.kind is FailureKind.MODEL_MISSING:
+        return "waiting_for_model"
+    return "starting" if isinstance(error.__cause__, ConnectionRefusedError) else None

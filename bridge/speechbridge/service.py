@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,12 @@ from aiohttp import web
 from speechbridge.admission.api_keys import ApiKeys
 from speechbridge.admission.queue import Admission
 from speechbridge.admission.retry_after import RETRY_AFTER_SPOOL_FULL_S, Backlog
+from speechbridge.audio.durations import Durations
+from speechbridge.credentials import Credentials, header_lines
 from speechbridge.generators.catalog import ModelCatalog, ask_for_models
 from speechbridge.generators.ollama import Ollama
 from speechbridge.generators.openai_chat import OpenAIChat
+from speechbridge.generators.options import think_of
 from speechbridge.intake.body import Pace
 from speechbridge.intake.form import FormLimits
 from speechbridge.intake.spool import SpoolBudget
@@ -26,7 +29,8 @@ from speechbridge.stages.transcribe import Transcription
 from speechbridge.telemetry.metrics import Metrics
 from speechbridge.transcribers.asr_webservice import AsrWebservice
 from speechbridge.transcribers.openai_audio import OpenAIAudio
-from speechbridge.upstreams.pool import Pool, PoolOptions
+from speechbridge.upstreams.pods import PoolOptions
+from speechbridge.upstreams.pool import Pool
 
 if TYPE_CHECKING:
     from speechbridge.generators.port import Generator
@@ -61,22 +65,35 @@ def assemble(settings: Settings) -> Service:
     """Assemble the components; nothing is started or connected yet."""
     clock = monotonic  # uvloop's clock has a resolution of 1 ms
     transcriber, generator = _transcriber(settings), _generator(settings)
-    whisper = Pool(settings.whisper_url, _pool_options(settings, slots=settings.whisper_slots))
-    llm = Pool(settings.ollama_url, _pool_options(settings, slots=None))
+    whisper = Pool(settings.whisper_url, _whisper_options(settings))
+    llm = Pool(settings.generator_url, _llm_options(settings))
     metrics, backlog = Metrics(), Backlog()
 
-    def retry_after(queued: int = 0) -> int:
+    def retry_after(queued: int) -> int:
         return backlog.retry_after(queued, whisper.slots)
 
+    def retry_after_now() -> int:
+        return retry_after(admission.queued)
+
     prefill = Prefill(generator, llm, clock)
-    transcription = Transcription(transcriber, whisper, metrics, backlog, retry_after, clock)
-    generation = Generation(generator, llm, prefill, metrics, retry_after, clock)
-    catalog = ModelCatalog(settings.models, lambda: ask_for_models(generator, llm), clock)
+    transcription = Transcription(
+        transcriber, whisper, metrics, backlog, Durations(settings.max_audio_seconds), retry_after_now, clock
+    )
+    generation = Generation(generator, llm, prefill, metrics, retry_after_now, clock)
+
+    async def discover() -> tuple[str, ...]:
+        names = await ask_for_models(generator, llm)
+        metrics.know_models(names)
+        return names
+
+    metrics.know_models(settings.models)
+    catalog = ModelCatalog(settings.models, discover, clock, {"whisper-1", settings.whisper_model})
     admission = Admission(settings.max_concurrent_requests, settings.max_queued_requests, retry_after)
     metrics.set_function(metrics.queue_depth, lambda: admission.queued, "admission")
     metrics.set_function(metrics.queue_depth, lambda: whisper.waiting, "whisper")
     # Sums of floats are inexact: rounded, an empty backlog is 0.
-    metrics.set_function(metrics.audio_waiting, lambda: round(max(0.0, backlog.waiting), 3))
+    metrics.set_function(metrics.audio_waiting, lambda: round(max(0.0, backlog.pending(admission.queued)), 3))
+    metrics.set_function(metrics.realtime_factor, lambda: backlog.pace)
     metrics.set_function(metrics.pods, lambda: len(whisper.endpoints), "whisper")
     metrics.set_function(metrics.pods, lambda: len(llm.endpoints), "llm")
     return Service(
@@ -102,12 +119,28 @@ def _transcriber(settings: Settings) -> Transcriber:
 
 
 def _generator(settings: Settings) -> Generator:
-    return Ollama(settings.context_length, settings.keep_alive) if settings.generator == "ollama" else OpenAIChat()
+    think = think_of(settings.think)
+    if settings.generator == "openai":
+        return OpenAIChat(think)
+    return Ollama(settings.context_length, settings.keep_alive, think)
 
 
-def _pool_options(settings: Settings, slots: int | None) -> PoolOptions:
+def _whisper_options(settings: Settings) -> PoolOptions:
+    headers = header_lines(settings.whisper_api_key.get_secret_value(), settings.whisper_headers.get_secret_value())
+    options = _pool_options(settings, settings.whisper_slots, Credentials(headers, settings.whisper_ca_file))
+    follow = settings.transcriber == "openai"  # asr-webservice answers nothing during a job
+    return replace(options, follow_load=follow)
+
+
+def _llm_options(settings: Settings) -> PoolOptions:
+    headers = header_lines(settings.llm_api_key.get_secret_value(), settings.llm_headers.get_secret_value())
+    return _pool_options(settings, None, Credentials(headers, settings.llm_ca_file))
+
+
+def _pool_options(settings: Settings, slots: int | None, credentials: Credentials) -> PoolOptions:
     return PoolOptions(
         slots=slots,
+        credentials=credentials,
         dns_refresh=settings.dns_refresh_interval,
         connect_timeout=settings.connect_timeout,
         keepalive_timeout=settings.keepalive_timeout,

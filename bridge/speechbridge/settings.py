@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from speechbridge.credentials import header_lines
+
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#@*,\s]+")
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
+    if "@" in parts.netloc:
+        message = "must not contain a user name or password; use the settings for API keys and headers"
+        raise ValueError(message)
     try:
         valid = bool(parts.hostname and parts.hostname.encode("idna") and (parts.port is None or parts.port))
     except ValueError:  # an invalid port; an invalid host raises UnicodeError, which is a ValueError
@@ -24,6 +32,19 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _origin(value: str) -> str:
+    origin = value.rstrip("/").lower()
+    if not _ORIGIN.fullmatch(origin):
+        message = f"must be * or an origin such as https://app.example.com or http://localhost:3000, not {value!r}"
+        raise ValueError(message)
+    return origin
+
+
+def _optional_http_url(value: str) -> str:
+    return _http_url(value) if value else value
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(gt=0)]
@@ -38,8 +59,30 @@ class Settings(BaseSettings):
     whisper_url: HttpUrl = Field(
         "http://whisper:9000", description="URL of Whisper; each A record of its host is a pod"
     )
-    ollama_url: HttpUrl = Field(
-        "http://ollama:11434", description="URL of the language model server; each A record of its host is a pod"
+    llm_url: Annotated[str, AfterValidator(_optional_http_url)] = Field(
+        "", description="URL of the language model server; each A record of its host is a pod; empty: OLLAMA_URL"
+    )
+    ollama_url: HttpUrl = Field("http://ollama:11434", description="older name of LLM_URL, which takes precedence")
+    whisper_api_key: SecretStr = Field(
+        SecretStr(""), description="API key for Whisper, sent in `Authorization: Bearer`; empty: none"
+    )
+    llm_api_key: SecretStr = Field(
+        SecretStr(""), description="API key for the language model server, sent in `Authorization: Bearer`; empty: none"
+    )
+    whisper_headers: SecretStr = Field(
+        SecretStr(""), description="headers for Whisper: `Name=value`, comma-separated, values percent-encoded"
+    )
+    llm_headers: SecretStr = Field(
+        SecretStr(""),
+        description="headers for the language model server: `Name=value`, comma-separated, values percent-encoded",
+    )
+    whisper_ca_file: str = Field(
+        "", description="PEM file with the certificate authorities that sign Whisper's certificate; empty: the system's"
+    )
+    llm_ca_file: str = Field(
+        "",
+        description="PEM file with the certificate authorities that sign the language model server's certificate;"
+        " empty: the system's",
     )
     transcriber: Literal["asr-webservice", "openai"] = Field(
         "asr-webservice",
@@ -56,11 +99,25 @@ class Settings(BaseSettings):
     whisper_model: str = Field(
         "whisper-1", description="name of the Whisper model in `/v1/models`, and in requests to Whisper"
     )
+    whisper_model_aliases: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="further names of the Whisper model in requests, comma-separated, besides WHISPER_MODEL and"
+        " OpenAI's names; `*`: any name",
+    )
     context_length: int = Field(
         0, ge=0, description="context length in tokens to request from Ollama (`num_ctx`); 0: Ollama's default"
     )
     keep_alive: str = Field(
         "", description="how long Ollama keeps an unused model in memory (`30m`, `-1`); empty: Ollama's default"
+    )
+    think: Literal["", "true", "false", "low", "medium", "high"] = Field(
+        "",
+        description="whether reasoning models reason in `/process` (`true`, `false`), or how much (`low`, `medium`,"
+        " `high`); empty: the model's default",
+    )
+    forward_media_urls: bool = Field(
+        default=False,
+        description="whether images and other media in chats may be URLs, which the language model server then fetches",
     )
     prompt_prefill: bool = Field(
         default=True, description="whether the language model processes the prompt while Whisper transcribes"
@@ -93,7 +150,12 @@ class Settings(BaseSettings):
     drain_timeout: Seconds = Field(30, description="seconds that requests in flight may take to finish after SIGTERM")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="minimum log level")
 
-    # Authentication.
+    # Access.
+    cors_allowed_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(
+        (),
+        description="origins of web pages that may use the API, comma-separated (`https://app.example.com`); `*`: all,"
+        " without credentials; empty: only pages of the bridge itself",
+    )
     api_keys_dir: str = Field(
         "",
         description="folder with one API key per file, read again every 10 s; empty: no API key is required",
@@ -101,6 +163,11 @@ class Settings(BaseSettings):
 
     # Uploads.
     max_upload_bytes: Bytes = Field(512 * MIB, description="maximum size of the audio of a request, in bytes")
+    max_audio_seconds: Seconds = Field(
+        4 * 3600,
+        description="maximum duration of a recording in seconds, as set for Whisper; no recording counts for more when"
+        " `Retry-After` is computed",
+    )
     max_field_bytes: Bytes = Field(256 * KIB, description="maximum size of a text field such as the prompt, in bytes")
     max_json_bytes: Bytes = Field(32 * MIB, description="maximum size of a JSON body (chat with audio), in bytes")
     stream_start_bytes: Bytes = Field(
@@ -130,6 +197,37 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
+    @property
+    def generator_url(self) -> str:
+        """The URL of the language model server, by either of its names."""
+        return self.llm_url or self.ollama_url
+
+    @field_validator("whisper_api_key", "llm_api_key", mode="before")
+    @classmethod
+    def _is_key(cls, value: object) -> object:
+        key = value.strip() if isinstance(value, str) else value  # files of secrets often end in a line break
+        if isinstance(key, str):
+            header_lines(key, "")
+        return key
+
+    @field_validator("whisper_headers", "llm_headers")
+    @classmethod
+    def _are_headers(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        key = info.data.get(f"{str(info.field_name).removesuffix('_headers')}_api_key")
+        header_lines(key.get_secret_value() if isinstance(key, SecretStr) else "", value.get_secret_value())
+        return value
+
+    @field_validator("whisper_ca_file", "llm_ca_file")
+    @classmethod
+    def _is_pem(cls, value: str) -> str:
+        try:
+            if value:
+                ssl.create_default_context(cafile=value)
+        except OSError:  # also SSLError
+            message = f"must be a readable file of PEM certificates, but {value!r} is not"
+            raise ValueError(message) from None
+        return value
+
     @field_validator("api_keys_dir")
     @classmethod
     def _is_folder(cls, value: str) -> str:
@@ -137,7 +235,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be a folder, but {value!r} is not")
         return value
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "cors_allowed_origins", "whisper_model_aliases", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any
 from generator.markdown import capital, default, page, table
 from speechbridge.api.openapi.document import document
 from speechbridge.errors import PROBLEMS
-from speechbridge.intake.languages import LANGUAGES
+from speechbridge.languages import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Json = dict[str, Any]
 
-_TABLES = {tuple(sorted(PROBLEMS)): "[code](errors.md)", tuple(sorted(LANGUAGES)): "[language](#languages)"}
+_TABLES = {tuple(sorted(PROBLEMS)): "[code](errors.md)"}
+
+
+_LANGUAGES = """\
+The field `language` accepts these codes and names in any letter case, with or without a region or script (`en-US`,
+`pt_BR`, `zh-Hans`), ISO 639-2 and 639-3 codes (`deu`, `ger`, `cmn`) and older ones (`iw`). If it is missing, empty,
+`auto`, `null`, `none` or `undefined`, the language is detected."""
 
 
 def http_api_page() -> str:
@@ -35,8 +41,12 @@ def http_api_page() -> str:
     for name, schema in described["components"]["schemas"].items():
         more = " Further members are possible." if schema.get("additionalProperties") is True else ""
         parts += [f"### {name}\n", f"{schema['description']}{more}\n", _members(schema)]
-    parts += ["## Languages\n", f"{', '.join(f'`{code}`' for code in sorted(LANGUAGES))}.\n"]
+    parts += ["## Languages\n", f"{_LANGUAGES}\n\n{_languages()}.\n"]
     return page("HTTP API of the bridge", *parts)
+
+
+def _languages() -> str:
+    return ", ".join(f"`{code}` {name.title()}" for code, name in sorted(NAMES.items()))
 
 
 def _operation(title: str, operation: Json, components: Json) -> Iterator[str]:

@@ -134,6 +134,7 @@ def bridge_program(port: int, whisper_url: str, llm_url: str, model: str, *, gen
             "WHISPER_URL": whisper_url,
             "OLLAMA_URL": llm_url,
             "TRANSCRIBER": "openai",
+            "WHISPER_MODEL_ALIASES": models.WHISPER_NAME,
             "GENERATOR": generator,
             "MODELS": model,
             "SERVER_HOST": HOST,

@@ -76,5 +76,5 @@ async def lead_to(pool: Pool, *addresses: str) -> None:
     async def resolve(_host: str, _port: int) -> frozenset[str]:
         return frozenset(addresses)
 
-    pool._resolve = resolve
+    pool.pods.resolve = resolve
     await pool.refresh()

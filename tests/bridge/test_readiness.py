@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from bridge.running import Bridge, StartBridge
+from bridge.running import WAV, Bridge, StartBridge, form, lead_to
 from fakes.faults import busy, refusing_url, status
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
-from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
 from speechbridge import readiness
@@ -85,18 +84,6 @@ async def test_uses_the_readiness_of_whisper_itself(
     assert (await ready(streaming_bridge))[1] == {"whisper": False, "llm": True}
 
 
-async def test_uses_the_number_of_slots_that_whisper_reports(
-    start_bridge: StartBridge, openai_chat: FakeOpenAIChat
-) -> None:
-    async with FakeSpeechWhisper(concurrency=3) as whisper:
-        bridge = await start_bridge(
-            whisper_url=whisper.url, transcriber="openai", ollama_url=openai_chat.url, generator="openai", models=""
-        )
-        await ready(bridge)
-
-    assert bridge.service.whisper.slots == 3
-
-
 async def test_a_whisper_without_readyz_is_ready_when_it_responds(
     streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
 ) -> None:
@@ -154,3 +141,52 @@ async def test_during_shutdown_it_is_not_ready_and_rejects_requests(bridge: Brid
 
     assert (code, document["status"]) == (503, "stopping")
     assert (got, refused["code"]) == (503, "stopping")
+
+
+# How far a component is, in the 503 of a request that needs it.
+
+
+async def test_a_request_while_whisper_starts_hears_of_it(start_bridge: StartBridge, ollama: FakeOllama) -> None:
+    with refusing_url() as url:
+        bridge = await start_bridge(whisper_url=url, ollama_url=ollama.url)
+
+        status, document = await bridge.json()
+
+    assert (status, document["code"], document["loading"]) == (503, "transcriber_unavailable", {"stage": "starting"})
+
+
+async def test_a_request_while_there_are_no_pods_hears_of_it(bridge: Bridge) -> None:
+    await lead_to(bridge.service.whisper)
+
+    async with bridge.client.post("/v1/audio/transcriptions", data=form(WAV)) as response:
+        error = (await response.json())["error"]
+
+    assert (response.status, error["code"], error["loading"]) == (503, "transcriber_unavailable", {"stage": "no_pods"})
+
+
+async def test_a_request_while_the_model_is_pulled_hears_of_it(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, models="llama3:70b")
+
+    chat = {"messages": [{"role": "user", "content": "Hello"}]}
+    async with bridge.client.post("/v1/chat/completions", json=chat) as response:
+        error = (await response.json())["error"]
+
+    assert (response.status, error["code"], error["loading"]) == (503, "model_missing", {"stage": "waiting_for_model"})
+
+
+async def test_nothing_is_said_of_a_pod_that_runs_and_is_not_ready(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    speech_whisper.ready = False
+
+    assert await streaming_bridge.service.readiness.loading("transcriber_unavailable") is None
+
+
+async def test_other_errors_say_nothing_of_components(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    await asr.go_away()
+
+    _, document = await bridge.json(language="klingon")
+
+    assert "loading" not in document

@@ -10,6 +10,7 @@ class Model:
     name: str
     context_length: int = 8192
     size: int = 98_000_000
+    family: str = "llama"
     digest: str = "a3a4f6cd1f5d5f9d4a6b7c0e4f8e5c1d2b3a495867768594a3b2c1d0e9f8a7b6"
 
     @property
@@ -17,8 +18,8 @@ class Model:
         return {
             "parent_model": "",
             "format": "gguf",
-            "family": "llama",
-            "families": ["llama"],
+            "family": self.family,
+            "families": [self.family],
             "parameter_size": "134.52M",
             "quantization_level": "Q4_1",
         }

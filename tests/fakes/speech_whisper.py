@@ -19,6 +19,8 @@ EVENTS = "text/event-stream; charset=utf-8"
 UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 WORK = frozenset({"/v1/audio/transcriptions", "/v1/audio/translations"})
 
+_NAMES = {"en": "english", "de": "german"}
+
 
 class FakeSpeechWhisper(FakeUpstream):
     """Answers json, text, srt, vtt, verbose_json and streams; errors in OpenAI's shape.
@@ -150,7 +152,7 @@ class FakeSpeechWhisper(FakeUpstream):
         if english_only and received.path.endswith("/translations"):
             return _openai_error(400, "this model knows only English and cannot translate", "unsupported_task")
         if model not in {None, "", self.model, "whisper-1"}:
-            return _openai_error(404, f"the model {model!r} is not here", "unknown_model", param="model")
+            return _openai_error(404, f"the model {model!r} is not here", "model_not_found", param="model")
         if language and language != "en" and (english_only or len(language) > 3):
             return _openai_error(400, f"unknown language {language!r}", "unknown_language", param="language")
         if received.value("response_format") not in {None, "", "json", "text", "srt", "vtt", "verbose_json"}:
@@ -205,6 +207,7 @@ class FakeSpeechWhisper(FakeUpstream):
 
     def _brief(self, received: Received) -> dict[str, Any]:
         heard = self.transcript
+        code = received.value("language") or heard.language
         seconds = {
             "speech_seconds": round(sum(segment.end - segment.start for segment in heard.segments), 3),
             "transcribed_seconds": heard.duration,
@@ -213,7 +216,8 @@ class FakeSpeechWhisper(FakeUpstream):
         return {
             "text": "".join(self._passage(index, received) for index in range(len(heard.segments))).strip(),
             "task": "translate" if received.path.endswith("/translations") else "transcribe",
-            "language": received.value("language") or heard.language,
+            "language": _NAMES.get(code, code),
+            "language_code": code,
             "duration": heard.duration,
             "language_probability": None,
             **seconds,
@@ -255,7 +259,9 @@ class FakeSpeechWhisper(FakeUpstream):
             delta = self._passage(index, received)
             yield event({"type": "transcript.text.delta", "delta": delta, "segment": described})
         await self.at(Point.BEFORE_LAST_LINE)
-        yield event({"type": "transcript.text.done", **self._verbose(received)})
+        done = self._verbose(received)
+        del done["usage"]
+        yield event({"type": "transcript.text.done", **done})
 
 
 def _wants_words(received: Received) -> bool:

@@ -112,12 +112,12 @@ async def test_an_error_while_transcribing_ends_the_request() -> None:
 async def test_a_failed_generation_still_returns_the_transcript() -> None:
     async def answer(_: web.Request) -> web.Response:
         body = (
-            b'event: error\ndata: {"code": "unknown_model", "message": "gone", "stage": "generate"}\n\n'
-            b'event: response.done\ndata: {"transcription": "Hello", "error": {"code": "unknown_model"}}\n\n'
+            b'event: error\ndata: {"code": "model_not_found", "message": "gone", "stage": "generate"}\n\n'
+            b'event: response.done\ndata: {"transcription": "Hello", "error": {"code": "model_not_found"}}\n\n'
         )
         return web.Response(body=body, content_type="text/event-stream")
 
-    assert await received(answer) == [Completed({"transcription": "Hello", "error": {"code": "unknown_model"}})]
+    assert await received(answer) == [Completed({"transcription": "Hello", "error": {"code": "model_not_found"}})]
 
 
 @pytest.mark.parametrize(

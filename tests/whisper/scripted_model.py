@@ -49,9 +49,7 @@ class WordTokens:
 
 
 class ScriptedModel:
-    """Loads onto a GPU; says " Hello." from the beginning of a block to the end of what is loud; detects German.
-
-    With an error, it fails when it decodes.
+    """Loads onto a GPU; says " Hello." until the end of what is loud, and detects German; may fail when it decodes.
 
     Attributes:
         heard: The samples of each block, in the order of their features.

@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from speechwhisper import app
+from speechwhisper.api import server
 from speechwhisper.settings import Settings
 from whisper.conftest import eventually
 from whisper.scripted import DEADLINE, ScriptedDecoder
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.unit
 async def test_an_idle_connection_is_closed_after_a_while(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(app, "_KEEPALIVE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(server, "_KEEPALIVE_S", 0.01)
     caplog.set_level(logging.INFO, "speechwhisper")
     stop = asyncio.Event()
     serving = asyncio.create_task(app.serve(app.build(Settings(server_port=0), ScriptedDecoder()), stop))

@@ -31,7 +31,8 @@ def app() -> web.Application:
 def test_every_setting_is_there_with_its_default_and_meaning() -> None:
     for name, field in Settings.model_fields.items():
         assert isinstance(field.json_schema_extra, dict)
-        default = f"{field.default} {field.json_schema_extra['unit']}".strip()
+        value = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        default = f"{value} {field.json_schema_extra['unit']}".strip()
         shown = f"`{default}`" if default else "empty"
         assert field.description
         description = field.description[0].upper() + field.description[1:]

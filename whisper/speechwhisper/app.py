@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from speechwhisper.api import asr, health, load, middleware, openai
-from speechwhisper.api.server import site
+from speechwhisper.api.server import Runner, site
 from speechwhisper.service import SERVICE, assemble
 from speechwhisper.telemetry import logs
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from speechwhisper.recognition.port import Decoder
     from speechwhisper.settings import Settings
 
-_READ_BUFFER_BYTES = 256 * 1024  # the reader's high-water mark decides the speed of uploads
-_KEEPALIVE_TIMEOUT_S = 75.0  # for idle connections; clients with a shorter limit never lose a request to it
 _CANCEL_AFTER_S = 2.0  # for cancelled requests to close their connections after WHISPER_DRAIN_TIMEOUT
 _NO_LIMIT = 2**63  # bodies are counted and limited while they stream; aiohttp's own limit would cut them off earlier
 
@@ -64,14 +62,7 @@ async def serve(app: web.Application, stop: asyncio.Event) -> bool:
         Whether all jobs finished within WHISPER_DRAIN_TIMEOUT.
     """
     settings, slots = app[SERVICE].settings, app[SERVICE].slots
-    runner = web.AppRunner(
-        app,
-        handler_cancellation=True,  # a request is cancelled when its client disconnects
-        access_log=None,  # `middleware` logs requests
-        keepalive_timeout=_KEEPALIVE_TIMEOUT_S,
-        shutdown_timeout=_CANCEL_AFTER_S,
-        read_bufsize=_READ_BUFFER_BYTES,
-    )
+    runner = Runner(app, shutdown_timeout=_CANCEL_AFTER_S)
     await runner.setup()
     try:
         await site(runner, settings.server_host, settings.server_port).start()

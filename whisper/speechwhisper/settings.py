@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
 
@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     )
     whisper_model_name: str = _setting(
         "", "name of the model in `/v1/models` and metrics; empty: the last path element of WHISPER_MODEL"
+    )
+    whisper_model_aliases: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (),
+        "further names of the model in requests, comma-separated, besides its own and OpenAI's names; `*`: any name",
     )
     whisper_download_root: str = _setting("", "cache folder for weights; empty: the hub's default cache folder")
     whisper_device: Literal["auto", "cpu", "cuda"] = _setting("auto", "device for decoding: auto, cpu or cuda")
@@ -103,6 +107,11 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("whisper_model_aliases", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
     @property
     def device_indexes(self) -> tuple[int, ...]:

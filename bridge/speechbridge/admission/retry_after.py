@@ -14,10 +14,10 @@ RETRY_AFTER_OUTAGE_S = 5  # about the time that a pod needs to restart
 RETRY_AFTER_SPOOL_FULL_S = 30
 _MAX_RETRY_AFTER_S = 600
 
-_SMOOTHING = 0.2  # the weight of the latest transcript in the averages
-_MIN_AUDIO_S = 0.1  # shorter recordings say nothing about the pace
+_SMOOTHING = 0.2  # the weight of the latest transcript in the mean duration
 _INITIAL_PACE = 0.25  # seconds of work per second of audio, until there is a transcript
-_INITIAL_AUDIO_S = 10.0  # per request, likewise
+_INITIAL_AUDIO_S = 10.0  # per request, likewise; also what the initial pace counts for
+_PACE_WINDOW_S = 600.0  # seconds of audio after which an earlier transcript counts a third (1/e) for the pace
 
 
 class Backlog:
@@ -31,8 +31,37 @@ class Backlog:
     def __init__(self) -> None:
         self.waiting = 0.0
         self.working = 0.0
-        self._pace = _INITIAL_PACE
+        self._arriving: dict[object, Callable[[], float]] = {}
+        self._audio = _INITIAL_AUDIO_S
+        self._work = _INITIAL_AUDIO_S * _INITIAL_PACE
         self._mean_audio = _INITIAL_AUDIO_S
+
+    @property
+    def pace(self) -> float:
+        """Seconds of work per second of audio, as a quotient of recent sums: an hour weighs more than a command."""
+        return self._work / self._audio
+
+    def pending(self, queued: int) -> float:
+        """Return the seconds of audio for which no pod works yet, including uploads in progress.
+
+        Args:
+            queued: Requests whose audio has not been read yet; each counts with the mean duration.
+        """
+        return self.waiting + sum(seconds() for seconds in self._arriving.values()) + queued * self._mean_audio
+
+    @contextmanager
+    def arriving(self, seconds: Callable[[], float]) -> Iterator[None]:
+        """Account for an upload during the block.
+
+        Args:
+            seconds: Returns the estimated duration of what has arrived.
+        """
+        key = object()
+        self._arriving[key] = seconds
+        try:
+            yield
+        finally:
+            del self._arriving[key]
 
     @contextmanager
     def entry(self, seconds: float) -> Iterator[Callable[[], None]]:
@@ -55,10 +84,13 @@ class Backlog:
                 self.waiting -= seconds
 
     def observe(self, audio_seconds: float, work_seconds: float) -> None:
-        """Update the exponential moving averages of pace and duration with a transcript, unless it is too short."""
-        if audio_seconds >= _MIN_AUDIO_S:
-            self._pace += _SMOOTHING * (work_seconds / audio_seconds - self._pace)
-            self._mean_audio += _SMOOTHING * (audio_seconds - self._mean_audio)
+        """Record a transcript, and how long the pod worked on it."""
+        if audio_seconds <= 0:
+            return
+        kept = math.exp(-audio_seconds / _PACE_WINDOW_S)
+        self._audio = self._audio * kept + audio_seconds
+        self._work = self._work * kept + work_seconds
+        self._mean_audio += _SMOOTHING * (audio_seconds - self._mean_audio)
 
     def retry_after(self, queued: int, slots: int) -> int:
         """Estimate the whole seconds (1 to 600) until the requests in progress are done.
@@ -67,5 +99,5 @@ class Backlog:
             queued: Requests whose audio has not been read yet; each counts with the mean duration.
             slots: Concurrent transcriptions of all pods.
         """
-        audio = self.waiting + self.working + queued * self._mean_audio
-        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil(audio * self._pace / slots)))
+        audio = self.working + self.pending(queued)
+        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil(audio * self.pace / slots)))

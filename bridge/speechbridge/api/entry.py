@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from speechbridge.service import Service
 
 
+_JSON_ROUTES = frozenset({"/v1/chat/completions", "/v1/responses"})
+
+
 @asynccontextmanager
 async def admitted(request: web.Request, call: Call) -> AsyncIterator[Service]:
     """Admit a request for the duration of the block, which the deadline limits.
@@ -50,9 +53,12 @@ async def uploaded(request: web.Request, service: Service) -> AsyncIterator[Uplo
     """Read the form of a request until its recording begins; discard it after the block.
 
     Raises:
-        Problem: The body is not a form, or has no recording.
+        Problem: The body is neither a form nor a recording, or has none.
     """
-    upload = open_form(request.content, request.headers, service.upload_rules, service.pace, service.spool_budget)
+    query = {name: request.query.getall(name) for name in request.query}
+    upload = open_form(
+        request.content, request.headers, query, service.upload_rules, service.pace, service.spool_budget
+    )
     try:
         await upload.start()
         yield upload
@@ -83,7 +89,7 @@ async def expect_continue(request: web.Request) -> web.StreamResponse | None:
             raise Problem("bad_request", "The Expect header must be 100-continue.")
         service.keys.check(request.headers)
         service.admission.check()
-        if request.path != "/v1/chat/completions":
+        if request.path not in _JSON_ROUTES:
             check_form(request.headers, service.upload_rules.limits)
     except Problem as problem:
         response = problem_response(request, problem, request_id_of(request.headers))

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from speechbridge.languages import NAMES
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from speechbridge.transcribers.port import Task
     from speechbridge.transcribers.transcript import Segment, Transcript
 
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
-_WORD = {"word", "start", "end"}  # whisperx has no times for words that it cannot align, such as numbers
+
+_LARGE_BYTES = 2**20
+_SEGMENT_BYTES, _WORD_BYTES = 300, 60  # in verbose_json, about
+
+
+def is_large(transcript: Transcript) -> bool:
+    """Return whether a transcript takes long enough to render to delay other requests: beyond about 1 MiB."""
+    words = sum(len(segment.words) for segment in transcript.segments)
+    return len(transcript.segments) * _SEGMENT_BYTES + words * _WORD_BYTES > _LARGE_BYTES
 
 
 def usage(transcript: Transcript) -> dict[str, Any]:
@@ -28,16 +39,22 @@ def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) 
     """Return `response_format=verbose_json`; times in seconds."""
     document: dict[str, Any] = {
         "task": task,
-        "language": transcript.language or "",
+        **language(transcript),
         "duration": transcript.duration or 0.0,
         "text": transcript.text,
     }
     if segments:
         document["segments"] = [segment_object(segment) for segment in transcript.segments]
     if words:
-        document["words"] = [word for segment in transcript.segments for word in timed_words(segment)]
+        document["words"] = [word for segment in transcript.segments for word in words_of(segment)]
     document["usage"] = usage(transcript)
     return {**document, **additions(transcript)}
+
+
+def language(transcript: Transcript) -> dict[str, str | None]:
+    """Return the English name of the language, as OpenAI names it (`english`), and its code, which OpenAI omits."""
+    code = transcript.language
+    return {"language": NAMES.get(code, code) if code else "", "language_code": code}
 
 
 def additions(transcript: Transcript) -> dict[str, Any]:
@@ -47,23 +64,30 @@ def additions(transcript: Transcript) -> dict[str, Any]:
 
 def segment_object(segment: Segment, *, words: bool = False) -> dict[str, Any]:
     """Return a segment of verbose_json; `words` adds those that have times, for streams."""
-    fields = asdict(segment)
-    del fields["words"]
-    if segment.channel is None:
-        del fields["channel"]
+    fields: dict[str, Any] = {
+        "id": segment.id,
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "seek": segment.seek,
+        "tokens": segment.tokens,
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }
+    if segment.channel is not None:
+        fields["channel"] = segment.channel
     if words:
-        fields["words"] = timed_words(segment)
+        fields["words"] = words_of(segment)
     return fields
 
 
-def timed_words(segment: Segment) -> list[dict[str, Any]]:
-    """Return the words of a segment that have times, without the leading space."""
-    channel = {} if segment.channel is None else {"channel": segment.channel}
-    return [
-        {"word": str(word["word"]).strip(), "start": word["start"], "end": word["end"], **channel}
-        for word in segment.words
-        if word.keys() >= _WORD
-    ]
+def words_of(segment: Segment) -> Sequence[dict[str, Any]]:
+    """Return the words of a segment, with its channel if the channels are separate."""
+    if segment.channel is None:
+        return segment.words
+    return [{**word, "channel": segment.channel} for word in segment.words]
 
 
 def srt(transcript: Transcript) -> str:

@@ -36,9 +36,11 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     outcome, status, code = "cancelled", 499, None
     try:
         response, problem = await _answer(request, handler, request_id)
-        status = response.status
-        outcome = problem.outcome if problem else request.get(OUTCOME, "ok")
-        code = problem.code if problem else None
+        written = await _write(request, response)
+        if problem:
+            outcome, status, code = problem.outcome, response.status, problem.code
+        elif written:
+            outcome, status = request.get(OUTCOME, "ok"), response.status
         return response
     finally:
         seconds = monotonic() - timeline.started
@@ -84,7 +86,19 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> tu
         return response, None
     if request.writer.output_size:
         _abort(request)
+    else:
+        problem.loading = await request.app[SERVICE].readiness.loading(problem.code)
     return problem_response(request, problem, request_id), problem
+
+
+async def _write(request: web.Request, response: web.StreamResponse) -> bool:
+    """Write a response here, so that it is measured; aiohttp then finds it written. False if the client is gone."""
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+    except ConnectionError:
+        return False
+    return True
 
 
 def _abort(request: web.Request) -> None:

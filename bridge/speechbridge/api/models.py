@@ -21,12 +21,12 @@ async def models(request: web.Request) -> web.Response:
 
 
 async def model(request: web.Request) -> web.Response:
-    """Return one model; raises Problem `unknown_model`."""
+    """Return one model; raises Problem `model_not_found`."""
     name = request.match_info["name"]
     for entry in await _listed(request):
         if entry["id"] == name:
             return web.json_response(entry)
-    raise Problem("unknown_model", f"The model '{name[:100]}' does not exist; /v1/models lists all models.")
+    raise Problem("model_not_found", f"The model '{name[:100]}' does not exist; /v1/models lists all models.")
 
 
 async def _listed(request: web.Request) -> list[dict[str, str | int]]:

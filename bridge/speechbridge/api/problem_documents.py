@@ -24,14 +24,19 @@ def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
     }
     if problem.param:
         document["param"] = problem.param
-    return document
+    return {**document, **_loading(problem)}
 
 
 def openai_document(problem: Problem) -> dict[str, Any]:
     """Return OpenAI's error object, which its clients turn into exceptions."""
     server_side = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     kind = "server_error" if server_side else "invalid_request_error"
-    return {"error": {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}}
+    error = {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}
+    return {"error": {**error, **_loading(problem)}}
+
+
+def _loading(problem: Problem) -> dict[str, Any]:
+    return {"loading": {"stage": problem.loading}} if problem.loading else {}
 
 
 def problem_response(request: web.Request, problem: Problem, request_id: str) -> web.Response:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from speechbridge.api.entry import admitted, call_of, expect_continue, uploaded
 from speechbridge.api.event_stream import EventStream
+from speechbridge.api.generation_fields import generation_options
 from speechbridge.api.middleware import TIMELINE
 from speechbridge.api.process_answers import EventAnswer, JsonAnswer
 from speechbridge.errors import Problem
 from speechbridge.intake import fields
-from speechbridge.stages.conversation import DEFAULT_PROMPT, Answer, Question
+from speechbridge.stages.answer import Answer
+from speechbridge.stages.conversation import DEFAULT_PROMPT, Question
 from speechbridge.transcribers.port import TranscriptionOptions
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     Items = AsyncGenerator[Segment | Transcript | str]
 
 
+_REJECTED = re.compile(r"q=0(\.0*)?")
+
+
 def add_routes(app: web.Application) -> None:
     """Add the route."""
     app.router.add_post("/process", process, expect_handler=expect_continue)
@@ -37,9 +43,9 @@ async def process(request: web.Request) -> web.StreamResponse:
     reply = _Reply(request, Answer(request[TIMELINE]), call)
     try:
         async with admitted(request, call) as service, uploaded(request, service) as upload:
-            form = _Form(upload, call)
+            form = _Form(upload, call, ollama=service.settings.generator == "ollama")
             form.read()  # errors in the fields before the file are reported before the recording is read
-            await upload.buffer_until_ready()
+            await service.transcription.buffer(upload)
             form.read()
             async with aclosing(service.conversation.run(upload, form.read, reply.answer, call)) as items:
                 return await reply.write(items)
@@ -83,9 +89,10 @@ class _Reply:
 class _Form:
     """The text fields of a form whose file may still be arriving."""
 
-    def __init__(self, upload: Upload, call: Call) -> None:
+    def __init__(self, upload: Upload, call: Call, *, ollama: bool) -> None:
         self._upload = upload
         self._call = call
+        self._ollama = ollama
         self._question: Question | None = None
 
     def read(self) -> Question:
@@ -97,17 +104,20 @@ class _Form:
         if self._question is not None:
             return self._question
         form = self._upload.fields
+        system, prompt = fields.text(form, "system"), fields.text(form, "prompt")
         question = Question(
-            prompt=fields.text(form, "prompt") or DEFAULT_PROMPT,
+            instructions="\n\n".join(filter(None, (system, prompt))) or DEFAULT_PROMPT,
             model=fields.text(form, "model"),
-            options=TranscriptionOptions(
+            generation=generation_options(form, ollama=self._ollama),
+            complete=self._upload.complete or prompt is not None,
+            transcription=TranscriptionOptions(
                 task=fields.task(form),
                 audio_track=fields.audio_track(form),
                 separate_channels=fields.separate_channels(form),
                 language=fields.language(form),
                 hotwords=fields.hotwords(form),
                 prompt=fields.text(form, "initial_prompt"),
-                temperature=fields.temperature(form),
+                temperature=fields.temperature(form, "whisper_temperature"),
                 vad_filter=fields.optional_boolean(form, "vad_filter"),
             ),
         )
@@ -118,5 +128,9 @@ class _Form:
 
 
 def accepts_events(request: web.Request) -> bool:
-    """Return whether the Accept header requests events."""
-    return "text/event-stream" in request.headers.get("Accept", "")
+    """Return whether the Accept header requests events (RFC 9110, section 12.5.1); `q=0` rejects them."""
+    for media_range in request.headers.get("Accept", "").lower().split(","):
+        media_type, *parameters = (part.replace(" ", "").replace("\t", "") for part in media_range.split(";"))
+        if media_type == "text/event-stream":
+            return not any(_REJECTED.fullmatch(parameter) for parameter in parameters)
+    return False

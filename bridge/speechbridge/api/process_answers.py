@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechbridge.api import sse
+from speechbridge.api import json_body, sse
 from speechbridge.api.middleware import OUTCOME
 from speechbridge.transcribers.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
     from speechbridge.api.event_stream import EventStream
     from speechbridge.errors import Problem
-    from speechbridge.stages.conversation import Answer
+    from speechbridge.stages.answer import Answer
 
 
 class JsonAnswer:
@@ -29,8 +28,7 @@ class JsonAnswer:
 
     async def done(self) -> web.StreamResponse:
         """Return the response."""
-        body = json.dumps(self._answer.document(), ensure_ascii=False).encode(errors="replace")
-        return web.Response(body=body, content_type="application/json")
+        return web.Response(body=json_body.encode(self._answer.document()), content_type="application/json")
 
     async def failed(self, problem: Problem) -> web.StreamResponse:
         """Return a 200 with the transcription and the error of the generation; raise the problem if there is none."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from speechbridge.api.paths import normalizing
 from speechbridge.api.problem_documents import problem_document
 from speechbridge.errors import Problem
 from speechbridge.telemetry import logs
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _READ_BUFFER_BYTES = 256 * 1024  # the reader's high-water mark decides the speed of uploads
 _BACKLOG = 1024
+_KEEPALIVE_S = 75.0  # that of nginx; with aiohttp's hour, programs that wait for an idle connection do not exit
 _ALL_IPV6, _ALL_IPV4 = "::", "0.0.0.0"  # noqa: S104 - the unspecified addresses, where settings ask for them
 
 
@@ -41,16 +43,18 @@ class Runner(web.AppRunner):
             handler_cancellation=True,
             shutdown_timeout=shutdown_timeout,
             read_bufsize=_READ_BUFFER_BYTES,
+            keepalive_timeout=_KEEPALIVE_S,
         )
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return _Server(
             made.request_handler,
-            request_factory=made.request_factory,
+            request_factory=normalizing(made.request_factory),
             handler_cancellation=made.handler_cancellation,
             access_log=None,
             read_bufsize=_READ_BUFFER_BYTES,
+            keepalive_timeout=_KEEPALIVE_S,
         )
 
 

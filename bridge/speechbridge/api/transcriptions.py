@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from speechbridge.api import formats
+from speechbridge.api import formats, json_body
 from speechbridge.api.entry import admitted, call_of, expect_continue, uploaded
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import OUTCOME
 from speechbridge.api.problem_documents import openai_document
 from speechbridge.errors import Problem
 from speechbridge.intake import fields
+from speechbridge.intake.speech_models import is_served
 from speechbridge.transcribers.port import Task, TranscriptionOptions
 from speechbridge.transcribers.transcript import Segment, Transcript
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from speechbridge.service import Service
 
 _ALIAS = "whisper-1"  # OpenAI's model name, common in clients
+_MAX_NAME_CHARS = 80
 _WORDS = "word"
 _SUBTITLES = {"srt": ("application/x-subrip", formats.srt), "vtt": ("text/vtt", formats.vtt)}
 
@@ -54,16 +56,19 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
                 return read_options(upload, service, task)
 
             options()  # errors in the fields before the file are reported before the recording is read
-            await upload.buffer_until_ready()
+            await service.transcription.buffer(upload)
             options()
             if call.streams:
                 stream.keep_alive()
             async with stream, aclosing(service.transcription.run(upload, options, call)) as items:
+                streamed = False
                 async for item in items:
                     if call.streams:
-                        await stream.send(_event(item, words=_WORDS in _granularities(upload.fields)))
+                        words = _WORDS in fields.granularities(upload.fields)
+                        await _send(stream, item, words=words, first=not streamed)
+                        streamed = True
                     elif isinstance(item, Transcript):
-                        return _formatted(upload, item, task)
+                        return await _rendered(upload, item, task)
             return stream.response
     except Problem as problem:
         if not stream.started:
@@ -71,6 +76,22 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
         request[OUTCOME] = problem.outcome
         await stream.send(_data({"type": "error", **openai_document(problem)}))
         return stream.response
+
+
+async def _send(stream: EventStream, item: Segment | Transcript, *, words: bool, first: bool) -> None:
+    """Send an item as events; with a transcript that comes first, of a Whisper that does not stream, its segments."""
+    if isinstance(item, Transcript) and first:
+        for segment in item.segments:
+            await stream.send(_event(segment, words=words))
+            await asyncio.sleep(0)  # other requests take turns
+    await stream.send(_event(item, words=words))
+
+
+async def _rendered(upload: Upload, transcript: Transcript, task: Task) -> web.Response:
+    """Render a transcript; a large one in a thread, so that other requests go on."""
+    if formats.is_large(transcript):
+        return await asyncio.to_thread(_formatted, upload, transcript, task)
+    return _formatted(upload, transcript, task)
 
 
 def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Response:
@@ -82,13 +103,12 @@ def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Respon
         content_type, render = _SUBTITLES[chosen]
         return _text(render(transcript), content_type)
     if chosen == "verbose_json":
-        granularities = _granularities(form)
+        granularities = fields.granularities(form)
         segments = not granularities or "segment" in granularities
         document = formats.verbose(transcript, task, words=_WORDS in granularities, segments=segments)
     else:
         document = formats.plain(transcript)
-    body = json.dumps(document, ensure_ascii=False).encode(errors="replace")
-    return web.Response(body=body, content_type="application/json")
+    return web.Response(body=json_body.encode(document), content_type="application/json")
 
 
 def _text(text: str, content_type: str) -> web.Response:
@@ -99,31 +119,37 @@ def _event(item: Segment | Transcript, *, words: bool) -> bytes:
     if isinstance(item, Segment):
         segment = formats.segment_object(item, words=words)
         return _data({"type": "transcript.text.delta", "delta": item.passage, "segment": segment})
-    done = {"type": "transcript.text.done", "text": item.text, "language": item.language, "duration": item.duration}
-    return _data({**done, "usage": formats.usage(item), **formats.additions(item)})
+    # No `usage`: OpenAI's clients know only one of tokens here.
+    done = {"type": "transcript.text.done", "text": item.text, **formats.language(item), "duration": item.duration}
+    return _data({**done, **formats.additions(item)})
 
 
 def _data(event: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode(errors="replace")
+    return b"data: %b\n\n" % json_body.encode(event)
 
 
 def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionOptions:
     """Return the options in the fields received so far; raises Problem for an invalid one."""
     form = upload.fields
     model = fields.text(form, "model")
-    known = (service.settings.whisper_model, _ALIAS)
-    if model is not None and model not in known:
-        names = " or ".join(dict.fromkeys(known))
-        raise Problem("unknown_model", f"The speech model '{model}' does not exist; use {names}.", param="model")
+    settings = service.settings
+    if model is not None and not is_served(model, (settings.whisper_model, *settings.whisper_model_aliases)):
+        names = " or ".join(dict.fromkeys((settings.whisper_model, _ALIAS)))
+        raise Problem(
+            "model_not_found",
+            f"The speech model {model[:_MAX_NAME_CHARS]!r} does not exist; use {names}, or add it to "
+            "WHISPER_MODEL_ALIASES.",
+            param="model",
+        )
     chosen = fields.choice(form, "response_format", formats.RESPONSE_FORMATS)
-    granularities = _granularities(form)
-    if granularities and chosen != "verbose_json":
+    granularities = fields.granularities(form)
+    streams = fields.boolean(form, "stream")
+    if upload.complete and granularities and chosen != "verbose_json" and not streams:  # in any order of the fields
         raise Problem(
             "bad_field",
-            "'timestamp_granularities[]' requires response_format=verbose_json.",
+            "'timestamp_granularities[]' requires response_format=verbose_json, or stream=true.",
             param="timestamp_granularities[]",
         )
-    fields.boolean(form, "stream")
     return TranscriptionOptions(
         task=task,
         audio_track=fields.audio_track(form),
@@ -135,12 +161,3 @@ def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionO
         word_timestamps=_WORDS in granularities,
         vad_filter=fields.optional_boolean(form, "vad_filter"),
     )
-
-
-def _granularities(form: fields.Fields) -> frozenset[str]:
-    values = frozenset(form.get("timestamp_granularities[]", []) + form.get("timestamp_granularities", []))
-    if values - {"segment", _WORDS}:
-        raise Problem(
-            "bad_field", "'timestamp_granularities[]' must be segment or word.", param="timestamp_granularities[]"
-        )
-    return values

@@ -1,13 +1,9 @@
-"""Recognises media containers by their first bytes, estimates durations, and finds audio and video tracks."""
+"""Recognises media containers by their first bytes, and finds audio and video tracks."""
 
 from __future__ import annotations
 
 import re
-import struct
 
-# Typical rates of speech recordings in these containers, in bytes per second; used only for queue estimates.
-_TYPICAL_RATES = {"mp3": 16_000, "ogg": 6_000, "matroska": 6_000, "mp4": 12_000, "flac": 50_000, "amr": 1_600}
-_DEFAULT_RATE = 16_000
 _PREFIXES = {
     b"fLaC": "flac",
     b"OggS": "ogg",
@@ -21,8 +17,8 @@ _PREFIXES = {
     b"FLV\x01": "flv",
 }
 _MPEG_SYNC = 0xFFE0
+_LAYER = 0x0006  # of an MPEG frame; 0 in ADTS
 _UTF16_BOM = b"\xff\xfe"  # text; as an MPEG frame it would be layer I, which is not in use
-_WAV_FORMAT_BYTES = 20
 # The kind of a track in MP4 (ISO/IEC 14496-12, box `hdlr`) and in Matroska (RFC 9559, element CodecID).
 _AUDIO_TRACK = re.compile(rb"hdlr.{8}soun|\x86[\x81-\xff]A_[A-Z]", re.DOTALL)
 _VIDEO_TRACK = re.compile(rb"hdlr.{8}vide|\x86[\x81-\xff]V_[A-Z]", re.DOTALL)
@@ -60,18 +56,7 @@ def container_of(head: bytes) -> str | None:
         return "aiff"
     if head[4:8] == b"ftyp":
         return "mp4"
-    if len(head) > 1 and int.from_bytes(head[:2], "big") & _MPEG_SYNC == _MPEG_SYNC and head[:2] != _UTF16_BOM:
-        return "mp3"  # or ADTS, at similar rates
+    word = int.from_bytes(head[:2], "big")
+    if word & _MPEG_SYNC == _MPEG_SYNC and head[:2] != _UTF16_BOM:
+        return "mp3" if word & _LAYER else "adts"
     return None
-
-
-def estimated_seconds(head: bytes, size: int) -> float:
-    """Estimate the duration in seconds of `size` bytes that start with `head`; exact for uncompressed WAV."""
-    container = container_of(head)
-    if container == "wav":
-        at = head.find(b"fmt ")
-        if at >= 0 and len(head) >= at + _WAV_FORMAT_BYTES:
-            (rate,) = struct.unpack_from("<I", head, at + 16)
-            if rate:
-                return size / float(rate)
-    return size / _TYPICAL_RATES.get(container or "", _DEFAULT_RATE)

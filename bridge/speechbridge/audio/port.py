@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from speechbridge.audio.containers import Tracks, container_of, estimated_seconds
+from speechbridge.audio.containers import Tracks, container_of
+from speechbridge.audio.headers.excerpt import HEAD_BYTES, TAIL_BYTES, Excerpt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +32,19 @@ class Audio(Protocol):
 
     @property
     def head(self) -> bytes:
-        """The first bytes, at most 64: enough to recognise the container."""
+        """The first bytes, at most 4 KiB: enough to recognise the container and, mostly, its duration."""
+
+    @property
+    def tail(self) -> bytes:
+        """The last bytes, at most 64 KiB, if the audio is complete and its duration is at its end; else empty."""
+
+    @property
+    def received(self) -> int:
+        """Bytes received so far."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for the sender."""
 
     @property
     def size(self) -> int | None:
@@ -64,7 +77,22 @@ class AudioBytes:
     @property
     def head(self) -> bytes:
         """The first bytes."""
-        return self._data[:64]
+        return self._data[:HEAD_BYTES]
+
+    @property
+    def tail(self) -> bytes:
+        """The last bytes."""
+        return self._data[-TAIL_BYTES:]
+
+    @property
+    def received(self) -> int:
+        """All bytes."""
+        return len(self._data)
+
+    @property
+    def waited(self) -> float:
+        """Never."""
+        return 0.0
 
     @property
     def size(self) -> int:
@@ -84,9 +112,16 @@ class AudioBytes:
         yield self._data
 
 
-def estimated_duration(audio: Audio, expected_size: int | None) -> float:
-    """Estimate a recording's duration in seconds from its first bytes and its actual or declared size."""
-    return estimated_seconds(audio.head, audio.size or expected_size or 0)
+def excerpt_of(audio: Audio, expected_size: int | None) -> Excerpt:
+    """Return what there is of a recording to learn its duration from.
+
+    Args:
+        audio: The recording; may still be arriving.
+        expected_size: Its declared size in bytes, if any.
+    """
+    if audio.size is not None:
+        return Excerpt(audio.head, max(1, audio.size), audio.tail, complete=True)
+    return Excerpt(audio.head, max(1, audio.received, expected_size or 0), complete=False)
 
 
 def is_recognised(audio: Audio) -> bool:

@@ -9,13 +9,16 @@ from speechbridge.errors import Problem
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from speechbridge.generators.port import Generator
+    from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Pool
 
 
-_LIST_TTL_S = 10.0  # how long a list from the upstream is valid
+_LIST_TTL_S = 10.0  # a list older than this is still used, and requested again meanwhile
+_RETRY_S = 1.0  # between two lists that requests wait for: the first one, and one in which a model may be new
+_MAX_NAME_CHARS = 100  # of an unknown model, in the error
 _LISTING_TIMEOUT_S = 3.0  # per pod: a request is waiting for it
 
 
@@ -25,6 +28,7 @@ class ModelCatalog:
     Args:
         configured: The names from the settings, the first being the default.
         discover: Requests the list from the upstream; raises UpstreamError.
+        speech_models: Names of Whisper models: rejected with a reason, unless a language model has the same name.
     """
 
     def __init__(
@@ -32,24 +36,33 @@ class ModelCatalog:
         configured: tuple[str, ...],
         discover: Callable[[], Awaitable[tuple[str, ...]]],
         clock: Callable[[], float],
+        speech_models: Collection[str] = (),
     ) -> None:
         self._configured = configured
         self._discover = discover
         self._clock = clock
-        self._found: tuple[str, ...] = ()
-        self._found_at = float("-inf")
+        self._speech_models = speech_models
+        self._found: tuple[str, ...] | None = None
+        self._error: UpstreamError | None = None
+        self._asked_at = float("-inf")
+        self._asking: asyncio.Task[None] | None = None
 
     async def names(self) -> tuple[str, ...]:
-        """Return the models, the default first.
+        """Return the models, the default first; a list that has expired is renewed in the background.
 
         Raises:
-            UpstreamError: The settings list none, and the upstream does not respond.
+            UpstreamError: The settings list none, and the upstream has not responded yet.
         """
         if self._configured:
             return self._configured
-        if self._clock() - self._found_at > _LIST_TTL_S:
-            self._found = await self._discover()
-            self._found_at = self._clock()
+        age = self._clock() - self._asked_at
+        if self._found is None:
+            if age > _RETRY_S or self._asking:
+                await asyncio.shield(self._ask())
+        elif age > _LIST_TTL_S:
+            self._ask()
+        if self._found is None:
+            raise self._error or UpstreamError(FailureKind.CONNECT, "no pod can be reached")
         return self._found
 
     async def choose(self, name: str | None) -> str | None:
@@ -58,7 +71,7 @@ class ModelCatalog:
         Without a response of the upstream the name is not checked, and the default is unknown: None.
 
         Raises:
-            Problem: `unknown_model`.
+            Problem: `model_not_found`.
         """
         try:
             names = await self.names()
@@ -66,11 +79,39 @@ class ModelCatalog:
             return name
         if name is None:
             return names[0] if names else None
-        for known in names:
-            if name.removesuffix(":latest") == known.removesuffix(":latest"):
+        if known := _found_in(names, name):
+            return known
+        if not self._configured and self._clock() - self._asked_at > _RETRY_S:
+            await asyncio.shield(self._ask())  # it may have been pulled since
+            names = self._found or names
+            if known := _found_in(names, name):
                 return known
         available = ", ".join(names) or "none yet"
-        raise Problem("unknown_model", f"The model '{name}' does not exist; available: {available}.", param="model")
+        if name in self._speech_models:
+            detail = f"'{name}' transcribes speech; language models available: {available}."
+        else:
+            detail = f"The model '{name[:_MAX_NAME_CHARS]}' does not exist; available: {available}."
+        raise Problem("model_not_found", detail, param="model")
+
+    def _ask(self) -> asyncio.Task[None]:
+        """Return the task that requests the list; there is at most one."""
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._renew())
+        return self._asking
+
+    async def _renew(self) -> None:
+        try:
+            self._found = await self._discover()
+        except UpstreamError as error:
+            self._error = error
+        finally:
+            self._asked_at = self._clock()
+            self._asking = None
+
+
+def _found_in(names: tuple[str, ...], name: str) -> str | None:
+    wanted = name.removesuffix(":latest")
+    return next((known for known in names if known.removesuffix(":latest") == wanted), None)
 
 
 def missing_models(configured: tuple[str, ...], present: tuple[str, ...]) -> list[str]:
@@ -79,14 +120,25 @@ def missing_models(configured: tuple[str, ...], present: tuple[str, ...]) -> lis
 
 
 async def ask_for_models(generator: Generator, llm: Pool) -> tuple[str, ...]:
-    """Return the models of the first pod that responds."""
+    """Return the models of the pod that responds first; all are asked at once."""
     failure = UpstreamError(FailureKind.CONNECT, "no pod can be reached")
-    for endpoint in llm.endpoints:
-        try:
-            async with asyncio.timeout(_LISTING_TIMEOUT_S):
-                return await generator.models(endpoint)
-        except UpstreamError as error:
-            failure = error
-        except TimeoutError:
-            failure = UpstreamError(FailureKind.TIMEOUT, f"no list of models within {_LISTING_TIMEOUT_S:g} s")
+    tasks = [asyncio.create_task(_listed(generator, endpoint)) for endpoint in llm.endpoints]
+    try:
+        for answer in asyncio.as_completed(tasks):
+            try:
+                return await answer
+            except UpstreamError as error:
+                failure = error
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     raise failure
+
+
+async def _listed(generator: Generator, endpoint: Endpoint) -> tuple[str, ...]:
+    try:
+        async with asyncio.timeout(_LISTING_TIMEOUT_S):
+            return await generator.models(endpoint)
+    except TimeoutError:
+        raise UpstreamError(FailureKind.TIMEOUT, f"no list of models within {_LISTING_TIMEOUT_S:g} s") from None

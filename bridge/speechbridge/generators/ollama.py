@@ -8,10 +8,9 @@ are off, and in versions without these options only the number of evaluated toke
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.generators.exchange import COALESCE_S, count_in, error_of, expect_ok, names_in, post_json
+from speechbridge.generators.exchange import COALESCE_S, EMBEDS, count_in, expect_ok, post_json, stream_error
 from speechbridge.generators.port import Completion
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import error_text, json_object, json_objects
@@ -19,12 +18,15 @@ from speechbridge.upstreams.responses import error_text, json_object, json_objec
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from speechbridge.generators.prompt import Message
+    from speechbridge.generators.options import GenerationOptions, Think
+    from speechbridge.generators.port import GenerationRequest
     from speechbridge.upstreams.endpoint import Endpoint
 
 
 _PATH = "/api/chat"
 _MAX_LINE_BYTES = 8 * 2**20
+_ENCODER_FAMILY = "bert"
+"""Part of the family of models that only make embeddings (`bert`, `nomic-bert`, ...)."""
 
 
 class Ollama:
@@ -32,19 +34,21 @@ class Ollama:
 
     Args:
         context_length: Context length to request in tokens (`num_ctx`); 0 for the server's default.
-        keep_alive: How long the model stays loaded; empty for the server's default.
+        keep_alive: How long the model stays loaded, unless the request says; empty for the server's default.
+        think: Whether the model reasons, unless the request says; None for the server's default.
     """
 
-    def __init__(self, context_length: int = 0, keep_alive: str = "") -> None:
+    def __init__(self, context_length: int = 0, keep_alive: str = "", think: Think | None = None) -> None:
         self._context_length = context_length
         self._keep_alive = keep_alive
+        self._think = think
 
     async def generate(
-        self, endpoint: Endpoint, model: str, messages: list[Message], headers: str
+        self, endpoint: Endpoint, request: GenerationRequest, headers: str
     ) -> AsyncGenerator[str | Completion]:
         """Yield the text, then the Completion; see the port."""
         async with endpoint.connection() as connection:
-            post_json(connection, endpoint, _PATH, self._request(model, messages), headers)
+            post_json(connection, endpoint, _PATH, self._body(request), headers)
             await expect_ok(connection)
             tail = b""
             completion = None
@@ -52,62 +56,102 @@ class Ollama:
                 *lines, tail = (tail + chunk).split(b"\n")
                 if len(tail) > _MAX_LINE_BYTES:
                     raise UpstreamError(FailureKind.BAD_ANSWER, "a line of the response is too long")
-                text = []
-                for item in json_objects(lines):
-                    text.append(_content(item))
-                    if item.get("done"):
-                        completion = self._completion(item)
-                if any(text):
-                    yield "".join(text)
+                items = json_objects(lines)
+                error = _error_in(items)
+                if items and (error is None or _text(items)):
+                    yield _text(items)
+                if error:
+                    raise error
+                completion = self._completion(items) or completion
+            if completion is None and tail.strip():  # the last line may end without a line feed
+                items = json_objects([tail])
+                if error := _error_in(items):
+                    raise error
+                yield _text(items)
+                completion = self._completion(items)
             if completion is None:
                 raise UpstreamError(FailureKind.DIED, "the response ended early")
             yield completion
 
-    async def prefill(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
+    async def prefill(self, endpoint: Endpoint, request: GenerationRequest, headers: str) -> None:
         """Request a single token; see the port."""
-        request = self._request(model, messages)
-        request["stream"] = False
-        request["options"] = {**request.get("options", {}), "num_predict": 1}
+        body = self._body(request)
+        body["stream"] = False
+        body["options"] = {**body.get("options", {}), "num_predict": 1}
         async with endpoint.connection() as connection:
-            post_json(connection, endpoint, _PATH, request, headers)
+            post_json(connection, endpoint, _PATH, body, headers)
             await expect_ok(connection)
             await connection.read()
 
     async def models(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """Return what `/api/tags` lists."""
+        """Return what `/api/tags` lists, most recently changed first, but models for embeddings last."""
         async with endpoint.connection() as connection:
             connection.send(endpoint.head("GET", "/api/tags", "", 0))
             await expect_ok(connection)
             listed = json_object(await connection.read()).get("models")
-        return names_in(listed, "name")
+        items = [item for item in listed if _is_model(item)] if isinstance(listed, list) else []
+        return tuple(item["name"] for item in sorted(items, key=_only_embeds))
 
-    def _request(self, model: str, messages: list[Message]) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            "model": model,
-            "messages": messages,
+    def _body(self, request: GenerationRequest) -> dict[str, Any]:
+        options = request.options
+        body: dict[str, Any] = {
+            "model": request.model,
+            "messages": request.messages,
             "stream": True,
             "truncate": False,
             "shift": False,
         }
-        if self._context_length:
-            request["options"] = {"num_ctx": self._context_length}
-        if self._keep_alive:
-            request["keep_alive"] = int(self._keep_alive) if _is_int(self._keep_alive) else self._keep_alive
-        return request
+        if runner_options := self._options(options):
+            body["options"] = runner_options
+        if keep_alive := options.keep_alive or self._keep_alive:
+            body["keep_alive"] = int(keep_alive) if _is_int(keep_alive) else keep_alive
+        if options.json_format:
+            body["format"] = "json" if options.json_format.schema is None else options.json_format.schema
+        think = self._think if options.think is None else options.think
+        if think is not None:
+            body["think"] = think
+        return body
 
-    def _completion(self, item: dict[str, Any]) -> Completion:
+    def _options(self, options: GenerationOptions) -> dict[str, Any]:
+        members = {
+            "num_ctx": self._context_length or None,
+            "temperature": options.temperature,
+            "num_predict": options.max_tokens,
+            "seed": options.seed,
+            "stop": list(options.stop) or None,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+    def _completion(self, items: list[dict[str, Any]]) -> Completion | None:
+        item = next((item for item in items if item.get("done")), None)
+        if item is None:
+            return None
         prompt_tokens = count_in(item, "prompt_eval_count")
         overflowed = bool(self._context_length and prompt_tokens and prompt_tokens >= self._context_length)
         completion_tokens = count_in(item, "eval_count")
         return Completion(str(item.get("done_reason") or "stop"), prompt_tokens, completion_tokens, overflowed)
 
 
-def _content(item: dict[str, Any]) -> str:
-    if "error" in item:
-        detail, code = error_text(json.dumps(item).encode())
-        raise error_of(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
-    message = item.get("message")
-    return str(message.get("content") or "") if isinstance(message, dict) else ""
+def _error_in(items: list[dict[str, Any]]) -> UpstreamError | None:
+    item = next((item for item in items if "error" in item), None)
+    if item is None:
+        return None
+    return stream_error(*error_text(json.dumps(item).encode()))
+
+
+def _text(items: list[dict[str, Any]]) -> str:
+    messages = (item.get("message") for item in items)
+    return "".join(str(message.get("content") or "") for message in messages if isinstance(message, dict))
+
+
+def _is_model(item: object) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("name"), str)
+
+
+def _only_embeds(item: dict[str, Any]) -> bool:
+    details = item.get("details")
+    family = details.get("family") if isinstance(details, dict) else ""
+    return _ENCODER_FAMILY in str(family) or EMBEDS in str(item["name"])
 
 
 def _is_int(text: str) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.generators.exchange import COALESCE_S, count_in, error_of, expect_ok, names_in, post_json
+from speechbridge.generators.exchange import COALESCE_S, EMBEDS, count_in, expect_ok, names_in, post_json, stream_error
 from speechbridge.generators.port import Completion
 from speechbridge.upstreams import sse
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
@@ -15,7 +14,8 @@ from speechbridge.upstreams.responses import error_text, json_object, json_objec
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from speechbridge.generators.prompt import Message
+    from speechbridge.generators.options import GenerationOptions, JsonFormat, Think
+    from speechbridge.generators.port import GenerationRequest
     from speechbridge.upstreams.endpoint import Endpoint
 
 _DONE = "[DONE]"
@@ -23,65 +23,107 @@ _PATH = "/v1/chat/completions"
 
 
 class OpenAIChat:
-    """Implements the port `Generator`."""
+    """Implements the port `Generator`.
+
+    Args:
+        think: Whether the model reasons, unless the request says; None for the server's default.
+    """
+
+    def __init__(self, think: Think | None = None) -> None:
+        self._think = think
 
     async def generate(
-        self, endpoint: Endpoint, model: str, messages: list[Message], headers: str
+        self, endpoint: Endpoint, request: GenerationRequest, headers: str
     ) -> AsyncGenerator[str | Completion]:
         """Yield the text, then the Completion; see the port."""
-        request = {
-            "model": model,
-            "messages": messages,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
+        body = self._body(request)
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
         parser = sse.Parser()
         finish_reason = None
         usage: Any = None
         async with endpoint.connection() as connection:
-            post_json(connection, endpoint, _PATH, request, headers)
+            post_json(connection, endpoint, _PATH, body, headers)
             await expect_ok(connection)
             async for chunk in connection.chunks(COALESCE_S):
+                items, error = _items(parser, chunk)
                 text = []
-                for item in _items(parser, chunk):
+                for item in items:
                     usage = item.get("usage") or usage
                     delta, reason = _choice(item)
                     text.append(delta)
                     finish_reason = reason or finish_reason
-                if any(text):
+                if any(text) or (items and not error):
                     yield "".join(text)
+                if error:
+                    raise error
             if finish_reason is None:
                 raise UpstreamError(FailureKind.DIED, "the response ended early")
             yield Completion(finish_reason, count_in(usage, "prompt_tokens"), count_in(usage, "completion_tokens"))
 
-    async def prefill(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
+    async def prefill(self, endpoint: Endpoint, request: GenerationRequest, headers: str) -> None:
         """Request a single token; the server keeps the evaluated prefix in its cache."""
-        request = {"model": model, "messages": messages, "max_tokens": 1}
+        body = {**self._body(request), "max_tokens": 1}
         async with endpoint.connection() as connection:
-            post_json(connection, endpoint, _PATH, request, headers)
+            post_json(connection, endpoint, _PATH, body, headers)
             await expect_ok(connection)
             await connection.read()
 
     async def models(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """Return what `/v1/models` lists."""
+        """Return what `/v1/models` lists, models for embeddings last."""
         async with endpoint.connection() as connection:
             connection.send(endpoint.head("GET", "/v1/models", "", 0))
             await expect_ok(connection)
             listed = json_object(await connection.read()).get("data")
-        return names_in(listed, "id")
+        return tuple(sorted(names_in(listed, "id"), key=lambda name: EMBEDS in name))
+
+    def _body(self, request: GenerationRequest) -> dict[str, Any]:
+        options = request.options
+        think = self._think if options.think is None else options.think
+        members = {"model": request.model, "messages": request.messages, **_members(options), **_reasoning(think)}
+        return {name: value for name, value in members.items() if value is not None}
 
 
-def _items(parser: sse.Parser, chunk: bytes) -> list[dict[str, Any]]:
+def _members(options: GenerationOptions) -> dict[str, Any]:
+    return {
+        "temperature": options.temperature,
+        "max_tokens": options.max_tokens,
+        "seed": options.seed,
+        "stop": list(options.stop) or None,
+        "response_format": options.json_format and _response_format(options.json_format),
+    }
+
+
+def _response_format(wanted: JsonFormat) -> dict[str, Any]:
+    if wanted.schema is None:
+        return {"type": "json_object"}
+    schema: dict[str, Any] = {"name": wanted.name, "schema": wanted.schema}
+    if wanted.strict is not None:
+        schema["strict"] = wanted.strict
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _reasoning(think: Think | None) -> dict[str, Any]:
+    """Return the members for reasoning: OpenAI's API has only degrees; vLLM and llama.cpp switch in the template."""
+    if think is None:
+        return {}
+    if isinstance(think, bool):
+        return {"chat_template_kwargs": {"enable_thinking": think}}
+    return {"reasoning_effort": think}
+
+
+def _items(parser: sse.Parser, chunk: bytes) -> tuple[list[dict[str, Any]], UpstreamError | None]:
+    """Return the items before the first error, and that error."""
     try:
         events = parser.feed(chunk)
     except ValueError:
         raise UpstreamError(FailureKind.BAD_ANSWER, "the event stream is malformed") from None
     items = json_objects([event.data.encode() for event in events if event.data != _DONE])
-    for item in items:
+    for position, item in enumerate(items):
         if "error" in item:
             detail, code = error_text(json.dumps(item).encode())
-            raise error_of(HTTPStatus.INTERNAL_SERVER_ERROR, detail, code)
-    return items
+            return items[:position], stream_error(detail, code)
+    return items, None
 
 
 def _choice(item: dict[str, Any]) -> tuple[str, str | None]:

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from speechbridge.generators.options import GenerationOptions
     from speechbridge.generators.prompt import Message
     from speechbridge.upstreams.endpoint import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """What a language model is asked: its name, the messages, and how to answer."""
+
+    model: str
+    messages: list[Message]
+    options: GenerationOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +42,18 @@ class Generator(Protocol):
     """One protocol of language model servers."""
 
     def generate(
-        self, endpoint: Endpoint, model: str, messages: list[Message], headers: str
+        self, endpoint: Endpoint, request: GenerationRequest, headers: str
     ) -> AsyncGenerator[str | Completion]:
         """Yield the answer's text as it arrives (what arrived together, as one piece), then how it ended.
+
+        An empty piece means that the model makes progress without text: it reasons.
 
         Raises:
             UpstreamError: The server failed, or rejected the request.
         """
 
-    async def prefill(self, endpoint: Endpoint, model: str, messages: list[Message], headers: str) -> None:
+    async def prefill(self, endpoint: Endpoint, request: GenerationRequest, headers: str) -> None:
         """Load the model and evaluate the messages, with the same options as `generate`."""
 
     async def models(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """Return the available models; also the readiness probe."""
+        """Return the available models, those that only make embeddings last; also the readiness probe."""

@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
+from speechbridge import languages
 from speechbridge.errors import Problem
-from speechbridge.intake.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Fields = Mapping[str, list[str]]
 
+_OPTIONS = frozenset(
+    {
+        "audio_track",
+        "channels",
+        "hotwords",
+        "initial_prompt",
+        "keep_alive",
+        "language",
+        "max_tokens",
+        "model",
+        "prompt",
+        "response_format",
+        "seed",
+        "stop",
+        "stream",
+        "system",
+        "task",
+        "temperature",
+        "think",
+        "timestamp_granularities",
+        "vad_filter",
+        "vocabulary",
+        "whisper_temperature",
+    }
+)
+_GRANULARITIES = re.compile(r"timestamp_granularities(\[\d*\])?")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
 _MAX_TEMPERATURE = 1.0
 _MAX_TRACK_DIGITS = 4  # more than any container has tracks
+
+
+def is_option(name: str) -> bool:
+    """Return whether a route reads the field, which may be one of a list: `timestamp_granularities[]`."""
+    return name.partition("[")[0] in _OPTIONS
 
 
 def text(fields: Fields, name: str) -> str | None:
@@ -45,22 +77,39 @@ def optional_boolean(fields: Fields, name: str) -> bool | None:
 
 def choice(fields: Fields, name: str, allowed: tuple[str, ...]) -> str:
     """Return one of the allowed values, the first if it is missing; raises Problem `bad_field`."""
-    value = (text(fields, name) or allowed[0]).strip()
+    value = (text(fields, name) or allowed[0]).strip().lower()
     if value not in allowed:
         raise Problem("bad_field", f"The field '{name}' must be one of {', '.join(allowed)}.", param=name)
     return value
 
 
+def granularities(fields: Fields) -> frozenset[str]:
+    """Return the timestamps asked for, `segment` and `word`; none if the field is missing; raises Problem `bad_field`.
+
+    Programs send a list as fields of one name, with `[]` or indexes, separated by commas, or as JSON.
+    """
+    texts = [value for name in fields if _GRANULARITIES.fullmatch(name) for value in fields[name]]
+    words = frozenset(word.strip(" \"[]'").lower() for value in texts for word in value.split(",")) - {""}
+    if words - {"segment", "word"}:
+        raise Problem(
+            "bad_field", "'timestamp_granularities[]' must be segment or word.", param="timestamp_granularities[]"
+        )
+    return words
+
+
 def language(fields: Fields) -> str | None:
-    """Return the ISO 639 code of the language, None for automatic detection; raises Problem `unknown_language`."""
-    value = (text(fields, "language") or "").strip().lower()
-    if value and value not in LANGUAGES:
+    """Return Whisper's code of the language, None for automatic detection; raises Problem `unknown_language`."""
+    value = text(fields, "language") or ""
+    if languages.is_detection(value):
+        return None
+    code = languages.code_of(value)
+    if code is None:
         raise Problem(
             "unknown_language",
-            f"'{value[:40]}' is not a language code that Whisper supports, such as en or de.",
+            f"{value[:40]!r} is not a language that Whisper supports; send a code such as en or de.",
             param="language",
         )
-    return value or None
+    return code
 
 
 def audio_track(fields: Fields) -> int | None:
@@ -96,9 +145,9 @@ def task(fields: Fields) -> Literal["transcribe", "translate"]:
     return "translate" if choice(fields, "task", ("transcribe", "translate")) == "translate" else "transcribe"
 
 
-def temperature(fields: Fields) -> float | None:
-    """Return the sampling temperature (0 to 1), None if it is missing; raises Problem `bad_field`."""
-    value = text(fields, "temperature")
+def temperature(fields: Fields, name: str = "temperature") -> float | None:
+    """Return Whisper's sampling temperature (0 to 1), None if it is missing; raises Problem `bad_field`."""
+    value = text(fields, name)
     if value is None:
         return None
     try:
@@ -106,5 +155,5 @@ def temperature(fields: Fields) -> float | None:
     except ValueError:
         number = -1.0
     if not 0 <= number <= _MAX_TEMPERATURE:
-        raise Problem("bad_field", "The field 'temperature' must be a number from 0 to 1.", param="temperature")
+        raise Problem("bad_field", f"The field '{name}' must be a number from 0 to 1.", param=name)
     return number

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speechbridge.audio.ends import Ends
 from speechbridge.errors import Problem
+from speechbridge.intake import fields
 from speechbridge.intake.multipart import Limits, MultipartError, MultipartParser, PartBegin, PartEnd, boundary_of
 
 if TYPE_CHECKING:
@@ -14,9 +16,10 @@ if TYPE_CHECKING:
     from speechbridge.intake.body import Body
 
 FILE_FIELDS = frozenset({"file", "audio_file"})
-_HEAD_BYTES = 64
 _FORM_OVERHEAD_BYTES = 2**20  # of a form beside its audio, when its declared length is checked
 _MAX_MEDIA_TYPE_CHARS = 80
+_MAX_NAME_CHARS = 80
+_RECORDINGS = frozenset({"application/octet-stream", "application/ogg", "application/mp4"})
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,26 @@ def check_form(headers: Mapping[str, str], limits: FormLimits) -> None:
     """
     # Not aiohttp's `content_type`: it parses with the email package, which creates three classes per new header value,
     # and every form has its own boundary.
-    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type != "multipart/form-data":
+    media_type = media_type_of(headers)
+    if media_type != "multipart/form-data" and not is_recording(media_type):
         sent = f"the request is {media_type[:_MAX_MEDIA_TYPE_CHARS]}" if media_type else "no Content-Type was sent"
         raise Problem(
-            "unsupported_media_type", f"Send the recording as multipart/form-data, in the field 'file'; {sent}."
+            "unsupported_media_type",
+            "Send the recording as multipart/form-data, in the field 'file', or alone with its type, such as "
+            f"audio/wav; {sent}.",
         )
     if int(headers.get("Content-Length", 0)) > limits.max_bytes + _FORM_OVERHEAD_BYTES:
-        raise _too_large(limits)
+        raise too_large(limits)
+
+
+def media_type_of(headers: Mapping[str, str]) -> str:
+    """Return the media type of a body, in lower case; empty if the request has none."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def is_recording(media_type: str) -> bool:
+    """Return whether a body of this type is a recording rather than a form."""
+    return media_type.startswith(("audio/", "video/")) or media_type in _RECORDINGS
 
 
 class Form:
@@ -52,7 +67,7 @@ class Form:
         fields: The text fields received so far, each with all its values.
         filename: The name of the audio file, as sent; may be empty.
         content_type: The type of the audio file, as sent; may be empty.
-        head: The first bytes of the audio, at most 64.
+        ends: The first and the last bytes of the audio received so far.
         received: Bytes of audio received so far.
         audio_started: Whether the part with the audio has begun.
         audio_complete: Whether all audio has been received.
@@ -63,7 +78,7 @@ class Form:
         self.fields: dict[str, list[str]] = {}
         self.filename = ""
         self.content_type = ""
-        self.head = b""
+        self.ends = Ends()
         self.received = 0
         self.audio_started = False
         self.audio_complete = False
@@ -76,6 +91,7 @@ class Form:
             raise _malformed(error) from None
         self._part: PartBegin | None = None
         self._in_audio = False
+        self._other_file: str | None = None
         self._text: list[bytes] = []
         self._text_size = 0
 
@@ -91,7 +107,7 @@ class Form:
         """
         data = await self._body.read(timeout)
         if self._body.received > self._limits.max_bytes + _FORM_OVERHEAD_BYTES:
-            raise _too_large(self._limits)
+            raise too_large(self._limits)
         try:
             if not data:
                 self._parser.finish()
@@ -110,7 +126,7 @@ class Form:
         chunks: list[bytes] = []
         while not self.audio_started:
             if self.complete:
-                raise Problem("no_file", "The form has no file: send the recording in the field 'file'.", param="file")
+                raise self._no_file()
             chunks = await self.read()
         return chunks
 
@@ -131,7 +147,7 @@ class Form:
             if isinstance(event, bytes):
                 if self._in_audio:
                     audio.append(event)
-                elif self._part is not None and self._part.filename is None:
+                elif self._is_text():
                     self._add_text(event)
             elif isinstance(event, PartBegin):
                 self._begin(event)
@@ -140,9 +156,8 @@ class Form:
         if audio:
             self.received += sum(map(len, audio))
             if self.received > self._limits.max_bytes:
-                raise _too_large(self._limits)
-            if len(self.head) < _HEAD_BYTES:
-                self.head = (self.head + b"".join(audio)[:_HEAD_BYTES])[:_HEAD_BYTES]
+                raise too_large(self._limits)
+            self.ends.add(audio)
         return audio
 
     def _begin(self, part: PartBegin) -> None:
@@ -153,6 +168,22 @@ class Form:
             self.audio_started = self._in_audio = True
             self.filename = part.filename or ""
             self.content_type = part.content_type or ""
+        elif not self._is_text():
+            self._other_file = part.name
+
+    def _is_text(self) -> bool:
+        """Return whether the current part is a text field.
+
+        Programs send a file name with the text fields too, such as browsers with each `Blob`; those that no route reads
+        are files.
+        """
+        return self._part is not None and (self._part.filename is None or fields.is_option(self._part.name))
+
+    def _no_file(self) -> Problem:
+        detail = "The form has no file: send the recording in the field 'file'"
+        if self._other_file is not None:
+            detail += f", not {self._other_file[:_MAX_NAME_CHARS]!r}"
+        return Problem("no_file", f"{detail}.", param="file")
 
     def _add_text(self, data: bytes) -> None:
         self._text_size += len(data)
@@ -169,7 +200,7 @@ class Form:
         if self._in_audio:
             self._in_audio = False
             self.audio_complete = True
-        elif self._part is not None and self._part.filename is None:
+        elif self._part is not None and self._is_text():
             try:
                 text = b"".join(self._text).decode()
             except UnicodeDecodeError:
@@ -184,7 +215,8 @@ def _malformed(error: MultipartError) -> Problem:
     return Problem(error.code, f"{text[:1].upper()}{text[1:]}.")
 
 
-def _too_large(limits: FormLimits) -> Problem:
+def too_large(limits: FormLimits) -> Problem:
+    """Return the problem of an upload over its limit."""
     return Problem(
         "upload_too_large", f"The upload is larger than the maximum of {limits.max_bytes} bytes.", param="file"
     )

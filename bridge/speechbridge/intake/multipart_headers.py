@@ -15,6 +15,9 @@ _MAX_BOUNDARY_LENGTH = 70
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PARAMETER = re.compile(r';[ \t]*([^\s";=]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))[ \t]*')
+_NAME = re.compile(r";[ \t]*name[ \t]*=", re.IGNORECASE)
+_FILENAME = re.compile(r";[ \t]*filename\*?[ \t]*=", re.IGNORECASE)
+_REPLACED = "\N{REPLACEMENT CHARACTER}"  # of a byte that is not UTF-8
 _ESCAPED = re.compile(r'\\(["\\])')
 _IDENTITY_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 HEADERS_READ = frozenset({"content-disposition", "content-type", "content-transfer-encoding"})
@@ -38,7 +41,7 @@ class PartBegin:
 
     Attributes:
         name: The form field, from Content-Disposition; may be empty, has no control characters.
-        filename: The file name that the client suggests, without control characters; None if not sent.
+        filename: The file name that the client suggests, as far as it is readable; None if not sent.
         content_type: The part's Content-Type, as sent; None if not sent.
     """
 
@@ -71,10 +74,7 @@ def header_line(line: bytes) -> tuple[str, str]:
     """Split a header line, with its CRLF, into its name in lower case and its value (RFC 5322 section 2.2)."""
     if not line.endswith(b"\r\n"):
         raise MultipartError("a header line of a part ends with LF; lines must end with CRLF")
-    try:
-        text = line[:-2].decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise MultipartError("a header of a part is not UTF-8") from error
+    text = line[:-2].decode(errors="replace")  # clients on Windows send file names in the system's code page
     if text[0] in " \t":
         raise MultipartError("a header of a part is folded over several lines")
     name, colon, value = text.partition(":")
@@ -88,17 +88,35 @@ def part_of(headers: dict[str, str]) -> PartBegin:
     encoding = headers.get("content-transfer-encoding", "binary").lower()
     if encoding not in _IDENTITY_ENCODINGS:
         raise MultipartError(f"Content-Transfer-Encoding {encoding[:80]!r} is not supported; send the bytes unencoded")
-    disposition, parameters = _value_and_parameters(headers.get("content-disposition", ""), "Content-Disposition")
-    if disposition != "form-data":
-        raise MultipartError("a part has no Content-Disposition: form-data")
-    if "name" not in parameters:
+    if "content-disposition" not in headers:
+        raise MultipartError("a part has no Content-Disposition")
+    parameters = _disposition(headers["content-disposition"])
+    name, filename = parameters.get("name"), parameters.get("filename")
+    if name is None:
         raise MultipartError("a part has no name in its Content-Disposition")
-    filename = parameters.get("filename")
-    if "filename*" in parameters:
-        filename = _extended(parameters["filename*"])
-    if _CONTROL.search(parameters["name"]) or _CONTROL.search(filename or ""):
+    if _REPLACED in name:
+        raise MultipartError("the name of a part is not UTF-8")
+    if _CONTROL.search(name) or _CONTROL.search(filename or ""):
         raise MultipartError("the name or filename of a part has control characters")
-    return PartBegin(parameters["name"], filename, headers.get("content-type"))
+    if "filename*" in parameters:
+        filename = _extended(parameters["filename*"]) or filename or ""
+    return PartBegin(name, filename, headers.get("content-type"))
+
+
+def _disposition(header: str) -> dict[str, str]:
+    r"""Return the parameters of Content-Disposition, whatever its type: some clients send `attachment`.
+
+    Only the name of the field has to be exact. A filename that is not well-formed, such as `5" disk.wav` or one in
+    Shift JIS, whose second byte may be a backslash, extends to the end of the header.
+    """
+    try:
+        return _value_and_parameters(header, "Content-Disposition")[1]
+    except MultipartError:
+        begin = _FILENAME.search(header)
+        if begin is None or _NAME.search(header, begin.end()):
+            raise
+        parameters = _value_and_parameters(header[: begin.start()], "Content-Disposition")[1]
+        return {**parameters, "filename": header[begin.end() :].strip(' \t;"')}
 
 
 @lru_cache(maxsize=64)  # a client's parts are alike in all its requests; the limit on headers bounds an entry
@@ -123,13 +141,17 @@ def _value_and_parameters(header: str, what: str) -> tuple[str, dict[str, str]]:
     return value.strip(" \t").lower(), parameters
 
 
-def _extended(value: str) -> str:
-    """Decode filename*, as in UTF-8''na%C3%AFve.wav (RFC 8187 section 3.2); RFC 7578 forbids it, clients send it."""
+def _extended(value: str) -> str | None:
+    """Decode filename*, as in UTF-8''na%C3%AFve.wav (RFC 8187 section 3.2); RFC 7578 forbids it, clients send it.
+
+    Returns None for another encoding and for what is not readable text.
+    """
     charset, _, language_and_text = value.partition("'")
     _, separator, text = language_and_text.partition("'")
+    if not separator or charset.lower() != "utf-8":
+        return None
     try:
-        if separator and charset.lower() == "utf-8":
-            return unquote_to_bytes(text).decode("utf-8")
+        name = unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
-        pass
-    raise MultipartError(f"filename* of a part is not percent-encoded UTF-8: {value[:80]!r}")
+        return None
+    return None if _CONTROL.search(name) else name

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from speechbridge.audio.port import RestartRequired
 from speechbridge.errors import Problem
+from speechbridge.intake.bare_recording import BareRecording
 from speechbridge.intake.body import Body
-from speechbridge.intake.form import Form, FormLimits, check_form
+from speechbridge.intake.form import Form, FormLimits, check_form, is_recording, media_type_of
 from speechbridge.intake.spool import Spool
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class UploadRules:
 def open_form(
     stream: aiohttp.StreamReader,
     headers: Mapping[str, str],
+    query: Mapping[str, list[str]],
     rules: UploadRules,
     pace: Pace,
     budget: SpoolBudget,
@@ -53,18 +55,30 @@ def open_form(
 ) -> Upload:
     """Return the upload of a request, of which no byte has been read yet.
 
+    Args:
+        stream: The body.
+        headers: The headers of the request.
+        query: Its query parameters, the options of a recording without a form.
+        rules: The limits of an upload, and when it is buffered.
+        pace: The limits on slow senders.
+        budget: Where slow uploads are spooled.
+        clock: Seconds of a monotonic clock.
+
     Raises:
-        Problem: The headers do not announce a form, or one that is too large.
+        Problem: The headers announce neither a form nor a recording, or one that is too large.
     """
     check_form(headers, rules.limits)
     body = Body(stream, pace, clock)
+    media_type = media_type_of(headers)
+    if is_recording(media_type):
+        return Upload(BareRecording(body, media_type, query, rules.limits), body, rules, budget)
     return Upload(Form(body, headers["Content-Type"], rules.limits), body, rules, budget)
 
 
 class Upload:
-    """The audio of a form that is arriving; implements the port `Audio`."""
+    """The audio of a request that is arriving; implements the port `Audio`."""
 
-    def __init__(self, form: Form, body: Body, rules: UploadRules, budget: SpoolBudget) -> None:
+    def __init__(self, form: Form | BareRecording, body: Body, rules: UploadRules, budget: SpoolBudget) -> None:
         self.replayable = True
         self._form = form
         self._body = body
@@ -89,8 +103,18 @@ class Upload:
 
     @property
     def head(self) -> bytes:
-        """The first bytes of the audio, at most 64."""
-        return self._form.head
+        """The first bytes of the audio, at most 4 KiB."""
+        return self._form.ends.head
+
+    @property
+    def tail(self) -> bytes:
+        """The last bytes of the audio once it is complete, if its duration is there."""
+        return self._form.ends.tail if self._form.audio_complete else b""
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for the sender."""
+        return self._body.waited
 
     @property
     def received(self) -> int:

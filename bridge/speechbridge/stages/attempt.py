@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar
 
+from speechbridge.audio.port import RestartRequired
+from speechbridge.errors import Problem
 from speechbridge.stages.problems import problem_of
 from speechbridge.stages.retry import Retry
-from speechbridge.upstreams.failures import UpstreamError
+from speechbridge.upstreams.acquisition import PodRequest
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from speechbridge.errors import Problem
     from speechbridge.stages.call import Call
     from speechbridge.stages.problems import StageName
     from speechbridge.telemetry.metrics import Metrics
     from speechbridge.telemetry.timeline import Timeline
+    from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
-    from speechbridge.upstreams.pool import Acquisition, Pool
+    from speechbridge.upstreams.pool import Pool
+
+_REQUESTS_FAULT = frozenset({FailureKind.BAD_AUDIO, FailureKind.BAD_REQUEST, FailureKind.OVERFLOW})
 
 
 class Stage:
@@ -43,11 +49,17 @@ class Stage:
         self._clock = clock
 
     def _retry(self, call: Call) -> Retry:
-        return Retry(call.budget, self._clock)
+        return Retry(call.budget, self._clock, lambda: self._pool.endpoints)
 
-    def _attempt(self, retry: Retry, call: Call, model: str = "", prefer: Endpoint | None = None) -> Attempt:
-        acquisition = self._pool.acquire(call.budget, avoid=retry.failed, prefer=prefer, retry=retry.retrying)
-        return Attempt(self, acquisition, retry, call.timeline, model)
+    def _attempt(self, retry: Retry, call: Call, model: str, prefer: Endpoint | None = None) -> Attempt:
+        """Have a pod work at once."""
+        request = PodRequest(call.budget, retry.failed, prefer, retry.retrying, model)
+        return Attempt(self, self._pool.acquire(request), retry, call.timeline, self.metrics.model_label(model))
+
+    def _queued_attempt(self, retry: Retry, call: Call, audio_seconds: float, on_begin: Callable[[], None]) -> Attempt:
+        """Have a pod work that may queue the request first; `on_begin` is called when it may begin."""
+        request = PodRequest(call.budget, retry.failed, None, retry.retrying, "", audio_seconds)
+        return Attempt(self, self._pool.acquire(request), retry, call.timeline, "", on_begin)
 
     def _problem(self, error: UpstreamError) -> Problem:
         return problem_of(self.name, error, self._retry_after())
@@ -57,41 +69,90 @@ class Attempt:
     """A pod acquired for one attempt at a stage: the wait, the work and a failure are recorded.
 
     A class rather than a decorated generator, since it takes half the CPU; all hot paths here do this.
+
+    Args:
+        stage: The stage.
+        acquisition: Acquires the pod.
+        retry: The attempts of the request so far.
+        timeline: Where the wait is recorded.
+        model: The model's label in the metrics.
+        on_begin: Called when the pod may begin to work; None if it begins as soon as it is acquired.
     """
 
-    __slots__ = ("_acquisition", "_entered", "_metrics", "_model", "_retry", "_stage", "_timeline")
+    __slots__ = ("_acquisition", "_entered", "_model", "_on_begin", "_queued_at", "_retry", "_stage", "_timeline")
 
-    def __init__(self, stage: Stage, acquisition: Acquisition, retry: Retry, timeline: Timeline, model: str) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        acquisition: Acquisition,
+        retry: Retry,
+        timeline: Timeline,
+        model: str,
+        on_begin: Callable[[], None] | None = None,
+    ) -> None:
         self._stage = stage
         self._acquisition = acquisition
         self._retry = retry
         self._timeline = timeline
         self._model = model
+        self._on_begin = on_begin
+        self._queued_at: float | None = None
 
-    async def __aenter__(self) -> Endpoint:
-        metrics = self._stage.metrics
-        queue = metrics.stage("queue", self._model)
-        queued, error = queue.enter(), None
-        since = self._timeline.clock()
+    async def __aenter__(self) -> Acquisition:
+        self._entered = self._stage.metrics.stage("queue", self._model).enter()
+        self._queued_at = self._timeline.clock()
         try:
-            endpoint = await self._acquisition.__aenter__()
-        except BaseException as failure:
-            error = failure
-            self._count(failure)
+            await self._acquisition.__aenter__()
+        except BaseException as error:
+            self._leave(error)
             raise
-        finally:
-            queue.leave(queued, error)
-            self._timeline.queued += self._timeline.clock() - since
-        self._retry.begin(endpoint)
-        self._metrics = metrics.stage(self._stage.name, self._model)
-        self._entered = self._metrics.enter()
-        return endpoint
+        self._retry.begin()
+        if self._on_begin is None:
+            self._begin()
+        else:
+            self._acquisition.on_begin = self._begin
+        return self._acquisition
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
-        self._metrics.leave(self._entered, error)
-        self._count(error)
+        self._leave(error)
+        self._retry.end(self._acquisition.endpoint)
         await self._acquisition.__aexit__(kind, error)
 
-    def _count(self, error: BaseException | None) -> None:
+    def _begin(self) -> None:
+        """Record that the wait is over and the work begins."""
+        self._leave_queue(None)
+        self._entered = self._stage.metrics.stage(self._stage.name, self._model).enter()
+        if self._on_begin is not None:
+            self._on_begin()
+
+    def _leave(self, error: BaseException | None) -> None:
+        if self._queued_at is not None:
+            self._leave_queue(error)
+        else:
+            self._stage.metrics.stage(self._stage.name, self._model).leave(self._entered, outcome_of(error))
         if isinstance(error, UpstreamError):
             self._stage.metrics.upstream_failures.labels(self._stage.upstream, error.kind).inc()
+
+    def _leave_queue(self, error: BaseException | None) -> None:
+        self._stage.metrics.stage("queue", self._model).leave(self._entered, outcome_of(error))
+        if self._queued_at is not None:
+            self._timeline.queued += self._timeline.clock() - self._queued_at
+            self._queued_at = None
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """Return the class of what ended an attempt, for metrics: only `failed` is a fault of the platform."""
+    match error:
+        case None:
+            return "ok"
+        case RestartRequired():
+            return "restarted"
+        case UpstreamError(kind=FailureKind.BUSY):
+            return "busy"
+        case UpstreamError(kind=kind):
+            rejected = kind in _REQUESTS_FAULT
+        case Problem(status=status):
+            rejected = status < HTTPStatus.INTERNAL_SERVER_ERROR
+        case _:
+            return "failed" if isinstance(error, Exception) else "cancelled"
+    return "rejected" if rejected else "failed"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from speechbridge.errors import Problem
 from speechbridge.generators.port import Completion
@@ -16,66 +16,36 @@ if TYPE_CHECKING:
 
     from speechbridge.audio.port import Audio
     from speechbridge.generators.catalog import ModelCatalog
+    from speechbridge.generators.options import GenerationOptions
+    from speechbridge.stages.answer import Answer
     from speechbridge.stages.call import Call
     from speechbridge.stages.generate import Generation
     from speechbridge.stages.prefill import Prefill
     from speechbridge.stages.transcribe import Transcription
-    from speechbridge.telemetry.timeline import Timeline
     from speechbridge.transcribers.port import TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment
 
 DEFAULT_PROMPT = "Process this transcription:"
-"""The prompt of requests that have none."""
-_NO_SPEECH = "no_speech"
-FAILED_RESPONSE = "Ollama processing failed: "
-"""What `response` starts with if the generation failed: clients of the older bridge look for it."""
+"""The instructions of requests that have none."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """The form of a request, except its recording."""
+    """The form of a request, except its recording.
 
-    prompt: str
+    Attributes:
+        instructions: What the language model is told besides the transcript.
+        model: The language model, None for the default.
+        transcription: Options of Whisper.
+        generation: Options of the language model.
+        complete: Whether the instructions have been received: with a large form they may follow its file.
+    """
+
+    instructions: str
     model: str | None
-    options: TranscriptionOptions
-
-
-@dataclass
-class Answer:
-    """The answer as far as it is known."""
-
-    timeline: Timeline
-    model: str | None = None
-    transcript: Transcript | None = None
-    completion: Completion | None = None
-    error: Problem | None = None
-    pieces: list[str] = field(default_factory=list)
-    warnings: list[dict[str, str]] = field(default_factory=list)
-
-    def warn(self, code: str, message: str) -> None:
-        """Add a warning."""
-        self.warnings.append({"code": code, "message": message})
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON response of `/process`, beginning with the four members that the older bridge returned."""
-        timings = self.timeline.milliseconds()
-        document: dict[str, Any] = {
-            "transcription": self.transcript.text if self.transcript else "",
-            "response": f"{FAILED_RESPONSE}{self.error.detail}" if self.error else "".join(self.pieces),
-            "process_time_ms": timings["total_ms"],
-            "model": self.model,
-            "language": self.transcript.language if self.transcript else None,
-            "audio_seconds": self.transcript.duration if self.transcript else None,
-            "finish_reason": self.completion.finish_reason if self.completion else None,
-            "timings": timings,
-            "coverage": self.transcript.coverage if self.transcript else None,
-            "warnings": self.warnings,
-        }
-        if self.error:
-            document["error"] = {"code": self.error.code, "message": self.error.detail}
-            if self.pieces:
-                document["partial_response"] = "".join(self.pieces)
-        return document
+    transcription: TranscriptionOptions
+    generation: GenerationOptions
+    complete: bool = True
 
 
 class Conversation:
@@ -113,25 +83,22 @@ class Conversation:
         """
 
         def options() -> TranscriptionOptions:
-            return read_question().options
+            return read_question().transcription
 
         question = read_question()
         answer.model = await self._catalog.choose(question.model)
         prefill = None
-        if self._prefill and answer.model:
-            prefill = self._prefill.start(answer.model, question.prompt, call)
+        if self._prefill and answer.model and question.complete:
+            prefill = self._prefill.start(answer.model, question.instructions, question.generation, call)
         try:
             async with aclosing(self._transcription.run(audio, options, call)) as items:
                 async for item in items:
                     if isinstance(item, Transcript):
-                        question = await self._final(read_question(), question, answer)
-                        if prefill:
-                            await prefill.check(question.prompt)
-                        self._set_transcript(item, answer)
+                        answer.set_transcript(item)  # whatever fails from here on, the answer has it
                     yield item
             if answer.transcript and answer.transcript.text:
-                text = self._generate(question.prompt, answer.transcript.text, answer, call)
-                async with aclosing(text) as pieces:
+                question = await self._final(read_question(), question, answer)
+                async with aclosing(self._generate(question, answer.transcript.text, answer, call)) as pieces:
                     async for piece in pieces:
                         yield piece
         finally:
@@ -144,30 +111,18 @@ class Conversation:
             answer.model = await self._catalog.choose(question.model)
         return question
 
-    def _set_transcript(self, transcript: Transcript, answer: Answer) -> None:
-        answer.transcript = transcript
-        answer.warnings += [warning for warning in transcript.warnings if warning["code"] != _NO_SPEECH]
-        if not transcript.text:
-            answer.warn(_NO_SPEECH, "No speech was found in the recording, so the language model was not called.")
-
-    async def _generate(self, prompt: str, transcription: str, answer: Answer, call: Call) -> AsyncGenerator[str]:
+    async def _generate(
+        self, question: Question, transcription: str, answer: Answer, call: Call
+    ) -> AsyncGenerator[str]:
         if answer.model is None:
             raise Problem("generator_unavailable", "The language model server does not list its models.")
-        async with aclosing(self._generation.run(answer.model, prompt, transcription, call)) as items:
+        text = self._generation.run(answer.model, question.instructions, question.generation, transcription, call)
+        async with aclosing(text) as items:
             async for item in items:
                 if isinstance(item, Completion):
-                    self._set_completion(item, answer)
+                    answer.set_completion(item)
                 elif isinstance(item, Restart):
                     answer.pieces.clear()
                 else:
                     answer.pieces.append(item)
                     yield item
-
-    def _set_completion(self, completion: Completion, answer: Answer) -> None:
-        answer.completion = completion
-        if completion.overflowed:
-            answer.warn(
-                "context_overflow", "Prompt and transcription filled the context; their start may have been cut off."
-            )
-        if completion.finish_reason == "length":
-            answer.warn("length", "The response was cut off: the model's token limit was reached.")

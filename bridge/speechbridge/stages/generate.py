@@ -6,14 +6,17 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.generators.forwarding import Head, forward
-from speechbridge.generators.port import Completion
+from speechbridge.generators.port import Completion, GenerationRequest
 from speechbridge.generators.prompt import messages_for
+from speechbridge.generators.thinking import ReasoningFilter
 from speechbridge.stages.attempt import Stage
+from speechbridge.stages.prefill import key_of
 from speechbridge.upstreams.failures import UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from speechbridge.generators.options import GenerationOptions
     from speechbridge.generators.port import Generator
     from speechbridge.stages.call import Call
     from speechbridge.stages.prefill import Prefill
@@ -55,9 +58,9 @@ class Generation(Stage):
         self._prefill = prefill
 
     async def run(
-        self, model: str, prompt: str, transcription: str, call: Call
+        self, model: str, instructions: str, options: GenerationOptions, transcription: str, call: Call
     ) -> AsyncGenerator[str | Restart | Completion]:
-        """Yield the answer's text as it is generated, then how it ended.
+        """Yield the answer's text as it is generated, without reasoning, then how it ended.
 
         When a pod fails during the answer to a call that does not stream, a Restart is yielded and another pod starts
         over.
@@ -66,20 +69,22 @@ class Generation(Stage):
             Problem: The language model failed, or rejected the request.
         """
         retry = self._retry(call)
-        messages = messages_for(prompt, transcription)
+        request = GenerationRequest(model, messages_for(instructions, transcription), options)
+        prompt = key_of(model, instructions, options)
         label = self.metrics.model_label(model)
         yielded = False
         while True:
             try:
-                prefilled = self._prefill.endpoint(model, prompt)
-                async with self._attempt(retry, call, label, prefilled) as endpoint:
-                    items = self._generator.generate(endpoint, model, messages, call.headers)
-                    async with aclosing(items):
-                        async for item in items:
+                prefilled = self._prefill.endpoint(prompt)
+                async with self._attempt(retry, call, model, prefilled) as acquisition:
+                    endpoint = acquisition.endpoint
+                    items = self._generator.generate(endpoint, request, call.headers)
+                    async with aclosing(_without_reasoning(items)) as answer:
+                        async for item in answer:
                             self._record(item, label, call.timeline)
                             yielded = True
                             yield item
-                self._prefill.record(model, prompt, endpoint)
+                self._prefill.record(prompt, endpoint)
                 return
             except UpstreamError as error:
                 if (yielded and call.streams) or not retry.allowed(error):
@@ -90,7 +95,8 @@ class Generation(Stage):
     async def forward(self, model: str, request: dict[str, Any], call: Call) -> AsyncGenerator[Head | bytes]:
         """Forward a chat completion unchanged; yield the head of the response, then its body as it arrives.
 
-        When a pod fails during the response to a call that does not stream, another starts over with a new head.
+        The body of a stream is yielded in whole events. When a pod fails during the response to a call that does not
+        stream, another starts over with a new head.
 
         Raises:
             Problem: The language model failed, or rejected the request.
@@ -101,18 +107,23 @@ class Generation(Stage):
         while True:
             try:
                 async with (
-                    self._attempt(retry, call, label) as endpoint,
-                    aclosing(forward(endpoint, request, call.headers)) as items,
+                    self._attempt(retry, call, model) as acquisition,
+                    aclosing(forward(acquisition.endpoint, request, call.headers)) as items,
                 ):
                     async for item in items:
-                        sent = sent or (call.streams and not isinstance(item, Head))
+                        if isinstance(item, Completion):
+                            self._record(item, label, call.timeline)
+                            continue
+                        if call.streams and isinstance(item, bytes):
+                            self._record(item, label, call.timeline)
+                            sent = True
                         yield item
                 return
             except UpstreamError as error:
                 if sent or not retry.allowed(error):
                     raise self._problem(error) from None
 
-    def _record(self, item: str | Completion, label: str, timeline: Timeline) -> None:
+    def _record(self, item: str | bytes | Completion, label: str, timeline: Timeline) -> None:
         if isinstance(item, Completion):
             timeline.generated = self._clock()
             tokens = self.metrics.tokens
@@ -122,3 +133,17 @@ class Generation(Stage):
             timeline.first_token = self._clock()
             first = self.metrics.child(self.metrics.first_token_seconds, label)
             first.observe(timeline.first_token - timeline.started)
+
+
+async def _without_reasoning(items: AsyncGenerator[str | Completion]) -> AsyncGenerator[str | Completion]:
+    """Yield the items, except reasoning: neither a block at the start of the text, nor empty pieces."""
+    reasoning = ReasoningFilter()
+    async with aclosing(items):
+        async for item in items:
+            if isinstance(item, str):
+                if text := reasoning.feed(item):
+                    yield text
+            else:
+                if text := reasoning.end():
+                    yield text
+                yield item

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
+from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from speechbridge.errors import Problem
+from speechbridge.generators.port import GenerationRequest
 from speechbridge.generators.prompt import prefix_for
-from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.acquisition import PodRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from speechbridge.generators.options import GenerationOptions
     from speechbridge.generators.port import Generator
     from speechbridge.stages.call import Call
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Pool
 
 _CACHED_FOR_S = 60.0  # how long a pod is assumed to keep a prefix in its cache
-_LONG_PROMPT_CHARS = 2000  # from this length on it is worth waiting to learn whether the prompt alone is too long
+_MAX_CACHED = 1024  # more prefixes than the pods' caches hold
 
 
 class PrefillTask:
@@ -27,20 +31,6 @@ class PrefillTask:
 
     def __init__(self, task: asyncio.Task[None]) -> None:
         self._task = task
-
-    async def check(self, prompt: str) -> None:
-        """Raise if the prompt alone exceeds the context length; for a long prompt, wait until that is known.
-
-        Raises:
-            Problem: `prompt_too_long`.
-        """
-        if len(prompt) > _LONG_PROMPT_CHARS:
-            await asyncio.wait([self._task])
-        if not self._task.done() or self._task.cancelled():
-            return
-        error = self._task.exception()
-        if isinstance(error, UpstreamError) and error.kind is FailureKind.OVERFLOW:
-            raise Problem("prompt_too_long", f"The prompt alone does not fit: {error.detail}.", param="prompt")
 
     def cancel(self) -> None:
         """Stop the prefill; its failure is ignored, since the request itself would fail in the same way."""
@@ -56,29 +46,43 @@ class Prefill:
         self._generator = generator
         self._pool = pool
         self._clock = clock
-        self._cached: dict[tuple[str, str], tuple[Endpoint, float]] = {}
+        self._cached: OrderedDict[bytes, tuple[Endpoint, float]] = OrderedDict()  # the oldest first
 
-    def start(self, model: str, prompt: str, call: Call) -> PrefillTask | None:
+    def start(self, model: str, instructions: str, options: GenerationOptions, call: Call) -> PrefillTask | None:
         """Start the prefill of a prompt; None if a pod has it in its cache, or the model has other requests."""
-        endpoint, cached_at = self._cached.get((model, prompt), (None, 0.0))
-        if endpoint in self._pool.endpoints and self._clock() - cached_at < _CACHED_FOR_S:
+        prefix = GenerationRequest(model, prefix_for(instructions), options)
+        if self.endpoint(key_of(model, instructions, options)) in self._pool.endpoints:
             return None
         if any(endpoint.outstanding for endpoint in self._pool.endpoints):
             return None
-        return PrefillTask(asyncio.create_task(self._run(model, prompt, call)))
+        return PrefillTask(asyncio.create_task(self._run(prefix, key_of(model, instructions, options), call)))
 
-    def record(self, model: str, prompt: str, endpoint: Endpoint) -> None:
+    def record(self, key: bytes, endpoint: Endpoint) -> None:
         """Remember that a pod has evaluated a prompt; forgets those that its cache may have lost."""
-        now = self._clock()
-        self._cached = {key: entry for key, entry in self._cached.items() if now - entry[1] < _CACHED_FOR_S}
-        self._cached[model, prompt] = (endpoint, now)
+        self._cached[key] = (endpoint, self._clock())
+        self._cached.move_to_end(key)
+        self._forget()
 
-    def endpoint(self, model: str, prompt: str) -> Endpoint | None:
-        """Return the pod that evaluated this prompt last."""
-        return self._cached.get((model, prompt), (None, 0.0))[0]
+    def endpoint(self, key: bytes) -> Endpoint | None:
+        """Return the pod that evaluated this prompt last, unless its cache may have lost it."""
+        self._forget()
+        return self._cached.get(key, (None, 0.0))[0]
 
-    async def _run(self, model: str, prompt: str, call: Call) -> None:
-        budget = replace(call.budget)  # it waits beside the request, not for it
-        async with self._pool.acquire(budget) as endpoint:
-            await self._generator.prefill(endpoint, model, prefix_for(prompt), call.headers)
-        self.record(model, prompt, endpoint)
+    def _forget(self) -> None:
+        oldest = self._clock() - _CACHED_FOR_S
+        while self._cached:
+            _, cached_at = next(iter(self._cached.values()))
+            if cached_at > oldest and len(self._cached) <= _MAX_CACHED:
+                return
+            self._cached.popitem(last=False)
+
+    async def _run(self, prefix: GenerationRequest, key: bytes, call: Call) -> None:
+        wanted = PodRequest(replace(call.budget), model=prefix.model)  # it waits beside the request, not for it
+        async with self._pool.acquire(wanted) as endpoint:
+            await self._generator.prefill(endpoint, prefix, call.headers)
+        self.record(key, endpoint)
+
+
+def key_of(model: str, instructions: str, options: GenerationOptions) -> bytes:
+    """Return a digest of what a pod caches: prompts may be long, and are private."""
+    return hashlib.sha256(json.dumps([model, options.think, instructions]).encode()).digest()

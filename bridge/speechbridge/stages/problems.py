@@ -26,7 +26,7 @@ _CODES: dict[StageName, dict[FailureKind, str]] = {
         FailureKind.BUSY: "overloaded",
         FailureKind.MODEL_MISSING: "model_missing",
         FailureKind.BAD_REQUEST: "generator_refused",
-        FailureKind.OVERFLOW: "context_overflow",
+        FailureKind.OVERFLOW: "context_length_exceeded",
         FailureKind.BAD_ANSWER: "generator_bad_answer",
         FailureKind.TIMEOUT: "deadline_exceeded",
     },
@@ -51,4 +51,4 @@ def problem_of(stage: StageName, error: UpstreamError, retry_after: int) -> Prob
         return Problem(code, f"{detail.removesuffix('.')}; try again in {retry_after} s.", retry_after=retry_after)
     if error.kind is FailureKind.CONNECT:
         return Problem(code, detail, retry_after=RETRY_AFTER_OUTAGE_S)
-    return Problem(code, detail, param=error.param)
+    return Problem(code, detail, param=error.param if error.kind in _KINDS_WITH_CODE else None)

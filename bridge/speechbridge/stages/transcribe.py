@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from speechbridge.audio.port import RestartRequired, estimated_duration
+from speechbridge.audio.port import RestartRequired, excerpt_of
 from speechbridge.stages.attempt import Stage
 from speechbridge.transcribers.transcript import Transcript
 from speechbridge.upstreams.failures import UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from speechbridge.admission.retry_after import Backlog
+    from speechbridge.audio.durations import Durations
     from speechbridge.audio.port import Audio
     from speechbridge.stages.call import Call
     from speechbridge.telemetry.metrics import Metrics
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from speechbridge.transcribers.port import Transcriber, TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment
     from speechbridge.upstreams.pool import Pool
+
+_SHORT_SECONDS = 60.0
+"""Up to this duration a caller who does not stream gains nothing from segments; longer ones show progress by them."""
 
 
 class Transcription(Stage):
@@ -32,6 +36,7 @@ class Transcription(Stage):
         pool: The pods.
         metrics: Where waits, durations and failures are recorded.
         backlog: Accounts for the audio in progress.
+        durations: Estimates how long recordings are, and learns from transcripts.
         retry_after: Returns the seconds to report in Retry-After when every pod is busy.
         clock: Seconds of a monotonic clock.
     """
@@ -45,12 +50,14 @@ class Transcription(Stage):
         pool: Pool,
         metrics: Metrics,
         backlog: Backlog,
+        durations: Durations,
         retry_after: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
         super().__init__(pool, metrics, retry_after, clock)
         self._transcriber = transcriber
         self._backlog = backlog
+        self._durations = durations
 
     async def run(
         self, audio: Audio, options: Callable[[], TranscriptionOptions], call: Call
@@ -69,22 +76,33 @@ class Transcription(Stage):
         sent = False
         transcript = None
         while transcript is None:
-            await audio.buffer_until_ready()
+            await self.buffer(audio)
+            duration = self._durations.of(excerpt_of(audio, call.expected_size))
+            is_short = duration.known and duration.seconds <= _SHORT_SECONDS
             try:
-                with self._backlog.entry(estimated_duration(audio, call.expected_size)) as start_work:
-                    async with self._attempt(retry, call) as endpoint:
+                with self._backlog.entry(duration.seconds) as start_work:
+                    work = Work(self._clock, audio)
+
+                    def begin(start_work: Callable[[], None] = start_work, work: Work = work) -> None:
                         start_work()
                         call.timeline.transcribing = self._clock()
-                        items = self._transcriber.transcribe(endpoint, audio, options, call.headers)
+                        work.begin()
+
+                    async with self._queued_attempt(retry, call, duration.seconds, begin) as acquisition:
+                        items = self._transcriber.transcribe(
+                            acquisition, audio, options, call.headers, segments=call.streams or not is_short
+                        )
                         async with aclosing(items):
                             async for item in items:
-                                self._record(item, call.timeline)
+                                self._record_first(call.timeline)
                                 if isinstance(item, Transcript):
                                     separate = options().separate_channels
                                     transcript = item.with_channels_checked() if separate else item
+                                    self._record(item, audio, work.seconds(), call.timeline)
                                 elif call.streams:
                                     sent = True
-                                    yield item
+                                    with work.paused():
+                                        yield item
             except RestartRequired:
                 continue
             except UpstreamError as error:
@@ -100,16 +118,54 @@ class Transcription(Stage):
                     return item
         raise AssertionError("the last item is the transcript, or an error is raised")
 
-    def _record(self, item: Segment | Transcript, timeline: Timeline) -> None:
-        now = self._clock()
+    async def buffer(self, audio: Audio) -> None:
+        """Wait until enough of a recording has arrived for a pod; until then it counts as an upload in progress."""
+
+        def arrived() -> float:
+            return self._durations.of(excerpt_of(audio, None)).seconds
+
+        with self._backlog.arriving(arrived):
+            await audio.buffer_until_ready()
+
+    def _record_first(self, timeline: Timeline) -> None:
         if timeline.first_segment is None:
-            timeline.first_segment = now
-            self.metrics.first_segment_seconds.observe(now - timeline.started)
-        if not isinstance(item, Transcript):
+            timeline.first_segment = self._clock()
+            self.metrics.first_segment_seconds.observe(timeline.first_segment - timeline.started)
+
+    def _record(self, transcript: Transcript, audio: Audio, work: float, timeline: Timeline) -> None:
+        timeline.transcribed = self._clock()
+        if not transcript.duration:
             return
-        timeline.transcribed = now
-        if item.duration and timeline.transcribing is not None:
-            work = now - timeline.transcribing
-            self.metrics.audio.inc(item.duration)
-            self.metrics.realtime_factor.observe(work / item.duration)
-            self._backlog.observe(item.duration, work)
+        self.metrics.audio.inc(transcript.duration)
+        self.metrics.work.inc(work)
+        self._backlog.observe(transcript.duration, work)
+        self._durations.learn(excerpt_of(audio, None), transcript.duration)
+
+
+class Work:
+    """How long a pod works on a recording, without the waits for the sender and the receiver."""
+
+    def __init__(self, clock: Callable[[], float], audio: Audio) -> None:
+        self._clock = clock
+        self._audio = audio
+        self._paused = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Start to count: before, the request waited in the pod's queue."""
+        self._began = self._clock()
+        self._waited = self._audio.waited
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Exclude the block."""
+        began = self._clock()
+        try:
+            yield
+        finally:
+            self._paused += self._clock() - began
+
+    def seconds(self) -> float:
+        """Return the duration so far."""
+        waits = self._audio.waited - self._waited + self._paused
+        return max(0.0, self._clock() - self._began - waits)

@@ -1,6 +1,6 @@
 """The bridge's Prometheus metrics; `docs/reference/metrics.md` is generated from this module.
 
-The number of label values is bounded: `model` has at most 32, further ones are `other`.
+The number of label values is bounded: `model` has at most 32, all of models that exist; any other name is `other`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _BYTES = tuple(float(4**power) for power in range(5, 15))  # 1 KiB to 256 MiB
-_RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _MAX_MODELS = 32
-_STAGE_OUTCOMES = ("ok", "failed", "cancelled")
+_STAGE_OUTCOMES = ("ok", "failed", "busy", "rejected", "restarted", "cancelled")
+"""Only `failed` is a fault of the platform; `stages/attempt.py` tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,8 @@ class Stage:
         self.in_flight.inc()
         return perf_counter()
 
-    def leave(self, entered: float, error: BaseException | None) -> None:
+    def leave(self, entered: float, outcome: str) -> None:
         """Record the duration by outcome."""
-        outcome = "ok" if error is None else "failed" if isinstance(error, Exception) else "cancelled"
         self.in_flight.dec()
         self.seconds[outcome].observe(perf_counter() - entered)
 
@@ -74,7 +73,8 @@ class Metrics:
         )
         self.stage_seconds = histogram(
             "stage_duration_seconds",
-            "Duration of a stage: queue (waiting for admission and for a pod), transcribe, generate",
+            "Duration of a stage: queue (waiting for admission and for a pod), transcribe, generate; outcome: ok,"
+            " failed, busy (pod), rejected (because of the request), restarted (paused upload, late field), cancelled",
             "stage",
             "outcome",
             "model",
@@ -87,20 +87,28 @@ class Metrics:
         )
         self.in_flight = gauge("requests_in_flight", "Requests in a stage: queue, transcribe or generate", "stage")
         self.queue_depth = gauge("queue_depth", "Requests waiting for admission or for a pod", "queue")
-        self.audio_waiting = gauge("audio_waiting_seconds", "Estimated duration of the audio waiting for a Whisper pod")
+        self.audio_waiting = gauge(
+            "audio_waiting_seconds",
+            "Estimated duration of the audio without a Whisper pod: queued, arriving, or waiting for a pod",
+        )
         self.audio = counter("audio_seconds_total", "Duration of the audio transcribed")
+        self.work = counter(
+            "transcription_seconds_total",
+            "Time in which Whisper pods processed the audio in audio_seconds_total; waits for senders and receivers are"
+            " excluded",
+        )
         self.tokens = counter("tokens_total", "Tokens, as counted by the language model", "kind", "model")
         self.upload_bytes = histogram("upload_size_bytes", "Size of the audio of a request", buckets=_BYTES)
         self.upstream_failures = counter(
             "upstream_failures_total", "Failed calls to pods, including retried ones", "upstream", "kind"
         )
-        self.realtime_factor = histogram(
-            "realtime_factor", "Processing time per second of audio, for each transcript", buckets=_RATIOS
+        self.realtime_factor = gauge(
+            "realtime_factor", "Processing time per second of audio, as a quotient of the sums of recent transcripts"
         )
         self.pods = gauge("upstream_pods", "Pods that the host of the upstream resolves to", "upstream")
 
     def stage(self, name: str, model: str = "") -> Stage:
-        """Return the metrics of a stage: duration by outcome (ok, failed, cancelled), and requests in flight."""
+        """Return the metrics of a stage: duration by outcome, and requests in flight."""
         key = (name, model)
         if key not in self._stages:
             seconds = {outcome: self.stage_seconds.labels(name, outcome, model) for outcome in _STAGE_OUTCOMES}
@@ -116,14 +124,13 @@ class Metrics:
         """Have a gauge call `read` for its value when it is scraped."""
         (gauge.labels(*labels) if labels else gauge).set_function(read)
 
+    def know_models(self, names: Iterable[str]) -> None:
+        """Let the first 32 models that exist be labels."""
+        self._models.update(list(names)[: _MAX_MODELS - len(self._models)])
+
     def model_label(self, model: str) -> str:
-        """Return the label value of a model: its name, or `other` for all after the first 32."""
-        if model in self._models:
-            return model
-        if len(self._models) < _MAX_MODELS:
-            self._models.add(model)
-            return model
-        return "other"
+        """Return the label value of a model: its name, or `other` if it is not known to exist."""
+        return model if model in self._models else "other"
 
     def exposition(self) -> bytes:
         """Return the body of `/metrics`."""

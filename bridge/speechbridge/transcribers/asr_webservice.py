@@ -7,17 +7,15 @@ there is no health route, and HTTP freezes during a job, so the probe only opens
 
 from __future__ import annotations
 
-from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from speechbridge.audio.port import is_recognised, is_video_without_audio
+from speechbridge.transcribers.answers import read_transcript
 from speechbridge.transcribers.post_audio import post_audio, restart
 from speechbridge.transcribers.status import check_status
-from speechbridge.transcribers.transcript import transcript_from
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-from speechbridge.upstreams.responses import json_object
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from speechbridge.audio.port import Audio
     from speechbridge.transcribers.port import TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment, Transcript
+    from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
 
 _MAX_PROMPT_BYTES = 2000
@@ -35,27 +34,33 @@ class AsrWebservice:
     """Implements the port `Transcriber`; yields the transcript alone, since the protocol does not stream."""
 
     async def transcribe(
-        self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
+        self,
+        acquisition: Acquisition,
+        audio: Audio,
+        options: Callable[[], TranscriptionOptions],
+        headers: str,
+        *,
+        segments: bool,  # noqa: ARG002 - the protocol has none
     ) -> AsyncGenerator[Segment | Transcript]:
         """Send the recording and yield the transcript; see the port."""
         sent = options()
-        async with endpoint.connection() as connection:
-            await post_audio(connection, endpoint, f"/asr?{_query(sent)}", headers, audio, file_field="audio_file")
+        async with acquisition.exchange() as exchange:
+            await post_audio(exchange, f"/asr?{_query(sent)}", headers, audio, file_field="audio_file")
             if options() != sent:
                 restart(audio, "language")
+            connection = exchange.connection
             status = await connection.response()
             body = await connection.read()
             if status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 await _check_recording(audio)
             check_status(status, body)
-            yield transcript_from(json_object(body))
+            yield await read_transcript(body)
 
     async def probe(self, endpoint: Endpoint) -> None:
         """Open a connection: any request would wait for a running job."""
         await endpoint.ensure_connected()
 
 
-@lru_cache(maxsize=64)
 def _query(options: TranscriptionOptions) -> str:
     query = {"output": "json", "task": options.task, "encode": "true"}
     if options.language:

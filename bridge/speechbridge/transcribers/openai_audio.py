@@ -10,9 +10,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from speechbridge.transcribers.answers import DONE, read_last_event, read_transcript
 from speechbridge.transcribers.post_audio import post_audio, restart
 from speechbridge.transcribers.status import AUDIO_CODES, check_status
-from speechbridge.transcribers.transcript import segment_from, transcript_from
+from speechbridge.transcribers.transcript import segment_from
 from speechbridge.upstreams import sse
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import json_object
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
     from speechbridge.audio.port import Audio
     from speechbridge.transcribers.port import TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment, Transcript
+    from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.connection import Connection
     from speechbridge.upstreams.endpoint import Endpoint
 
 _PATHS = {"transcribe": "/v1/audio/transcriptions", "translate": "/v1/audio/translations"}
 _EVENT_STREAM = "text/event-stream"
+_MAX_DELTA_CHARS = 64 * 1024
+"""Of the events before the last; more than a segment of 30 s has, with its words."""
 
 
 class OpenAIAudio:
@@ -41,7 +45,13 @@ class OpenAIAudio:
         self._model = model
 
     async def transcribe(
-        self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
+        self,
+        acquisition: Acquisition,
+        audio: Audio,
+        options: Callable[[], TranscriptionOptions],
+        headers: str,
+        *,
+        segments: bool,
     ) -> AsyncGenerator[Segment | Transcript]:
         """Send the recording and yield segments and the transcript; see the port."""
         sent = options()
@@ -50,12 +60,11 @@ class OpenAIAudio:
             latest = options()
             if (latest.task, _early_fields(latest)) != (sent.task, _early_fields(sent)):
                 restart(audio, "channels" if latest.audio_track == sent.audio_track else "audio_track")
-            return self._fields(latest)
+            return self._fields(latest, segments=segments)
 
-        async with endpoint.connection() as connection:
+        async with acquisition.exchange() as exchange:
             await post_audio(
-                connection,
-                endpoint,
+                exchange,
                 _PATHS[sent.task],
                 headers,
                 audio,
@@ -63,13 +72,14 @@ class OpenAIAudio:
                 early_fields=_early_fields(sent),
                 late_fields=late_fields,
             )
+            connection = exchange.connection
             status = await connection.response()
             if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):
                 body = await connection.read()
                 check_status(status, body)
-                yield transcript_from(json_object(body))
+                yield await read_transcript(body)
                 return
-            async for item in _events(connection):
+            async for item in _events(connection, words=options().word_timestamps):
                 yield item
 
     async def probe(self, endpoint: Endpoint) -> None:
@@ -77,15 +87,16 @@ class OpenAIAudio:
         async with endpoint.connection() as connection:
             connection.send(endpoint.head("GET", "/readyz", "", 0))
             status = await connection.response()
-            body = await connection.read()
+            await connection.read()
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise UpstreamError(FailureKind.CONNECT, "Whisper is not ready")
-            slots = json_object(body).get("slots") if status == HTTPStatus.OK and body.startswith(b"{") else None
-            if isinstance(slots, int) and slots > 0:
-                endpoint.slots = slots
 
-    def _fields(self, options: TranscriptionOptions) -> list[tuple[str, str]]:
-        fields = [("model", self._model), ("response_format", "verbose_json"), ("stream", "true")]
+    def _fields(self, options: TranscriptionOptions, *, segments: bool) -> list[tuple[str, str]]:
+        fields = [
+            ("model", self._model),
+            ("response_format", "verbose_json"),
+            ("stream", str(segments).lower()),
+        ]
         if options.language and options.task == "transcribe":
             fields.append(("language", options.language))
         if options.hotwords:
@@ -107,34 +118,39 @@ def _early_fields(options: TranscriptionOptions) -> list[tuple[str, str]]:
     return [*fields, ("channels", "separate")] if options.separate_channels else fields
 
 
-async def _events(connection: Connection) -> AsyncGenerator[Segment | Transcript]:
+async def _events(connection: Connection, *, words: bool) -> AsyncGenerator[Segment | Transcript]:
     parser = sse.Parser()
-    index = 0
-    done: dict[str, Any] | None = None
+    segments: list[Segment] = []
+    done = ""
     async for chunk in connection.chunks():
-        for event in _parsed(parser, chunk):
+        for data in _data_in(parser, chunk):
+            event = {"type": DONE} if len(data) > _MAX_DELTA_CHARS else json_object(data)
             kind = event.get("type")
             if kind == "transcript.text.delta" and isinstance(event.get("segment"), dict):
-                yield segment_from(event["segment"], index)
-                index += 1
-            elif kind == "transcript.text.done":
-                done = event  # the end of the response follows at once; once read, the connection can be reused
+                segments.append(segment_from(event["segment"], len(segments)))
+                yield segments[-1]
+            elif kind == DONE:
+                done = data  # the end of the response follows at once; once read, the connection can be reused
             elif "error" in event:
-                error = event["error"] if isinstance(event["error"], dict) else {}
-                code = error.get("code")
-                raise UpstreamError(
-                    FailureKind.BAD_AUDIO if code in AUDIO_CODES else FailureKind.DIED,
-                    str(error.get("message") or "Whisper failed"),
-                    code=code if isinstance(code, str) else None,
-                )
-    if done is None:
+                raise _error_of(event["error"])
+    if not done:
         raise UpstreamError(FailureKind.DIED, "Whisper's response ended before the transcript was complete")
-    yield transcript_from(done)
+    yield await read_last_event(done, segments, words=words)
 
 
-def _parsed(parser: sse.Parser, chunk: bytes) -> list[dict[str, Any]]:
+def _error_of(error: Any) -> UpstreamError:
+    described = error if isinstance(error, dict) else {}
+    code = described.get("code")
+    return UpstreamError(
+        FailureKind.BAD_AUDIO if code in AUDIO_CODES else FailureKind.DIED,
+        str(described.get("message") or "Whisper failed"),
+        code=code if isinstance(code, str) else None,
+    )
+
+
+def _data_in(parser: sse.Parser, chunk: bytes) -> list[str]:
     try:
         events = parser.feed(chunk)
     except ValueError:
         raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's event stream is malformed") from None
-    return [json_object(event.data) for event in events if event.data != "[DONE]"]
+    return [event.data for event in events if event.data != "[DONE]"]

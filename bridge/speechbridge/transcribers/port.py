@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from speechbridge.audio.port import Audio
     from speechbridge.transcribers.transcript import Segment, Transcript
+    from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
 
 
@@ -45,15 +46,22 @@ class Transcriber(Protocol):
     """One protocol of Whisper pods."""
 
     def transcribe(
-        self, endpoint: Endpoint, audio: Audio, options: Callable[[], TranscriptionOptions], headers: str
+        self,
+        acquisition: Acquisition,
+        audio: Audio,
+        options: Callable[[], TranscriptionOptions],
+        headers: str,
+        *,
+        segments: bool,
     ) -> AsyncGenerator[Segment | Transcript]:
         """Yield segments as they are decoded, if the protocol supports that, then the transcript.
 
         Args:
-            endpoint: The pod.
+            acquisition: The pod; while the request waits in its queue, it may move to another.
             audio: The recording; may still be arriving.
             options: Returns the options received so far: form fields may arrive after the file.
             headers: Header lines to forward (request id, trace context), each terminated by CRLF.
+            segments: Whether segments are wanted as they are decoded, rather than the transcript alone.
 
         Raises:
             UpstreamError: The pod failed.
@@ -61,4 +69,4 @@ class Transcriber(Protocol):
         """
 
     async def probe(self, endpoint: Endpoint) -> None:
-        """Check that the pod is ready, and adopt the number of slots it reports; raises UpstreamError."""
+        """Check that the pod is ready; raises UpstreamError."""

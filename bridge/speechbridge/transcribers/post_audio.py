@@ -12,22 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from speechbridge.audio.port import Audio
+    from speechbridge.upstreams.acquisition import QueuedExchange
     from speechbridge.upstreams.connection import Connection
-    from speechbridge.upstreams.endpoint import Endpoint
 
     Fields = Iterable[tuple[str, str]]
 
 _CRLF = "\r\n"
 _WRITE_BYTES = 256 * 1024
 _EXPECT = "Expect: 100-continue\r\n"
-_CONTINUE_TIMEOUT_S = 2.0  # longer than `speechwhisper` lets a request wait for a slot
 _BOUNDARY = secrets.token_hex(16)  # one for all requests: no sender of a recording ever sees it
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\0": "%00"})
 
 
 async def post_audio(
-    connection: Connection,
-    endpoint: Endpoint,
+    exchange: QueuedExchange,
     path: str,
     headers: str,
     audio: Audio,
@@ -41,9 +39,9 @@ async def post_audio(
     Stops early if the pod responds before it has read everything. The file name is neutral except for its extension:
     servers require a name, and the client's may be confidential.
 
-    `Expect: 100-continue` is sent to a pod that was busy a moment ago: `speechwhisper` then queues the request with
-    those of other bridges. It is also sent with audio that is still arriving, little of which is buffered for a retry:
-    if the pod rejects the request, no audio is lost.
+    `Expect: 100-continue` is sent to a pod that reports its load: it queues the request with those of other bridges,
+    and asks for the audio when it has room. It is also sent to a pod that was busy a moment ago, and with audio that is
+    still arriving, little of which is buffered for a retry: if the pod rejects the request, no audio is lost.
     """
     content_type = audio.content_type.translate(_ESCAPES) or "application/octet-stream"
     opening = (
@@ -54,34 +52,46 @@ async def post_audio(
     headers = f"{headers}Content-Type: multipart/form-data; boundary={_BOUNDARY}\r\n"
     closing = _closing(late_fields()) if audio.size is not None else b""
     length = len(opening) + audio.size + len(closing) if audio.size is not None else None
-    asks = endpoint.busy or length is None
+    if exchange.audio_seconds > 0:
+        headers += f"Speech-Audio-Seconds: {exchange.audio_seconds:.3f}\r\n"
+    endpoint = exchange.endpoint
+    asks = endpoint.reports_load or endpoint.health.busy or length is None
     head = endpoint.head("POST", path, f"{headers}{_EXPECT}" if asks else headers, length)
     if asks:
-        connection.send(head)
-        await connection.permission(_CONTINUE_TIMEOUT_S)
-        if connection.answered:
+        await exchange.ask(head)
+        if exchange.connection.answered:
             return
+    else:
+        exchange.begin()
+    connection = exchange.connection
+    connection.begin_body()
     if length is not None:
-        await _send_sized(connection, [opening] if asks else [head, opening], audio, closing)
-        return
-    await _send_chunked(connection, opening, audio)
-    if not connection.answered:
-        connection.send(_frame(_closing(late_fields())), b"0\r\n\r\n")
+        sent = await _send_sized(connection, [opening] if asks else [head, opening], audio, closing)
+    else:
+        sent = await _send_chunked(connection, opening, audio, late_fields)
+    if sent:
+        connection.finish_body()
 
 
-async def _send_chunked(connection: Connection, opening: bytes, audio: Audio) -> None:
-    """Forward what arrives, chunk by chunk."""
+async def _send_chunked(
+    connection: Connection, opening: bytes, audio: Audio, late_fields: Callable[[], Fields]
+) -> bool:
+    """Forward what arrives, chunk by chunk; return whether everything was sent."""
     connection.send(_frame(opening))
     async for chunk in audio.chunks():
         if connection.answered:
-            return
+            return False
         connection.send(b"%x\r\n" % len(chunk), chunk, b"\r\n")
         if connection.congested:
             await connection.drain()
+    if connection.answered:
+        return False
+    connection.send(_frame(_closing(late_fields())), b"0\r\n\r\n")
+    return True
 
 
-async def _send_sized(connection: Connection, head: list[bytes], audio: Audio, closing: bytes) -> None:
-    """Send a complete recording in few, large writes."""
+async def _send_sized(connection: Connection, head: list[bytes], audio: Audio, closing: bytes) -> bool:
+    """Send a complete recording in few, large writes; return whether everything was sent."""
     pending, size = head, 0
     async for chunk in audio.chunks():
         pending.append(chunk)
@@ -92,8 +102,9 @@ async def _send_sized(connection: Connection, head: list[bytes], audio: Audio, c
             if connection.congested:
                 await connection.drain()
         if connection.answered:
-            return
+            return False
     connection.send(*pending, closing)
+    return True
 
 
 def _frame(data: bytes) -> bytes:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from speechbridge import languages
 from speechbridge.transcribers.coverage import coverage_from, warnings_from
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CODE = re.compile(r"[a-z]{2,3}")
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A segment of speech; times in seconds. The fields are those of OpenAI's verbose_json, except `channel`.
+
+    Each of the `words` has `word`, `start` and `end`; those without times are not among them.
 
     Attributes:
         channel: Number of the audio channel, from 0; None if the channels are mixed.
@@ -47,6 +56,7 @@ class Transcript:
     """What was said.
 
     Attributes:
+        language: The code of the language, if Whisper reports it.
         duration: Of the audio in seconds, if Whisper reports it or the segments imply it.
         coverage: How much of the audio was transcribed, if Whisper reports it.
         warnings: Of Whisper, each with `code` and `message`.
@@ -67,29 +77,33 @@ class Transcript:
         return replace(self, warnings=(*self.warnings, {"code": "channels_mixed", "message": message}))
 
 
-def transcript_from(answer: Any) -> Transcript:
+def transcript_from(answer: Any, segments: tuple[Segment, ...] = ()) -> Transcript:
     """Parse a transcript in the JSON of either protocol: `segments` without a `text` are joined.
+
+    Args:
+        answer: The JSON.
+        segments: Those that arrived before, instead of those in `answer`.
 
     Raises:
         UpstreamError: `bad_answer`.
     """
-    if not isinstance(answer, dict) or not ("text" in answer or "segments" in answer):
+    if not isinstance(answer, dict) or not (segments or "text" in answer or "segments" in answer):
         raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's response has neither text nor segments")
-    raw = answer.get("segments") or []
-    if not isinstance(raw, list):
-        raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's segments are not a list")
-    segments = tuple(segment_from(item, index) for index, item in enumerate(raw))
+    if not segments:
+        raw = answer.get("segments") or []
+        if not isinstance(raw, list):
+            raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's segments are not a list")
+        segments = tuple(segment_from(item, index) for index, item in enumerate(raw))
     segments = _with_words(segments, answer.get("words"))
     text = answer.get("text")
     if not isinstance(text, str):
         text = "".join(segment.passage for segment in segments)
     duration = answer.get("duration")
-    if not isinstance(duration, int | float) or not math.isfinite(duration):
+    if not _is_finite(duration):
         duration = segments[-1].end if segments else None
-    language = answer.get("language")
     return Transcript(
         text.strip(),
-        language if isinstance(language, str) else None,
+        _language_code(answer.get("language")),
         duration,
         segments,
         coverage_from(answer),
@@ -110,12 +124,12 @@ def segment_from(item: Any, index: int) -> Segment:
             end=_seconds(item["end"]),
             text=str(item["text"]),
             seek=int(item.get("seek", 0)),
-            tokens=tuple(item.get("tokens") or ()),
-            temperature=float(item.get("temperature") or 0),
-            avg_logprob=float(item.get("avg_logprob") or 0),
-            compression_ratio=float(item.get("compression_ratio") or 0),
-            no_speech_prob=float(item.get("no_speech_prob") or 0),
-            words=tuple(dict(word) for word in item.get("words") or ()),
+            tokens=tuple(map(int, item.get("tokens") or ())),
+            temperature=_measure(item.get("temperature")),
+            avg_logprob=_measure(item.get("avg_logprob")),
+            compression_ratio=_measure(item.get("compression_ratio")),
+            no_speech_prob=_measure(item.get("no_speech_prob")),
+            words=_timed_words(item.get("words") or ()),
             channel=None if item.get("channel") is None else int(item["channel"]),
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
@@ -131,16 +145,42 @@ def _seconds(value: Any) -> float:
     return seconds
 
 
+def _language_code(language: Any) -> str | None:
+    """Return the code of a language reported by code or, as OpenAI does, by name; a code unknown here is kept."""
+    if not isinstance(language, str):
+        return None
+    return languages.code_of(language) or (language if _CODE.fullmatch(language) else None)
+
+
+def _measure(value: Any) -> float:
+    """Return a measure of quality, 0 if Whisper has none or it is not finite: JSON has no NaN."""
+    number = float(value or 0)
+    return number if math.isfinite(number) else 0.0
+
+
+def _timed_words(words: Iterable[Any]) -> tuple[dict[str, Any], ...]:
+    """Return the words as verbose_json has them, except those that whisperx could not align, such as numbers."""
+    return tuple(
+        {"word": str(word["word"]).strip(), "start": word["start"], "end": word["end"]}
+        for word in words
+        if "word" in word and _is_finite(word.get("start")) and _is_finite(word.get("end"))
+    )
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float | int) and math.isfinite(value)
+
+
 def _with_words(segments: tuple[Segment, ...], words: Any) -> tuple[Segment, ...]:
     """Assign words listed beside the segments (OpenAI's form) to the segments in which they were said."""
     if not isinstance(words, list) or not segments or any(segment.words for segment in segments):
         return segments
-    kept = [word for word in words if isinstance(word, dict) and isinstance(word.get("start"), int | float)]
+    kept = _timed_words(word for word in words if isinstance(word, dict))
     bounds = [segment.start for segment in segments[1:]] + [float("inf")]
     assigned, at = [], 0
     for segment, bound in zip(segments, bounds, strict=True):
         begin = at
         while at < len(kept) and kept[at]["start"] < bound:
             at += 1
-        assigned.append(replace(segment, words=tuple(kept[begin:at])))
+        assigned.append(replace(segment, words=kept[begin:at]))
     return tuple(assigned)

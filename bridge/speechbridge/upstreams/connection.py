@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 import httptools
 
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.keepalive import set_keepalive
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 _READ_AHEAD_BYTES = 256 * 1024
 _MAX_RESPONSE_BYTES = 64 * 2**20
 _CONTINUE = 100
+_SWITCHING_PROTOCOLS = 101
 _CHUNKS_BEFORE_PAUSE = 4  # so that a short response, and the start of a long one, are not delayed
 
 
 class Connection(asyncio.Protocol):
     """One exchange at a time: `send` (once or more), then `response`, then `chunks` or `read`.
 
-    A request with `Expect: 100-continue` awaits `permission` before it sends its body.
+    A request with `Expect: 100-continue` awaits `permission` before it sends its body. Whoever sends a body in several
+    pieces calls `begin_body` first and `finish_body` after the last, since a connection in the middle of a request
+    cannot be reused.
 
     Every method that waits raises UpstreamError if the connection is lost or the response is not HTTP.
+
+    Args:
+        on_head: Receives the headers of each final response as it arrives.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_head: Callable[[dict[str, str]], None] | None = None) -> None:
+        self._on_head = on_head
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._loop = asyncio.get_running_loop()
@@ -50,6 +59,8 @@ class Connection(asyncio.Protocol):
         self._reading_paused = False
         self._answered = False
         self._continued = False
+        self._withdrawn = False
+        self._request_finished = True
         self._has_headers = False
         self._sized = False
         self._complete = False
@@ -61,6 +72,14 @@ class Connection(asyncio.Protocol):
         """Write bytes of the request; ignored on a lost connection, which `response` reports."""
         if self._transport is not None and not self._closed:
             self._transport.writelines(data)
+
+    def begin_body(self) -> None:
+        """Note that more of the request follows."""
+        self._request_finished = False
+
+    def finish_body(self) -> None:
+        """Note that the request is complete."""
+        self._request_finished = True
 
     @property
     def congested(self) -> bool:
@@ -77,17 +96,35 @@ class Connection(asyncio.Protocol):
         """Whether a response, or the end of the connection, has arrived: nothing more should be sent."""
         return self._has_headers or self._closed or self._error is not None
 
-    async def permission(self, timeout: float) -> None:  # noqa: ASYNC109 - reaching it is not an error
+    @property
+    def permitted(self) -> bool:
+        """Whether the pod has asked for the body, or responded."""
+        return self._continued or self.answered
+
+    async def permission(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller decides what it means
         """Wait until the pod asks for the body with `100 Continue`, or has responded without it (see `answered`).
 
         Args:
-            timeout: Seconds after which the body may be sent in any case, since some servers do not implement `Expect`
-                (RFC 9110, section 10.1.1).
+            timeout: Seconds.
+
+        Returns:
+            Whether either has happened; otherwise the time is over, or the request was withdrawn.
+
+        Raises:
+            UpstreamError: The connection was lost.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                while not self._continued and not self.answered:
+            async with asyncio.timeout(max(0.0, timeout)):
+                while not self.permitted and not self._withdrawn:
                     await self._wait()
+        if self._error is not None and not self._has_headers:
+            raise self._error
+        return self.permitted
+
+    def withdraw(self) -> None:
+        """End the wait for permission: the request is sent to another pod instead."""
+        self._withdrawn = True
+        self._wake()
 
     # Receiving.
 
@@ -167,6 +204,7 @@ class Connection(asyncio.Protocol):
     def release(self) -> bool:
         """Prepare for the next exchange; return False, and close, if the connection cannot be reused."""
         clean = self._complete and self._keep_alive and not self._body and self._error is None
+        clean = clean and self._request_finished
         if self._closed or not clean or self._writable is not None:
             self.abort()
             return False
@@ -189,12 +227,13 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         self._transport = cast("asyncio.Transport", transport)  # uvloop's has another base class
+        set_keepalive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         self._answered = True
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(UpstreamError(FailureKind.BAD_ANSWER, "the response is not HTTP"))
             self.abort()
         self._wake()
@@ -234,12 +273,15 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:  # noqa: D102
         self.status = self._parser.get_status_code()
-        if self.status == _CONTINUE:
-            self._continued = True
+        if self.status < HTTPStatus.OK and self.status != _SWITCHING_PROTOCOLS:  # interim (RFC 9110, section 15.2)
+            self._continued = self._continued or self.status == _CONTINUE
             self.headers.clear()
+            self._sized = False
             return
         self._has_headers = True
         self._keep_alive = self._parser.should_keep_alive()
+        if self._on_head is not None:
+            self._on_head(self.headers)
 
     def on_body(self, body: bytes) -> None:  # noqa: D102
         self._body.append(body)

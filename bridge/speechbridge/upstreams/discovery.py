@@ -9,6 +9,7 @@ import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from speechbridge.credentials import NO_CREDENTIALS, Credentials
 from speechbridge.upstreams.endpoint import Origin
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 _UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
-def origin_of(url: str) -> Origin:
+def origin_of(url: str, credentials: Credentials = NO_CREDENTIALS) -> Origin:
     """Return the origin that an upstream's URL refers to."""
     parts = urlsplit(url)
-    tls = ssl.create_default_context() if parts.scheme == "https" else None
-    return Origin(parts.hostname or "", parts.port or (443 if tls else 80), parts.path.rstrip("/"), tls)
+    tls = ssl.create_default_context(cafile=credentials.ca_file or None) if parts.scheme == "https" else None
+    port = parts.port or (443 if tls else 80)
+    return Origin(parts.hostname or "", port, parts.path.rstrip("/"), tls, credentials.headers)
 
 
 async def resolve(host: str, port: int) -> frozenset[str]:

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from speechbridge.upstreams.account import Account
+from speechbridge.upstreams.choose import PodState
 from speechbridge.upstreams.connection import Connection
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.health import Health
+from speechbridge.upstreams.load import load_in_header
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
+
+    from speechbridge.upstreams.load import Load
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an upstream's URL points: scheme, host, port, and a path before every route."""
+    """Where an upstream's URL points: scheme, host, port, and a path before every route.
+
+    Attributes:
+        headers: Lines that every request has, each terminated by CRLF; secret.
+    """
 
     host: str
     port: int
     path: str
     tls: ssl.SSLContext | None
+    headers: str = field(default="", repr=False)
 
     @property
     def authority(self) -> str:
@@ -54,32 +66,86 @@ class Exchange:
 class Endpoint:
     """A pod of an upstream.
 
-    Attributes:
+    Args:
+        origin: The upstream.
         address: Its IP address.
-        slots: How many requests it processes at once, None for any number.
-        outstanding: How many requests of this bridge it has in flight.
-        ejected_until: The loop's time until which it gets no requests.
-        down: Whether the last attempt to connect failed.
-        busy: Whether it rejected the last request as busy, because other bridges use it too. The next request is then
-            sent with `Expect: 100-continue`, and the pod may queue it with those of the other bridges.
+        slots: How many requests it works on together unless it reports that; None for any number.
+        connect_timeout: Seconds for a connection.
+        keepalive: Seconds until an idle connection is closed.
+        on_change: Called when it reports its load, or can be reached again: it may take more requests than before.
+
+    Attributes:
+        health: Whether it can be expected to answer.
+        account: What it has to do.
+        last_used: The loop's time at which it was chosen last.
     """
 
     def __init__(
-        self, origin: Origin, address: str, *, slots: int | None, connect_timeout: float, keepalive: float
+        self,
+        origin: Origin,
+        address: str,
+        *,
+        slots: int | None,
+        connect_timeout: float,
+        keepalive: float,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.origin = origin
         self.address = address
-        self.slots = slots
-        self.outstanding = 0
-        self.ejected_until = 0.0
-        self.down = False
-        self.busy = False
+        self.health = Health()
+        self.account = Account()
         self.last_used = 0.0
+        self._slots = slots
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
+        self._on_change = on_change
         self._idle: list[tuple[Connection, float]] = []
         self._closed = False
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def slots(self) -> int | None:
+        """How many requests it works on together, None for any number."""
+        return self.account.report.slots if self.account.report else self._slots
+
+    @property
+    def outstanding(self) -> int:
+        """How many requests of this bridge it has."""
+        return self.account.outstanding
+
+    @property
+    def reports_load(self) -> bool:
+        """Whether it has a queue, and reports what is in it."""
+        return self.account.report is not None
+
+    def adopt(self, load: Load | None) -> None:
+        """Take over a report of its load; None if it reports none."""
+        if load is not None or self.reports_load:
+            self.account.adopt(load, self._loop.time())
+            self._on_change()
+
+    def state(self, now: float, *, avoided: bool = False, model: str = "", speed: float = 1.0) -> PodState:
+        """Return what the choice of a pod is based on.
+
+        Args:
+            now: The loop's time.
+            avoided: Whether it failed this request.
+            model: The model that the request names; may be empty.
+            speed: Seconds of audio per second of a pod whose speed is unknown.
+        """
+        health = self.health
+        return PodState(
+            available=not (self._closed or health.down) and health.ejected_until <= now,
+            reachable=not health.down,
+            avoided=avoided,
+            last_in_line=health.last_in_line(model, now),
+            queues=self.reports_load,
+            slots=self.slots,
+            busy=self.account.busy,
+            outstanding=self.account.outstanding,
+            seconds_ahead=self.account.seconds_ahead(now, speed),
+            last_used=self.last_used,
+        )
 
     def connection(self) -> Exchange:
         """Acquire a connection for one exchange: `async with endpoint.connection() as connection`."""
@@ -91,23 +157,25 @@ class Endpoint:
 
     def release_connection(self, connection: Connection) -> None:
         """Keep a connection alive after an exchange, or close it if it cannot be reused."""
-        if self._closed:
-            connection.abort()
-        elif connection.release():
-            self._idle.append((connection, self._loop.time()))
+        if connection.release():
+            self._keep(connection)
 
     async def ensure_connected(self) -> None:
         """Open a connection unless there is one, and send nothing; raises UpstreamError (`connect`)."""
-        if any(connection.reusable for connection, _ in self._idle):
-            return
-        self._idle.append((await self._connect(), self._loop.time()))
+        if not any(connection.reusable for connection, _ in self._idle):
+            await self.probe()
+
+    async def probe(self) -> None:
+        """Open a connection and send nothing; raises UpstreamError (`connect`)."""
+        self._keep(await self._connect())
 
     def head(self, method: str, path: str, headers: str, length: int | None) -> bytes:
         """Return the head of a request; without a length the body is sent in chunks."""
         framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
         return (
-            f"{method} {self.origin.path}{path} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{framing}\r\n{headers}\r\n"
-        ).encode()
+            f"{method} {self.origin.path}{path} HTTP/1.1\r\nHost: {self.origin.authority}\r\n{framing}\r\n"
+            f"{self.origin.headers}{headers}\r\n"
+        ).encode("latin-1")
 
     def close_stale(self) -> None:
         """Close connections that were idle too long: a terminating pod may wait until no client is connected."""
@@ -120,9 +188,23 @@ class Endpoint:
     def close(self) -> None:
         """Close the idle connections, and each of the others once its exchange ends: the pod gets no more requests."""
         self._closed = True
+        self.close_idle()
+
+    def reopen(self) -> None:
+        """Take requests again after `close`: the pod was only away for a moment."""
+        self._closed = False
+
+    def close_idle(self) -> None:
+        """Close the idle connections."""
         for connection, _ in self._idle:
             connection.abort()
         self._idle.clear()
+
+    def _keep(self, connection: Connection) -> None:
+        if self._closed:  # the pod was removed meanwhile
+            connection.abort()
+        else:
+            self._idle.append((connection, self._loop.time()))
 
     def _pop_idle(self) -> Connection | None:
         now = self._loop.time()
@@ -137,7 +219,7 @@ class Endpoint:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 _, connection = await self._loop.create_connection(
-                    Connection,
+                    lambda: Connection(self._read_load),
                     self.address,
                     self.origin.port,
                     ssl=self.origin.tls,
@@ -148,6 +230,13 @@ class Endpoint:
         except OSError as error:
             detail = "the connection was refused" if isinstance(error, ConnectionRefusedError) else "it is unreachable"
             raise UpstreamError(FailureKind.CONNECT, detail) from error
-        else:
-            self.down = False
-            return connection
+        if self.health.down:
+            self.health.connected()
+            self._on_change()
+        return connection
+
+    def _read_load(self, headers: dict[str, str]) -> None:
+        value = headers.get("speech-load")
+        load = load_in_header(value) if value else None
+        if load is not None:
+            self.adopt(load)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from http import HTTPStatus
 
 
 class FailureKind(StrEnum):
@@ -13,14 +14,36 @@ class FailureKind(StrEnum):
     MODEL_MISSING = "model_missing"
     BAD_AUDIO = "bad_audio"
     BAD_REQUEST = "bad_request"  # rejected because of its content
+    MISCONFIGURED = "misconfigured"  # rejected whatever its content: a wrong model, URL or key in the deployment
     OVERFLOW = "overflow"  # exceeds the model's context length
     TIMEOUT = "timeout"
-    DIED = "died"  # the connection broke, or a 5xx
+    DIED = "died"  # the connection broke, or a proxy reports that
+    ERROR = "error"  # a complete 5xx: the pod failed at this request
     BAD_ANSWER = "bad_answer"  # not HTTP, not JSON, or not according to the protocol
 
 
-RETRIABLE = frozenset({FailureKind.CONNECT, FailureKind.BUSY, FailureKind.DIED, FailureKind.BAD_ANSWER})
+RETRIABLE = frozenset({
+    FailureKind.CONNECT,
+    FailureKind.BUSY,
+    FailureKind.MODEL_MISSING,
+    FailureKind.DIED,
+    FailureKind.ERROR,
+    FailureKind.MISCONFIGURED,
+    FailureKind.BAD_ANSWER,
+})  # fmt: skip
 """Kinds that may be retried at another pod, as long as nothing has been sent to the client."""
+
+
+MISCONFIGURED_STATUSES = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    }
+)
+"""With these an upstream rejects the bridge, not the client's request."""
 
 
 class UpstreamError(Exception):
@@ -32,6 +55,7 @@ class UpstreamError(Exception):
         code: The stable code in the pod's response, if it has one (`not_audio`, ...).
         param: The field at fault, if the pod names one.
         stale: The pod closed a reused connection before the first byte of a response: the request may be resent.
+        sent: Whether anything but the head of the request was sent; if not, the request cannot be the cause.
     """
 
     def __init__(
@@ -42,6 +66,7 @@ class UpstreamError(Exception):
         code: str | None = None,
         param: str | None = None,
         stale: bool = False,
+        sent: bool = True,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
@@ -49,3 +74,16 @@ class UpstreamError(Exception):
         self.code = code
         self.param = param
         self.stale = stale
+        self.sent = sent
+
+
+_PROXY_FAILURES = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
+
+
+def server_error(status: int, detail: str) -> FailureKind:
+    """Return the kind of a complete response with a 5xx status.
+
+    The pod is alive: it failed at this request, and may be fine for others. Only what a proxy says in its place,
+    without a message in JSON, means that the pod is not.
+    """
+    return FailureKind.DIED if status in _PROXY_FAILURES and not detail else FailureKind.ERROR

@@ -1,7 +1,8 @@
-"""The pods of one upstream: which exist, which are busy or ejected, and which requests wait for one.
+"""Assigns requests to the pods of one upstream, and queues those that no pod accepts now.
 
-The queue is this bridge's own, while other bridges may use the same pods. If a pod rejects a request as busy, the first
-request in the queue tries it again within a quarter of a second.
+A pod that reports its load has a queue of its own, shared by all bridges: requests are sent there at once, and move to
+a pod that becomes idle while they wait. Any other pod gets as many requests as it has slots, and the rest wait here. If
+a pod rejects a request as busy, the first request in the queue tries it again within a quarter of a second.
 """
 
 from __future__ import annotations
@@ -9,19 +10,26 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import TYPE_CHECKING
 
-from speechbridge.telemetry import logs
-from speechbridge.upstreams.choose import busy_cooldown, choose, cooldown_after
-from speechbridge.upstreams.discovery import origin_of, resolve
-from speechbridge.upstreams.endpoint import Endpoint
+from speechbridge.upstreams.acquisition import Acquisition
+from speechbridge.upstreams.choose import Queued, busy_cooldown, choose, moves
+from speechbridge.upstreams.discovery import resolve
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.pods import Pods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from speechbridge.upstreams.acquisition import PodRequest
+    from speechbridge.upstreams.choose import PodState
+    from speechbridge.upstreams.connection import Connection
     from speechbridge.upstreams.discovery import Resolve
+    from speechbridge.upstreams.endpoint import Endpoint, Origin
+    from speechbridge.upstreams.pods import PoolOptions
     from speechbridge.wait_budget import WaitBudget
 
 _REACHABILITY_CHECK_S = 1.0
@@ -29,61 +37,22 @@ _REACHABILITY_CHECK_S = 1.0
 _TIMER_MARGIN_S = 0.001
 
 
-@dataclass(frozen=True)
-class PoolOptions:
-    """How a pool behaves; times in seconds.
-
-    Attributes:
-        slots: Concurrent requests per pod, None for any number.
-        dns_refresh: Between two DNS lookups.
-        connect_timeout: For a connection to a pod.
-        keepalive_timeout: Until an idle connection is closed.
-    """
-
-    slots: int | None
-    dns_refresh: float
-    connect_timeout: float
-    keepalive_timeout: float
-
-
 @dataclass(eq=False)
 class _Waiter:
+    request: PodRequest
     avoid: frozenset[Endpoint]
     future: asyncio.Future[Endpoint] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Acquisition:
-    """Acquires a pod for the duration of a block: `async with pool.acquire(budget) as endpoint`."""
-
-    __slots__ = ("_avoid", "_budget", "_endpoint", "_pool", "_prefer", "_retry")
-
-    def __init__(
-        self,
-        pool: Pool,
-        budget: WaitBudget,
-        avoid: frozenset[Endpoint],
-        prefer: Endpoint | None,
-        *,
-        retry: bool,
-    ) -> None:
-        self._pool = pool
-        self._budget = budget
-        self._avoid = avoid
-        self._prefer = prefer
-        self._retry = retry
-
-    async def __aenter__(self) -> Endpoint:
-        self._endpoint = self._pool.acquire_now(self._avoid, self._prefer) or await self._pool.wait_for_turn(
-            self._budget, self._avoid, retry=self._retry
-        )
-        return self._endpoint
-
-    async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, *__: object) -> None:
-        self._pool.release(self._endpoint, error)
-
-
 class Pool:
-    """The pods of one upstream, found by DNS: each address of its host is one. `run` repeats the lookup."""
+    """The pods of one upstream, and the requests that wait for one.
+
+    Args:
+        url: The upstream.
+        options: How the pool behaves.
+        resolver: Looks a host up.
+        jitter: Returns a random number from 0 to 1.
+    """
 
     def __init__(
         self,
@@ -93,106 +62,76 @@ class Pool:
         resolver: Resolve = resolve,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.origin = origin_of(url)
-        self._options = options
-        self._resolve = resolver
+        self.pods = Pods(url, options, resolver, self._distribute)
         self._jitter = jitter
-        self._endpoints: dict[str, Endpoint] = {}
         self._waiters: deque[_Waiter] = deque()
+        self._queued: dict[Acquisition, Connection] = {}
         self._loop = asyncio.get_running_loop()
         self._cooldown_timer: asyncio.TimerHandle | None = None
-        self._refreshing: asyncio.Task[None] | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Where the upstream's URL points."""
+        return self.pods.origin
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The pods known at present."""
-        return tuple(self._endpoints.values())
+        return self.pods.endpoints
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a pod."""
-        return len(self._waiters)
+        """How many requests of this bridge wait for a pod, those in a pod's queue included."""
+        return len(self._waiters) + len(self._queued)
 
     @property
     def slots(self) -> int:
         """How many requests all pods together process at once; at least 1, so that it can be a divisor."""
-        return max(1, sum(endpoint.slots or 1 for endpoint in self._endpoints.values()))
+        return max(1, sum(endpoint.slots or 1 for endpoint in self.endpoints))
+
+    def time(self) -> float:
+        """Return the loop's time in seconds."""
+        return self._loop.time()
 
     async def run(self) -> None:
-        """Repeat the lookup until cancelled; the first is done by `refresh`."""
-        while True:
-            await asyncio.sleep(self._options.dns_refresh)
-            for endpoint in self._endpoints.values():
-                endpoint.close_stale()
-            await self.refresh()
+        """Repeat the DNS lookup until cancelled; the first is done by `refresh`."""
+        await self.pods.run()
 
     async def refresh(self) -> None:
         """Look the host up once; removed pods finish their requests, new ones get requests at once."""
-        try:
-            addresses = await self._resolve(self.origin.host, self.origin.port)
-        except OSError as error:  # the pods may well exist still
-            logs.warning("DNS lookup of the upstream failed", host=self.origin.host, reason=str(error))
-            return
-        if addresses == self._endpoints.keys():
-            return
-        logs.info("pods of the upstream changed", host=self.origin.host, pods=len(addresses))
-        for gone in self._endpoints.keys() - addresses:
-            self._endpoints.pop(gone).close()
-        for address in addresses - self._endpoints.keys():
-            self._endpoints[address] = Endpoint(
-                self.origin,
-                address,
-                slots=self._options.slots,
-                connect_timeout=self._options.connect_timeout,
-                keepalive=self._options.keepalive_timeout,
-            )
-        self._dispatch()
+        await self.pods.refresh()
 
     def close(self) -> None:
-        """Close all idle connections."""
-        for endpoint in self._endpoints.values():
-            endpoint.close()
+        """Close all idle connections, and end the background tasks."""
+        self.pods.close()
 
-    def acquire(
-        self,
-        budget: WaitBudget,
-        *,
-        avoid: frozenset[Endpoint] = frozenset(),
-        prefer: Endpoint | None = None,
-        retry: bool = False,
-    ) -> Acquisition:
+    def acquire(self, request: PodRequest) -> Acquisition:
         """Acquire a pod for one request, after the requests that came before; a failure in the block may eject the pod.
-
-        Args:
-            budget: How long the request may still wait.
-            avoid: Pods that failed this request: chosen if there is no other, or none became free in time.
-            prefer: The pod that has this request's prompt in its prefix cache.
-            retry: An earlier attempt failed: the request goes to the head of the queue, since it has waited already.
 
         Raises:
             UpstreamError: `connect` if no pod can be reached, `busy` if none became free in time.
         """
-        return Acquisition(self, budget, avoid, prefer, retry=retry)
+        return Acquisition(self, request)
 
-    def acquire_now(self, avoid: frozenset[Endpoint], prefer: Endpoint | None = None) -> Endpoint | None:
-        """Acquire a pod if one is free and no request is waiting; see `acquire`."""
-        return None if self._waiters else self._try_acquire(avoid, prefer)
+    def acquire_now(self, request: PodRequest) -> Endpoint | None:
+        """Acquire a pod if one accepts the request and no other request is waiting; see `acquire`."""
+        return None if self._waiters else self._try_acquire(request, request.avoid)
 
-    async def wait_for_turn(self, budget: WaitBudget, avoid: frozenset[Endpoint], *, retry: bool) -> Endpoint:
+    async def wait_for_turn(self, request: PodRequest) -> Endpoint:
         """Acquire a pod once it is this request's turn; see `acquire`."""
-        waiter = _Waiter(avoid)
-        if retry:
+        waiter = _Waiter(request, request.avoid)
+        if request.retry:
             self._waiters.appendleft(waiter)
         else:
             self._waiters.append(waiter)
         self._dispatch()
         try:
             while not waiter.future.done():
-                await self._wait_a_while(waiter, budget)
+                await self._wait_a_while(waiter, request.budget)
             return waiter.future.result()
         except BaseException:
             if waiter.future.done() and not waiter.future.cancelled():
-                waiter.future.result().outstanding -= 1
+                waiter.future.result().account.withdraw(request, request.weight)
             raise
         finally:
             if waiter in self._waiters:
@@ -201,14 +140,14 @@ class Pool:
 
     async def _wait_a_while(self, waiter: _Waiter, budget: WaitBudget) -> None:
         """Wait until a pod is assigned, the budget is used up, or the state of the pods has to be checked."""
-        reachable = [endpoint for endpoint in self._endpoints.values() if not endpoint.down]
+        reachable = [endpoint for endpoint in self.endpoints if not endpoint.health.down]
         held = not reachable or bool(waiter.avoid and set(reachable) - waiter.avoid)
         left = budget.queue if reachable else budget.hold
         if left <= 0:
             kind = FailureKind.BUSY if reachable else FailureKind.CONNECT
             raise UpstreamError(kind, "every pod is busy" if reachable else "no pod can be reached")
         if not reachable:
-            self._refresh_soon()
+            self.pods.refresh_soon()
         limit = min(left, budget.hold) if held else left
         began = self._loop.time()
         await asyncio.wait([waiter.future], timeout=max(0.0, min(limit, _REACHABILITY_CHECK_S)))
@@ -217,43 +156,95 @@ class Pool:
             waiter.avoid = frozenset()  # no other pod became free: one that failed may have recovered
             self._dispatch()
 
-    def release(self, endpoint: Endpoint, error: BaseException | None) -> None:
+    def release(self, endpoint: Endpoint, request: PodRequest, error: BaseException | None) -> None:
         """Release a pod, with the error that ended its request."""
-        if error is None or (isinstance(error, UpstreamError) and not error.stale):
-            self._record(endpoint, error.kind if error else None)
-        endpoint.outstanding -= 1
+        endpoint.account.end(request)
+        if error is None:
+            endpoint.health.record(None, request.model, self._loop.time(), self._jitter())
+        elif isinstance(error, UpstreamError):
+            self._record(endpoint, request, error)
+        self._distribute()
+
+    def _record(self, endpoint: Endpoint, request: PodRequest, error: UpstreamError) -> None:
+        if error.kind is FailureKind.DIED:
+            endpoint.close_idle()  # the other connections may be stale too
+        if error.stale or (error.kind is FailureKind.BUSY and not error.sent):
+            return  # the pod has not refused it: the request waited long enough
+        endpoint.health.record(error.kind, request.model, self._loop.time(), self._jitter())
+        if endpoint.health.down:
+            self.pods.reconnect(endpoint)
+            self.pods.refresh_soon()
+
+    @contextmanager
+    def queued(self, acquisition: Acquisition, connection: Connection) -> Iterator[None]:
+        """Allow a request that waits in its pod's queue to move to another pod."""
+        self._queued[acquisition] = connection
+        try:
+            yield
+        finally:
+            self._queued.pop(acquisition, None)
+
+    def _distribute(self) -> None:
+        """Let pods have more requests, after one of them has changed: those that have waited in a pod's queue first."""
+        if self._queued:
+            self._move()
         if self._waiters:
             self._dispatch()
 
-    def _record(self, endpoint: Endpoint, failure: FailureKind | None) -> None:
-        cooldown = cooldown_after(failure, self._jitter())
-        if cooldown:
-            endpoint.down = failure is FailureKind.CONNECT
-            endpoint.ejected_until = self._loop.time() + cooldown
-        elif endpoint.busy:
-            endpoint.ejected_until = 0.0  # it has a free slot again
-        endpoint.busy = failure is FailureKind.BUSY
-        if failure is FailureKind.CONNECT:
-            self._refresh_soon()
+    def _move(self) -> None:
+        """Move requests from the queues of their pods to pods that have become idle."""
+        candidates = [item for item in self._queued.items() if not item[1].permitted]
+        endpoints = list(dict.fromkeys((*self.endpoints, *(acquisition.endpoint for acquisition, _ in candidates))))
+        index = {endpoint: position for position, endpoint in enumerate(endpoints)}
+        queued = [
+            Queued(
+                index[acquisition.endpoint],
+                frozenset(index[endpoint] for endpoint in acquisition.request.avoid if endpoint in index),
+            )
+            for acquisition, _ in candidates
+        ]
+        now, speed = self._loop.time(), self._speed()
+        states = [endpoint.state(now, speed=speed) for endpoint in endpoints]
+        for number, target in moves(states, queued):
+            acquisition, connection = candidates[number]
+            del self._queued[acquisition]
+            acquisition.endpoint.account.withdraw(acquisition.request, acquisition.request.weight)
+            acquisition.endpoint = endpoints[target]
+            self._assign(acquisition.endpoint, acquisition.request)
+            connection.withdraw()
 
-    def _refresh_soon(self) -> None:
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = self._loop.create_task(self.refresh())
+    def _try_acquire(self, request: PodRequest, avoid: frozenset[Endpoint]) -> Endpoint | None:
+        endpoints = self.endpoints
+        states, preferred = self._states(endpoints, request.model, avoid), None
+        if request.prefer in endpoints:
+            preferred = endpoints.index(request.prefer)
+        chosen = choose(states, preferred)
+        if chosen is None:
+            return None
+        self._assign(endpoints[chosen], request)
+        return endpoints[chosen]
 
-    def _try_acquire(self, avoid: frozenset[Endpoint], prefer: Endpoint | None = None) -> Endpoint | None:
+    def _states(self, endpoints: tuple[Endpoint, ...], model: str, avoid: frozenset[Endpoint]) -> list[PodState]:
+        now, speed = self._loop.time(), self._speed()
+        return [endpoint.state(now, avoided=endpoint in avoid, model=model, speed=speed) for endpoint in endpoints]
+
+    def _speed(self) -> float:
+        """Return the speed that is assumed of pods without a measured one, in seconds of audio per second."""
+        reports = [endpoint.account.report for endpoint in self.endpoints]
+        measured = [report.audio_seconds_per_second for report in reports if report and report.audio_seconds_per_second]
+        return fmean(measured) if measured else 1.0
+
+    def _assign(self, endpoint: Endpoint, request: PodRequest) -> None:
         now = self._loop.time()
-        chosen = choose(self._endpoints.values(), now, avoid=avoid, prefer=prefer)
-        if chosen is not None:
-            chosen.outstanding += 1
-            chosen.last_used = now
-            if chosen.busy:  # only one request at a time tries whether it is still busy
-                chosen.ejected_until = now + busy_cooldown(self._jitter())
-        return chosen
+        endpoint.account.begin(request, request.weight, now)
+        endpoint.last_used = now
+        if endpoint.health.busy:  # only one request at a time tries whether it is still busy
+            endpoint.health.ejected_until = now + busy_cooldown(self._jitter())
 
     def _dispatch(self) -> None:
-        """Assign free pods to the waiting requests, first come, first served."""
+        """Assign pods to the waiting requests, first come, first served."""
         for waiter in tuple(self._waiters):
-            endpoint = self._try_acquire(waiter.avoid)
+            endpoint = self._try_acquire(waiter.request, waiter.avoid)
             if endpoint is not None:
                 self._waiters.remove(waiter)
                 waiter.future.set_result(endpoint)
@@ -262,7 +253,7 @@ class Pool:
 
     def _dispatch_after_cooldown(self) -> None:
         now = self._loop.time()
-        ends = [endpoint.ejected_until for endpoint in self._endpoints.values() if endpoint.ejected_until > now]
+        ends = [end for end in (endpoint.health.ejected_until for endpoint in self.endpoints) if end > now]
         if self._cooldown_timer is not None:
             self._cooldown_timer.cancel()
             self._cooldown_timer = None

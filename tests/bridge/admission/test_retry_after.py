@@ -29,6 +29,36 @@ def test_the_backlog_is_audio_that_waits_and_audio_that_is_worked_on() -> None:
     assert (backlog.working, backlog.waiting) == (0, 0)
 
 
+def test_an_upload_in_progress_counts_as_far_as_it_has_arrived() -> None:
+    backlog, arrived = Backlog(), [20.0]
+
+    with backlog.arriving(lambda: arrived[0]):
+        assert backlog.pending(queued=0) == 20
+        arrived[0] = 40
+        assert backlog.pending(queued=0) == 40
+        assert backlog.retry_after(queued=0, slots=1) == 10  # at the initial pace
+
+    assert backlog.pending(queued=0) == 0
+
+
+def test_a_queued_request_counts_as_long_as_recordings_usually_are() -> None:
+    backlog = Backlog()
+    for _ in range(100):
+        backlog.observe(audio_seconds=60, work_seconds=30)
+
+    assert backlog.pending(queued=3) == pytest.approx(180)
+
+
+def test_an_hour_weighs_more_for_the_pace_than_many_short_commands() -> None:
+    backlog = Backlog()
+
+    backlog.observe(audio_seconds=3600, work_seconds=360)
+    for _ in range(10):
+        backlog.observe(audio_seconds=1, work_seconds=2)
+
+    assert backlog.pace == pytest.approx((360 + 20) / 3610, rel=0.4)
+
+
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), max_size=30), st.integers(0, 1000), st.integers(1, 64))
 def test_what_is_told_is_always_a_sensible_number(seen: list[tuple[float, float]], queued: int, slots: int) -> None:
     backlog = Backlog()

@@ -48,7 +48,7 @@ async def test_a_body_that_is_not_welcome_is_refused_before_it_is_sent(
 
 async def test_a_form_that_is_none_is_refused_before_it_is_sent(bridge: Bridge) -> None:
     request = (
-        b"POST /process HTTP/1.1\r\nHost: bridge\r\nContent-Type: audio/wav\r\nContent-Length: 9\r\n"
+        b"POST /process HTTP/1.1\r\nHost: bridge\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n"
         b"Expect: 100-continue\r\n\r\n"
     )
     async with Connection.to(bridge.url) as connection:

@@ -14,6 +14,7 @@ from fakes.faults import Answer, StreamError, refusing_url
 from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
+from speechbridge.generators.prompt import GUARD
 
 SPOKEN = (
     "He was not an ill-disposed young man, unless to be rather cold-hearted and rather selfish is to be ill-disposed."
@@ -78,7 +79,7 @@ async def test_transcribes_with_segments(client: openai.AsyncOpenAI) -> None:
         file=("a.wav", WAV), model="whisper-1", response_format="verbose_json"
     )
 
-    assert (verbose.text, verbose.language, verbose.duration) == (SPOKEN, "en", 5.8)
+    assert (verbose.text, verbose.language, verbose.duration) == (SPOKEN, "english", 5.8)
     assert verbose.segments
     assert [(segment.id, segment.start, segment.end) for segment in verbose.segments] == [
         (0, 0.0, 2.4),
@@ -134,6 +135,7 @@ async def test_streams_a_transcript(client: openai.AsyncOpenAI) -> None:
     assert "".join(event.delta for event in deltas if event.type == "transcript.text.delta").strip() == SPOKEN
     assert isinstance(done, TranscriptionTextDoneEvent)
     assert done.text == SPOKEN
+    assert TranscriptionTextDoneEvent.model_validate(done.model_dump()) == done  # the client itself does not validate
 
 
 async def test_a_stream_that_fails_raises(client: openai.AsyncOpenAI, speech_whisper: FakeSpeechWhisper) -> None:
@@ -210,7 +212,8 @@ async def test_a_recording_in_a_chat_is_transcribed(client: openai.AsyncOpenAI, 
     )
 
     assert completion.choices[0].message.content
-    (message,) = openai_chat.work[0].json["messages"]
+    guard, message = openai_chat.work[0].json["messages"]
+    assert guard == {"role": "system", "content": GUARD}
     assert message["content"].startswith("What is he like?")
     assert f"<transcript>\n{SPOKEN}\n</transcript>" in message["content"]
 
@@ -250,7 +253,7 @@ async def test_an_unknown_model_is_not_found(client: openai.AsyncOpenAI) -> None
     with pytest.raises(openai.NotFoundError) as of_models:
         await client.models.retrieve("gpt-99")
 
-    assert [raised.value.code for raised in (of_chat, of_speech, of_models)] == ["unknown_model"] * 3
+    assert [raised.value.code for raised in (of_chat, of_speech, of_models)] == ["model_not_found"] * 3
     assert of_chat.value.param == "model"
     assert of_chat.value.type == "invalid_request_error"
     assert of_chat.value.request_id
@@ -291,7 +294,7 @@ async def test_a_prompt_over_the_context_is_a_bad_request(client: openai.AsyncOp
     with pytest.raises(openai.BadRequestError) as raised:
         await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "word " * 3000}])
 
-    assert raised.value.code == "context_overflow"
+    assert raised.value.code == "context_length_exceeded"
 
 
 async def test_an_invalid_content_type_and_an_unknown_path_have_openais_format(client: openai.AsyncOpenAI) -> None:
@@ -317,3 +320,17 @@ async def test_an_unavailable_whisper_is_a_status_error_with_retry_after(
     assert isinstance(raised.value, openai.InternalServerError)
     assert raised.value.code == "transcriber_unavailable"
     assert int(raised.value.response.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini-transcribe", "gpt-transcribe", "Whisper-1"])
+async def test_the_models_that_frameworks_have_built_in(client: openai.AsyncOpenAI, model: str) -> None:
+    assert (await client.audio.transcriptions.create(file=("a.wav", WAV), model=model)).text == SPOKEN
+
+
+@pytest.mark.parametrize("base", ["/v1/", "/v1/v1", ""])
+async def test_base_urls_as_people_write_them(streaming_bridge: Bridge, base: str) -> None:
+    async with client_for(streaming_bridge.url) as client:
+        client.base_url = f"{streaming_bridge.url}{base}"
+
+        assert (await client.audio.transcriptions.create(file=("a.wav", WAV), model="whisper-1")).text == SPOKEN
+        assert await client.models.list()

@@ -1,8 +1,11 @@
 """OpenAI's official client against the real service: tiny.en and SmolLM2."""
 
+import base64
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import aiohttp
 import openai
 import pytest
 from openai.types.audio import TranscriptionTextDoneEvent
@@ -58,7 +61,7 @@ async def test_transcribes_with_words_and_segments(real: openai.AsyncOpenAI) -> 
         timestamp_granularities=["word", "segment"],
     )
 
-    assert verbose.language == "en"
+    assert verbose.language == "english"
     assert understood(verbose.text)
     assert verbose.segments
     assert verbose.words
@@ -108,6 +111,38 @@ async def test_streams_a_chat_about_a_recording(real: openai.AsyncOpenAI, stack:
     assert len([piece for piece in said if piece]) > 1
 
 
+async def test_streams_a_response_about_a_recording(real: openai.AsyncOpenAI, stack: Stack) -> None:
+    audio = {"data": base64.b64encode(VOICE.read_bytes()).decode(), "format": "wav"}
+    content: Any = [
+        {"type": "input_text", "text": "What is he like?"},
+        {"type": "input_audio", "input_audio": audio},
+    ]
+
+    stream = await real.responses.create(
+        model=stack.model, input=[{"role": "user", "content": content}], max_output_tokens=12, stream=True
+    )
+    events = [event async for event in stream]
+
+    last = events[-1]
+    assert last.type in {"response.completed", "response.incomplete"}  # the latter after 12 tokens
+    deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
+    assert len(deltas) > 1
+    assert "".join(deltas) == last.response.output_text
+    assert last.response.usage
+    assert 0 < last.response.usage.output_tokens <= 12
+
+
+async def test_process_answers_with_json_of_a_schema(stack: Stack) -> None:
+    schema = {"type": "object", "properties": {"kind": {"enum": ["good", "bad"]}}, "required": ["kind"]}
+    form = aiohttp.FormData({"response_format": json.dumps(schema), "temperature": "0", "max_tokens": "40"})
+    form.add_field("file", VOICE.read_bytes(), filename="a.wav")
+
+    async with aiohttp.ClientSession() as client, client.post(f"{stack.url}/process", data=form) as response:
+        answer = await response.json()
+
+    assert json.loads(answer["response"])["kind"] in {"good", "bad"}
+
+
 async def test_lists_and_retrieves_models(real: openai.AsyncOpenAI, stack: Stack) -> None:
     models = [model.id for model in (await real.models.list()).data]
 
@@ -122,4 +157,4 @@ async def test_rejects_files_that_are_not_audio_and_unknown_models(real: openai.
         await real.chat.completions.create(model="gpt-99", messages=[{"role": "user", "content": "Hello"}])
 
     assert of_audio.value.code == "not_audio"
-    assert of_model.value.code == "unknown_model"
+    assert of_model.value.code == "model_not_found"

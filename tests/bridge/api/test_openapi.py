@@ -29,6 +29,7 @@ from speechbridge.api.openapi.problems import WHEN
 from speechbridge.api.server import Runner
 from speechbridge.app import create_app
 from speechbridge.errors import PROBLEMS
+from speechbridge.intake import fields
 from speechbridge.settings import Settings
 from speechbridge.upstreams import sse
 
@@ -52,7 +53,7 @@ def recording() -> bytes:
 
 
 def known_here() -> Json:
-    """The document, limited to what can succeed here: existing models and recordings. Responses are closed.
+    """The document, limited to what can succeed here: existing models, languages and recordings. Responses are closed.
 
     So an answer fails with a member that the document does not have, and a request for another model has to fail.
     """
@@ -63,25 +64,42 @@ def known_here() -> Json:
             speech = path["post"]["operationId"] != "process"
             body["schema"]["additionalProperties"] = False
             body["schema"]["properties"]["model"]["enum"] = ["whisper-1"] if speech else [MODEL]
+            body["schema"]["properties"]["language"]["enum"] = ["en", "en-US", "German", "iw", "auto"]
+            if not speech:
+                body["schema"]["properties"]["response_format"]["enum"] = ["text", "json_object"]
+                body["schema"]["properties"]["keep_alive"]["enum"] = []  # its values are a pattern, and Ollama's only
+                del body["schema"]["properties"]["stop"]  # blank values do not count, so more than four may be right
             for field in body["schema"]["properties"].values():
                 field.get("enum", []).append("")  # a blank field counts as missing
                 if field.get("type") == "integer":
                     field |= {"type": ["integer", "string"], "pattern": "^ *[0-9]{0,4} *$"}
                 if field.get("type") == "string" and not field.keys() & {"enum", "format"}:
-                    # In a form, all of them are text; no values are no field.
-                    field |= {"type": ["string", "boolean", "number", "object", "array"], "maxItems": 0}
+                    # In a form, all of them are text; no values are no field, and one value is that field.
+                    field |= {"type": ["string", "boolean", "number", "object", "array"], "maxItems": 1}
         for answer in path.get("post", {}).get("responses", {}).values():
             stream = answer["content"].get("text/event-stream")
             if stream:
-                stream["schema"] = one_event(stream["x-events"], named=path["post"]["operationId"] == "process")
+                named = path["post"]["operationId"] in {"process", "createResponse"}
+                stream["schema"] = one_event(stream["x-events"], named=named)
     schemas = described["components"]["schemas"]
-    schemas["ChatRequest"]["properties"]["model"]["enum"] = [MODEL, "", None]
-    schemas["AudioPart"]["properties"]["input_audio"]["properties"]["data"] = {
-        "const": base64.b64encode(recording()).decode()
-    }
+    limit_chats(schemas)
     for schema in schemas.values():
         schema.setdefault("additionalProperties", False)
     return described
+
+
+def limit_chats(schemas: Json) -> None:
+    """Limit the bodies in JSON to what can succeed here."""
+    schemas["ChatRequest"]["properties"]["model"]["enum"] = [MODEL, "", None]
+    encoded = base64.b64encode(recording()).decode()
+    # Not `data` alone: base64 without padding is accepted, so most texts that are invalid here would be recordings.
+    schemas["AudioPart"]["properties"]["input_audio"] = {"const": {"data": encoded, "format": "wav"}}
+    schemas["AudioUrlPart"]["properties"]["audio_url"]["properties"]["url"] = {"const": f"data:;base64,{encoded}"}
+    asked = schemas["ResponseRequest"]["properties"]
+    asked["model"]["enum"] = [MODEL, "", None]
+    asked["input"] = {"type": "string"}
+    for left_to_the_model_server in asked.keys() - {"model", "input", "instructions", "stream"}:
+        del asked[left_to_the_model_server]
 
 
 def one_event(events: Json, *, named: bool) -> Json:
@@ -203,6 +221,15 @@ def test_every_form_of_a_chat_completion_is_described(stream: bool, media_type: 
     assert response.headers["content-type"][0].partition(";")[0] == media_type
 
 
+@pytest.mark.parametrize(("stream", "media_type"), [(False, "application/json"), (True, "text/event-stream")])
+def test_every_form_of_a_response_is_described(stream: bool, media_type: str, url: str) -> None:  # noqa: FBT001 - a field
+    case = api["/v1/responses"]["POST"].Case(body={"input": "Hello", "stream": stream}, media_type="application/json")
+
+    response = case.call_and_validate(base_url=url)
+
+    assert response.headers["content-type"][0].partition(";")[0] == media_type
+
+
 async def test_it_lists_exactly_the_routes_that_exist() -> None:
     described = {
         (method.upper(), path.replace("{file}", file))
@@ -296,3 +323,14 @@ def examples(described: Json) -> Iterator[tuple[str, Json, Any]]:
 def complaints(schema: Json, value: Any) -> list[str]:
     validator = jsonschema_rs.Draft202012Validator({**schema, "components": document()["components"]})
     return [error.message for error in validator.iter_errors(value)]
+
+
+def test_every_described_field_of_a_form_may_have_a_filename() -> None:
+    forms = [
+        operation["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+        for operation in document()["paths"].values()
+        if "multipart/form-data" in operation.get("post", {}).get("requestBody", {}).get("content", {})
+    ]
+
+    assert len(forms) == 3
+    assert [name for form in forms for name in form if not fields.is_option(name)] == ["file"] * 3

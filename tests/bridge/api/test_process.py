@@ -276,7 +276,7 @@ async def test_uses_openai_on_both_sides(streaming_bridge: Bridge, speech_whispe
     assert speech_whisper.work[0].form == {
         "model": ["whisper-1"],
         "response_format": ["verbose_json"],
-        "stream": ["true"],
+        "stream": ["false"],
         "language": ["en"],
         "timestamp_granularities[]": ["segment"],
     }

@@ -62,11 +62,17 @@ async def test_without_segments_starts_with_the_transcript(bridge: Bridge) -> No
     assert types(await ask(bridge)) == ORDER[1:]
 
 
-@pytest.mark.parametrize("accept", ["text/event-stream", "application/json;q=0.1, text/event-stream"])
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json;q=0.1, Text/Event-Stream ; q=0.9"])
 async def test_the_accept_header_requests_events_too(bridge: Bridge, accept: str) -> None:
     async with bridge.client.post("/process", data=form(WAV), headers={"Accept": accept}) as response:
         assert response.content_type == "text/event-stream"
         assert types(await all_events(response)) == ORDER[1:]
+
+
+@pytest.mark.parametrize("accept", ["application/json, text/event-stream;q=0", "text/event-stream; q=0.000", "*/*"])
+async def test_the_accept_header_rejects_events(bridge: Bridge, accept: str) -> None:
+    async with bridge.client.post("/process", data=form(WAV), headers={"Accept": accept}) as response:
+        assert response.content_type == "application/json"
 
 
 async def test_asks_proxies_not_to_buffer(bridge: Bridge) -> None:

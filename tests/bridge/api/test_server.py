@@ -75,3 +75,12 @@ async def test_a_port_in_use_is_an_os_error(runner: Runner) -> None:
 
     with pytest.raises(OSError, match="in use"):
         site(runner, "::", port)
+
+
+async def test_an_idle_connection_is_closed_in_minutes_not_in_hours(runner: Runner) -> None:
+    port = await listening(runner, "127.0.0.1")
+
+    async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{port}/"):
+        assert runner.server is not None
+        (connection,) = runner.server.connections
+        assert connection.keepalive_timeout == 75

@@ -61,24 +61,29 @@ async def test_a_long_prompt_of_whisper_asr_webservice_is_cut_at_a_word(
     assert 1900 <= len(asr.work[0].query["initial_prompt"].encode()) <= 2000
 
 
-OPTIONS = {"temperature": "0.4", "vad_filter": "no"}
+OPTIONS = {"vad_filter": "no"}
+NAMES = [
+    ("/process", "initial_prompt", "whisper_temperature"),
+    ("/v1/audio/transcriptions", "prompt", "temperature"),
+]
+"""In a form for both, the short names are the language model's."""
 
 
-@pytest.mark.parametrize(("path", "prompt"), [("/process", "initial_prompt"), ("/v1/audio/transcriptions", "prompt")])
+@pytest.mark.parametrize(("path", "prompt", "temperature"), NAMES)
 async def test_options_reach_an_openai_whisper(
-    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper, path: str, prompt: str
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper, path: str, prompt: str, temperature: str
 ) -> None:
-    await send(streaming_bridge, path, **OPTIONS, **{prompt: "Mr. Dashwood"})
+    await send(streaming_bridge, path, **OPTIONS, **{prompt: "Mr. Dashwood", temperature: "0.4"})
 
     sent = {name: speech_whisper.work[0].value(name) for name in ("temperature", "vad_filter", "prompt")}
     assert sent == {"temperature": "0.4", "vad_filter": "false", "prompt": "Mr. Dashwood"}
 
 
-@pytest.mark.parametrize(("path", "prompt"), [("/process", "initial_prompt"), ("/v1/audio/transcriptions", "prompt")])
+@pytest.mark.parametrize(("path", "prompt", "temperature"), NAMES)
 async def test_options_reach_whisper_asr_webservice(
-    bridge: Bridge, asr: FakeAsrWebservice, path: str, prompt: str
+    bridge: Bridge, asr: FakeAsrWebservice, path: str, prompt: str, temperature: str
 ) -> None:
-    await send(bridge, path, **OPTIONS, **{prompt: "Mr. Dashwood"})
+    await send(bridge, path, **OPTIONS, **{prompt: "Mr. Dashwood", temperature: "0.4"})
 
     query = asr.work[0].query
     assert {name: query[name] for name in ("temperature", "vad_filter", "initial_prompt")} == {
@@ -115,7 +120,7 @@ async def test_process_reports_a_model_that_cannot_translate(streaming_bridge: B
     assert (await streaming_bridge.json(task="translate"))[1]["code"] == "unsupported_task"
 
 
-@pytest.mark.parametrize("field", ["task", "temperature", "vad_filter"])
+@pytest.mark.parametrize("field", ["task", "whisper_temperature", "vad_filter"])
 async def test_process_rejects_an_invalid_option(bridge: Bridge, asr: FakeAsrWebservice, field: str) -> None:
     status, problem = await bridge.json(**{field: "dance"})
 
@@ -124,8 +129,11 @@ async def test_process_rejects_an_invalid_option(bridge: Bridge, asr: FakeAsrWeb
 
 
 @pytest.mark.parametrize("granularity", ["word", "segment"])
-async def test_segments_of_a_stream_have_words_if_requested(streaming_bridge: Bridge, granularity: str) -> None:
-    fields = {"stream": "true", "response_format": "verbose_json", "timestamp_granularities[]": granularity}
+@pytest.mark.parametrize("response_format", ["verbose_json", "json", ""])
+async def test_segments_of_a_stream_have_words_if_requested(
+    streaming_bridge: Bridge, granularity: str, response_format: str
+) -> None:
+    fields = {"stream": "true", "response_format": response_format, "timestamp_granularities[]": granularity}
 
     async with streaming_bridge.client.post("/v1/audio/transcriptions", data=form(b"", **fields)) as response:
         *deltas, _ = [json.loads(line[6:]) for line in (await response.text()).splitlines() if line[:6] == "data: "]

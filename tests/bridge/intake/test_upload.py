@@ -197,7 +197,7 @@ async def test_slow_uploads_that_do_not_fit_on_the_disk_are_refused(start: Start
     assert (reply.status, reply.json()["code"]) == (503, "overloaded")
     assert int(reply.headers["retry-after"]) > 0
     assert bridge.service.spool_budget.used == 0
-    assert whisper.requests == []
+    assert whisper.work == []
 
 
 async def test_a_pod_that_fails_during_a_buffered_upload_is_replaced(start: StartBridge, whisper: Whisper) -> None:
@@ -356,7 +356,7 @@ async def test_a_late_prompt_and_model_count(start: StartBridge, whisper: Whispe
     assert ollama.work[0].json["messages"][0]["content"].endswith("\nSummarise:")
 
 
-async def test_an_invalid_late_field_is_an_error_without_generation(
+async def test_an_invalid_late_field_keeps_the_transcription_without_generation(
     start: StartBridge, whisper: Whisper, ollama: FakeOllama
 ) -> None:
     bridge = await start()
@@ -368,7 +368,8 @@ async def test_an_invalid_late_field_is_an_error_without_generation(
         await sending.end()
         reply = await connection.reply()
 
-    assert (reply.status, reply.json()["code"]) == (404, "unknown_model")
+    assert (reply.status, reply.json()["error"]["code"]) == (200, "model_not_found")
+    assert reply.json()["transcription"] == whisper.transcript.text.strip()
     assert ollama.work == []
 
 

@@ -1,18 +1,26 @@
 """The language model reads the prompt while Whisper works."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from bridge.running import WAV, Bridge, StartBridge, form
-from bridge.wire import all_events, types
+from bridge.wire import CLOSING, Connection, all_events, head, part, types
 from fakes.faults import HangUp, status
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.openai_chat import FakeOpenAIChat
 from fakes.received import Received
 from fakes.whisper import FakeAsrWebservice
+from speechbridge.generators.openai_chat import OpenAIChat
+from speechbridge.generators.options import GenerationOptions
+from speechbridge.stages import prefill as prefill_module
+from speechbridge.stages.prefill import Prefill, key_of
+
+if TYPE_CHECKING:
+    from speechbridge.upstreams.endpoint import Endpoint
+    from speechbridge.upstreams.pool import Pool
 
 pytestmark = pytest.mark.unit
 
@@ -110,25 +118,71 @@ async def test_a_warm_up_that_fails_fails_nothing_else(bridge: Bridge, model: Mo
     assert (got, "error" in answer) == (200, False)
 
 
-async def test_a_prompt_longer_than_the_context_is_the_callers_fault(
-    start_bridge: StartBridge, asr: FakeAsrWebservice
+@pytest.mark.parametrize("prefill", [True, False])
+async def test_a_prompt_longer_than_the_context_keeps_the_transcription(
+    start_bridge: StartBridge,
+    asr: FakeAsrWebservice,
+    prefill: bool,  # noqa: FBT001 - a case
 ) -> None:
     for model in (FakeOllama(default_context=500), FakeOpenAIChat(context_length=500)):
         async with model:
-            bridge = await start_warm(start_bridge, asr, model)
+            bridge = await start_warm(start_bridge, asr, model, prompt_prefill=prefill)
 
             got, answer = await bridge.json(prompt=LONG_PROMPT)
 
-            assert (got, answer["code"], answer["param"]) == (400, "prompt_too_long", "prompt")
-            assert len(model.work) == 1
+            assert (got, answer["error"]["code"]) == (200, "context_length_exceeded")
+            assert answer["transcription"] == asr.transcript.text.strip()
 
 
-async def test_as_events_too(start_bridge: StartBridge, asr: FakeAsrWebservice) -> None:
+async def test_a_stream_with_too_long_a_prompt_reports_the_stage_that_failed(
+    start_bridge: StartBridge, asr: FakeAsrWebservice
+) -> None:
     async with FakeOllama(default_context=500) as model:
         bridge = await start_warm(start_bridge, asr, model)
 
         async with await bridge.process(prompt=LONG_PROMPT, stream="true") as response:
-            assert (response.status, (await response.json())["code"]) == (400, "prompt_too_long")
+            told = await all_events(response)
+
+    assert types(told) == ["transcript.done", "error", "response.done"]
+    assert (told[1].data["code"], told[1].data["stage"]) == ("context_length_exceeded", "generate")
+
+
+async def test_a_prompt_after_a_large_file_is_not_replaced_by_the_default_one(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    large = {"stream_start_bytes": 1000, "stream_min_rate": 1, "slot_idle_timeout": 5.0}
+    bridge = await start_warm(start_bridge, asr, ollama, **large)
+    file, field = part("file", WAV, filename="a.wav"), part("prompt", "Summarise:") + CLOSING
+
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(head("/process", length=len(file) + len(field)), file)
+        await asr.until(lambda: bool(asr.work))
+        await connection.send(field)
+        reply = await connection.reply()
+
+    assert reply.status == 200
+    (request,) = ollama.work
+    assert "Summarise:" in request.json["messages"][0]["content"]
+
+
+def test_prompts_are_remembered_as_digests_for_a_minute() -> None:
+    now = 0.0
+    prefill = Prefill(OpenAIChat(), cast("Pool", None), lambda: now)
+    pod = cast("Endpoint", object())
+    keys = [
+        key_of("llama3", f"Summarise {number}:", GenerationOptions())
+        for number in range(prefill_module._MAX_CACHED + 2)
+    ]
+
+    for key in keys:
+        prefill.record(key, pod)
+
+    assert {len(key) for key in keys} == {32}
+    assert [prefill.endpoint(key) for key in (keys[0], keys[1], keys[2], keys[-1])] == [None, None, pod, pod]
+    now = prefill_module._CACHED_FOR_S - 1
+    prefill.record(keys[-1], pod)
+    now = prefill_module._CACHED_FOR_S + 1
+    assert [prefill.endpoint(key) for key in (keys[-2], keys[-1])] == [None, pod]
 
 
 async def test_prompt_and_transcript_longer_than_the_context_keep_the_transcription(
@@ -139,7 +193,7 @@ async def test_prompt_and_transcript_longer_than_the_context_keep_the_transcript
 
         got, answer = await bridge.json(prompt="Summarise:")
 
-    assert (got, answer["error"]["code"]) == (200, "context_overflow")
+    assert (got, answer["error"]["code"]) == (200, "context_length_exceeded")
     assert answer["transcription"]
 
 
@@ -160,20 +214,7 @@ async def test_an_older_ollama_that_cuts_the_prompt_off_gives_a_warning(
 
         _, answer = await bridge.json(prompt="word " * 100)
 
-    assert "context_overflow" in [warning["code"] for warning in answer["warnings"]]
-
-
-async def test_a_long_prompts_check_holds_no_whisper_pod(bridge: Bridge, asr: FakeAsrWebservice, model: Model) -> None:
-    gate = model.hold(Point.BEFORE_ANSWER)
-
-    asking = asyncio.create_task(bridge.json(prompt=LONG_PROMPT))
-    await gate.reached()
-    await asr.until(lambda: bool(asr.work) and asr.work[0].finished is not None)
-    await bridge.until(lambda: bridge.service.whisper.endpoints[0].outstanding == 0)
-    assert not asking.done()
-    gate.release()
-
-    assert (await asking)[0] == 200
+    assert "context_length_exceeded" in [warning["code"] for warning in answer["warnings"]]
 
 
 async def test_a_request_that_fails_takes_its_warm_up_with_it(

@@ -6,7 +6,7 @@ import pytest
 
 from speechbridge.stages.retry import Retry
 from speechbridge.upstreams.endpoint import Endpoint
-from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.upstreams.failures import RETRIABLE, FailureKind, UpstreamError
 from speechbridge.wait_budget import WaitBudget
 
 pytestmark = pytest.mark.unit
@@ -17,15 +17,16 @@ POD, OTHER = cast("Endpoint", object()), cast("Endpoint", object())
 class Attempts:
     """One request's attempts, on a clock that only moves with them."""
 
-    def __init__(self, *, queue: float = 10.0, hold: float = 4.0) -> None:
+    def __init__(self, *, queue: float = 10.0, hold: float = 4.0, pods: tuple[Endpoint, ...] = (POD, OTHER)) -> None:
         self.now = 100.0
         self.budget = WaitBudget(queue, hold)
-        self.retry = Retry(self.budget, lambda: self.now)
+        self.retry = Retry(self.budget, lambda: self.now, lambda: pods)
 
     def fail(self, kind: FailureKind, *, after: float = 0.0, pod: Endpoint = POD, **error: Any) -> bool:
         """Fail at a pod after so many seconds; return whether another attempt is allowed."""
-        self.retry.begin(pod)
+        self.retry.begin()
         self.now += after
+        self.retry.end(pod)
         return self.retry.allowed(UpstreamError(kind, "failed", **error))
 
 
@@ -50,8 +51,8 @@ def test_both_stages_of_a_request_share_its_budget() -> None:
     attempts = Attempts(hold=4.0)
     attempts.fail(FailureKind.CONNECT, after=5.0)
 
-    generation = Retry(attempts.budget, lambda: attempts.now)
-    generation.begin(OTHER)
+    generation = Retry(attempts.budget, lambda: attempts.now, lambda: (POD, OTHER))
+    generation.end(OTHER)
 
     assert not generation.allowed(UpstreamError(FailureKind.CONNECT, "failed"))
 
@@ -83,14 +84,57 @@ def test_a_request_that_may_be_at_fault_is_tried_three_times(kind: FailureKind) 
 def test_a_stale_connection_is_no_failure_of_its_pod() -> None:
     attempts = Attempts()
 
-    assert all(attempts.fail(FailureKind.DIED, stale=True) for _ in range(10))
+    assert attempts.fail(FailureKind.DIED, stale=True)
     assert attempts.retry.failed == frozenset()
 
 
-@pytest.mark.parametrize(
-    "kind", sorted(set(FailureKind) - {FailureKind.CONNECT, FailureKind.BUSY, FailureKind.DIED, FailureKind.BAD_ANSWER})
-)
+def test_a_request_that_kills_pods_is_not_sent_to_all_of_them_over_connections_that_look_stale() -> None:
+    attempts = Attempts()
+
+    assert [attempts.fail(FailureKind.DIED, stale=True) for _ in range(4)] == [True, True, True, False]
+    assert attempts.retry.failed == {POD}
+
+
+def test_a_pod_that_dies_before_it_got_the_audio_was_not_killed_by_it() -> None:
+    attempts = Attempts(queue=10.0)
+
+    assert all(attempts.fail(FailureKind.DIED, after=1.0, sent=False) for _ in range(9))
+    assert not attempts.fail(FailureKind.DIED, after=1.0, sent=False)  # it may wait no longer
+
+
+def test_a_complete_error_is_an_answer_and_one_other_pod_is_asked() -> None:
+    attempts = Attempts()
+
+    assert attempts.fail(FailureKind.ERROR)
+    assert attempts.retry.failed == {POD}
+    assert not attempts.fail(FailureKind.ERROR, pod=OTHER)
+
+
+@pytest.mark.parametrize("kind", [FailureKind.ERROR, FailureKind.MODEL_MISSING, FailureKind.MISCONFIGURED])
+def test_the_only_pod_is_not_asked_twice_for_the_same_answer(kind: FailureKind) -> None:
+    attempts = Attempts(pods=(POD,))
+
+    assert not attempts.fail(kind)
+
+
+@pytest.mark.parametrize("kind", [FailureKind.MODEL_MISSING, FailureKind.MISCONFIGURED])
+def test_each_pod_is_asked_once_if_some_lack_the_model_or_are_another_server(kind: FailureKind) -> None:
+    third = cast("Endpoint", object())
+    attempts = Attempts(pods=(POD, OTHER, third))
+
+    assert [attempts.fail(kind, pod=pod) for pod in (POD, OTHER, third)] == [True, True, False]
+
+
+def test_a_pod_that_lacks_the_model_is_not_asked_again_while_the_others_are_down() -> None:
+    attempts = Attempts()
+    attempts.fail(FailureKind.MODEL_MISSING)
+
+    assert not attempts.fail(FailureKind.MODEL_MISSING)
+
+
+@pytest.mark.parametrize("kind", sorted(set(FailureKind) - RETRIABLE))
 def test_other_failures_are_not_retried(kind: FailureKind) -> None:
+    assert kind in {FailureKind.BAD_AUDIO, FailureKind.BAD_REQUEST, FailureKind.OVERFLOW, FailureKind.TIMEOUT}
     assert not Attempts().fail(kind)
 
 
@@ -105,5 +149,5 @@ def test_a_request_waits_again_only_after_an_attempt_in_vain() -> None:
 
     attempts.fail(FailureKind.BUSY)
     assert attempts.retry.retrying
-    attempts.retry.begin(POD)
+    attempts.retry.begin()
     assert not attempts.retry.retrying

@@ -40,6 +40,8 @@ pytestmark = pytest.mark.unit
 Whisper = FakeAsrWebservice | FakeSpeechWhisper
 Model = FakeOllama | FakeOpenAIChat
 NOT_AUDIO = b"This is text, and it is longer than a header."
+UNKNOWN_DURATION = b"OggS\x00\x02" + bytes(1000)
+"""Whisper streams it to the bridge, whatever the caller asked for."""
 
 
 @pytest.fixture(params=["asr", "openai"])
@@ -86,8 +88,7 @@ WHISPER_FAULTS: dict[str, tuple[Fault, int, str]] = {
         "transcriber_bad_answer",
     ),
     "a page": (html_page(), 502, "transcriber_bad_answer"),
-    "500": (status(500), 502, "transcriber_failed"),
-    "500, a page": (html_page(500), 502, "transcriber_failed"),
+    "502 of a proxy": (html_page(502), 502, "transcriber_failed"),
     "busy for ever": (busy(None), 503, "overloaded"),
 }
 
@@ -121,8 +122,8 @@ async def test_one_fault_of_whisper_goes_unnoticed(
     assert len(whisper.work) == 2
 
 
-@pytest.mark.parametrize("case", [404, 405, 422])
-async def test_a_whisper_that_does_not_know_the_route_is_an_error_at_once(
+@pytest.mark.parametrize("case", [401, 403, 404, 405, 407, 500, 501])
+async def test_a_complete_answer_of_the_only_whisper_is_not_asked_for_twice(
     start_bridge: StartBridge, whisper: Whisper, ollama: FakeOllama, case: int
 ) -> None:
     bridge = await start_bridge(**protocols(whisper, ollama))
@@ -131,6 +132,36 @@ async def test_a_whisper_that_does_not_know_the_route_is_an_error_at_once(
     got, answer = await bridge.json()
 
     assert (got, answer["code"]) == (502, "transcriber_failed")
+    assert len(whisper.work) == 1
+    assert bridge.service.whisper.endpoints[0].health.ejected_until == 0.0  # others are served meanwhile
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        (status(400, "no such temperature"), (400, "transcriber_refused")),
+        (status(415, "no such type"), (400, "transcriber_refused")),
+        (
+            Answer(422, b'{"detail": [{"loc": ["query", "language"], "msg": "no such language"}]}'),
+            (400, "transcriber_refused"),
+        ),
+        (
+            Answer(400, b'{"error": {"message": "no such format", "code": "invalid_value"}}'),
+            (400, "transcriber_refused"),
+        ),
+        (status(413, "no such size"), (413, "upload_too_large")),
+    ],
+)
+async def test_what_whisper_rejects_is_the_callers_to_correct(
+    start_bridge: StartBridge, whisper: Whisper, ollama: FakeOllama, case: Answer, expected: tuple[int, str]
+) -> None:
+    bridge = await start_bridge(**protocols(whisper, ollama))
+    whisper.always(case)
+
+    got, answer = await bridge.json()
+
+    assert (got, answer["code"]) == expected
+    assert "no such" in answer["detail"]
     assert len(whisper.work) == 1
 
 
@@ -263,7 +294,7 @@ async def test_as_json_nothing_has_gone_out_and_it_is_tried_again(
 ) -> None:
     speech_whisper.script(fault)
 
-    got, answer = await streaming_bridge.json()
+    got, answer = await streaming_bridge.json(UNKNOWN_DURATION)
 
     assert (got, answer["transcription"]) == (200, speech_whisper.transcript.text.strip())
     assert len(speech_whisper.work) == 2
@@ -310,10 +341,15 @@ MODEL_FAULTS: dict[str, tuple[Fault, str, int]] = {
     "half of JSON": (Answer(body=b'data: {"choi\n\n'), "generator_bad_answer", 3),
     "no UTF-8": (Answer(body=b'data: {"choices": "\xff"}\n\n'), "generator_bad_answer", 3),
     "nothing": (Answer(), "generator_failed", 3),
-    "500": (status(500), "generator_failed", 3),
+    "502 of a proxy": (html_page(502), "generator_failed", 3),
+    "500": (status(500), "generator_failed", 1),
+    "500, not supported": (status(500, "image input is not supported"), "generator_refused", 1),
+    "401": (status(401, "invalid API key"), "generator_failed", 1),
+    "403": (status(403), "generator_failed", 1),
+    "405": (status(405), "generator_failed", 1),
     "404": (status(404, "model 'smollm2:135m' not found"), "model_missing", 1),
     "400": (status(400, "options are wrong"), "generator_refused", 1),
-    "too long": (status(400, "the input length exceeds the context length"), "context_overflow", 1),
+    "too long": (status(400, "the input length exceeds the context length"), "context_length_exceeded", 1),
     "busy for ever": (busy(None), "overloaded", 3),
 }
 
@@ -363,7 +399,7 @@ MODEL_NONSENSE = {
 async def test_nonsense_of_the_model_keeps_the_transcription(
     start_bridge: StartBridge, asr: FakeAsrWebservice, model: Model, case: str
 ) -> None:
-    bridge = await start_bridge(**protocols(asr, model), context_length=4096)
+    bridge = await start_bridge(**protocols(asr, model), context_length=4096, queue_timeout=5.0)
     model.always(Answer(body=MODEL_NONSENSE[case]))
 
     got, answer = await bridge.json()
@@ -460,7 +496,7 @@ async def test_a_fault_of_the_model_is_an_error_of_a_chat(
 
 
 @pytest.mark.parametrize(
-    "case", ["closes", "resets", "dies in its answer", "its answer is cut short", "no HTTP", "500"]
+    "case", ["closes", "resets", "dies in its answer", "its answer is cut short", "no HTTP", "502 of a proxy"]
 )
 async def test_one_fault_of_the_model_goes_unnoticed_in_a_chat(
     start_bridge: StartBridge, asr: FakeAsrWebservice, model: Model, case: str
@@ -481,7 +517,10 @@ async def test_one_fault_of_the_model_goes_unnoticed_in_a_chat(
     [
         (400, "temperature is wrong", (400, "generator_refused")),
         (404, "model not found", (503, "model_missing")),
-        (400, "the request exceeds the available context size", (400, "context_overflow")),
+        (400, "the request exceeds the available context size", (400, "context_length_exceeded")),
+        (500, "image input is not supported - hint: you may need the mmproj", (400, "generator_refused")),
+        (500, "Failed to parse tools: missing function", (400, "generator_refused")),
+        (500, "out of memory", (502, "generator_failed")),
     ],
 )
 async def test_what_the_model_refuses_is_said(
@@ -494,6 +533,8 @@ async def test_what_the_model_refuses_is_said(
 
     assert (response.status, error["code"]) == expected
     assert message in error["message"]
+    assert len(ollama.work) == 1
+    assert bridge.service.llm.endpoints[0].health.ejected_until == 0.0  # others are served meanwhile
 
 
 # Two pods.
@@ -595,4 +636,39 @@ async def test_failures_are_counted_by_kind(bridge: Bridge, asr: FakeAsrWebservi
         labels = {"upstream": upstream, "kind": kind}
         return bridge.service.metrics.registry.get_sample_value("speechbridge_upstream_failures_total", labels)
 
-    assert (count("whisper", "died"), count("whisper", "bad_answer"), count("llm", "died")) == (1, 1, 1)
+    assert (count("whisper", "died"), count("whisper", "bad_answer"), count("llm", "error")) == (1, 1, 1)
+
+
+async def test_a_pod_without_the_model_fails_nobody(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    port = int(ollama.url.rpartition(":")[2])
+    async with FakeOllama().listen_on("127.0.0.2", port) as lacking:
+        lacking.always(status(404, "model 'smollm2:135m' not found"))
+        bridge = await start_bridge(whisper_url=asr.url, ollama_url=f"http://localhost:{port}")
+        await lead_to(bridge.service.llm, "127.0.0.1", "127.0.0.2")
+
+        answers = [await bridge.json() for _ in range(6)]
+
+    assert [(got, "error" in answer) for got, answer in answers] == [(200, False)] * 6
+    assert len(lacking.work) <= 1
+
+
+async def test_one_callers_errors_do_not_slow_the_others(bridge: Bridge, ollama: FakeOllama) -> None:
+    image = {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]}
+
+    def refuses(received: Received) -> Fault | None:
+        return status(500, "image input is not supported") if "image_url" in str(received.json) else None
+
+    ollama.always(refuses)
+    for _ in range(5):
+        async with bridge.client.post("/v1/chat/completions", json=image) as response:
+            assert response.status == 400
+
+        async with bridge.client.post("/v1/chat/completions", json=CHAT) as response:
+            assert response.status == 200
+
+    assert bridge.service.metrics.registry.get_sample_value(
+        "speechbridge_stage_duration_seconds_count", {"stage": "queue", "outcome": "failed", "model": "smollm2:135m"}
+    ) in {None, 0}
+    assert len(ollama.work) == 10  # each was asked for once

@@ -27,6 +27,22 @@ def test_words_beside_the_segments_are_handed_to_the_segments_they_were_said_in(
 
 
 @pytest.mark.parametrize(
+    ("reported", "code"),
+    [
+        ("en", "en"),
+        ("english", "en"),
+        ("Haitian Creole", "ht"),
+        ("hsb", "hsb"),
+        ("klingon", None),
+        ("", None),
+        (7, None),
+    ],
+)
+def test_the_language_is_a_code_however_whisper_reports_it(reported: object, code: str | None) -> None:
+    assert transcript_from({"text": "Hello", "language": reported}).language == code
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         [],

@@ -1,6 +1,7 @@
 """One HTTP exchange with a pod, whose every byte the test writes."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
@@ -103,12 +104,28 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\
         says(CHUNKED),
         says(*(bytes([byte]) for byte in CHUNKED)),
         says(b"HTTP/1.1 100 Continue\r\n\r\n", OK),
+        says(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", OK),
+        says(b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + OK),
+        says(b"HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\n\r\nOK", then="close"),
         says(b"HTTP/1.1 200 OK\r\n\r\nO", b"K", then="close"),
         says(b"HTTP/1.0 200 OK\r\n\r\nOK", then="close"),
         says(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nOK", then="close"),
         says(OK, then="close"),
     ],
-    ids=["sized", "bytewise", "chunked", "chunked, bytewise", "continue", "to the end", "1.0", "says close", "closes"],
+    ids=[
+        "sized",
+        "bytewise",
+        "chunked",
+        "chunked, bytewise",
+        "continue",
+        "early hints",
+        "processing",
+        "sized hints",
+        "to the end",
+        "1.0",
+        "says close",
+        "closes",
+    ],
 )
 async def test_an_answer_is_read_however_it_is_framed(server: Server, answer: Callable[[Pod], Awaitable[None]]) -> None:
     assert await exchange(server, answer) == (200, b"OK")
@@ -154,6 +171,10 @@ async def test_a_pod_that_does_not_know_the_question_gets_the_body_after_a_while
         (says(b"SSH-2.0-OpenSSH_9.2\r\n", then="close"), FailureKind.BAD_ANSWER),
         (says(b"\x15\x03\x01\x00\x02\x02\x16", then="close"), FailureKind.BAD_ANSWER),
         (says(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"), FailureKind.BAD_ANSWER),
+        (
+            says(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"),
+            FailureKind.BAD_ANSWER,
+        ),
         (says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), FailureKind.BAD_ANSWER),
     ],
 )
@@ -390,6 +411,76 @@ async def test_nobody_there_is_a_failure_to_connect() -> None:
         await endpoint.acquire_connection()
 
     assert error.value.kind is FailureKind.CONNECT
+
+
+async def test_a_connection_in_the_middle_of_a_request_is_not_used_again(server: Server) -> None:
+    """The pod answers without reading the body; it would take the next request for its rest."""
+
+    async def serve() -> None:
+        for _ in range(2):
+            reader, writer = await server.connection()
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK)
+
+    serving = asyncio.create_task(serve())
+    async with asyncio.timeout(DEADLINE):
+        async with server.endpoint.connection() as connection:
+            connection.begin_body()
+            connection.send(server.endpoint.head("POST", "/", "", 2**20), bytes(2**10))
+            assert (await connection.response(), await connection.read()) == (200, b"OK")
+        assert await ask(server) == (200, b"OK")
+    await serving
+
+    assert server.accepted == 2
+
+
+async def test_a_finished_request_leaves_its_connection_to_the_next(server: Server) -> None:
+    async def serve() -> None:
+        reader, writer = await server.connection()
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK)
+
+    serving = asyncio.create_task(serve())
+    async with asyncio.timeout(DEADLINE):
+        async with server.endpoint.connection() as connection:
+            connection.begin_body()
+            connection.send(server.endpoint.head("POST", "/", "", 0))
+            connection.finish_body()
+            assert (await connection.response(), await connection.read()) == (200, b"OK")
+        assert await ask(server) == (200, b"OK")
+    await serving
+
+    assert server.accepted == 1
+
+
+async def test_a_withdrawn_request_ends_its_wait(server: Server) -> None:
+    async with asyncio.timeout(DEADLINE), server.endpoint.connection() as connection:
+        connection.send(server.endpoint.head("POST", "/x", "Expect: 100-continue\r\n", 2))
+        asking = asyncio.create_task(connection.permission(DEADLINE))
+        await asyncio.sleep(0)
+        connection.withdraw()
+
+        assert not await asking
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="only Linux names the option so")
+async def test_the_kernel_probes_connections(server: Server) -> None:
+    async with server.endpoint.connection() as connection:
+        assert connection._transport is not None
+        sock = connection._transport.get_extra_info("socket")
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert [sock.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [10, 5, 3]
+
+
+async def test_a_connection_to_a_pod_that_left_meanwhile_is_not_kept(server: Server) -> None:
+    probing = asyncio.create_task(server.endpoint.probe())
+    server.endpoint.close()
+    await probing
+
+    assert not server.endpoint._idle
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -1,17 +1,21 @@
 """Which pod gets a request, which requests wait for one, and which pods are ejected."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from bridge.running import lead_to
+from speechbridge.upstreams.acquisition import PodRequest
+from speechbridge.upstreams.discovery import origin_of
 from speechbridge.upstreams.endpoint import Endpoint
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
-from speechbridge.upstreams.pool import Pool, PoolOptions
+from speechbridge.upstreams.load import Load
+from speechbridge.upstreams.pods import PoolOptions
+from speechbridge.upstreams.pool import Pool
 from speechbridge.wait_budget import WaitBudget
 
 pytestmark = pytest.mark.unit
@@ -54,7 +58,11 @@ async def take(
     within: WaitBudget | None = None,
     retry: bool = False,
 ) -> Endpoint:
-    return await pool.acquire(within or budget(), avoid=avoid, prefer=prefer, retry=retry).__aenter__()
+    return await pool.acquire(PodRequest(within or budget(), avoid, prefer, retry)).__aenter__()
+
+
+def release(pool: Pool, pod: Endpoint, error: BaseException | None = None) -> None:
+    pool.release(pod, PodRequest(budget()), error)
 
 
 async def waiting(pool: Pool, count: int) -> None:
@@ -68,7 +76,7 @@ async def test_the_pod_with_the_least_work_is_next(make: Make) -> None:
 
     first = [await take(pool) for _ in range(3)]
     assert len(set(first)) == 3
-    pool.release(first[1], None)
+    release(pool, first[1])
 
     assert await take(pool) is first[1]
 
@@ -81,7 +89,7 @@ async def test_of_equally_busy_pods_the_one_used_least_lately_is_next(make: Make
         endpoint.last_used = float(number)
         order.append(endpoint)
     for endpoint in order:
-        pool.release(endpoint, None)
+        release(pool, endpoint)
 
     assert await take(pool) is order[0]
 
@@ -93,14 +101,14 @@ async def test_a_pod_gets_one_request_at_a_time(make: Make) -> None:
     third = asyncio.create_task(take(pool))
     await waiting(pool, 1)
     assert not third.done()
-    pool.release(held[0], None)
+    release(pool, held[0])
 
     assert await third is held[0]
 
 
 async def test_a_pod_that_names_more_slots_gets_more(make: Make) -> None:
     pool = await make(1)
-    pool.endpoints[0].slots = 3
+    pool.endpoints[0].adopt(Load(slots=3))
 
     assert [await take(pool) for _ in range(3)] == [pool.endpoints[0]] * 3
     assert pool.slots == 3
@@ -120,7 +128,7 @@ async def test_who_came_first_is_served_first(make: Make) -> None:
         tasks.append(asyncio.create_task(wait(number)))
         await waiting(pool, number + 1)
     for task in tasks:
-        pool.release(pod, None)
+        release(pool, pod)
         await task
 
     assert served == [0, 1, 2, 3, 4]
@@ -132,13 +140,13 @@ async def test_nobody_overtakes_those_who_wait(make: Make) -> None:
     first = asyncio.create_task(take(pool))
     await waiting(pool, 1)
 
-    pool.release(pod, None)
+    release(pool, pod)
     second = asyncio.create_task(take(pool))
     await waiting(pool, 1)
 
     assert await first is pod
     assert not second.done()
-    pool.release(pod, None)
+    release(pool, pod)
     assert await second is pod
 
 
@@ -159,7 +167,7 @@ async def test_a_pod_that_failed_at_this_request_is_avoided_while_another_is_the
     again = asyncio.create_task(take(pool, frozenset({bad})))
     await waiting(pool, 1)
     assert not again.done()  # the other one will be free: worth the wait
-    pool.release(good, None)
+    release(pool, good)
 
     assert await again is good
 
@@ -177,15 +185,15 @@ async def test_the_only_pod_is_asked_again(make: Make) -> None:
     assert await take(pool, frozenset(pool.endpoints)) is pool.endpoints[0]
 
 
-@pytest.mark.parametrize("kind", [FailureKind.CONNECT, FailureKind.DIED, FailureKind.BUSY])
+@pytest.mark.parametrize("kind", [FailureKind.DIED, FailureKind.BAD_ANSWER, FailureKind.BUSY])
 async def test_a_pod_that_failed_rests_for_a_moment(make: Make, kind: FailureKind) -> None:
     pool = await make(1, slots=None)
     pod = await take(pool)
     before = asyncio.get_running_loop().time()
 
-    pool.release(pod, UpstreamError(kind, "it failed"))
+    release(pool, pod, UpstreamError(kind, "it failed"))
 
-    assert pod.ejected_until > before
+    assert pod.health.ejected_until > before
     assert await take(pool, within=budget(hold=5.0)) is pod
 
 
@@ -193,7 +201,7 @@ async def test_a_pod_that_failed_rests_for_a_moment(make: Make, kind: FailureKin
     "error",
     [
         UpstreamError(FailureKind.BAD_AUDIO, "no audio"),
-        UpstreamError(FailureKind.BAD_ANSWER, "nonsense"),
+        UpstreamError(FailureKind.ERROR, "a complete 500"),
         UpstreamError(FailureKind.DIED, "closed while idle", stale=True),
         ValueError("not the pod's fault"),
         asyncio.CancelledError(),
@@ -203,9 +211,9 @@ async def test_what_is_not_the_pods_state_does_not_put_it_aside(make: Make, erro
     pool = await make(1)
     pod = await take(pool)
 
-    pool.release(pod, error)
+    release(pool, pod, error)
 
-    assert (pod.ejected_until, pod.outstanding) == (0.0, 0)
+    assert (pod.health.ejected_until, pod.outstanding) == (0.0, 0)
 
 
 async def test_a_request_that_is_tried_again_has_waited_already(make: Make) -> None:
@@ -214,27 +222,27 @@ async def test_a_request_that_is_tried_again_has_waited_already(make: Make) -> N
     later = asyncio.create_task(take(pool))
     await waiting(pool, 1)
 
-    pool.release(pod, BUSY)
+    release(pool, pod, BUSY)
     again = asyncio.create_task(take(pool, retry=True))
 
     assert await again is pod
     assert not later.done()
-    pool.release(pod, None)
+    release(pool, pod)
     assert await later is pod
 
 
 async def test_a_busy_pod_is_asked_by_one_request_at_a_time_until_it_has_room(make: Make) -> None:
     pool = await make(1, slots=None)
     pod = await take(pool)
-    pool.release(pod, BUSY)
+    release(pool, pod, BUSY)
     tasks = [asyncio.create_task(take(pool)) for _ in range(3)]
 
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     assert pod.outstanding == 1
-    pool.release(pod, None)
+    release(pool, pod)
 
     assert await asyncio.gather(*tasks) == [pod] * 3
-    assert not pod.busy
+    assert not pod.health.busy
 
 
 async def test_a_pod_that_failed_is_taken_after_all_when_no_other_gets_free(make: Make) -> None:
@@ -282,7 +290,7 @@ async def test_a_pod_that_leaves_finishes_what_it_has_and_gets_no_more(make: Mak
     assert await take(pool, frozenset({other})) is one
 
     await lead_to(pool, other.address)
-    pool.release(one, None)
+    release(pool, one)
 
     assert pool.endpoints == (other,)
     assert await take(pool) is other
@@ -294,7 +302,7 @@ async def test_a_name_server_that_does_not_answer_changes_nothing(make: Make) ->
     async def down(_host: str, _port: int) -> frozenset[str]:
         raise socket.gaierror(socket.EAI_AGAIN, "try again")
 
-    pool._resolve = down
+    pool.pods.resolve = down
     await pool.refresh()
 
     assert len(pool.endpoints) == 2
@@ -307,9 +315,9 @@ async def test_who_leaves_the_queue_leaves_no_pod_behind(make: Make) -> None:
     await waiting(pool, 2)
 
     gone.cancel()
-    with suppress(asyncio.CancelledError):
+    with contextlib.suppress(asyncio.CancelledError):
         await gone
-    pool.release(pod, None)
+    release(pool, pod)
 
     assert await stays is pod
     assert pod.outstanding == 1
@@ -321,9 +329,9 @@ async def test_who_leaves_in_the_moment_of_his_turn_gives_the_pod_to_the_next(ma
     gone, stays = asyncio.create_task(take(pool)), asyncio.create_task(take(pool))
     await waiting(pool, 2)
 
-    pool.release(pod, None)
+    release(pool, pod)
     gone.cancel()
-    with suppress(asyncio.CancelledError):
+    with contextlib.suppress(asyncio.CancelledError):
         await gone
 
     assert await stays is pod
@@ -333,7 +341,7 @@ async def test_who_leaves_in_the_moment_of_his_turn_gives_the_pod_to_the_next(ma
 async def test_a_pod_is_released_however_the_block_ends(make: Make) -> None:
     pool = await make(1)
 
-    acquisition = pool.acquire(budget())
+    acquisition = pool.acquire(PodRequest(budget()))
     pod = await acquisition.__aenter__()
     assert pod.outstanding == 1
     await acquisition.__aexit__(ValueError, ValueError("oh"))
@@ -373,3 +381,148 @@ async def test_a_free_pod_costs_no_budget(make: Make) -> None:
     assert await take(pool, within=waits) is pool.endpoints[0]
 
     assert waits == budget(queue=0.0, hold=0.0)
+
+
+# Pods that leave, return, are down, or fail.
+
+
+async def test_a_pod_that_leaves_and_returns_while_in_use_still_has_its_request(make: Make) -> None:
+    pool = await make(2)
+    one, other = pool.endpoints
+    assert await take(pool, frozenset({other})) is one
+
+    await lead_to(pool, other.address)
+    await lead_to(pool, one.address, other.address)
+
+    assert one in pool.endpoints
+    assert await take(pool) is other
+    waiting_for_one = asyncio.create_task(take(pool))
+    await waiting(pool, 1)
+    release(pool, one)
+    assert await waiting_for_one is one
+
+
+async def test_a_pod_that_left_without_a_request_is_another_pod_when_it_returns(make: Make) -> None:
+    pool = await make(1)
+    (one,) = pool.endpoints
+
+    await lead_to(pool)
+    await lead_to(pool, one.address)
+
+    assert pool.endpoints[0] is not one
+
+
+async def test_a_pod_that_is_down_gets_no_request_until_a_connection_succeeds(make: Make) -> None:
+    pool = await make(2)
+    down, up = pool.endpoints
+    tried = asyncio.Event()
+    reachable = asyncio.Event()
+
+    async def connect() -> Any:
+        tried.set()
+        if not reachable.is_set():
+            raise UpstreamError(FailureKind.CONNECT, "the connection timed out")
+        down.health.connected()
+        pool.pods._on_change()
+
+    down.probe = connect
+    assert await take(pool, frozenset({up})) is down
+    release(pool, down, UpstreamError(FailureKind.CONNECT, "the connection timed out"))
+    await tried.wait()
+
+    assert await take(pool) is up
+    next_one = asyncio.create_task(take(pool))
+    await waiting(pool, 1)
+    tried.clear()
+    await tried.wait()
+    assert not next_one.done()
+    reachable.set()
+    assert await next_one is down
+
+
+async def test_a_pod_that_does_not_accept_costs_one_request_its_time_not_every_one(make: Make) -> None:
+    pool = await make(0, slots=None)
+    with socket.socket() as black_hole:
+        black_hole.bind(("127.0.0.1", 0))
+        black_hole.listen(0)
+        with contextlib.ExitStack() as fill:  # the queue of connections that it does not accept
+            for _ in range(4):
+                client = fill.enter_context(socket.socket())
+                client.setblocking(False)  # noqa: FBT003 - its only argument
+                client.connect_ex(black_hole.getsockname())
+            pool.pods.origin = origin_of(f"http://127.0.0.1:{black_hole.getsockname()[1]}")
+            pool.pods._options = PoolOptions(None, 3600, connect_timeout=0.1, keepalive_timeout=4)
+            await lead_to(pool, "127.0.0.1")
+            (endpoint,) = pool.endpoints
+            with pytest.raises(UpstreamError) as error:
+                async with pool.acquire(PodRequest(budget())):
+                    await endpoint.acquire_connection()
+            assert error.value.kind is FailureKind.CONNECT
+
+            await lead_to(pool, "127.0.0.1", "10.0.0.2")
+            taken = [await take(pool) for _ in range(8)]
+
+    assert {pod.address for pod in taken} == {"10.0.0.2"}
+
+
+async def test_a_pod_without_the_model_is_last_in_line_for_that_model(make: Make) -> None:
+    pool = await make(2, slots=None)
+    lacking, other = pool.endpoints
+    request = PodRequest(budget(), frozenset({other}), model="llama3")
+    assert await pool.acquire(request).__aenter__() is lacking
+
+    pool.release(lacking, request, UpstreamError(FailureKind.MODEL_MISSING, "no such model"))
+
+    for _ in range(5):
+        assert await pool.acquire(PodRequest(budget(), model="llama3")).__aenter__() is other
+    assert await pool.acquire(PodRequest(budget(), model="gemma3")).__aenter__() is lacking
+
+
+async def test_the_only_pod_is_asked_for_the_model_again(make: Make) -> None:
+    pool = await make(1, slots=None)
+    (pod,) = pool.endpoints
+    request = PodRequest(budget(), model="llama3")
+    await pool.acquire(request).__aenter__()
+
+    pool.release(pod, request, UpstreamError(FailureKind.MODEL_MISSING, "no such model"))
+
+    assert await pool.acquire(PodRequest(budget(), model="llama3")).__aenter__() is pod
+
+
+@pytest.mark.parametrize("kind", [FailureKind.ERROR, FailureKind.MISCONFIGURED])
+async def test_a_pod_whose_last_answers_all_failed_is_last_in_line(make: Make, kind: FailureKind) -> None:
+    pool = await make(2, slots=None)
+    failing, other = pool.endpoints
+    for _ in range(3):
+        assert await take(pool, frozenset({other})) is failing
+        release(pool, failing, UpstreamError(kind, "it failed"))
+
+    assert [await take(pool) for _ in range(3)] == [other] * 3
+    assert await take(pool, frozenset({other})) is failing
+    release(pool, failing)
+    assert await take(pool) is failing
+
+
+async def test_a_task_that_fails_unexpectedly_starts_over(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("speechbridge.upstreams.supervise._RESTART_DELAY_S", 0.0)
+    pool = await make(1)
+    pool.pods._options = PoolOptions(1, 0.0, connect_timeout=1, keepalive_timeout=4)
+    found = asyncio.Event()
+    results: list[Any] = [ValueError("not an OSError"), frozenset({"10.0.0.9"})]
+
+    async def resolve(_host: str, _port: int) -> frozenset[str]:
+        result = results[0] if len(results) == 1 else results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        found.set()
+        return frozenset(result)
+
+    pool.pods.resolve = resolve
+    running = asyncio.create_task(pool.run())
+    async with asyncio.timeout(5):
+        await found.wait()
+    running.cancel()
+
+    assert [record.getMessage() for record in caplog.records].count("background task failed") == 1

@@ -77,7 +77,32 @@ def test_the_standards_cases(stream: bytes, events: list[tuple[str, str]]) -> No
     assert [tuple(event) for event in parsed(stream)] == events
 
 
-@pytest.mark.parametrize("stream", [b"data: \xff\n\n", b"data: " + b"x" * 9 * 2**20])
+@pytest.mark.parametrize(
+    "stream", [b"data: \xff\n\n", b"data: " + bytes(64 * 2**20), (b"data: " + bytes(2**20) + b"\n") * 64]
+)
 def test_nonsense_is_refused(stream: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        parsed(stream)
+        parsed(*(stream[at : at + 2**20] for at in range(0, len(stream), 2**20)))
+
+
+def test_an_event_may_be_as_long_as_the_transcript_of_hours() -> None:
+    data = "x" * (20 * 2**20)
+
+    assert parsed(b"data: short\n\n", f"data: {data}\n\n".encode()) == [("message", "short"), ("message", data)]
+
+
+def test_many_short_events_are_not_one_long_one() -> None:
+    parser = sse.Parser()
+    event = b"data: " + bytes(2**20) + b"\n\n"
+
+    assert sum(len(parser.feed(event)) for _ in range(70)) == 70
+
+
+def test_each_byte_of_a_line_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that arrives in pieces was once copied and searched again for each of them."""
+    taken: list[int] = []
+    monkeypatch.setattr(sse.Parser, "_events_in", lambda _, lines: taken.append(len(lines)) or [])
+
+    parsed(b"data: ", *[b"x" * 1000] * 1000, b"\n", b"\n")
+
+    assert taken == [1_000_007, 1]

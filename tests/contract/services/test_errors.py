@@ -75,7 +75,7 @@ def test_a_problem_document_has_the_members_of_the_table_and_the_field_at_fault(
 
 @pytest.mark.parametrize("service", HTTP, ids=lambda program: program.package, indirect=True)
 def test_a_problem_under_v1_is_the_error_object_of_openai(service: Program) -> None:
-    problem = service.module("errors").Problem("unknown_model", "There is no such model.", param="model")
+    problem = service.module("errors").Problem("model_not_found", "There is no such model.", param="model")
 
     document = service.module("api.problem_documents").openai_document(problem)
 
@@ -84,6 +84,6 @@ def test_a_problem_under_v1_is_the_error_object_of_openai(service: Program) -> N
             "message": "There is no such model.",
             "type": "invalid_request_error",
             "param": "model",
-            "code": "unknown_model",
+            "code": "model_not_found",
         }
     }

@@ -152,7 +152,7 @@ async def test_streams_end_when_the_server_stops_and_new_ones_are_refused(
         ("GET", "/v1/models/huge", 404),
         ("GET", "/nowhere", 404),
         ("POST", "/livez", 405),
-        ("POST", "/asr", 415),
+        ("POST", "/asr", 400),
     ],
 )
 async def test_every_response_has_the_header(start: Start, method: str, path: str, status: int) -> None:

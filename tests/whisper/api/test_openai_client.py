@@ -92,7 +92,7 @@ def test_errors_are_the_clients_own_kinds(client: openai.OpenAI, recording: Path
         with pytest.raises(openai.BadRequestError) as language:
             client.audio.transcriptions.create(model="tiny.en", file=recording, language="fr")
 
-    assert unknown.value.code == "unknown_model"
+    assert unknown.value.code == "model_not_found"
     assert text.value.code == "not_audio"
     assert (language.value.code, language.value.param) == ("unknown_language", "language")
 

@@ -18,7 +18,7 @@ from speechwhisper.service import SERVICE
 if TYPE_CHECKING:
     from speechwhisper.jobs import Job, Run, Transcription
 
-FILE_FIELDS = ("audio_file",)
+FILE_FIELDS = ("audio_file", "file")
 
 
 def add_routes(app: web.Application) -> None:

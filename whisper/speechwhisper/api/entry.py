@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from speechwhisper.api.middleware import expects_continue
 from speechwhisper.errors import Problem
@@ -77,7 +77,8 @@ class Upload(Generic[R]):
         Raises:
             Problem: The upload is invalid.
         """
-        await asyncio.wait([self.receiving, self._complete], return_when=asyncio.FIRST_COMPLETED)
+        both: list[asyncio.Future[Any]] = [self.receiving, self._complete]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not self._complete.done():
             await self.receiving  # raises
         return await self._complete

@@ -11,7 +11,8 @@ from speechwhisper.api import asr_formats, openai_formats
 from speechwhisper.api.entry import before_continue, upload
 from speechwhisper.api.event_stream import stream
 from speechwhisper.errors import Problem
-from speechwhisper.intake.options import parse_bool, parse_choice, parse_options
+from speechwhisper.intake.options import parse_bool, parse_choice, parse_granularities, parse_options
+from speechwhisper.intake.speech_models import is_served
 from speechwhisper.service import SERVICE
 
 if TYPE_CHECKING:
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
     from speechwhisper.recognition.options import Options
     from speechwhisper.recognition.transcript import Transcript
 
-FILE_FIELDS = ("file",)
+FILE_FIELDS = ("file", "audio_file")
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
-
-ALIAS = "whisper-1"
-"""The name of Whisper in OpenAI's API; the default of many clients."""
 
 
 def add_routes(app: web.Application) -> None:
@@ -67,10 +65,11 @@ def _model(request: web.Request) -> dict[str, Any]:
 
 def _check_model(request: web.Request, name: str) -> None:
     settings = request.app[SERVICE].settings
-    if name and name not in {settings.model_name, settings.whisper_model, ALIAS}:
+    if name and not is_served(name, (settings.model_name, settings.whisper_model, *settings.whisper_model_aliases)):
         raise Problem(
-            "unknown_model",
-            f"The model {name[:80]!r} is not loaded; the loaded model is {settings.model_name!r}.",
+            "model_not_found",
+            f"The model {name[:80]!r} is not loaded; the loaded model is {settings.model_name!r}. "
+            "WHISPER_MODEL_ALIASES adds names.",
             param="model",
         )
 
@@ -85,17 +84,9 @@ def _options(request: web.Request, form: Form, task: str) -> Options:
         known_languages=request.app[SERVICE].jobs.decoder.languages,
         task=task,
         prompt_field="prompt",
-        word_timestamps="word" in _granularities(form),
+        word_timestamps="word" in parse_granularities(form.fields),
         vad_filter=request.app[SERVICE].settings.whisper_vad_filter,
     )
-
-
-def _granularities(form: Form) -> set[str]:
-    given = form.fields.get("timestamp_granularities[]", []) + form.fields.get("timestamp_granularities", [])
-    return {
-        parse_choice({"timestamp_granularities[]": value}, "timestamp_granularities[]", ("word", "segment"), default="")
-        for value in given
-    }
 
 
 async def _answer(request: web.Request, task: str) -> web.StreamResponse:

@@ -1,13 +1,15 @@
 """A transcript in the JSON formats of OpenAI's audio API: pure functions.
 
-In addition to OpenAI's members, each response has `language`, `duration`, `speech_seconds`, `transcribed_seconds`,
-`coverage` and `warnings`.
+In addition to OpenAI's members, each response has `language`, `language_code`, `duration`, `speech_seconds`,
+`transcribed_seconds`, `coverage` and `warnings`.
 """
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
+
+from speechwhisper.recognition.languages import NAMES
 
 if TYPE_CHECKING:
     from speechwhisper.errors import Problem
@@ -21,6 +23,7 @@ def brief(transcript: Transcript, options: Options) -> dict[str, Any]:
         "text": transcript.text,
         "task": options.task,
         **transcript.to_json(),
+        **_language(transcript),
         "usage": _usage(transcript),
     }
 
@@ -40,14 +43,25 @@ def delta(segment: Segment) -> dict[str, Any]:
 
 
 def done(transcript: Transcript, options: Options) -> dict[str, Any]:
-    """Return the last event of a stream: the whole transcript."""
-    return {"type": "transcript.text.done", **verbose(transcript, options)}
+    """Return the last event of a stream: the whole transcript.
+
+    It has no `usage`: OpenAI's clients know only one of tokens here.
+    """
+    body = verbose(transcript, options)
+    del body["usage"]
+    return {"type": "transcript.text.done", **body}
 
 
 def failed(problem: Problem) -> dict[str, Any]:
     """Return the event that ends a failed stream."""
     error = {"message": problem.detail, "code": problem.code}
     return {"type": "error", "error": error if problem.param is None else {**error, "param": problem.param}}
+
+
+def _language(transcript: Transcript) -> dict[str, Any]:
+    """Return the English name of the language, as OpenAI names it (`english`), and its code, which OpenAI omits."""
+    code = transcript.info.language
+    return {"language": NAMES.get(code, code) if code else code, "language_code": code}
 
 
 def _word(word: Word, segment: Segment) -> dict[str, Any]:

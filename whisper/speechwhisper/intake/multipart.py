@@ -1,4 +1,4 @@
-"""Receives an upload: a multipart form (RFC 7578), read part by part; the file is passed on as it arrives.
+"""Receives an upload: a multipart form (RFC 7578) or the file alone; it is passed on as it arrives.
 
 aiohttp's reader parses the form; this module adds limits, and turns malformed forms into a `Problem`.
 """
@@ -14,12 +14,15 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from speechwhisper.errors import Problem
+from speechwhisper.intake.options import is_option
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 MAX_PARTS = 64
-MAX_FIELD_BYTES = 64 * 1024
+MAX_FIELD_BYTES = 256 * 1024
+"""As in the bridge (MAX_FIELD_BYTES), which forwards prompts."""
+
 FORM_OVERHEAD = 1024 * 1024
 """Allowance for the bytes of a body besides the file: boundaries, headers, fields."""
 
@@ -30,6 +33,8 @@ With the default timeout that is 9 kbit/s: less than live speech in the usual co
 """
 
 _READ = 256 * 1024
+_SHOWN = 80  # characters of a field's name in a message
+_RECORDINGS = frozenset({"application/octet-stream", "application/ogg", "application/mp4"})
 _PLAIN_ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
 # The exceptions of aiohttp's reader for malformed input. RuntimeError: a malformed `_charset_` part.
 _PARSE_ERRORS = (ValueError, AssertionError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
@@ -68,8 +73,11 @@ def check_head(request: web.BaseRequest, limits: Limits) -> None:
     Raises:
         Problem: `unsupported_media_type`, or `upload_too_large` if the declared length exceeds the limit.
     """
-    if request.content_type != "multipart/form-data":
-        raise Problem("unsupported_media_type", "Send the file as multipart/form-data.")
+    if request.content_type != "multipart/form-data" and not _is_recording(request):
+        raise Problem(
+            "unsupported_media_type",
+            "Send the file as multipart/form-data, or alone with its type, such as audio/wav.",
+        )
     if (request.content_length or 0) > limits.max_bytes + FORM_OVERHEAD:
         raise _too_large(limits)
 
@@ -81,7 +89,9 @@ async def receive(
     limits: Limits,
     open_sink: Callable[[Form], Awaitable[Sink]],
 ) -> Form:
-    """Read the form; fields may precede or follow the file.
+    """Read the form, or the recording that is the whole body, with its options in the query.
+
+    Fields may precede or follow the file, and may have a file name, as browsers give each `Blob`.
 
     Args:
         request: Its body has not been read.
@@ -93,8 +103,13 @@ async def receive(
         Problem: The form is invalid, or the sink rejects the file.
     """
     upload = _Upload(request, limits)
+    if _is_recording(request):
+        form = Form({name: request.query.getall(name) for name in request.query}, "recording")
+        await upload.body(await open_sink(form))
+        return form
     form = Form()
     parts = 0
+    other_file = None
     async for part in upload.parts():
         parts += 1
         if parts > MAX_PARTS:
@@ -103,8 +118,11 @@ async def receive(
         if name is None:
             raise Problem("bad_multipart", "A part of the form has no name.")
         if name not in file_fields:
-            value = await upload.field(part, name)
-            form.fields.setdefault(name, []).append(value)
+            if part.filename is not None and not is_option(name):
+                other_file = name
+                await upload.skip(part)
+            else:
+                form.fields.setdefault(name, []).append(await upload.field(part, name))
             continue
         if form.filename is not None:
             raise Problem("bad_field", "The form has more than one file.", param=name)
@@ -112,8 +130,16 @@ async def receive(
         await upload.file(part, await open_sink(form))
     if form.filename is None:
         names = " or ".join(file_fields)
-        raise Problem("no_file", f"The form has no file; send it as {names}.", param=next(iter(file_fields)))
+        sent = "" if other_file is None else f", not as {other_file[:_SHOWN]!r}"
+        raise Problem("no_file", f"The form has no file; send it as {names}{sent}.", param=next(iter(file_fields)))
     return form
+
+
+def _is_recording(request: web.BaseRequest) -> bool:
+    """Return whether the body is a recording rather than a form, as `curl --data-binary` sends it."""
+    if "Content-Type" not in request.headers:  # aiohttp supposes application/octet-stream
+        return False
+    return request.content_type.startswith(("audio/", "video/")) or request.content_type in _RECORDINGS
 
 
 def _too_large(limits: Limits) -> Problem:
@@ -160,10 +186,25 @@ class _Upload:
         except UnicodeDecodeError:
             raise Problem("bad_field", "The field is not valid UTF-8.", param=name) from None
 
-    async def file(self, part: BodyPartReader, sink: Sink) -> None:
-        """Pass the file on, chunk by chunk."""
+    async def skip(self, part: BodyPartReader) -> None:
+        """Discard a file that is not the recording."""
         size = 0
         while chunk := await self._chunk(part):
+            size += len(chunk)
+            if size > self._limits.max_bytes:
+                raise _too_large(self._limits)
+
+    async def file(self, part: BodyPartReader, sink: Sink) -> None:
+        """Pass the file on, chunk by chunk."""
+        await self._pass_on(lambda: self._chunk(part), sink, part.name)
+
+    async def body(self, sink: Sink) -> None:
+        """Pass on a body that is the file, chunk by chunk."""
+        await self._pass_on(self._body_chunk, sink, "file")
+
+    async def _pass_on(self, read: Callable[[], Awaitable[bytes]], sink: Sink, name: str | None) -> None:
+        size = 0
+        while chunk := await read():
             size += len(chunk)
             if size > self._limits.max_bytes:
                 raise _too_large(self._limits)
@@ -171,7 +212,13 @@ class _Upload:
             await sink.write(chunk)
             self._deadline += self._loop.time() - before  # time in which the sink was full does not count as a stall
         if not size:
-            raise Problem("empty_file", "The file is empty.", param=part.name)
+            raise Problem("empty_file", "The file is empty.", param=name)
+
+    async def _body_chunk(self) -> bytes:
+        async with self._parsing():
+            chunk = await self._request.content.read(_READ)
+        self._progress(len(chunk))
+        return chunk
 
     async def _chunk(self, part: BodyPartReader) -> bytes:
         async with self._parsing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from speechwhisper.errors import Problem
@@ -12,9 +13,31 @@ from speechwhisper.recognition.options import TEMPERATURE_STEP, Options, Task
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+_OPTIONS = frozenset(
+    {
+        "audio_track",
+        "channels",
+        "hotwords",
+        "language",
+        "model",
+        "prompt",
+        "response_format",
+        "stream",
+        "temperature",
+        "timestamp_granularities",
+        "vad_filter",
+        "vocabulary",
+    }
+)
+_GRANULARITIES = re.compile(r"timestamp_granularities(\[\d*\])?")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _MAX_TRACK_DIGITS = 4  # more than any container has tracks
+
+
+def is_option(name: str) -> bool:
+    """Return whether a route reads the form field, which may be one of a list: `timestamp_granularities[]`."""
+    return name.partition("[")[0] in _OPTIONS
 
 
 def parse_bool(values: Mapping[str, str], name: str, *, default: bool) -> bool:
@@ -37,6 +60,20 @@ def parse_choice(values: Mapping[str, str], name: str, choices: Collection[str],
     if text not in choices:
         raise Problem("bad_field", f"{name} must be one of {', '.join(choices)}.", param=name)
     return text
+
+
+def parse_granularities(fields: Mapping[str, list[str]]) -> frozenset[str]:
+    """Return the timestamps asked for, `segment` and `word`; none if the field is missing.
+
+    Programs send a list as fields of one name, with `[]` or indexes, separated by commas, or as JSON.
+    """
+    texts = [value for name in fields if _GRANULARITIES.fullmatch(name) for value in fields[name]]
+    words = frozenset(word.strip(" \"[]'").lower() for value in texts for word in value.split(",")) - {""}
+    if words - {"segment", "word"}:
+        raise Problem(
+            "bad_field", "timestamp_granularities[] must be segment or word.", param="timestamp_granularities[]"
+        )
+    return words
 
 
 def parse_audio_track(values: Mapping[str, str]) -> int | None:

@@ -145,19 +145,28 @@ class Batcher:
         since = time.monotonic()
         try:
             decoded = model.decode([_request(work) for work in batch])
-            done = sum(self._settle(work, one) for work, one in zip(batch, decoded, strict=True))
-            self._failures = 0
         except Exception as error:  # noqa: BLE001 - CTranslate2 raises many; logged, and raised by the request
-            if len(batch) > 1:  # one block may be the cause
-                for work in batch:
-                    self._decode(model, [work])
+            if len(batch) == 1:
+                self._failed(batch[0], error)
                 return
-            self._failures += 1
-            logs.exception("decoding failed", failures=self._failures)
-            batch[0].owner.fail(error)
-        else:
-            with self._changed:
-                self._speed.decoded(done, time.monotonic() - since)
+            for work in batch:  # one block may be the cause
+                if not work.owner.stopped:
+                    self._decode(model, [work])
+            return
+        done = 0.0
+        for work, one in zip(batch, decoded, strict=True):
+            try:
+                done += self._settle(work, one)
+                self._failures = 0
+            except Exception as error:  # noqa: BLE001 - the model aligns words; as above
+                self._failed(work, error)
+        with self._changed:
+            self._speed.decoded(done, time.monotonic() - since)
+
+    def _failed(self, work: Work, error: Exception) -> None:
+        self._failures += 1
+        logs.exception("decoding failed", failures=self._failures)
+        work.owner.fail(error)
 
     def _settle(self, work: Work, decoded: Decoded) -> float:
         """Judge an attempt; deliver its segments, or queue what is left to decode.

@@ -85,7 +85,8 @@ class FairQueue(Generic[I]):
         counts: dict[int, int] = {}
         for item in batch:
             counts[id(item.owner)] = counts.get(id(item.owner), 0) + 1
-        share = self._share if len(waiting) + len(counts) > 1 else self._share_alone
+        requests = counts.keys() | {id(line.items[0].owner) for line in waiting}
+        share = self._share if len(requests) > 1 else self._share_alone
         progress = True
         while progress and len(batch) + len(taken) < self.size:
             progress = False

@@ -56,7 +56,8 @@ class Preparer:
         self._longest_s = longest_block
         self._longest = int((longest_block - 2 * MARGIN_S) * RATE)
         self._everything = skip_silence == 0
-        self._longest_pause = int(skip_silence * RATE) if skip_silence else self._longest
+        # No block has a longer pause than a block is long, whatever the setting; this bounds what is held.
+        self._longest_pause = min(int(skip_silence * RATE), self._longest) if skip_silence else self._longest
         self._channel = channel
         self._chunks: list[NDArray[np.int16]] = []
         self._held = 0
@@ -87,11 +88,12 @@ class Preparer:
         groups = plan(spans, self._longest, self._longest_pause)
         resume = len(samples)
         if not final:
-            resume = max(0, len(samples) - int(MARGIN_S * RATE))
             if groups and len(samples) - groups[-1][-1].end <= self._longest_pause:
-                resume = max(0, groups.pop()[0].start - int(MARGIN_S * RATE))  # it may continue
+                resume = groups.pop()[0].start  # it may continue
+            resume -= int(MARGIN_S * RATE)
         blocks = [self._block(group, found, samples, final=final) for group in groups]
-        self._drop(samples, resume)
+        # Speech in a block must not be found again: a short pause after it is no longer than the margin.
+        self._drop(samples, max(0, resume, self._last_end - self._offset))
         return blocks
 
     def _block(self, group: list[Span], found: list[Span], samples: Samples, *, final: bool) -> Block:

@@ -33,9 +33,7 @@ class SpeechTimes:
     def __init__(self) -> None:
         self._last_end = 0.0
 
-    def narrow(
-        self, segment: Segment, spans: Sequence[Span], end_of_block: float, *, last: bool = False
-    ) -> Segment:
+    def narrow(self, segment: Segment, spans: Sequence[Span], end_of_block: float, *, last: bool = False) -> Segment:
         """Return the segment with times within its speech; with word times, or without detected speech, as it is.
 
         Args:

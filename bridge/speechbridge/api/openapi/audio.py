@@ -57,7 +57,8 @@ _ADDITIONS = {
 _BRIEF = {"text": _TEXT, "usage": _USAGE}
 _VERBOSE = {
     "task": "transcribe",
-    "language": "en",
+    "language": "english",
+    "language_code": "en",
     "duration": 2.4,
     "text": _TEXT,
     "segments": [_SEGMENT],
@@ -69,9 +70,9 @@ _VTT = f"WEBVTT\n\n00:00:00.000 --> 00:00:02.400\n{_TEXT}\n\n"
 _DONE = {
     "type": "transcript.text.done",
     "text": _TEXT,
-    "language": "en",
+    "language": "english",
+    "language_code": "en",
     "duration": 2.4,
-    "usage": _USAGE,
     **_ADDITIONS,
 }
 _EVENTS = [
@@ -79,7 +80,8 @@ _EVENTS = [
     unnamed_event(_DONE),
 ]
 _GRANULARITIES = listing(
-    "Timestamps in verbose_json: of segments (the default), of words. Not allowed with other formats.",
+    "Timestamps in verbose_json and in streams: of segments (the default), of words. Not allowed with other formats. "
+    "The name may lack the brackets or have an index; commas and JSON are accepted too.",
     {"type": "string", "enum": ["segment", "word"]},
 )
 
@@ -87,7 +89,11 @@ _GRANULARITIES = listing(
 def _form() -> Json:
     described = form(
         ("file",),
-        model=text("`whisper-1`, or the name of the Whisper model in `/v1/models`.", example="whisper-1"),
+        model=text(
+            "The name of the Whisper model in `/v1/models`, one of OpenAI's (`whisper-1`, `gpt-4o-transcribe`, "
+            "`gpt-4o-mini-transcribe`, `gpt-transcribe`), or one of `WHISPER_MODEL_ALIASES`, in any letter case.",
+            example="whisper-1",
+        ),
         language=LANGUAGE,
         audio_track=AUDIO_TRACK,
         channels=CHANNELS,
@@ -106,8 +112,10 @@ def _form() -> Json:
     )
     described["content"]["multipart/form-data"]["schema"]["dependentSchemas"] = {
         "timestamp_granularities[]": {
-            "properties": {"response_format": {"const": "verbose_json"}},
-            "required": ["response_format"],
+            "anyOf": [
+                {"properties": {"response_format": {"const": "verbose_json"}}, "required": ["response_format"]},
+                {"properties": {"stream": {"const": True}}, "required": ["stream"]},
+            ]
         }
     }
     return described
@@ -140,7 +148,7 @@ def _transcripts() -> Json:
         "application/x-subrip": {"schema": text("`srt`: SubRip subtitles."), "example": _SRT},
         "text/vtt": {"schema": text("`vtt`: WebVTT subtitles."), "example": _VTT},
         **event_stream(
-            "With `stream`: any number of `transcript.text.delta` (if Whisper streams), then "
+            "With `stream`: a `transcript.text.delta` for each segment (at the end, if Whisper does not stream), then "
             "`transcript.text.done`; an `error` ends the stream. Events have no name, but a member `type`.",
             {
                 "transcript.text.delta": ref("TranscriptionDelta"),
@@ -157,6 +165,8 @@ PATHS: Json = {
     "/v1/audio/translations": _route("createTranslation", "Transcribe a recording into English", "unsupported_task"),
 }
 
+_LANGUAGE_NAME = text("English name of the language in lower case, as at OpenAI; empty if Whisper does not report it.")
+_LANGUAGE_CODE = or_null(text("Whisper's code of the language; null if Whisper does not report it."))
 _DURATION = "Duration of the recording in seconds"
 _SECONDS = "Seconds from the start of the recording."
 SCHEMAS: Json = {
@@ -167,9 +177,10 @@ SCHEMAS: Json = {
     ),
     "VerboseTranscription": record(
         "`verbose_json`.",
-        ("task", "language", "duration", "text", "usage", "coverage", "warnings"),
+        ("task", "language", "language_code", "duration", "text", "usage", "coverage", "warnings"),
         task=text("The task.", enum=["transcribe", "translate"]),
-        language=text("Language of the recording, as an ISO 639 code; empty if Whisper does not report it."),
+        language=_LANGUAGE_NAME,
+        language_code=_LANGUAGE_CODE,
         duration=number(f"{_DURATION}; 0 if unknown.", minimum=0),
         text=text("The transcript; empty if there is no speech."),
         segments=listing("The segments, unless only words were requested.", ref("Segment")),
@@ -219,7 +230,7 @@ SCHEMAS: Json = {
         seconds=integer("Seconds of audio, rounded up.", minimum=0),
     ),
     "TranscriptionDelta": record(
-        "A segment, sent as soon as Whisper has decoded it.",
+        "A segment, sent as soon as Whisper has decoded it; with `timestamp_granularities[]=word` it has `words`.",
         type=text("The type of the event.", const="transcript.text.delta"),
         delta=text("Text with its leading space; with separate channels, a line that starts with its channel."),
         segment=ref("Segment"),
@@ -228,9 +239,9 @@ SCHEMAS: Json = {
         "The complete transcript.",
         type=text("The type of the event.", const="transcript.text.done"),
         text=text("The transcript; empty if there is no speech."),
-        language=or_null(text("Language of the recording, as an ISO 639 code; null if Whisper does not report it.")),
+        language=_LANGUAGE_NAME,
+        language_code=_LANGUAGE_CODE,
         duration=or_null(number(f"{_DURATION}; null if unknown.", minimum=0)),
-        usage=ref("Usage"),
         coverage=or_null(ref("Coverage")),
         warnings=WARNINGS,
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from speechbridge.api.chat_recordings import MAX_RECORDINGS
+from speechbridge.api.chat_request import MAX_CHOICES, REFUSED_MEMBERS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, GENERATION, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     KEYS,
@@ -58,8 +60,12 @@ PATHS: Json = {
             "summary": "Create a chat completion, with recordings in the messages",
             "description": (
                 "The request is forwarded to the language model server unchanged, and so is its response. Message "
-                "parts of type `input_audio` are replaced by their transcripts, delimited as data, so the model needs "
-                "no audio support. Bodies are limited to `MAX_JSON_BYTES`."
+                "parts with recordings (`input_audio`, `audio_url`, `file`) are replaced by their transcripts, "
+                "delimited as data, so the model needs no audio support; the system message then explains the "
+                f"delimiters. A request has at most {MAX_RECORDINGS} recordings. Bodies are limited to "
+                "`MAX_JSON_BYTES`. For the safety of the model server, these members are rejected with `bad_field`: "
+                f"{', '.join(f'`{name}`' for name in REFUSED_MEMBERS)}; `n` is limited to {MAX_CHOICES}; and images "
+                "are `data:` URIs, unless the setting `FORWARD_MEDIA_URLS` allows other URLs."
             ),
             "parameters": TRACING,
             "requestBody": {
@@ -87,7 +93,7 @@ PATHS: Json = {
                     *GENERATION,
                     "bad_json",
                     "bad_field",
-                    "unknown_model",
+                    "model_not_found",
                     "upload_stalled",
                     "upload_too_slow",
                     "upload_too_large",
@@ -124,7 +130,10 @@ SCHEMAS: Json = {
                 "description": "The content: text, or a list of parts.",
                 "anyOf": [
                     {"type": ["string", "null"]},
-                    listing("Content parts.", {"anyOf": [ref("AudioPart"), ref("OtherPart")]}),
+                    listing(
+                        "Content parts.",
+                        {"anyOf": [ref("AudioPart"), ref("AudioUrlPart"), ref("FilePart"), ref("OtherPart")]},
+                    ),
                 ],
             },
         )
@@ -137,17 +146,42 @@ SCHEMAS: Json = {
                 record(
                     "The recording.",
                     ("data",),
-                    data=text("The file in base64.", contentEncoding="base64", minLength=4),
-                    format=text("File extension such as wav or mp3; only a hint.", example="wav"),
+                    data=text(
+                        "The file in base64, of the usual or the URL-safe alphabet, with or without line breaks and "
+                        "padding, or a `data:` URI of it.",
+                        contentEncoding="base64",
+                        minLength=4,
+                    ),
+                    format=or_null(text("File extension such as wav or mp3; only a hint.", example="wav")),
                 )
             ),
+        )
+    ),
+    "AudioUrlPart": _open(
+        record(
+            "A recording as vLLM's clients send it, replaced by its transcript.",
+            type=text("The type of the part.", const="audio_url"),
+            audio_url=_open(
+                record("The recording.", ("url",), url=text("A `data:` URI in base64; other URLs are not fetched."))
+            ),
+        )
+    ),
+    "FilePart": _open(
+        record(
+            "A file. Audio and video, by the media type of its `data:` URI or the ending of its name, are replaced by "
+            "their transcript; other files are forwarded unchanged.",
+            ("type",),
+            type=text("The type of the part.", const="file"),
+            file={"description": "The file: `file_data`, a `data:` URI or base64, and `filename`."},
         )
     ),
     "OtherPart": _open(
         record(
             "Text, an image, ...; forwarded unchanged.",
             ("type",),
-            type=text("The type of the part.", example="text", **{"not": {"const": "input_audio"}}),
+            type=text(
+                "The type of the part.", example="text", **{"not": {"enum": ["input_audio", "audio_url", "file"]}}
+            ),
         )
     ),
     "ChatCompletion": _open(

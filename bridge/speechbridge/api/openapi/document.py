@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from speechbridge.api.openapi import audio, chat, coverage, health, models, pages, problems, process
+from speechbridge.api.openapi import audio, chat, coverage, health, models, pages, problems, process, responses
 from speechbridge.api.openapi.schemas import (
     REQUEST_ID,
     REQUEST_ID_PARAMETER,
@@ -17,14 +17,17 @@ from speechbridge.api.openapi.schemas import (
 if TYPE_CHECKING:
     from speechbridge.api.openapi.schemas import Json
 
-_FAMILIES = (process, audio, chat, models, health, pages)
+_FAMILIES = (process, audio, chat, responses, models, health, pages)
 _DESCRIPTION = """\
 Turns recorded speech into a transcript and a language model's answer.
 
 * Times are in seconds, members whose names end in `_ms` in milliseconds, sizes in bytes.
+* The body may also be the recording alone, with `Content-Type: audio/*`, `video/*` or `application/octet-stream`; the
+  fields are then query parameters.
 * A blank form field counts as missing; unknown fields are ignored.
 * Errors are `application/problem+json` (RFC 9457), under `/v1` OpenAI's error object. Both have a stable `code`; texts
   may change.
+* Paths with doubled or trailing slashes, with `/v1` twice, or without the `/v1` of OpenAI's routes are accepted too.
 * Every response has the id of its request in `X-Request-ID`; so do the log and the requests to Whisper and the language
   model.
 * Unknown paths are answered with 404 `not_found`, unsupported methods with 405 `method_not_allowed`, oversized headers
@@ -50,7 +53,7 @@ def document() -> Json:
             "version": version(),
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/", "description": "This bridge"}],
+        "servers": [{"url": ".", "description": "This bridge"}],
         "tags": [tag for family in _FAMILIES for tag in family.TAGS],
         "paths": paths,
         "components": {

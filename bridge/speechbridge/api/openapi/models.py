@@ -61,7 +61,7 @@ PATHS: Json = {
             ],
             "responses": {
                 "200": response("The model.", json_content(ref("Model"), language_model=_LLAMA, whisper=_WHISPER)),
-                **errors("openai", *ALWAYS, *KEYED, "not_found", "unknown_model", "generator_unavailable"),
+                **errors("openai", *ALWAYS, *KEYED, "not_found", "model_not_found", "generator_unavailable"),
             },
         }
     },

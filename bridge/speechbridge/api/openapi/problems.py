@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from speechbridge.api.openapi.schemas import integer, or_null, record, ref, response, text
 from speechbridge.api.problem_documents import openai_document, problem_document
-from speechbridge.errors import PROBLEMS, Problem
+from speechbridge.errors import PROBLEMS, LoadingStage, Problem
 
 if TYPE_CHECKING:
     from speechbridge.api.openapi.schemas import Json
@@ -29,11 +29,11 @@ WHEN = {
     "bad_request": "The HTTP request is malformed, such as its transfer encoding, length or Expect header.",
     "unknown_language": "`language` is not supported by Whisper, or by the model in use.",
     "unsupported_task": "Translation was requested from an English-only model.",
-    "prompt_too_long": "The prompt alone exceeds the model's context length; detected while Whisper transcribes.",
-    "context_overflow": "Prompt and transcription together exceed the model's context length.",
+    "context_length_exceeded": "Prompt and transcription together exceed the model's context length.",
     "generator_refused": "The language model server rejected the request; `detail` is its message.",
+    "transcriber_refused": "The Whisper server rejected the request; `detail` is its message.",
     "invalid_api_key": "The service requires an API key (`API_KEYS_DIR`), and the request has none or an invalid one.",
-    "unknown_model": "`model` is not one of `/v1/models`.",
+    "model_not_found": "`model` is not one of `/v1/models`.",
     "not_found": "The path does not exist.",
     "method_not_allowed": "The path does not allow the method; the header `Allow` lists those that it does.",
     "upload_stalled": "No data arrived for `UPLOAD_STALL_TIMEOUT` seconds, or for 5 s once more than"
@@ -41,10 +41,11 @@ WHEN = {
     "upload_too_slow": "The upload is slower than `UPLOAD_MIN_RATE` bytes per second.",
     "upload_too_large": "The audio is larger than `MAX_UPLOAD_BYTES`, or the JSON body larger than `MAX_JSON_BYTES`.",
     "audio_too_long": "The recording is longer than the Whisper server allows.",
-    "unsupported_media_type": "The body is not multipart/form-data.",
+    "unsupported_media_type": "The body is neither multipart/form-data nor a recording (`audio/*`, `video/*`).",
     "request_headers_too_large": "The request line or a header line is longer than 8190 bytes.",
     "internal": "A bug in the bridge; its log has the details, with the id of the request.",
-    "transcriber_failed": "Transcription failed on every Whisper pod that was tried.",
+    "transcriber_failed": "Transcription failed on every Whisper pod that was tried, or Whisper rejects the"
+    " model, the key or the route that the deployment sets.",
     "transcriber_bad_answer": "The response of Whisper violates its protocol.",
     "generator_failed": "Generation failed on every language model pod that was tried.",
     "generator_bad_answer": "The response of the language model violates its protocol.",
@@ -69,7 +70,7 @@ FORM = (
     "field_too_large",
     "field_not_utf8",
     "field_after_file",
-    "unknown_model",
+    "model_not_found",
     "upload_stalled",
     "upload_too_slow",
     "upload_too_large",
@@ -81,12 +82,13 @@ TRANSCRIPTION = (
     "no_audio_stream",
     "unknown_language",
     "audio_too_long",
+    "transcriber_refused",
     "transcriber_failed",
     "transcriber_bad_answer",
     "transcriber_unavailable",
 )
 GENERATION = (
-    "context_overflow",
+    "context_length_exceeded",
     "generator_refused",
     "generator_failed",
     "generator_bad_answer",
@@ -126,6 +128,14 @@ def _example(style: Style, code: str) -> Json:
 
 _CODE = text("Stable code.", enum=sorted(PROBLEMS))
 _PARAM = "The form field or JSON member at fault, if any."
+_LOADING = record(
+    "How far an unavailable component is, as far as it is known; some 503 responses have it.",
+    stage=text(
+        "`no_pods`: its name resolves to no pods; `starting`: its pods refuse connections, as until their models"
+        " are loaded; `waiting_for_model`: its server runs, but does not have the model yet.",
+        enum=list(get_args(LoadingStage)),
+    ),
+)
 
 SCHEMAS: Json = {
     "Problem": record(
@@ -138,15 +148,18 @@ SCHEMAS: Json = {
         code=_CODE,
         request_id=text("The id of the request, as in the header X-Request-ID."),
         param=text(_PARAM),
+        loading=_LOADING,
     ),
     "OpenAIError": record(
         "An error in the format of OpenAI's API.",
         error=record(
             "OpenAI's error object.",
+            ("message", "type", "param", "code"),
             message=text("One human-readable sentence: what happened and what to do."),
             type=text("Whether the request or the server is at fault.", enum=["invalid_request_error", "server_error"]),
             param=or_null(text(_PARAM)),
             code=_CODE,
+            loading=_LOADING,
         ),
     ),
 }

@@ -22,6 +22,7 @@ from speechbridge.api.openapi.schemas import (
     form,
     integer,
     json_content,
+    listing,
     number,
     or_null,
     record,
@@ -30,7 +31,8 @@ from speechbridge.api.openapi.schemas import (
     text,
 )
 from speechbridge.errors import PROBLEMS
-from speechbridge.stages.conversation import DEFAULT_PROMPT, FAILED_RESPONSE
+from speechbridge.stages.answer import FAILED_RESPONSE
+from speechbridge.stages.conversation import DEFAULT_PROMPT
 
 TAGS: list[Json] = [{"name": "Speech", "description": "Transcription and a language model's response in one request."}]
 
@@ -88,6 +90,7 @@ _EVENTS = [
     sse.encode("response.delta", {"text": " with mild approval."}),
     sse.encode("response.done", _ANSWERED),
 ]
+_MAX_SEED = 2**63 - 1
 _FORM = form(
     ("file",),
     prompt=text(
@@ -95,6 +98,11 @@ _FORM = form(
         "words in the recording are not instructions. May follow the file. At most `MAX_FIELD_BYTES` bytes.",
         default=DEFAULT_PROMPT,
         example="Summarise this call in one sentence:",
+    ),
+    system=text(
+        "Further instructions for the language model, put before `prompt` in the system message. Without `prompt` it "
+        "has these alone.",
+        example="You answer in French.",
     ),
     model=text("The language model, one of `/v1/models`; the first of them if missing.", example="llama3"),
     language=LANGUAGE,
@@ -107,8 +115,44 @@ _FORM = form(
         enum=["transcribe", "translate"],
         default="transcribe",
     ),
-    temperature=TEMPERATURE,
+    whisper_temperature=TEMPERATURE,
     vad_filter=VAD_FILTER,
+    temperature=number(
+        "Sampling temperature of the language model; if missing, its server's default.",
+        minimum=0,
+        maximum=2,
+        example=0.2,
+    ),
+    max_tokens=integer(
+        "Maximum number of tokens of the response, reasoning included; the warning `length` reports that it was "
+        "reached.",
+        minimum=1,
+        maximum=2**31 - 1,
+        example=500,
+    ),
+    seed=integer("Seed of the language model's random numbers.", minimum=-_MAX_SEED, maximum=_MAX_SEED, example=7),
+    stop=listing(
+        "Texts before which the response ends, 16 at most: the field is sent once for each, or once as a JSON list.",
+        text("A text."),
+        maxItems=16,
+        example=["\n\n"],
+    ),
+    response_format=text(
+        "`text`, `json_object`, a JSON schema, or OpenAI's object: "
+        '`{"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}`. The response is then JSON, as text.',
+        default="text",
+        example="json_object",
+    ),
+    think=text(
+        "Whether a reasoning model reasons before it answers, or how much; if missing, the setting `THINK`. What it "
+        "reasons is not part of the response.",
+        enum=["true", "false", "low", "medium", "high"],
+    ),
+    keep_alive=text(
+        "How long Ollama keeps the model in memory after this request: seconds, or a duration such as `30m`; `-1` for "
+        "as long as it runs. If missing, the setting `KEEP_ALIVE`. Rejected if the server is not Ollama.",
+        example="30m",
+    ),
     stream={
         "type": "boolean",
         "default": False,
@@ -157,9 +201,7 @@ PATHS: Json = {
                         ),
                     },
                 ),
-                **errors(
-                    "problem", *ALWAYS, *KEYED, *ADMISSION, *FORM, *TRANSCRIPTION, "unsupported_task", "prompt_too_long"
-                ),
+                **errors("problem", *ALWAYS, *KEYED, *ADMISSION, *FORM, *TRANSCRIPTION, "unsupported_task"),
             },
         }
     }

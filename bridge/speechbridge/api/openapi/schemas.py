@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from speechbridge.intake.languages import LANGUAGES
-
 Json = dict[str, Any]
 
 REQUEST_ID: Json = {
@@ -188,7 +186,7 @@ VAD_FILTER: Json = {
     "description": "Whether Whisper removes all pauses before it decodes; if missing, the server's default.",
 }
 LANGUAGE: Json = text(
-    "Language of the recording, as an ISO 639 code that Whisper supports; detected if missing.",
-    enum=sorted(LANGUAGES),
+    "Language of the recording: an ISO 639 code or an English name of a language that Whisper supports, with or "
+    "without a region (`en-US`). Detected if missing or `auto`.",
     example="en",
 )

@@ -1,0 +1,148 @@
+"""Recordings in the messages of a chat: finds them, decodes them, and replaces them by their transcripts."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from speechbridge.audio.port import AudioBytes
+from speechbridge.errors import Problem
+from speechbridge.generators.prompt import GUARD, marked_transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    Message = dict[str, Any]
+    Part = Mapping[str, Any]
+
+MAX_RECORDINGS = 16
+"""Recordings in one request: they are transcribed one after the other."""
+_SYSTEM_ROLES = ("system", "developer")
+_URL_SAFE = str.maketrans("-_", "+/", " \t\r\n")
+_MEDIA = ("audio/", "video/")
+_AUDIO_ENDINGS = tuple(
+    f".{ending}"
+    for ending in (
+        *("aac", "aif", "aiff", "amr", "flac", "m4a", "mkv", "mov", "mp3", "mp4", "mpeg", "mpga"),
+        *("oga", "ogg", "opus", "wav", "webm", "wma"),
+    )
+)
+_MAX_ENDING_CHARS = 20
+
+
+async def without_recordings(
+    messages: list[Message], transcribe: Callable[[AudioBytes], Awaitable[str]]
+) -> list[Message]:
+    """Return the messages with each recording replaced by its transcript, delimited as data.
+
+    If there are recordings, the system message explains the delimiters; it is added if there is none.
+
+    Raises:
+        Problem: A recording is invalid, or there are too many.
+    """
+    count = sum(_is_recording(part) for message in messages for part in _parts(message))
+    if not count:
+        return messages
+    if count > MAX_RECORDINGS:
+        raise _invalid(f"The messages have {count} recordings; at most {MAX_RECORDINGS} are allowed.")
+    decoded = [[_decoded(part) for part in _parts(message)] for message in messages]  # all, before one is transcribed
+    replaced = []
+    for message, recordings in zip(messages, decoded, strict=True):
+        parts = [
+            part if audio is None else {"type": "text", "text": marked_transcript(await transcribe(audio))}
+            for part, audio in zip(_parts(message), recordings, strict=True)
+        ]
+        replaced.append(_with_content(message, parts) if any(recordings) else message)
+    return _guarded(replaced)
+
+
+def _parts(message: Message) -> list[Any]:
+    content = message.get("content")
+    return content if isinstance(content, list) else []
+
+
+def _with_content(message: Message, parts: list[Any]) -> Message:
+    """Return the message with these parts: as one text if possible, since not all chat templates know lists."""
+    if all(part["type"] == "text" for part in parts):
+        return {**message, "content": "\n\n".join(str(part.get("text", "")) for part in parts)}
+    return {**message, "content": parts}
+
+
+def _guarded(messages: list[Message]) -> list[Message]:
+    first, *others = messages
+    if first["role"] not in _SYSTEM_ROLES:
+        return [{"role": "system", "content": GUARD}, *messages]
+    content = first.get("content")
+    if isinstance(content, list):
+        return [{**first, "content": [{"type": "text", "text": GUARD}, *content]}, *others]
+    return [{**first, "content": f"{GUARD}\n\n{content}" if content else GUARD}, *others]
+
+
+def _is_recording(part: Part) -> bool:
+    kind = part["type"]
+    return kind in {"input_audio", "audio_url"} or (kind == "file" and _is_audio_file(part.get("file")))
+
+
+def _is_audio_file(file: object) -> bool:
+    """Return whether a `file` part has audio; others, such as PDFs, are left to the model server."""
+    if not isinstance(file, dict) or not isinstance(file.get("file_data"), str):
+        return False
+    media_type, data = _data_uri(file["file_data"])
+    if data is not None:
+        return media_type.startswith(_MEDIA)
+    return str(file.get("filename")).lower().endswith(_AUDIO_ENDINGS)
+
+
+def _decoded(part: Part) -> AudioBytes | None:
+    """Return the recording in a part, None if it has none; raises Problem."""
+    if not _is_recording(part):
+        return None
+    kind = part["type"]
+    value = part.get(kind)
+    if kind == "audio_url":
+        url = value.get("url") if isinstance(value, dict) else value
+        if not isinstance(url, str) or _data_uri(url)[1] is None:
+            raise _invalid("The audio_url part requires a data: URI; the bridge fetches no URLs.")
+        return AudioBytes(_bytes_in(url, kind), "audio.bin", "application/octet-stream")
+    member = "data" if kind == "input_audio" else "file_data"
+    if not isinstance(value, dict) or not isinstance(value.get(member), str):
+        raise _invalid(f"The {kind} part requires '{member}': the recording in base64.")
+    ending = value.get("format")
+    if not isinstance(ending, str | None):
+        raise _invalid(f"The format of the {kind} part must be a string, such as wav.")
+    return AudioBytes(
+        _bytes_in(value[member], kind), f"audio.{(ending or 'bin')[:_MAX_ENDING_CHARS]}", "application/octet-stream"
+    )
+
+
+def _bytes_in(text: str, kind: str) -> bytes:
+    """Decode base64, or a data URI of it: of any alphabet, with or without line breaks and padding."""
+    media_type, in_uri = _data_uri(text)
+    if in_uri is not None:
+        if not media_type.endswith(";base64"):
+            raise _invalid(f"The data URI of the {kind} part must be in base64.")
+        text = unquote(in_uri) if "%" in in_uri else in_uri
+    try:
+        try:
+            data = base64.b64decode(text, validate=True)
+        except ValueError:  # also binascii.Error; raised for non-ASCII text too
+            plain = text.translate(_URL_SAFE).rstrip("=")
+            data = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except ValueError:
+        raise _invalid(f"The data of the {kind} part is not valid base64.") from None
+    if not data:
+        raise Problem("empty_file", f"The data of the {kind} part is empty.", param="messages")
+    return data
+
+
+def _data_uri(text: str) -> tuple[str, str | None]:
+    """Return media type and parameters of a data URI, lower-case, and its data; None if the text is none."""
+    if text[:5].lower() != "data:":
+        return "", None
+    media_type, comma, data = text[5:].partition(",")
+    return media_type.lower(), data if comma else None
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem("bad_field", detail, param="messages")

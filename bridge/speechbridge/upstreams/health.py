@@ -1,0 +1,64 @@
+"""Whether a pod can be expected to answer: what this bridge's requests to it have shown."""
+
+from __future__ import annotations
+
+from speechbridge.upstreams.choose import cooldown_after
+from speechbridge.upstreams.failures import FailureKind
+
+_POD_FAILURES = frozenset({
+    FailureKind.DIED,
+    FailureKind.BAD_ANSWER,
+    FailureKind.ERROR,
+    FailureKind.MISCONFIGURED,
+})  # fmt: skip
+_FAILURES_IN_A_ROW = 3
+_LAST_IN_LINE_S = 10.0
+_MODEL_MISSING_S = 10.0
+
+
+class Health:
+    """What is known about a pod's ability to answer; times are the loop's, in seconds.
+
+    Attributes:
+        ejected_until: Until when it gets no requests.
+        down: Whether the last attempt to connect failed: it gets no requests until one succeeds.
+        busy: Whether it rejected the last request as busy, because other bridges use it too. One request at a time
+            then tries whether it still is.
+    """
+
+    def __init__(self) -> None:
+        self.ejected_until = 0.0
+        self.down = False
+        self.busy = False
+        self._failures = 0
+        self._failed_at = 0.0
+        self._missing: dict[str, float] = {}
+
+    def record(self, failure: FailureKind | None, model: str, now: float, jitter: float) -> None:
+        """Take account of the end of a request: its failure, or None."""
+        cooldown = cooldown_after(failure, jitter)
+        if cooldown:
+            self.down = failure is FailureKind.CONNECT
+            self.ejected_until = now + cooldown
+        elif self.busy:
+            self.ejected_until = 0.0  # it has a free slot again
+        self.busy = failure is FailureKind.BUSY
+        if failure is None:
+            self._failures = 0
+            self._missing.pop(model, None)
+        elif failure in _POD_FAILURES:
+            self._failures += 1
+            self._failed_at = now
+        elif failure is FailureKind.MODEL_MISSING:
+            self._missing = {name: until for name, until in self._missing.items() if until > now}
+            self._missing[model] = now + _MODEL_MISSING_S
+
+    def connected(self) -> None:
+        """Take account of a new connection to a pod that was down."""
+        self.down = False
+        self.ejected_until = 0.0
+
+    def last_in_line(self, model: str, now: float) -> bool:
+        """Return whether other pods should get a request first: it lacks the model, or its last answers all failed."""
+        failing = self._failures >= _FAILURES_IN_A_ROW and now - self._failed_at < _LAST_IN_LINE_S
+        return failing or self._missing.get(model, 0.0) > now

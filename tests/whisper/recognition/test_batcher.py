@@ -1,0 +1,486 @@
+"""Blocks of all requests are decoded together; what fails is decoded again, and fails only its own request."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from speechwhisper.recognition import batcher as batching
+from speechwhisper.recognition.batcher import Batcher
+from speechwhisper.recognition.guards import Doubt
+from speechwhisper.recognition.options import Options
+from speechwhisper.recognition.port import BrokenError, Stop, StoppedError
+from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning
+from speechwhisper.recognition.work import Recognition
+from whisper.scripted import DEADLINE
+from whisper.weights import ScriptedWeights, block, decoded, improbable, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from speechwhisper.recognition.blocks import Block
+    from speechwhisper.recognition.model import Decoded, Request
+    from speechwhisper.recognition.transcript import Segment
+
+pytestmark = pytest.mark.unit
+
+WINDOW = 1000
+BLOCKER = 900.0
+"""Start of the block that occupies the model while a test fills the queue."""
+TEMPERATURES = (0.0, 0.2, 0.4)
+
+
+class Spoken:
+    """A recording of the test, and what was emitted of it."""
+
+    def __init__(self, batcher: Batcher, *, limit: int = 100, words: bool = False) -> None:
+        self.segments: list[Segment] = []
+        self.stop = Stop()
+        options = Options(temperatures=TEMPERATURES, word_timestamps=words)
+        self.recognition = Recognition(options, self.segments.append, self.stop, limit)
+        self._batcher = batcher
+
+    def submit(self, *blocks: Block) -> None:
+        for one in blocks:
+            work = self.recognition.work(one, (), WINDOW, full_window=False)
+            self._batcher.submit(work)
+
+    def texts(self) -> list[str]:
+        """Wait until it is done."""
+        self.recognition.wait_until_done()
+        return [one.text for one in self.segments]
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Batcher]]:
+    """Start a batcher over models; keyword arguments are those of the tuning."""
+    made: list[tuple[Batcher, tuple[ScriptedWeights, ...]]] = []
+
+    def begin(*models: ScriptedWeights, **tuning: int) -> Batcher:
+        sizes = {"batch_size": 4, "share": 4, "share_alone": 4, **tuning}
+        made.append((Batcher(models, Tuning(**sizes)), models))  # type: ignore[arg-type]
+        return made[-1][0]
+
+    yield begin
+    for batcher, models in made:
+        for model in models:
+            model.go_on()
+        batcher.close()
+
+
+def occupy(model: ScriptedWeights, batcher: Batcher) -> Spoken:
+    """Submit a block and wait until the held model decodes it; what is submitted now waits."""
+    blocker = Spoken(batcher)
+    blocker.submit(block(BLOCKER))
+    assert model.entered() == [BLOCKER]
+    return blocker
+
+
+def test_segments_are_emitted_in_order_with_numbers(make: Callable[..., Batcher]) -> None:
+    spoken = Spoken(make(ScriptedWeights()))
+
+    spoken.submit(block(0), block(5), block(10))
+
+    assert spoken.texts() == [" at 0", " at 5", " at 10"]
+    assert [one.id for one in spoken.segments] == [0, 1, 2]
+
+
+def test_blocks_that_are_done_early_wait_for_those_before_them(make: Callable[..., Batcher]) -> None:
+    def answer(request: Request) -> Decoded:
+        return improbable(request) if request.block.start == 0 and not request.attempt.full_window else decoded(request)
+
+    model = ScriptedWeights(answer, hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    spoken = Spoken(batcher)
+    spoken.submit(block(0), block(5))
+    model.go_on(2)
+    model.entered()
+    assert model.entered() == [0]  # again, after both were decoded
+
+    assert spoken.segments == []
+    model.go_on()
+
+    assert spoken.texts() == [" at 0", " at 5"]
+
+
+def test_blocks_of_several_recordings_are_decoded_together(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    first, second = Spoken(batcher), Spoken(batcher)
+    first.submit(block(0), block(5))
+    second.submit(block(100))
+
+    model.go_on()
+
+    assert sorted(model.entered()) == [0, 5, 100]
+    assert (first.texts(), second.texts()) == ([" at 0", " at 5"], [" at 100"])
+
+
+def test_a_block_that_fails_is_tried_in_the_full_window_at_each_temperature(make: Callable[..., Batcher]) -> None:
+    def answer(request: Request) -> Decoded:
+        return decoded(request) if request.attempt.temperature == 0.2 else improbable(request)
+
+    model = ScriptedWeights(answer)
+    spoken = Spoken(make(model))
+
+    spoken.submit(block())
+
+    assert spoken.texts() == [" at 0"]
+    tried = [(one.window, one.attempt.temperature) for one in model.requests]
+    assert tried == [(WINDOW, 0.0), (FULL_WINDOW, 0.0), (FULL_WINDOW, 0.2)]
+    assert spoken.recognition.doubtful == ()
+
+
+def test_what_is_decoded_again_is_alone_in_its_batch(make: Callable[..., Batcher]) -> None:
+    def answer(request: Request) -> Decoded:
+        return decoded(request) if request.attempt.full_window else improbable(request)
+
+    model = ScriptedWeights(answer, hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    spoken = Spoken(batcher)
+    spoken.submit(block(0), block(5))
+
+    model.go_on()
+
+    assert spoken.texts() == [" at 0", " at 5"]
+    assert sorted(len(batch) for batch in model.batches if batch[0].attempt.full_window) == [1, 1, 1]
+
+
+def test_after_all_attempts_failed_the_most_probable_is_taken_and_doubted(make: Callable[..., Batcher]) -> None:
+    def answer(request: Request) -> Decoded:
+        temperature = request.attempt.temperature
+        return decoded(request, f" hot {temperature}", avg_logprob=-1.5 if temperature == 0.2 else -2.0)
+
+    model = ScriptedWeights(answer)
+    spoken = Spoken(make(model))
+
+    spoken.submit(block())
+
+    assert spoken.texts() == [" hot 0.2"]
+    assert spoken.segments[0].temperature == TEMPERATURES[-1]
+    assert [one.reason for one in spoken.recognition.doubtful] == [Doubt.IMPROBABLE]
+    assert len(model.requests) == 1 + len(TEMPERATURES)
+
+
+def test_a_silent_block_has_no_segments(make: Callable[..., Batcher]) -> None:
+    spoken = Spoken(make(ScriptedWeights(lambda request: (decoded if request.block.start else silent)(request))))
+
+    spoken.submit(block(0), block(5))
+
+    assert spoken.texts() == [" at 5"]
+
+
+def test_the_language_is_that_of_the_first_segments(make: Callable[..., Batcher]) -> None:
+    def answer(request: Request) -> Decoded:
+        return silent(request) if request.block.start == 0 else decoded(request, language="de")
+
+    spoken = Spoken(make(ScriptedWeights(answer)))
+    spoken.submit(block(0))
+    spoken.texts()
+    assert spoken.recognition.language is None
+
+    spoken.submit(block(5))
+    spoken.texts()
+
+    assert (spoken.recognition.language, spoken.recognition.language_probability) == ("de", 0.75)
+
+
+def test_the_lost_end_of_a_block_is_decoded_again(make: Callable[..., Batcher]) -> None:
+    def answer(request: Request) -> Decoded:
+        return decoded(request, last_end=4.0 if request.block.start == 0 else None)
+
+    model = ScriptedWeights(answer)
+    spoken = Spoken(make(model))
+
+    spoken.submit(block(0, 10), block(10))
+
+    assert spoken.texts() == [" at 0", " at 4", " at 10"]
+    assert [(one.start, one.end) for one in spoken.segments[:2]] == [(0, 4), (4, pytest.approx(9.8))]
+    tail = next(one for one in model.requests if one.block.start == 4)
+    assert (tail.block.seconds, tail.attempt.full_window) == (6.0, False)
+
+
+def test_the_end_is_not_decoded_again_if_hardly_anything_precedes_it(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(lambda request: decoded(request, last_end=0.9))
+    spoken = Spoken(make(model))
+
+    spoken.submit(block(0, 10))
+
+    assert spoken.texts() == [" at 0"]
+    assert len(model.requests) == 1
+
+
+def test_words_are_aligned_only_if_requested(make: Callable[..., Batcher]) -> None:
+    batcher = make(ScriptedWeights())
+    plain, timed = Spoken(batcher), Spoken(batcher, words=True)
+    plain.submit(block())
+    timed.submit(block())
+    plain.texts()
+    timed.texts()
+
+    assert plain.segments[0].words is None
+    assert [word.text for word in timed.segments[0].words or ()] == [" word"]
+
+
+BAD = 1000.0
+"""Blocks that start here or later cannot be decoded."""
+FAULT = "this block cannot be decoded"
+
+
+def fails_at_bad(request: Request) -> Decoded:
+    if request.block.start >= BAD:
+        raise RuntimeError(FAULT)
+    return decoded(request)
+
+
+def test_a_block_that_raises_fails_only_its_own_recording(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(fails_at_bad, hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    good, bad = Spoken(batcher), Spoken(batcher)
+    good.submit(block(0), block(5))
+    bad.submit(block(BAD))
+
+    model.go_on()
+
+    with pytest.raises(RuntimeError, match=FAULT):
+        bad.texts()
+    assert good.texts() == [" at 0", " at 5"]
+    assert not batcher.broken
+
+
+def test_all_blocks_of_a_bad_recording_are_one_failure(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(fails_at_bad, hold=True)
+    batcher = make(model)
+    blocker = occupy(model, batcher)
+    bad = Spoken(batcher)
+    bad.submit(*(block(BAD + number) for number in range(4)))
+
+    model.go_on()
+
+    with pytest.raises(RuntimeError, match=FAULT):
+        bad.texts()
+    blocker.submit(block(0))
+    blocker.texts()
+    alone = [batch[0].block.start for batch in model.batches if len(batch) == 1]
+    assert alone == [BLOCKER, BAD, 0]
+    assert not batcher.broken
+
+
+def test_words_that_cannot_be_aligned_fail_only_their_own_recording(make: Callable[..., Batcher]) -> None:
+    def unaligned(_: object) -> tuple[Segment, ...]:
+        raise RuntimeError(FAULT)
+
+    def answer(request: Request) -> Decoded:
+        if request.block.start == 0 and not request.attempt.full_window:
+            return improbable(request)
+        return decoded(request, words=unaligned if request.block.start == BAD else None)
+
+    model = ScriptedWeights(answer, hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    again, good, bad = Spoken(batcher), Spoken(batcher, words=True), Spoken(batcher, words=True)
+    again.submit(block(0))
+    good.submit(block(5))
+    bad.submit(block(BAD))
+
+    model.go_on()
+
+    with pytest.raises(RuntimeError, match=FAULT):
+        bad.texts()
+    assert (again.texts(), good.texts()) == ([" at 0"], [" at 5"])
+    starts = [request.block.start for request in model.requests]
+    assert starts == [BLOCKER, 0, 5, BAD, 0]
+
+
+def test_three_failures_in_a_row_mean_that_the_device_is_broken(make: Callable[..., Batcher]) -> None:
+    batcher = make(ScriptedWeights(fails_at_bad))
+
+    for number in range(3):
+        assert not batcher.broken
+        spoken = Spoken(batcher)
+        spoken.submit(block(BAD + number))
+        with pytest.raises(RuntimeError, match=FAULT):
+            spoken.texts()
+
+    assert batcher.broken
+    with pytest.raises(BrokenError, match="failed several times"):
+        Spoken(batcher).submit(block())
+
+
+def test_a_success_between_failures_means_that_the_device_works(make: Callable[..., Batcher]) -> None:
+    batcher = make(ScriptedWeights(fails_at_bad))
+
+    for start in (BAD, BAD, 0.0, BAD, BAD):
+        spoken = Spoken(batcher)
+        spoken.submit(block(start))
+        if start:
+            with pytest.raises(RuntimeError, match=FAULT):
+                spoken.texts()
+        else:
+            spoken.texts()
+
+    assert not batcher.broken
+
+
+def test_closing_fails_those_that_wait_and_lets_the_batch_finish(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model)
+    decoding = occupy(model, batcher)
+    waiting = Spoken(batcher)
+    waiting.submit(block(0))
+    closing = threading.Thread(target=batcher.close, daemon=True)
+    with batcher._changed:  # closed before the batch is done
+        batcher._closed = True
+
+    model.go_on()
+    closing.start()
+    closing.join(DEADLINE)
+
+    assert not closing.is_alive()
+    assert decoding.texts() == [f" at {BLOCKER:g}"]
+    with pytest.raises(BrokenError, match="stopped"):
+        waiting.texts()
+    with pytest.raises(BrokenError, match="stopped"):
+        Spoken(batcher).submit(block(0))
+
+
+def test_a_stopped_recording_is_not_decoded(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    stopped, other = Spoken(batcher), Spoken(batcher)
+    stopped.submit(block(0), block(5))
+    other.submit(block(100))
+
+    stopped.stop.set()
+    model.go_on()
+
+    assert other.texts() == [" at 100"]
+    assert {request.block.start for request in model.requests} == {BLOCKER, 100}
+    assert stopped.segments == []
+
+
+def test_a_discarded_recording_is_not_decoded(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    discarded, other = Spoken(batcher), Spoken(batcher)
+    discarded.submit(block(0), block(5))
+    other.submit(block(100))
+
+    batcher.discard(discarded.recognition)
+    model.go_on()
+
+    other.texts()
+    assert {request.block.start for request in model.requests} == {BLOCKER, 100}
+
+
+@pytest.mark.parametrize("wait", ["wait_until_done", "wait_for_room"])
+def test_a_stop_wakes_the_thread_that_waits_for_the_model(make: Callable[..., Batcher], wait: str) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model)
+    spoken = Spoken(batcher, limit=1)
+    spoken.submit(block(0))
+    model.entered()
+    raised: list[BaseException] = []
+
+    def waits() -> None:
+        try:
+            getattr(spoken.recognition, wait)()
+        except StoppedError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=waits, daemon=True)
+    thread.start()
+    spoken.stop.set()
+    thread.join(DEADLINE)
+
+    assert len(raised) == 1  # although the model still decodes its block
+    model.go_on()
+    batcher.close()
+    assert spoken.segments == []
+
+
+def test_what_fails_after_a_stop_is_not_decoded_again(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(improbable, hold=True)
+    batcher = make(model)
+    spoken = Spoken(batcher)
+    spoken.submit(block(0))
+    model.entered()
+
+    spoken.stop.set()
+    model.go_on()
+    batcher.close()
+
+    assert len(model.requests) == 1
+
+
+def test_a_batch_waits_for_a_block_that_is_being_prepared(
+    make: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "_MAX_WAIT_S", 1000.0)
+    model = ScriptedWeights()
+    batcher = make(model)
+    first, second = Spoken(batcher), Spoken(batcher)
+
+    with batcher.preparing():
+        first.submit(block(0))
+        second.submit(block(100))
+
+    assert sorted(model.entered()) == [0, 100]
+
+
+def test_a_full_batch_does_not_wait(make: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "_MAX_WAIT_S", 1000.0)
+    model = ScriptedWeights()
+    batcher = make(model, batch_size=2)
+    spoken = Spoken(batcher)
+
+    with batcher.preparing():
+        spoken.submit(block(0), block(5))
+        assert model.entered() == [0, 5]
+
+
+def test_nothing_is_waited_for_if_nothing_is_being_prepared(
+    make: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "_MAX_WAIT_S", 1000.0)
+    model = ScriptedWeights()
+
+    Spoken(make(model)).submit(block(0))
+
+    assert model.entered() == [0]
+
+
+def test_a_block_that_takes_long_to_prepare_is_not_waited_for(
+    make: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "_MAX_WAIT_S", 0.0)
+    model = ScriptedWeights()
+    batcher = make(model)
+
+    with batcher.preparing():
+        Spoken(batcher).submit(block(0))
+        assert model.entered() == [0]
+
+
+def test_each_device_decodes_a_batch_of_its_own(make: Callable[..., Batcher]) -> None:
+    models = [ScriptedWeights(hold=True), ScriptedWeights(hold=True)]
+    spoken = Spoken(make(*models, batch_size=1))
+
+    spoken.submit(block(0), block(5))
+
+    assert sorted(models[0].entered() + models[1].entered()) == [0, 5]
+    models[1].go_on()
+    models[0].go_on()
+    assert spoken.texts() == [" at 0", " at 5"]
+
+
+def test_the_speed_is_unknown_before_the_first_batch(make: Callable[..., Batcher]) -> None:
+    assert make(ScriptedWeights()).audio_seconds_per_second == 0
