@@ -1,8 +1,10 @@
 """Benchmarks of speed and memory, compared with two bridges written in Go.
 
-    python benchmarks/run.py                          everything, about ten minutes on two cores
+    python benchmarks/run.py                          everything, about sixteen minutes on two cores
     python benchmarks/run.py --only parts --rounds 3  CPU and latency of the bridge, half a minute
     python benchmarks/run.py --only operator          a hundred pipelines in a simulated cluster, once
+    python benchmarks/run.py --only whisper           the Whisper server under load, six minutes
+    python benchmarks/run.py --only whisper --figures hour --minutes 60
 
 Every figure is the median over rounds in which the programs take turns, so that other load on the machine affects all
 of them.
@@ -27,6 +29,7 @@ from bench.processes import StartError, on_cores
 from bench.programs import GoMissingError, build_go_programs
 from bench.report import Section, console, print_goals, print_section, write_json
 from bench.subjects import NotThereError
+from bench.whisper import sections as whisper
 
 from speechlocal.errors import LocalError
 
@@ -43,8 +46,11 @@ SECTIONS = {
     "real": ("answers", "recognition"),
     "operator": ("operator",),
     "pods": ("pods",),
+    "whisper": tuple(whisper.FIGURES),
 }
+PEER_SECTIONS = ("parts", "memory", "tokens")
 ROUNDS = 7
+MINUTES = 6.0  # of the long file of the section whisper; its goals are about an hour
 
 
 def arguments() -> argparse.Namespace:
@@ -52,6 +58,16 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=SECTIONS, help="one section (default: all)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="rounds (default: %(default)s)")
+    parser.add_argument(
+        "--figures", metavar="NAME,...", help=f"with --only whisper, some of its figures: {', '.join(whisper.FIGURES)}"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=MINUTES,
+        metavar="N",
+        help="length of the long file of the figure `hour` (default: %(default)g)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument(
         "--no-pin",
@@ -62,6 +78,13 @@ def arguments() -> argparse.Namespace:
     chosen = parser.parse_args()
     if chosen.rounds < 1:
         parser.error("--rounds must be at least 1")
+    chosen.figures = chosen.figures.split(",") if chosen.figures else []
+    if chosen.figures and chosen.only != "whisper":
+        parser.error("--figures needs --only whisper")
+    if unknown := [name for name in chosen.figures if name not in whisper.FIGURES]:
+        parser.error(f"no figure {unknown[0]!r}; there are {', '.join(whisper.FIGURES)}")
+    if chosen.minutes <= 0:
+        parser.error("--minutes must be positive")
     return chosen
 
 
@@ -79,8 +102,8 @@ def main() -> int:
     chosen_sections = [chosen.only] if chosen.only else list(SECTIONS)
     sections: list[Section] = []
     with tempfile.TemporaryDirectory(prefix="speechpipeline-bench-") as folder:
-        bench = Bench(subjects.stage(Path(folder), pinned=chosen.pinned), chosen.rounds, missing, say)
-        for name in (name for key in chosen_sections for name in SECTIONS[key]):
+        bench = Bench(subjects.stage(Path(folder), pinned=chosen.pinned), chosen, missing, say)
+        for name in chosen.figures or (name for key in chosen_sections for name in SECTIONS[key]):
             try:
                 section = bench.section(name)
             except (GoMissingError, NotThereError, LocalError, StartError, ReplyError, OSError) as error:
@@ -101,9 +124,12 @@ def main() -> int:
 class Bench:
     """Runs sections; those that cannot be run are added to `missing`, with the reason."""
 
-    def __init__(self, stage: Stage, rounds: int, missing: list[str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, stage: Stage, chosen: argparse.Namespace, missing: list[str], say: Callable[[str], None]
+    ) -> None:
         self._stage = stage
-        self._rounds = rounds
+        self._rounds: int = chosen.rounds
+        self._minutes: float = chosen.minutes
         self._missing = missing
         self._say = say
 
@@ -113,15 +139,22 @@ class Bench:
         Raises:
             GoMissingError, NotThereError, StartError, ReplyError: it cannot be run.
         """
-        without_stub: dict[str, Callable[[], Section]] = {
-            "answers": lambda: real.measure(self._stage.unpinned(), self._go_if_there(), self._rounds, self._say),
-            "recognition": lambda: recognition.measure(self._stage.unpinned(), self._rounds, self._say),
-            "operator": lambda: pipelines.measure(self._stage.folder, self._say),
+        if name in PEER_SECTIONS:
+            return self._beside_peers(name)
+        stage = self._stage.unpinned()
+        alone: dict[str, Callable[[], Section]] = {
+            "answers": lambda: real.measure(stage, self._go_if_there(), self._rounds, self._say),
+            "recognition": lambda: recognition.measure(stage, self._rounds, self._say),
+            "operator": lambda: pipelines.measure(stage.folder, self._say),
             "pods": lambda: pod_choice.measure(self._say),
             "transcripts": lambda: transcripts.measure(self._rounds, self._say),
         }
-        if name in without_stub:
-            return without_stub[name]()
+        if name in alone:
+            return alone[name]()
+        return whisper.measure(stage, name, self._rounds, self._minutes, self._say)
+
+    def _beside_peers(self, name: str) -> Section:
+        """Run a section that compares the bridge with the programs in Go."""
         go = build_go_programs(self._say)
         with ExitStack() as running:
             running.enter_context(on_cores(set(self._stage.others)))

@@ -87,6 +87,11 @@ class Process:
         """Peak resident bytes of the process and its children, each at its own peak."""
         return sum(status_bytes(pid, "VmHWM") for pid in family(self._child.pid))
 
+    def reset_peak_memory(self) -> None:
+        """Let the peak begin at what is resident now."""
+        for pid in family(self._child.pid):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # proc(5): resets VmHWM
+
     def memory(self) -> int:
         """Bytes resident now."""
         return sum(status_bytes(pid, "VmRSS") for pid in family(self._child.pid))

@@ -67,5 +67,5 @@ def length(path: Path) -> float:
 
 
 def normalised(text: str) -> str:
-    """Lower case, words and single spaces: what a word error rate compares."""
-    return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
+    """Lower case, words and single spaces, titles spelled out: what a word error rate compares."""
+    return " ".join(re.findall(r"[a-z0-9']+", re.sub(r"\bmr\b", "mister", text.lower())))

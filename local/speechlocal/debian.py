@@ -43,11 +43,26 @@ FOR_OLLAMA = (
     Package("libstb-dev", "/usr/include/stb/stb_image.h", "building Ollama"),
 )
 DEBOOTSTRAP = Package("debootstrap", "debootstrap", "building images without a registry", fast=False)
+ESPEAK = Package("espeak-ng", "espeak-ng", "tests of a voice that Whisper hardly understands")
+SOUNDS = "/usr/share/asterisk/sounds"
+VOICES = tuple(
+    Package(f"asterisk-core-sounds-{language}-gsm", f"{SOUNDS}/{voice}", "tests of recognition in other languages")
+    for language, voice in (
+        ("es", "es_MX_f_Allison"),
+        ("fr", "fr_CA_f_June"),
+        ("it", "it_IT_m_Carlo"),
+        ("ru", "ru_RU_f_IvrvoiceRU"),
+    )
+)
+"""Recorded voice prompts of 2 to 3 MB each, under Creative Commons BY-SA 3.0 (Russian: BY 3.0)."""
+
 PACKAGES = (
     Package("curl", "curl", "the clients in examples/"),
     Package("nodejs", "node", "the clients in examples/"),
     Package("openssl", "openssl", "certificates of the tests' API server", fast=False),
     *FOR_OLLAMA,
+    ESPEAK,
+    *VOICES,
     DEBOOTSTRAP,
     Package("chromium", "chromium", "the playground in a browser", fast=False),
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from speechlocal import debian, jobs, ollama, versions
+from speechlocal import debian, jobs, models, ollama, versions
 from speechlocal.cluster import builds
 from speechlocal.containers import engine
 from speechlocal.errors import LocalError
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prepare; return 0 even if something is missing, since the tests report it where it matters."""
     console = Console(highlight=False, file=sys.stdout)
-    missing = install_packages(console, fast=arguments.fast)
+    missing = install_packages(console, fast=arguments.fast) + join_weights(console)
     if not arguments.fast:
         missing += build_cluster(console)
     missing += build_ollama(console)
@@ -59,6 +59,16 @@ def install_packages(console: Console, *, fast: bool) -> list[str]:
             show_error(console, error)
         missing = debian.missing(fast=fast)
     return [f"{package.name} (apt-get install {package.name}): {package.needed_by}" for package in missing]
+
+
+def join_weights(console: Console) -> list[str]:
+    """Join the halves of Whisper base in the cache; return what is missing."""
+    try:
+        models.whisper_base_weights()
+    except LocalError as error:
+        show_error(console, error)
+        return [f"the weights of Whisper {models.WHISPER_BASE_NAME}: component tests of other languages"]
+    return []
 
 
 def build_cluster(console: Console) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from speechlocal import debian, ollama, programs
+from speechlocal import debian, models, ollama, programs
 from speechlocal.__main__ import main
 from speechlocal.cluster import builds
 from speechlocal.containers import engine
@@ -22,6 +22,7 @@ NOT_THERE = Package("dancing", "dance", "the dance tests")
 def all_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian, "PACKAGES", ())
     monkeypatch.setattr(ollama, "find", lambda: "/usr/bin/ollama")
+    monkeypatch.setattr(models, "whisper_base_weights", lambda: None)
     monkeypatch.setattr(debian, "can_install", lambda: False)
     monkeypatch.setattr(engine, "ensure", lambda _: None)
     monkeypatch.setattr(engine, "started_here", lambda: None)
@@ -44,6 +45,18 @@ def test_without_root_it_lists_what_to_install_and_for_which_tests(
     said = capsys.readouterr().out
     assert "missing: dancing (apt-get install dancing): the dance tests" in said
     assert "fail if CI is set" in said
+
+
+def test_missing_weights_are_listed_with_the_tests_that_need_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise MissingError("not installed", "install it")
+
+    monkeypatch.setattr(models, "whisper_base_weights", fail)
+
+    assert main(["prepare", "--fast"]) == 0
+    assert "missing: the weights of Whisper base: component tests of other languages" in capsys.readouterr().out
 
 
 def test_with_root_it_installs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

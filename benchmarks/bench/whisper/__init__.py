@@ -1,0 +1,1 @@
+"""The Whisper server under load, compared with faster-whisper in a process of its own."""
