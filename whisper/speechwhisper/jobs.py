@@ -13,9 +13,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from speechwhisper.admission.retry_after import STOPPING_S
 from speechwhisper.audio.decode import Recording, open_recording
+from speechwhisper.errors import Problem
 from speechwhisper.intake.pipe import BytePipe
-from speechwhisper.recognition.port import Stop
+from speechwhisper.recognition.port import BrokenError, Stop
 from speechwhisper.recognition.transcript import Segment, Transcript, TranscriptionInfo
 
 if TYPE_CHECKING:
@@ -232,5 +234,8 @@ class Jobs:
 def _and_abandon(function: Callable[[Recording, Stop], T], recording: Recording, stop: Stop, pipe: BytePipe) -> T:
     try:
         return function(recording, stop)
+    except BrokenError as error:
+        detail = f"Decoding is not possible: {error}. The server restarts."
+        raise Problem("broken", detail, retry_after=STOPPING_S) from error
     finally:
         pipe.abandon()
