@@ -21,7 +21,7 @@ LOG_PROB_THRESHOLD = -1.0
 NO_SPEECH_THRESHOLD = 0.6
 COMPRESSION_RATIO_THRESHOLD = 2.4
 
-_TAIL_SECONDS = 2.0
+_TAIL_SECONDS = 1.2
 """More speech than this after the last segment means that the model lost the end of the block: it drops text without a
 closing timestamp, and only decoding what follows recovers it."""
 
