@@ -9,7 +9,7 @@ import pytest
 
 from speechwhisper.recognition import batcher as batching
 from speechwhisper.recognition.batcher import Batcher
-from speechwhisper.recognition.guards import Doubt
+from speechwhisper.recognition.guards import Doubt, Doubtful
 from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import BrokenError, Stop, StoppedError
 from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning
@@ -173,6 +173,7 @@ def test_a_silent_block_has_no_segments(make: Callable[..., Batcher]) -> None:
     spoken.submit(block(0), block(5))
 
     assert spoken.texts() == [" at 5"]
+    assert spoken.recognition.doubtful == (Doubtful(0.0, 5.0, Doubt.NO_WORDS),)
 
 
 def test_the_language_is_that_of_the_first_segments(make: Callable[..., Batcher]) -> None:
