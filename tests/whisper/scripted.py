@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from speechwhisper.audio.decode import Audio
-from speechwhisper.recognition.port import StoppedError
+from speechwhisper.recognition.port import BrokenError, StoppedError
 from speechwhisper.recognition.transcript import Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class ScriptedDecoder:
         self.audio: list[Audio] = []
         self.channels: list[int] = []
         self.broken = False
+        self._on_broken: Callable[[], None] | None = None
         self.closed = False
         self.audio_seconds_per_second = 0.0
         self.started = threading.Event()
@@ -59,6 +60,16 @@ class ScriptedDecoder:
 
     def go_on(self) -> None:
         self._go.set()
+
+    def on_broken(self, call: Callable[[], None]) -> None:
+        self._on_broken = call
+
+    def breaks(self) -> None:
+        """What is decoded fails, as what comes later."""
+        self.broken = True
+        self._go.set()
+        if self._on_broken is not None:
+            self._on_broken()
 
     def decode(
         self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
@@ -91,6 +102,9 @@ class ScriptedDecoder:
             if stop.is_set():
                 self.stopped.set()
                 raise StoppedError
+        if self.broken:
+            message = "device 0 failed 3 times in a row"
+            raise BrokenError(message)
 
     def detect_language(self, recording: Recording, stop: Stop) -> tuple[str, float]:
         self._read(recording, stop)

@@ -4,16 +4,62 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import FormData
 
 from speechwhisper import app
 from speechwhisper.api import server
 from speechwhisper.settings import Settings
-from whisper.conftest import eventually
-from whisper.scripted import DEADLINE, ScriptedDecoder
+from whisper import media
+from whisper.conftest import eventually, session
+from whisper.scripted import DEADLINE, ScriptedDecoder, segment
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.unit
+
+
+@asynccontextmanager
+async def serving(
+    decoder: ScriptedDecoder, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[tuple[str, asyncio.Task[bool]]]:
+    """Yield the address of a running server, and the task that serves."""
+    caplog.set_level(logging.INFO, "speechwhisper")
+    stop = asyncio.Event()
+    application = app.build(Settings(server_host="127.0.0.1", server_port=0), decoder)
+    task = asyncio.create_task(app.serve(application, stop))
+    await eventually(lambda: "listening" in caplog.messages)
+    (record,) = [record for record in caplog.records if record.message == "listening"]
+    yield f"http://127.0.0.1:{vars(record)['fields']['port']}", task
+    stop.set()
+    await task
+
+
+@pytest.mark.parametrize("stream", ["false", "true"])
+async def test_a_server_whose_device_breaks_ends_after_its_requests_got_their_error(
+    stream: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    decoder = ScriptedDecoder([segment(" Hello.")], hold=True)
+    async with serving(decoder, caplog) as (url, task), session(url) as http:
+        form = FormData({"stream": stream})
+        form.add_field("file", media.encode(media.tone(1)), filename="a.wav")
+        request = asyncio.create_task(http.post("/v1/audio/transcriptions", data=form))
+        await eventually(decoder.started.is_set)
+
+        decoder.breaks()
+
+        async with asyncio.timeout(DEADLINE), await request as response:
+            said = await response.text()
+        assert '"code": "broken"' in said
+        assert "failed 3 times in a row. The server restarts." in said
+        if stream == "false":
+            assert (response.status, response.headers["Retry-After"]) == (503, "1")
+        async with asyncio.timeout(DEADLINE):
+            assert not await task
 
 
 async def test_an_idle_connection_is_closed_after_a_while(

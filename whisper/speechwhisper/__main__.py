@@ -75,7 +75,8 @@ def run(settings: Settings) -> int:
         logs.error("cannot listen", host=settings.server_host, port=settings.server_port, reason=str(error))
         return 1
     if not finished:
-        # A worker thread is still computing for a cancelled request; a normal exit would wait for it.
+        # A normal exit would wait for a worker thread that still computes for a cancelled request, and CUDA's own
+        # cleanup may abort the process if its context is lost.
         logging.shutdown()
         os._exit(1)
     return 0

@@ -43,7 +43,7 @@ async def _worker_threads(app: web.Application) -> AsyncIterator[None]:
 
 
 async def run_until_stopped(settings: Settings, decoder: Decoder) -> bool:
-    """Serve until SIGTERM or SIGINT; return whether all jobs finished.
+    """Serve until SIGTERM or SIGINT, or until a device is broken; see `serve`.
 
     Raises:
         OSError: The address cannot be listened on.
@@ -56,12 +56,18 @@ async def run_until_stopped(settings: Settings, decoder: Decoder) -> bool:
 
 
 async def serve(app: web.Application, stop: asyncio.Event) -> bool:
-    """Serve until `stop` is set, then reject new requests and drain running jobs.
+    """Serve until `stop` is set or a device is broken, then reject new requests and drain running jobs.
 
     Returns:
-        Whether all jobs finished within WHISPER_DRAIN_TIMEOUT.
+        Whether no device is broken, and all jobs finished within WHISPER_DRAIN_TIMEOUT.
     """
-    settings, slots = app[SERVICE].settings, app[SERVICE].slots
+    settings, slots, decoder = app[SERVICE].settings, app[SERVICE].slots, app[SERVICE].jobs.decoder
+    loop = asyncio.get_running_loop()
+
+    def broken() -> None:  # in a thread of the decoder
+        loop.call_soon_threadsafe(stop.set)
+
+    decoder.on_broken(broken)
     runner = Runner(app, shutdown_timeout=_CANCEL_AFTER_S)
     await runner.setup()
     try:
@@ -70,10 +76,11 @@ async def serve(app: web.Application, stop: asyncio.Event) -> bool:
         logs.info("listening", host=host, port=port, model=settings.model_name)
         await stop.wait()
         slots.close()
-        logs.info("stopping", jobs=slots.busy, drain_timeout=settings.whisper_drain_timeout)
+        reason = "a device is broken" if decoder.broken else "signal"
+        logs.info("stopping", reason=reason, jobs=slots.busy, drain_timeout=settings.whisper_drain_timeout)
         finished = await _drained(slots, settings.whisper_drain_timeout)
         logs.info("stopped", cancelled=slots.busy)
-        return finished
+        return finished and not decoder.broken
     finally:
         await runner.cleanup()
 

@@ -13,9 +13,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from speechwhisper.admission.retry_after import STOPPING_S
 from speechwhisper.audio.decode import Recording, open_recording
+from speechwhisper.errors import Problem
+from speechwhisper.intake.announced import assumed_channels
 from speechwhisper.intake.pipe import BytePipe
-from speechwhisper.recognition.port import Stop
+from speechwhisper.recognition.port import BrokenError, Stop
 from speechwhisper.recognition.transcript import Segment, Transcript, TranscriptionInfo
 
 if TYPE_CHECKING:
@@ -161,13 +164,20 @@ class Job:
     def _submit(
         self, options: Options, function: Callable[[Recording, Stop], T], *, raw: bool
     ) -> tuple[BytePipe, Stop, asyncio.Future[T]]:
-        pipe, stop = BytePipe(asyncio.get_running_loop()), Stop()
+        loop, slot = asyncio.get_running_loop(), self._slot
+        pipe, stop = BytePipe(loop), Stop()
+        slot.has_channels(assumed_channels(separate=options.separate_channels, raw=raw))
+
+        def on_channels(channels: int) -> None:
+            loop.call_soon_threadsafe(slot.has_channels, channels)
+
         recording = open_recording(
             pipe,
             self._jobs.max_audio_seconds,
             raw=raw,
             audio_track=options.audio_track,
             separate_channels=options.separate_channels,
+            on_channels=on_channels,
         )
         return pipe, stop, self._jobs.submit(partial(_and_abandon, function, recording, stop, pipe))
 
@@ -200,16 +210,17 @@ class Jobs:
         self._executor = ThreadPoolExecutor(slots.capacity, thread_name_prefix="job")
 
     @asynccontextmanager
-    async def job(self, announced: float | None = None) -> AsyncIterator[Job]:
+    async def job(self, announced: float | None = None, channels: int = 1) -> AsyncIterator[Job]:
         """Acquire a slot for the duration of the block, waiting for it in the queue.
 
         Args:
             announced: The client's estimate of the recording's duration in seconds, if it gave one.
+            channels: Number of channels that are decoded separately, as far as it is known.
 
         Raises:
             Problem: `busy`: the queue is full, or the server is shutting down.
         """
-        slot = await self.slots.acquire(announced)
+        slot = await self.slots.acquire(announced, channels)
         job = Job(self, slot)
         try:
             yield job
@@ -232,5 +243,8 @@ class Jobs:
 def _and_abandon(function: Callable[[Recording, Stop], T], recording: Recording, stop: Stop, pipe: BytePipe) -> T:
     try:
         return function(recording, stop)
+    except BrokenError as error:
+        detail = f"Decoding is not possible: {error}. The server restarts."
+        raise Problem("broken", detail, retry_after=STOPPING_S) from error
     finally:
         pipe.abandon()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FAILED_RESPONSE = "Ollama processing failed: "
 """What `response` starts with if the generation failed: clients of the older bridge look for it."""
 _NO_SPEECH = "no_speech"
+_NO_WORDS = "no_words"
 _LENGTH = "length"
 
 
@@ -34,7 +35,9 @@ class Answer:
         self.transcript = transcript
         self.warnings += [warning for warning in transcript.warnings if warning["code"] != _NO_SPEECH]
         if not transcript.text:
-            self._warn(_NO_SPEECH, "No speech was found in the recording, so the language model was not called.")
+            unworded = any(warning["code"] == _NO_WORDS for warning in transcript.warnings)
+            what = "words were recognized" if unworded else "speech was found"
+            self._warn(_NO_SPEECH, f"No {what} in the recording, so the language model was not called.")
 
     def set_completion(self, completion: Completion) -> None:
         """Add how the response ended, and warnings about that."""

@@ -13,6 +13,7 @@ from speechbridge.transcribers.coverage import coverage_from, warnings_from
 pytestmark = pytest.mark.unit
 
 DAMAGED = {"code": "damaged_audio", "message": "The file is damaged."}
+NO_WORDS = {"code": "no_words", "message": "No words were recognized in 7.0 s of what seems to be speech."}
 GAP = {"start": 1.0, "end": 3.5, "reason": "damaged"}
 COVERAGE = {"audio_seconds": 9.0, "speech_seconds": 5.0, "transcribed_seconds": 8.0, "gaps": [GAP], "doubtful": [GAP]}
 
@@ -73,6 +74,19 @@ async def test_silence_is_reported_once(streaming_bridge: Bridge, speech_whisper
     _, answer = await streaming_bridge.json()
 
     assert [warning["code"] for warning in answer["warnings"]] == ["no_speech"]
+
+
+async def test_speech_without_words_is_not_called_silence(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    speech_whisper.transcript = SILENCE
+    speech_whisper.warnings = [NO_WORDS]
+
+    _, answer = await streaming_bridge.json()
+
+    assert answer["warnings"][0] == NO_WORDS
+    assert answer["warnings"][1]["code"] == "no_speech"
+    assert answer["warnings"][1]["message"].startswith("No words were recognized in the recording")
 
 
 async def test_a_server_that_reports_none_has_none(bridge: Bridge) -> None:

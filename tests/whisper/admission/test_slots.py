@@ -36,10 +36,10 @@ async def refusal(slots: Slots, announced: float | None = None) -> Problem:
     return caught.value
 
 
-async def queued(slots: Slots, announced: float | None = None) -> asyncio.Task[Slot]:
+async def queued(slots: Slots, announced: float | None = None, channels: int = 1) -> asyncio.Task[Slot]:
     """Ask for a slot, and be in the queue for it."""
     before = slots.load().waiting
-    task = asyncio.create_task(slots.acquire(announced))
+    task = asyncio.create_task(slots.acquire(announced, channels))
     await asyncio.sleep(0)
     assert slots.load().waiting == before + 1
     return task
@@ -226,6 +226,35 @@ async def test_a_recording_of_unknown_duration_counts_as_a_typical_one(clock: Cl
     assert (slots.load().audio_seconds_working, slots.load().audio_seconds_waiting) == (40.0, 40.0)
 
 
+async def test_separate_channels_count_each(clock: Clock) -> None:
+    slots = with_slots(1, clock)
+    slot = await slots.acquire(10.0)
+    waiting = await queued(slots, 15.0, channels=2)
+
+    slot.has_channels(3)
+    slot.reached(4.0)
+
+    assert (slots.load().audio_seconds_working, slots.load().audio_seconds_waiting) == (18.0, 30.0)
+    slots.release(slot)
+    second = await waiting
+    assert second.audio_left == 30.0
+    second.finished(12.0)
+    slots.release(second)
+    await slots.acquire()
+    assert slots.load().audio_seconds_working == 24.0  # as typical
+
+
+async def test_separate_channels_fill_the_queue(clock: Clock) -> None:
+    slots = with_slots(1, clock, audio_seconds=50.0)
+    await slots.acquire()
+    await queued(slots, 20.0)
+
+    with pytest.raises(Problem):
+        await slots.acquire(20.0, channels=2)
+
+    await queued(slots, 15.0, channels=2)
+
+
 async def test_what_a_client_announced_is_not_learned(clock: Clock) -> None:
     slots = with_slots(1, clock)
     slots.release(await slots.acquire(9999.0))
@@ -235,7 +264,7 @@ async def test_what_a_client_announced_is_not_learned(clock: Clock) -> None:
     assert slots.load().audio_seconds_working == 0.0
 
 
-@pytest.mark.parametrize("event", ["acquire", "wait", "leave", "progress", "finish", "release", "close"])
+@pytest.mark.parametrize("event", ["acquire", "wait", "leave", "channels", "progress", "finish", "release", "close"])
 async def test_each_change_of_the_load_is_announced(clock: Clock, event: str) -> None:
     slots = with_slots(1, clock)
     slot = await slots.acquire()
@@ -252,6 +281,8 @@ async def test_each_change_of_the_load_is_announced(clock: Clock, event: str) ->
             await queued(slots)
         case "leave":
             waiting.cancel()
+        case "channels":
+            slot.has_channels(2)
         case "progress":
             slot.reached(1.0)
         case "finish":

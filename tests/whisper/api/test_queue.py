@@ -214,6 +214,38 @@ async def test_the_announced_seconds_count_until_the_duration_is_known(start: St
         assert load(client).audio_seconds_waiting == 1012.5
 
 
+async def test_separate_channels_count_each(start: Start) -> None:
+    async with held(start) as (client, _):
+        separate = {"channels": "separate"}
+        headers = {"Speech-Audio-Seconds": "10"}
+        await waits(client, "/asr", params=separate, data=recording(), headers=headers)
+        assert load(client).audio_seconds_waiting == 20
+        await waits(client, "/asr", params={**separate, "encode": "false"}, data=recording(), headers=headers)
+
+        assert load(client).audio_seconds_waiting == 30  # raw audio is mono
+
+
+@pytest.mark.parametrize(("channels", "seconds"), [("separate", 30.0), ("mixed", 10.0)])
+@pytest.mark.parametrize("before", [True, False])
+async def test_the_file_tells_how_many_channels_count(
+    start: Start, channels: str, seconds: float, *, before: bool
+) -> None:
+    decoder = ScriptedDecoder([segment(" Hello.", 0.0, 0.0)], hold=True)
+    client = await start(decoder)
+    file = media.file_part(media.channels([media.tone(1)] * 3), field="file")
+    field = media.field_part("channels", channels.encode())
+    body, headers = media.multipart(*([field, file] if before else [file, field]))
+
+    running = asyncio.create_task(
+        client.post("/v1/audio/transcriptions", data=body, headers={**headers, "Speech-Audio-Seconds": "10"})
+    )
+
+    await eventually(decoder.started.is_set)
+    await eventually(lambda: load(client).audio_seconds_working == seconds)
+    decoder.go_on()
+    assert (await running).status == 200
+
+
 async def test_metrics_tell_who_waits(start: Start) -> None:
     async with held(start) as (client, _):
         await waits(client, "/asr", data=recording(), headers={"Speech-Audio-Seconds": "12.5"})

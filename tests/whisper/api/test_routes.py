@@ -453,12 +453,24 @@ async def test_a_stopping_server_is_not_ready_and_takes_nothing_new(start: Start
     client.server.app[SERVICE].slots.close()
 
     async with client.get("/readyz") as response:
-        assert response.status == 503
+        assert (response.status, (await response.json())["status"]) == (503, "stopping")
     async with client.get("/livez") as response:
         assert response.status == 200
     async with client.post("/asr", data=form("audio_file")) as response:
         assert response.status == 503
         assert response.headers["Retry-After"] == "1"
+
+
+async def test_a_server_whose_device_is_broken_is_not_ready(start: Start) -> None:
+    decoder = ScriptedDecoder()
+    client = await start(decoder)
+    async with client.get("/readyz") as response:
+        assert (response.status, (await response.json())["status"]) == (200, "ready")
+
+    decoder.broken = True
+
+    async with client.get("/readyz") as response:
+        assert (response.status, (await response.json())["status"]) == (503, "broken")
 
 
 async def test_a_request_id_is_kept_or_made(start: Start) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from speechwhisper.recognition import batcher as batching
 from speechwhisper.recognition.batcher import Batcher
-from speechwhisper.recognition.guards import Doubt
+from speechwhisper.recognition.guards import Doubt, Doubtful
 from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import BrokenError, Stop, StoppedError
 from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning
@@ -173,6 +173,7 @@ def test_a_silent_block_has_no_segments(make: Callable[..., Batcher]) -> None:
     spoken.submit(block(0), block(5))
 
     assert spoken.texts() == [" at 5"]
+    assert spoken.recognition.doubtful == (Doubtful(0.0, 5.0, Doubt.NO_WORDS),)
 
 
 def test_the_language_is_that_of_the_first_segments(make: Callable[..., Batcher]) -> None:
@@ -230,6 +231,14 @@ def test_words_are_aligned_only_if_requested(make: Callable[..., Batcher]) -> No
 BAD = 1000.0
 """Blocks that start here or later cannot be decoded."""
 FAULT = "this block cannot be decoded"
+
+
+CONTEXT_LOST = RuntimeError("CUDA failed with error an illegal memory access was encountered")
+"""CTranslate2's words."""
+
+
+def loses_its_context(_: Request) -> Decoded:
+    raise CONTEXT_LOST
 
 
 def fails_at_bad(request: Request) -> Decoded:
@@ -305,12 +314,122 @@ def test_three_failures_in_a_row_mean_that_the_device_is_broken(make: Callable[.
         assert not batcher.broken
         spoken = Spoken(batcher)
         spoken.submit(block(BAD + number))
-        with pytest.raises(RuntimeError, match=FAULT):
+        with pytest.raises(BrokenError if number == 2 else RuntimeError):
             spoken.texts()
 
     assert batcher.broken
-    with pytest.raises(BrokenError, match="failed several times"):
+    with pytest.raises(BrokenError, match="failed 3 times in a row"):
         Spoken(batcher).submit(block())
+    with pytest.raises(BrokenError, match="failed 3 times in a row"):
+        batcher.check()
+
+
+def test_the_failure_that_breaks_the_device_is_told_as_such(make: Callable[..., Batcher]) -> None:
+    batcher = make(ScriptedWeights(loses_its_context))
+    called = threading.Event()
+    batcher.on_broken(called.set)
+    spoken = Spoken(batcher)
+
+    spoken.submit(block())
+
+    with pytest.raises(BrokenError, match="lost its CUDA context") as raised:
+        spoken.texts()
+    assert raised.value.__cause__ is CONTEXT_LOST
+    assert called.wait(DEADLINE)
+    assert batcher.broken
+
+
+def test_who_asks_later_learns_at_once_that_a_device_is_broken(make: Callable[..., Batcher]) -> None:
+    batcher = make(ScriptedWeights(loses_its_context))
+    spoken = Spoken(batcher)
+    spoken.submit(block())
+    with pytest.raises(BrokenError):
+        spoken.texts()
+    called = threading.Event()
+
+    batcher.on_broken(called.set)
+
+    assert called.is_set()
+
+
+def test_those_that_wait_for_a_broken_device_fail_without_being_decoded(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(loses_its_context, hold=True)
+    batcher = make(model)
+    blocker = occupy(model, batcher)
+    waiting, other = Spoken(batcher), Spoken(batcher)
+    waiting.submit(block(0), block(5))
+    other.submit(block(100))
+
+    model.go_on()
+
+    for spoken in (blocker, waiting, other):
+        with pytest.raises(BrokenError, match="lost its CUDA context"):
+            spoken.texts()
+    assert [request.block.start for request in model.requests] == [BLOCKER]
+
+
+def test_once_the_device_is_broken_the_rest_of_a_batch_is_not_tried(make: Callable[..., Batcher]) -> None:
+    def answer(request: Request) -> Decoded:
+        return decoded(request) if request.block.start == BLOCKER else loses_its_context(request)
+
+    model = ScriptedWeights(answer, hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    first, second = Spoken(batcher), Spoken(batcher)
+    first.submit(block(0))
+    second.submit(block(100))
+
+    model.go_on()
+
+    for spoken in (first, second):
+        with pytest.raises(BrokenError, match="lost its CUDA context"):
+            spoken.texts()
+    assert [len(batch) for batch in model.batches] == [1, 2, 1]
+
+
+def test_a_device_is_broken_although_another_works(make: Callable[..., Batcher]) -> None:
+    bad, good = ScriptedWeights(fails_at_bad, hold=True), ScriptedWeights(hold=True)
+    batcher = make(bad, good, batch_size=1)
+
+    for number in range(3):  # in turn: one block at each device
+        assert not batcher.broken
+        spoken, other = Spoken(batcher), Spoken(batcher)
+        spoken.submit(block(BAD + number))
+        other.submit(block(BAD + number))
+        assert (bad.entered(), good.entered()) == ([BAD + number], [BAD + number])
+        good.go_on(1)
+        bad.go_on(1)
+        outcomes = [outcome(one) for one in (spoken, other)]
+        assert sorted(outcomes) == sorted([[], [f" at {BAD + number:g}"]])
+
+    assert batcher.broken
+
+
+def outcome(spoken: Spoken) -> list[str]:
+    """What was understood; nothing if it failed."""
+    try:
+        return spoken.texts()
+    except (RuntimeError, BrokenError):
+        return []
+
+
+def test_other_uses_of_a_device_count_too(make: Callable[..., Batcher]) -> None:
+    batcher = make(ScriptedWeights())
+
+    def fails() -> None:
+        with batcher.counted():
+            raise RuntimeError(FAULT)
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=FAULT):
+            fails()
+    with batcher.counted():
+        pass
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=FAULT):
+            fails()
+    with pytest.raises(BrokenError, match="failed 3 times in a row"):
+        fails()
 
 
 def test_a_success_between_failures_means_that_the_device_works(make: Callable[..., Batcher]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition.blocks import Span
-from speechwhisper.recognition.guards import Doubt, Doubtful, Guard, without_loop
+from speechwhisper.recognition.guards import Doubt, Doubtful, Guard, without_loop, without_words
 from speechwhisper.recognition.transcript import Segment, Transcript, TranscriptionInfo, Word
 from whisper.scripted import segment
 
@@ -118,6 +118,47 @@ def test_neighbouring_stretches_are_reported_as_one() -> None:
     assert doubts(*improbable) == [Doubtful(0.0, 6.0, Doubt.IMPROBABLE)]
 
 
+def spans(*seconds: tuple[float, float]) -> list[Span]:
+    return [Span(round(start * RATE), round(end * RATE)) for start, end in seconds]
+
+
+@pytest.mark.parametrize(
+    ("segments", "speech", "stretches"),
+    [
+        ([], [(3, 8), (9, 12)], [(3, 12)]),
+        ([], [(3, 4.4)], []),
+        ([], [(3, 4), (9, 9.6)], [(3, 9.6)]),
+        ([], [], []),
+        ([(0, 5)], [(0, 5)], []),
+        ([(2, 5)], [(0, 5)], [(0, 2)]),
+        ([(0, 3)], [(0, 5)], [(3, 5)]),
+        ([(0, 3)], [(0, 3), (8, 12)], [(8, 12)]),
+        ([(0, 3), (6, 8)], [(0, 8)], [(3, 6)]),
+        ([(0, 3), (4, 8)], [(0, 8)], []),
+        ([(0, 3), (6, 8)], [(0, 3.2), (5.8, 8)], []),
+    ],
+    ids=[
+        "no words",
+        "too short",
+        "of two noises",
+        "no speech",
+        "complete",
+        "before",
+        "after",
+        "after a pause",
+        "between",
+        "short",
+        "pause",
+    ],
+)
+def test_speech_without_words_is_reported(
+    segments: list[tuple[float, float]], speech: list[tuple[float, float]], stretches: list[tuple[float, float]]
+) -> None:
+    found = without_words([plain(" Hello.", start, end) for start, end in segments], spans(*speech))
+
+    assert found == [Doubtful(start, end, Doubt.NO_WORDS) for start, end in stretches]
+
+
 @given(st.text(max_size=300))
 def test_a_cut_keeps_beginning_and_order(text: str) -> None:
     cut = without_loop(plain(text)).text
@@ -143,3 +184,21 @@ def test_doubtful_stretches_are_listed() -> None:
     assert transcript.warnings() == [
         {"code": "doubtful", "message": "2.5 s of the transcript may be wrong; coverage lists them."}
     ]
+
+
+def test_speech_without_words_is_a_warning_of_its_own() -> None:
+    found = (Doubtful(1.0, 3.5, Doubt.REPETITION), Doubtful(6.0, 8.0, Doubt.NO_WORDS))
+    transcript = Transcript((plain(" Hello."),), TranscriptionInfo("en", 9.0, 8.0, 9.0, doubtful=found))
+
+    assert transcript.info.coverage()["doubtful"][1] == {"start": 6.0, "end": 8.0, "reason": "no_words"}
+    assert [warning["code"] for warning in transcript.warnings()] == ["doubtful", "no_words"]
+    assert "2.0 s of what seems to be speech" in transcript.warnings()[1]["message"]
+
+
+def test_an_empty_transcript_of_speech_does_not_say_that_there_was_none() -> None:
+    info = TranscriptionInfo(None, 9.0, 8.0, 9.0, doubtful=(Doubtful(1.0, 8.0, Doubt.NO_WORDS),))
+
+    assert {warning["code"]: warning["message"] for warning in Transcript((), info).warnings()} == {
+        "no_words": "No words were recognized in 7.0 s of what seems to be speech; coverage lists them.",
+        "no_speech": "No words were recognized in the recording.",
+    }

@@ -1,10 +1,10 @@
-"""The words themselves: right, and the same as faster-whisper's own."""
+"""The words themselves: right, as many as faster-whisper hears, and at the same times."""
 
 from __future__ import annotations
 
 import io
 import json
-import threading
+from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,10 @@ import pytest
 from aiohttp import FormData
 from faster_whisper import WhisperModel
 
-from speechwhisper.audio.decode import Audio, decode
+from speechwhisper.audio.decode import decode, open_recording
 from speechwhisper.recognition.loading import load
 from speechwhisper.recognition.options import Options
+from speechwhisper.recognition.port import Stop
 from speechwhisper.settings import Settings
 from spoken import WORST_WORD_ERROR_RATE, word_error_rate, words
 from whisper import media
@@ -31,8 +32,8 @@ pytestmark = pytest.mark.component
 
 Recordings = dict[str, tuple[Path, str]]
 
-FRAME = 0.02
-"""Seconds: Whisper's unit of time."""
+WORSE = 0.05
+"""How much the word error rate may exceed faster-whisper's: blocks are not its windows, so single words differ."""
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,14 @@ def direct(model_folder: str) -> WhisperModel:
     return WhisperModel(model_folder, device="cpu", compute_type="int8", cpu_threads=2)
 
 
-def transcribe(settings: Settings, audio: Audio, **options: object) -> tuple[list[Segment], TranscriptionInfo]:
+def transcribe(settings: Settings, data: bytes, **options: object) -> tuple[list[Segment], TranscriptionInfo]:
     segments: list[Segment] = []
-    heard = load(settings).decode(audio, Options(**options), segments.append, threading.Event())
+    engine = load(settings)
+    try:
+        recording = open_recording(io.BytesIO(data), 3600)
+        heard = engine.decode(recording, Options(**options), segments.append, Stop())  # type: ignore[arg-type]
+    finally:
+        engine.close()
     return segments, heard
 
 
@@ -50,19 +56,38 @@ def settings(model_folder: str, **changes: object) -> Settings:
     return Settings(whisper_model=model_folder, whisper_device="cpu", whisper_compute_type="int8", **changes)
 
 
-def long_recording(recordings: Recordings) -> Audio:
+def long_recording(recordings: Recordings) -> bytes:
     """Everything shipped, several times over, with pauses: more than one window of 30 s."""
     pieces = [media.decode_wav(file.read_bytes()) for file, _ in recordings.values()] * 3
-    return decode(io.BytesIO(media.encode(media.join(pieces, pause=1.0))), 3600)
+    return media.encode(media.join(pieces, pause=1.0))
+
+
+def said_in(recordings: Recordings) -> str:
+    """What is said in the long recording."""
+    return " ".join(transcript for _, transcript in list(recordings.values()) * 3)
 
 
 def text(segments: Iterable[Any]) -> str:
     return "".join(segment.text for segment in segments)
 
 
-def edges(timed: Iterable[tuple[str, float, float]]) -> np.ndarray:
-    """When each word starts and ends, in seconds, those of a compound each: shape (words, 2)."""
-    return np.array([(start, end) for text, start, end in timed for _ in words(text)])
+Timed = list[tuple[str, float, float]]
+"""Words with their start and end in seconds, those of a compound each."""
+
+
+def each(timed: Iterable[tuple[str, float, float]]) -> Timed:
+    return [(word, start, end) for text, start, end in timed for word in words(text)]
+
+
+def moved(ours: Timed, theirs: Timed) -> np.ndarray:
+    """By how many seconds the words that both heard differ in start and end: shape (words, 2)."""
+    same = SequenceMatcher(None, *([word for word, *_ in one] for one in (ours, theirs)), autojunk=False)
+    pairs = [
+        (ours[block.a + at][1:], theirs[block.b + at][1:])
+        for block in same.get_matching_blocks()
+        for at in range(block.size)
+    ]
+    return np.abs(np.subtract(*zip(*pairs, strict=True)))
 
 
 async def test_the_shipped_recordings_are_understood(server: RunningServer, recordings: Recordings) -> None:
@@ -79,37 +104,40 @@ async def test_the_shipped_recordings_are_understood(server: RunningServer, reco
     assert word_error_rate(" ".join(said), " ".join(understood)) <= WORST_WORD_ERROR_RATE
 
 
-async def test_the_server_hears_the_words_that_faster_whisper_hears(
+async def test_the_server_hears_as_many_words_as_faster_whisper(
     server: RunningServer, recordings: Recordings, direct: WhisperModel
 ) -> None:
     async with session(server.url) as http:
-        for file, _ in recordings.values():
+        for file, said in recordings.values():
             form = FormData()
             form.add_field("audio_file", file.read_bytes(), filename=file.name)
             async with http.post("/asr", params={"output": "json"}, data=form) as response:
                 body = json.loads(await response.text())
             segments, _ = direct.transcribe(str(file), condition_on_previous_text=False)
-            assert words("".join(segment["text"] for segment in body["segments"])) == words(text(segments))
+            heard = "".join(segment["text"] for segment in body["segments"])
+            assert word_error_rate(said, heard) <= word_error_rate(said, text(segments)) + WORSE
 
 
 @pytest.mark.parametrize("vad_filter", [False, True])
-def test_many_windows_come_out_as_from_faster_whisper(
+def test_a_long_recording_comes_out_as_from_faster_whisper(
     model_folder: str, recordings: Recordings, direct: WhisperModel, *, vad_filter: bool
 ) -> None:
-    audio = long_recording(recordings)
+    data, said = long_recording(recordings), said_in(recordings)
+    audio = decode(io.BytesIO(data), 3600)
 
     # Only at temperature 0 is decoding free of chance.
     same = {"vad_filter": vad_filter, "word_timestamps": True}
-    segments, heard = transcribe(settings(model_folder), audio, temperatures=(0.0,), **same)
+    segments, heard = transcribe(settings(model_folder), data, temperatures=(0.0,), **same)
 
     expected = list(direct.transcribe(audio.samples, temperature=0.0, condition_on_previous_text=False, **same)[0])
-    assert words(text(segments)) == words(text(expected))
-    # Rounding moves an edge here and there, by as much as a short word; a window put in a wrong place moves them all.
-    ours = edges((word.text, word.start, word.end) for segment in segments for word in segment.words or ())
-    theirs = edges((word.word, word.start, word.end) for segment in expected for word in segment.words)
-    moved = np.abs(ours - theirs)
-    assert np.median(moved) <= FRAME / 2
-    assert moved.max() <= 0.5
+    assert word_error_rate(said, text(segments)) <= word_error_rate(said, text(expected)) + WORSE
+    # An edge moves here and there, by as much as a short word; a block put in a wrong place moves all of its words.
+    ours = each((word.text, word.start, word.end) for segment in segments for word in segment.words or ())
+    theirs = each((word.word, word.start, word.end) for segment in expected for word in segment.words)
+    differences = moved(ours, theirs)
+    assert len(differences) >= (1 - WORST_WORD_ERROR_RATE) * len(words(said))
+    assert np.median(differences) <= 0.1
+    assert np.quantile(differences, 0.95) <= 0.5
     assert [segment.end for segment in segments] == [
         pytest.approx(min(segment.words[-1].end, audio.duration), abs=0.5) for segment in segments if segment.words
     ]
@@ -118,14 +146,13 @@ def test_many_windows_come_out_as_from_faster_whisper(
 
 
 def test_batches_hear_the_same_words(model_folder: str, recordings: Recordings) -> None:
-    audio = long_recording(recordings)
-    said = " ".join(transcript for _, transcript in list(recordings.values()) * 3)
+    data = long_recording(recordings)
 
-    segments, heard = transcribe(settings(model_folder, whisper_batch_size=4), audio)
+    segments, heard = transcribe(settings(model_folder, whisper_batch_size=4), data)
 
-    assert word_error_rate(said, text(segments)) <= WORST_WORD_ERROR_RATE
+    assert word_error_rate(said_in(recordings), text(segments)) <= WORST_WORD_ERROR_RATE
     assert all(before.start <= after.start for before, after in pairwise(segments))
-    assert segments[-1].end == pytest.approx(audio.duration, abs=2.0)
+    assert segments[-1].end == pytest.approx(heard.duration, abs=2.0)
     assert 0 < heard.speech_seconds <= heard.transcribed_seconds <= heard.duration
 
 
@@ -133,9 +160,9 @@ def test_batches_put_speech_at_its_time_and_invent_nothing(model_folder: str, re
     file, transcript = recordings["austen-ill-disposed"]
     voice = media.decode_wav(file.read_bytes())
     pieces = [media.noise(20, 0.01), voice, media.silence(60), voice, media.noise(20, 0.01)]
-    audio = decode(io.BytesIO(media.encode(media.join(pieces, pause=0))), 3600)
+    data = media.encode(media.join(pieces, pause=0))
 
-    segments, _ = transcribe(settings(model_folder, whisper_batch_size=4), audio, word_timestamps=True)
+    segments, _ = transcribe(settings(model_folder, whisper_batch_size=4), data, word_timestamps=True)
 
     assert words(text(segments)).count("selfish") == 2
     assert word_error_rate(f"{transcript} {transcript}", text(segments)) <= WORST_WORD_ERROR_RATE
@@ -159,15 +186,15 @@ def test_hotwords_decide_the_spelling_in_every_window(
     changes: dict[str, object],
     options: dict[str, object],
 ) -> None:
-    audio = three_windows(recordings)
+    data = three_windows(recordings)
 
-    segments, _ = transcribe(settings(model_folder, **changes), audio, hotwords="Jon Dashwoode", **options)
+    segments, _ = transcribe(settings(model_folder, **changes), data, hotwords="Jon Dashwoode", **options)
 
     heard = words(text(segments))
     assert (heard.count("jon"), heard.count("john")) == (5, 0)
 
 
-def three_windows(recordings: Recordings) -> Audio:
+def three_windows(recordings: Recordings) -> bytes:
     """80 s in which "John Dashwood" is said five times, at least once in each window."""
     voice = media.decode_wav(recordings["austen-leisure-to-consider"][0].read_bytes())
-    return decode(io.BytesIO(media.encode(media.join([voice] * 5, pause=1.0))), 3600)
+    return media.encode(media.join([voice] * 5, pause=1.0))

@@ -31,13 +31,23 @@ class Bounds:
 
 
 class Slot:
-    """The slot of one request, with its progress."""
+    """The slot of one request, with its progress.
 
-    def __init__(self, changed: Callable[[], None], announced: float | None) -> None:
+    Separate channels are decoded each: a stereo recording of a minute is two minutes of audio.
+    """
+
+    def __init__(self, changed: Callable[[], None], announced: float | None, channels: int = 1) -> None:
         self._changed = changed
         self._duration = announced
+        self._channels = channels
         self._position = 0.0
         self._finished = False
+
+    def has_channels(self, channels: int) -> None:
+        """Record how many channels are decoded separately; 1 if they are mixed."""
+        if channels != self._channels:
+            self._channels = channels
+            self._changed()
 
     def reached(self, position: float) -> None:
         """Record the progress of decoding, in seconds of audio."""
@@ -53,20 +63,25 @@ class Slot:
 
     @property
     def measured(self) -> float | None:
-        """Seconds of audio that were decoded; None before the end."""
-        return self._duration if self._finished else None
+        """Seconds of audio that were decoded, over all channels; None before the end."""
+        return self._duration * self._channels if self._finished and self._duration is not None else None
 
     @property
     def audio_left(self) -> float | None:
-        """Seconds of audio not yet decoded; None if the duration is unknown."""
-        return None if self._duration is None else max(0.0, self._duration - self._position)
+        """Seconds of audio not yet decoded, over all channels; None if the duration is unknown."""
+        return None if self._duration is None else max(0.0, self._duration - self._position) * self._channels
 
 
 @dataclass(eq=False)
 class _Waiter:
-    audio_seconds: float | None
+    announced: float | None
+    channels: int
     since: float
     turn: asyncio.Future[Slot] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def audio_seconds(self) -> float | None:
+        return None if self.announced is None else self.announced * self.channels
 
 
 class Slots:
@@ -113,11 +128,12 @@ class Slots:
             oldest_wait_seconds=self._clock() - oldest.since if oldest else 0.0,
         )
 
-    async def acquire(self, announced: float | None = None) -> Slot:
+    async def acquire(self, announced: float | None = None, channels: int = 1) -> Slot:
         """Acquire a slot, waiting for it in the queue.
 
         Args:
             announced: The client's estimate of the recording's duration in seconds, if it gave one.
+            channels: Number of channels that are decoded separately, as far as it is known.
 
         Raises:
             Problem: `busy`, with the seconds to retry after: the queue is full, or the server is shutting down.
@@ -125,10 +141,10 @@ class Slots:
         if self._closed:
             raise _stopping()
         if self.busy < self.capacity:
-            return self._occupy(announced)
-        if not self._fits(announced):
+            return self._occupy(announced, channels)
+        waiter = _Waiter(announced, channels, self._clock())
+        if not self._fits(waiter):
             raise Problem("busy", "The queue is full.", retry_after=retry_after(self.load()))
-        waiter = _Waiter(announced, self._clock())
         self._waiting[waiter] = None
         self._changed()
         try:
@@ -146,7 +162,7 @@ class Slots:
         self._learn(slot)
         self._acquired.discard(slot)
         if waiter := self._first():
-            waiter.turn.set_result(self._occupy(waiter.audio_seconds))
+            waiter.turn.set_result(self._occupy(waiter.announced, waiter.channels))
         if not self._acquired:
             self._idle.set()
         self._changed()
@@ -173,10 +189,10 @@ class Slots:
     def _sum(self, durations: Iterable[float | None]) -> float:
         return sum((self._typical if seconds is None else seconds for seconds in durations), 0.0)
 
-    def _fits(self, announced: float | None) -> bool:
+    def _fits(self, waiter: _Waiter) -> bool:
         if len(self._waiting) >= self._bounds.requests:
             return False
-        audio_seconds = self._audio_waiting + self._sum([announced])
+        audio_seconds = self._audio_waiting + self._sum([waiter.audio_seconds])
         return not self._waiting or not self._bounds.audio_seconds or audio_seconds <= self._bounds.audio_seconds
 
     def _first(self) -> _Waiter | None:
@@ -188,8 +204,8 @@ class Slots:
                 return waiter
         return None
 
-    def _occupy(self, announced: float | None) -> Slot:
-        slot = Slot(self._changed, announced)
+    def _occupy(self, announced: float | None, channels: int) -> Slot:
+        slot = Slot(self._changed, announced, channels)
         self._acquired.add(slot)
         self._idle.clear()
         self._changed()

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from speechwhisper.api.asr_formats import ASR_FORMATS
 from speechwhisper.api.entry import before_continue, upload
+from speechwhisper.intake.announced import assumed_channels
 from speechwhisper.intake.options import parse_audio_track, parse_bool, parse_choice, parse_options
 from speechwhisper.recognition import languages
 from speechwhisper.recognition.options import Options
@@ -49,7 +50,15 @@ async def asr(request: web.Request) -> web.Response:
     def begin(job: Job, options: Options) -> Transcription:
         return job.transcribe(options, raw=raw)
 
-    uploading = upload(request, FILE_FIELDS, begin=begin, options=lambda _: options, raw=raw, fixed=lambda _: True)
+    uploading = upload(
+        request,
+        FILE_FIELDS,
+        begin=begin,
+        options=lambda _: options,
+        raw=raw,
+        channels=assumed_channels(separate=options.separate_channels, raw=raw),
+        fixed=lambda _: True,
+    )
     async with uploading as received:
         form = await received.form()
         transcript = await received.running.transcript()

@@ -155,6 +155,7 @@ async def upload(
     begin: Callable[[Job, Options], R],
     options: Callable[[Form], Options],
     raw: bool = False,
+    channels: int = 1,
     fixed: Callable[[Form], bool],
 ) -> AsyncIterator[Upload[R]]:
     """Acquire a slot for the duration of the block, and receive the upload; the block starts once its file begins.
@@ -168,6 +169,7 @@ async def upload(
         options: Returns the options in the fields received so far. Called when the file begins, so that an invalid
             field is rejected before the file is read, and after the whole form.
         raw: Whether the file is raw 16 kHz samples without a container.
+        channels: Number of channels that are decoded separately, as far as it is known before the form.
         fixed: Returns whether the fields before the file fix the options.
 
     Raises:
@@ -181,7 +183,7 @@ async def upload(
         raw=raw,
         max_seconds=service.settings.max_audio_seconds,
     )
-    async with service.jobs.job(announced) as job:
+    async with service.jobs.job(announced, channels) as job:
         if expects_continue(request):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # `100 Continue` is not part of the response

@@ -24,13 +24,14 @@ async def readyz(request: web.Request) -> web.Response:
     """Return whether the server accepts requests; a busy server is ready, and its 503 has Retry-After."""
     service = request.app[SERVICE]
     slots = service.slots
+    status = "broken" if service.jobs.decoder.broken else "stopping" if slots.closed else "ready"
     body = {
-        "status": "stopping" if slots.closed else "ready",
+        "status": status,
         "model": service.settings.model_name,
         "slots": slots.capacity,
         "slots_busy": slots.busy,
     }
-    return web.json_response(body, status=503 if slots.closed else 200)
+    return web.json_response(body, status=200 if status == "ready" else 503)
 
 
 async def metrics(request: web.Request) -> web.Response:

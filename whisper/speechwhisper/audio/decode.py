@@ -19,7 +19,7 @@ from speechwhisper.audio.tracks import MAX_CHUNK, RATE, too_long
 from speechwhisper.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from speechwhisper.audio.clock import Gap
     from speechwhisper.audio.resampling import Chunk
@@ -46,16 +46,25 @@ class Recording:
         raw: Whether it is raw audio: signed 16-bit little-endian samples, 16 kHz, mono (`encode=false` of `/asr`).
         audio_track: Number of the track, 0-based; None for the best one.
         separate_channels: Whether all channels are kept; otherwise they are mixed to one.
+        on_channels: Called with the number of channels before the first chunk, in the thread that reads.
     """
 
     def __init__(
-        self, source: Readable, max_seconds: float, *, raw: bool, audio_track: int | None, separate_channels: bool
+        self,
+        source: Readable,
+        max_seconds: float,
+        *,
+        raw: bool,
+        audio_track: int | None,
+        separate_channels: bool,
+        on_channels: Callable[[int], None] | None = None,
     ) -> None:
         self._source = source
         self._max_seconds = max_seconds
         self._raw = raw
         self._audio_track = audio_track
         self._separate = separate_channels
+        self._on_channels = on_channels
         self._samples = 0
         self._selection: Selection | None = None
 
@@ -103,6 +112,8 @@ class Recording:
         """
         with closing(self._raw_chunks() if self._raw else self._media_chunks()) as chunks:
             for chunk in _joined(chunks):
+                if not self._samples and self._on_channels is not None:
+                    self._on_channels(len(chunk))
                 self._samples += chunk.shape[1]
                 yield chunk
         if not self._samples:
@@ -160,9 +171,17 @@ def open_recording(
     raw: bool = False,
     audio_track: int | None = None,
     separate_channels: bool = False,
+    on_channels: Callable[[int], None] | None = None,
 ) -> Recording:
     """Return the recording in `source`. Nothing is read before its chunks are; arguments as of `Recording`."""
-    return Recording(source, max_seconds, raw=raw, audio_track=audio_track, separate_channels=separate_channels)
+    return Recording(
+        source,
+        max_seconds,
+        raw=raw,
+        audio_track=audio_track,
+        separate_channels=separate_channels,
+        on_channels=on_channels,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The duration of a recording before its upload: a pure function."""
+"""The duration of a recording before its upload, and its channels: pure functions."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def announced_seconds(
     if seconds is None and raw and content_length:
         seconds = content_length / _RAW_BYTES_PER_SECOND
     return None if seconds is None else min(seconds, max_seconds)
+
+
+def assumed_channels(*, separate: bool, raw: bool) -> int:
+    """Return the number of channels to decode before the file says it: of those that are separate, most are stereo."""
+    return 2 if separate and not raw else 1
 
 
 def _positive(text: str) -> float | None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from speechwhisper.recognition import judging
+from speechwhisper.recognition.cuda_errors import context_lost
 from speechwhisper.recognition.fairness import FairQueue
 from speechwhisper.recognition.judging import Verdict
 from speechwhisper.recognition.model import Request
@@ -21,7 +22,7 @@ from speechwhisper.recognition.tuning import FULL_WINDOW
 from speechwhisper.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from speechwhisper.recognition.model import Decoded
     from speechwhisper.recognition.transcript import Segment
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _MAX_WAIT_S = 0.006
 _MAX_FAILURES = 3
-"""Failures in a row after which the device is considered broken: a lost CUDA context fails every request."""
+"""Failures of a device in a row after which it is considered broken."""
 _MIN_PROGRESS_S = 1.0
 """The end of a block is decoded again only if so much precedes it."""
 
@@ -54,11 +55,14 @@ class Batcher:
         self._queue: FairQueue[Work] = FairQueue(tuning.batch_size, tuning.share, tuning.share_alone)
         self._changed = threading.Condition()
         self._preparing = 0
-        self._failures = 0
+        self._failures = [0] * len(models)
+        """Of each device, in a row: one of several may fail while the others work."""
+        self._broken: BrokenError | None = None
+        self._on_broken: Callable[[], None] | None = None
         self._closed = False
         self._speed = Speed()
         self._threads = [
-            threading.Thread(target=self._run, args=(model,), name=f"model-{number}", daemon=True)
+            threading.Thread(target=self._run, args=(number, model), name=f"model-{number}", daemon=True)
             for number, model in enumerate(models)
         ]
         for thread in self._threads:
@@ -66,8 +70,8 @@ class Batcher:
 
     @property
     def broken(self) -> bool:
-        """Whether the device failed several times in a row."""
-        return self._failures >= _MAX_FAILURES
+        """Whether a device failed several times in a row, or lost its CUDA context."""
+        return self._broken is not None
 
     @property
     def audio_seconds_per_second(self) -> float:
@@ -78,14 +82,44 @@ class Batcher:
         """Add a block behind those of its recording.
 
         Raises:
-            BrokenError: The device fails, or the threads were stopped.
+            BrokenError: A device is broken, or the threads were stopped.
         """
         with self._changed:
-            if self._closed or self.broken:
-                message = "the model has stopped" if self._closed else "the device failed several times in a row"
-                raise BrokenError(message)
+            self.check()
+            if self._closed:
+                raise _stopped()
             self._queue.add(work)
             self._changed.notify()
+
+    def check(self) -> None:
+        """Raise `BrokenError` if a device is broken."""
+        if self._broken is not None:
+            raise BrokenError(*self._broken.args)
+
+    def on_broken(self, call: Callable[[], None]) -> None:
+        """Call a function once a device is broken, in the thread that notices it; at once if one is broken already."""
+        with self._changed:
+            if self._broken is None:
+                self._on_broken = call
+                return
+        call()
+
+    @contextmanager
+    def counted(self, device: int = 0) -> Iterator[None]:
+        """Count whether the `with` block, which uses a device, fails.
+
+        Raises:
+            BrokenError: It failed, and the device is broken.
+            Exception: That with which it failed.
+        """
+        try:
+            yield
+        except Exception as error:
+            failure = self._failed(device, error)
+            if failure is error:
+                raise
+            raise failure from error
+        self._failures[device] = 0
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
@@ -112,18 +146,18 @@ class Batcher:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, model: Weights) -> None:
+    def _run(self, device: int, model: Weights) -> None:
         while batch := self._next_batch():
             if live := [work for work in batch if not work.owner.stopped]:
-                self._decode(model, live)
+                self._decode(device, model, live)
 
     def _next_batch(self) -> list[Work]:
         """Return the next batch, once there is one; an empty one to stop."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._queue))
-            if self._closed:
+            self._changed.wait_for(lambda: self._closed or self._broken or len(self._queue))
+            if self._closed or self._broken:
                 for work in self._drained():
-                    work.owner.fail(BrokenError("the model has stopped"))
+                    work.owner.fail(self._broken or _stopped())
                 return []
             batch = self._queue.take()
             until = time.monotonic() + _MAX_WAIT_S
@@ -141,32 +175,49 @@ class Batcher:
             drained += batch
         return drained
 
-    def _decode(self, model: Weights, batch: list[Work]) -> None:
+    def _decode(self, device: int, model: Weights, batch: list[Work]) -> None:
         since = time.monotonic()
         try:
             decoded = model.decode([_request(work) for work in batch])
         except Exception as error:  # noqa: BLE001 - CTranslate2 raises many; logged, and raised by the request
             if len(batch) == 1:
-                self._failed(batch[0], error)
+                batch[0].owner.fail(self._failed(device, error))
                 return
             for work in batch:  # one block may be the cause
-                if not work.owner.stopped:
-                    self._decode(model, [work])
+                if self._broken is not None:
+                    work.owner.fail(self._broken)
+                elif not work.owner.stopped:
+                    self._decode(device, model, [work])
             return
         done = 0.0
         for work, one in zip(batch, decoded, strict=True):
             try:
                 done += self._settle(work, one)
-                self._failures = 0
+                self._failures[device] = 0
             except Exception as error:  # noqa: BLE001 - the model aligns words; as above
-                self._failed(work, error)
+                work.owner.fail(self._failed(device, error))
         with self._changed:
             self._speed.decoded(done, time.monotonic() - since)
 
-    def _failed(self, work: Work, error: Exception) -> None:
-        self._failures += 1
-        logs.exception("decoding failed", failures=self._failures)
-        work.owner.fail(error)
+    def _failed(self, device: int, error: Exception) -> Exception:
+        """Log and count a failure; return what the request fails with: if the device is broken now, that."""
+        self._failures[device] += 1
+        logs.exception("decoding failed", device=device, failures=self._failures[device])
+        lost = context_lost(error)
+        if not lost and self._failures[device] < _MAX_FAILURES:
+            return error
+        reason = "lost its CUDA context" if lost else f"failed {_MAX_FAILURES} times in a row"
+        broken = BrokenError(f"device {device} {reason}")
+        broken.__cause__ = error
+        with self._changed:
+            if self._broken is None:
+                self._broken = broken
+                logs.error("the device is broken", device=device, reason=reason)
+            call, self._on_broken = self._on_broken, None
+            self._changed.notify_all()
+        if call is not None:
+            call()
+        return broken
 
     def _settle(self, work: Work, decoded: Decoded) -> float:
         """Judge an attempt; deliver its segments, or queue what is left to decode.
@@ -214,3 +265,7 @@ def _request(work: Work) -> Request:
         work.language,
         work.owner.options.task,
     )
+
+
+def _stopped() -> BrokenError:
+    return BrokenError("the model has stopped")

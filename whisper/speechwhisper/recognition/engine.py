@@ -60,8 +60,12 @@ class Engine:
 
     @property
     def broken(self) -> bool:
-        """Whether the device failed several times in a row."""
+        """Whether a device failed several times in a row, or lost its CUDA context."""
         return self._batcher.broken
+
+    def on_broken(self, call: Callable[[], None]) -> None:
+        """Call a function once a device is broken; see `recognition.port.Decoder`."""
+        self._batcher.on_broken(call)
 
     @property
     def audio_seconds_per_second(self) -> float:
@@ -103,6 +107,7 @@ class Engine:
         blocks: list[Block] = []
         for chunk in recording.chunks():
             stop.check()
+            self._batcher.check()
             mixed = chunk[0]
             if sum(map(len, beginning)) < DETECTION_SECONDS * RATE:
                 beginning.append(mixed)
@@ -110,7 +115,8 @@ class Engine:
             if blocks:
                 break
         block, *_ = blocks or preparer.finish() or [self._whole(beginning)]
-        return self._model.detect(block, FULL_WINDOW)
+        with self._batcher.counted():
+            return self._model.detect(block, FULL_WINDOW)
 
     def try_out(self, samples: Samples) -> None:
         """Decode on every device as for a request, but without speech detection; exceptions of CTranslate2 pass."""
@@ -130,6 +136,7 @@ class Engine:
         """Yield the blocks of all channels as they are complete, in the order of their start."""
         for chunk in recording.chunks():
             stop.check()
+            self._batcher.check()  # a slow upload need not arrive first
             if not preparers:
                 channels = range(len(chunk)) if options.separate_channels else [None]
                 preparers += [self._preparer(options, channel) for channel in channels]

@@ -1,4 +1,4 @@
-"""Guards against what Whisper invents: repetition loops, improbable text, text where nobody speaks.
+"""Guards against what Whisper invents (repetition loops, improbable text, text without speech) and speech without text.
 
 Whisper retries a window that fails its checks at higher temperatures, and accepts the last attempt whatever it is
 (openai-whisper, `whisper/transcribe.py`, `decode_with_fallback`). Here loops are cut, and the rest is reported.
@@ -6,6 +6,7 @@ Whisper retries a window that fails its checks at higher temperatures, and accep
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _LOOP = re.compile(r"(.{2,80}?)\1{4,}", re.DOTALL)
 """The same 2 to 80 characters, five times or more in a row."""
 _MIN_SECONDS = 1.0
+_MIN_UNWORDED_S = 1.5
+"""Shorter stretches, margins included, may be breaths and noises that the voice activity detector takes for speech."""
 
 
 class Doubt(StrEnum):
@@ -37,6 +40,7 @@ class Doubt(StrEnum):
     IMPROBABLE = "improbable"
     TOO_FAST = "too_fast"
     NO_SPEECH = "no_speech"
+    NO_WORDS = "no_words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,15 @@ class Guard:
             self._add(Doubtful(segment.start, segment.end, doubt))
         return None if repeats else cut
 
+    def check_block(self, segments: Sequence[Segment], spans: Sequence[Span]) -> None:
+        """Note the speech of a block in which no words were found.
+
+        Args:
+            segments: Of the block, in order, before `check`: a repetition that is left out was spoken.
+            spans: The stretches of speech in the block, in order.
+        """
+        self.doubtful += without_words(segments, spans)
+
     def _doubt(self, segment: Segment, spans: Sequence[Span]) -> Doubt | None:
         seconds = max(segment.end - segment.start, _MIN_SECONDS)
         if spans and not any(span.start / RATE < segment.end and span.end / RATE > segment.start for span in spans):
@@ -93,6 +106,18 @@ class Guard:
             self.doubtful[-1] = replace(self.doubtful[-1], end=found.end)
         else:
             self.doubtful.append(found)
+
+
+def without_words(segments: Sequence[Segment], spans: Sequence[Span]) -> list[Doubtful]:
+    """Return the stretches of speech before, between and after the segments; those of 1.5 s of speech and longer."""
+    edges = [0.0, *(edge for segment in segments for edge in (segment.start, segment.end)), math.inf]
+    found = []
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        pieces = [(max(span.start / RATE, begin), min(span.end / RATE, end)) for span in spans]
+        pieces = [(start, stop) for start, stop in pieces if start < stop]
+        if sum(stop - start for start, stop in pieces) >= _MIN_UNWORDED_S:
+            found.append(Doubtful(pieces[0][0], pieces[-1][1], Doubt.NO_WORDS))
+    return found
 
 
 def without_loop(segment: Segment) -> Segment:

@@ -18,7 +18,7 @@ class StoppedError(Exception):
 
 
 class BrokenError(Exception):
-    """The device failed several times in a row; only a restart helps."""
+    """A device failed several times in a row, or lost its CUDA context; only a restart helps."""
 
 
 class Stop:
@@ -64,7 +64,10 @@ class Decoder(Protocol):
 
     @property
     def broken(self) -> bool:
-        """Whether the device failed several times in a row."""
+        """Whether a device failed several times in a row, or lost its CUDA context."""
+
+    def on_broken(self, call: Callable[[], None]) -> None:
+        """Call a function once a device is broken, in the thread that notices it; at once if one is broken already."""
 
     @property
     def audio_seconds_per_second(self) -> float:
@@ -80,7 +83,7 @@ class Decoder(Protocol):
         Raises:
             StoppedError: `stop` was set.
             Problem: The recording cannot be read.
-            BrokenError: The device fails.
+            BrokenError: A device is broken.
         """
 
     def detect_language(self, recording: Recording, stop: Stop) -> tuple[str, float]:

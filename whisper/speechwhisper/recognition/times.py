@@ -48,9 +48,9 @@ class SpeechTimes:
             ends = [min(span.end / RATE - _EXCESS_S, end_of_block) for span in spans]
             if last and spans and spans[-1].end / RATE >= end_of_block - _ROUNDING_S:
                 ends[-1] = end_of_block
-            first, last = bisect_right(ends, start), bisect_left(starts, end) - 1
-            if first <= last:
-                start, end = max(start, starts[first]), min(end, ends[last])
+            begin, final = bisect_right(ends, start), bisect_left(starts, end) - 1
+            if begin <= final:
+                start, end = max(start, starts[begin]), min(end, ends[final])
         start = max(start, min(self._last_end, end_of_block - _MIN_SEGMENT_S), 0.0)
         self._last_end = end = max(end, start + _MIN_SEGMENT_S)
         return replace(segment, start=start, end=end)

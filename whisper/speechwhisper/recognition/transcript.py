@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from speechwhisper.recognition.guards import Doubt
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -111,7 +113,7 @@ class TranscriptionInfo:
         transcribed_seconds: Seconds of audio passed to the model.
         gaps: Stretches without data in the file.
         damaged: Whether a part of the file could not be decoded.
-        doubtful: Stretches of the transcript that may be invented.
+        doubtful: Stretches of the transcript that may be invented, and of speech that lack words.
         language_probability: Of a detected language, 0 to 1; None if it was requested.
         missing: Seconds by which the recording is shorter than its file declares.
     """
@@ -175,15 +177,19 @@ class Transcript:
         if self.info.missing:
             short = f"The recording ends {self.info.missing:.1f} s earlier than its file declares"
             found.append(_warning("truncated", f"{short}: the upload may be incomplete."))
-        if self.info.doubtful:
-            seconds = sum(one.end - one.start for one in self.info.doubtful)
+        unworded = _seconds(one for one in self.info.doubtful if one.reason is Doubt.NO_WORDS)
+        if seconds := _seconds(one for one in self.info.doubtful if one.reason is not Doubt.NO_WORDS):
             found.append(_warning("doubtful", f"{seconds:.1f} s of the transcript may be wrong; coverage lists them."))
+        if unworded:
+            message = f"No words were recognized in {unworded:.1f} s of what seems to be speech; coverage lists them."
+            found.append(_warning("no_words", message))
         probability = self.info.language_probability
         if probability is not None and probability < _UNCERTAIN_LANGUAGE:
             language = f"'{self.info.language}' was detected with a probability of {probability:.2f}"
             found.append(_warning("uncertain_language", f"The language is uncertain: {language}."))
         if not self.text:
-            found.append(_warning("no_speech", "No speech was found in the recording."))
+            what = "words were recognized" if unworded else "speech was found"
+            found.append(_warning("no_speech", f"No {what} in the recording."))
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -198,6 +204,10 @@ class Transcript:
             "coverage": info.coverage(),
             "warnings": self.warnings(),
         }
+
+
+def _seconds(stretches: Iterable[Doubtful]) -> float:
+    return sum(one.end - one.start for one in stretches)
 
 
 def _warning(code: str, message: str) -> dict[str, str]:

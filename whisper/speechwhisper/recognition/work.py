@@ -162,9 +162,11 @@ class Recognition:
     def _publish(self, block: Block, segments: list[Segment]) -> None:
         times = self._times.setdefault(block.channel, SpeechTimes())
         guard = self._guards.setdefault(block.channel, Guard(self.options.temperatures[-1]))
-        for segment in segments:
-            narrowed = times.narrow(segment, block.spans, block.start + block.seconds, last=block.last)
-            if checked := guard.check(narrowed, block.spans):
+        end = block.start + block.seconds
+        narrowed = [times.narrow(segment, block.spans, end, last=block.last) for segment in segments]
+        guard.check_block(narrowed, block.spans)
+        for segment in narrowed:
+            if checked := guard.check(segment, block.spans):
                 self._emit(replace(checked, id=self._number))
                 self._number += 1
 

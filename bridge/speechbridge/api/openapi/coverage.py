@@ -25,7 +25,8 @@ SCHEMAS: Json = {
         end=number(_SECONDS, minimum=0),
         reason=text(
             "Of a gap: `no_data` (the file has none there) or `damaged`. Of a doubtful stretch: `repetition`, "
-            "`improbable`, `too_fast` or `no_speech` (text where no speech was detected)."
+            "`improbable`, `too_fast`, `no_speech` (text where no speech was detected) or `no_words` (speech without "
+            "text)."
         ),
     ),
     "Warning": record(
@@ -37,6 +38,7 @@ SCHEMAS: Json = {
                 "damaged_audio",
                 "truncated",
                 "doubtful",
+                "no_words",
                 "uncertain_language",
                 "channels_mixed",
                 "context_length_exceeded",
