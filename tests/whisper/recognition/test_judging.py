@@ -112,6 +112,11 @@ def test_the_tail_is_lost_if_more_than_1_s_of_speech_follow_the_last_segment(las
     assert lost_tail(result(last_end=last_end), block(10.0, start=0.0)) is lost
 
 
+def test_a_lost_tail_is_decoded_again_in_the_full_window_where_it_is_kept() -> None:
+    assert judge(result(last_end=8.0), block(), FITTING) is Verdict.AGAIN
+    assert judge(result(last_end=8.0), block(), FULL) is Verdict.KEEP
+
+
 def test_quiet_after_the_last_segment_is_no_lost_tail() -> None:
     assert not lost_tail(result(last_end=4.0), block(10.0, (0.0, 4.0), (9.1, 10.0)))
     assert lost_tail(result(last_end=4.0), block(10.0, (0.0, 4.0), (8.9, 10.0)))
