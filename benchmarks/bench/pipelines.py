@@ -213,13 +213,13 @@ class Run:
             raise RuntimeError(f"kubectl apply exited with code {child.returncode}")
 
     async def _quiet(self) -> None:
-        """Return once nothing was reconciled for three seconds: Deployments report their completion with a delay."""
-        last, since = -1.0, time.monotonic()
+        """Return once nothing was written for three seconds: Deployments report their completion with a delay."""
+        last, since = -1, time.monotonic()
         while time.monotonic() - since < 3:  # noqa: PLR2004 - see above
-            count = overall(await self._metrics(), "speechoperator_reconciles_total")
+            count = len(self._writes())
             if count != last:
                 last, since = count, time.monotonic()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
 
     async def _repair(self, number: int) -> float:
         """Cause drift in a pipeline and return the seconds until it is reverted."""
