@@ -107,14 +107,19 @@ def test_the_same_words_six_times_in_a_row_are_a_loop(times: int, verdict: Verdi
     assert judge(result(text="Is it? " + "Yes. " * times + "Then go."), block(), FULL) is verdict
 
 
-@pytest.mark.parametrize(("last_end", "lost"), [(8.7, True), (8.9, False), (10.0, False), (20.0, False), (0.0, False)])
-def test_the_tail_is_lost_if_more_than_1_2_s_of_speech_follow_the_last_segment(last_end: float, lost: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("last_end", "lost"), [(8.9, True), (9.1, False), (10.0, False), (20.0, False), (0.0, False)])
+def test_the_tail_is_lost_if_more_than_1_s_of_speech_follow_the_last_segment(last_end: float, lost: bool) -> None:  # noqa: FBT001
     assert lost_tail(result(last_end=last_end), block(10.0, start=0.0)) is lost
 
 
+def test_a_lost_tail_is_decoded_again_in_the_full_window_where_it_is_kept() -> None:
+    assert judge(result(last_end=8.0), block(), FITTING) is Verdict.AGAIN
+    assert judge(result(last_end=8.0), block(), FULL) is Verdict.KEEP
+
+
 def test_quiet_after_the_last_segment_is_no_lost_tail() -> None:
-    assert not lost_tail(result(last_end=4.0), block(10.0, (0.0, 4.0), (8.9, 10.0)))
-    assert lost_tail(result(last_end=4.0), block(10.0, (0.0, 4.0), (8.7, 10.0)))
+    assert not lost_tail(result(last_end=4.0), block(10.0, (0.0, 4.0), (9.1, 10.0)))
+    assert lost_tail(result(last_end=4.0), block(10.0, (0.0, 4.0), (8.9, 10.0)))
 
 
 def test_the_tail_is_searched_in_the_times_of_the_block() -> None:

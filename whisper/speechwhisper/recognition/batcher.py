@@ -242,10 +242,7 @@ class Batcher:
             owner.language, owner.language_probability = decoded.language, decoded.language_probability
         end = decoded.result.last_end
         if segments and end >= _MIN_PROGRESS_S and judging.lost_tail(decoded.result, work.block):
-            work.done += segments
-            work.block = work.block.rest_after(end)
-            work.tried = []
-            work.language = owner.language
+            work.keep(segments, end)
             self._requeue(work)
             return end
         owner.deliver(work, work.done + segments)

@@ -21,9 +21,10 @@ LOG_PROB_THRESHOLD = -1.0
 NO_SPEECH_THRESHOLD = 0.6
 COMPRESSION_RATIO_THRESHOLD = 2.4
 
-_TAIL_SECONDS = 1.2
-"""More speech than this after the last segment means that the model lost the end of the block: it drops text without a
-closing timestamp, and only decoding what follows recovers it."""
+_TAIL_SECONDS = 1.0
+"""More speech than this after the last segment, with the margin of 0.4 s, means that the model lost the end of the block:
+it stops at a timestamp, as it does in training at the end of a window. In a window that fits the block it does so more
+often than in the full one."""
 
 MAX_CHARACTERS_PER_SECOND = 40.0
 """Twice as fast as fast speech in any language."""
@@ -105,6 +106,7 @@ def judge(result: Result, block: Block, attempt: Attempt) -> Verdict:
         or not result.text
         or result.compression_ratio > COMPRESSION_RATIO_THRESHOLD
         or _LOOP.search(result.text)
+        or (not attempt.full_window and lost_tail(result, block))
     ):
         return Verdict.AGAIN
     return Verdict.KEEP

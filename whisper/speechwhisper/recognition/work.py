@@ -64,6 +64,14 @@ class Work:
             return None
         return self.window, len(self.prefix), self.attempt.temperature
 
+    def keep(self, segments: Sequence[Segment], end: float) -> None:
+        """Keep segments, and decode what follows `end` seconds of the block, in the full window only."""
+        self.done += segments
+        self.block = self.block.rest_after(end)
+        self.tried = []
+        self.attempts = [attempt for attempt in self.attempts if attempt.full_window]
+        self.language = self.owner.language
+
 
 class Recognition:
     """Passes the blocks of one recording to the model, a few at a time, and emits their segments in order.
