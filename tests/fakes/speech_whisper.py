@@ -47,6 +47,8 @@ class FakeSpeechWhisper(FakeUpstream):
         self.queue = WhisperQueue(concurrency, room, self._now)
         self.load_interval = 1.0
         """Seconds between two events of /load, at least."""
+        self.reports_load = True
+        """Servers before the queue have no /load."""
         self.audio_tracks = 1
         """Of each recording."""
         self.channels = 1
@@ -68,7 +70,7 @@ class FakeSpeechWhisper(FakeUpstream):
         return received.path in WORK
 
     def common_headers(self) -> Mapping[str, str]:
-        return {"Speech-Load": self.queue.header()}
+        return {"Speech-Load": self.queue.header()} if self.reports_load else {}
 
     async def refuses(self, received: Received) -> Reply | None:
         if not self.is_work(received):
@@ -111,7 +113,7 @@ class FakeSpeechWhisper(FakeUpstream):
                 return Reply(b"OK", content_type=PLAIN)
             case "/readyz":
                 return self._readiness()
-            case "/load":
+            case "/load" if self.reports_load:
                 return self._load(received)
             case "/v1/models":
                 model = {"id": self.model, "object": "model", "created": 0, "owned_by": "speechwhisper"}

@@ -93,7 +93,7 @@ async def test_slots_are_learned_and_let_waiting_requests_in(
 ) -> None:
     bridge = await start_over(start_bridge, ollama, speech_whisper)
     (endpoint,) = bridge.service.whisper.endpoints
-    speech_whisper.concurrency = 3
+    speech_whisper.queue.slots = 3
     speech_whisper.hold(Point.BEFORE_ANSWER)
     asking = [asyncio.create_task(transcribe(bridge)) for _ in range(3)]
     await bridge.until(lambda: bridge.service.whisper.waiting == 2)
@@ -120,6 +120,7 @@ async def test_any_response_reports_the_load(start_bridge: StartBridge, ollama: 
 async def test_a_pod_that_reports_nothing_gets_one_request_at_a_time(
     start_bridge: StartBridge, ollama: FakeOllama, speech_whisper: FakeSpeechWhisper
 ) -> None:
+    speech_whisper.reports_load = False
     bridge = await start_over(start_bridge, ollama, speech_whisper)
     await speech_whisper.until(lambda: any(received.path == "/load" for received in speech_whisper.requests))
     speech_whisper.hold(Point.BEFORE_ANSWER)

@@ -11,9 +11,11 @@ from aiohttp.test_utils import TestServer
 from bridge.running import WAV, Bridge, StartBridge, form
 from fakes.ollama import FakeOllama
 from speechwhisper.app import build
-from speechwhisper.audio.decode import Audio
+from speechwhisper.audio.decode import Recording
 from speechwhisper.recognition.options import Options
+from speechwhisper.recognition.port import Stop
 from speechwhisper.recognition.transcript import Segment, TranscriptionInfo
+from speechwhisper.service import SERVICE
 from speechwhisper.settings import Settings
 from whisper.scripted import ScriptedDecoder, segment
 
@@ -29,18 +31,22 @@ class SlowDecoder(ScriptedDecoder):
     """Takes its time over each job."""
 
     def decode(
-        self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event
+        self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
     ) -> TranscriptionInfo:
-        stop.wait(JOB_SECONDS)
-        return super().decode(audio, options, emit, stop)
+        stopped = threading.Event()
+        stop.on_set(stopped.set)
+        stopped.wait(JOB_SECONDS)
+        return super().decode(recording, options, emit, stop)
 
 
 @pytest.fixture
 async def pod() -> AsyncIterator[str]:
     """Address of the real Whisper server, over a scripted decoder; one job at a time."""
-    server = TestServer(build(Settings(whisper_model="/models/tiny"), SlowDecoder([segment(" Hello.")])))
+    settings = Settings(whisper_model="/models/tiny", whisper_concurrency=1)
+    server = TestServer(build(settings, SlowDecoder([segment(" Hello.")])))
     await server.start_server()
     yield str(server.make_url("")).rstrip("/")
+    server.app[SERVICE].slots.close()  # ends the streams of /load, as a real server does when it stops
     await server.close()
 
 
