@@ -203,7 +203,7 @@ def test_the_lost_end_of_a_block_is_decoded_again(make: Callable[..., Batcher]) 
     assert spoken.texts() == [" at 0", " at 4", " at 10"]
     assert [(one.start, one.end) for one in spoken.segments[:2]] == [(0, 4), (4, pytest.approx(9.8))]
     tries = [(one.block.start, one.block.seconds, one.attempt.full_window) for one in model.requests]
-    assert [one for one in tries if one[0] < 10] == [(0, 10.0, False), (0, 10.0, True), (4, 6.0, True)]  # noqa: PLR2004
+    assert [one for one in tries if one[0] < 10] == [(0, 10.0, False), (0, 10.0, True), (4, 6.0, True)]
 
 
 def test_the_end_is_not_decoded_again_if_hardly_anything_precedes_it(make: Callable[..., Batcher]) -> None:

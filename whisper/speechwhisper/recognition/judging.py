@@ -22,9 +22,8 @@ NO_SPEECH_THRESHOLD = 0.6
 COMPRESSION_RATIO_THRESHOLD = 2.4
 
 _TAIL_SECONDS = 1.0
-"""More speech than this after the last segment, with the margin of 0.4 s, means that the model lost the end of the block:
-it stops at a timestamp, as it does in training at the end of a window. In a window that fits the block it does so more
-often than in the full one."""
+"""More speech than this after the last segment, with the margin of 0.4 s, means that the model lost the end of the
+block: it stopped at a timestamp. In a window that fits the block it does so more often than in the full one."""
 
 MAX_CHARACTERS_PER_SECOND = 40.0
 """Twice as fast as fast speech in any language."""
