@@ -62,6 +62,7 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         retry_after: Seconds after which a retry is useful, if known.
         param: The form field or JSON member at fault, if any.
         allow: The methods that the path allows, if another was used (RFC 9110, section 10.2.1).
+        transcription: What was transcribed nevertheless.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         retry_after: int | None = None,
         param: str | None = None,
         allow: str | None = None,
+        transcription: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.title = PROBLEMS[code]
@@ -80,10 +82,13 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         self.retry_after = retry_after
         self.param = param
         self.allow = allow
+        self.transcription = transcription
 
     @property
     def outcome(self) -> str:
-        """The class of the failure for metrics: `rejected` (4xx), `overloaded` (503) or `failed`."""
+        """The class of the failure for metrics: `rejected` (4xx), `overloaded` (503), `deadline` or `failed`."""
+        if self.code == "deadline_exceeded":
+            return "deadline"
         if self.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return "rejected"
         return "overloaded" if self.code in {"overloaded", "stopping"} else "failed"

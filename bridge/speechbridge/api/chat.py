@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from speechbridge.api.entry import admitted, body_of, call_of, expect_continue
+from speechbridge.api.entry import arriving, body_of, call_of, expect_continue, working
 from speechbridge.api.event_stream import EventStream
-from speechbridge.api.middleware import OUTCOME
+from speechbridge.api.middleware import record_failure
 from speechbridge.api.problem_documents import openai_document
-from speechbridge.audio.port import AudioBytes
+from speechbridge.audio.port import AudioBytes, estimated_duration
 from speechbridge.errors import Problem
 from speechbridge.generators.forwarding import Head
 from speechbridge.generators.prompt import marked_transcript
+from speechbridge.intake.json_body import read_object
 from speechbridge.transcribers.port import TranscriptionOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from speechbridge.intake.body import Body
     from speechbridge.service import Service
     from speechbridge.stages.call import Call
 
@@ -39,20 +39,23 @@ async def completions(request: web.Request) -> web.StreamResponse:
     call = call_of(request, streams=False)
     stream = EventStream(request)
     try:
-        async with admitted(request, call) as service:
-            body = await _read_json(body_of(request, service), service.settings.max_json_bytes)
-            call.streams = body.get("stream") is True
-            messages = _checked_messages(body)
-            model = await service.catalog.choose(_checked_model(body))
-            if model is None:
-                raise Problem("generator_unavailable", "The language model server does not list its models.")
-            body["model"] = model
-            body["messages"] = [await _without_audio(message, service, call) for message in messages]
-            return await _forward(stream, service.generation.forward(model, body, call), call)
+        async with arriving(request, call) as service:
+            with service.budgets.memory.held() as memory:
+                limit = service.settings.max_json_bytes
+                body = await read_object(body_of(request, service, call), limit, request.content_length, memory)
+                call.streams = body.get("stream") is True
+                messages, named = _checked_messages(body), _checked_model(body)
+                async with working(service, call):
+                    model = await service.catalog.choose(named)
+                    if model is None:
+                        raise Problem("generator_unavailable", "The language model server does not list its models.")
+                    body["model"] = model
+                    body["messages"] = [await _without_audio(message, service, call) for message in messages]
+                    return await _forward(stream, service.generation.forward(model, body, call), call)
     except Problem as problem:
         if not stream.started:
             raise
-        request[OUTCOME] = problem.outcome
+        record_failure(request, problem)
         await stream.send(f"\ndata: {json.dumps(openai_document(problem))}\n\n".encode())
         return stream.response
 
@@ -108,23 +111,9 @@ async def _transcribed(part: dict[str, Any], service: Service, call: Call) -> st
     if not data:
         raise Problem("empty_file", "The data of an input_audio part is empty.", param="messages")
     recording = AudioBytes(data, f"audio.{ending}", "application/octet-stream")
+    call.deadline.extend(estimated_duration(recording, None))
     transcript = await service.transcription.transcript(recording, TranscriptionOptions, call)
     return transcript.text
-
-
-async def _read_json(body: Body, limit: int) -> dict[str, Any]:
-    parts = []
-    while chunk := await body.read():
-        parts.append(chunk)
-        if body.received > limit:
-            raise Problem("upload_too_large", f"The body is larger than the maximum of {limit} bytes.")
-    try:
-        sent = json.loads(b"".join(parts))
-    except (ValueError, RecursionError):
-        sent = None
-    if not isinstance(sent, dict):
-        raise Problem("bad_json", "The body must be a JSON object with 'messages'; 'model' is optional.")
-    return sent
 
 
 def _checked_messages(body: dict[str, Any]) -> list[dict[str, Any]]:

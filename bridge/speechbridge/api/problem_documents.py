@@ -24,6 +24,8 @@ def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
     }
     if problem.param:
         document["param"] = problem.param
+    if problem.transcription is not None:
+        document["transcription"] = problem.transcription
     return document
 
 
@@ -31,7 +33,10 @@ def openai_document(problem: Problem) -> dict[str, Any]:
     """Return OpenAI's error object, which its clients turn into exceptions."""
     server_side = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     kind = "server_error" if server_side else "invalid_request_error"
-    return {"error": {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}}
+    error = {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}
+    if problem.transcription is not None:
+        error["transcription"] = problem.transcription
+    return {"error": error}
 
 
 def problem_response(request: web.Request, problem: Problem, request_id: str) -> web.Response:
@@ -46,6 +51,8 @@ def problem_response(request: web.Request, problem: Problem, request_id: str) ->
         response.headers["Allow"] = problem.allow
     if problem.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if problem.code == "deadline_exceeded":
+        response.headers["X-Should-Retry"] = "false"  # to OpenAI's clients: it would all be done again, in vain
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
     if not request.content.is_eof():

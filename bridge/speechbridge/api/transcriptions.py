@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from speechbridge.api import formats
-from speechbridge.api.entry import admitted, call_of, expect_continue, uploaded
+from speechbridge.api.entry import arriving, call_of, expect_continue, uploaded, working
 from speechbridge.api.event_stream import EventStream
-from speechbridge.api.middleware import OUTCOME
+from speechbridge.api.middleware import record_failure
 from speechbridge.api.problem_documents import openai_document
 from speechbridge.errors import Problem
 from speechbridge.intake import fields
+from speechbridge.stages.partial import partial_transcript
 from speechbridge.transcribers.port import Task, TranscriptionOptions
 from speechbridge.transcribers.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
     from speechbridge.intake.upload import Upload
     from speechbridge.service import Service
+    from speechbridge.stages.call import Call
 
 _ALIAS = "whisper-1"  # OpenAI's model name, common in clients
 _WORDS = "word"
+_JSON_FORMATS = frozenset({"json", "verbose_json"})
 _SUBTITLES = {"srt": ("application/x-subrip", formats.srt), "vtt": ("text/vtt", formats.vtt)}
 
 
@@ -46,8 +49,10 @@ async def translations(request: web.Request) -> web.StreamResponse:
 async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
     call = call_of(request, streams=False)
     stream = EventStream(request)
+    form: fields.Fields = {}
     try:
-        async with admitted(request, call) as service, uploaded(request, service) as upload:
+        async with arriving(request, call) as service, uploaded(request, service, call) as upload:
+            form = upload.fields
 
             def options() -> TranscriptionOptions:
                 call.streams = fields.boolean(upload.fields, "stream")
@@ -57,36 +62,59 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
             await upload.buffer_until_ready()
             options()
             if call.streams:
+                call.on_accepted = stream.accepted
                 stream.keep_alive()
-            async with stream, aclosing(service.transcription.run(upload, options, call)) as items:
+            async with (
+                working(service, call),
+                stream,
+                aclosing(service.transcription.run(upload, options, call)) as items,
+            ):
                 async for item in items:
                     if call.streams:
-                        await stream.send(_event(item, words=_WORDS in _granularities(upload.fields)))
+                        await stream.send(_event(item, words=_WORDS in _granularities(form)))
                     elif isinstance(item, Transcript):
-                        return _formatted(upload, item, task)
+                        return _formatted(form, item, task)
             return stream.response
     except Problem as problem:
+        record_failure(request, problem)
         if not stream.started:
-            raise
-        request[OUTCOME] = problem.outcome
+            return _truncated(form, problem, call, task)
         await stream.send(_data({"type": "error", **openai_document(problem)}))
         return stream.response
 
 
-def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Response:
-    form = upload.fields
+def _truncated(form: fields.Fields, problem: Problem, call: Call, task: Task) -> web.Response:
+    """Return what was transcribed before the deadline; raise the problem if nothing was.
+
+    Formats that cannot say that the text is incomplete get it in the error.
+    """
+    partial = partial_transcript(call, problem)
+    if partial is None:
+        raise problem
+    if fields.choice(form, "response_format", formats.RESPONSE_FORMATS) not in _JSON_FORMATS:
+        raise Problem(problem.code, problem.detail, transcription=partial.text)
+    return _json(formats.truncated(_document(form, partial, task), partial))
+
+
+def _formatted(form: fields.Fields, transcript: Transcript, task: Task) -> web.Response:
     chosen = fields.choice(form, "response_format", formats.RESPONSE_FORMATS)
     if chosen == "text":
         return _text(f"{transcript.text}\n", "text/plain")
     if chosen in _SUBTITLES:
         content_type, render = _SUBTITLES[chosen]
         return _text(render(transcript), content_type)
-    if chosen == "verbose_json":
-        granularities = _granularities(form)
-        segments = not granularities or "segment" in granularities
-        document = formats.verbose(transcript, task, words=_WORDS in granularities, segments=segments)
-    else:
-        document = formats.plain(transcript)
+    return _json(_document(form, transcript, task))
+
+
+def _document(form: fields.Fields, transcript: Transcript, task: Task) -> dict[str, Any]:
+    if fields.choice(form, "response_format", formats.RESPONSE_FORMATS) != "verbose_json":
+        return formats.plain(transcript)
+    granularities = _granularities(form)
+    segments = not granularities or "segment" in granularities
+    return formats.verbose(transcript, task, words=_WORDS in granularities, segments=segments)
+
+
+def _json(document: dict[str, Any]) -> web.Response:
     body = json.dumps(document, ensure_ascii=False).encode(errors="replace")
     return web.Response(body=body, content_type="application/json")
 

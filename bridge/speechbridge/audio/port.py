@@ -89,6 +89,12 @@ def estimated_duration(audio: Audio, expected_size: int | None) -> float:
     return estimated_seconds(audio.head, audio.size or expected_size or 0)
 
 
+def known_duration(audio: Audio, expected_size: int | None) -> float | None:
+    """Return a recording's duration in seconds if its header and its actual or declared size tell it, else None."""
+    size = audio.size or expected_size
+    return estimated_seconds(audio.head, size) if size and container_of(audio.head) == "wav" else None
+
+
 def is_recognised(audio: Audio) -> bool:
     """Return whether the first bytes are those of an audio or video container."""
     return container_of(audio.head) is not None

@@ -12,6 +12,25 @@ if TYPE_CHECKING:
 
     Fields = Mapping[str, list[str]]
 
+FIELD_NAMES = frozenset(
+    {
+        "audio_track",
+        "hotwords",
+        "initial_prompt",
+        "language",
+        "model",
+        "prompt",
+        "response_format",
+        "stream",
+        "task",
+        "temperature",
+        "timestamp_granularities",
+        "timestamp_granularities[]",
+        "vad_filter",
+        "vocabulary",
+    }
+)
+"""The fields that routes read; the form keeps no others."""
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
 _MAX_TEMPERATURE = 1.0
@@ -23,7 +42,11 @@ def text(fields: Fields, name: str) -> str | None:
 
     Raises:
         Problem: `bad_field`: the field was sent more than once.
+        LookupError: The field is not in `FIELD_NAMES`, so no form keeps it: an error of the caller.
     """
+    if name not in FIELD_NAMES:
+        message = f"the field {name!r} is not in FIELD_NAMES"
+        raise LookupError(message)
     values = fields.get(name, [])
     if len(values) > 1:
         raise Problem("bad_field", f"The field '{name}' was sent {len(values)} times; send it once.", param=name)

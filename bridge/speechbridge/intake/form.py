@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechbridge.errors import Problem
+from speechbridge.intake.fields import FIELD_NAMES
 from speechbridge.intake.multipart import Limits, MultipartError, MultipartParser, PartBegin, PartEnd, boundary_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ class FormLimits:
 
     max_bytes: int
     max_field_bytes: int
+
+    @property
+    def max_fields_bytes(self) -> int:
+        """The maximum of all text fields together."""
+        return 2 * self.max_field_bytes
 
 
 def check_form(headers: Mapping[str, str], limits: FormLimits) -> None:
@@ -76,8 +82,8 @@ class Form:
             raise _malformed(error) from None
         self._part: PartBegin | None = None
         self._in_audio = False
-        self._text: list[bytes] = []
-        self._text_size = 0
+        self._text = bytearray()
+        self._fields_size = 0
 
     async def read(self, timeout: float | None = None) -> list[bytes]:  # noqa: ASYNC109 - as in `Body.read`
         """Read what arrives next; return the audio in it.
@@ -131,7 +137,7 @@ class Form:
             if isinstance(event, bytes):
                 if self._in_audio:
                     audio.append(event)
-                elif self._part is not None and self._part.filename is None:
+                elif self._is_field:
                     self._add_text(event)
             elif isinstance(event, PartBegin):
                 self._begin(event)
@@ -154,29 +160,41 @@ class Form:
             self.filename = part.filename or ""
             self.content_type = part.content_type or ""
 
+    @property
+    def _is_field(self) -> bool:
+        """Whether the part is a text field that is kept: what no route reads is skipped."""
+        return self._part is not None and self._part.filename is None and self._part.name in FIELD_NAMES
+
     def _add_text(self, data: bytes) -> None:
-        self._text_size += len(data)
-        if self._text_size > self._limits.max_field_bytes:
-            name = self._part.name if self._part else ""
+        self._text += data
+        self._fields_size += len(data)
+        name = self._part.name if self._part else ""
+        if len(self._text) > self._limits.max_field_bytes:
             raise Problem(
                 "field_too_large",
                 f"The field '{name}' is longer than the maximum of {self._limits.max_field_bytes} bytes.",
                 param=name,
             )
-        self._text.append(data)
+        if self._fields_size > self._limits.max_fields_bytes:
+            raise Problem(
+                "field_too_large",
+                f"The fields are longer than the maximum of {self._limits.max_fields_bytes} bytes together.",
+                param=name,
+            )
 
     def _end(self) -> None:
         if self._in_audio:
             self._in_audio = False
             self.audio_complete = True
-        elif self._part is not None and self._part.filename is None:
+        elif self._part is not None and self._is_field:
             try:
-                text = b"".join(self._text).decode()
+                text = self._text.decode()
             except UnicodeDecodeError:
                 name = self._part.name
                 raise Problem("field_not_utf8", f"The field '{name}' is not UTF-8 text.", param=name) from None
             self.fields.setdefault(self._part.name, []).append(text)
-        self._text, self._text_size, self._part = [], 0, None
+        self._text.clear()
+        self._part = None
 
 
 def _malformed(error: MultipartError) -> Problem:

@@ -19,7 +19,7 @@ from speechbridge.audio.port import RestartRequired
 from speechbridge.errors import Problem
 from speechbridge.intake.body import Body
 from speechbridge.intake.form import Form, FormLimits, check_form
-from speechbridge.intake.spool import Spool
+from speechbridge.intake.spool import BLOCK_BYTES, Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     import aiohttp
 
     from speechbridge.intake.body import Pace
-    from speechbridge.intake.spool import SpoolBudget
+    from speechbridge.intake.budget import Budgets
 
+READ_AHEAD_BYTES = 512 * 1024
+"""What the server reads from a socket before anyone asks for it: twice the size of its reader's buffer."""
 _MAX_UNBUFFERED_PAUSE_S = 5.0  # only the pod has the bytes sent so far, so its slot stays occupied meanwhile
 
 
@@ -48,28 +50,54 @@ def open_form(
     headers: Mapping[str, str],
     rules: UploadRules,
     pace: Pace,
-    budget: SpoolBudget,
+    budgets: Budgets,
+    progress: Callable[[], None],
     clock: Callable[[], float] = monotonic,
 ) -> Upload:
     """Return the upload of a request, of which no byte has been read yet.
+
+    Args:
+        stream: The body of the request.
+        headers: Its headers.
+        rules: What is streamed and what is buffered.
+        pace: What is required of the sender.
+        budgets: What all uploads may hold.
+        progress: Is called whenever bytes arrive.
+        clock: Seconds of a monotonic clock.
 
     Raises:
         Problem: The headers do not announce a form, or one that is too large.
     """
     check_form(headers, rules.limits)
-    body = Body(stream, pace, clock)
-    return Upload(Form(body, headers["Content-Type"], rules.limits), body, rules, budget)
+    body = Body(stream, pace, clock, progress)
+    return Upload(Form(body, headers["Content-Type"], rules.limits), body, rules, budgets)
+
+
+def memory_for(declared: int | None, limits: FormLimits) -> int:
+    """Return how many bytes an upload holds in memory besides its spool: to be taken before it is read.
+
+    Args:
+        declared: Its size according to the headers, if they reveal it.
+        limits: Of its fields.
+    """
+    most = READ_AHEAD_BYTES + BLOCK_BYTES + limits.max_fields_bytes
+    return most if declared is None else min(declared, most)
 
 
 class Upload:
-    """The audio of a form that is arriving; implements the port `Audio`."""
+    """The audio of a form that is arriving; implements the port `Audio`.
 
-    def __init__(self, form: Form, body: Body, rules: UploadRules, budget: SpoolBudget) -> None:
+    Attributes:
+        on_sending: Is called whenever a pod has accepted the request, and the audio begins to be sent.
+    """
+
+    def __init__(self, form: Form, body: Body, rules: UploadRules, budgets: Budgets) -> None:
         self.replayable = True
+        self.on_sending: Callable[[], object] = object
         self._form = form
         self._body = body
         self._rules = rules
-        self._spool = Spool(rules.retry_buffer, budget)
+        self._spool = Spool(rules.retry_buffer, budgets)
         self._slowed_down = False
 
     @property
@@ -132,6 +160,7 @@ class Upload:
             RestartRequired: The sender pauses, or is too slow to be streamed without buffering.
             Problem: The upload is invalid, or stalled.
         """
+        self.on_sending()
         for chunk in self._spool.in_memory:
             yield chunk
         if self._spool.overflowed:

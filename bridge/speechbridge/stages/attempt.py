@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from speechbridge.stages.call import Call
     from speechbridge.stages.problems import StageName
     from speechbridge.telemetry.metrics import Metrics
-    from speechbridge.telemetry.timeline import Timeline
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Acquisition, Pool
 
@@ -47,7 +46,7 @@ class Stage:
 
     def _attempt(self, retry: Retry, call: Call, model: str = "", prefer: Endpoint | None = None) -> Attempt:
         acquisition = self._pool.acquire(call.budget, avoid=retry.failed, prefer=prefer, retry=retry.retrying)
-        return Attempt(self, acquisition, retry, call.timeline, model)
+        return Attempt(self, acquisition, retry, call, model)
 
     def _problem(self, error: UpstreamError) -> Problem:
         return problem_of(self.name, error, self._retry_after())
@@ -59,13 +58,14 @@ class Attempt:
     A class rather than a decorated generator, since it takes half the CPU; all hot paths here do this.
     """
 
-    __slots__ = ("_acquisition", "_entered", "_metrics", "_model", "_retry", "_stage", "_timeline")
+    __slots__ = ("_acquisition", "_deadline", "_entered", "_metrics", "_model", "_retry", "_stage", "_timeline")
 
-    def __init__(self, stage: Stage, acquisition: Acquisition, retry: Retry, timeline: Timeline, model: str) -> None:
+    def __init__(self, stage: Stage, acquisition: Acquisition, retry: Retry, call: Call, model: str) -> None:
         self._stage = stage
         self._acquisition = acquisition
         self._retry = retry
-        self._timeline = timeline
+        self._timeline = call.timeline
+        self._deadline = call.deadline
         self._model = model
 
     async def __aenter__(self) -> Endpoint:
@@ -80,7 +80,7 @@ class Attempt:
             self._count(failure)
             raise
         finally:
-            queue.leave(queued, error)
+            queue.leave(queued, error, deadline=bool(self._deadline.expired))
             self._timeline.queued += self._timeline.clock() - since
         self._retry.begin(endpoint)
         self._metrics = metrics.stage(self._stage.name, self._model)
@@ -88,7 +88,7 @@ class Attempt:
         return endpoint
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
-        self._metrics.leave(self._entered, error)
+        self._metrics.leave(self._entered, error, deadline=bool(self._deadline.expired))
         self._count(error)
         await self._acquisition.__aexit__(kind, error)
 

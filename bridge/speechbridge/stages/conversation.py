@@ -42,15 +42,26 @@ class Question:
 
 @dataclass
 class Answer:
-    """The answer as far as it is known."""
+    """The answer as far as it is known.
+
+    Attributes:
+        truncated: Whether the transcript ends at the deadline, not with the recording.
+    """
 
     timeline: Timeline
     model: str | None = None
     transcript: Transcript | None = None
     completion: Completion | None = None
     error: Problem | None = None
+    truncated: bool = False
     pieces: list[str] = field(default_factory=list)
     warnings: list[dict[str, str]] = field(default_factory=list)
+
+    def cut_off(self, transcript: Transcript) -> None:
+        """Set what was transcribed before the deadline."""
+        self.transcript = transcript
+        self.truncated = True
+        self.warnings += transcript.warnings
 
     def warn(self, code: str, message: str) -> None:
         """Add a warning."""

@@ -77,6 +77,7 @@ class Generation(Stage):
                     async with aclosing(items):
                         async for item in items:
                             self._record(item, label, call.timeline)
+                            call.deadline.progress()
                             yielded = True
                             yield item
                 self._prefill.record(model, prompt, endpoint)
@@ -105,6 +106,7 @@ class Generation(Stage):
                     aclosing(forward(endpoint, request, call.headers)) as items,
                 ):
                     async for item in items:
+                        call.deadline.progress()
                         sent = sent or (call.streams and not isinstance(item, Head))
                         yield item
                 return

@@ -75,20 +75,27 @@ class Transcription(Stage):
                     async with self._attempt(retry, call) as endpoint:
                         start_work()
                         call.timeline.transcribing = self._clock()
+                        call.segments.clear()
+                        call.deadline.reporting = self._transcriber.reports_progress
                         items = self._transcriber.transcribe(endpoint, audio, options, call.headers)
                         async with aclosing(items):
                             async for item in items:
                                 self._record(item, call.timeline)
+                                call.deadline.progress()
                                 if isinstance(item, Transcript):
                                     transcript = item
-                                elif call.streams:
+                                    continue
+                                call.segments.append(item)
+                                if call.streams:
                                     sent = True
                                     yield item
             except RestartRequired:
-                continue
+                await call.buffer_again(audio)
             except UpstreamError as error:
                 if sent or not audio.replayable or not retry.allowed(error):
                     raise self._problem(error) from None
+            finally:
+                call.deadline.reporting = True
         yield transcript  # the pod has been released already, so a slow caller does not occupy it
 
     async def transcript(self, audio: Audio, options: Callable[[], TranscriptionOptions], call: Call) -> Transcript:

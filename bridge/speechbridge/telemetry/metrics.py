@@ -27,7 +27,7 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 3
 _BYTES = tuple(float(4**power) for power in range(5, 15))  # 1 KiB to 256 MiB
 _RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _MAX_MODELS = 32
-_STAGE_OUTCOMES = ("ok", "failed", "cancelled")
+_STAGE_OUTCOMES = ("ok", "failed", "deadline", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,10 @@ class Stage:
         self.in_flight.inc()
         return perf_counter()
 
-    def leave(self, entered: float, error: BaseException | None) -> None:
-        """Record the duration by outcome."""
-        outcome = "ok" if error is None else "failed" if isinstance(error, Exception) else "cancelled"
+    def leave(self, entered: float, error: BaseException | None, *, deadline: bool = False) -> None:
+        """Record the duration by outcome; a deadline ends a stage by cancelling it."""
+        cancelled = "deadline" if deadline else "cancelled"
+        outcome = "ok" if error is None else "failed" if isinstance(error, Exception) else cancelled
         self.in_flight.dec()
         self.seconds[outcome].observe(perf_counter() - entered)
 
@@ -68,7 +69,13 @@ class Metrics:
         def histogram(name: str, text: str, *labels: str, buckets: Iterable[float] = _SECONDS) -> Histogram:
             return Histogram(f"speechbridge_{name}", text, labels, buckets=tuple(buckets), registry=registry)
 
-        self.requests = counter("requests_total", "Requests completed", "route", "outcome")
+        self.requests = counter(
+            "requests_total",
+            "Requests completed: ok, partial, rejected (4xx), overloaded (503), failed, deadline (it took too"
+            " long), or cancelled (the client disconnected)",
+            "route",
+            "outcome",
+        )
         self.request_seconds = histogram(
             "request_duration_seconds", "Time from the headers of a request to the last byte of its response", "route"
         )
@@ -90,6 +97,15 @@ class Metrics:
         self.audio_waiting = gauge("audio_waiting_seconds", "Estimated duration of the audio waiting for a Whisper pod")
         self.audio = counter("audio_seconds_total", "Duration of the audio transcribed")
         self.tokens = counter("tokens_total", "Tokens, as counted by the language model", "kind", "model")
+        self.uploads = gauge("uploads_in_flight", "Requests whose upload has not been received completely")
+        self.buffered = gauge("buffered_bytes", "Bytes that requests hold, within their budgets", "where")
+        self.connections = gauge("client_connections", "Connections of clients")
+        self.connections_closed = counter(
+            "client_connections_closed_total",
+            "Connections closed by the bridge: an idle one for a new one (displaced), a new one (refused), one whose"
+            " head did not end (slow_head), or whose client read nothing (stalled)",
+            "reason",
+        )
         self.upload_bytes = histogram("upload_size_bytes", "Size of the audio of a request", buckets=_BYTES)
         self.upstream_failures = counter(
             "upstream_failures_total", "Failed calls to pods, including retried ones", "upstream", "kind"
@@ -100,7 +116,7 @@ class Metrics:
         self.pods = gauge("upstream_pods", "Pods that the host of the upstream resolves to", "upstream")
 
     def stage(self, name: str, model: str = "") -> Stage:
-        """Return the metrics of a stage: duration by outcome (ok, failed, cancelled), and requests in flight."""
+        """Return the metrics of a stage: duration by outcome, and requests in flight."""
         key = (name, model)
         if key not in self._stages:
             seconds = {outcome: self.stage_seconds.labels(name, outcome, model) for outcome in _STAGE_OUTCOMES}

@@ -155,12 +155,15 @@ PATHS: Json = {
 }
 
 _DURATION = "Duration of the recording in seconds"
+_CUT_OFF: Json = {"type": "boolean", "const": True, "description": "Present if the deadline ended the transcription."}
 _SECONDS = "Seconds from the start of the recording."
 SCHEMAS: Json = {
     "Transcription": record(
         "`json`.",
         text=text("The transcript; empty if there is no speech."),
         usage=ref("Usage"),
+        truncated=_CUT_OFF,
+        warnings=WARNINGS,
     ),
     "VerboseTranscription": record(
         "`verbose_json`.",
@@ -173,6 +176,7 @@ SCHEMAS: Json = {
         words=listing("The words that have timestamps, if requested.", ref("Word")),
         usage=ref("Usage"),
         coverage=or_null(ref("Coverage")),
+        truncated=_CUT_OFF,
         warnings=WARNINGS,
     ),
     "Segment": record(
