@@ -69,13 +69,7 @@ class Metrics:
         def histogram(name: str, text: str, *labels: str, buckets: Iterable[float] = _SECONDS) -> Histogram:
             return Histogram(f"speechbridge_{name}", text, labels, buckets=tuple(buckets), registry=registry)
 
-        self.requests = counter(
-            "requests_total",
-            "Requests completed: ok, partial, rejected (4xx), overloaded (503), failed, deadline (it took too"
-            " long), or cancelled (the client disconnected)",
-            "route",
-            "outcome",
-        )
+        self.requests = counter("requests_total", "Requests completed", "route", "outcome")
         self.request_seconds = histogram(
             "request_duration_seconds", "Time from the headers of a request to the last byte of its response", "route"
         )
@@ -101,10 +95,7 @@ class Metrics:
         self.buffered = gauge("buffered_bytes", "Bytes that requests hold, within their budgets", "where")
         self.connections = gauge("client_connections", "Connections of clients")
         self.connections_closed = counter(
-            "client_connections_closed_total",
-            "Connections closed by the bridge: an idle one for a new one (displaced), a new one (refused), one whose"
-            " head did not end (slow_head), or whose client read nothing (stalled)",
-            "reason",
+            "client_connections_closed_total", "Connections of clients that reached a limit", "reason"
         )
         self.upload_bytes = histogram("upload_size_bytes", "Size of the audio of a request", buckets=_BYTES)
         self.upstream_failures = counter(

@@ -1,4 +1,4 @@
-"""Uploads and work have a gate each: who sends slowly delays nobody."""
+"""Uploads and work have a gate each: slow senders do not delay others."""
 
 import asyncio
 

@@ -40,8 +40,8 @@ WHEN = {
     " `RETRY_BUFFER_BYTES` had been streamed to a pod.",
     "upload_too_slow": "The upload is slower than `UPLOAD_MIN_RATE` bytes per second.",
     "upload_too_large": "The audio is larger than `MAX_UPLOAD_BYTES`, or the JSON body larger than `MAX_JSON_BYTES`.",
-    "audio_too_long": "The recording is longer than the Whisper server allows, or cannot be transcribed in time: `detail`"
-    " says how many seconds can.",
+    "audio_too_long": "The recording is longer than the Whisper server allows, or cannot be transcribed in time:"
+    " `detail` says how many seconds can.",
     "unsupported_media_type": "The body is not multipart/form-data.",
     "request_headers_too_large": "The request line or a header line is longer than 8190 bytes.",
     "internal": "A bug in the bridge; its log has the details, with the id of the request.",
@@ -54,8 +54,8 @@ WHEN = {
     "stopping": "This replica is shutting down; a new request reaches another one.",
     "transcriber_unavailable": "No Whisper pod can be reached.",
     "generator_unavailable": "No language model pod can be reached, or its models cannot be listed.",
-    "deadline_exceeded": "No progress for `REQUEST_TIMEOUT` seconds, or the total is used up; `transcription` is what was"
-    " transcribed, if the format of the response cannot say that it is incomplete.",
+    "deadline_exceeded": "No progress for `REQUEST_TIMEOUT` seconds, or the total is used up; `transcription` is what"
+    " was transcribed, if the format of the response cannot say that it is incomplete.",
 }
 """When each code of `PROBLEMS` occurs."""
 

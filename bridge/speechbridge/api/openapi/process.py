@@ -143,8 +143,8 @@ PATHS: Json = {
                         **event_stream(
                             "Events in this order: any number of `transcript.delta` (if Whisper streams), one "
                             "`transcript.done`, any number of `response.delta`, one `response.done`. An `error` in the "
-                            "stage `transcribe` ends the stream; one in `generate`, and a deadline after the first segment, is "
-                            "followed by `response.done`.",
+                            "stage `transcribe` ends the stream; one in `generate`, and a deadline after the first "
+                            "segment, is followed by `response.done`.",
                             {
                                 "transcript.delta": ref("TranscriptDelta"),
                                 "transcript.done": ref("TranscriptDone"),
