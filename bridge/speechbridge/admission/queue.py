@@ -1,7 +1,7 @@
 """Admission control: two gates. Many requests may arrive at a time, few are worked on, and a bounded number waits.
 
-A request holds no slot for work while its upload arrives, so slow senders do not delay others. What arriving requests may hold
-is limited by the budgets in `intake/budget.py`, and by the number of connections.
+A request holds no slot for work while its upload arrives, so slow senders do not delay others. What arriving requests
+may hold is limited by the budgets in `intake/budget.py`, and by the number of connections.
 """
 
 from __future__ import annotations

@@ -205,6 +205,32 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_releases_its_pod(
         assert await closed(bridge) == {"stalled": 1}
 
 
+async def test_a_deadline_is_one_although_the_client_reads_nothing(
+    start_bridge: StartBridge, ollama: FakeOllama, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with FakeSpeechWhisper(LONG) as whisper:
+        bridge = await start_bridge(
+            whisper_url=whisper.url,
+            ollama_url=ollama.url,
+            transcriber="openai",
+            request_timeout=0.3,
+            client_write_timeout=1.0,
+        )
+        body = multipart(part("stream", "true"), part("file", WAV, filename="a.wav"))
+        async with Connection.to(bridge.url) as connection:
+            connection.pause()
+            await connection.send(head("/process", length=len(body)), body)
+            await bridge.until(lambda: bool(requests_in(caplog)))
+
+    (line,) = requests_in(caplog)
+    assert (line["outcome"], line["code"]) == ("deadline", "deadline_exceeded")
+
+
+def requests_in(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """The log lines of requests."""
+    return [vars(record)["fields"] for record in caplog.records if record.getMessage() == "request"]
+
+
 HOUR = Transcript(tuple(Segment(float(n), n + 1.0, " And so it went on.") for n in range(3000)), duration=3000.0)
 
 
