@@ -160,6 +160,7 @@ _SECONDS = "Seconds from the start of the recording."
 SCHEMAS: Json = {
     "Transcription": record(
         "`json`.",
+        ("text", "usage"),
         text=text("The transcript; empty if there is no speech."),
         usage=ref("Usage"),
         truncated=_CUT_OFF,

@@ -147,6 +147,7 @@ SCHEMAS: Json = {
         "An error in the format of OpenAI's API.",
         error=record(
             "OpenAI's error object.",
+            ("message", "type", "param", "code"),
             message=text("One human-readable sentence: what happened and what to do."),
             type=text("Whether the request or the server is at fault.", enum=["invalid_request_error", "server_error"]),
             param=or_null(text(_PARAM)),
