@@ -81,15 +81,19 @@ class Job:
         self._running: asyncio.Future[Any] | None = None
         self._pipe: BytePipe | None = None
 
-    def decode_audio(self, *, raw: bool, audio_track: int | None = None) -> AudioIntake:
+    def decode_audio(self, options: Options, *, raw: bool) -> AudioIntake:
         """Start to decode a file while it is uploaded.
 
         Args:
+            options: Of the request.
             raw: Whether the file is raw 16 kHz samples without a container.
-            audio_track: Number of the track, 0-based; None for the best one.
         """
         pipe = self._pipe = BytePipe(asyncio.get_running_loop())
-        decode = partial(audio_decoding.decode_raw if raw else audio_decoding.decode, audio_track=audio_track)
+        decode = partial(
+            audio_decoding.decode_raw if raw else audio_decoding.decode,
+            audio_track=options.audio_track,
+            separate_channels=options.separate_channels,
+        )
         future = self._submit(partial(_decode_and_abandon, decode, pipe, self._jobs.max_audio_seconds))
         return AudioIntake(pipe, future, self._jobs.metrics)
 

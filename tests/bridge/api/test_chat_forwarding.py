@@ -119,7 +119,7 @@ async def test_a_server_that_rejects_the_bridge_is_no_fault_of_the_caller(
 
 def bridge_is_unhurt(bridge: Bridge) -> bool:
     """Whether the pod gets the next request at once."""
-    return all(pod.ejected_until == 0 for pod in bridge.service.llm.endpoints)
+    return all(pod.health.ejected_until == 0 for pod in bridge.service.llm.endpoints)
 
 
 # Streams of other servers.

@@ -29,11 +29,8 @@ from speechbridge.api.openapi.problems import WHEN
 from speechbridge.api.server import Runner
 from speechbridge.app import connection_limits, create_app
 from speechbridge.errors import PROBLEMS
-<<<<<<< HEAD
 from speechbridge.intake import fields
-=======
 from speechbridge.service import SERVICE
->>>>>>> budgets
 from speechbridge.settings import Settings
 from speechbridge.upstreams import sse
 
@@ -72,7 +69,7 @@ def known_here() -> Json:
             if not speech:
                 body["schema"]["properties"]["response_format"]["enum"] = ["text", "json_object"]
                 body["schema"]["properties"]["keep_alive"]["enum"] = []  # its values are a pattern, and Ollama's only
-                body["schema"]["properties"]["stop"]["maxItems"] = 3
+                del body["schema"]["properties"]["stop"]  # blank values do not count, so more than four may be right
             for field in body["schema"]["properties"].values():
                 field.get("enum", []).append("")  # a blank field counts as missing
                 if field.get("type") == "integer":

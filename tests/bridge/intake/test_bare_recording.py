@@ -29,7 +29,7 @@ async def in_pieces(data: bytes, size: int) -> AsyncIterator[bytes]:
 async def test_process_takes_it_with_its_options(
     streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper, openai_chat: FakeOpenAIChat
 ) -> None:
-    query = {"prompt": "Summarise größer:", "language": "en-GB", "temperature": "0.4"}
+    query = {"prompt": "Summarise größer:", "language": "en-GB", "whisper_temperature": "0.4"}
     async with streaming_bridge.client.post("/process", params=query, data=WAV, headers=TYPE) as response:
         answer = await response.json()
 

@@ -196,13 +196,8 @@ async def test_slow_uploads_that_do_not_fit_on_the_disk_are_refused(start: Start
 
     assert (reply.status, reply.json()["code"]) == (503, "overloaded")
     assert int(reply.headers["retry-after"]) > 0
-<<<<<<< HEAD
-    assert bridge.service.spool_budget.used == 0
-    assert whisper.work == []
-=======
     assert bridge.service.budgets.disk.used == 0
-    assert whisper.requests == []
->>>>>>> budgets
+    assert whisper.work == []
 
 
 async def test_a_pod_that_fails_during_a_buffered_upload_is_replaced(start: StartBridge, whisper: Whisper) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.running import WAV, Bridge, StartBridge
 from bridge.wire import CLOSING, Connection, head, part
-from fakes.faults import status
+from fakes.faults import Answer
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
 from speechbridge.audio.port import RestartRequired
@@ -84,7 +84,7 @@ async def test_a_file_that_is_no_audio_is_no_failed_transcription(bridge: Bridge
 
 
 async def test_a_pod_that_dies_is_a_failed_transcription(bridge: Bridge, asr: FakeAsrWebservice) -> None:
-    asr.script(status(502))
+    asr.script(Answer(502, b"<h1>Bad Gateway</h1>", "text/html"))  # of a proxy in front of it
 
     await bridge.json()
 

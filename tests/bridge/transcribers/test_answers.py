@@ -104,7 +104,8 @@ async def test_the_last_event_brings_the_words_that_the_segments_lack() -> None:
 
     transcript = await read_last_event(json.dumps(last), SEGMENTS[:1], words=True)
 
-    assert transcript.words == [{"word": "Hello", "start": 0.1, "end": 0.9}]
+    (segment,) = transcript.segments
+    assert segment.words == ({"word": "Hello", "start": 0.1, "end": 0.9},)
 
 
 async def test_the_last_event_may_have_few_members() -> None:

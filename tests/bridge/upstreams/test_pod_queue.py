@@ -81,7 +81,7 @@ async def test_requests_wait_in_the_queue_of_the_pod(
     await pod.until(lambda: len(pod.waiting) == 2 and bool(pod.working[0].body_size))
 
     assert [received.body_size for received in pod.waiting] == [0, 0]  # no audio before `100 Continue`
-    assert all(received.headers["Speech-Audio-Seconds"] == "1.001" for received in pod.work)
+    assert all(received.headers["Speech-Audio-Seconds"] == "1.000" for received in pod.work)
     assert bridge.service.whisper.waiting == 2
     pod.release(Point.BEFORE_ANSWER)
     assert await asyncio.gather(*asking) == [200] * 3

@@ -84,16 +84,19 @@ async def test_silence_before_the_first_word(server: RunningServer, voice: Pcm, 
 
 
 async def test_damage_is_reported_and_moves_nothing(server: RunningServer, voice: Pcm) -> None:
-    data = bytearray(media.muxed("matroska", [(0.0, np.concatenate([voice, media.silence(1)] * 3))]))
+    # With long pauses, so that each utterance is decoded on its own: repetitions in one window are sampled at random.
+    data = bytearray(media.muxed("matroska", [(0.0, np.concatenate([voice, media.silence(12)] * 3))]))
     # Before the last of three utterances, which must stay where it is.
     begin, length = int(len(data) * 0.4), len(data) // 10
     data[begin : begin + length] = bytes(length)
 
     answer = await verbose(server, bytes(data))
 
-    # What is left of a damaged utterance may be sampled, so its end varies; without the clock it is at 15 s.
-    assert 16.5 < answer["segments"][-1]["end"] < 3 * 6.3 - 0.5
-    assert [warning["code"] for warning in answer["warnings"]] == ["damaged_audio"]
+    seconds = len(voice) / media.RATE
+    last = 2 * (seconds + 12)
+    assert last + seconds - 1.5 < answer["segments"][-1]["end"] < last + seconds + 0.5
+    codes = [warning["code"] for warning in answer["warnings"]]
+    assert codes in (["damaged_audio"], ["damaged_audio", "doubtful"])  # what is left of an utterance may be doubtful
     assert re.search(r"\d\.\d s", answer["warnings"][0]["message"])
 
 

@@ -84,7 +84,7 @@ async def upload(
 
         async def open_sink(form: Form) -> AudioIntake:
             early.update({name: _count(form, name) for name in _DECODING_FIELDS})
-            intakes.append(job.decode_audio(raw=raw, audio_track=options(form).audio_track))
+            intakes.append(job.decode_audio(options(form), raw=raw))
             return intakes[0]
 
         form = await receive(request, file_fields=file_fields, limits=limits(request), open_sink=open_sink)

@@ -174,12 +174,14 @@ class Audio:
         gaps: Stretches without data in the file, which are silent in `samples`.
         damaged: Whether a part of the file could not be decoded.
         missing: Seconds by which it is shorter than its file declares.
+        channels: The samples of each channel, if they were requested separately; `samples` is the first.
     """
 
     samples: Samples
     gaps: tuple[Gap, ...] = ()
     damaged: bool = False
     missing: float = 0.0
+    channels: tuple[Samples, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -187,17 +189,23 @@ class Audio:
         return len(self.samples) / RATE
 
 
-def decode(source: Readable, max_seconds: float, audio_track: int | None = None) -> Audio:
-    """Decode a whole recording, mixed to one channel; errors as `Recording.chunks`."""
-    return _whole(Recording(source, max_seconds, raw=False, audio_track=audio_track, separate_channels=False))
+def decode(
+    source: Readable, max_seconds: float, audio_track: int | None = None, *, separate_channels: bool = False
+) -> Audio:
+    """Decode a whole recording; errors as `Recording.chunks`."""
+    return _whole(source, max_seconds, audio_track, raw=False, separate=separate_channels)
 
 
-def decode_raw(source: Readable, max_seconds: float, audio_track: int | None = None) -> Audio:
+def decode_raw(
+    source: Readable, max_seconds: float, audio_track: int | None = None, *, separate_channels: bool = False
+) -> Audio:
     """Return a whole recording of raw audio; errors as `Recording.chunks`."""
-    return _whole(Recording(source, max_seconds, raw=True, audio_track=audio_track, separate_channels=False))
+    return _whole(source, max_seconds, audio_track, raw=True, separate=separate_channels)
 
 
-def _whole(recording: Recording) -> Audio:
-    samples = np.concatenate([chunk[0] for chunk in recording.chunks()]).astype(np.float32)
+def _whole(source: Readable, max_seconds: float, audio_track: int | None, *, raw: bool, separate: bool) -> Audio:
+    recording = Recording(source, max_seconds, raw=raw, audio_track=audio_track, separate_channels=separate)
+    samples = np.concatenate(list(recording.chunks()), axis=1).astype(np.float32)
     samples /= _FULL_SCALE
-    return Audio(samples, recording.gaps, recording.damaged, recording.missing)
+    channels = tuple(np.ascontiguousarray(row) for row in samples) if separate else ()
+    return Audio(samples[0], recording.gaps, recording.damaged, recording.missing, channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,21 @@ class WhisperDecoder:
         self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event
     ) -> TranscriptionInfo:
         """Decode; see `recognition.port.Decoder`."""
+        if not audio.channels:
+            return self._decode(audio, options, emit, stop)
+        numbers = itertools.count()
+        infos = []
+        for channel, samples in enumerate(audio.channels):
+
+            def renumbered(segment: Segment, channel: int = channel) -> None:
+                emit(replace(segment, id=next(numbers), channel=channel))
+
+            infos.append(self._decode(replace(audio, samples=samples), options, renumbered, stop))
+        return _joined(infos)
+
+    def _decode(
+        self, audio: Audio, options: Options, emit: Callable[[Segment], None], stop: threading.Event
+    ) -> TranscriptionInfo:
         if self._tuning.batch_size:
             decoding = self._batched(audio.samples, options, stop)
         elif options.vad_filter:
@@ -208,6 +224,17 @@ class _Attempts(list[float]):
             if self._stop.is_set():
                 raise StoppedError
             yield temperature
+
+
+def _joined(infos: Sequence[TranscriptionInfo]) -> TranscriptionInfo:
+    """Return what is known of a recording with separate channels; the language is that of the first that speaks."""
+    first = next((info for info in infos if info.transcribed_seconds), infos[0])
+    return replace(
+        first,
+        speech_seconds=sum(info.speech_seconds for info in infos),
+        transcribed_seconds=sum(info.transcribed_seconds for info in infos),
+        doubtful=tuple(sorted((one for info in infos for one in info.doubtful), key=lambda one: one.start)),
+    )
 
 
 def _nothing(options: Options) -> _Decoding:
