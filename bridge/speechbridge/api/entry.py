@@ -73,9 +73,7 @@ async def uploaded(request: web.Request, service: Service, call: Call) -> AsyncI
     """
     rules, budgets = service.upload_rules, service.budgets
     query = {name: request.query.getall(name) for name in request.query}
-    upload = open_form(
-        request.content, request.headers, query, rules, service.pace, budgets, call.deadline.progress
-    )
+    upload = open_form(request.content, request.headers, query, rules, service.pace, budgets, call.deadline.progress)
     try:
         with budgets.memory.held() as share:
             share.grow_to(memory_for(request.content_length, rules.limits))

@@ -86,17 +86,7 @@ class Transcription(Stage):
             try:
                 with self._backlog.entry(duration.seconds) as start_work:
                     work = Work(self._clock, audio)
-
-                    def begin(
-                        start_work: Callable[[], None] = start_work, work: Work = work, reports: bool = reports
-                    ) -> None:
-                        start_work()
-                        call.timeline.transcribing = self._clock()
-                        work.begin()
-                        call.segments.clear()
-                        call.deadline.reporting = reports
-                        call.on_accepted()
-
+                    begin = self._beginner(start_work, work, call, reports=reports)
                     async with self._queued_attempt(retry, call, duration.seconds, begin) as acquisition:
                         items = self._transcriber.transcribe(
                             acquisition, audio, options, call.headers, segments=segments
@@ -140,6 +130,26 @@ class Transcription(Stage):
 
         with self._backlog.arriving(arrived):
             await audio.buffer_until_ready()
+
+    def _beginner(self, start_work: Callable[[], None], work: Work, call: Call, *, reports: bool) -> Callable[[], None]:
+        """Return what to call when a pod begins to work.
+
+        Args:
+            start_work: Moves the recording from the waiting ones to those in progress.
+            work: Measures the work.
+            call: The request.
+            reports: Whether the pod reports its progress.
+        """
+
+        def begin() -> None:
+            start_work()
+            call.timeline.transcribing = self._clock()
+            work.begin()
+            call.segments.clear()
+            call.deadline.reporting = reports
+            call.on_accepted()
+
+        return begin
 
     def _record_first(self, timeline: Timeline) -> None:
         if timeline.first_segment is None:

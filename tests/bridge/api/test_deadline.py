@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.running import WAV, Bridge, StartBridge, form, wav
+from bridge.running import Bridge, StartBridge, form, wav
 from bridge.wire import Connection, all_events, head, part, types
 from fakes.gates import Point
 from fakes.openai_chat import FakeOpenAIChat
@@ -12,6 +12,8 @@ from fakes.speech_whisper import FakeSpeechWhisper
 pytestmark = pytest.mark.unit
 
 HEARD = " He was not an ill-disposed young man,"
+RECORDED = b"\x1aE\xdf\xa3" + bytes(20_000)
+"""As a browser records it: nothing in it tells its duration, so Whisper is asked for segments."""
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
 
 
@@ -41,7 +43,7 @@ async def counted(bridge: Bridge, family: str) -> dict[str, float]:
 
 
 async def test_process_returns_what_was_transcribed(stuck: Bridge) -> None:
-    status, answer = await stuck.json()
+    status, answer = await stuck.json(RECORDED)
 
     assert status == 200
     assert answer["transcription"] == HEARD.strip()
@@ -54,7 +56,7 @@ async def test_process_returns_what_was_transcribed(stuck: Bridge) -> None:
 
 
 async def test_processs_events_end_with_what_was_transcribed(stuck: Bridge) -> None:
-    async with await stuck.process(stream="true") as response:
+    async with await stuck.process(RECORDED, stream="true") as response:
         told = await all_events(response)
 
     assert types(told) == ["transcript.delta", "error", "response.done"]
@@ -64,7 +66,7 @@ async def test_processs_events_end_with_what_was_transcribed(stuck: Bridge) -> N
 
 @pytest.mark.parametrize("response_format", ["json", "verbose_json"])
 async def test_openais_json_carries_what_was_transcribed(stuck: Bridge, response_format: str) -> None:
-    data = form(WAV, response_format=response_format)
+    data = form(RECORDED, response_format=response_format)
     async with stuck.client.post(TRANSCRIPTIONS, data=data) as response:
         answer = await response.json()
 
@@ -76,7 +78,7 @@ async def test_openais_json_carries_what_was_transcribed(stuck: Bridge, response
 
 @pytest.mark.parametrize("response_format", ["text", "srt", "vtt"])
 async def test_formats_that_cannot_say_so_are_an_error_with_the_text(stuck: Bridge, response_format: str) -> None:
-    data = form(WAV, response_format=response_format)
+    data = form(RECORDED, response_format=response_format)
     async with stuck.client.post(TRANSCRIPTIONS, data=data) as response:
         error = (await response.json())["error"]
 
@@ -86,7 +88,7 @@ async def test_formats_that_cannot_say_so_are_an_error_with_the_text(stuck: Brid
 
 
 async def test_openais_stream_ends_with_an_error_that_names_the_setting(stuck: Bridge) -> None:
-    async with stuck.client.post(TRANSCRIPTIONS, data=form(WAV, stream="true")) as response:
+    async with stuck.client.post(TRANSCRIPTIONS, data=form(RECORDED, stream="true")) as response:
         told = await all_events(response)
 
     assert [event.data["type"] for event in told] == ["transcript.text.delta", "error"]
@@ -96,7 +98,7 @@ async def test_openais_stream_ends_with_an_error_that_names_the_setting(stuck: B
 
 @pytest.mark.parametrize("response_format", ["json", "srt"])
 async def test_a_deadline_is_counted_as_one(stuck: Bridge, response_format: str) -> None:
-    async with stuck.client.post(TRANSCRIPTIONS, data=form(WAV, response_format=response_format)):
+    async with stuck.client.post(TRANSCRIPTIONS, data=form(RECORDED, response_format=response_format)):
         pass
 
     assert await counted(stuck, "speechbridge_requests_total") == {"deadline": 1}

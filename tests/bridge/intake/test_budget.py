@@ -108,7 +108,7 @@ class _Sent:
 
 async def read(data: bytes, *, limit: int = 32 * MIB, memory: int = 384 * MIB) -> dict[str, object]:
     with budget(memory).held() as share:
-        return await read_object(cast("Body", _Sent(data)), limit, len(data), share)
+        return await read_object(cast("Body", _Sent(data)), limit, len(data), share, "'messages'")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_a_json_body_takes_its_memory_before_it_is_read() -> None:
     with memory.held() as others, memory.held() as share:
         others.grow_to(5 * KIB)
         with pytest.raises(Problem) as refused:
-            await read_object(cast("Body", body), MIB, 1008, share)
+            await read_object(cast("Body", body), MIB, 1008, share, "'messages'")
 
     assert (refused.value.code, refused.value.retry_after) == ("overloaded", 5)
     assert body.received == 0
