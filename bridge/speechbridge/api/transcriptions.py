@@ -69,8 +69,8 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
                 call.on_accepted = stream.accepted
                 stream.keep_alive()
             async with (
-                working(service, call),
                 stream,
+                working(service, call),
                 aclosing(service.transcription.run(upload, options, call)) as items,
             ):
                 streamed = False
