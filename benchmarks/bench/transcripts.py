@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bench.report import Figure, Goal, Section
-from speechbridge.api import json_body
+from speechbridge.api import json_response
 from speechbridge.transcribers.answers import read_last_event, read_transcript
 from speechbridge.transcribers.transcript import segment_from
 from speechbridge.upstreams import sse
@@ -32,7 +32,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> Section:
     ways: dict[str, Callable[[], Awaitable[object]]] = {
         "one document": lambda: read_transcript(body),
         "a stream of segments": lambda: read_stream(stream),
-        "verbose_json, written": lambda: asyncio.to_thread(json_body.encode, document),
+        "verbose_json, written": lambda: asyncio.to_thread(json_response.encode, document),
     }
     parsed: list[float] = []
     taken: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}

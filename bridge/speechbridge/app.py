@@ -12,6 +12,7 @@ from aiohttp import web
 
 from speechbridge import memory
 from speechbridge.api import chat, health, models, pages, process, responses, transcriptions
+from speechbridge.api.connections import ConnectionLimits
 from speechbridge.api.cors import CrossOrigin
 from speechbridge.api.middleware import authorized, observed
 from speechbridge.api.server import Runner, site
@@ -51,6 +52,16 @@ async def _pod_discovery(app: web.Application) -> AsyncIterator[None]:
         pool.close()
 
 
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """Return the limits on connections of clients."""
+    return ConnectionLimits(
+        connections=settings.max_connections,
+        head_timeout=settings.client_head_timeout,
+        idle_timeout=settings.client_idle_timeout,
+        write_timeout=settings.client_write_timeout,
+    )
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then reject new requests, drain those in flight, and return.
 
@@ -58,7 +69,7 @@ async def serve(settings: Settings) -> None:
         OSError: The address cannot be listened on.
     """
     app = create_app(settings)
-    runner = Runner(app, shutdown_timeout=_CANCEL_AFTER_S)
+    runner = Runner(app, connection_limits(settings), app[SERVICE].metrics, shutdown_timeout=_CANCEL_AFTER_S)
     await runner.setup()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -79,11 +90,11 @@ async def serve(settings: Settings) -> None:
 async def _drain(service: Service) -> None:
     """Fail `/readyz` and wait for the requests in flight, for at most DRAIN_TIMEOUT."""
     service.admission.stopping = True
-    logs.info("stopping", in_flight=service.admission.in_flight)
+    logs.info("stopping", in_flight=service.admission.open)
     with suppress(TimeoutError):
         async with asyncio.timeout(service.settings.drain_timeout):
             await service.admission.drained()
-    logs.info("stopped", cancelled=service.admission.in_flight)
+    logs.info("stopped", cancelled=service.admission.open)
 
 
 def _upstreams(settings: Settings) -> dict[str, str]:

@@ -67,6 +67,7 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         retry_after: Seconds after which a retry is useful, if known.
         param: The form field or JSON member at fault, if any.
         allow: The methods that the path allows, if another was used (RFC 9110, section 10.2.1).
+        transcription: What was transcribed nevertheless.
 
     Attributes:
         loading: How far the unavailable component is, if that is known.
@@ -80,6 +81,7 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         retry_after: int | None = None,
         param: str | None = None,
         allow: str | None = None,
+        transcription: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.title = PROBLEMS[code]
@@ -88,11 +90,14 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         self.retry_after = retry_after
         self.param = param
         self.allow = allow
+        self.transcription = transcription
         self.loading: LoadingStage | None = None
 
     @property
     def outcome(self) -> str:
-        """The class of the failure for metrics: `rejected` (4xx), `overloaded` (503) or `failed`."""
+        """The class of the failure for metrics: `rejected` (4xx), `overloaded` (503), `deadline` or `failed`."""
+        if self.code == "deadline_exceeded":
+            return "deadline"
         if self.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return "rejected"
         return "overloaded" if self.code in {"overloaded", "stopping"} else "failed"

@@ -10,16 +10,17 @@ from aiohttp import web
 
 from speechbridge.admission.api_keys import ApiKeys
 from speechbridge.admission.queue import Admission
-from speechbridge.admission.retry_after import RETRY_AFTER_SPOOL_FULL_S, Backlog
+from speechbridge.admission.retry_after import RETRY_AFTER_MEMORY_FULL_S, RETRY_AFTER_SPOOL_FULL_S, Backlog
 from speechbridge.audio.durations import Durations
 from speechbridge.credentials import Credentials, header_lines
+from speechbridge.deadline import TimeLimits
 from speechbridge.generators.catalog import ModelCatalog, ask_for_models
 from speechbridge.generators.ollama import Ollama
 from speechbridge.generators.openai_chat import OpenAIChat
 from speechbridge.generators.options import think_of
 from speechbridge.intake.body import Pace
+from speechbridge.intake.budget import Budgets, ByteBudget
 from speechbridge.intake.form import FormLimits
-from speechbridge.intake.spool import SpoolBudget
 from speechbridge.intake.upload import UploadRules
 from speechbridge.readiness import Readiness
 from speechbridge.stages.conversation import Conversation
@@ -46,6 +47,9 @@ class Service:
     metrics: Metrics
     keys: ApiKeys
     admission: Admission
+    backlog: Backlog
+    durations: Durations
+    time_limits: TimeLimits
     whisper: Pool
     llm: Pool
     transcription: Transcription
@@ -55,7 +59,7 @@ class Service:
     readiness: Readiness
     pace: Pace
     upload_rules: UploadRules
-    spool_budget: SpoolBudget
+    budgets: Budgets
 
 
 SERVICE = web.AppKey("service", Service)
@@ -67,7 +71,7 @@ def assemble(settings: Settings) -> Service:
     transcriber, generator = _transcriber(settings), _generator(settings)
     whisper = Pool(settings.whisper_url, _whisper_options(settings))
     llm = Pool(settings.generator_url, _llm_options(settings))
-    metrics, backlog = Metrics(), Backlog()
+    metrics, backlog, durations = Metrics(), Backlog(), Durations(settings.max_audio_seconds)
 
     def retry_after(queued: int) -> int:
         return backlog.retry_after(queued, whisper.slots)
@@ -76,9 +80,7 @@ def assemble(settings: Settings) -> Service:
         return retry_after(admission.queued)
 
     prefill = Prefill(generator, llm, clock)
-    transcription = Transcription(
-        transcriber, whisper, metrics, backlog, Durations(settings.max_audio_seconds), retry_after_now, clock
-    )
+    transcription = Transcription(transcriber, whisper, metrics, backlog, durations, retry_after_now, clock)
     generation = Generation(generator, llm, prefill, metrics, retry_after_now, clock)
 
     async def discover() -> tuple[str, ...]:
@@ -89,6 +91,17 @@ def assemble(settings: Settings) -> Service:
     metrics.know_models(settings.models)
     catalog = ModelCatalog(settings.models, discover, clock, {"whisper-1", settings.whisper_model})
     admission = Admission(settings.max_concurrent_requests, settings.max_queued_requests, retry_after)
+    budgets = Budgets(
+        memory=ByteBudget(
+            settings.memory_budget_bytes, "The memory for requests", retry_after=RETRY_AFTER_MEMORY_FULL_S
+        ),
+        disk=ByteBudget(
+            settings.max_spool_bytes, "The disk space for slow uploads", retry_after=RETRY_AFTER_SPOOL_FULL_S
+        ),
+    )
+    metrics.set_function(metrics.uploads, lambda: admission.arriving)
+    metrics.set_function(metrics.buffered, lambda: budgets.memory.used, "memory")
+    metrics.set_function(metrics.buffered, lambda: budgets.disk.used, "disk")
     metrics.set_function(metrics.queue_depth, lambda: admission.queued, "admission")
     metrics.set_function(metrics.queue_depth, lambda: whisper.waiting, "whisper")
     # Sums of floats are inexact: rounded, an empty backlog is 0.
@@ -101,6 +114,9 @@ def assemble(settings: Settings) -> Service:
         metrics=metrics,
         keys=ApiKeys(settings.api_keys_dir, clock),
         admission=admission,
+        backlog=backlog,
+        durations=durations,
+        time_limits=TimeLimits(settings.request_timeout, settings.request_timeout_per_audio_second),
         whisper=whisper,
         llm=llm,
         transcription=transcription,
@@ -110,7 +126,7 @@ def assemble(settings: Settings) -> Service:
         readiness=Readiness(transcriber, whisper, generator, llm, settings.models, clock),
         pace=Pace(settings.upload_min_rate, settings.upload_stall_timeout),
         upload_rules=_upload_rules(settings),
-        spool_budget=SpoolBudget(settings.max_spool_bytes, retry_after=RETRY_AFTER_SPOOL_FULL_S),
+        budgets=budgets,
     )
 
 

@@ -139,15 +139,37 @@ class Settings(BaseSettings):
     # Server.
     server_host: str = Field("::", description="address to listen on; `::` listens on all IPv6 and IPv4 addresses")
     server_port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0: any free port")
-    max_concurrent_requests: int = Field(50, ge=1, description="maximum number of concurrent requests")
+    max_concurrent_requests: int = Field(
+        50, ge=1, description="maximum number of requests worked on concurrently; arriving uploads do not count"
+    )
     max_queued_requests: int = Field(
         100, ge=0, description="maximum number of queued requests; further ones are rejected with 503"
     )
     queue_timeout: Seconds = Field(
         30, description="seconds a request may wait in total, queued or for a free pod, before it is rejected with 503"
     )
-    request_timeout: Seconds = Field(300, description="timeout in seconds for a whole request")
+    request_timeout: Seconds = Field(
+        300,
+        description="seconds a request may take without progress (bytes, segments or tokens); the work on it may take"
+        " twice as long in total, plus `REQUEST_TIMEOUT_PER_AUDIO_SECOND`",
+    )
+    request_timeout_per_audio_second: float = Field(
+        2,
+        ge=0,
+        allow_inf_nan=False,
+        description="seconds that each second of audio adds to the total that the work on a request may take",
+    )
     drain_timeout: Seconds = Field(30, description="seconds that requests in flight may take to finish after SIGTERM")
+    max_connections: int = Field(
+        2000, ge=1, description="maximum number of connections; at the limit, idle ones are closed for new ones"
+    )
+    client_head_timeout: Seconds = Field(
+        10, description="seconds a client may take to send the head of a request once it has begun"
+    )
+    client_idle_timeout: Seconds = Field(75, description="seconds until an idle connection of a client is closed")
+    client_write_timeout: Seconds = Field(
+        30, description="seconds without reading after which a client's connection is aborted"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="minimum log level")
 
     # Access.
@@ -168,7 +190,10 @@ class Settings(BaseSettings):
         description="maximum duration of a recording in seconds, as set for Whisper; no recording counts for more when"
         " `Retry-After` is computed",
     )
-    max_field_bytes: Bytes = Field(256 * KIB, description="maximum size of a text field such as the prompt, in bytes")
+    max_field_bytes: Bytes = Field(
+        256 * KIB,
+        description="maximum size of a text field such as the prompt, in bytes; all of a form may be twice as large",
+    )
     max_json_bytes: Bytes = Field(32 * MIB, description="maximum size of a JSON body (chat with audio), in bytes")
     stream_start_bytes: Bytes = Field(
         256 * KIB, description="bytes received before an incomplete upload is streamed to a Whisper pod"
@@ -180,13 +205,18 @@ class Settings(BaseSettings):
         0.5, description="seconds without data after which an upload releases its Whisper slot"
     )
     upload_min_rate: Bytes = Field(
-        1000, description="minimum rate of an upload after 10 s, in bytes per second; slower ones are rejected with 408"
+        8000, description="minimum rate of an upload after 10 s, in bytes per second; slower ones are rejected with 408"
     )
     upload_stall_timeout: Seconds = Field(
         20, description="seconds without data after which an upload is rejected with 408"
     )
     retry_buffer_bytes: int = Field(
         1 * MIB, ge=0, description="bytes of an upload buffered in memory, so that it can be retried on another pod"
+    )
+    memory_budget_bytes: Bytes = Field(
+        384 * MIB,
+        description="maximum size of what all requests together hold in memory (forms, JSON bodies, retry buffers), in"
+        " bytes; further requests are rejected with 503",
     )
     max_spool_bytes: int = Field(
         2 * GIB, ge=0, description="maximum size of the temporary files of all slow uploads together, in bytes"

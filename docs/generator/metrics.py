@@ -12,13 +12,19 @@ from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
 _BRIDGE_LABELS = {
     "route": "pattern of the path, such as `/process`; `unmatched` for unknown paths",
     "outcome": (
-        "of a request: `ok`, `partial` (transcribed, but generation failed), `rejected` (4xx), `overloaded`, `failed` "
-        "or `cancelled` (client disconnected); of a stage: `ok`, `failed` or `cancelled`"
+        "of a request: `ok`, `partial` (transcribed, but generation failed), `rejected` (4xx), `overloaded`, "
+        "`failed`, `deadline` (no progress, or the total used up) or `cancelled` (client disconnected); of a stage: "
+        "`ok`, `failed`, `deadline` or `cancelled`"
     ),
     "stage": "`queue`, `transcribe` or `generate`",
     "model": "language model; empty if not applicable, `other` beyond 32 models",
     "queue": "`admission` or `whisper` (waiting for a pod)",
     "kind": f"of tokens: `prompt` or `completion`; of failures: {', '.join(f'`{kind}`' for kind in FailureKind)}",
+    "reason": (
+        "`displaced` (an idle connection, for a new one), `refused` (a new one: there are too many), `slow_head` (the "
+        "head of a request did not end) or `stalled` (the client read nothing)"
+    ),
+    "where": "`memory` or `disk`",
     "upstream": "`whisper` or `llm`",
 }
 _OPERATOR_LABELS = {

@@ -17,7 +17,7 @@ from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
 from speechbridge.api.server import Runner
-from speechbridge.app import create_app
+from speechbridge.app import connection_limits, create_app
 from speechbridge.service import SERVICE
 from speechbridge.settings import Settings
 from speechbridge.upstreams import choose
@@ -50,8 +50,9 @@ async def start_bridge() -> AsyncIterator[StartBridge]:
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Bridge:
-            app = create_app(Settings(**{**QUICK, **settings}))
-            runner = Runner(app, shutdown_timeout=0.1)
+            chosen = Settings(**{**QUICK, **settings})
+            app = create_app(chosen)
+            runner = Runner(app, connection_limits(chosen), app[SERVICE].metrics, shutdown_timeout=0.1)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -18,6 +18,7 @@ QUICK = {
     "connect_timeout": 1.0,
     "slot_idle_timeout": 0.1,
     "drain_timeout": 2.0,
+    "request_timeout_per_audio_second": 0.1,
     "models": "smollm2:135m",
     "prompt_prefill": False,
 }

@@ -68,6 +68,10 @@ class Connection:
                 self._writer.write(piece)
                 await self._writer.drain()
 
+    def pause(self) -> None:
+        """Read nothing from now on."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
     def leave(self) -> None:
         """Go away without a word."""
         self._writer.transport.abort()

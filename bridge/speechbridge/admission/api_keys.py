@@ -35,21 +35,24 @@ class ApiKeys:
         if self._folder is not None:
             self._known = self._read(self._folder)
 
-    def check(self, headers: Mapping[str, str]) -> None:
+    def check(self, headers: Mapping[str, str]) -> str:
         """Accept a request with a key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+
+        Returns:
+            Whose request it is: the digest of its key; empty if no key is required.
 
         Raises:
             Problem: `invalid_api_key`.
         """
         if self._folder is None:
-            return
+            return ""
         if self._clock() - self._read_at > _REREAD_S:
             self._read_at = self._clock()
             self._known = self._read(self._folder)
         named = _named(headers)
         # Looked up by digest, so that the duration reveals nothing about the keys.
-        if named and _digest(named) in self._known:
-            return
+        if named and (digest := _digest(named)) in self._known:
+            return digest.hex()
         what = "The API key is invalid" if named else "An API key is required"
         how = "send one as 'Authorization: Bearer KEY', or in the X-API-Key header"
         raise Problem("invalid_api_key", f"{what}: {how}.")

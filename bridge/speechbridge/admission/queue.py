@@ -1,37 +1,49 @@
-"""Admission control: how many requests are processed, how many wait, and when the others should retry."""
+"""Admission control: two gates. Many requests may arrive at a time, few are worked on, and a bounded number waits.
+
+A request holds no slot for work while its upload arrives, so slow senders do not delay others. What arriving requests
+may hold is limited by the budgets in `intake/budget.py`, and by the number of connections.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from collections import Counter
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Self
 
+from speechbridge.admission.fair_queue import FairQueue
 from speechbridge.admission.retry_after import RETRY_AFTER_STOPPING_S
 from speechbridge.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from speechbridge.wait_budget import WaitBudget
 
 
 class Admission:
-    """Admits `limit` requests at a time and queues `queue_limit` more, first come, first served.
+    """Works on `limit` requests at a time and queues `queue_limit` more, in equal shares for all callers.
 
     Args:
-        limit: Maximum number of requests in flight.
+        limit: Maximum number of requests worked on.
         queue_limit: Maximum number of queued requests.
         retry_after: Returns the seconds to report in Retry-After, given the number of queued requests.
+
+    Attributes:
+        in_flight: How many requests are worked on.
+        open: How many requests are inside: arriving, queued, worked on, or being answered.
+        stopping: Whether new requests are rejected.
     """
 
     def __init__(self, limit: int, queue_limit: int, retry_after: Callable[[int], int]) -> None:
         self.in_flight = 0
+        self.open = 0
         self.stopping = False
         self._limit = limit
         self._queue_limit = queue_limit
         self._retry_after = retry_after
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._in_flight_of: Counter[str] = Counter()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -40,7 +52,12 @@ class Admission:
         """How many requests are queued."""
         return len(self._queue)
 
-    def check(self) -> None:
+    @property
+    def arriving(self) -> int:
+        """How many requests have not been received completely."""
+        return max(0, self.open - self.in_flight - self.queued)
+
+    def check(self, caller: str = "") -> None:
         """Reject a request that would not be queued.
 
         Raises:
@@ -48,66 +65,139 @@ class Admission:
         """
         if self.stopping:
             raise Problem("stopping", "This server is shutting down; try again.", retry_after=RETRY_AFTER_STOPPING_S)
-        if self.in_flight >= self._limit and self.queued >= self._queue_limit:
+        if self.in_flight >= self._limit and not self._has_room(caller):
             raise self._overloaded()
 
-    @asynccontextmanager
-    async def admit(self, budget: WaitBudget) -> AsyncIterator[None]:
-        """Admit a request for the duration of the block, once it is its turn.
-
-        Args:
-            budget: How long the request may wait.
+    @contextmanager
+    def arrival(self, caller: str = "") -> Iterator[None]:
+        """Let a request in for the duration of the block; a shutdown waits for it.
 
         Raises:
-            Problem: `overloaded` if the queue is full or the budget is used up; `stopping`.
+            Problem: As `check` does.
         """
-        self.check()
-        if self.in_flight >= self._limit or self._queue:
-            await self._wait_for_turn(budget)
-        else:
-            self._enter()
+        self.check(caller)
+        self.open += 1
+        self._idle.clear()
         try:
             yield
         finally:
-            self._leave()
+            self.open -= 1
+            self._settle()
+
+    def admit(self, budget: WaitBudget, caller: str = "") -> Slot:
+        """Return a slot for work, to be taken with `async with`.
+
+        Args:
+            budget: How long the request may wait for it.
+            caller: Whose request it is; callers share the slots.
+        """
+        return Slot(self, budget, caller)
 
     async def drained(self) -> None:
-        """Wait until no request is in flight or queued."""
+        """Wait until no request is inside."""
         await self._idle.wait()
 
-    async def _wait_for_turn(self, budget: WaitBudget) -> None:
+    async def take(self, budget: WaitBudget, caller: str, *, first: bool) -> None:
+        """Wait until the request may be worked on; see `Slot`."""
+        if self.in_flight < self._limit and not self._queue:
+            self._enter(caller)
+            return
+        if not first and not self._has_room(caller):
+            raise self._overloaded()
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
         queued_at = loop.time()
-        self._queue.append(turn)
+        if not first and self.queued >= self._queue_limit:
+            displaced = self._queue.displace()
+            if not displaced.done():
+                displaced.set_exception(self._overloaded())
+        self._queue.push(caller, turn, first=first)
+        self._idle.clear()
         try:
             async with asyncio.timeout(budget.queue):
                 await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self._leave()  # it became its turn at the same moment
-            elif turn in self._queue:
-                self._queue.remove(turn)
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.release(caller)  # it became its turn at the same moment
+            else:
+                self._queue.remove(caller, turn)
+                self._settle()
             if isinstance(error, TimeoutError):
                 raise self._overloaded() from None
             raise
         finally:
             budget.spend(loop.time() - queued_at)
 
-    def _enter(self) -> None:
-        self.in_flight += 1
-        self._idle.clear()
-
-    def _leave(self) -> None:
+    def release(self, caller: str) -> None:
+        """End the work on a request, and begin that on the next ones."""
         self.in_flight -= 1
+        self._in_flight_of[caller] -= 1
+        if not self._in_flight_of[caller]:
+            del self._in_flight_of[caller]
         while self._queue and self.in_flight < self._limit:
-            turn = self._queue.popleft()
+            caller, turn = self._queue.pop(self._in_flight_of)
             if not turn.done():
                 turn.set_result(None)
-                self._enter()
-        if not self.in_flight:
+                self._enter(caller)
+        self._settle()
+
+    def _enter(self, caller: str) -> None:
+        self.in_flight += 1
+        self._in_flight_of[caller] += 1
+        self._idle.clear()
+
+    def _has_room(self, caller: str) -> bool:
+        return self.queued < self._queue_limit or self._queue.may_displace(caller)
+
+    def _settle(self) -> None:
+        if not (self.in_flight or self.open or self._queue):
             self._idle.set()
 
     def _overloaded(self) -> Problem:
         seconds = self._retry_after(self.queued)
         return Problem("overloaded", f"Too many requests are waiting; try again in {seconds} s.", retry_after=seconds)
+
+
+class Slot:
+    """One of the slots for work, for the duration of a block.
+
+    Entering it raises Problem `overloaded` if the queue is full, the budget is used up, or the place in the queue went
+    to a caller with fewer requests.
+
+    Attributes:
+        waited: Seconds spent in the queue.
+    """
+
+    def __init__(self, admission: Admission, budget: WaitBudget, caller: str) -> None:
+        self.waited = 0.0
+        self._admission = admission
+        self._budget = budget
+        self._caller = caller
+        self._held = False
+
+    async def __aenter__(self) -> Self:
+        await self._take(first=False)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._give()
+
+    @asynccontextmanager
+    async def released(self) -> AsyncIterator[None]:
+        """Release the slot for the duration of a block, then wait for one again, before the caller's other requests."""
+        self._give()
+        yield
+        await self._take(first=True)
+
+    async def _take(self, *, first: bool) -> None:
+        left = self._budget.queue
+        try:
+            await self._admission.take(self._budget, self._caller, first=first)
+        finally:
+            self.waited += left - self._budget.queue
+        self._held = True
+
+    def _give(self) -> None:
+        if self._held:
+            self._held = False
+            self._admission.release(self._caller)

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 RETRY_AFTER_STOPPING_S = 1  # another bridge is ready at once
 RETRY_AFTER_OUTAGE_S = 5  # about the time that a pod needs to restart
 RETRY_AFTER_SPOOL_FULL_S = 30
+RETRY_AFTER_MEMORY_FULL_S = 5
 _MAX_RETRY_AFTER_S = 600
 
 _SMOOTHING = 0.2  # the weight of the latest transcript in the mean duration
 _INITIAL_PACE = 0.25  # seconds of work per second of audio, until there is a transcript
 _INITIAL_AUDIO_S = 10.0  # per request, likewise; also what the initial pace counts for
 _PACE_WINDOW_S = 600.0  # seconds of audio after which an earlier transcript counts a third (1/e) for the pace
+_TRANSCRIPTS_FOR_A_PACE = 5  # before them the pace is a guess
 
 
 class Backlog:
@@ -35,17 +37,23 @@ class Backlog:
         self._audio = _INITIAL_AUDIO_S
         self._work = _INITIAL_AUDIO_S * _INITIAL_PACE
         self._mean_audio = _INITIAL_AUDIO_S
+        self._observed = 0
 
     @property
     def pace(self) -> float:
         """Seconds of work per second of audio, as a quotient of recent sums: an hour weighs more than a command."""
         return self._work / self._audio
 
+    @property
+    def measured_pace(self) -> float | None:
+        """The pace; None until enough transcripts were observed, before which it is a guess."""
+        return self.pace if self._observed >= _TRANSCRIPTS_FOR_A_PACE else None
+
     def pending(self, queued: int) -> float:
         """Return the seconds of audio for which no pod works yet, including uploads in progress.
 
         Args:
-            queued: Requests whose audio has not been read yet; each counts with the mean duration.
+            queued: Requests that wait for admission; each counts with the mean duration.
         """
         return self.waiting + sum(seconds() for seconds in self._arriving.values()) + queued * self._mean_audio
 
@@ -87,6 +95,7 @@ class Backlog:
         """Record a transcript, and how long the pod worked on it."""
         if audio_seconds <= 0:
             return
+        self._observed += 1
         kept = math.exp(-audio_seconds / _PACE_WINDOW_S)
         self._audio = self._audio * kept + audio_seconds
         self._work = self._work * kept + work_seconds
@@ -96,7 +105,7 @@ class Backlog:
         """Estimate the whole seconds (1 to 600) until the requests in progress are done.
 
         Args:
-            queued: Requests whose audio has not been read yet; each counts with the mean duration.
+            queued: Requests that wait for admission; each counts with the mean duration.
             slots: Concurrent transcriptions of all pods.
         """
         audio = self.working + self.pending(queued)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from speechbridge.api.chat_recordings import without_recordings
-from speechbridge.api.chat_request import check_chat, model_in, read_json
-from speechbridge.api.entry import admitted, body_of, call_of, expect_continue
+from speechbridge.api.chat_request import check_chat, model_in
+from speechbridge.api.entry import arriving, call_of, expect_continue, json_object, working
 from speechbridge.api.event_stream import EventStream
-from speechbridge.api.middleware import OUTCOME
+from speechbridge.api.middleware import record_failure
 from speechbridge.api.problem_documents import openai_document
+from speechbridge.audio.port import excerpt_of
 from speechbridge.errors import Problem
 from speechbridge.generators.forwarding import Head
 from speechbridge.transcribers.port import TranscriptionOptions
@@ -36,19 +37,24 @@ async def completions(request: web.Request) -> web.StreamResponse:
     call = call_of(request, streams=False)
     stream = EventStream(request)
     try:
-        async with admitted(request, call) as service, stream:
-            body = await read_json(body_of(request, service), service.settings.max_json_bytes, "'messages'")
+        async with (
+            arriving(request, call) as service,
+            stream,
+            json_object(request, service, call, "'messages'") as body,
+        ):
             check_chat(body, media_urls=service.settings.forward_media_urls)
             call.streams = body.get("stream") is True
-            model = await chosen_model(service, body)
             if call.streams:
+                call.on_accepted = stream.accepted
                 stream.keep_alive()
-            async with aclosing(completion(service, model, body, call)) as items:
-                return await _forward(stream, items, call)
+            async with working(service, call):
+                model = await chosen_model(service, body)
+                async with aclosing(completion(service, model, body, call)) as items:
+                    return await _forward(stream, items, call)
     except Problem as problem:
         if not stream.started:
             raise
-        request[OUTCOME] = problem.outcome
+        record_failure(request, problem)
         await stream.send(f"data: {json.dumps(openai_document(problem))}\n\n".encode())
         return stream.response
 
@@ -73,6 +79,7 @@ async def completion(service: Service, model: str, body: dict[str, Any], call: C
     """
 
     async def transcribe(recording: AudioBytes) -> str:
+        call.deadline.extend(service.durations.of(excerpt_of(recording, None)).seconds)
         return (await service.transcription.transcript(recording, TranscriptionOptions, call)).text
 
     messages = await without_recordings(body["messages"], transcribe)

@@ -1,14 +1,10 @@
-"""Reads and validates the JSON body of a chat: what is forwarded to the language model server, and what is not."""
+"""Validates the JSON body of a chat: what is forwarded to the language model server, and what is not."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from speechbridge.errors import Problem
-
-if TYPE_CHECKING:
-    from speechbridge.intake.body import Body
 
 REFUSED_MEMBERS = (
     "best_of",
@@ -36,29 +32,6 @@ exponential time, and multiples of the work. `response_format` does what `struct
 """
 MAX_CHOICES = 8
 _MEDIA_PARTS = ("image_url", "video_url")
-
-
-async def read_json(body: Body, limit: int, hint: str) -> dict[str, Any]:
-    """Return the JSON object in a body of at most `limit` bytes.
-
-    Args:
-        hint: What the object should have, for the error message.
-
-    Raises:
-        Problem: `bad_json`, `upload_too_large`, or the sender is too slow.
-    """
-    parts = []
-    while chunk := await body.read():
-        parts.append(chunk)
-        if body.received > limit:
-            raise Problem("upload_too_large", f"The body is larger than the maximum of {limit} bytes.")
-    try:
-        sent = json.loads(b"".join(parts))
-    except (ValueError, RecursionError):
-        sent = None
-    if not isinstance(sent, dict):
-        raise Problem("bad_json", f"The body must be a JSON object with {hint}; 'model' is optional.")
-    return sent
 
 
 def check_chat(body: dict[str, Any], *, media_urls: bool) -> None:

@@ -11,6 +11,8 @@ from speechbridge.api import sse
 from speechbridge.telemetry.logs import request_id
 
 _KEEP_ALIVE_INTERVAL_S = 15.0  # proxies close connections without traffic, typically after 60 s
+_MAX_QUIET_WAIT_S = 45.0  # for a pod: a comment would begin the response, and rule out a 503 with Retry-After
+_WRITE_BUFFER_BYTES = 2**20  # more than the events of an hour of speech: a pod waits for no slow reader
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
@@ -30,6 +32,7 @@ class EventStream:
         self._loop = asyncio.get_running_loop()
         self._last_sent = self._loop.time()
         self._keep_alive_task: asyncio.Task[None] | None = None
+        self._interval = _MAX_QUIET_WAIT_S
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,19 +56,29 @@ class EventStream:
         """Send an encoded event, or a comment."""
         if self._response is None:
             self._response = web.StreamResponse(headers={**_HEADERS, "X-Request-ID": request_id.get()})
+            if self._request.transport is not None:
+                self._request.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
             await self._response.prepare(self._request)
+            self._interval = _KEEP_ALIVE_INTERVAL_S
             self.keep_alive()
         self._last_sent = self._loop.time()
         await self._response.write(data)
 
     def keep_alive(self) -> None:
-        """Send comments from now on whenever nothing else is sent."""
+        """Send comments from now on whenever nothing else is sent: soon once a pod has accepted the request."""
         if self._keep_alive_task is None:
+            self._keep_alive_task = asyncio.create_task(self._keep_alive())
+
+    def accepted(self) -> None:
+        """Record that a pod has accepted the request, which is thus unlikely to be rejected."""
+        if self._interval != _KEEP_ALIVE_INTERVAL_S and self._keep_alive_task is not None:
+            self._interval = _KEEP_ALIVE_INTERVAL_S
+            self._keep_alive_task.cancel()  # it sleeps for the longer interval
             self._keep_alive_task = asyncio.create_task(self._keep_alive())
 
     async def _keep_alive(self) -> None:
         while True:
-            remaining = self._last_sent + _KEEP_ALIVE_INTERVAL_S - self._loop.time()
+            remaining = self._last_sent + self._interval - self._loop.time()
             if remaining > 0:
                 await asyncio.sleep(remaining)
                 continue

@@ -27,12 +27,18 @@ def is_large(transcript: Transcript) -> bool:
 
 def usage(transcript: Transcript) -> dict[str, Any]:
     """Return OpenAI's usage object, in whole seconds, rounded up."""
-    return {"type": "duration", "seconds": math.ceil(transcript.duration or 0)}
+    transcribed = transcript.segments[-1].end if transcript.segments else 0
+    return {"type": "duration", "seconds": math.ceil(transcript.duration or transcribed)}
 
 
 def plain(transcript: Transcript) -> dict[str, Any]:
     """Return `response_format=json`."""
     return {"text": transcript.text, "usage": usage(transcript)}
+
+
+def truncated(document: dict[str, Any], transcript: Transcript) -> dict[str, Any]:
+    """Return the document of a transcript that the deadline ended."""
+    return {**document, "truncated": True, "warnings": list(transcript.warnings)}
 
 
 def verbose(transcript: Transcript, task: Task, *, words: bool, segments: bool) -> dict[str, Any]:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 TIMELINE = web.RequestKey("timeline", Timeline)
 OUTCOME = web.RequestKey("outcome", str)
 """Set by a route that responds with 200 although a stage failed."""
+CODE = web.RequestKey("code", str)
+"""The code of that failure."""
+CALLER = web.RequestKey("caller", str)
+"""Whose request it is, where API keys are required."""
 
+_CANCELLED = 499  # nginx's status for a client that disconnected
 _KEY_REQUIRED = ("/process", "/v1/")
 _NOT_LOGGED = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 
@@ -29,42 +34,66 @@ _NOT_LOGGED = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 @web.middleware
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Run the handler, turn exceptions into error responses, and measure and log the request."""
-    service = request.app[SERVICE]
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
     request[TIMELINE] = timeline = Timeline(monotonic)
-    outcome, status, code = "cancelled", 499, None
+    status, problem = _CANCELLED, None
     try:
         response, problem = await _answer(request, handler, request_id)
-        written = await _write(request, response)
-        if problem:
-            outcome, status, code = problem.outcome, response.status, problem.code
-        elif written:
-            outcome, status = request.get(OUTCOME, "ok"), response.status
+        if await _write(request, response) or problem:
+            status = response.status
         return response
     finally:
-        seconds = monotonic() - timeline.started
-        route = _route(request)
-        metrics = service.metrics
-        metrics.child(metrics.requests, route, outcome).inc()
-        metrics.child(metrics.request_seconds, route).observe(seconds)
-        if route not in _NOT_LOGGED:
-            logs.info(
-                "request",
-                method=request.method,
-                route=route,
-                status=status,
-                outcome=outcome,
-                duration_ms=round(seconds * 1000, 1),
-                **({"code": code} if code else {}),
-            )
+        _record(request, timeline, status, problem)
+
+
+def record_failure(request: web.Request, problem: Problem, *, partial: bool = False) -> None:
+    """Record why the answer to a request is not complete although its status is 200.
+
+    Args:
+        request: The request.
+        problem: What failed.
+        partial: Whether the client receives a part of the answer.
+    """
+    request[OUTCOME] = "partial" if partial and problem.outcome != "deadline" else problem.outcome
+    request[CODE] = problem.code
+
+
+def rejected(request: web.Request, problem: Problem) -> web.Response:
+    """Return the response to a request that is rejected before the middleware runs, measured and logged like others."""
+    request_id = request_id_of(request.headers)
+    logs.request_id.set(request_id)
+    _record(request, Timeline(monotonic), problem.status, problem)
+    return problem_response(request, problem, request_id)
+
+
+def _record(request: web.Request, timeline: Timeline, status: int, problem: Problem | None) -> None:
+    """Measure and log a request."""
+    seconds = monotonic() - timeline.started
+    default = "cancelled" if status == _CANCELLED else "ok"
+    outcome = problem.outcome if problem else request.get(OUTCOME, default)
+    code = problem.code if problem else request.get(CODE)
+    route = _route(request)
+    metrics = request.app[SERVICE].metrics
+    metrics.child(metrics.requests, route, outcome).inc()
+    metrics.child(metrics.request_seconds, route).observe(seconds)
+    if route not in _NOT_LOGGED:
+        logs.info(
+            "request",
+            method=request.method,
+            route=route,
+            status=status,
+            outcome=outcome,
+            duration_ms=round(seconds * 1000, 1),
+            **({"code": code} if code else {}),
+        )
 
 
 @web.middleware
 async def authorized(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Require an API key for the API; probes, metrics, the playground and the OpenAPI document need none."""
     if _route(request).startswith(_KEY_REQUIRED):
-        request.app[SERVICE].keys.check(request.headers)
+        request[CALLER] = request.app[SERVICE].keys.check(request.headers)
     return await handler(request)
 
 

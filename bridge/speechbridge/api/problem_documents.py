@@ -24,7 +24,7 @@ def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
     }
     if problem.param:
         document["param"] = problem.param
-    return {**document, **_loading(problem)}
+    return {**document, **_additions(problem)}
 
 
 def openai_document(problem: Problem) -> dict[str, Any]:
@@ -32,11 +32,16 @@ def openai_document(problem: Problem) -> dict[str, Any]:
     server_side = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     kind = "server_error" if server_side else "invalid_request_error"
     error = {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}
-    return {"error": {**error, **_loading(problem)}}
+    return {"error": {**error, **_additions(problem)}}
 
 
-def _loading(problem: Problem) -> dict[str, Any]:
-    return {"loading": {"stage": problem.loading}} if problem.loading else {}
+def _additions(problem: Problem) -> dict[str, Any]:
+    additions: dict[str, Any] = {}
+    if problem.loading:
+        additions["loading"] = {"stage": problem.loading}
+    if problem.transcription is not None:
+        additions["transcription"] = problem.transcription
+    return additions
 
 
 def problem_response(request: web.Request, problem: Problem, request_id: str) -> web.Response:
@@ -51,6 +56,8 @@ def problem_response(request: web.Request, problem: Problem, request_id: str) ->
         response.headers["Allow"] = problem.allow
     if problem.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if problem.code == "deadline_exceeded":
+        response.headers["X-Should-Retry"] = "false"  # to OpenAI's clients: it would all be done again, in vain
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
     if not request.content.is_eof():

@@ -6,7 +6,7 @@ import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from speechbridge.api.entry import admitted, call_of, expect_continue, uploaded
+from speechbridge.api.entry import arriving, call_of, expect_continue, uploaded, working
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.generation_fields import generation_options
 from speechbridge.api.middleware import TIMELINE
@@ -15,6 +15,7 @@ from speechbridge.errors import Problem
 from speechbridge.intake import fields
 from speechbridge.stages.answer import Answer
 from speechbridge.stages.conversation import DEFAULT_PROMPT, Question
+from speechbridge.stages.partial import partial_transcript
 from speechbridge.transcribers.port import TranscriptionOptions
 
 if TYPE_CHECKING:
@@ -42,16 +43,19 @@ async def process(request: web.Request) -> web.StreamResponse:
     call = call_of(request, streams=accepts_events(request))
     reply = _Reply(request, Answer(request[TIMELINE]), call)
     try:
-        async with admitted(request, call) as service, uploaded(request, service) as upload:
+        async with arriving(request, call) as service, uploaded(request, service, call) as upload:
             form = _Form(upload, call, ollama=service.settings.generator == "ollama")
             form.read()  # errors in the fields before the file are reported before the recording is read
             await service.transcription.buffer(upload)
             form.read()
-            async with aclosing(service.conversation.run(upload, form.read, reply.answer, call)) as items:
+            async with (
+                working(service, call),
+                aclosing(service.conversation.run(upload, form.read, reply.answer, call)) as items,
+            ):
                 return await reply.write(items)
     except Problem as problem:
-        # With a transcription, this is the deadline. The slot is free by now: a client that stops reading its events
-        # must not occupy it past the deadline.
+        # With a transcription, whole or in part, this is the deadline. The slot is free by now: a client that stops
+        # reading its events must not occupy it past the deadline.
         return await reply.failed(problem)
 
 
@@ -68,6 +72,7 @@ class _Reply:
     async def write(self, items: Items) -> web.StreamResponse:
         """Write the items; a failure is answered while the slot is occupied, so that a shutdown waits for it."""
         if self._call.streams:
+            self._call.on_accepted = self._stream.accepted
             self._stream.keep_alive()
         async with self._stream:
             try:
@@ -79,6 +84,8 @@ class _Reply:
 
     async def failed(self, problem: Problem) -> web.StreamResponse:
         """Answer with what there is besides the problem; before anything is sent or transcribed, raise the problem."""
+        if self.answer.transcript is None and (partial := partial_transcript(self._call, problem)):
+            self.answer.cut_off(partial)
         return await (self._events if self._stream.started else self._json).failed(problem)
 
     @property

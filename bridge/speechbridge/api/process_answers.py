@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechbridge.api import json_body, sse
-from speechbridge.api.middleware import OUTCOME
+from speechbridge.api import json_response, sse
+from speechbridge.api.middleware import record_failure
 from speechbridge.transcribers.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ class JsonAnswer:
 
     async def done(self) -> web.StreamResponse:
         """Return the response."""
-        return web.Response(body=json_body.encode(self._answer.document()), content_type="application/json")
+        return web.Response(body=json_response.encode(self._answer.document()), content_type="application/json")
 
     async def failed(self, problem: Problem) -> web.StreamResponse:
-        """Return a 200 with the transcription and the error of the generation; raise the problem if there is none."""
+        """Return a 200 with the transcription and the error; raise the problem if there is no transcription."""
         if self._answer.transcript is None:
             raise problem
-        self._request[OUTCOME] = "partial"
+        record_failure(self._request, problem, partial=True)
         self._answer.error = problem
         return await self.done()
 
@@ -59,8 +59,8 @@ class EventAnswer:
     async def failed(self, problem: Problem) -> web.StreamResponse:
         """Send the error, then the answer if there is a transcription; return the response."""
         transcribed = self._answer.transcript is not None
-        self._request[OUTCOME] = "partial" if transcribed else problem.outcome
-        stage = "generate" if transcribed else "transcribe"
+        record_failure(self._request, problem, partial=transcribed)
+        stage = "generate" if transcribed and not self._answer.truncated else "transcribe"
         await self._stream.send(sse.encode("error", {"code": problem.code, "message": problem.detail, "stage": stage}))
         if transcribed:
             self._answer.error = problem

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from speechbridge.api.chat import chosen_model, completion
-from speechbridge.api.chat_request import check_chat, read_json
-from speechbridge.api.entry import admitted, body_of, call_of, expect_continue
+from speechbridge.api.chat_request import check_chat
+from speechbridge.api.entry import arriving, call_of, expect_continue, json_object, working
 from speechbridge.api.event_stream import EventStream
-from speechbridge.api.middleware import OUTCOME
+from speechbridge.api.middleware import record_failure
 from speechbridge.api.responses_input import chat_body
 from speechbridge.api.responses_output import Response
 from speechbridge.errors import Problem
@@ -39,24 +39,29 @@ async def responses(request: web.Request) -> web.StreamResponse:
     stream = EventStream(request)
     answer: Response | None = None
     try:
-        async with admitted(request, call) as service, stream:
-            sent = await read_json(body_of(request, service), service.settings.max_json_bytes, "'input'")
+        async with (
+            arriving(request, call) as service,
+            stream,
+            json_object(request, service, call, "'input'") as sent,
+        ):
             body = chat_body(sent)
             check_chat(body, media_urls=service.settings.forward_media_urls)
             call.streams = body.get("stream") is True
-            model = await chosen_model(service, body)
-            answer = Response(sent, model)
-            if call.streams:
-                stream.keep_alive()
-            async with aclosing(completion(service, model, body, call)) as items:
+            async with working(service, call):
+                model = await chosen_model(service, body)
+                answer = Response(sent, model)
                 if call.streams:
-                    return await _stream(stream, items, answer)
-                return await _whole(items, answer)
+                    call.on_accepted = stream.accepted
+                    stream.keep_alive()
+                async with aclosing(completion(service, model, body, call)) as items:
+                    if call.streams:
+                        return await _stream(stream, items, answer)
+                    return await _whole(items, answer)
     except Problem as problem:
         reported = _of_input(problem)
         if answer is None or not stream.started:
             raise reported from None
-        request[OUTCOME] = reported.outcome
+        record_failure(request, reported)
         await _send(stream, answer.fail(reported))
         return stream.response
 

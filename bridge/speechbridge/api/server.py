@@ -7,25 +7,34 @@ parsed as the next request.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from speechbridge.api.connections import ConnectionWatch
 from speechbridge.api.paths import normalizing
 from speechbridge.api.problem_documents import problem_document
 from speechbridge.errors import Problem
 from speechbridge.telemetry import logs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aiohttp.web_request import BaseRequest
+
+    from speechbridge.api.connections import ConnectionLimits
+    from speechbridge.telemetry.metrics import Metrics
 
 _READ_BUFFER_BYTES = 256 * 1024  # the reader's high-water mark decides the speed of uploads
 _BACKLOG = 1024
-_KEEPALIVE_S = 75.0  # that of nginx; with aiohttp's hour, programs that wait for an idle connection do not exit
+_TOO_MANY_CONNECTIONS = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+)
 _ALL_IPV6, _ALL_IPV4 = "::", "0.0.0.0"  # noqa: S104 - the unspecified addresses, where settings ask for them
 
 
@@ -33,29 +42,47 @@ class Runner(web.AppRunner):
     """Runs the application; a request is cancelled when its client disconnects.
 
     Args:
+        app: The application.
+        limits: On connections.
+        metrics: Where connections are counted.
         shutdown_timeout: Seconds that requests in flight may take to finish when the server is cleaned up.
     """
 
-    def __init__(self, app: web.Application, *, shutdown_timeout: float) -> None:
+    def __init__(
+        self, app: web.Application, limits: ConnectionLimits, metrics: Metrics, *, shutdown_timeout: float
+    ) -> None:
         super().__init__(
             app,
             access_log=None,
             handler_cancellation=True,
             shutdown_timeout=shutdown_timeout,
             read_bufsize=_READ_BUFFER_BYTES,
-            keepalive_timeout=_KEEPALIVE_S,
+            keepalive_timeout=limits.idle_timeout,
         )
+        self._limits = limits
+        self._metrics = metrics
+        self._watching: asyncio.Task[None] | None = None
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(
+        server = _Server(
             made.request_handler,
             request_factory=normalizing(made.request_factory),
             handler_cancellation=made.handler_cancellation,
             access_log=None,
             read_bufsize=_READ_BUFFER_BYTES,
-            keepalive_timeout=_KEEPALIVE_S,
+            keepalive_timeout=self._limits.idle_timeout,
         )
+        server.watch = ConnectionWatch(self._limits, server.open_connections, self._metrics)
+        self._metrics.set_function(self._metrics.connections, lambda: len(server.connections))
+        self._watching = asyncio.create_task(server.watch.run())
+        return server
+
+    async def cleanup(self) -> None:
+        """Stop the server; connections are watched until it has stopped."""
+        await super().cleanup()
+        if self._watching is not None:
+            self._watching.cancel()
 
 
 def site(runner: Runner, host: str, port: int) -> web.BaseSite:
@@ -76,12 +103,56 @@ def site(runner: Runner, host: str, port: int) -> web.BaseSite:
 
 
 class _Server(web.Server):
+    watch: ConnectionWatch
+
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
+    def open_connections(self) -> Iterable[tuple[_Connection, asyncio.Transport]]:
+        """Return the connections with their transports, also those that are closed but have bytes to send."""
+        return ((handler, it) for handler, it in self._connections.items() if isinstance(handler, _Connection))
+
 
 class _Connection(web.RequestHandler):
-    """One client's connection."""
+    """One client's connection.
+
+    Attributes:
+        head_since: Since when a head has been arriving, in seconds of the loop's time; None if none is.
+    """
+
+    def __init__(self, server: _Server, **options: Any) -> None:
+        super().__init__(server, **options)
+        self.head_since: float | None = None
+        self._server = server
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request of which nothing has arrived."""
+        return self._waiter is not None and not self._waiter.done() and self.head_since is None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Accept a connection, unless there are too many."""
+        if self._server.watch.make_room(len(self._server.connections)):
+            super().connection_made(transport)
+            return
+        self._force_close = True
+        refused = cast("asyncio.Transport", transport)  # uvloop's has another base class
+        refused.write(_TOO_MANY_CONNECTIONS)
+        refused.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived; note since when a head is incomplete."""
+        super().data_received(data)
+        if self._waiter is None or self._waiter.done():
+            self.head_since = None
+        elif self.head_since is None and data:
+            self.head_since = self._loop.time()
+
+    async def _drain_helper(self) -> None:
+        """Wait until the client has read; also after a deadline has cancelled such a wait."""
+        if self._drain_waiter is not None and self._drain_waiter.cancelled():
+            self._drain_waiter = None
+        await super()._drain_helper()
 
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

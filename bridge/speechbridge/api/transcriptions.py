@@ -8,24 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from speechbridge.api import formats, json_body
-from speechbridge.api.entry import admitted, call_of, expect_continue, uploaded
+from speechbridge.api import formats, json_response
+from speechbridge.api.entry import arriving, call_of, expect_continue, uploaded, working
 from speechbridge.api.event_stream import EventStream
-from speechbridge.api.middleware import OUTCOME
+from speechbridge.api.middleware import record_failure
 from speechbridge.api.problem_documents import openai_document
 from speechbridge.errors import Problem
 from speechbridge.intake import fields
 from speechbridge.intake.speech_models import is_served
+from speechbridge.stages.partial import partial_transcript
 from speechbridge.transcribers.port import Task, TranscriptionOptions
 from speechbridge.transcribers.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from speechbridge.intake.upload import Upload
     from speechbridge.service import Service
+    from speechbridge.stages.call import Call
 
 _ALIAS = "whisper-1"  # OpenAI's model name, common in clients
 _MAX_NAME_CHARS = 80
 _WORDS = "word"
+_JSON_FORMATS = frozenset({"json", "verbose_json"})
 _SUBTITLES = {"srt": ("application/x-subrip", formats.srt), "vtt": ("text/vtt", formats.vtt)}
 
 
@@ -48,8 +53,10 @@ async def translations(request: web.Request) -> web.StreamResponse:
 async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
     call = call_of(request, streams=False)
     stream = EventStream(request)
+    form: fields.Fields = {}
     try:
-        async with admitted(request, call) as service, uploaded(request, service) as upload:
+        async with arriving(request, call) as service, uploaded(request, service, call) as upload:
+            form = upload.fields
 
             def options() -> TranscriptionOptions:
                 call.streams = fields.boolean(upload.fields, "stream")
@@ -59,21 +66,26 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
             await service.transcription.buffer(upload)
             options()
             if call.streams:
+                call.on_accepted = stream.accepted
                 stream.keep_alive()
-            async with stream, aclosing(service.transcription.run(upload, options, call)) as items:
+            async with (
+                stream,
+                working(service, call),
+                aclosing(service.transcription.run(upload, options, call)) as items,
+            ):
                 streamed = False
                 async for item in items:
                     if call.streams:
-                        words = _WORDS in fields.granularities(upload.fields)
+                        words = _WORDS in fields.granularities(form)
                         await _send(stream, item, words=words, first=not streamed)
                         streamed = True
                     elif isinstance(item, Transcript):
-                        return await _rendered(upload, item, task)
+                        return await _rendered(form, item, task)
             return stream.response
     except Problem as problem:
+        record_failure(request, problem)
         if not stream.started:
-            raise
-        request[OUTCOME] = problem.outcome
+            return await _truncated(form, problem, call, task)
         await stream.send(_data({"type": "error", **openai_document(problem)}))
         return stream.response
 
@@ -87,28 +99,49 @@ async def _send(stream: EventStream, item: Segment | Transcript, *, words: bool,
     await stream.send(_event(item, words=words))
 
 
-async def _rendered(upload: Upload, transcript: Transcript, task: Task) -> web.Response:
+async def _truncated(form: fields.Fields, problem: Problem, call: Call, task: Task) -> web.Response:
+    """Return what was transcribed before the deadline; raise the problem if nothing was.
+
+    Formats that cannot say that the text is incomplete get it in the error.
+    """
+    partial = partial_transcript(call, problem)
+    if partial is None:
+        raise problem
+    if fields.choice(form, "response_format", formats.RESPONSE_FORMATS) not in _JSON_FORMATS:
+        raise Problem(problem.code, problem.detail, transcription=partial.text)
+    return await _in_thread_if_large(partial, lambda: _json(formats.truncated(_document(form, partial, task), partial)))
+
+
+async def _rendered(form: fields.Fields, transcript: Transcript, task: Task) -> web.Response:
+    """Render a transcript in the requested format."""
+    return await _in_thread_if_large(transcript, lambda: _formatted(form, transcript, task))
+
+
+async def _in_thread_if_large(transcript: Transcript, render: Callable[[], web.Response]) -> web.Response:
     """Render a transcript; a large one in a thread, so that other requests go on."""
-    if formats.is_large(transcript):
-        return await asyncio.to_thread(_formatted, upload, transcript, task)
-    return _formatted(upload, transcript, task)
+    return await asyncio.to_thread(render) if formats.is_large(transcript) else render()
 
 
-def _formatted(upload: Upload, transcript: Transcript, task: Task) -> web.Response:
-    form = upload.fields
+def _formatted(form: fields.Fields, transcript: Transcript, task: Task) -> web.Response:
     chosen = fields.choice(form, "response_format", formats.RESPONSE_FORMATS)
     if chosen == "text":
         return _text(f"{transcript.text}\n", "text/plain")
     if chosen in _SUBTITLES:
         content_type, render = _SUBTITLES[chosen]
         return _text(render(transcript), content_type)
-    if chosen == "verbose_json":
-        granularities = fields.granularities(form)
-        segments = not granularities or "segment" in granularities
-        document = formats.verbose(transcript, task, words=_WORDS in granularities, segments=segments)
-    else:
-        document = formats.plain(transcript)
-    return web.Response(body=json_body.encode(document), content_type="application/json")
+    return _json(_document(form, transcript, task))
+
+
+def _document(form: fields.Fields, transcript: Transcript, task: Task) -> dict[str, Any]:
+    if fields.choice(form, "response_format", formats.RESPONSE_FORMATS) != "verbose_json":
+        return formats.plain(transcript)
+    granularities = fields.granularities(form)
+    segments = not granularities or "segment" in granularities
+    return formats.verbose(transcript, task, words=_WORDS in granularities, segments=segments)
+
+
+def _json(document: dict[str, Any]) -> web.Response:
+    return web.Response(body=json_response.encode(document), content_type="application/json")
 
 
 def _text(text: str, content_type: str) -> web.Response:
@@ -125,7 +158,7 @@ def _event(item: Segment | Transcript, *, words: bool) -> bytes:
 
 
 def _data(event: dict[str, Any]) -> bytes:
-    return b"data: %b\n\n" % json_body.encode(event)
+    return b"data: %b\n\n" % json_response.encode(event)
 
 
 def read_options(upload: Upload, service: Service, task: Task) -> TranscriptionOptions:

@@ -10,6 +10,8 @@ from speechbridge.audio.headers.excerpt import HEAD_BYTES, TAIL_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+ENDS_BYTES = HEAD_BYTES + 2 * TAIL_BYTES
+"""What the ends of a recording take in memory, at most."""
 _TIMED_AT_END = frozenset({"ogg", "mp4", "matroska"})
 """Containers that tell their duration at the end."""
 

@@ -29,17 +29,26 @@ class Pace:
 class Body:
     """Reads a body chunk by chunk.
 
+    Args:
+        stream: The request's body.
+        pace: What is required of the sender.
+        clock: Seconds of a monotonic clock.
+        progress: Is called with each chunk.
+
     Attributes:
         received: Bytes received so far.
         waited: Seconds spent waiting for them.
     """
 
-    def __init__(self, stream: aiohttp.StreamReader, pace: Pace, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, stream: aiohttp.StreamReader, pace: Pace, clock: Callable[[], float], progress: Callable[[], None]
+    ) -> None:
         self.received = 0
         self.waited = 0.0
         self._stream = stream
         self._pace = pace
         self._clock = clock
+        self._progress = progress
 
     @property
     def stall_timeout(self) -> float:
@@ -71,6 +80,7 @@ class Body:
         finally:
             self.waited += self._clock() - asked
         self.received += len(data)
+        self._progress()
         if self.waited > _RATE_GRACE_S and self.received < self._pace.min_rate * self.waited:
             raise Problem(
                 "upload_too_slow",

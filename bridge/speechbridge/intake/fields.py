@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Fields = Mapping[str, list[str]]
 
-_OPTIONS = frozenset(
+FIELD_NAMES = frozenset(
     {
         "audio_track",
         "channels",
@@ -38,6 +38,7 @@ _OPTIONS = frozenset(
         "whisper_temperature",
     }
 )
+"""The fields that routes read; the form keeps no others. Each may have an index: `timestamp_granularities[]`."""
 _GRANULARITIES = re.compile(r"timestamp_granularities(\[\d*\])?")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
@@ -47,7 +48,7 @@ _MAX_TRACK_DIGITS = 4  # more than any container has tracks
 
 def is_option(name: str) -> bool:
     """Return whether a route reads the field, which may be one of a list: `timestamp_granularities[]`."""
-    return name.partition("[")[0] in _OPTIONS
+    return name.partition("[")[0] in FIELD_NAMES
 
 
 def text(fields: Fields, name: str) -> str | None:
@@ -55,7 +56,11 @@ def text(fields: Fields, name: str) -> str | None:
 
     Raises:
         Problem: `bad_field`: the field was sent more than once.
+        LookupError: The field is not in `FIELD_NAMES`, so no form keeps it: an error of the caller.
     """
+    if name not in FIELD_NAMES:
+        message = f"the field {name!r} is not in FIELD_NAMES"
+        raise LookupError(message)
     values = fields.get(name, [])
     if len(values) > 1:
         raise Problem("bad_field", f"The field '{name}' was sent {len(values)} times; send it once.", param=name)

@@ -29,6 +29,11 @@ class FormLimits:
     max_bytes: int
     max_field_bytes: int
 
+    @property
+    def max_fields_bytes(self) -> int:
+        """The maximum of all text fields together."""
+        return 2 * self.max_field_bytes
+
 
 def check_form(headers: Mapping[str, str], limits: FormLimits) -> None:
     """Reject a request by its headers, before its body is read.
@@ -92,8 +97,8 @@ class Form:
         self._part: PartBegin | None = None
         self._in_audio = False
         self._other_file: str | None = None
-        self._text: list[bytes] = []
-        self._text_size = 0
+        self._text = bytearray()
+        self._fields_size = 0
 
     async def read(self, timeout: float | None = None) -> list[bytes]:  # noqa: ASYNC109 - as in `Body.read`
         """Read what arrives next; return the audio in it.
@@ -147,7 +152,7 @@ class Form:
             if isinstance(event, bytes):
                 if self._in_audio:
                     audio.append(event)
-                elif self._is_text():
+                elif self._is_field:
                     self._add_text(event)
             elif isinstance(event, PartBegin):
                 self._begin(event)
@@ -168,16 +173,8 @@ class Form:
             self.audio_started = self._in_audio = True
             self.filename = part.filename or ""
             self.content_type = part.content_type or ""
-        elif not self._is_text():
+        elif part.filename is not None and not self._is_field:
             self._other_file = part.name
-
-    def _is_text(self) -> bool:
-        """Return whether the current part is a text field.
-
-        Programs send a file name with the text fields too, such as browsers with each `Blob`; those that no route reads
-        are files.
-        """
-        return self._part is not None and (self._part.filename is None or fields.is_option(self._part.name))
 
     def _no_file(self) -> Problem:
         detail = "The form has no file: send the recording in the field 'file'"
@@ -185,29 +182,44 @@ class Form:
             detail += f", not {self._other_file[:_MAX_NAME_CHARS]!r}"
         return Problem("no_file", f"{detail}.", param="file")
 
+    @property
+    def _is_field(self) -> bool:
+        """Whether the current part is a text field that is kept: what no route reads is skipped.
+
+        Programs send a file name with the text fields too, such as browsers with each `Blob`.
+        """
+        return self._part is not None and fields.is_option(self._part.name)
+
     def _add_text(self, data: bytes) -> None:
-        self._text_size += len(data)
-        if self._text_size > self._limits.max_field_bytes:
-            name = self._part.name if self._part else ""
+        self._text += data
+        self._fields_size += len(data)
+        name = self._part.name if self._part else ""
+        if len(self._text) > self._limits.max_field_bytes:
             raise Problem(
                 "field_too_large",
                 f"The field '{name}' is longer than the maximum of {self._limits.max_field_bytes} bytes.",
                 param=name,
             )
-        self._text.append(data)
+        if self._fields_size > self._limits.max_fields_bytes:
+            raise Problem(
+                "field_too_large",
+                f"The fields are longer than the maximum of {self._limits.max_fields_bytes} bytes together.",
+                param=name,
+            )
 
     def _end(self) -> None:
         if self._in_audio:
             self._in_audio = False
             self.audio_complete = True
-        elif self._part is not None and self._is_text():
+        elif self._part is not None and self._is_field:
             try:
-                text = b"".join(self._text).decode()
+                text = self._text.decode()
             except UnicodeDecodeError:
                 name = self._part.name
                 raise Problem("field_not_utf8", f"The field '{name}' is not UTF-8 text.", param=name) from None
             self.fields.setdefault(self._part.name, []).append(text)
-        self._text, self._text_size, self._part = [], 0, None
+        self._text.clear()
+        self._part = None
 
 
 def _malformed(error: MultipartError) -> Problem:

@@ -6,51 +6,29 @@ import asyncio
 import tempfile
 from typing import IO, TYPE_CHECKING
 
-from speechbridge.errors import Problem
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_BLOCK_BYTES = 256 * 1024
+    from speechbridge.intake.budget import Budgets
 
-
-class SpoolBudget:
-    """Limits the bytes on disk of all spools of the process together.
-
-    Args:
-        limit: Bytes.
-        retry_after: Seconds after which a rejected upload may try again.
-    """
-
-    def __init__(self, limit: int, *, retry_after: int) -> None:
-        self._limit = limit
-        self._retry_after = retry_after
-        self.used = 0
-
-    def take(self, size: int) -> None:
-        """Reserve `size` bytes.
-
-        Raises:
-            Problem: `overloaded`: the budget is exhausted.
-        """
-        if self.used + size > self._limit:
-            raise Problem(
-                "overloaded",
-                f"The disk space for slow uploads is exhausted; try again in {self._retry_after} s.",
-                retry_after=self._retry_after,
-            )
-        self.used += size
+BLOCK_BYTES = 256 * 1024
+"""What is collected in memory before it is written to the file."""
+_SMALL_CHUNK_BYTES = 4096  # smaller ones are joined: each has an overhead of some 40 bytes
 
 
 class Spool:
-    """Buffers chunks in order, the first `memory` bytes in memory and the rest in a file."""
+    """Buffers chunks in order, the first `memory` bytes in memory and the rest in a file.
 
-    def __init__(self, memory: int, budget: SpoolBudget) -> None:
+    When the budget for memory is used up, the file begins earlier.
+    """
+
+    def __init__(self, memory: int, budgets: Budgets) -> None:
         self._memory = memory
-        self._budget = budget
+        self._budgets = budgets
         self._chunks: list[bytes] = []
-        self._pending: list[bytes] = []
-        self._pending_size = 0
+        self._small = bytearray()
+        self._in_memory = 0
+        self._pending = bytearray()
         self._file: IO[bytes] | None = None
         self._on_disk = 0
         self.size = 0
@@ -58,11 +36,25 @@ class Spool:
     def add_to_memory(self, chunks: list[bytes]) -> bool:
         """Buffer chunks in memory; return False, and buffer none of them, if they do not all fit."""
         size = sum(map(len, chunks))
-        if self.size + size > self._memory:
+        if self.size + size > self._memory or not self._budgets.memory.try_take(size):
             return False
-        self._chunks.extend(chunks)
+        self._in_memory += size
+        for chunk in chunks:
+            self._keep(chunk)
         self.size += size
         return True
+
+    def _keep(self, chunk: bytes) -> None:
+        if len(chunk) < _SMALL_CHUNK_BYTES:
+            self._small += chunk
+            if len(self._small) < _SMALL_CHUNK_BYTES:
+                return
+            chunk = b""
+        if self._small:
+            self._chunks.append(bytes(self._small))
+            self._small.clear()
+        if chunk:
+            self._chunks.append(chunk)
 
     async def add(self, chunk: bytes) -> None:
         """Buffer a chunk, in the file once the memory is full.
@@ -72,18 +64,16 @@ class Spool:
         """
         if self._file is None and not self._pending and self.add_to_memory([chunk]):
             return
-        self._pending.append(chunk)
-        self._pending_size += len(chunk)
+        self._pending += chunk
         self.size += len(chunk)
-        if self._pending_size >= _BLOCK_BYTES:
+        if len(self._pending) >= BLOCK_BYTES:
             await self._flush()
 
     async def _flush(self) -> None:
-        data = b"".join(self._pending)
-        self._budget.take(len(data))
+        data = bytes(self._pending)
+        self._budgets.disk.take(len(data))
         self._on_disk += len(data)
         self._pending.clear()
-        self._pending_size = 0
         await asyncio.to_thread(self._write, data)
 
     def _write(self, data: bytes) -> None:
@@ -95,7 +85,7 @@ class Spool:
     @property
     def in_memory(self) -> tuple[bytes, ...]:
         """The first chunks, in memory."""
-        return tuple(self._chunks)
+        return (*self._chunks, bytes(self._small)) if self._small else tuple(self._chunks)
 
     @property
     def overflowed(self) -> bool:
@@ -110,20 +100,22 @@ class Spool:
                 block = await asyncio.to_thread(self._read, at)
                 at += len(block)
                 yield block
-        for chunk in self._pending:
-            yield chunk
+        if self._pending:
+            yield bytes(self._pending)
 
     def _read(self, at: int) -> bytes:
         assert self._file is not None  # noqa: S101 - checked by the caller
         self._file.seek(at)
-        return self._file.read(_BLOCK_BYTES)
+        return self._file.read(BLOCK_BYTES)
 
     def close(self) -> None:
         """Discard everything, including the file."""
         self._chunks.clear()
+        self._small.clear()
         self._pending.clear()
-        self._budget.used -= self._on_disk
-        self._on_disk = 0
+        self._budgets.memory.give(self._in_memory)
+        self._budgets.disk.give(self._on_disk)
+        self._in_memory = self._on_disk = 0
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from speechbridge.audio.ends import ENDS_BYTES
 from speechbridge.audio.port import RestartRequired
 from speechbridge.errors import Problem
 from speechbridge.intake.bare_recording import BareRecording
 from speechbridge.intake.body import Body
 from speechbridge.intake.form import Form, FormLimits, check_form, is_recording, media_type_of
-from speechbridge.intake.spool import Spool
+from speechbridge.intake.spool import BLOCK_BYTES, Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     import aiohttp
 
     from speechbridge.intake.body import Pace
-    from speechbridge.intake.spool import SpoolBudget
+    from speechbridge.intake.budget import Budgets
 
+READ_AHEAD_BYTES = 512 * 1024
+"""What the server reads from a socket before anyone asks for it: twice the size of its reader's buffer."""
 _MAX_UNBUFFERED_PAUSE_S = 5.0  # only the pod has the bytes sent so far, so its slot stays occupied meanwhile
 
 
@@ -50,40 +53,55 @@ def open_form(
     query: Mapping[str, list[str]],
     rules: UploadRules,
     pace: Pace,
-    budget: SpoolBudget,
+    budgets: Budgets,
+    progress: Callable[[], None],
     clock: Callable[[], float] = monotonic,
 ) -> Upload:
     """Return the upload of a request, of which no byte has been read yet.
 
     Args:
-        stream: The body.
-        headers: The headers of the request.
+        stream: The body of the request.
+        headers: Its headers.
         query: Its query parameters, the options of a recording without a form.
-        rules: The limits of an upload, and when it is buffered.
-        pace: The limits on slow senders.
-        budget: Where slow uploads are spooled.
+        rules: What is streamed and what is buffered.
+        pace: What is required of the sender.
+        budgets: What all uploads may hold.
+        progress: Is called whenever bytes arrive.
         clock: Seconds of a monotonic clock.
 
     Raises:
         Problem: The headers announce neither a form nor a recording, or one that is too large.
     """
     check_form(headers, rules.limits)
-    body = Body(stream, pace, clock)
+    body = Body(stream, pace, clock, progress)
     media_type = media_type_of(headers)
     if is_recording(media_type):
-        return Upload(BareRecording(body, media_type, query, rules.limits), body, rules, budget)
-    return Upload(Form(body, headers["Content-Type"], rules.limits), body, rules, budget)
+        return Upload(BareRecording(body, media_type, query, rules.limits), body, rules, budgets)
+    return Upload(Form(body, headers["Content-Type"], rules.limits), body, rules, budgets)
+
+
+def memory_for(declared: int | None, limits: FormLimits) -> int:
+    """Return how many bytes an upload holds in memory besides its spool: to be taken before it is read.
+
+    Args:
+        declared: Its size according to the headers, if they reveal it.
+        limits: Of its fields.
+    """
+    most = READ_AHEAD_BYTES + BLOCK_BYTES + limits.max_fields_bytes
+    if declared is None:
+        return most + ENDS_BYTES
+    return min(declared, most) + min(declared, ENDS_BYTES)
 
 
 class Upload:
     """The audio of a request that is arriving; implements the port `Audio`."""
 
-    def __init__(self, form: Form | BareRecording, body: Body, rules: UploadRules, budget: SpoolBudget) -> None:
+    def __init__(self, form: Form | BareRecording, body: Body, rules: UploadRules, budgets: Budgets) -> None:
         self.replayable = True
         self._form = form
         self._body = body
         self._rules = rules
-        self._spool = Spool(rules.retry_buffer, budget)
+        self._spool = Spool(rules.retry_buffer, budgets)
         self._slowed_down = False
 
     @property

@@ -20,13 +20,18 @@ _LENGTH = "length"
 
 @dataclass
 class Answer:
-    """Transcript, response, and what went wrong."""
+    """Transcript, response, and what went wrong.
+
+    Attributes:
+        truncated: Whether the transcript ends at the deadline, not with the recording.
+    """
 
     timeline: Timeline
     model: str | None = None
     transcript: Transcript | None = None
     completion: Completion | None = None
     error: Problem | None = None
+    truncated: bool = False
     pieces: list[str] = field(default_factory=list)
     warnings: list[dict[str, str]] = field(default_factory=list)
 
@@ -38,6 +43,12 @@ class Answer:
             unworded = any(warning["code"] == _NO_WORDS for warning in transcript.warnings)
             what = "words were recognized" if unworded else "speech was found"
             self._warn(_NO_SPEECH, f"No {what} in the recording, so the language model was not called.")
+
+    def cut_off(self, transcript: Transcript) -> None:
+        """Set what was transcribed before the deadline."""
+        self.transcript = transcript
+        self.truncated = True
+        self.warnings += transcript.warnings
 
     def set_completion(self, completion: Completion) -> None:
         """Add how the response ended, and warnings about that."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from speechbridge.stages.call import Call
     from speechbridge.stages.problems import StageName
     from speechbridge.telemetry.metrics import Metrics
-    from speechbridge.telemetry.timeline import Timeline
     from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Pool
@@ -54,12 +53,12 @@ class Stage:
     def _attempt(self, retry: Retry, call: Call, model: str, prefer: Endpoint | None = None) -> Attempt:
         """Have a pod work at once."""
         request = PodRequest(call.budget, retry.failed, prefer, retry.retrying, model)
-        return Attempt(self, self._pool.acquire(request), retry, call.timeline, self.metrics.model_label(model))
+        return Attempt(self, self._pool.acquire(request), retry, call, self.metrics.model_label(model))
 
     def _queued_attempt(self, retry: Retry, call: Call, audio_seconds: float, on_begin: Callable[[], None]) -> Attempt:
         """Have a pod work that may queue the request first; `on_begin` is called when it may begin."""
         request = PodRequest(call.budget, retry.failed, None, retry.retrying, "", audio_seconds)
-        return Attempt(self, self._pool.acquire(request), retry, call.timeline, "", on_begin)
+        return Attempt(self, self._pool.acquire(request), retry, call, "", on_begin)
 
     def _problem(self, error: UpstreamError) -> Problem:
         return problem_of(self.name, error, self._retry_after())
@@ -74,26 +73,37 @@ class Attempt:
         stage: The stage.
         acquisition: Acquires the pod.
         retry: The attempts of the request so far.
-        timeline: Where the wait is recorded.
+        call: The request, whose wait is recorded.
         model: The model's label in the metrics.
         on_begin: Called when the pod may begin to work; None if it begins as soon as it is acquired.
     """
 
-    __slots__ = ("_acquisition", "_entered", "_model", "_on_begin", "_queued_at", "_retry", "_stage", "_timeline")
+    __slots__ = (
+        "_acquisition",
+        "_deadline",
+        "_entered",
+        "_model",
+        "_on_begin",
+        "_queued_at",
+        "_retry",
+        "_stage",
+        "_timeline",
+    )
 
     def __init__(
         self,
         stage: Stage,
         acquisition: Acquisition,
         retry: Retry,
-        timeline: Timeline,
+        call: Call,
         model: str,
         on_begin: Callable[[], None] | None = None,
     ) -> None:
         self._stage = stage
         self._acquisition = acquisition
         self._retry = retry
-        self._timeline = timeline
+        self._timeline = call.timeline
+        self._deadline = call.deadline
         self._model = model
         self._on_begin = on_begin
         self._queued_at: float | None = None
@@ -129,19 +139,27 @@ class Attempt:
         if self._queued_at is not None:
             self._leave_queue(error)
         else:
-            self._stage.metrics.stage(self._stage.name, self._model).leave(self._entered, outcome_of(error))
+            self._stage.metrics.stage(self._stage.name, self._model).leave(self._entered, self._outcome(error))
         if isinstance(error, UpstreamError):
             self._stage.metrics.upstream_failures.labels(self._stage.upstream, error.kind).inc()
 
     def _leave_queue(self, error: BaseException | None) -> None:
-        self._stage.metrics.stage("queue", self._model).leave(self._entered, outcome_of(error))
+        self._stage.metrics.stage("queue", self._model).leave(self._entered, self._outcome(error))
         if self._queued_at is not None:
             self._timeline.queued += self._timeline.clock() - self._queued_at
             self._queued_at = None
 
+    def _outcome(self, error: BaseException | None) -> str:
+        return outcome_of(error, expired=bool(self._deadline.expired))
 
-def outcome_of(error: BaseException | None) -> str:
-    """Return the class of what ended an attempt, for metrics: only `failed` is a fault of the platform."""
+
+def outcome_of(error: BaseException | None, *, expired: bool = False) -> str:
+    """Return the class of what ended an attempt, for metrics: only `failed` is a fault of the platform.
+
+    Args:
+        error: What was raised, if anything.
+        expired: Whether the deadline was reached: it ends a stage by cancelling it.
+    """
     match error:
         case None:
             return "ok"
@@ -154,5 +172,7 @@ def outcome_of(error: BaseException | None) -> str:
         case Problem(status=status):
             rejected = status < HTTPStatus.INTERNAL_SERVER_ERROR
         case _:
-            return "failed" if isinstance(error, Exception) else "cancelled"
+            if isinstance(error, Exception):
+                return "failed"
+            return "deadline" if expired else "cancelled"
     return "rejected" if rejected else "failed"

@@ -79,7 +79,7 @@ class Generation(Stage):
                 async with self._attempt(retry, call, model, prefilled) as acquisition:
                     endpoint = acquisition.endpoint
                     items = self._generator.generate(endpoint, request, call.headers)
-                    async with aclosing(_without_reasoning(items)) as answer:
+                    async with aclosing(_without_reasoning(items, call.deadline.progress)) as answer:
                         async for item in answer:
                             self._record(item, label, call.timeline)
                             yielded = True
@@ -111,6 +111,7 @@ class Generation(Stage):
                     aclosing(forward(acquisition.endpoint, request, call.headers)) as items,
                 ):
                     async for item in items:
+                        call.deadline.progress()
                         if isinstance(item, Completion):
                             self._record(item, label, call.timeline)
                             continue
@@ -135,11 +136,19 @@ class Generation(Stage):
             first.observe(timeline.first_token - timeline.started)
 
 
-async def _without_reasoning(items: AsyncGenerator[str | Completion]) -> AsyncGenerator[str | Completion]:
-    """Yield the items, except reasoning: neither a block at the start of the text, nor empty pieces."""
+async def _without_reasoning(
+    items: AsyncGenerator[str | Completion], progress: Callable[[], None]
+) -> AsyncGenerator[str | Completion]:
+    """Yield the items, except reasoning: neither a block at the start of the text, nor empty pieces.
+
+    Args:
+        items: What the generator yields.
+        progress: Is called for each, reasoning included.
+    """
     reasoning = ReasoningFilter()
     async with aclosing(items):
         async for item in items:
+            progress()
             if isinstance(item, str):
                 if text := reasoning.feed(item):
                     yield text

@@ -78,36 +78,40 @@ class Transcription(Stage):
         while transcript is None:
             await self.buffer(audio)
             duration = self._durations.of(excerpt_of(audio, call.expected_size))
-            is_short = duration.known and duration.seconds <= _SHORT_SECONDS
+            segments = call.streams or not (duration.known and duration.seconds <= _SHORT_SECONDS)
+            reports = self._transcriber.reports_progress and (
+                segments or not call.deadline.stalls_within(duration.seconds)
+            )
+            call.deadline.reporting = False  # the waits for a pod have limits of their own
             try:
                 with self._backlog.entry(duration.seconds) as start_work:
                     work = Work(self._clock, audio)
-
-                    def begin(start_work: Callable[[], None] = start_work, work: Work = work) -> None:
-                        start_work()
-                        call.timeline.transcribing = self._clock()
-                        work.begin()
-
+                    begin = self._beginner(start_work, work, call, reports=reports)
                     async with self._queued_attempt(retry, call, duration.seconds, begin) as acquisition:
                         items = self._transcriber.transcribe(
-                            acquisition, audio, options, call.headers, segments=call.streams or not is_short
+                            acquisition, audio, options, call.headers, segments=segments
                         )
                         async with aclosing(items):
                             async for item in items:
                                 self._record_first(call.timeline)
+                                call.deadline.progress()
                                 if isinstance(item, Transcript):
                                     separate = options().separate_channels
                                     transcript = item.with_channels_checked() if separate else item
                                     self._record(item, audio, work.seconds(), call.timeline)
-                                elif call.streams:
+                                    continue
+                                call.segments.append(item)
+                                if call.streams:
                                     sent = True
                                     with work.paused():
                                         yield item
             except RestartRequired:
-                continue
+                await call.buffer_again(lambda: self.buffer(audio))
             except UpstreamError as error:
                 if sent or not audio.replayable or not retry.allowed(error):
                     raise self._problem(error) from None
+            finally:
+                call.deadline.reporting = True
         yield transcript  # the pod has been released already, so a slow caller does not occupy it
 
     async def transcript(self, audio: Audio, options: Callable[[], TranscriptionOptions], call: Call) -> Transcript:
@@ -126,6 +130,26 @@ class Transcription(Stage):
 
         with self._backlog.arriving(arrived):
             await audio.buffer_until_ready()
+
+    def _beginner(self, start_work: Callable[[], None], work: Work, call: Call, *, reports: bool) -> Callable[[], None]:
+        """Return what to call when a pod begins to work.
+
+        Args:
+            start_work: Moves the recording from the waiting ones to those in progress.
+            work: Measures the work.
+            call: The request.
+            reports: Whether the pod reports its progress.
+        """
+
+        def begin() -> None:
+            start_work()
+            call.timeline.transcribing = self._clock()
+            work.begin()
+            call.segments.clear()
+            call.deadline.reporting = reports
+            call.on_accepted()
+
+        return begin
 
     def _record_first(self, timeline: Timeline) -> None:
         if timeline.first_segment is None:

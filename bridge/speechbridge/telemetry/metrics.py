@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _BYTES = tuple(float(4**power) for power in range(5, 15))  # 1 KiB to 256 MiB
 _MAX_MODELS = 32
-_STAGE_OUTCOMES = ("ok", "failed", "busy", "rejected", "restarted", "cancelled")
+_STAGE_OUTCOMES = ("ok", "failed", "busy", "rejected", "restarted", "deadline", "cancelled")
 """Only `failed` is a fault of the platform; `stages/attempt.py` tells them apart."""
 
 
@@ -74,7 +74,8 @@ class Metrics:
         self.stage_seconds = histogram(
             "stage_duration_seconds",
             "Duration of a stage: queue (waiting for admission and for a pod), transcribe, generate; outcome: ok,"
-            " failed, busy (pod), rejected (because of the request), restarted (paused upload, late field), cancelled",
+            " failed, busy (pod), rejected (because of the request), restarted (paused upload, late field), deadline,"
+            " cancelled",
             "stage",
             "outcome",
             "model",
@@ -98,6 +99,12 @@ class Metrics:
             " excluded",
         )
         self.tokens = counter("tokens_total", "Tokens, as counted by the language model", "kind", "model")
+        self.uploads = gauge("uploads_in_flight", "Requests whose upload has not been received completely")
+        self.buffered = gauge("buffered_bytes", "Bytes that requests hold, within their budgets", "where")
+        self.connections = gauge("client_connections", "Connections of clients")
+        self.connections_closed = counter(
+            "client_connections_closed_total", "Connections of clients that reached a limit", "reason"
+        )
         self.upload_bytes = histogram("upload_size_bytes", "Size of the audio of a request", buckets=_BYTES)
         self.upstream_failures = counter(
             "upstream_failures_total", "Failed calls to pods, including retried ones", "upstream", "kind"

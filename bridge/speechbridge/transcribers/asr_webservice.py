@@ -33,6 +33,8 @@ _MAX_PROMPT_BYTES = 2000
 class AsrWebservice:
     """Implements the port `Transcriber`; yields the transcript alone, since the protocol does not stream."""
 
+    reports_progress = False
+
     async def transcribe(
         self,
         acquisition: Acquisition,

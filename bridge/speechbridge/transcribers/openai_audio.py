@@ -41,6 +41,8 @@ class OpenAIAudio:
         model: The name to send to servers with several Whisper models; speechwhisper accepts any.
     """
 
+    reports_progress = True
+
     def __init__(self, model: str = "whisper-1") -> None:
         self._model = model
 

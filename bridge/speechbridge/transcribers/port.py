@@ -43,7 +43,13 @@ class TranscriptionOptions:
 
 
 class Transcriber(Protocol):
-    """One protocol of Whisper pods."""
+    """One protocol of Whisper pods.
+
+    Attributes:
+        reports_progress: Whether segments arrive while the pod works.
+    """
+
+    reports_progress: bool
 
     def transcribe(
         self,

@@ -116,8 +116,8 @@ class Bridge(ComponentSpec):
     scaling: BridgeScaling | None = Field(
         None, description="Scaling on CPU utilization by a HorizontalPodAutoscaler. If unset, replicas applies."
     )
-    max_concurrent_requests: Positive = Field(50, description="Requests that one replica processes concurrently.")
-    request_timeout: Duration = Field("300s", description="Timeout of a whole request, from 1s to 24h.")
+    max_concurrent_requests: Positive = Field(50, description="Requests that one replica works on concurrently.")
+    request_timeout: Duration = Field("300s", description="Time a request may take without progress, from 1s to 24h.")
     ingress: Ingress | None = Field(None, description="Expose the bridge through an Ingress. If unset, no Ingress.")
     gateway: Gateway | None = Field(
         None, description="Expose the bridge through an HTTPRoute of a Gateway. If unset, no HTTPRoute."
@@ -128,7 +128,7 @@ class Bridge(ComponentSpec):
 
     @property
     def request_timeout_seconds(self) -> float:
-        """Timeout of a whole request, in seconds."""
+        """Time a request may take without progress, in seconds."""
         return durations.seconds(self.request_timeout)
 
     @property

@@ -132,7 +132,7 @@ async def test_a_bad_form_is_refused(either_bridge: Bridge, path: str, case: str
 
     assert await post(either_bridge, path, body) == (status, code)
 
-    assert either_bridge.service.admission.in_flight == 0
+    assert either_bridge.service.admission.open == 0
     assert all(endpoint.outstanding == 0 for endpoint in either_bridge.service.whisper.endpoints)
 
 
@@ -361,7 +361,7 @@ async def test_invalid_chunked_encoding_is_rejected(
 
     async with Connection.to(bridge.url) as connection:
         await connection.send(head(path, length=None), b"20\r\n" + multipart(FILE)[:32] + b"\r\n")
-        await in_flight(bridge, 1)
+        await inside(bridge, 1)
         await connection.send(b"not a size\r\n")
         reply = await connection.reply()
 
@@ -476,7 +476,7 @@ async def test_a_byte_a_second_is_too_slow(
         reply = await connection.reply()
 
     assert problem(reply, path) == (408, "upload_stalled")
-    assert bridge.service.admission.in_flight == 0
+    assert bridge.service.admission.open == 0
 
 
 # Clients that leave.
@@ -486,9 +486,9 @@ async def test_a_byte_a_second_is_too_slow(
 async def test_a_client_that_disconnects_midway_leaves_nothing_behind(bridge: Bridge, path: str) -> None:
     async with Connection.to(bridge.url) as connection:
         await connection.send(head(path, length=1000), FILE[:200])
-        await in_flight(bridge, 1)
+        await inside(bridge, 1)
         connection.leave()
-        await in_flight(bridge, 0)
+        await inside(bridge, 0)
 
 
 async def test_a_client_that_disconnects_during_transcription_releases_the_pod(
@@ -502,24 +502,24 @@ async def test_a_client_that_disconnects_during_transcription_releases_the_pod(
         await gate.reached()
         connection.leave()
         await asr.until(lambda: asr.work[0].disconnected)
-        await in_flight(bridge, 0)
+        await inside(bridge, 0)
 
     assert [endpoint.outstanding for endpoint in bridge.service.whisper.endpoints] == [0]
     gate.release()
     assert (await bridge.json())[0] == 200
 
 
-async def in_flight(bridge: Bridge, count: int) -> None:
-    await bridge.until(lambda: bridge.service.admission.in_flight == count)
+async def inside(bridge: Bridge, count: int) -> None:
+    await bridge.until(lambda: bridge.service.admission.open == count)
 
 
 async def test_a_half_closed_connection_is_a_disconnected_client(bridge: Bridge) -> None:
     """As in aiohttp: clients must keep their side open until the response is complete."""
     async with Connection.to(bridge.url) as connection:
         await connection.send(head("/process", length=1000), FILE[:200])
-        await in_flight(bridge, 1)
+        await inside(bridge, 1)
         connection.half_close()
-        await in_flight(bridge, 0)
+        await inside(bridge, 0)
 
 
 async def test_a_connection_is_reused_after_an_error(bridge: Bridge) -> None:

@@ -81,3 +81,15 @@ async def test_an_overloaded_bridge_refuses_before_the_body_is_sent(
 async def test_aiohttps_own_client_waits_to_be_asked(bridge: Bridge) -> None:
     async with bridge.client.post("/process", data=form(WAV), expect100=True) as response:
         assert response.status == 200
+
+
+async def test_a_rejection_is_measured_and_logged_like_others(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
+    async with Connection.to(bridge.url) as connection:
+        await connection.send(head("/process", length=10**12, headers=f"{EXPECT}X-Request-ID: call-42\r\n"))
+        await connection.reply()
+
+    async with bridge.client.get("/metrics") as response:
+        metrics = await response.text()
+    assert 'speechbridge_requests_total{outcome="rejected",route="/process"} 1.0' in metrics
+    (line,) = [record for record in caplog.records if record.getMessage() == "request"]
+    assert vars(line)["fields"]["code"] == "upload_too_large"

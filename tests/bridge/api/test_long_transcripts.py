@@ -11,7 +11,7 @@ from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.transcripts import Segment, Transcript
 from fakes.whisper import FakeAsrWebservice
-from speechbridge.api import formats, json_body
+from speechbridge.api import formats, json_response
 from speechbridge.transcribers import transcript
 
 pytestmark = pytest.mark.unit
@@ -57,7 +57,7 @@ async def test_a_transcript_of_hours_as_text(
 def test_long_lists_are_encoded_like_short_ones() -> None:
     document = {"text": 'größer "so" \ud800', "items": [{"number": number} for number in range(2000)], "none": []}
 
-    assert json_body.encode(document) == json.dumps(document, ensure_ascii=False).encode(errors="replace")
+    assert json_response.encode(document) == json.dumps(document, ensure_ascii=False).encode(errors="replace")
 
 
 def test_a_command_is_rendered_at_once_and_hours_are_not() -> None:

@@ -27,9 +27,10 @@ from fakes.whisper import FakeAsrWebservice
 from speechbridge.api.openapi.document import document
 from speechbridge.api.openapi.problems import WHEN
 from speechbridge.api.server import Runner
-from speechbridge.app import create_app
+from speechbridge.app import connection_limits, create_app
 from speechbridge.errors import PROBLEMS
 from speechbridge.intake import fields
+from speechbridge.service import SERVICE
 from speechbridge.settings import Settings
 from speechbridge.upstreams import sse
 
@@ -135,8 +136,9 @@ async def serving(whisper: FakeUpstream, llm: FakeUpstream, **settings: Any) -> 
     async with AsyncExitStack() as stack:
         for upstream in (whisper, llm):
             await stack.enter_async_context(upstream)
-        app = create_app(Settings(whisper_url=whisper.url, ollama_url=llm.url, models=MODEL, **settings))
-        runner = Runner(app, shutdown_timeout=0.1)
+        chosen = Settings(whisper_url=whisper.url, ollama_url=llm.url, models=MODEL, **settings)
+        app = create_app(chosen)
+        runner = Runner(app, connection_limits(chosen), app[SERVICE].metrics, shutdown_timeout=0.1)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

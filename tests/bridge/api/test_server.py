@@ -8,6 +8,9 @@ import pytest
 from aiohttp import web
 
 from speechbridge.api.server import Runner, site
+from speechbridge.app import connection_limits
+from speechbridge.settings import Settings
+from speechbridge.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
 
@@ -40,7 +43,7 @@ async def runner() -> AsyncIterator[Runner]:
 
     app = web.Application()
     app.router.add_get("/", ok)
-    runner = Runner(app, shutdown_timeout=0.1)
+    runner = Runner(app, connection_limits(Settings()), Metrics(), shutdown_timeout=0.1)
     yield runner
     await runner.cleanup()
 

@@ -112,7 +112,7 @@ async def test_a_small_upload_is_complete_before_it_occupies_a_pod(start: StartB
     async with Connection.to(bridge.url) as connection:
         sending = Upload(connection, "/process", 200 * KIB)
         await sending.send(150 * KIB)
-        await bridge.until(lambda: bridge.service.admission.in_flight == 1)
+        await bridge.until(lambda: bridge.service.admission.arriving == 1)
         status, _ = await bridge.json()  # another one gets the pod meanwhile
         assert status == 200
         await sending.end()
@@ -136,7 +136,7 @@ async def test_a_slow_upload_occupies_no_pod_until_it_is_complete(start: StartBr
     async with Connection.to(bridge.url) as connection:
         sending = Upload(connection, "/process", 2 * MIB)
         await sending.send(1 * MIB)
-        await bridge.until(lambda: bridge.service.spool_budget.used >= 512 * KIB)
+        await bridge.until(lambda: bridge.service.budgets.disk.used >= 512 * KIB)
         status, _ = await bridge.json()
         assert status == 200
         assert len(whisper.work) == 1
@@ -145,7 +145,7 @@ async def test_a_slow_upload_occupies_no_pod_until_it_is_complete(start: StartBr
 
     assert reply.status == 200
     assert sha256(whisper) == sending.sha256
-    assert bridge.service.spool_budget.used == 0
+    assert bridge.service.budgets.disk.used == 0
 
 
 async def test_an_upload_that_slows_down_releases_its_pod(start: StartBridge, whisper: Whisper) -> None:
@@ -182,7 +182,7 @@ async def test_an_upload_that_slows_down_at_the_retry_buffer_moves_to_disk(
     assert reply.status == 200
     assert whisper.work[0].disconnected
     assert sha256(whisper) == sending.sha256
-    assert bridge.service.spool_budget.used == 0
+    assert bridge.service.budgets.disk.used == 0
 
 
 @pytest.mark.usefixtures("slow")
@@ -196,7 +196,7 @@ async def test_slow_uploads_that_do_not_fit_on_the_disk_are_refused(start: Start
 
     assert (reply.status, reply.json()["code"]) == (503, "overloaded")
     assert int(reply.headers["retry-after"]) > 0
-    assert bridge.service.spool_budget.used == 0
+    assert bridge.service.budgets.disk.used == 0
     assert whisper.work == []
 
 

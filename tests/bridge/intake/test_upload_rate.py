@@ -10,8 +10,8 @@ from bridge.running import WAV
 from bridge.wire import BOUNDARY, CLOSING, part
 from speechbridge.audio.port import RestartRequired
 from speechbridge.errors import Problem
+from speechbridge.intake.budget import Budgets, ByteBudget
 from speechbridge.intake.form import Form, FormLimits
-from speechbridge.intake.spool import SpoolBudget
 from speechbridge.intake.upload import Upload, UploadRules
 
 if TYPE_CHECKING:
@@ -57,13 +57,17 @@ class ScriptedBody:
         return len(self._chunks)
 
 
+def budgets_of(memory: int = 10_000_000, disk: int = 10_000_000) -> Budgets:
+    return Budgets(ByteBudget(memory, "The memory", retry_after=1), ByteBudget(disk, "The disk", retry_after=1))
+
+
 def upload_of(
-    *chunks: tuple[float, bytes], rules: UploadRules = RULES, budget: SpoolBudget | None = None
+    *chunks: tuple[float, bytes], rules: UploadRules = RULES, budgets: Budgets | None = None
 ) -> tuple[Upload, ScriptedBody]:
     scripted = ScriptedBody((0.0, OPENING), *chunks, (0.0, b"\r\n" + CLOSING))
     body = cast("Body", scripted)
     form = Form(body, f"multipart/form-data; boundary={BOUNDARY}", rules.limits)
-    return Upload(form, body, rules, budget or SpoolBudget(1_000_000, retry_after=1)), scripted
+    return Upload(form, body, rules, budgets or budgets_of()), scripted
 
 
 async def read(upload: Upload) -> bytes:
@@ -147,8 +151,7 @@ async def test_an_upload_past_the_retry_buffer_may_not_pause_for_long() -> None:
 
 
 async def test_an_upload_that_is_slow_when_the_retry_buffer_is_full_moves_to_disk() -> None:
-    budget = SpoolBudget(1_000_000, retry_after=1)
-    upload, _ = upload_of(*pieces(4, 500, 0.01), *pieces(8, 500, 0.4), budget=budget)
+    upload, _ = upload_of(*pieces(4, 500, 0.01), *pieces(8, 500, 0.4))
 
     await upload.start()
     await upload.buffer_until_ready()
@@ -176,10 +179,10 @@ async def test_a_buffered_upload_can_be_read_again_from_its_start() -> None:
 
 @pytest.mark.parametrize("memory", [0, 1, 44, 4000, 1_000_000])
 async def test_a_slow_upload_is_the_same_wherever_it_is_buffered(memory: int) -> None:
-    budget = SpoolBudget(10_000_000, retry_after=1)
+    budgets = budgets_of()
     rules = replace(RULES, retry_buffer=memory, min_stream_rate=100_000)
     chunks: Any = [(1.0, bytes([number]) * 50_000) for number in range(40)]
-    upload, _ = upload_of(*chunks, rules=rules, budget=budget)
+    upload, _ = upload_of(*chunks, rules=rules, budgets=budgets)
 
     await upload.start()
     await upload.buffer_until_ready()
@@ -187,4 +190,4 @@ async def test_a_slow_upload_is_the_same_wherever_it_is_buffered(memory: int) ->
     for _ in range(2):
         assert await read(upload) == WAV[:44] + b"".join(data for _, data in chunks)
     upload.close()
-    assert budget.used == 0
+    assert (budgets.memory.used, budgets.disk.used) == (0, 0)

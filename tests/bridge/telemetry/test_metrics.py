@@ -16,7 +16,7 @@ from speechbridge.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
 
-UNITS = ("_seconds", "_bytes", "_total", "_factor", "_depth", "_in_flight", "_pods")
+UNITS = ("_seconds", "_bytes", "_total", "_factor", "_depth", "_in_flight", "_pods", "_connections")
 
 
 async def samples(bridge: Bridge) -> dict[str, float]:

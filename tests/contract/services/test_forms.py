@@ -78,8 +78,8 @@ def test_a_text_field_may_have_a_filename(port: int, filename: str) -> None:
 def test_both_know_the_same_text_fields() -> None:
     process_alone = {"initial_prompt", "task", "whisper_temperature"}
     language_model = {"keep_alive", "max_tokens", "seed", "stop", "system", "think"}
-    assert process_alone | language_model == fields._OPTIONS - options._OPTIONS
-    assert not options._OPTIONS - fields._OPTIONS
+    assert process_alone | language_model == fields.FIELD_NAMES - options._OPTIONS
+    assert not options._OPTIONS - fields.FIELD_NAMES
 
 
 @pytest.mark.parametrize("name", ["file", "audio_file"])

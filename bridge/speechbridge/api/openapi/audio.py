@@ -168,12 +168,16 @@ PATHS: Json = {
 _LANGUAGE_NAME = text("English name of the language in lower case, as at OpenAI; empty if Whisper does not report it.")
 _LANGUAGE_CODE = or_null(text("Whisper's code of the language; null if Whisper does not report it."))
 _DURATION = "Duration of the recording in seconds"
+_CUT_OFF: Json = {"type": "boolean", "const": True, "description": "Present if the deadline ended the transcription."}
 _SECONDS = "Seconds from the start of the recording."
 SCHEMAS: Json = {
     "Transcription": record(
         "`json`.",
+        ("text", "usage"),
         text=text("The transcript; empty if there is no speech."),
         usage=ref("Usage"),
+        truncated=_CUT_OFF,
+        warnings=WARNINGS,
     ),
     "VerboseTranscription": record(
         "`verbose_json`.",
@@ -187,6 +191,7 @@ SCHEMAS: Json = {
         words=listing("The words that have timestamps, if requested.", ref("Word")),
         usage=ref("Usage"),
         coverage=or_null(ref("Coverage")),
+        truncated=_CUT_OFF,
         warnings=WARNINGS,
     ),
     "Segment": record(

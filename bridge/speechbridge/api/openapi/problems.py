@@ -22,10 +22,10 @@ WHEN = {
     "too_many_parts": "The form has more than 64 parts.",
     "headers_too_large": "The headers of a part of the form exceed 8 KiB.",
     "bad_field": "A form field or JSON member has an invalid value, or was sent twice; `param` is its name.",
-    "field_too_large": "A text field is longer than `MAX_FIELD_BYTES`.",
+    "field_too_large": "A text field is longer than `MAX_FIELD_BYTES`, or all of them are longer than twice as much.",
     "field_not_utf8": "A text field is not valid UTF-8.",
     "field_after_file": "`language` followed a large file that was already being sent to whisper-asr-webservice.",
-    "bad_json": "The body is not a JSON object.",
+    "bad_json": "The body is not a JSON object, has more than 200,000 values, or is nested more than 64 levels deep.",
     "bad_request": "The HTTP request is malformed, such as its transfer encoding, length or Expect header.",
     "unknown_language": "`language` is not supported by Whisper, or by the model in use.",
     "unsupported_task": "Translation was requested from an English-only model.",
@@ -40,7 +40,8 @@ WHEN = {
     " `RETRY_BUFFER_BYTES` had been streamed to a pod.",
     "upload_too_slow": "The upload is slower than `UPLOAD_MIN_RATE` bytes per second.",
     "upload_too_large": "The audio is larger than `MAX_UPLOAD_BYTES`, or the JSON body larger than `MAX_JSON_BYTES`.",
-    "audio_too_long": "The recording is longer than the Whisper server allows.",
+    "audio_too_long": "The recording is longer than the Whisper server allows, or cannot be transcribed in time:"
+    " `detail` says how many seconds can.",
     "unsupported_media_type": "The body is neither multipart/form-data nor a recording (`audio/*`, `video/*`).",
     "request_headers_too_large": "The request line or a header line is longer than 8190 bytes.",
     "internal": "A bug in the bridge; its log has the details, with the id of the request.",
@@ -50,11 +51,12 @@ WHEN = {
     "generator_failed": "Generation failed on every language model pod that was tried.",
     "generator_bad_answer": "The response of the language model violates its protocol.",
     "model_missing": "The model is configured, but its server does not have it yet: it is being pulled.",
-    "overloaded": "Too many requests; retry after `Retry-After` seconds.",
+    "overloaded": "Too many requests, or no memory for this one; retry after `Retry-After` seconds.",
     "stopping": "This replica is shutting down; a new request reaches another one.",
     "transcriber_unavailable": "No Whisper pod can be reached.",
     "generator_unavailable": "No language model pod can be reached, or its models cannot be listed.",
-    "deadline_exceeded": "The request took longer than `REQUEST_TIMEOUT` seconds.",
+    "deadline_exceeded": "No progress for `REQUEST_TIMEOUT` seconds, or the total is used up; `transcription` is what"
+    " was transcribed, if the format of the response cannot say that it is incomplete.",
 }
 """When each code of `PROBLEMS` occurs."""
 
@@ -127,6 +129,7 @@ def _example(style: Style, code: str) -> Json:
 
 
 _CODE = text("Stable code.", enum=sorted(PROBLEMS))
+_TRANSCRIBED = "What was transcribed before the deadline; only with `deadline_exceeded`."
 _PARAM = "The form field or JSON member at fault, if any."
 _LOADING = record(
     "How far an unavailable component is, as far as it is known; some 503 responses have it.",
@@ -149,6 +152,7 @@ SCHEMAS: Json = {
         request_id=text("The id of the request, as in the header X-Request-ID."),
         param=text(_PARAM),
         loading=_LOADING,
+        transcription=text(_TRANSCRIBED),
     ),
     "OpenAIError": record(
         "An error in the format of OpenAI's API.",
@@ -160,6 +164,7 @@ SCHEMAS: Json = {
             param=or_null(text(_PARAM)),
             code=_CODE,
             loading=_LOADING,
+            transcription=text(_TRANSCRIBED),
         ),
     ),
 }

@@ -170,7 +170,8 @@ PATHS: Json = {
             "summary": "Transcribe a recording and send the transcript to a language model",
             "description": (
                 "The upload is streamed to Whisper while it arrives; meanwhile the model processes the prompt. If only "
-                "the generation fails, the status is still 200, with the transcription, a `response` that starts with "
+                "the generation fails, or the deadline ends the transcription, the status is still 200, with what was "
+                "transcribed, a `response` that starts with "
                 f"`{FAILED_RESPONSE.strip()}`, and `error`. Silence is not an error: the status is 200, with an empty "
                 "transcription and the warning `no_speech`."
             ),
@@ -189,7 +190,8 @@ PATHS: Json = {
                         **event_stream(
                             "Events in this order: any number of `transcript.delta` (if Whisper streams), one "
                             "`transcript.done`, any number of `response.delta`, one `response.done`. An `error` in the "
-                            "stage `transcribe` ends the stream; one in `generate` is followed by `response.done`.",
+                            "stage `transcribe` ends the stream; one in `generate`, and a deadline after the first "
+                            "segment, is followed by `response.done`.",
                             {
                                 "transcript.delta": ref("TranscriptDelta"),
                                 "transcript.done": ref("TranscriptDone"),

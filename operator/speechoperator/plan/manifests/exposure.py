@@ -16,19 +16,24 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
 
 _TIMEOUT_MARGIN = 10
-"""Seconds added to the bridge's request timeout, so that its own timeout response gets through."""
+"""Seconds added to the bridge's timeouts, so that its own timeout response gets through."""
+_LONGEST_AUDIO = 4 * 3600
+"""Seconds of audio that the Whisper server accepts by default."""
+_NO_TIMEOUT = "0s"
+"""Disables a timeout of an HTTPRoute (GEP-1742)."""
 
 
 def ingress(pipeline: SpeechPipeline, spec: Ingress) -> Object:
     """Return the Ingress. The annotations are for ingress-nginx, which buffers by default; others ignore them."""
-    seconds = _timeout_seconds(pipeline)
+    stall = math.ceil(pipeline.spec.bridge.request_timeout_seconds)
+    total = 2 * stall + 2 * _LONGEST_AUDIO  # of the bridge: nothing of a response that is no stream is sent before
     prefix = "nginx.ingress.kubernetes.io"
     streaming = {
         f"{prefix}/proxy-body-size": "0",
         f"{prefix}/proxy-buffering": "off",
         f"{prefix}/proxy-request-buffering": "off",
-        f"{prefix}/proxy-read-timeout": f"{seconds}",
-        f"{prefix}/proxy-send-timeout": f"{seconds}",
+        f"{prefix}/proxy-read-timeout": f"{total + _TIMEOUT_MARGIN}",
+        f"{prefix}/proxy-send-timeout": f"{stall + _TIMEOUT_MARGIN}",
     }
     name = object_name(pipeline.name, "bridge")
     backend = {"service": {"name": name, "port": {"number": PORTS["bridge"]}}}
@@ -51,7 +56,10 @@ def ingress(pipeline: SpeechPipeline, spec: Ingress) -> Object:
 
 
 def http_route(pipeline: SpeechPipeline, spec: Gateway) -> Object:
-    """Return the HTTPRoute, with a request timeout: many gateways default to 15 s."""
+    """Return the HTTPRoute, without a request timeout: many gateways default to 15 s.
+
+    It would cover the upload and the whole response, which the bridge limits by progress.
+    """
     name = object_name(pipeline.name, "bridge")
     parent = spec.parent_ref
     return {
@@ -70,12 +78,8 @@ def http_route(pipeline: SpeechPipeline, spec: Gateway) -> Object:
             "rules": [
                 {
                     "backendRefs": [{"name": name, "port": PORTS["bridge"]}],
-                    "timeouts": {"request": f"{_timeout_seconds(pipeline)}s"},
+                    "timeouts": {"request": _NO_TIMEOUT},
                 }
             ],
         },
     }
-
-
-def _timeout_seconds(pipeline: SpeechPipeline) -> int:
-    return math.ceil(pipeline.spec.bridge.request_timeout_seconds) + _TIMEOUT_MARGIN

@@ -1,0 +1,95 @@
+"""Budgets for the bytes that all requests hold together: in memory, and on disk."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from speechbridge.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class ByteBudget:
+    """Limits the bytes that are held at a time.
+
+    Args:
+        limit: Bytes.
+        what: What is exhausted, for the client, such as `The memory for requests`.
+        retry_after: Seconds after which a rejected request may try again.
+
+    Attributes:
+        used: Bytes taken and not given back.
+    """
+
+    def __init__(self, limit: int, what: str, *, retry_after: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self._what = what
+        self._retry_after = retry_after
+
+    def try_take(self, size: int) -> bool:
+        """Take `size` bytes; return False, and take none, if fewer are left."""
+        if self.used + size > self.limit:
+            return False
+        self.used += size
+        return True
+
+    def take(self, size: int) -> None:
+        """Take `size` bytes.
+
+        Raises:
+            Problem: `overloaded`: fewer are left.
+        """
+        if not self.try_take(size):
+            raise Problem(
+                "overloaded",
+                f"{self._what} is exhausted; try again in {self._retry_after} s.",
+                retry_after=self._retry_after,
+            )
+
+    def give(self, size: int) -> None:
+        """Give `size` bytes back."""
+        self.used -= size
+
+    @contextmanager
+    def held(self) -> Iterator[Share]:
+        """Yield a share that grows during the block and is given back after it."""
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            self.give(share.size)
+
+
+class Share:
+    """What one request holds of a budget.
+
+    Attributes:
+        size: Bytes.
+    """
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self.size = 0
+        self._budget = budget
+
+    @property
+    def limit(self) -> int:
+        """The limit of the whole budget in bytes."""
+        return self._budget.limit
+
+    def grow_to(self, size: int) -> None:
+        """Hold at least `size` bytes; raises Problem `overloaded` if too few are left."""
+        if size > self.size:
+            self._budget.take(size - self.size)
+            self.size = size
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """The budgets of a bridge."""
+
+    memory: ByteBudget
+    disk: ByteBudget

@@ -1,0 +1,24 @@
+"""What is left of a transcription that the deadline ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speechbridge.transcribers.transcript import Transcript
+
+if TYPE_CHECKING:
+    from speechbridge.errors import Problem
+    from speechbridge.stages.call import Call
+
+
+def partial_transcript(call: Call, problem: Problem) -> Transcript | None:
+    """Return what was transcribed before the deadline, with the warning `truncated`.
+
+    None for another problem, or if no segment was transcribed. The duration of the recording is unknown.
+    """
+    if problem.code != "deadline_exceeded" or not call.segments:
+        return None
+    segments = tuple(call.segments)
+    reached = f"The transcript ends at {segments[-1].end:.1f} s. {problem.detail}"
+    text = "".join(segment.passage for segment in segments).strip()
+    return Transcript(text, None, None, segments, warnings=({"code": "truncated", "message": reached},))

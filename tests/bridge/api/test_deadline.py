@@ -1,0 +1,129 @@
+"""At the deadline a client receives what was transcribed, and is told which setting ended the request."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bridge.running import Bridge, StartBridge, form, wav
+from bridge.wire import Connection, all_events, head, part, types
+from fakes.gates import Point
+from fakes.openai_chat import FakeOpenAIChat
+from fakes.speech_whisper import FakeSpeechWhisper
+
+pytestmark = pytest.mark.unit
+
+HEARD = " He was not an ill-disposed young man,"
+RECORDED = b"\x1aE\xdf\xa3" + bytes(20_000)
+"""As a browser records it: nothing in it tells its duration, so Whisper is asked for segments."""
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
+
+
+@pytest.fixture
+async def stuck(start_bridge: StartBridge, speech_whisper: FakeSpeechWhisper, openai_chat: FakeOpenAIChat) -> Bridge:
+    """A bridge whose Whisper stops after the first segment."""
+    speech_whisper.hold(Point.BETWEEN_TOKENS)
+    return await start_bridge(
+        whisper_url=speech_whisper.url,
+        ollama_url=openai_chat.url,
+        transcriber="openai",
+        generator="openai",
+        request_timeout=0.4,
+    )
+
+
+async def counted(bridge: Bridge, family: str) -> dict[str, float]:
+    """The samples of a counter or a histogram's count, by outcome."""
+    async with bridge.client.get("/metrics") as response:
+        families = list(text_string_to_metric_families(await response.text()))
+    return {
+        sample.labels["outcome"]: sample.value
+        for found in families
+        for sample in found.samples
+        if sample.name == family and sample.value and sample.labels.get("stage", "transcribe") == "transcribe"
+    }
+
+
+async def test_process_returns_what_was_transcribed(stuck: Bridge) -> None:
+    status, answer = await stuck.json(RECORDED)
+
+    assert status == 200
+    assert answer["transcription"] == HEARD.strip()
+    assert answer["error"]["code"] == "deadline_exceeded"
+    assert "REQUEST_TIMEOUT" in answer["error"]["message"]
+    assert answer["response"] == f"Ollama processing failed: {answer['error']['message']}"
+    assert [warning["code"] for warning in answer["warnings"]] == ["truncated"]
+    assert answer["warnings"][0]["message"].startswith("The transcript ends at 2.4 s.")
+    assert answer["audio_seconds"] is None
+
+
+async def test_processs_events_end_with_what_was_transcribed(stuck: Bridge) -> None:
+    async with await stuck.process(RECORDED, stream="true") as response:
+        told = await all_events(response)
+
+    assert types(told) == ["transcript.delta", "error", "response.done"]
+    assert (told[1].data["code"], told[1].data["stage"]) == ("deadline_exceeded", "transcribe")
+    assert told[2].data["transcription"] == HEARD.strip()
+
+
+@pytest.mark.parametrize("response_format", ["json", "verbose_json"])
+async def test_openais_json_carries_what_was_transcribed(stuck: Bridge, response_format: str) -> None:
+    data = form(RECORDED, response_format=response_format)
+    async with stuck.client.post(TRANSCRIPTIONS, data=data) as response:
+        answer = await response.json()
+
+    assert response.status == 200
+    assert (answer["text"], answer["truncated"]) == (HEARD.strip(), True)
+    assert [warning["code"] for warning in answer["warnings"]] == ["truncated"]
+    assert answer["usage"] == {"type": "duration", "seconds": 3}
+
+
+@pytest.mark.parametrize("response_format", ["text", "srt", "vtt"])
+async def test_formats_that_cannot_say_so_are_an_error_with_the_text(stuck: Bridge, response_format: str) -> None:
+    data = form(RECORDED, response_format=response_format)
+    async with stuck.client.post(TRANSCRIPTIONS, data=data) as response:
+        error = (await response.json())["error"]
+
+    assert (response.status, error["code"]) == (504, "deadline_exceeded")
+    assert error["transcription"] == HEARD.strip()
+    assert response.headers["X-Should-Retry"] == "false"
+
+
+async def test_openais_stream_ends_with_an_error_that_names_the_setting(stuck: Bridge) -> None:
+    async with stuck.client.post(TRANSCRIPTIONS, data=form(RECORDED, stream="true")) as response:
+        told = await all_events(response)
+
+    assert [event.data["type"] for event in told] == ["transcript.text.delta", "error"]
+    assert told[1].data["error"]["code"] == "deadline_exceeded"
+    assert "REQUEST_TIMEOUT" in told[1].data["error"]["message"]
+
+
+@pytest.mark.parametrize("response_format", ["json", "srt"])
+async def test_a_deadline_is_counted_as_one(stuck: Bridge, response_format: str) -> None:
+    async with stuck.client.post(TRANSCRIPTIONS, data=form(RECORDED, response_format=response_format)):
+        pass
+
+    assert await counted(stuck, "speechbridge_requests_total") == {"deadline": 1}
+    assert await counted(stuck, "speechbridge_stage_duration_seconds_count") == {"deadline": 1}
+
+
+async def test_a_recording_that_cannot_be_done_in_time_is_refused_before_it_is_sent(stuck: Bridge) -> None:
+    for _ in range(5):
+        stuck.service.backlog.observe(10.0, 50.0)
+    recording = wav(60)
+
+    async with Connection.to(stuck.url) as connection:
+        await connection.send(head("/process", length=len(recording)), part("file", recording[:100], filename="a.wav"))
+        reply = await connection.reply()
+
+    document = reply.json()
+    assert (reply.status, document["code"], document["param"]) == (413, "audio_too_long", "file")
+    longest = stuck.service.time_limits.longest_audio(stuck.service.backlog.pace or 0)
+    assert f"up to {longest:.0f} s of audio can" in document["detail"]
+
+
+async def test_no_recording_is_refused_before_whispers_speed_is_known(streaming_bridge: Bridge) -> None:
+    for _ in range(4):
+        streaming_bridge.service.backlog.observe(10.0, 50_000.0)
+
+    status, _ = await streaming_bridge.json(wav(20))
+
+    assert status == 200
