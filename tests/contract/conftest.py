@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,7 +73,10 @@ def real_llm() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def real_whisper() -> Iterator[str]:
     port = free_port()
-    with or_missing("Whisper server"), entered(running([stack.whisper_program(port)])):
+    with or_missing("Whisper server"):
+        program = stack.whisper_program(port)
+        program = replace(program, environment={**program.environment, "WHISPER_CONCURRENCY": "1"})
+    with or_missing("Whisper server"), entered(running([program])):
         yield stack.address(port)
 
 

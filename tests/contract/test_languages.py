@@ -95,7 +95,7 @@ async def test_the_language_is_detected_with_its_probability(
 ) -> None:
     answer = await pod.ask("transcriptions", prompt(voice))
 
-    assert answer["language"] == language
+    assert answer["language_code"] == language
     assert UNCERTAIN < answer["language_probability"] <= 1
     assert "uncertain_language" not in codes(answer)
     assert said in " ".join(words(answer["text"]))

@@ -162,10 +162,7 @@ class FakeSpeechWhisper(FakeUpstream):
         return self._bad_audio(received) or self._bad_track(received) or self._bad_channels(received)
 
     def _bad_track(self, received: Received) -> Reply | None:
-        parts = received.parts
         track = received.value("audio_track") or "0"
-        if "audio_track" in parts[parts.index("file") :]:
-            return _openai_error(400, "audio_track must precede the file", "bad_field", param="audio_track")
         if not track.isdigit():
             return _openai_error(400, "audio_track must be a number", "bad_field", param="audio_track")
         if int(track) >= self.audio_tracks:
@@ -174,9 +171,6 @@ class FakeSpeechWhisper(FakeUpstream):
         return None
 
     def _bad_channels(self, received: Received) -> Reply | None:
-        parts = received.parts
-        if "channels" in parts[parts.index("file") :]:
-            return _openai_error(400, "channels must precede the file", "bad_field", param="channels")
         if received.value("channels") not in {None, "", "mixed", "separate"}:
             return _openai_error(400, "channels must be one of mixed, separate", "bad_field", param="channels")
         return None
