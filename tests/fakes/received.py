@@ -56,6 +56,11 @@ class Received:
         """Whether the client waits for `100 Continue` before it sends the body."""
         return self.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
 
+    @property
+    def before_the_file(self) -> list[str]:
+        """Names of the form's parts before its file."""
+        return self.parts[: self.parts.index(self.audio.field)] if self.audio else self.parts
+
     def value(self, name: str) -> str | None:
         """The last value of a text field; None when it was not sent."""
         return self.form[name][-1] if name in self.form else None

@@ -54,6 +54,9 @@ class Audio(Protocol):
     def replayable(self) -> bool:
         """Whether `chunks` can be called again."""
 
+    def commit(self) -> None:
+        """Note that `chunks` will not be called again: the client has a part of the transcript."""
+
     async def buffer_until_ready(self) -> None:
         """Return once enough has arrived for a Whisper slot; until then the upload is buffered."""
 
@@ -103,6 +106,9 @@ class AudioBytes:
     def replayable(self) -> bool:
         """Always."""
         return True
+
+    def commit(self) -> None:
+        """Keep the recording all the same."""
 
     async def buffer_until_ready(self) -> None:
         """Return at once: the recording is complete."""

@@ -6,7 +6,7 @@ Whoever reads `Upload.chunks` pulls the audio from the client; no task runs besi
 * A large, fast one is streamed through. Its first `retry_buffer` bytes are buffered, so that another pod can take it
   over; beyond that, chunks are dropped as soon as they are sent.
 * A slow one occupies no slot: it is buffered in a `Spool` until it is complete. So is one that slows down, unless it is
-  past the retry buffer.
+  past the retry buffer, or the client has a part of its transcript.
 """
 
 from __future__ import annotations
@@ -149,6 +149,10 @@ class Upload:
         """The size of the audio in bytes, None while it is incomplete."""
         return self._form.received if self._form.audio_complete else None
 
+    def commit(self) -> None:
+        """Note that the audio will not be sent again, however slow the rest of it is."""
+        self.replayable = False
+
     async def start(self) -> None:
         """Read until the audio begins; the fields before it are available then.
 
@@ -182,11 +186,7 @@ class Upload:
         while not self._form.audio_complete:
             chunks = await self._read_in_time()
             if self.replayable and not self._spool.add_to_memory(chunks):
-                if not self._is_fast():
-                    await self._buffer(chunks)
-                    raise self._restart()
-                self.replayable = False
-                self._spool.close()
+                await self._leave_memory(chunks)
             for chunk in chunks:
                 yield chunk
         await self._form.read_rest()
@@ -206,13 +206,30 @@ class Upload:
         for chunk in chunks:
             await self._spool.add(chunk)
 
+    async def _leave_memory(self, chunks: list[bytes]) -> None:
+        """Move a slow upload to disk, and stop buffering a fast one.
+
+        Raises:
+            RestartRequired: It is slow, and `commit` has not been called meanwhile.
+        """
+        if self._is_fast():
+            self.replayable = False
+            self._spool.close()
+            return
+        await self._buffer(chunks)
+        if self.replayable:
+            raise self._restart()
+
     async def _read_in_time(self) -> list[bytes]:
         """Read the next chunks, within the pause that is allowed while a slot is occupied."""
+        if self.replayable:
+            try:
+                return await self._form.read(self._rules.slot_idle_timeout)
+            except TimeoutError:
+                if self.replayable:
+                    raise self._restart() from None
         longest = min(_MAX_UNBUFFERED_PAUSE_S, self._body.stall_timeout)
-        timeout = self._rules.slot_idle_timeout if self.replayable else longest
         try:
-            return await self._form.read(timeout)
+            return await self._form.read(longest)
         except TimeoutError:
-            if self.replayable:
-                raise self._restart() from None
-            raise Problem("upload_stalled", f"The upload stalled: no data for {timeout:g} s. Send it again.") from None
+            raise Problem("upload_stalled", f"The upload stalled: no data for {longest:g} s. Send it again.") from None

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
     from speechbridge.admission.retry_after import Backlog
-    from speechbridge.audio.durations import Durations
+    from speechbridge.audio.durations import Duration, Durations
     from speechbridge.audio.port import Audio
     from speechbridge.stages.call import Call
     from speechbridge.telemetry.metrics import Metrics
     from speechbridge.telemetry.timeline import Timeline
-    from speechbridge.transcribers.port import Transcriber, TranscriptionOptions
+    from speechbridge.transcribers.port import Segments, Transcriber, TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment
     from speechbridge.upstreams.pool import Pool
 
@@ -78,9 +78,9 @@ class Transcription(Stage):
         while transcript is None:
             await self.buffer(audio)
             duration = self._durations.of(excerpt_of(audio, call.expected_size))
-            segments = call.streams or not (duration.known and duration.seconds <= _SHORT_SECONDS)
+            segments = _segments_for(call, duration)
             reports = self._transcriber.reports_progress and (
-                segments or not call.deadline.stalls_within(duration.seconds)
+                segments != "none" or not call.deadline.stalls_within(duration.seconds)
             )
             call.deadline.reporting = False  # the waits for a pod have limits of their own
             try:
@@ -103,6 +103,7 @@ class Transcription(Stage):
                                 call.segments.append(item)
                                 if call.streams:
                                     sent = True
+                                    audio.commit()
                                     with work.paused():
                                         yield item
             except RestartRequired:
@@ -164,6 +165,12 @@ class Transcription(Stage):
         self.metrics.work.inc(work)
         self._backlog.observe(transcript.duration, work)
         self._durations.learn(excerpt_of(audio, None), transcript.duration)
+
+
+def _segments_for(call: Call, duration: Duration) -> Segments:
+    if call.streams:
+        return "passed on"
+    return "none" if duration.known and duration.seconds <= _SHORT_SECONDS else "reported"
 
 
 class Work:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from speechbridge.audio.port import is_recognised, is_video_without_audio
 from speechbridge.transcribers.answers import read_transcript
-from speechbridge.transcribers.post_audio import post_audio, restart
+from speechbridge.transcribers.post_audio import AudioForm, post_audio, restart
 from speechbridge.transcribers.status import check_status
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from speechbridge.audio.port import Audio
-    from speechbridge.transcribers.port import TranscriptionOptions
+    from speechbridge.transcribers.port import Segments, TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment, Transcript
     from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
@@ -42,12 +42,12 @@ class AsrWebservice:
         options: Callable[[], TranscriptionOptions],
         headers: str,
         *,
-        segments: bool,  # noqa: ARG002 - the protocol has none
+        segments: Segments,  # noqa: ARG002 - the protocol has none
     ) -> AsyncGenerator[Segment | Transcript]:
         """Send the recording and yield the transcript; see the port."""
         sent = options()
         async with acquisition.exchange() as exchange:
-            await post_audio(exchange, f"/asr?{_query(sent)}", headers, audio, file_field="audio_file")
+            await post_audio(exchange, f"/asr?{_query(sent)}", headers, AudioForm(audio, "audio_file"))
             if options() != sent:
                 restart(audio, "language")
             connection = exchange.connection

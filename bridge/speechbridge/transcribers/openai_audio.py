@@ -1,28 +1,35 @@
 """OpenAI's audio API: `POST /v1/audio/transcriptions` and `/translations`, with segments as they are decoded.
 
 speechwhisper implements it (`docs/reference/whisper-server.md`), as do speaches and others; a server without `stream`
-responds with JSON at the end, which is handled too. Fields are sent after the file, to include those that arrive late;
-except `audio_track` and `channels`, which speechwhisper needs before it, since it decodes the file as it arrives.
+responds with JSON at the end, which is handled too.
+
+speechwhisper begins while the file arrives, with the fields before it, so all options that are known are sent there.
+Those that the client sends after its file follow after it; the server then begins again, unless it streams: `stream`
+before the file makes the options final, and the first segments may come before the upload ends. So `stream` is sent
+there only if the client receives the segments at once, or has sent all its fields. `audio_track` and `channels` have to
+be before the file in any case.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.transcribers.answers import DONE, read_last_event, read_transcript
-from speechbridge.transcribers.post_audio import post_audio, restart
-from speechbridge.transcribers.status import AUDIO_CODES, check_status
+from speechbridge.transcribers.post_audio import AudioForm, begin_post, restart
+from speechbridge.transcribers.status import AUDIO_CODES, OPTION_CODES, check_status
 from speechbridge.transcribers.transcript import segment_from
 from speechbridge.upstreams import sse
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import json_object
+from speechbridge.upstreams.sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from speechbridge.audio.port import Audio
-    from speechbridge.transcribers.port import TranscriptionOptions
+    from speechbridge.transcribers.port import Segments, TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment, Transcript
     from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.connection import Connection
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
 
 _PATHS = {"transcribe": "/v1/audio/transcriptions", "translate": "/v1/audio/translations"}
 _EVENT_STREAM = "text/event-stream"
+_BEFORE_THE_FILE = frozenset({"audio_track", "channels"})
 _MAX_DELTA_CHARS = 64 * 1024
 """Of the events before the last; more than a segment of 30 s has, with its words."""
 
@@ -53,36 +61,33 @@ class OpenAIAudio:
         options: Callable[[], TranscriptionOptions],
         headers: str,
         *,
-        segments: bool,
+        segments: Segments,
     ) -> AsyncGenerator[Segment | Transcript]:
         """Send the recording and yield segments and the transcript; see the port."""
         sent = options()
+        stream = [("stream", str(segments != "none").lower())]
+        final = segments == "passed on" or audio.size is not None
+        early = self._fields(sent)
 
         def late_fields() -> list[tuple[str, str]]:
             latest = options()
-            if (latest.task, _early_fields(latest)) != (sent.task, _early_fields(sent)):
-                restart(audio, "channels" if latest.audio_track == sent.audio_track else "audio_track")
-            return self._fields(latest, segments=segments)
+            late = [field for field in self._fields(latest) if field not in early]
+            _check_late(audio, sent, latest, late, final=final)
+            return late if final else [*late, *stream]
 
+        form = AudioForm(audio, "file", [*early, *stream] if final else early, late_fields)
         async with acquisition.exchange() as exchange:
-            await post_audio(
-                exchange,
-                _PATHS[sent.task],
-                headers,
-                audio,
-                file_field="file",
-                early_fields=_early_fields(sent),
-                late_fields=late_fields,
-            )
+            send = await begin_post(exchange, _PATHS[sent.task], headers, form)
             connection = exchange.connection
-            status = await connection.response()
-            if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):
-                body = await connection.read()
-                check_status(status, body)
-                yield await read_transcript(body)
-                return
-            async for item in _events(connection, words=options().word_timestamps):
-                yield item
+            async with Sending(connection, send) if send else nullcontext():
+                status = await connection.response()
+                if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):
+                    body = await connection.read()
+                    check_status(status, body)
+                    yield await read_transcript(body)
+                    return
+                async for item in _events(connection, lambda: options().word_timestamps):
+                    yield item
 
     async def probe(self, endpoint: Endpoint) -> None:
         """Request `/readyz`; a server without that route is ready if it responds at all."""
@@ -93,12 +98,12 @@ class OpenAIAudio:
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise UpstreamError(FailureKind.CONNECT, "Whisper is not ready")
 
-    def _fields(self, options: TranscriptionOptions, *, segments: bool) -> list[tuple[str, str]]:
-        fields = [
-            ("model", self._model),
-            ("response_format", "verbose_json"),
-            ("stream", str(segments).lower()),
-        ]
+    def _fields(self, options: TranscriptionOptions) -> list[tuple[str, str]]:
+        fields = [("model", self._model), ("response_format", "verbose_json")]
+        if options.audio_track is not None:
+            fields.append(("audio_track", str(options.audio_track)))
+        if options.separate_channels:
+            fields.append(("channels", "separate"))
         if options.language and options.task == "transcribe":
             fields.append(("language", options.language))
         if options.hotwords:
@@ -115,12 +120,25 @@ class OpenAIAudio:
         return fields
 
 
-def _early_fields(options: TranscriptionOptions) -> list[tuple[str, str]]:
-    fields = [] if options.audio_track is None else [("audio_track", str(options.audio_track))]
-    return [*fields, ("channels", "separate")] if options.separate_channels else fields
+def _check_late(
+    audio: Audio,
+    sent: TranscriptionOptions,
+    latest: TranscriptionOptions,
+    late: list[tuple[str, str]],
+    *,
+    final: bool,
+) -> None:
+    """Restart if options have arrived after the file that the pod does not take there; raises as `restart` does."""
+    names = {name for name, _ in late}
+    if latest.task != sent.task:
+        restart(audio, "task")
+    if needed := sorted(names & _BEFORE_THE_FILE):
+        restart(audio, needed[0])
+    if final and names:
+        restart(audio, "language")
 
 
-async def _events(connection: Connection, *, words: bool) -> AsyncGenerator[Segment | Transcript]:
+async def _events(connection: Connection, words: Callable[[], bool]) -> AsyncGenerator[Segment | Transcript]:
     parser = sse.Parser()
     segments: list[Segment] = []
     done = ""
@@ -130,6 +148,7 @@ async def _events(connection: Connection, *, words: bool) -> AsyncGenerator[Segm
             kind = event.get("type")
             if kind == "transcript.text.delta" and isinstance(event.get("segment"), dict):
                 segments.append(segment_from(event["segment"], len(segments)))
+                connection.check()  # with a restart to come, the client must not have it
                 yield segments[-1]
             elif kind == DONE:
                 done = data  # the end of the response follows at once; once read, the connection can be reused
@@ -137,17 +156,19 @@ async def _events(connection: Connection, *, words: bool) -> AsyncGenerator[Segm
                 raise _error_of(event["error"])
     if not done:
         raise UpstreamError(FailureKind.DIED, "Whisper's response ended before the transcript was complete")
-    yield await read_last_event(done, segments, words=words)
+    transcript = await read_last_event(done, segments, words=words())
+    connection.check()
+    yield transcript
 
 
 def _error_of(error: Any) -> UpstreamError:
     described = error if isinstance(error, dict) else {}
-    code = described.get("code")
-    return UpstreamError(
-        FailureKind.BAD_AUDIO if code in AUDIO_CODES else FailureKind.DIED,
-        str(described.get("message") or "Whisper failed"),
-        code=code if isinstance(code, str) else None,
-    )
+    code, param = (value if isinstance(value := described.get(name), str) else None for name in ("code", "param"))
+    if code in AUDIO_CODES:
+        kind = FailureKind.BAD_AUDIO
+    else:
+        kind = FailureKind.BAD_REQUEST if code in OPTION_CODES else FailureKind.DIED
+    return UpstreamError(kind, str(described.get("message") or "Whisper failed"), code=code, param=param)
 
 
 def _data_in(parser: sse.Parser, chunk: bytes) -> list[str]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 Task = Literal["transcribe", "translate"]
+Segments = Literal["none", "reported", "passed on"]
+"""Whether segments are wanted as they are decoded, and whether the client receives them at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Transcriber(Protocol):
         options: Callable[[], TranscriptionOptions],
         headers: str,
         *,
-        segments: bool,
+        segments: Segments,
     ) -> AsyncGenerator[Segment | Transcript]:
         """Yield segments as they are decoded, if the protocol supports that, then the transcript.
 
@@ -67,7 +69,8 @@ class Transcriber(Protocol):
             audio: The recording; may still be arriving.
             options: Returns the options received so far: form fields may arrive after the file.
             headers: Header lines to forward (request id, trace context), each terminated by CRLF.
-            segments: Whether segments are wanted as they are decoded, rather than the transcript alone.
+            segments: What is wanted besides the transcript. Segments that are passed on may come before the upload
+                ends, and are final.
 
         Raises:
             UpstreamError: The pod failed.

@@ -10,7 +10,7 @@ from speechbridge.upstreams.responses import error_param, error_text
 
 AUDIO_CODES = frozenset({"not_audio", "no_audio_stream", "empty_file", "audio_too_long", "upload_too_large"})
 """Error codes of `speechwhisper` that concern the recording."""
-_OPTION_CODES = frozenset({"bad_field", "unknown_language", "unsupported_task", "transcriber_refused"})
+OPTION_CODES = frozenset({"bad_field", "unknown_language", "unsupported_task", "transcriber_refused"})
 """Those that concern an option of the caller. All others concern what the bridge sent, or how: the model is the one in
 WHISPER_MODEL, and `upload_stalled` is the network between bridge and pod."""
 
@@ -40,7 +40,7 @@ def check_status(status: int, body: bytes) -> None:
         code = _REFUSALS[HTTPStatus(status)]
     if code in AUDIO_CODES or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         kind = FailureKind.BAD_AUDIO
-    elif code in _OPTION_CODES:
+    elif code in OPTION_CODES:
         kind = FailureKind.BAD_REQUEST
     elif status == HTTPStatus.REQUEST_TIMEOUT:
         kind = FailureKind.DIED

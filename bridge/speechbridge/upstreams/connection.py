@@ -31,7 +31,7 @@ class Connection(asyncio.Protocol):
 
     A request with `Expect: 100-continue` awaits `permission` before it sends its body. Whoever sends a body in several
     pieces calls `begin_body` first and `finish_body` after the last, since a connection in the middle of a request
-    cannot be reused.
+    cannot be reused. A task may send it while another reads the response (`sending.py`).
 
     Every method that waits raises UpstreamError if the connection is lost or the response is not HTTP.
 
@@ -47,6 +47,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._error: UpstreamError | None = None
+        self._failure: Exception | None = None
         self._closed = False
         self.reused = False
         self._reset()
@@ -87,14 +88,24 @@ class Connection(asyncio.Protocol):
         return self._writable is not None
 
     async def drain(self) -> None:
-        """Wait until the pod has read what was written, or has responded, or the connection is lost."""
+        """Wait until the pod has read what was written, or takes no more of it."""
         if self._writable is not None:
             await self._writable
 
     @property
     def answered(self) -> bool:
-        """Whether a response, or the end of the connection, has arrived: nothing more should be sent."""
+        """Whether a response, or the end of the connection, has arrived."""
         return self._has_headers or self._closed or self._error is not None
+
+    @property
+    def takes_no_more(self) -> bool:
+        """Whether nothing more of the request should be sent.
+
+        The pod has rejected it, has responded completely, or is gone. A pod whose 200 has only begun responds to what
+        has arrived so far, and needs the rest.
+        """
+        rejected = self._has_headers and self.status != HTTPStatus.OK
+        return rejected or self._complete or self._closed or self._error is not None
 
     @property
     def permitted(self) -> bool:
@@ -126,7 +137,17 @@ class Connection(asyncio.Protocol):
         self._withdrawn = True
         self._wake()
 
+    def fail(self, error: Exception) -> None:
+        """Let whoever waits for the response have this error instead: the request cannot be completed."""
+        self._failure = error
+        self._wake()
+
     # Receiving.
+
+    def check(self) -> None:
+        """Raise what `fail` was called with, if it was."""
+        if self._failure is not None:
+            raise self._failure
 
     async def response(self) -> int:
         """Wait for the head of the response; return its status. `headers` has lower-case names."""
@@ -191,6 +212,7 @@ class Connection(asyncio.Protocol):
         return chunk
 
     async def _wait(self) -> None:
+        self.check()
         if self._error is not None:
             raise self._error
         self._waiter = self._loop.create_future()
@@ -204,7 +226,7 @@ class Connection(asyncio.Protocol):
     def release(self) -> bool:
         """Prepare for the next exchange; return False, and close, if the connection cannot be reused."""
         clean = self._complete and self._keep_alive and not self._body and self._error is None
-        clean = clean and self._request_finished
+        clean = clean and self._request_finished and self._failure is None
         if self._closed or not clean or self._writable is not None:
             self.abort()
             return False
@@ -300,11 +322,12 @@ class Connection(asyncio.Protocol):
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            if self._error is not None and not self._body:
-                self._waiter.set_exception(self._error)
+            error = self._failure or (None if self._body else self._error)
+            if error is not None:
+                self._waiter.set_exception(error)
             else:
                 self._waiter.set_result(None)
-        if self.answered:
+        if self.takes_no_more:
             self._unblock_writer()
 
     def _unblock_writer(self) -> None:

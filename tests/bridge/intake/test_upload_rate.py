@@ -1,6 +1,6 @@
 """Which upload may occupy a Whisper pod before it is complete, and which is too slow; the test controls time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,6 +38,7 @@ class ScriptedBody:
         self._chunks = list(chunks)
         self.received = 0
         self.waited = 0.0
+        self.on_timeout: Callable[[], object] = object
 
     async def read(self, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as in the real one
         if not self._chunks:
@@ -46,6 +47,7 @@ class ScriptedBody:
         if timeout is not None and seconds > timeout:
             self._chunks[0] = (seconds - timeout, data)
             self.waited += timeout
+            self.on_timeout()
             raise TimeoutError
         del self._chunks[0]
         self.waited += seconds
@@ -148,6 +150,32 @@ async def test_an_upload_past_the_retry_buffer_may_not_pause_for_long() -> None:
         await read(upload)
 
     assert raised.value.code == "upload_stalled"
+
+
+@pytest.mark.parametrize("meanwhile", [False, True], ids=["before the pause", "during the pause"])
+async def test_an_upload_may_pause_once_the_client_has_a_part_of_its_transcript(*, meanwhile: bool) -> None:
+    """To send it again would mean to transcribe that part twice."""
+    upload, body = upload_of(*pieces(4, 500, 0.01), (2.0, b"y" * 500), *pieces(10, 500, 0.0))
+    if meanwhile:
+        body.on_timeout = upload.commit
+
+    await upload.start()
+    await upload.buffer_until_ready()
+    if not meanwhile:
+        upload.commit()
+
+    assert len(await read(upload)) == 44 + 7500
+    assert not upload.replayable
+
+
+async def test_nor_is_it_sent_again_when_it_is_slow() -> None:
+    upload, _ = upload_of(*pieces(4, 500, 0.01), *pieces(8, 500, 0.4))
+
+    await upload.start()
+    await upload.buffer_until_ready()
+    upload.commit()
+
+    assert await read(upload) == WAV[:44] + b"x" * 6000
 
 
 async def test_an_upload_that_is_slow_when_the_retry_buffer_is_full_moves_to_disk() -> None:
