@@ -57,7 +57,7 @@ class Stage:
 
     def _queued_attempt(self, retry: Retry, call: Call, audio_seconds: float, on_begin: Callable[[], None]) -> Attempt:
         """Have a pod work that may queue the request first; `on_begin` is called when it may begin."""
-        request = PodRequest(call.budget, retry.failed, None, retry.retrying, "", audio_seconds)
+        request = PodRequest(call.budget, retry.failed, None, retry.retrying, "", audio_seconds, retry.may_recover)
         return Attempt(self, self._pool.acquire(request), retry, call, "", on_begin)
 
     def _problem(self, error: UpstreamError) -> Problem:

@@ -88,7 +88,7 @@ class Generation(Stage):
                 return
             except UpstreamError as error:
                 if (yielded and call.streams) or not retry.allowed(error):
-                    raise self._problem(error) from None
+                    raise self._problem(retry.cause(error)) from None
                 if yielded:
                     yield Restart()
 
@@ -122,7 +122,7 @@ class Generation(Stage):
                 return
             except UpstreamError as error:
                 if sent or not retry.allowed(error):
-                    raise self._problem(error) from None
+                    raise self._problem(retry.cause(error)) from None
 
     def _record(self, item: str | bytes | Completion, label: str, timeline: Timeline) -> None:
         if isinstance(item, Completion):

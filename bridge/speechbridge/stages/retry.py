@@ -34,6 +34,7 @@ class Retry:
 
     Attributes:
         failed: Pods to avoid. Busy ones are not among them: they only have other work, and will be free again.
+        may_recover: Those of them that gave no answer, such as a pod that was restarted.
         retrying: Whether an attempt has failed, so that the request has already waited for its turn.
     """
 
@@ -41,6 +42,7 @@ class Retry:
         self, budget: WaitBudget, clock: Callable[[], float], pods: Callable[[], Collection[Endpoint]]
     ) -> None:
         self.failed: frozenset[Endpoint] = frozenset()
+        self.may_recover: frozenset[Endpoint] = frozenset()
         self.retrying = False
         self._budget = budget
         self._clock = clock
@@ -50,6 +52,7 @@ class Retry:
         self._failures = 0
         self._errors = 0
         self._resent = False
+        self._failure: UpstreamError | None = None
 
     def begin(self) -> None:
         """Record that the next attempt begins."""
@@ -66,6 +69,14 @@ class Retry:
         self.retrying = endpoint is not None and error.kind in RETRIABLE and self._allowed_at_another(error, endpoint)
         return self.retrying
 
+    def cause(self, error: UpstreamError) -> UpstreamError:
+        """Return the failure to report for the one that ended the request.
+
+        If all pods have failed it, and it waited in vain for one to recover, no pod was busy with other requests.
+        """
+        waited = error.kind is FailureKind.BUSY and not set(self._pods()) - self.failed
+        return self._failure if waited and self._failure else error
+
     def _allowed_at_another(self, error: UpstreamError, endpoint: Endpoint) -> bool:
         if error.stale and not self._resent:
             self._resent = True  # once: a pod that this request has killed looks the same
@@ -75,6 +86,9 @@ class Retry:
             return self._budget.queue > 0
         tried = endpoint in self.failed
         self.failed |= {endpoint}
+        self._failure = error
+        if error.kind not in _ANSWERS:
+            self.may_recover |= {endpoint}
         if error.kind is FailureKind.CONNECT:
             self._budget.spend(self._clock() - self._began, held=True)
             return self._budget.hold > 0

@@ -110,7 +110,7 @@ class Transcription(Stage):
                 await call.buffer_again(lambda: self.buffer(audio))
             except UpstreamError as error:
                 if sent or not audio.replayable or not retry.allowed(error):
-                    raise self._problem(error) from None
+                    raise self._problem(retry.cause(error)) from None
             finally:
                 call.deadline.reporting = True
         yield transcript  # the pod has been released already, so a slow caller does not occupy it

@@ -31,6 +31,7 @@ class PodRequest:
         retry: Whether an earlier attempt failed: it then goes to the head of the queue, since it has waited already.
         model: The model that it names; empty if that does not matter.
         audio_seconds: Estimated duration of its recording, 0 if unknown.
+        may_recover: Those of `avoid` that gave no answer: it may move back to one that has cooled down.
     """
 
     budget: WaitBudget
@@ -39,6 +40,12 @@ class PodRequest:
     retry: bool = False
     model: str = ""
     audio_seconds: float = 0.0
+    may_recover: frozenset[Endpoint] = frozenset()
+
+    @property
+    def excluded(self) -> frozenset[Endpoint]:
+        """Pods that it must not move to."""
+        return self.avoid - self.may_recover
 
     @property
     def weight(self) -> float:

@@ -179,6 +179,8 @@ class Pool:
     def queued(self, acquisition: Acquisition, connection: Connection) -> Iterator[None]:
         """Allow a request that waits in its pod's queue to move to another pod."""
         self._queued[acquisition] = connection
+        if acquisition.request.may_recover:
+            self._distribute_after_cooldown()
         try:
             yield
         finally:
@@ -199,7 +201,7 @@ class Pool:
         queued = [
             Queued(
                 index[acquisition.endpoint],
-                frozenset(index[endpoint] for endpoint in acquisition.request.avoid if endpoint in index),
+                frozenset(index[endpoint] for endpoint in acquisition.request.excluded if endpoint in index),
             )
             for acquisition, _ in candidates
         ]
@@ -249,13 +251,13 @@ class Pool:
                 self._waiters.remove(waiter)
                 waiter.future.set_result(endpoint)
         if self._waiters:
-            self._dispatch_after_cooldown()
+            self._distribute_after_cooldown()
 
-    def _dispatch_after_cooldown(self) -> None:
+    def _distribute_after_cooldown(self) -> None:
         now = self._loop.time()
         ends = [end for end in (endpoint.health.ejected_until for endpoint in self.endpoints) if end > now]
         if self._cooldown_timer is not None:
             self._cooldown_timer.cancel()
             self._cooldown_timer = None
         if ends:
-            self._cooldown_timer = self._loop.call_at(min(ends) + _TIMER_MARGIN_S, self._dispatch)
+            self._cooldown_timer = self._loop.call_at(min(ends) + _TIMER_MARGIN_S, self._distribute)

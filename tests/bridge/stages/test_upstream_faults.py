@@ -596,15 +596,26 @@ async def test_a_busy_pod_is_asked_again_long_before_its_retry_after(
     assert len(speech_whisper.work) == 2
 
 
-async def test_a_pod_that_was_busy_is_asked_before_it_is_sent_audio(
-    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+async def test_a_pod_without_a_queue_that_was_busy_is_asked_before_it_is_sent_audio(
+    start_bridge: StartBridge, speech_whisper: FakeSpeechWhisper, openai_chat: FakeOpenAIChat
 ) -> None:
+    speech_whisper.reports_load = False
+    streaming_bridge = await start_bridge(**protocols(speech_whisper, openai_chat))
     speech_whisper.script(busy(), None, None)
 
     for _ in range(2):
         await streaming_bridge.json()
 
     assert [received.asks_first for received in speech_whisper.work] == [False, True, False]
+
+
+async def test_a_pod_with_a_queue_is_asked_before_it_is_sent_audio(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    for _ in range(2):
+        await streaming_bridge.json()
+
+    assert [received.asks_first for received in speech_whisper.work] == [True, True]
 
 
 @pytest.mark.parametrize("fault", [busy(30), HangUp()], ids=["was busy", "failed"])
