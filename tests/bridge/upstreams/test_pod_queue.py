@@ -91,6 +91,7 @@ async def test_requests_wait_in_the_queue_of_the_pod(
 async def test_slots_are_learned_and_let_waiting_requests_in(
     start_bridge: StartBridge, ollama: FakeOllama, speech_whisper: FakeSpeechWhisper
 ) -> None:
+    speech_whisper.reports_load = False  # the test does
     bridge = await start_over(start_bridge, ollama, speech_whisper)
     (endpoint,) = bridge.service.whisper.endpoints
     speech_whisper.queue.slots = 3
