@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from rich.console import Console
+
 from speechlocal import programs
-from speechlocal.cluster import addons, builds
+from speechlocal.cluster import addons, builds, lifecycle
 from speechlocal.cluster.builds import Missing
+from speechlocal.cluster.lifecycle import Found, State
 from speechlocal.containers import registries
-from speechlocal.images import catalog
+from speechlocal.images import building, catalog, nodes
 from speechlocal.offline import go_programs, image_recipes, kubernetes_images, plan
 
 pytestmark = pytest.mark.unit
@@ -71,6 +74,23 @@ def test_the_program_in_an_add_ons_image_is_built_with_kubernetes(built: list[st
 
     assert {"metrics-server", "kubelet", "etcd"} < set(built)
     assert found["metrics-server image"].needs == (plan.KUBERNETES,)
+
+
+def test_the_nodes_are_given_the_platforms_images_that_were_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: set[str] = set()
+    copied: set[str] = set()
+    monkeypatch.setattr(building, "build", lambda names, _: built.update(catalog.tag(name) for name in names))
+    monkeypatch.setattr(nodes, "load", lambda _name, tags, _report: copied.update(tags) or tags)
+    monkeypatch.setattr(lifecycle.engine, "ensure", lambda _: None)
+    monkeypatch.setattr(lifecycle, "inspect", lambda _: Found(State.ABSENT))
+    monkeypatch.setattr(lifecycle, "ensure_running", lambda *_: None)
+    monkeypatch.setattr(lifecycle, "install_addons", lambda *_: None)
+    monkeypatch.setattr(builds, "find_missing", lambda: NOTHING_MISSING)
+
+    lifecycle.up(Console(quiet=True))
+
+    assert copied == built
+    assert not any(tag.endswith("-cuda") for tag in copied)
 
 
 def test_a_bare_machine_is_given_the_packages_that_all_this_is_built_with() -> None:

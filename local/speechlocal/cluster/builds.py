@@ -33,9 +33,14 @@ class Missing:
         return Missing(replace(self.third_party, ollama=False))
 
 
+def platform_images() -> list[catalog.Image]:
+    """Return the images of the platform that a local cluster runs: those for CPUs, since its GPUs are simulated."""
+    return catalog.chosen([])
+
+
 def find_missing() -> Missing:
     """Return what this machine lacks; an engine must answer."""
-    platform = tuple(image for image in catalog.chosen([]) if not docker.has_image(image.tag))
+    platform = tuple(image for image in platform_images() if not docker.has_image(image.tag))
     return Missing(plan.find_missing(), platform)
 
 
@@ -69,4 +74,4 @@ def jobs_without_engine() -> list[Job]:
 
 def build_platform(report: Report) -> None:
     """Build the platform's images; Ollama's is pulled where it can be."""
-    building.build([], report)
+    building.build([image.name for image in platform_images()], report)

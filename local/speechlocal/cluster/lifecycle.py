@@ -14,7 +14,7 @@ from speechlocal.cluster import addons, builds, kind
 from speechlocal.cluster.access import Access
 from speechlocal.containers import command, docker, engine
 from speechlocal.errors import LocalError, UsageError
-from speechlocal.images import catalog, nodes
+from speechlocal.images import nodes
 from speechlocal.jobs import Job
 from speechlocal.offline import provide
 from speechlocal.terminal import reporter
@@ -85,7 +85,7 @@ def up(console: Console, name: str = DEFAULT_NAME, port: int | None = None, *, p
     wanted.append(Job(ADDONS, lambda report: install_addons(name, port, report), (cluster,), ADDONS_SECONDS))
     copied = set[str]()
     if platform:
-        tags = [image.tag for image in catalog.IMAGES.values()]
+        tags = [image.tag for image in builds.platform_images()]
         load = lambda report: copied.update(nodes.load(name, tags, report))  # noqa: E731
         wanted.append(Job(LOAD, load, (cluster, builds.PLATFORM), LOAD_SECONDS))
     jobs.run(console, wanted)
