@@ -105,7 +105,7 @@ class ScriptedModel:
         return [SimpleNamespace(sequences_ids=[self._said(row)], scores=[-0.2], no_speech_prob=0.05) for row in encoded]
 
     def _said(self, features: NDArray[np.float32]) -> list[int]:
-        frames = np.flatnonzero(features[0])
+        frames = np.flatnonzero(features[0] > 0)  # silence is padded with less
         end = 0.0 if not len(frames) else (frames[-1] + 1) / 100
         if self.loses_tail:
             end = min(end, 5.0)

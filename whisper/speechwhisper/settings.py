@@ -60,12 +60,18 @@ class Settings(BaseSettings):
     )
     whisper_batch_size: int = _setting(
         0,
-        "blocks of speech decoded in one batch; 0: automatic, 8 on a CPU, by free memory on a GPU",
+        "blocks of speech decoded in one batch; 0: automatic, on a CPU the fastest up to 8, on a GPU by free memory",
         unit="blocks",
         ge=0,
         le=256,
     )
-    whisper_beam_size: int = _setting(5, "beam size at temperature 0", unit="beams", ge=1, le=20)
+    whisper_beam_size: int = _setting(
+        5,
+        "beams of the search that decodes a block of speech again if the most probable words are doubtful",
+        unit="beams",
+        ge=1,
+        le=20,
+    )
     whisper_vad_filter: bool = _setting(
         False,  # noqa: FBT003 - a default, like those around it
         "default of `vad_filter`: whether pauses of 2 s and longer are removed before decoding",

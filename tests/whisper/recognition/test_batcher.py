@@ -44,7 +44,7 @@ class Spoken:
 
     def submit(self, *blocks: Block) -> None:
         for one in blocks:
-            work = self.recognition.work(one, (), WINDOW, full_window=False)
+            work = self.recognition.work(one, (), (WINDOW, FULL_WINDOW))
             self._batcher.submit(work)
 
     def texts(self) -> list[str]:
@@ -130,7 +130,7 @@ def test_a_block_that_fails_is_tried_in_the_full_window_at_each_temperature(make
     spoken.submit(block())
 
     assert spoken.texts() == [" at 0"]
-    tried = [(one.window, one.attempt.temperature) for one in model.requests]
+    tried = [(one.attempt.window, one.attempt.temperature) for one in model.requests]
     assert tried == [(WINDOW, 0.0), (FULL_WINDOW, 0.0), (FULL_WINDOW, 0.2)]
     assert spoken.recognition.doubtful == ()
 

@@ -209,6 +209,31 @@ def test_a_block_decoded_again_is_the_next_of_its_request() -> None:
     assert waiting.take() == [one, two]
 
 
+def test_a_block_that_is_decoded_again_waits_as_long_as_if_it_had_not_been_decoded() -> None:
+    old, new = Owner(), Owner()
+    (one,) = blocks(old, 1)
+    waiting = queue([one], size=1)
+    waiting.take()
+    waiting.add(Waiting(new, 0, "a"))
+
+    waiting.add(one, first=True)
+
+    assert waiting.take() == [one]
+
+
+def test_a_long_recording_whose_block_is_decoded_again_still_waits_for_new_requests() -> None:
+    old, new = Owner(), Owner()
+    first, second = blocks(old, 2)
+    waiting = queue([first, second], size=1)
+    waiting.take()
+    waiting.take()
+    waiting.add(Waiting(new, 0, "a"))
+
+    waiting.add(second, first=True)
+
+    assert owners(waiting.take()) == {new: 1}
+
+
 def test_a_request_that_was_served_waits_for_those_that_were_not() -> None:
     old, new = Owner(), Owner()
     waiting = queue(blocks(old, 8), share=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,12 +13,13 @@ from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import judging
 from speechwhisper.recognition.blocks import Block, Span
 from speechwhisper.recognition.judging import Attempt, Result, Verdict, attempts, best_of, judge, lost_tail
+from speechwhisper.recognition.tuning import FULL_WINDOW
 from whisper.scripted import segment
 
 pytestmark = pytest.mark.unit
 
-FITTING = Attempt(0.0, full_window=False, alone=False)
-FULL = Attempt(0.0, full_window=True, alone=True)
+FITTING = Attempt(0.0, 600)
+FULL = Attempt(0.0, FULL_WINDOW, beam_search=True, alone=True)
 LOOP = " ha" * 200
 
 
@@ -64,6 +67,12 @@ def test_at_its_thresholds_a_result_is_kept() -> None:
     assert judge(result(avg_logprob=-1.01, no_speech_prob=0.6), block(), FULL) is Verdict.AGAIN
 
 
+@pytest.mark.parametrize(("avg_logprob", "verdict"), [(-0.7, Verdict.KEEP), (-0.71, Verdict.AGAIN)])
+@pytest.mark.parametrize("first", [FITTING, Attempt(0.0, FULL_WINDOW)])
+def test_a_first_attempt_has_to_be_more_probable(first: Attempt, avg_logprob: float, verdict: Verdict) -> None:
+    assert judge(result(avg_logprob=avg_logprob), block(), first) is verdict
+
+
 def test_improbable_text_without_speech_is_silence() -> None:
     assert judge(result(text="You", avg_logprob=-1.2, no_speech_prob=0.61), block(), FULL) is Verdict.SILENT
 
@@ -107,8 +116,8 @@ def test_the_same_words_six_times_in_a_row_are_a_loop(times: int, verdict: Verdi
     assert judge(result(text="Is it? " + "Yes. " * times + "Then go."), block(), FULL) is verdict
 
 
-@pytest.mark.parametrize(("last_end", "lost"), [(8.9, True), (9.1, False), (10.0, False), (20.0, False), (0.0, False)])
-def test_the_tail_is_lost_if_more_than_1_s_of_speech_follow_the_last_segment(last_end: float, lost: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("last_end", "lost"), [(9.3, True), (9.5, False), (10.0, False), (20.0, False), (0.0, False)])
+def test_the_tail_is_lost_if_more_than_0_6_s_of_speech_follow_the_last_segment(last_end: float, lost: bool) -> None:  # noqa: FBT001
     assert lost_tail(result(last_end=last_end), block(10.0, start=0.0)) is lost
 
 
@@ -118,13 +127,18 @@ def test_a_lost_tail_is_decoded_again_in_the_full_window_where_it_is_kept() -> N
 
 
 def test_quiet_after_the_last_segment_is_no_lost_tail() -> None:
-    assert not lost_tail(result(last_end=4.0), block(10.0, (0.0, 4.0), (9.1, 10.0)))
-    assert lost_tail(result(last_end=4.0), block(10.0, (0.0, 4.0), (8.9, 10.0)))
+    assert not lost_tail(result(last_end=4.0), block(10.0, (0.0, 4.0), (9.5, 10.0)))
+    assert lost_tail(result(last_end=4.0), block(10.0, (0.0, 4.0), (9.3, 10.0)))
+
+
+def test_the_margin_after_the_speech_is_no_lost_tail() -> None:
+    assert not lost_tail(result(last_end=9.1), replace(block(10.0), margin_after=0.4))
+    assert lost_tail(result(last_end=8.9), replace(block(10.0), margin_after=0.4))
 
 
 def test_the_tail_is_searched_in_the_times_of_the_block() -> None:
     assert lost_tail(result(last_end=4.0), block(10.0, start=1000.0))
-    assert not lost_tail(result(last_end=9.0), block(10.0, start=1000.0))
+    assert not lost_tail(result(last_end=9.5), block(10.0, start=1000.0))
 
 
 results = st.builds(
@@ -145,28 +159,31 @@ def test_the_best_is_the_most_probable_that_is_not_repetitive(tried: list[Result
     assert all(best.avg_logprob >= one.avg_logprob for one in sound or tried)
 
 
-def test_a_block_is_tried_in_a_fitting_window_then_in_the_full_one_at_every_temperature() -> None:
-    assert attempts((0.0, 0.2, 0.4), fitting=True) == [
-        Attempt(0.0, full_window=False, alone=False),
-        Attempt(0.0, full_window=True, alone=True),
-        Attempt(0.2, full_window=True, alone=True),
-        Attempt(0.4, full_window=True, alone=True),
+def test_a_block_is_tried_in_larger_windows_by_beam_search_and_at_every_temperature() -> None:
+    assert attempts((0.0, 0.2, 0.4), (600, 2000, FULL_WINDOW)) == [
+        Attempt(0.0, 600),
+        Attempt(0.0, 2000, alone=True),
+        Attempt(0.0, FULL_WINDOW, beam_search=True, alone=True),
+        Attempt(0.2, FULL_WINDOW, alone=True),
+        Attempt(0.4, FULL_WINDOW, alone=True),
     ]
 
 
-def test_a_block_that_needs_the_full_window_is_tried_once_at_each_temperature() -> None:
-    assert attempts((0.0, 0.2), fitting=False) == [
-        Attempt(0.0, full_window=True, alone=False),
-        Attempt(0.2, full_window=True, alone=True),
+def test_a_block_that_needs_the_full_window_is_tried_in_no_other() -> None:
+    assert attempts((0.0, 0.2), (FULL_WINDOW,)) == [
+        Attempt(0.0, FULL_WINDOW),
+        Attempt(0.0, FULL_WINDOW, beam_search=True, alone=True),
+        Attempt(0.2, FULL_WINDOW, alone=True),
     ]
 
 
-def test_one_temperature_has_no_other_attempt() -> None:
-    assert attempts((0.5,), fitting=False) == [Attempt(0.5, full_window=True, alone=False)]
+def test_a_requested_temperature_is_used_in_every_attempt() -> None:
+    assert attempts((0.5,), (FULL_WINDOW,)) == [Attempt(0.5, FULL_WINDOW)]
+    assert attempts((0.5,), (600, 2000, FULL_WINDOW)) == [Attempt(0.5, 600), Attempt(0.5, FULL_WINDOW, alone=True)]
 
 
 def test_a_failed_segment_has_the_temperature_of_the_last_attempt() -> None:
-    last = Attempt(1.0, full_window=True, alone=True)
+    last = Attempt(1.0, FULL_WINDOW, alone=True)
 
     assert judging.failed(segment("hm", temperature=0.2), last) == segment("hm", temperature=1.0)
 

@@ -18,7 +18,6 @@ from speechwhisper.recognition.judging import Verdict
 from speechwhisper.recognition.model import Request
 from speechwhisper.recognition.port import BrokenError
 from speechwhisper.recognition.speed import Speed
-from speechwhisper.recognition.tuning import FULL_WINDOW
 from speechwhisper.telemetry import logs
 
 if TYPE_CHECKING:
@@ -256,15 +255,7 @@ class Batcher:
 
 
 def _request(work: Work) -> Request:
-    attempt = work.attempt
-    return Request(
-        work.block,
-        attempt,
-        FULL_WINDOW if attempt.full_window else work.window,
-        work.prefix,
-        work.language,
-        work.owner.options.task,
-    )
+    return Request(work.block, work.attempt, work.prefix, work.language, work.owner.options.task)
 
 
 def _stopped() -> BrokenError:

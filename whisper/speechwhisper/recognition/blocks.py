@@ -44,6 +44,7 @@ class Block:
         features: Log-Mel spectrogram, shape (mels, frames), 100 frames per second, without padding.
         channel: Number of its audio channel, 0-based; None if the channels are mixed.
         last: Whether it ends with the recording.
+        margin_after: Seconds between the end of the speech and its own.
     """
 
     start: float
@@ -51,6 +52,7 @@ class Block:
     features: NDArray[np.float32]
     channel: int | None = None
     last: bool = False
+    margin_after: float = 0.0
 
     @property
     def frames(self) -> int:

@@ -14,7 +14,7 @@ from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import prompts
 from speechwhisper.recognition.batcher import Batcher
 from speechwhisper.recognition.blocks import Block
-from speechwhisper.recognition.judging import attempts
+from speechwhisper.recognition.judging import Attempt
 from speechwhisper.recognition.model import Request
 from speechwhisper.recognition.prepare import Preparer, to_float
 from speechwhisper.recognition.transcript import TranscriptionInfo
@@ -119,12 +119,12 @@ class Engine:
             return self._model.detect(block, FULL_WINDOW)
 
     def try_out(self, samples: Samples) -> None:
-        """Decode on every device as for a request, but without speech detection; exceptions of CTranslate2 pass."""
+        """Decode on every device what takes the most memory; exceptions of CTranslate2 pass through."""
         features = self._extract(samples)
         block = Block(0.0, (), features)
-        first, *_ = attempts((0.0,), fitting=True)
+        attempt = Attempt(0.0, FULL_WINDOW, beam_search=True)
         for model in self._models:
-            model.decode([Request(block, first, self._tuning.window(block.frames), (), "en", "transcribe")])
+            model.decode([Request(block, attempt, (), "en", "transcribe")])
 
     def close(self) -> None:
         """Stop the threads of the model."""
@@ -158,8 +158,8 @@ class Engine:
         conditioned = self._tuning.condition_on_previous_text
         recognition.wait_for_room(1 if conditioned or recognition.language is None else None)
         prefix = self._prefix(recognition)
-        window = FULL_WINDOW if recognition.language is None else self._tuning.window(block.frames)
-        self._batcher.submit(recognition.work(block, prefix, window, full_window=window == FULL_WINDOW))
+        windows = (FULL_WINDOW,) if recognition.language is None else self._tuning.windows_for(block.frames)
+        self._batcher.submit(recognition.work(block, prefix, windows))
 
     def _prefix(self, recognition: Recognition) -> tuple[int, ...]:
         """Return hotwords and prompt, or the text of the previous block."""

@@ -34,6 +34,8 @@ class _Line(Generic[I]):
 
     items: deque[I] = field(default_factory=deque)
     turn: int = 0
+    before: int = 0
+    """The turn before the last one."""
 
 
 class FairQueue(Generic[I]):
@@ -56,12 +58,13 @@ class FairQueue(Generic[I]):
         return sum(len(line.items) for line in self._lines.values())
 
     def add(self, item: I, *, first: bool = False) -> None:
-        """Add a block behind the others of its request, or before them."""
-        items = self._lines.setdefault(id(item.owner), _Line()).items
+        """Add a block behind the others of its request; or before them, as if its last turn had not been."""
+        line = self._lines.setdefault(id(item.owner), _Line())
         if first:
-            items.appendleft(item)
+            line.items.appendleft(item)
+            line.turn = line.before
         else:
-            items.append(item)
+            line.items.append(item)
 
     def discard(self, owner: object) -> list[I]:
         """Remove the blocks of a request, whose turns are forgotten; return them."""
@@ -103,5 +106,5 @@ class FairQueue(Generic[I]):
 
     def _next(self, line: _Line[I]) -> I:
         self._turn += 1
-        line.turn = self._turn
+        line.before, line.turn = line.turn, self._turn
         return line.items.popleft()

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from speechwhisper.recognition.tuning import FULL_WINDOW
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,12 +20,14 @@ if TYPE_CHECKING:
     from speechwhisper.recognition.transcript import Segment
 
 LOG_PROB_THRESHOLD = -1.0
+FIRST_LOG_PROB_THRESHOLD = -0.7
+"""Of the first attempt, which is the cheapest: the next ones often find what it does not."""
 NO_SPEECH_THRESHOLD = 0.6
 COMPRESSION_RATIO_THRESHOLD = 2.4
 
-_TAIL_SECONDS = 1.0
-"""More speech than this after the last segment, with the margin of 0.4 s, means that the model lost the end of the
-block: it stopped at a timestamp. In a window that fits the block it does so more often than in the full one."""
+_TAIL_SECONDS = 0.6
+"""More speech than this after the last segment means that the model lost the end of the block: it stopped at a
+timestamp. In a window that fits the block it does so more often than in the full one."""
 
 MAX_CHARACTERS_PER_SECOND = 40.0
 """Twice as fast as fast speech in any language."""
@@ -49,14 +53,21 @@ class Attempt:
     """How a block is decoded.
 
     Attributes:
-        temperature: 0 for beam search; above, the text is sampled.
-        full_window: Whether the encoder's window is 30 s, as in training; otherwise it fits the block.
+        temperature: 0 for the most probable text; above, it is sampled.
+        window: Frames of the encoder's window.
+        beam_search: Whether several beams are searched; otherwise the most probable token is taken each time.
         alone: Whether the block is decoded in a batch of its own, since what failed once may be slow.
     """
 
     temperature: float
-    full_window: bool
-    alone: bool
+    window: int
+    beam_search: bool = False
+    alone: bool = False
+
+    @property
+    def full_window(self) -> bool:
+        """Whether the window is 30 s, as in training."""
+        return self.window == FULL_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +94,31 @@ class Result:
         return compression_ratio(self.text)
 
 
-def attempts(temperatures: Sequence[float], *, fitting: bool) -> list[Attempt]:
-    """Return what is tried in turn: a window that fits, if `fitting`, then the full one at every temperature."""
-    first = Attempt(temperatures[0], full_window=not fitting, alone=False)
-    rest = temperatures if fitting else temperatures[1:]
-    return [first, *(Attempt(temperature, full_window=True, alone=True) for temperature in rest)]
+def attempts(temperatures: Sequence[float], windows: Sequence[int]) -> list[Attempt]:
+    """Return what is tried in turn: greedy searches in larger and larger windows, beam search, other temperatures.
+
+    Args:
+        temperatures: In the order in which they are tried.
+        windows: Those that the block fits into, in frames, ascending; the last one is the full window.
+    """
+    coldest, *warmer = temperatures
+    first, *larger = windows
+    tried = [Attempt(coldest, first)]
+    if coldest > 0:
+        warmer = list(temperatures if larger else warmer)
+    else:
+        tried += [Attempt(coldest, window, alone=True) for window in larger[:-1]]
+        tried.append(Attempt(coldest, FULL_WINDOW, beam_search=True, alone=True))
+    return tried + [Attempt(temperature, FULL_WINDOW, alone=True) for temperature in warmer]
 
 
 def judge(result: Result, block: Block, attempt: Attempt) -> Verdict:
     """Judge an attempt."""
-    improbable = result.avg_logprob < LOG_PROB_THRESHOLD
+    first = attempt.temperature == 0 and not attempt.alone
+    improbable = result.avg_logprob < (FIRST_LOG_PROB_THRESHOLD if first else LOG_PROB_THRESHOLD)
     if improbable and result.no_speech_prob > NO_SPEECH_THRESHOLD:
         # A window that fits the block is not what the model was trained with.
-        return Verdict.SILENT if attempt.full_window else Verdict.AGAIN
+        return Verdict.SILENT if attempt.full_window and not first else Verdict.AGAIN
     fastest = MAX_CHARACTERS_PER_SECOND if attempt.full_window else _FAST_CHARACTERS_PER_SECOND
     too_fast = len(result.text) > fastest * max(block.seconds, _SHORT_S)
     if (
@@ -113,7 +136,8 @@ def judge(result: Result, block: Block, attempt: Attempt) -> Verdict:
 
 def lost_tail(result: Result, block: Block) -> bool:
     """Return whether the model lost the end of the block."""
-    return 0 < result.last_end < block.seconds and block.speech_seconds_after(result.last_end) > _TAIL_SECONDS
+    left = block.speech_seconds_after(result.last_end) - block.margin_after
+    return 0 < result.last_end < block.seconds and left > _TAIL_SECONDS
 
 
 def best_of(results: Sequence[Result]) -> int:

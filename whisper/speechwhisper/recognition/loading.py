@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +17,17 @@ from faster_whisper.utils import available_models
 
 from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import gpu_memory, tuning
+from speechwhisper.recognition.calibration import batch_size
 from speechwhisper.recognition.engine import Engine
 from speechwhisper.recognition.model import Model
 from speechwhisper.recognition.tuning import Tuning
 from speechwhisper.telemetry import logs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from speechwhisper.audio.decode import Samples
+    from speechwhisper.recognition.engine import Extract
     from speechwhisper.settings import Settings
 
 _EXPECTED = (OSError, ValueError, RuntimeError, MemoryError)
@@ -28,6 +35,8 @@ _EXPECTED = (OSError, ValueError, RuntimeError, MemoryError)
 
 _NOISE_LEVEL = 0.01
 _NOISE_SEED = 0
+_MEASURED_SECONDS = 4.0
+"""Length of the blocks with which the batch size is calibrated: a spoken sentence."""
 
 _CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
 _CGROUP_V1_QUOTA = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
@@ -52,8 +61,22 @@ def load(settings: Settings) -> Engine:
     loaded = weights[0].model
     after = gpu_memory.free_bytes(gpu) if loaded.device == "cuda" else None
     models = [Model(one, settings.whisper_beam_size) for one in weights]
-    engine = Engine(models, weights[0].feature_extractor, _tuning(settings, loaded.device, before, after))
-    _try_out(engine, settings, device=loaded.device, compute_type=loaded.compute_type)
+    extract = weights[0].feature_extractor
+    with _explained(settings, device=loaded.device, compute_type=loaded.compute_type):
+        if loaded.device == "cuda":
+            tuned = _for_cuda(settings, before, after)
+        else:
+            tuned = _for_cpu(settings, models[0], extract)
+        engine = Engine(models, extract, tuned)
+        started = time.monotonic()
+        engine.try_out(noise())
+    logs.info(
+        "decoded one second of noise",
+        device=loaded.device,
+        compute_type=loaded.compute_type,
+        batch_size=tuned.batch_size,
+        duration_ms=round((time.monotonic() - started) * 1000, 1),
+    )
     return engine
 
 
@@ -80,23 +103,22 @@ def _weights(settings: Settings) -> list[WhisperModel]:
         raise ModelUnavailableError(f"{message}\nWhat to do: {_remedy(settings, error)}") from error
 
 
-def _try_out(engine: Engine, settings: Settings, *, device: str, compute_type: str) -> None:
-    started = time.monotonic()
+@contextmanager
+def _explained(settings: Settings, *, device: str, compute_type: str) -> Iterator[None]:
+    """Raise what a device lacks in the `with` block, which decodes, as `ModelUnavailableError`."""
     try:
-        engine.try_out(noise())
+        yield
     except _EXPECTED as error:
         message = (
             f"WHISPER_MODEL={settings.whisper_model} is loaded but cannot decode (device {device}, compute type "
             f"{compute_type}): {_words(error)}"
         )
         raise ModelUnavailableError(f"{message}\nWhat to do: {_remedy(settings, error)}") from error
-    duration_ms = round((time.monotonic() - started) * 1000, 1)
-    logs.info("decoded one second of noise", device=device, compute_type=compute_type, duration_ms=duration_ms)
 
 
-def noise() -> Samples:
-    """Return one second of quiet noise, identical each time."""
-    return np.random.default_rng(_NOISE_SEED).normal(0.0, _NOISE_LEVEL, RATE).astype(np.float32)
+def noise(seconds: float = 1.0) -> Samples:
+    """Return quiet noise, identical each time."""
+    return np.random.default_rng(_NOISE_SEED).normal(0.0, _NOISE_LEVEL, int(seconds * RATE)).astype(np.float32)
 
 
 def _load(settings: Settings, source: str, *, local_files_only: bool, gpu: int | None = None) -> WhisperModel:
@@ -124,19 +146,29 @@ def _gpus(settings: Settings) -> tuple[int, ...]:
     return settings.device_indexes or tuple(range(ctranslate2.get_cuda_device_count())) or (0,)
 
 
-def _tuning(settings: Settings, device: str, before: int | None, after: int | None) -> Tuning:
-    """Return how to use the model; `before` and `after` are the free memory of a GPU around loading it."""
-    base = Tuning(
-        beam_size=settings.whisper_beam_size,
+def _base(settings: Settings) -> Tuning:
+    return Tuning(
         batch_size=settings.whisper_batch_size,
         skip_silence=settings.whisper_skip_silence,
         condition_on_previous_text=settings.whisper_condition_on_previous_text,
     )
-    if device != "cuda":
+
+
+def _for_cpu(settings: Settings, model: Model, extract: Extract) -> Tuning:
+    """Return how to use the model on a CPU; without a configured batch size, several are tried."""
+    base = _base(settings)
+    if base.batch_size:
         return tuning.for_cpu(base)
+    features = extract(noise(_MEASURED_SECONDS))
+    window = tuning.for_cpu(base).windows_for(features.shape[1])[0]
+    return tuning.for_cpu(replace(base, batch_size=batch_size(partial(model.seconds_for, features, window))))
+
+
+def _for_cuda(settings: Settings, before: int | None, after: int | None) -> Tuning:
+    """Return how to use the model on a GPU; `before` and `after` are its free memory around loading the model."""
     if before is None or after is None:
-        return tuning.for_cuda(base, free_bytes=0, weights_bytes=0)
-    return tuning.for_cuda(base, free_bytes=after, weights_bytes=before - after)
+        return tuning.for_cuda(_base(settings), free_bytes=0, weights_bytes=0)
+    return tuning.for_cuda(_base(settings), free_bytes=after, weights_bytes=before - after)
 
 
 def _words(error: BaseException) -> str:

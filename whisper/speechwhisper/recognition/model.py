@@ -6,6 +6,7 @@ tasks may differ (CTranslate2 4.8, `src/models/whisper.cc`).
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -37,10 +38,20 @@ _MIN_TOKENS = 24
 """Limit of a first attempt: what loops would otherwise hold up its batch. No language needs more; if one does, the
 next attempt has no limit."""
 
+_MEASURED_TOKENS = 20
+"""Of about four seconds of speech."""
+
 _SAMPLES = 5
 """Texts sampled at temperatures above 0, of which the most probable is taken (`best_of` of openai-whisper)."""
 _MAX_INITIAL_TIMESTAMP = 50
 """The first segment begins in the first second, as in openai-whisper; in units of 20 ms."""
+
+_DYNAMIC_RANGE = 2.0
+"""Of the log-Mel spectrogram, 80 dB; digital silence is at its bottom (`log_mel_spectrogram` of openai-whisper).
+
+faster-whisper pads with 0 instead, which is quiet noise: in a window that fits the block, the model then repeats itself
+more often and hears other words.
+"""
 
 # As in faster-whisper's `transcribe`.
 _PREPENDED = "\"'“¿([{-"
@@ -54,7 +65,6 @@ class Request:
     Attributes:
         block: The audio.
         attempt: How it is decoded.
-        window: Frames of the encoder's window.
         prefix: Tokens before the transcript: hotwords and previous text, with their start token; or none.
         language: A code; None detects it.
         task: Transcribe or translate.
@@ -62,7 +72,6 @@ class Request:
 
     block: Block
     attempt: Attempt
-    window: int
     prefix: tuple[int, ...]
     language: str | None
     task: Task
@@ -102,7 +111,7 @@ class Model:
         self._suppressed = list(get_suppressed_tokens(self._tokenizer("transcribe", "en"), [-1]))
 
     def decode(self, requests: Sequence[Request]) -> list[Decoded]:
-        """Decode blocks that share window, temperature and length of prefix; exceptions of CTranslate2 pass through."""
+        """Decode blocks that share attempt and length of prefix; exceptions of CTranslate2 pass through."""
         encoded = self._encode(requests)
         languages = self._languages(requests, encoded)
         tokenizers = [
@@ -120,7 +129,7 @@ class Model:
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed,
             max_initial_timestamp_index=_MAX_INITIAL_TIMESTAMP,
-            **self._search(requests[0].attempt.temperature),
+            **self._search(requests[0].attempt),
         )
         return [
             self._decoded(request, tokenizer, one, limit, language, partial(_row, encoded, at))
@@ -128,6 +137,20 @@ class Model:
                 zip(requests, tokenizers, found, languages, strict=True)
             )
         ]
+
+    def seconds_for(self, features: NDArray[np.float32], window: int, count: int) -> float:
+        """Return how long a batch of equal blocks takes in which a few words are said, whatever the audio."""
+        tokenizer = self._tokenizer("transcribe", "en")
+        prompt = list(tokenizer.sot_sequence)
+        since = time.monotonic()
+        self._whisper.model.generate(
+            self._encoded([features] * count, window),
+            [prompt] * count,
+            max_length=len(prompt) + _MEASURED_TOKENS,
+            suppress_tokens=[*self._suppressed, tokenizer.eot],
+            beam_size=1,
+        )
+        return time.monotonic() - since
 
     def detect(self, block: Block, window: int) -> tuple[str, float]:
         """Return the code of the spoken language and its probability."""
@@ -152,12 +175,13 @@ class Model:
         return tokens
 
     def _encode(self, requests: Sequence[Request]) -> Any:
-        return self._encoded([request.block.features for request in requests], requests[0].window)
+        return self._encoded([request.block.features for request in requests], requests[0].attempt.window)
 
     def _encoded(self, features: Sequence[NDArray[np.float32]], window: int) -> Any:
         batch = np.zeros((len(features), features[0].shape[0], window), dtype=np.float32)
         for row, one in zip(batch, features, strict=True):
             used = one[:, :window]
+            row[:] = used.max() - _DYNAMIC_RANGE
             row[:, : used.shape[1]] = used
         return self._whisper.model.encode(ctranslate2.StorageView.from_array(batch))
 
@@ -183,15 +207,15 @@ class Model:
             )
         return self._tokenizers[key]
 
-    def _search(self, temperature: float) -> dict[str, Any]:
-        if temperature > 0:
+    def _search(self, attempt: Attempt) -> dict[str, Any]:
+        if attempt.temperature > 0:
             return {
                 "beam_size": 1,
                 "num_hypotheses": _SAMPLES,
                 "sampling_topk": 0,
-                "sampling_temperature": temperature,
+                "sampling_temperature": attempt.temperature,
             }
-        return {"beam_size": self._beam_size}
+        return {"beam_size": self._beam_size if attempt.beam_search else 1}
 
     @staticmethod
     def _limit(requests: Sequence[Request], prompt: int) -> int:

@@ -108,7 +108,9 @@ class Preparer:
         self.speech_seconds += seconds_of(spans)
         self.transcribed_seconds += (end - start) / RATE
         ends = final and end == len(samples)
-        return Block((start + self._offset) / RATE, spans, self._features(samples[start:end]), self._channel, ends)
+        features = self._features(samples[start:end])
+        begin = (start + self._offset) / RATE
+        return Block(begin, spans, features, self._channel, ends, margin_after=(end - last) / RATE)
 
     def _features(self, samples: Samples) -> NDArray[np.float32]:
         return np.ascontiguousarray(self._extract(samples)[:, : max(1, len(samples) // 160)])

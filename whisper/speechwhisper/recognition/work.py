@@ -34,7 +34,6 @@ class Work:
         block: What is left to decode.
         whole: The block as it was cut.
         prefix: Tokens before the transcript.
-        window: Frames of a window that fits the block.
         language: A code; None detects it.
         attempts: What is tried in turn.
         tried: The results so far.
@@ -46,7 +45,6 @@ class Work:
     block: Block
     whole: Block
     prefix: tuple[int, ...]
-    window: int
     language: str | None
     attempts: Sequence[Attempt]
     tried: list[Decoded] = field(default_factory=list)
@@ -62,14 +60,14 @@ class Work:
         """What it has in common with others in one batch; None if it is decoded alone."""
         if self.attempt.alone:
             return None
-        return self.window, len(self.prefix), self.attempt.temperature
+        return self.attempt, len(self.prefix)
 
     def keep(self, segments: Sequence[Segment], end: float) -> None:
-        """Keep segments, and decode what follows `end` seconds of the block, in the full window only."""
+        """Keep segments, and decode what follows `end` seconds of the block, with beam search in the full window."""
         self.done += segments
         self.block = self.block.rest_after(end)
         self.tried = []
-        self.attempts = [attempt for attempt in self.attempts if attempt.full_window]
+        self.attempts = [one for one in self.attempts[1:] if one.full_window] or self.attempts[-1:]
         self.language = self.owner.language
 
 
@@ -132,12 +130,12 @@ class Recognition:
         """Wait until all blocks are decoded; errors as `wait_for_room`."""
         self.wait_for_room(1)
 
-    def work(self, block: Block, prefix: tuple[int, ...], window: int, *, full_window: bool) -> Work:
-        """Return the next block as work for the model."""
-        ladder = attempts(self.options.temperatures, fitting=not full_window)
+    def work(self, block: Block, prefix: tuple[int, ...], windows: Sequence[int]) -> Work:
+        """Return the next block as work for the model; `windows` as for `judging.attempts`."""
+        ladder = attempts(self.options.temperatures, windows)
         with self._changed:
             index, self._submitted = self._submitted, self._submitted + 1
-        return Work(self, index, block, block, prefix, window, self.language, ladder)
+        return Work(self, index, block, block, prefix, self.language, ladder)
 
     def deliver(self, work: Work, segments: list[Segment]) -> None:
         """Take the segments of a block, and emit all that are next."""
