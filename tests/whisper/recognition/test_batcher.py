@@ -120,6 +120,36 @@ def test_blocks_of_several_recordings_are_decoded_together(make: Callable[..., B
     assert (first.texts(), second.texts()) == ([" at 0", " at 5"], [" at 100"])
 
 
+def test_the_first_block_of_a_request_does_not_wait_for_later_blocks_of_others(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model, share_alone=1, lanes=2)
+    long, short = Spoken(batcher), Spoken(batcher)
+    long.submit(block(0), block(5))
+    assert model.entered() == [0]
+    model.go_on(1)
+    assert model.entered() == [5]
+
+    short.submit(block(100))
+
+    assert model.entered() == [100], "while the later block is decoded"
+    model.go_on()
+    assert (long.texts(), short.texts()) == ([" at 0", " at 5"], [" at 100"])
+
+
+def test_first_blocks_are_decoded_together_rather_than_at_the_same_time(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model, lanes=2)
+    occupy(model, batcher)
+    spoken = [Spoken(batcher), Spoken(batcher)]
+    spoken[0].submit(block(100))
+    spoken[1].submit(block(200))
+
+    model.go_on()
+
+    assert sorted(model.entered()) == [100, 200]
+    assert [one.texts() for one in spoken] == [[" at 100"], [" at 200"]]
+
+
 def test_a_block_that_fails_is_tried_in_the_full_window_at_each_temperature(make: Callable[..., Batcher]) -> None:
     def answer(request: Request) -> Decoded:
         return decoded(request) if request.attempt.temperature == 0.2 else improbable(request)

@@ -234,6 +234,21 @@ def test_a_long_recording_whose_block_is_decoded_again_still_waits_for_new_reque
     assert owners(waiting.take()) == {new: 1}
 
 
+def test_only_first_blocks_are_taken_if_so_requested() -> None:
+    old, new, failed = Owner(), Owner(), Owner()
+    waiting = queue(blocks(old, 2), size=1)
+    waiting.take()
+    assert not waiting.has_new
+    waiting.add(Waiting(failed, 0, None))
+    assert not waiting.has_new
+
+    waiting.add(Waiting(new, 0, "a"))
+
+    assert waiting.has_new
+    assert owners(waiting.take(only_new=True)) == {new: 1}
+    assert waiting.take(only_new=True) == []
+
+
 def test_a_request_that_was_served_waits_for_those_that_were_not() -> None:
     old, new = Owner(), Owner()
     waiting = queue(blocks(old, 8), share=1)

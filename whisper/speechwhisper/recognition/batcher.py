@@ -1,5 +1,8 @@
 """The threads that own the model, one per device. They decode the blocks of all requests together.
 
+On a CPU there is a second thread. It decodes first blocks of requests while the first thread decodes later blocks of
+others, or one that failed. Both take longer then, but a short command does not wait for a block of an hour-long file.
+
 After the first block of a batch, a thread waits a few milliseconds at most, and only while another block is being
 prepared.
 """
@@ -54,15 +57,21 @@ class Batcher:
         self._queue: FairQueue[Work] = FairQueue(tuning.batch_size, tuning.share, tuning.share_alone)
         self._changed = threading.Condition()
         self._preparing = 0
+        self._continuing = [False] * len(models)
+        """Whether what a device decodes are later blocks of recordings."""
         self._failures = [0] * len(models)
         """Of each device, in a row: one of several may fail while the others work."""
         self._broken: BrokenError | None = None
         self._on_broken: Callable[[], None] | None = None
         self._closed = False
         self._speed = Speed()
+        self._devices = len(models)
         self._threads = [
-            threading.Thread(target=self._run, args=(number, model), name=f"model-{number}", daemon=True)
+            threading.Thread(
+                target=self._run, args=(number, model, lane > 0), name=f"model-{number}-{lane}", daemon=True
+            )
             for number, model in enumerate(models)
+            for lane in range(tuning.lanes)
         ]
         for thread in self._threads:
             thread.start()
@@ -75,7 +84,7 @@ class Batcher:
     @property
     def audio_seconds_per_second(self) -> float:
         """The measured speed of all threads together; 0 before the first measurement."""
-        return self._speed.audio_seconds_per_second * len(self._threads)
+        return self._speed.audio_seconds_per_second * self._devices
 
     def submit(self, work: Work) -> None:
         """Add a block behind those of its recording.
@@ -88,7 +97,7 @@ class Batcher:
             if self._closed:
                 raise _stopped()
             self._queue.add(work)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def check(self) -> None:
         """Raise `BrokenError` if a device is broken."""
@@ -145,28 +154,41 @@ class Batcher:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, device: int, model: Weights) -> None:
-        while batch := self._next_batch():
+    def _run(self, device: int, model: Weights, only_new: bool) -> None:  # noqa: FBT001 - a thread's target
+        while batch := self._next_batch(device, only_new=only_new):
             if live := [work for work in batch if not work.owner.stopped]:
                 self._decode(device, model, live)
 
-    def _next_batch(self) -> list[Work]:
-        """Return the next batch, once there is one; an empty one to stop."""
+    def _next_batch(self, device: int, *, only_new: bool) -> list[Work]:
+        """Return the next batch, once there is one; an empty one to stop.
+
+        Args:
+            device: That decodes it.
+            only_new: Whether to wait until the device decodes later blocks, and then to take only first blocks.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._broken or len(self._queue))
+            if not only_new:
+                self._continuing[device] = False
+            self._changed.wait_for(lambda: self._closed or self._broken or self._may_take(device, only_new=only_new))
             if self._closed or self._broken:
                 for work in self._drained():
                     work.owner.fail(self._broken or _stopped())
                 return []
-            batch = self._queue.take()
+            if not only_new:
+                self._continuing[device] = not self._queue.has_new
+                self._changed.notify_all()
+            batch = self._queue.take(only_new=only_new)
             until = time.monotonic() + _MAX_WAIT_S
             while batch[0].group is not None and len(batch) < self._queue.size:
-                batch += self._queue.take(batch)
+                batch += self._queue.take(batch, only_new=only_new)
                 left = until - time.monotonic()
                 if not self._preparing or left <= 0:
                     break
                 self._changed.wait(left)
             return batch
+
+    def _may_take(self, device: int, *, only_new: bool) -> bool:
+        return self._continuing[device] and self._queue.has_new if only_new else len(self._queue) > 0
 
     def _drained(self) -> list[Work]:
         drained = []
@@ -251,7 +273,7 @@ class Batcher:
         with self._changed:
             if not work.owner.stopped:
                 self._queue.add(work, first=True)
-                self._changed.notify()
+                self._changed.notify_all()
 
 
 def _request(work: Work) -> Request:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -71,13 +71,20 @@ class FairQueue(Generic[I]):
         line = self._lines.pop(id(owner), None)
         return [] if line is None else list(line.items)
 
-    def take(self, batch: Sequence[I] = ()) -> list[I]:
+    @property
+    def has_new(self) -> bool:
+        """Whether a request waits of which nothing was decoded yet."""
+        return any(map(_is_new, self._lines.values()))
+
+    def take(self, batch: Sequence[I] = (), *, only_new: bool = False) -> list[I]:
         """Remove and return the blocks to decode next.
 
         Args:
             batch: Blocks taken before; others that fit into the same batch are returned.
+            only_new: Whether only first blocks of requests are taken, and none that is decoded alone.
         """
-        waiting = sorted((line for line in self._lines.values() if line.items), key=lambda line: line.turn)
+        lines = [line for line in self._lines.values() if line.items and (not only_new or _is_new(line))]
+        waiting = sorted(lines, key=lambda line: line.turn)
         if not waiting or len(batch) >= self.size or (batch and batch[0].group is None):
             return []
         group = batch[0].group if batch else waiting[0].items[0].group
@@ -108,3 +115,7 @@ class FairQueue(Generic[I]):
         self._turn += 1
         line.before, line.turn = line.turn, self._turn
         return line.items.popleft()
+
+
+def _is_new(line: _Line[Any]) -> bool:
+    return bool(line.items) and not line.turn and line.items[0].group is not None

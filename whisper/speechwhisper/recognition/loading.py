@@ -136,6 +136,7 @@ def _load(settings: Settings, source: str, *, local_files_only: bool, gpu: int |
         device_index=gpu,
         compute_type=compute_type,
         cpu_threads=settings.whisper_cpu_threads or usable_cpus(),
+        num_workers=1 if device == "cuda" else tuning.CPU_LANES,
         download_root=settings.whisper_download_root or None,
         local_files_only=local_files_only,
     )

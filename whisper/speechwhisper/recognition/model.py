@@ -101,7 +101,7 @@ class Decoded:
 
 
 class Model:
-    """A loaded faster-whisper model; used by one thread."""
+    """A loaded faster-whisper model; may be used by several threads."""
 
     def __init__(self, whisper: WhisperModel, beam_size: int) -> None:
         self._whisper = whisper

@@ -15,6 +15,8 @@ _CPU_WINDOWS = (600, 2000)
 checked (`judging`). Windows between the two make more errors: of 1255 words in longer pieces of a recording, tiny.en
 misses 48 in windows of 15 s, 34 in those of 20 s, 28 in the full one."""
 _CPU_BATCH = 8
+CPU_LANES = 2
+"""Where a later block of a long recording takes a second and more, a short command should not wait for it."""
 _CPU_LONGEST_S = 19.0
 """Longest block on a CPU: in a window of 20 s the encoder takes half of the time that it takes in one of 30 s."""
 
@@ -39,6 +41,8 @@ class Tuning:
         share_alone: The same while none does: later requests wait for this batch.
         longest_block: In seconds.
         windows: Lengths of the encoder's window besides the full one, in frames, ascending.
+        lanes: Batches that are decoded at the same time: with 2, the first blocks of recordings do not wait for later
+            blocks of others.
         skip_silence: Longest pause passed to the model, in seconds; 0 passes everything.
         condition_on_previous_text: Whether each block is given the text before it.
     """
@@ -48,6 +52,7 @@ class Tuning:
     share_alone: int = 1
     longest_block: float = _CPU_LONGEST_S
     windows: tuple[int, ...] = _CPU_WINDOWS
+    lanes: int = 1
     skip_silence: float = 10.0
     condition_on_previous_text: bool = False
 
@@ -59,7 +64,7 @@ class Tuning:
 
 def for_cpu(base: Tuning) -> Tuning:
     """Return the tuning for a CPU, where a batch takes longer with every block."""
-    return replace(base, batch_size=base.batch_size or _CPU_BATCH)
+    return replace(base, batch_size=base.batch_size or _CPU_BATCH, lanes=CPU_LANES)
 
 
 def for_cuda(base: Tuning, *, free_bytes: int, weights_bytes: int) -> Tuning:
