@@ -5,12 +5,29 @@ Every layer raises `Problem`; `api/problem_documents.py` turns it into an HTTP r
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
 LoadingStage = Literal["no_pods", "starting", "waiting_for_model"]
 """How far an unavailable component is: its name resolves to no pods, its pods refuse connections until their models are
 loaded, or its server runs without the model."""
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How far an unavailable component is.
+
+    Attributes:
+        stage: What it waits for.
+        since_seconds: For how long the bridge has been unable to reach it; None if it can, or if that is unknown.
+        eta_seconds: When it will be available if that takes as long as the last time; None if that is unknown.
+    """
+
+    stage: LoadingStage
+    since_seconds: int | None = None
+    eta_seconds: int | None = None
+
 
 PROBLEMS: dict[str, tuple[int, str]] = {
     # Client errors.
@@ -91,7 +108,7 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         self.param = param
         self.allow = allow
         self.transcription = transcription
-        self.loading: LoadingStage | None = None
+        self.loading: Loading | None = None
 
     @property
     def outcome(self) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from speechbridge.errors import Loading
 from speechbridge.generators.catalog import missing_models
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
@@ -84,10 +86,20 @@ class Readiness:
                 self._reported_at = self._clock()
             return self._report
 
-    async def loading(self, code: str) -> LoadingStage | None:
+    async def loading(self, code: str) -> Loading | None:
         """Return how far the component is whose unavailability a code of `PROBLEMS` reports, None if unknown."""
         name = _COMPONENTS.get(code)
-        return (await self.report()).components[name].stage if name else None
+        stage = (await self.report()).components[name].stage if name else None
+        if stage is None:
+            return None
+        pool = self._whisper if name == "whisper" else self._llm
+        now, outage = pool.time(), pool.pods.outage
+        elapsed, remaining = outage.elapsed(now), outage.remaining(now)
+        return Loading(
+            stage,
+            since_seconds=None if elapsed is None else math.floor(elapsed),
+            eta_seconds=None if remaining is None else math.ceil(remaining),
+        )
 
     async def _component(self, pool: Pool, probe: Callable[[Endpoint], Awaitable[str]]) -> Component:
         """Probe every pod: a component is ready if at least one of its pods is."""

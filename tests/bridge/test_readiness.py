@@ -1,5 +1,6 @@
 """`/readyz` reports the state of each component; `/health` and `/livez` only that the process serves."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
 from speechbridge import readiness
+from speechbridge.upstreams.acquisition import PodRequest
+from speechbridge.upstreams.failures import FailureKind, UpstreamError
+from speechbridge.wait_budget import WaitBudget
 
 pytestmark = pytest.mark.unit
 
@@ -152,7 +156,9 @@ async def test_a_request_while_whisper_starts_hears_of_it(start_bridge: StartBri
 
         status, document = await bridge.json()
 
-    assert (status, document["code"], document["loading"]) == (503, "transcriber_unavailable", {"stage": "starting"})
+    assert (status, document["code"]) == (503, "transcriber_unavailable")
+    assert document["loading"].keys() == {"stage", "since_seconds"}  # it has never seen it start
+    assert document["loading"]["stage"] == "starting"
 
 
 async def test_a_request_while_there_are_no_pods_hears_of_it(bridge: Bridge) -> None:
@@ -161,7 +167,60 @@ async def test_a_request_while_there_are_no_pods_hears_of_it(bridge: Bridge) -> 
     async with bridge.client.post("/v1/audio/transcriptions", data=form(WAV)) as response:
         error = (await response.json())["error"]
 
-    assert (response.status, error["code"], error["loading"]) == (503, "transcriber_unavailable", {"stage": "no_pods"})
+    assert (response.status, error["code"]) == (503, "transcriber_unavailable")
+    assert error["loading"]["stage"] == "no_pods"
+
+
+async def test_a_request_during_a_second_restart_hears_how_long_it_will_take(
+    bridge: Bridge, asr: FakeAsrWebservice
+) -> None:
+    pods = bridge.service.whisper.pods
+    await bridge.json()
+    await asr.go_away()
+    _, first = await bridge.json()
+    await asr.come_back()
+    await bridge.until(lambda: pods.outage.since is None)
+    assert "eta_seconds" not in first["loading"]
+    assert pods.outage.last_s
+
+    pods.outage = replace(pods.outage, last_s=3600.0)
+    await bridge.json()
+    await asr.go_away()
+    _, second = await bridge.json()
+
+    assert 0 < second["loading"]["eta_seconds"] <= 3600
+
+
+async def test_a_pod_without_requests_that_vanishes_from_dns_and_returns_has_been_measured(
+    start_bridge: StartBridge, speech_whisper: FakeSpeechWhisper, ollama: FakeOllama
+) -> None:
+    """The bridge follows the load of Whisper pods: their first connection needs no request."""
+    bridge = await start_bridge(whisper_url=speech_whisper.url, ollama_url=ollama.url, transcriber="openai")
+    pool = bridge.service.whisper
+    (pod,) = pool.endpoints
+    await bridge.json()
+    await lead_to(pool)
+    gone_at = pool.time()
+    assert pool.pods.outage.noticed
+
+    await bridge.until(lambda: pool.time() > gone_at)
+    await lead_to(pool, pod.address)
+    await bridge.until(lambda: pool.pods.outage.since is None)
+
+    assert pool.pods.outage.last_s
+
+
+async def test_requests_that_end_after_the_pod_do_not_end_the_outage(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    pool = bridge.service.whisper
+    await bridge.json()
+    await asr.go_away()
+    await bridge.json()
+    since = pool.pods.outage.since
+
+    pool.release(pool.endpoints[0], PodRequest(WaitBudget(1.0, 1.0)), UpstreamError(FailureKind.DIED, "it died"))
+
+    assert since is not None
+    assert pool.pods.outage.since == since
 
 
 async def test_a_request_while_the_model_is_pulled_hears_of_it(

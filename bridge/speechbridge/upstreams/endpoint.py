@@ -72,7 +72,8 @@ class Endpoint:
         slots: How many requests it works on together unless it reports that; None for any number.
         connect_timeout: Seconds for a connection.
         keepalive: Seconds until an idle connection is closed.
-        on_change: Called when it reports its load, or can be reached again: it may take more requests than before.
+        on_change: Called when it reports its load, or can be reached, for the first time or again: it may take more
+            requests than before.
 
     Attributes:
         health: Whether it can be expected to answer.
@@ -230,8 +231,7 @@ class Endpoint:
         except OSError as error:
             detail = "the connection was refused" if isinstance(error, ConnectionRefusedError) else "it is unreachable"
             raise UpstreamError(FailureKind.CONNECT, detail) from error
-        if self.health.down:
-            self.health.connected()
+        if self.health.connected(self._loop.time()):
             self._on_change()
         return connection
 

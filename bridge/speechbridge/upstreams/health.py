@@ -11,6 +11,7 @@ _POD_FAILURES = frozenset({
     FailureKind.ERROR,
     FailureKind.MISCONFIGURED,
 })  # fmt: skip
+_NO_CONTACT = frozenset({FailureKind.CONNECT, FailureKind.TIMEOUT})
 _FAILURES_IN_A_ROW = 3
 _LAST_IN_LINE_S = 10.0
 _MODEL_MISSING_S = 10.0
@@ -22,6 +23,7 @@ class Health:
     Attributes:
         ejected_until: Until when it gets no requests.
         down: Whether the last attempt to connect failed: it gets no requests until one succeeds.
+        contact_at: When it was last seen alive, by a connection or the end of a request; -inf if never.
         busy: Whether it rejected the last request as busy, because other bridges use it too. One request at a time
             then tries whether it still is.
     """
@@ -29,6 +31,7 @@ class Health:
     def __init__(self) -> None:
         self.ejected_until = 0.0
         self.down = False
+        self.contact_at = float("-inf")
         self.busy = False
         self._failures = 0
         self._failed_at = 0.0
@@ -36,6 +39,8 @@ class Health:
 
     def record(self, failure: FailureKind | None, model: str, now: float, jitter: float) -> None:
         """Take account of the end of a request: its failure, or None."""
+        if not self.down and failure not in _NO_CONTACT:  # while it is down, requests that end now began before
+            self.contact_at = now
         cooldown = cooldown_after(failure, jitter)
         if cooldown:
             self.down = failure is FailureKind.CONNECT
@@ -53,10 +58,14 @@ class Health:
             self._missing = {name: until for name, until in self._missing.items() if until > now}
             self._missing[model] = now + _MODEL_MISSING_S
 
-    def connected(self) -> None:
-        """Take account of a new connection to a pod that was down."""
-        self.down = False
-        self.ejected_until = 0.0
+    def connected(self, now: float) -> bool:
+        """Take account of a new connection; return whether it is the first, or the first after the pod was down."""
+        first = self.down or self.contact_at == float("-inf")
+        self.contact_at = now
+        if self.down:
+            self.down = False
+            self.ejected_until = 0.0
+        return first
 
     def last_in_line(self, model: str, now: float) -> bool:
         """Return whether other pods should get a request first: it lacks the model, or its last answers all failed."""

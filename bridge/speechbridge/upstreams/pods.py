@@ -14,6 +14,7 @@ from speechbridge.upstreams.discovery import origin_of
 from speechbridge.upstreams.endpoint import Endpoint
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.follow_load import follow_load
+from speechbridge.upstreams.outage import Outage, Sample, observed
 from speechbridge.upstreams.supervise import supervised
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Pods:
         options: How its pool behaves.
         resolve: Looks a host up.
         on_change: Called when requests may be assigned that could not be before.
+
+    Attributes:
+        outage: Since when no pod can be reached, as of the last `observe`.
     """
 
     def __init__(self, url: str, options: PoolOptions, resolve: Resolve, on_change: Callable[[], None]) -> None:
@@ -63,6 +67,7 @@ class Pods:
         self._tasks: dict[Endpoint, set[asyncio.Task[None]]] = {}
         self._loop = asyncio.get_running_loop()
         self._refreshing: asyncio.Task[None] | None = None
+        self.outage = Outage(since=self._loop.time())
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -106,6 +111,13 @@ class Pods:
         """Try in the background to connect to a pod that is down: no request is to wait for it."""
         if endpoint in self._known.values():
             self._start(endpoint, "probe", lambda: self._reconnect(endpoint))
+
+    def observe(self) -> None:
+        """Update `outage`, after the state of a pod has changed."""
+        health = [endpoint.health for endpoint in self._known.values()]
+        contact_at = max((pod.contact_at for pod in health), default=float("-inf"))
+        sample = Sample(found=bool(health), up=any(not pod.down for pod in health), contact_at=contact_at)
+        self.outage = observed(self.outage, sample, self._loop.time())
 
     def close(self) -> None:
         """Close all idle connections, and end the background tasks."""

@@ -188,6 +188,7 @@ class Pool:
 
     def _distribute(self) -> None:
         """Let pods have more requests, after one of them has changed: those that have waited in a pod's queue first."""
+        self.pods.observe()
         if self._queued:
             self._move()
         if self._waiters:

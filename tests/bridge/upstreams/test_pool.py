@@ -422,7 +422,7 @@ async def test_a_pod_that_is_down_gets_no_request_until_a_connection_succeeds(ma
         tried.set()
         if not reachable.is_set():
             raise UpstreamError(FailureKind.CONNECT, "the connection timed out")
-        down.health.connected()
+        down.health.connected(pool.time())
         pool.pods._on_change()
 
     down.probe = connect

@@ -54,8 +54,9 @@ WHEN = {
     "model_missing": "The model is configured, but its server does not have it yet: it is being pulled.",
     "overloaded": "Too many requests, or no memory for this one; retry after `Retry-After` seconds.",
     "stopping": "This replica is shutting down; a new request reaches another one.",
-    "transcriber_unavailable": "No Whisper pod can be reached.",
-    "generator_unavailable": "No language model pod can be reached, or its models cannot be listed.",
+    "transcriber_unavailable": "No Whisper pod can be reached; `loading` says how far their start is, if known.",
+    "generator_unavailable": "No language model pod can be reached, or its models cannot be listed; `loading` says"
+    " how far their start is, if known.",
     "deadline_exceeded": "No progress for `REQUEST_TIMEOUT` seconds, or the total is used up; `transcription` is what"
     " was transcribed, if the format of the response cannot say that it is incomplete.",
 }
@@ -132,14 +133,6 @@ def _example(style: Style, code: str) -> Json:
 _CODE = text("Stable code.", enum=sorted(PROBLEMS))
 _TRANSCRIBED = "What was transcribed before the deadline; only with `deadline_exceeded`."
 _PARAM = "The form field or JSON member at fault, if any."
-_LOADING = record(
-    "How far an unavailable component is, as far as it is known; some 503 responses have it.",
-    stage=text(
-        "`no_pods`: its name resolves to no pods; `starting`: its pods refuse connections, as until their models"
-        " are loaded; `waiting_for_model`: its server runs, but does not have the model yet.",
-        enum=list(get_args(LoadingStage)),
-    ),
-)
 
 SCHEMAS: Json = {
     "Problem": record(
@@ -152,7 +145,7 @@ SCHEMAS: Json = {
         code=_CODE,
         request_id=text("The id of the request, as in the header X-Request-ID."),
         param=text(_PARAM),
-        loading=_LOADING,
+        loading=ref("Loading"),
         transcription=text(_TRANSCRIBED),
     ),
     "OpenAIError": record(
@@ -164,8 +157,23 @@ SCHEMAS: Json = {
             type=text("Whether the request or the server is at fault.", enum=["invalid_request_error", "server_error"]),
             param=or_null(text(_PARAM)),
             code=_CODE,
-            loading=_LOADING,
+            loading=ref("Loading"),
             transcription=text(_TRANSCRIBED),
+        ),
+    ),
+    "Loading": record(
+        "How far an unavailable component is, as far as it is known; some 503 responses have it.",
+        ("stage",),
+        stage=text(
+            "`no_pods`: its name resolves to no pods; `starting`: its pods refuse connections, as until their models"
+            " are loaded; `waiting_for_model`: its server runs, but does not have the model yet.",
+            enum=list(get_args(LoadingStage)),
+        ),
+        since_seconds=integer("For how many seconds this replica has found none of its pods reachable.", minimum=0),
+        eta_seconds=integer(
+            "Seconds until it is available, if that takes as long as the last time; omitted until this replica has"
+            " measured how long that was, and once it takes longer.",
+            minimum=1,
         ),
     ),
 }
