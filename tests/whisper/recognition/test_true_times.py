@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from aiohttp import FormData
 
-from spoken import WORST_WORD_ERROR_RATE, word_error_rate, words
+from spoken import word_error_rate, words
 from whisper import media
 from whisper.conftest import RunningServer, session
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.component
 
 Recordings = dict[str, tuple["Path", str]]
+ONE_MISHEARD = 0.25
+"""Word error rate of a short recording in which a compound is misheard."""
 SAID = frozenset(words("Unless to be rather cold-hearted and rather selfish is to be ill-disposed."))
 
 
@@ -126,7 +128,8 @@ async def test_the_requested_track_is_transcribed(
         server, media.muxed("matroska", *[[(0.0, voice)] for voice in voices], default=0), audio_track=audio_track
     )
 
-    assert word_error_rate(recordings[heard][1], answer["text"]) <= WORST_WORD_ERROR_RATE
+    assert ("dashwood" in words(answer["text"])) is (heard == "austen-leisure-to-consider")
+    assert word_error_rate(recordings[heard][1], answer["text"]) <= ONE_MISHEARD
 
 
 async def test_silence_has_no_language(server: RunningServer) -> None:

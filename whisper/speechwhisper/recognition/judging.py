@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from speechwhisper.recognition.blocks import Block
+    from speechwhisper.recognition.options import Task
     from speechwhisper.recognition.transcript import Segment
 
 LOG_PROB_THRESHOLD = -1.0
@@ -94,17 +95,22 @@ class Result:
         return compression_ratio(self.text)
 
 
-def attempts(temperatures: Sequence[float], windows: Sequence[int]) -> list[Attempt]:
+def attempts(temperatures: Sequence[float], windows: Sequence[int], task: Task = "transcribe") -> list[Attempt]:
     """Return what is tried in turn: greedy searches in larger and larger windows, beam search, other temperatures.
+
+    A translation, for which there are more ways to say the same, is searched for in the full window with beams at once.
 
     Args:
         temperatures: In the order in which they are tried.
         windows: Those that the block fits into, in frames, ascending; the last one is the full window.
+        task: Transcribe or translate.
     """
     coldest, *warmer = temperatures
-    first, *larger = windows
+    first, *larger = windows if task == "transcribe" else windows[-1:]
     tried = [Attempt(coldest, first)]
-    if coldest > 0:
+    if task == "translate" and coldest == 0:
+        tried = [replace(tried[0], beam_search=True)]
+    elif coldest > 0:
         warmer = list(temperatures if larger else warmer)
     else:
         tried += [Attempt(coldest, window, alone=True) for window in larger[:-1]]
@@ -114,7 +120,7 @@ def attempts(temperatures: Sequence[float], windows: Sequence[int]) -> list[Atte
 
 def judge(result: Result, block: Block, attempt: Attempt) -> Verdict:
     """Judge an attempt."""
-    first = attempt.temperature == 0 and not attempt.alone
+    first = attempt.temperature == 0 and not attempt.alone and not attempt.beam_search
     improbable = result.avg_logprob < (FIRST_LOG_PROB_THRESHOLD if first else LOG_PROB_THRESHOLD)
     if improbable and result.no_speech_prob > NO_SPEECH_THRESHOLD:
         # A window that fits the block is not what the model was trained with.

@@ -132,7 +132,7 @@ class Recognition:
 
     def work(self, block: Block, prefix: tuple[int, ...], windows: Sequence[int]) -> Work:
         """Return the next block as work for the model; `windows` as for `judging.attempts`."""
-        ladder = attempts(self.options.temperatures, windows)
+        ladder = attempts(self.options.temperatures, windows, self.options.task)
         with self._changed:
             index, self._submitted = self._submitted, self._submitted + 1
         return Work(self, index, block, block, prefix, self.language, ladder)
