@@ -78,6 +78,7 @@ class FakeUpstream:
 
     async def go_away(self) -> None:
         """As a pod that is killed: every connection is reset, new ones are refused. The port stays ours."""
+        await self._reset_connections()
         await self._stop()
         self._reserved = _bound_socket(self._host, self._port)
 
@@ -159,6 +160,17 @@ class FakeUpstream:
         await self._runner.setup()
         await web.SockSite(self._runner, sock).start()
 
+    async def _reset_connections(self) -> None:
+        """Leave nothing to aiohttp's shutdown: it logs an error if a handler ends just as it gives up waiting."""
+        if self._runner is None or self._runner.server is None:
+            return
+        for site in tuple(self._runner.sites):
+            await site.stop()
+        while connections := [one.transport for one in self._runner.server.connections if one.transport is not None]:
+            for transport in connections:  # some may just have been accepted
+                transport.abort()
+            await asyncio.sleep(0)
+
     async def _stop(self) -> None:
         if self._runner:
             await self._runner.cleanup()
@@ -172,7 +184,10 @@ class FakeUpstream:
             return await self._serve(request, received)
         except ConnectionGoneError:
             return web.Response()  # goes nowhere: the connection is closed
-        except (asyncio.CancelledError, ConnectionError):
+        except ConnectionError:  # of a write, before aiohttp has cancelled this
+            received.disconnected = True
+            return web.Response()  # goes nowhere either
+        except asyncio.CancelledError:
             received.disconnected = True
             raise
         finally:

@@ -43,6 +43,9 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         if await _write(request, response) or problem:
             status = response.status
         return response
+    except ConnectionError:  # the client disconnected, and aiohttp has not cancelled the handler yet
+        _abort(request)
+        return web.Response()  # goes nowhere
     finally:
         _record(request, timeline, status, problem)
 
@@ -108,6 +111,8 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> tu
         problem = _problem_of_http(request, error)
     except web.RequestPayloadError:
         problem = Problem("bad_request", "The body could not be read: its transfer encoding or its length is invalid.")
+    except ConnectionError:  # a failure of an upstream is an UpstreamError
+        raise
     except Exception:  # noqa: BLE001 - clients never see a stack trace; the log does
         logs.exception("unexpected error")
         problem = Problem("internal", "Internal error; the log of the bridge has the details.")

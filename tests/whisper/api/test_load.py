@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import FormData
+from aiohttp import ClientError, FormData
 
 from speechwhisper.api import load as load_route
 from speechwhisper.service import SERVICE
@@ -18,7 +19,7 @@ from whisper.conftest import Start, eventually
 from whisper.scripted import DEADLINE, ScriptedDecoder, segment
 
 if TYPE_CHECKING:
-    from aiohttp import StreamReader
+    from aiohttp import StreamReader, web
 
 pytestmark = pytest.mark.unit
 
@@ -122,6 +123,30 @@ async def test_a_stream_without_a_change_has_a_comment_now_and_then(
         await next_event(response.content)
 
         assert [await next_line(response.content) for _ in range(2)] == [": keep-alive"] * 2
+
+
+async def test_a_client_that_has_just_disconnected_is_no_error_of_the_server(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "speechwhisper")
+    send = load_route.send
+
+    async def send_after_a_reset(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+        assert request.transport is not None
+        request.transport.abort()  # aiohttp learns of it only in the next iteration of the event loop
+        await send(request, response, data)
+
+    monkeypatch.setattr(load_route, "send", send_after_a_reset)
+    client = await start()
+
+    async with client.get("/load", headers=EVENTS) as response:
+        with pytest.raises(ClientError):
+            await response.read()
+    await eventually(lambda: "request" in caplog.messages)
+
+    (request,) = [record for record in caplog.records if record.message == "request"]
+    assert vars(request)["fields"]["outcome"] == "cancelled"
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_streams_end_when_the_server_stops_and_new_ones_are_refused(

@@ -55,9 +55,18 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         response, outcome = await _answer(request, handler)
         status = response.status
+    except ConnectionError:  # aiohttp would log it as an error of the server, with its stack trace
+        return _disconnected(request)
     finally:
         _record(request, outcome, status, clock() - started)
     return response
+
+
+def _disconnected(request: web.Request) -> web.Response:
+    """Close the connection; return a response that goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 def _record(request: web.Request, outcome: str, status: int, seconds: float) -> None:
