@@ -15,6 +15,7 @@ from typing import TypeVar
 import aiohttp
 import pytest
 
+from fakes.early_whisper import FakeEarlyWhisper
 from fakes.ollama import FakeOllama
 from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
@@ -25,6 +26,7 @@ from speechlocal.errors import LocalError
 from speechlocal.ollama import create_small_model, serving
 
 FAKE = pytest.param("fake", marks=pytest.mark.unit)
+EARLY = pytest.param("early", marks=pytest.mark.unit)
 REAL = pytest.param("real", marks=pytest.mark.component)
 both = pytest.fixture(params=[FAKE, REAL])
 
@@ -100,6 +102,12 @@ async def fake_whisper() -> AsyncIterator[str]:
 
 
 @pytest.fixture
+async def early_whisper() -> AsyncIterator[str]:
+    async with FakeEarlyWhisper() as fake:
+        yield fake.url
+
+
+@pytest.fixture
 async def fake_asr() -> AsyncIterator[str]:
     async with FakeAsrWebservice() as fake:
         yield fake.url
@@ -117,9 +125,15 @@ def llm(request: pytest.FixtureRequest) -> str:
     return _address(request, "llm")
 
 
-@both
+@pytest.fixture(params=[FAKE, EARLY, REAL])
 def speech_whisper(request: pytest.FixtureRequest) -> str:
     """Address of our own Whisper server; one job at a time."""
+    return _address(request, "whisper")
+
+
+@pytest.fixture(params=[EARLY, REAL])
+def streaming_whisper(request: pytest.FixtureRequest) -> str:
+    """The same, not of the fake that reads the whole upload before it answers."""
     return _address(request, "whisper")
 
 

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession
 from yarl import URL
 
+from contract.loads import DEADLINE_S, load, reaches
 from contract.recordings import form
 from contract.shapes import NUMBER, Exactly, assert_shape
 
@@ -25,17 +26,8 @@ LOAD = {
 }
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 FOLLOW = {"Accept": "text/event-stream"}
-DEADLINE_S = 60.0
-"""After which a test that waits fails; a busy machine is slow."""
-
 ROOM = 64
 """Requests that may wait, by default."""
-
-
-async def load(http: ClientSession, url: str) -> dict[str, float]:
-    answer = await http.get(f"{url}/load")
-    found: dict[str, float] = await answer.json()
-    return found
 
 
 def told(answer: ClientResponse) -> dict[str, float]:
@@ -79,14 +71,6 @@ async def busy(http: ClientSession, url: str) -> AsyncIterator[Conversation]:
         assert await first.said.readuntil(b"\r\n\r\n") == CONTINUE
         yield first
     await reaches(http, url, working=0)
-
-
-async def reaches(http: ClientSession, url: str, **numbers: int) -> dict[str, float]:
-    """Wait until the load has these numbers; return it."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not numbers.items() <= (now := await load(http, url)).items():  # noqa: ASYNC110 - the load is another process's
-            await asyncio.sleep(0.02)
-    return now
 
 
 async def test_load_is_an_object(speech_whisper: str, http: ClientSession) -> None:

@@ -99,6 +99,7 @@ async def _read_form(request: web.Request, received: Received) -> AsyncIterator[
             yield
             continue
         received.audio = Audio(name, part.filename, part.headers.get(hdrs.CONTENT_TYPE))
+        yield
         async for _ in _read_file(part, received, received.audio):
             yield
 

@@ -105,7 +105,7 @@ class FakeSpeechWhisper(FakeUpstream):
         self.progressed()
 
     def broken_form(self) -> Reply:
-        return _openai_error(400, "the multipart body cannot be parsed", "bad_multipart")
+        return openai_error(400, "the multipart body cannot be parsed", "bad_multipart")
 
     async def answer(self, received: Received, fault: Fault | None) -> Reply:
         match received.path:
@@ -119,9 +119,10 @@ class FakeSpeechWhisper(FakeUpstream):
                 model = {"id": self.model, "object": "model", "created": 0, "owned_by": "speechwhisper"}
                 return _reply({"object": "list", "data": [model]})
             case "/v1/audio/transcriptions" | "/v1/audio/translations":
-                return self._invalid(received) or self._transcription(received, fault)
+                bad = self.bad_fields(received) or self.bad_file(received)
+                return bad or self._transcription(received, fault)
             case _:
-                return _openai_error(404, f"no such route: {received.path}", "not_found")
+                return openai_error(404, f"no such route: {received.path}", "not_found")
 
     def _readiness(self) -> Reply:
         body = {"status": "ready" if self.ready else "stopping", "model": self.model}
@@ -148,46 +149,41 @@ class FakeSpeechWhisper(FakeUpstream):
             except TimeoutError:
                 yield b": keep-alive\n\n"
 
-    def _invalid(self, received: Received) -> Reply | None:
+    def bad_fields(self, received: Received) -> Reply | None:
+        """The answer to fields that are invalid whatever the file is."""
         model, language = received.value("model"), received.value("language")
         english_only = self.model.endswith(".en")
         if english_only and received.path.endswith("/translations"):
-            return _openai_error(400, "this model knows only English and cannot translate", "unsupported_task")
+            return openai_error(400, "this model knows only English and cannot translate", "unsupported_task")
         if model not in {None, "", self.model, "whisper-1"}:
-            return _openai_error(404, f"the model {model!r} is not here", "model_not_found", param="model")
+            return openai_error(404, f"the model {model!r} is not here", "model_not_found", param="model")
         if language and language != "en" and (english_only or len(language) > 3):
-            return _openai_error(400, f"unknown language {language!r}", "unknown_language", param="language")
+            return openai_error(400, f"unknown language {language!r}", "unknown_language", param="language")
         if received.value("response_format") not in {None, "", "json", "text", "srt", "vtt", "verbose_json"}:
-            return _openai_error(400, "unknown response_format", "bad_field", param="response_format")
-        return self._bad_audio(received) or self._bad_track(received) or self._bad_channels(received)
+            return openai_error(400, "unknown response_format", "bad_field", param="response_format")
+        return _bad_track_or_channels(received)
 
-    def _bad_track(self, received: Received) -> Reply | None:
-        track = received.value("audio_track") or "0"
-        if not track.isdigit():
-            return _openai_error(400, "audio_track must be a number", "bad_field", param="audio_track")
-        if int(track) >= self.audio_tracks:
-            tracks = f"the file has {self.audio_tracks} audio track, number 0"
-            return _openai_error(400, f"There is no audio track {track}: {tracks}.", "bad_field", param="audio_track")
-        return None
-
-    def _bad_channels(self, received: Received) -> Reply | None:
-        if received.value("channels") not in {None, "", "mixed", "separate"}:
-            return _openai_error(400, "channels must be one of mixed, separate", "bad_field", param="channels")
-        return None
-
-    def _bad_audio(self, received: Received) -> Reply | None:
+    def bad_file(self, received: Received) -> Reply | None:
+        """The answer to a file that cannot be transcribed."""
         audio = received.audio
         if audio is None or audio.field != "file":
-            return _openai_error(400, "the field `file` is missing", "no_file", param="file")
+            return openai_error(400, "the field `file` is missing", "no_file", param="file")
         if audio.size == 0:
-            return _openai_error(400, "the file is empty", "empty_file", param="file")
+            return openai_error(400, "the file is empty", "empty_file", param="file")
         if not (self.accepts_anything or looks_like_audio(audio.head)):
-            return _openai_error(400, "the file is not audio that can be decoded", "not_audio", param="file")
+            return openai_error(400, "the file is not audio that can be decoded", "not_audio")
+        track = int(received.value("audio_track") or "0")
+        if track >= self.audio_tracks:
+            tracks = f"the file has {self.audio_tracks} audio track, number 0"
+            return openai_error(400, f"There is no audio track {track}: {tracks}.", "bad_field", param="audio_track")
         return None
 
+    def stream(self, events: AsyncIterator[bytes]) -> Reply:
+        return Reply(events, content_type=EVENTS, headers=UNBUFFERED, early_head=True)
+
     def _transcription(self, received: Received, fault: Fault | None) -> Reply:
-        if received.value("stream") in {"true", "1"}:
-            return Reply(self._events(received, fault), content_type=EVENTS, headers=UNBUFFERED, early_head=True)
+        if streams(received):
+            return self.stream(self.events(received, fault))
         heard = self.transcript
         match received.value("response_format"):
             case "text":
@@ -243,7 +239,7 @@ class FakeSpeechWhisper(FakeUpstream):
         text = self.transcript.segments[index].text
         return f"[Channel {index % self.channels}]: {text.strip()}\n" if _is_separate(received) else text
 
-    async def _events(self, received: Received, fault: Fault | None) -> AsyncIterator[bytes]:
+    async def events(self, received: Received, fault: Fault | None) -> AsyncIterator[bytes]:
         for index in range(len(self.transcript.segments)):
             if isinstance(fault, StreamError) and index == fault.after:
                 yield event({"type": "error", "error": {"message": fault.message, "code": "internal"}})
@@ -260,6 +256,18 @@ class FakeSpeechWhisper(FakeUpstream):
         yield event({"type": "transcript.text.done", **done})
 
 
+def _bad_track_or_channels(received: Received) -> Reply | None:
+    if not (received.value("audio_track") or "0").isdigit():
+        return openai_error(400, "audio_track must be a number", "bad_field", param="audio_track")
+    if received.value("channels") not in {None, "", "mixed", "separate"}:
+        return openai_error(400, "channels must be one of mixed, separate", "bad_field", param="channels")
+    return None
+
+
+def streams(received: Received) -> bool:
+    return received.value("stream") in {"true", "1"}
+
+
 def _wants_words(received: Received) -> bool:
     return "word" in received.form.get("timestamp_granularities[]", [])
 
@@ -273,12 +281,12 @@ def _reply(data: object, status: int = 200) -> Reply:
 
 
 def _busy(message: str, retry_after: int) -> Reply:
-    reply = _openai_error(503, message, "busy", "server_error")
+    reply = openai_error(503, message, "busy", "server_error")
     reply.headers = {"Retry-After": str(retry_after)}
     return reply
 
 
-def _openai_error(
+def openai_error(
     status: int, message: str, code: str, kind: str = "invalid_request_error", *, param: str | None = None
 ) -> Reply:
     return _reply({"error": {"message": message, "type": kind, "param": param, "code": code}}, status)

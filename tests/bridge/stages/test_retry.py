@@ -151,3 +151,62 @@ def test_a_request_waits_again_only_after_an_attempt_in_vain() -> None:
     assert attempts.retry.retrying
     attempts.retry.begin()
     assert not attempts.retry.retrying
+
+
+def test_a_pod_that_gave_no_answer_may_recover_and_one_that_answered_would_answer_the_same() -> None:
+    attempts = Attempts()
+
+    attempts.fail(FailureKind.DIED, pod=POD)
+    attempts.fail(FailureKind.ERROR, pod=OTHER)
+
+    assert attempts.retry.failed == {POD, OTHER}
+    assert attempts.retry.may_recover == {POD}
+
+
+@pytest.mark.parametrize("kind", [FailureKind.CONNECT, FailureKind.BAD_ANSWER])
+def test_a_pod_that_cannot_be_reached_or_is_not_understood_may_recover(kind: FailureKind) -> None:
+    attempts = Attempts()
+
+    attempts.fail(kind)
+
+    assert attempts.retry.may_recover == {POD}
+
+
+def test_a_busy_pod_need_not_recover() -> None:
+    attempts = Attempts()
+
+    attempts.fail(FailureKind.BUSY)
+
+    assert attempts.retry.may_recover == frozenset()
+
+
+BUSY = UpstreamError(FailureKind.BUSY, "no pod is free")
+
+
+def test_a_wait_in_vain_for_pods_that_all_failed_is_caused_by_the_last_failure() -> None:
+    attempts = Attempts()
+    attempts.fail(FailureKind.CONNECT, pod=POD)
+    attempts.fail(FailureKind.DIED, pod=OTHER)
+
+    assert attempts.retry.cause(BUSY).kind is FailureKind.DIED
+
+
+def test_a_wait_in_vain_for_a_pod_that_did_not_fail_has_no_other_cause() -> None:
+    attempts = Attempts()
+    attempts.fail(FailureKind.DIED, pod=POD)
+
+    assert attempts.retry.cause(BUSY) is BUSY
+
+
+def test_a_failure_of_a_pod_is_its_own_cause() -> None:
+    attempts = Attempts(pods=(POD,))
+    attempts.fail(FailureKind.CONNECT)
+    error = UpstreamError(FailureKind.ERROR, "failed")
+
+    assert attempts.retry.cause(error) is error
+
+
+def test_busy_pods_none_of_which_has_failed_are_the_cause() -> None:
+    attempts = Attempts(pods=())
+
+    assert attempts.retry.cause(BUSY) is BUSY

@@ -1,15 +1,15 @@
 """Whisper begins while the file arrives: it has the options before the file, and may answer before the upload ends."""
 
 import asyncio
-import hashlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from bridge.arriving import HEADERS, Arriving
 from bridge.running import WAV, Bridge, StartBridge
-from bridge.wire import BOUNDARY, CLOSING, multipart, part
+from bridge.wire import multipart, part
 from fakes.early_whisper import FakeEarlyWhisper
 from fakes.faults import Answer, StreamError
 from fakes.ollama import FakeOllama
@@ -19,9 +19,8 @@ from fakes.speech_whisper import FakeSpeechWhisper
 
 pytestmark = pytest.mark.unit
 
-KIB, MIB = 2**10, 2**20
-OPENING = part("file", WAV[:44], filename="a.wav")[:-2]
-HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+MIB = 2**20
+OPENING = WAV[:44]
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
 FIELDS = {
     "language": "en",
@@ -32,39 +31,6 @@ FIELDS = {
     "channels": "separate",
 }
 DELTA = "transcript.text.delta"
-
-
-class Arriving:
-    """A form whose parts a test sends one after the other, as the body of a request of aiohttp's."""
-
-    def __init__(self) -> None:
-        self._parts: asyncio.Queue[bytes] = asyncio.Queue()
-        self._digest = hashlib.sha256(WAV[:44])
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while data := await self._parts.get():
-            yield data
-
-    def fields(self, **fields: str) -> None:
-        for name, value in fields.items():
-            self._parts.put_nowait(part(name, value))
-
-    def begin(self) -> None:
-        self._parts.put_nowait(OPENING)
-
-    def audio(self, size: int) -> None:
-        self._digest.update(bytes(size))
-        self._parts.put_nowait(bytes(size))
-
-    def end(self, **fields: str) -> None:
-        self._parts.put_nowait(b"\r\n")
-        self.fields(**fields)
-        self._parts.put_nowait(CLOSING)
-        self._parts.put_nowait(b"")
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
 
 
 @pytest.fixture
@@ -112,8 +78,8 @@ async def test_all_options_precede_a_file_that_is_complete(bridge: Bridge, early
 async def test_options_precede_a_file_that_is_arriving(bridge: Bridge, early: FakeEarlyWhisper) -> None:
     form = Arriving()
     form.fields(**FIELDS)
-    form.begin()
-    form.audio(MIB)
+    form.begin(OPENING)
+    form.audio(bytes(MIB))
     answering = asyncio.create_task(bridge.client.post(TRANSCRIPTIONS, data=form, headers=HEADERS))
     await early.until(lambda: bool(early.work) and early.work[0].audio is not None)
     early_fields = early.work[0].before_the_file
@@ -130,8 +96,8 @@ async def test_options_precede_a_file_that_is_arriving(bridge: Bridge, early: Fa
 
 async def test_words_may_be_asked_for_after_the_file(bridge: Bridge, early: FakeEarlyWhisper) -> None:
     form = Arriving()
-    form.begin()
-    form.audio(MIB)
+    form.begin(OPENING)
+    form.audio(bytes(MIB))
     answering = asyncio.create_task(bridge.client.post(TRANSCRIPTIONS, data=form, headers=HEADERS))
     await early.until(lambda: bool(early.work) and early.work[0].audio is not None)
     form.end(**{"response_format": "verbose_json", "timestamp_granularities[]": "word"})
@@ -147,12 +113,12 @@ async def test_words_may_be_asked_for_after_the_file(bridge: Bridge, early: Fake
 async def test_segments_are_passed_on_while_the_upload_goes_on(bridge: Bridge, early: FakeEarlyWhisper) -> None:
     form = Arriving()
     form.fields(stream="true")
-    form.begin()
-    form.audio(MIB)
+    form.begin(OPENING)
+    form.audio(bytes(MIB))
     async with bridge.client.post(TRANSCRIPTIONS, data=form, headers=HEADERS) as response:
         events = told(response.content)
         first = await anext(events)
-        form.audio(3 * MIB)
+        form.audio(bytes(3 * MIB))
         form.end()
         others = [item async for item in events]
 
@@ -179,8 +145,8 @@ async def test_an_option_after_the_file_of_a_stream_begins_again(
     )
     form = Arriving()
     form.fields(stream="true")
-    form.begin()
-    form.audio(MIB)
+    form.begin(OPENING)
+    form.audio(bytes(MIB))
     answering = asyncio.create_task(bridge.client.post(TRANSCRIPTIONS, data=form, headers=HEADERS))
     await speech_whisper.until(lambda: bool(speech_whisper.work) and speech_whisper.work[0].audio is not None)
     form.end(language="en")
@@ -196,8 +162,8 @@ async def test_an_option_after_the_file_of_a_stream_begins_again(
 async def test_an_option_after_the_first_segment_is_an_error(bridge: Bridge, early: FakeEarlyWhisper) -> None:
     form = Arriving()
     form.fields(stream="true")
-    form.begin()
-    form.audio(MIB)
+    form.begin(OPENING)
+    form.audio(bytes(MIB))
     async with bridge.client.post(TRANSCRIPTIONS, data=form, headers=HEADERS) as response:
         events = told(response.content)
         first = await anext(events)
@@ -212,12 +178,12 @@ async def test_an_option_after_the_first_segment_is_an_error(bridge: Bridge, ear
 async def test_an_upload_that_ends_early_after_a_segment_is_an_error(bridge: Bridge, early: FakeEarlyWhisper) -> None:
     form = Arriving()
     form.fields(stream="true")
-    form.begin()
-    form.audio(MIB)
+    form.begin(OPENING)
+    form.audio(bytes(MIB))
     async with bridge.client.post(TRANSCRIPTIONS, data=form, headers=HEADERS) as response:
         events = told(response.content)
         await anext(events)
-        form._parts.put_nowait(b"")
+        form.end_too_early()
         others = [item async for item in events]
 
     assert [(item["type"], item["error"]["code"]) for item in others] == [("error", "bad_multipart")]
@@ -238,8 +204,8 @@ async def test_a_deadline_ends_the_upload_too(
     )
     form = Arriving()
     form.fields(stream="true")
-    form.begin()
-    form.audio(MIB)
+    form.begin(OPENING)
+    form.audio(bytes(MIB))
     async with bridge.client.post(TRANSCRIPTIONS, data=form, headers=HEADERS) as response:
         items = [item async for item in told(response.content)]
 
