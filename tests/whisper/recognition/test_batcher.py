@@ -10,7 +10,7 @@ import pytest
 from speechwhisper.recognition import batcher as batching
 from speechwhisper.recognition.batcher import Batcher
 from speechwhisper.recognition.guards import Doubt, Doubtful
-from speechwhisper.recognition.options import Options
+from speechwhisper.recognition.options import Options, Task
 from speechwhisper.recognition.port import BrokenError, Stop, StoppedError
 from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning
 from speechwhisper.recognition.work import Recognition
@@ -35,10 +35,10 @@ TEMPERATURES = (0.0, 0.2, 0.4)
 class Spoken:
     """A recording of the test, and what was emitted of it."""
 
-    def __init__(self, batcher: Batcher, *, limit: int = 100, words: bool = False) -> None:
+    def __init__(self, batcher: Batcher, *, limit: int = 100, words: bool = False, task: Task = "transcribe") -> None:
         self.segments: list[Segment] = []
         self.stop = Stop()
-        options = Options(temperatures=TEMPERATURES, word_timestamps=words)
+        options = Options(temperatures=TEMPERATURES, word_timestamps=words, task=task)
         self.recognition = Recognition(options, self.segments.append, self.stop, limit)
         self._batcher = batcher
 
@@ -234,6 +234,18 @@ def test_the_lost_end_of_a_block_is_decoded_again(make: Callable[..., Batcher]) 
     assert [(one.start, one.end) for one in spoken.segments[:2]] == [(0, 4), (4, pytest.approx(9.8))]
     tries = [(one.block.start, one.block.seconds, one.attempt.full_window) for one in model.requests]
     assert [one for one in tries if one[0] < 10] == [(0, 10.0, False), (0, 10.0, True), (4, 6.0, True)]
+
+
+@pytest.mark.parametrize("task", ["transcribe", "translate"])
+def test_the_lost_end_is_searched_for_with_beams(make: Callable[..., Batcher], task: Task) -> None:
+    model = ScriptedWeights(lambda request: decoded(request, last_end=None if request.block.start else 4.0))
+    spoken = Spoken(make(model), task=task)
+
+    spoken.submit(block(0, 10))
+
+    assert spoken.texts() == [" at 0", " at 4"]
+    *_, last = model.requests
+    assert (last.attempt.temperature, last.attempt.full_window, last.attempt.beam_search) == (0.0, True, True)
 
 
 def test_the_end_is_not_decoded_again_if_hardly_anything_precedes_it(make: Callable[..., Batcher]) -> None:

@@ -106,13 +106,14 @@ def attempts(temperatures: Sequence[float], windows: Sequence[int], task: Task =
         task: Transcribe or translate.
     """
     coldest, *warmer = temperatures
-    first, *larger = windows if task == "transcribe" else windows[-1:]
-    tried = [Attempt(coldest, first)]
-    if task == "translate" and coldest == 0:
-        tried = [replace(tried[0], beam_search=True)]
-    elif coldest > 0:
-        warmer = list(temperatures if larger else warmer)
+    first, *larger = windows[-1:] if task == "translate" else windows
+    if coldest > 0:
+        tried = [Attempt(coldest, first)]
+        warmer = list(temperatures) if larger else warmer
+    elif task == "translate":
+        tried = [Attempt(coldest, first, beam_search=True)]
     else:
+        tried = [Attempt(coldest, first)]
         tried += [Attempt(coldest, window, alone=True) for window in larger[:-1]]
         tried.append(Attempt(coldest, FULL_WINDOW, beam_search=True, alone=True))
     return tried + [Attempt(temperature, FULL_WINDOW, alone=True) for temperature in warmer]

@@ -67,7 +67,8 @@ class Work:
         self.done += segments
         self.block = self.block.rest_after(end)
         self.tried = []
-        self.attempts = [one for one in self.attempts[1:] if one.full_window] or self.attempts[-1:]
+        thorough = [one for one in self.attempts if one.full_window and (one.beam_search or one.alone)]
+        self.attempts = thorough or self.attempts[-1:]
         self.language = self.owner.language
 
 
