@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -117,5 +117,5 @@ class FairQueue(Generic[I]):
         return line.items.popleft()
 
 
-def _is_new(line: _Line[Any]) -> bool:
+def _is_new(line: _Line[I]) -> bool:
     return bool(line.items) and not line.turn and line.items[0].group is not None

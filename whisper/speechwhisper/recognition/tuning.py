@@ -58,7 +58,7 @@ class Tuning:
 
     def windows_for(self, frames: int) -> tuple[int, ...]:
         """Return the windows that so many frames fit into, ascending; the last one is the full window."""
-        fitting = (one for one in self.windows if frames + _MARGIN_FRAMES <= one < FULL_WINDOW)
+        fitting = (one for one in self.windows if frames + _MARGIN_FRAMES <= one)
         return (*fitting, FULL_WINDOW)
 
 
