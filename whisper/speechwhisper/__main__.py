@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -13,11 +12,10 @@ import sys
 from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
 
+from speechwhisper import memory
 from speechwhisper.settings import Settings
 
 _INVALID_SETTING = 2
-_YOUNG_OBJECTS = 50_000
-"""Allocations between two garbage collections; startup leaves many objects that are never freed."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,6 +49,7 @@ def settings_help() -> str:
 
 def run(settings: Settings) -> int:
     """Load the model and serve; return the exit status of the process."""
+    memory.tune_malloc()
     # Imported late: --help and an invalid setting need not wait for the libraries.
     from speechwhisper.app import run_until_stopped  # noqa: PLC0415
     from speechwhisper.recognition.loading import ModelUnavailableError, load  # noqa: PLC0415
@@ -66,9 +65,7 @@ def run(settings: Settings) -> int:
     except ModelUnavailableError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS)
+    memory.tune_gc()
     try:
         finished = asyncio.run(run_until_stopped(settings, decoder))
     except OSError as error:
