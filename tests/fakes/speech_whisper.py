@@ -39,12 +39,13 @@ class FakeSpeechWhisper(FakeUpstream):
         concurrency: int = 1,
         accepts_anything: bool = False,
         room: int = 64,
+        speed: float = 0.0,
     ) -> None:
         super().__init__()
         self.transcript = transcript
         self.model = model
         self.accepts_anything = accepts_anything
-        self.queue = WhisperQueue(concurrency, room, self._now)
+        self.queue = WhisperQueue(concurrency, room, self._now, speed)
         self.load_interval = 1.0
         """Seconds between two events of /load, at least."""
         self.reports_load = True

@@ -19,10 +19,10 @@ class WhisperQueue:
     long as its client announced, else as nothing.
     """
 
-    def __init__(self, slots: int, room: int, clock: Callable[[], float]) -> None:
+    def __init__(self, slots: int, room: int, clock: Callable[[], float], speed: float = 0.0) -> None:
         self.slots = slots
         self.room = room
-        self.speed = 0.0
+        self.speed = speed
         self.waiting: list[Received] = []
         self.working: list[Received] = []
         self._clock = clock

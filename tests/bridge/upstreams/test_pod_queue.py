@@ -15,15 +15,15 @@ from bridge.running import WAV, Bridge, StartBridge, form, lead_to, wav
 from fakes.faults import Slow
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
-from fakes.queueing_whisper import FakeQueueingWhisper
 from fakes.speech_whisper import FakeSpeechWhisper
 
 pytestmark = pytest.mark.unit
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
+SPEED = 10.0  # seconds of audio per second
 LARGE = wav(seconds=100.0)  # 3 MB: more than the bridge keeps for a retry
 
-TwoPods = tuple[Bridge, list[FakeQueueingWhisper]]
+TwoPods = tuple[Bridge, list[FakeSpeechWhisper]]
 
 
 async def start_over(start_bridge: StartBridge, ollama: FakeOllama, *pods: FakeSpeechWhisper) -> Bridge:
@@ -33,24 +33,25 @@ async def start_over(start_bridge: StartBridge, ollama: FakeOllama, *pods: FakeS
         whisper_url=f"http://localhost:{port}", transcriber="openai", ollama_url=ollama.url, queue_timeout=10.0
     )
     await lead_to(bridge.service.whisper, *(pod.url.removeprefix("http://").partition(":")[0] for pod in pods))
-    queueing = [pod for pod in pods if isinstance(pod, FakeQueueingWhisper)]
     endpoints = bridge.service.whisper.endpoints
-    await bridge.until(lambda: sum(endpoint.reports_load for endpoint in endpoints) == len(queueing))
+    await bridge.until(
+        lambda: sum(endpoint.reports_load for endpoint in endpoints) == sum(pod.reports_load for pod in pods)
+    )
     return bridge
 
 
 @pytest.fixture
-async def pod() -> AsyncIterator[FakeQueueingWhisper]:
-    async with FakeQueueingWhisper() as fake:
+async def pod() -> AsyncIterator[FakeSpeechWhisper]:
+    async with FakeSpeechWhisper(speed=SPEED) as fake:
         yield fake
 
 
 @pytest.fixture
 async def two_pods(start_bridge: StartBridge, ollama: FakeOllama) -> AsyncIterator[TwoPods]:
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(FakeQueueingWhisper())
+        first = await stack.enter_async_context(FakeSpeechWhisper(speed=SPEED))
         port = int(first.url.rpartition(":")[2])
-        second = await stack.enter_async_context(FakeQueueingWhisper().listen_on("127.0.0.2", port))
+        second = await stack.enter_async_context(FakeSpeechWhisper(speed=SPEED).listen_on("127.0.0.2", port))
         yield await start_over(start_bridge, ollama, first, second), [first, second]
 
 
@@ -72,15 +73,15 @@ def digest(audio: bytes) -> str:
 
 
 async def test_requests_wait_in_the_queue_of_the_pod(
-    start_bridge: StartBridge, ollama: FakeOllama, pod: FakeQueueingWhisper
+    start_bridge: StartBridge, ollama: FakeOllama, pod: FakeSpeechWhisper
 ) -> None:
     bridge = await start_over(start_bridge, ollama, pod)
     pod.hold(Point.BEFORE_ANSWER)
 
     asking = [asyncio.create_task(transcribe(bridge)) for _ in range(3)]
-    await pod.until(lambda: len(pod.waiting) == 2 and bool(pod.working[0].body_size))
+    await pod.until(lambda: len(pod.queue.waiting) == 2 and bool(pod.queue.working[0].body_size))
 
-    assert [received.body_size for received in pod.waiting] == [0, 0]  # no audio before `100 Continue`
+    assert [received.body_size for received in pod.queue.waiting] == [0, 0]  # no audio before `100 Continue`
     assert all(received.headers["Speech-Audio-Seconds"] == "1.000" for received in pod.work)
     assert bridge.service.whisper.waiting == 2
     pod.release(Point.BEFORE_ANSWER)
@@ -108,7 +109,7 @@ async def test_slots_are_learned_and_let_waiting_requests_in(
 
 
 async def test_any_response_reports_the_load(start_bridge: StartBridge, ollama: FakeOllama) -> None:
-    async with FakeQueueingWhisper(concurrency=3) as pod:
+    async with FakeSpeechWhisper(concurrency=3, speed=SPEED) as pod:
         bridge = await start_bridge(whisper_url=pod.url, transcriber="asr-webservice", ollama_url=ollama.url)
         (endpoint,) = bridge.service.whisper.endpoints
         assert not endpoint.reports_load
@@ -150,8 +151,8 @@ async def test_the_pod_with_the_least_time_ahead_gets_the_request(two_pods: TwoP
     for pod in pods:
         pod.hold(Point.BEFORE_ANSWER)
     long = asyncio.create_task(transcribe(bridge, LARGE))
-    await bridge.until(lambda: sum(len(pod.working) for pod in pods) == 1)
-    slow, quick = sorted(pods, key=lambda pod: len(pod.working), reverse=True)
+    await bridge.until(lambda: sum(len(pod.queue.working) for pod in pods) == 1)
+    slow, quick = sorted(pods, key=lambda pod: len(pod.queue.working), reverse=True)
 
     short = [asyncio.create_task(transcribe(bridge)) for _ in range(3)]
     await quick.until(lambda: len(quick.work) == 3)
@@ -170,10 +171,10 @@ async def test_a_waiting_request_moves_to_a_pod_that_becomes_idle(two_pods: TwoP
     for pod in pods:
         pod.hold(Point.BEFORE_ANSWER)
     working = [asyncio.create_task(transcribe(bridge)) for _ in range(2)]
-    await bridge.until(lambda: all(len(pod.working) == 1 for pod in pods))
+    await bridge.until(lambda: all(len(pod.queue.working) == 1 for pod in pods))
     waiting = asyncio.create_task(transcribe(bridge, LARGE))
-    await bridge.until(lambda: any(pod.waiting for pod in pods))
-    held, idle = sorted(pods, key=lambda pod: len(pod.waiting), reverse=True)
+    await bridge.until(lambda: any(pod.queue.waiting for pod in pods))
+    held, idle = sorted(pods, key=lambda pod: len(pod.queue.waiting), reverse=True)
 
     idle.release(Point.BEFORE_ANSWER)
 
@@ -189,7 +190,7 @@ async def test_a_waiting_request_moves_to_a_pod_that_becomes_idle(two_pods: TwoP
 
 
 async def test_a_refusal_costs_no_audio(start_bridge: StartBridge, ollama: FakeOllama) -> None:
-    async with FakeQueueingWhisper(max_waiting=1) as pod:
+    async with FakeSpeechWhisper(room=1, speed=SPEED) as pod:
         bridge = await start_over(start_bridge, ollama, pod)
         pod.hold(Point.BEFORE_ANSWER)
         asking = [asyncio.create_task(transcribe(bridge, LARGE)) for _ in range(3)]
@@ -205,29 +206,29 @@ async def test_a_refusal_costs_no_audio(start_bridge: StartBridge, ollama: FakeO
 
 
 async def test_who_waits_too_long_in_a_pods_queue_is_refused(
-    start_bridge: StartBridge, ollama: FakeOllama, pod: FakeQueueingWhisper
+    start_bridge: StartBridge, ollama: FakeOllama, pod: FakeSpeechWhisper
 ) -> None:
     bridge = await start_bridge(whisper_url=pod.url, transcriber="openai", ollama_url=ollama.url, queue_timeout=0.3)
     await bridge.until(lambda: bridge.service.whisper.endpoints[0].reports_load)
     pod.hold(Point.BEFORE_ANSWER)
     first = asyncio.create_task(transcribe(bridge))
-    await pod.until(lambda: len(pod.working) == 1)
+    await pod.until(lambda: len(pod.queue.working) == 1)
 
     assert await transcribe(bridge) == 503
 
-    await pod.until(lambda: not pod.waiting)
+    await pod.until(lambda: not pod.queue.waiting)
     assert pod.work[-1].body_size == 0
     pod.release(Point.BEFORE_ANSWER)
     assert await first == 200
 
 
 async def test_the_wait_in_a_pods_queue_is_not_work(
-    start_bridge: StartBridge, ollama: FakeOllama, pod: FakeQueueingWhisper
+    start_bridge: StartBridge, ollama: FakeOllama, pod: FakeSpeechWhisper
 ) -> None:
     bridge = await start_over(start_bridge, ollama, pod)
     pod.hold(Point.BEFORE_ANSWER)
     asking = [asyncio.create_task(transcribe(bridge)) for _ in range(2)]
-    await pod.until(lambda: len(pod.waiting) == 1)
+    await pod.until(lambda: len(pod.queue.waiting) == 1)
 
     def in_flight(stage: str) -> float | None:
         return bridge.service.metrics.registry.get_sample_value("speechbridge_requests_in_flight", {"stage": stage})
@@ -242,7 +243,7 @@ async def test_the_wait_in_a_pods_queue_is_not_work(
 
 
 async def test_all_clients_of_two_bridges_get_the_same_share(
-    start_bridge: StartBridge, ollama: FakeOllama, pod: FakeQueueingWhisper
+    start_bridge: StartBridge, ollama: FakeOllama, pod: FakeSpeechWhisper
 ) -> None:
     pod.always(lambda received: Slow(0.01) if pod.is_work(received) else None)
     bridges = [await start_over(start_bridge, ollama, pod) for _ in range(2)]
@@ -272,8 +273,8 @@ async def test_a_pod_killed_at_any_point_loses_no_request(two_pods: TwoPods, poi
         pod.hold(point or Point.BEFORE_ANSWER)
     asking = [asyncio.create_task(transcribe(bridge)) for _ in range(3 if point is None else 1)]
     if point is None:
-        await bridge.until(lambda: any(pod.waiting for pod in pods))
-        killed, other = sorted(pods, key=lambda pod: len(pod.waiting), reverse=True)
+        await bridge.until(lambda: any(pod.queue.waiting for pod in pods))
+        killed, other = sorted(pods, key=lambda pod: len(pod.queue.waiting), reverse=True)
     else:
         await bridge.until(lambda: any(pod._gates[point].waiting for pod in pods))
         killed, other = sorted(pods, key=lambda pod: len(pod.work), reverse=True)

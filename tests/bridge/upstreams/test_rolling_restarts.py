@@ -17,7 +17,7 @@ from bridge.rolling import Clients, Names, Recording, bridges
 from bridge.running import wav
 from fakes.faults import Slow
 from fakes.gates import Point
-from fakes.queueing_whisper import FakeQueueingWhisper
+from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.transcripts import Segment, Transcript
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def short_or_large(number: int) -> Recording:
     return recording(number, SHORT if number % 10 else LARGE)
 
 
-class Pod(FakeQueueingWhisper):
+class Pod(FakeSpeechWhisper):
     """Hears in each recording which one it is; has one slot."""
 
     async def answer(self, received: Received, fault: Fault | None) -> Reply:
@@ -71,7 +71,7 @@ class Pod(FakeQueueingWhisper):
     @property
     def loaded(self) -> bool:
         """Whether it has a request in its slot, and one in its queue."""
-        return bool(self.working and self.waiting)
+        return bool(self.queue.working and self.queue.waiting)
 
     async def terminate(self) -> None:
         """End as on SIGTERM: refuse what waits and what comes, finish what has a slot, and the streams of the load."""
@@ -103,7 +103,7 @@ async def pods() -> AsyncIterator[list[Pod]]:
         started: list[Pod] = []
         for last in range(1, 5):
             port = int(started[0].url.rpartition(":")[2]) if started else 0
-            pod = await stack.enter_async_context(Pod().listen_on(f"127.0.0.{last}", port))
+            pod = await stack.enter_async_context(Pod(speed=10.0).listen_on(f"127.0.0.{last}", port))
             pod.always(lambda received: Slow(JOB_S) if received.path.startswith("/v1/audio") else None)
             started.append(pod)
         await started[3].go_away()
