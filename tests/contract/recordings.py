@@ -49,8 +49,8 @@ def form(field: str, content: bytes | None = None, *, filename: str = "voice.wav
     return data
 
 
-def text_part(field: str) -> FormData:
+def text_part(field: str, text: str = "not a file") -> FormData:
     """A multipart form whose part `field` has no filename: a text field, not a file."""
     data = FormData(default_to_multipart=True)
-    data.add_field(field, "not a file")
+    data.add_field(field, text)
     return data

@@ -145,6 +145,26 @@ async def test_text_called_wav_is_refused(speech_whisper: str, http: ClientSessi
     assert_shape(await answer.json(), error("not_audio"))
 
 
+@pytest.mark.parametrize(
+    ("content", "code"), [(b"", "empty_file"), (b"Dear diary, today I was no recording. " * 50, "not_audio")]
+)
+async def test_a_file_that_cannot_be_transcribed_is_an_error_in_the_stream(
+    speech_whisper: str, http: ClientSession, content: bytes, code: str
+) -> None:
+    answer = await transcribe(http, speech_whisper, content, stream="true")
+    (only,), _ = await sse(answer)
+
+    assert answer.status == 200
+    assert_shape(only, {"type": Exactly("error"), "error": {"message": str, "code": Exactly(code), ...: ...}})
+
+
+async def test_a_stream_without_a_file_is_refused(speech_whisper: str, http: ClientSession) -> None:
+    answer = await http.post(f"{speech_whisper}/v1/audio/transcriptions", data=text_part("stream", "true"))
+
+    assert answer.status == 400
+    assert_shape(await answer.json(), error("no_file"))
+
+
 async def test_unknown_model_is_not_found(speech_whisper: str, http: ClientSession) -> None:
     answer = await transcribe(http, speech_whisper, model="nobody-knows")
 

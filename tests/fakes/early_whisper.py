@@ -1,13 +1,13 @@
 """A Whisper server that begins while the file arrives: the rest is `FakeSpeechWhisper`."""
 
-import json
 from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
 
 from fakes.received import Received, read_body
-from fakes.sending import Reply, event
-from fakes.speech_whisper import FakeSpeechWhisper, openai_error, streams
+from fakes.sending import Reply
+from fakes.speech_whisper import FakeSpeechWhisper, streams
+from fakes.speech_whisper_errors import error_event, error_reply
 
 _GRANULARITIES = "timestamp_granularities[]"
 _OPTIONS = (
@@ -71,10 +71,10 @@ class FakeEarlyWhisper(FakeSpeechWhisper):
             async for _ in body:
                 pass
         except ValueError:
-            yield _failed(self.broken_form())
+            yield error_event(self.broken_form())
             return
         if bad := self.bad_fields(received) or _late(early, received.form) or self.bad_file(received):
-            yield _failed(bad)
+            yield error_event(bad)
             return
         async for one in events:
             yield one
@@ -84,18 +84,10 @@ def _late(early: Mapping[str, list[str]], form: Mapping[str, list[str]]) -> Repl
     """The answer to fields after the file that change the options."""
     for name in _OPTIONS:
         if _effect(early, name) != _effect(form, name):
-            return openai_error(400, f"{name} must precede the file", "bad_field", param=name)
+            return error_reply(400, f"{name} must precede the file", "bad_field", param=name)
     return None
 
 
 def _effect(form: Mapping[str, list[str]], name: str) -> str | bool:
     values = form.get(name, [])
     return "word" in values if name == _GRANULARITIES else "".join(values[:1])
-
-
-def _failed(reply: Reply) -> bytes:
-    """The event that says what an answer to the same failure would."""
-    assert isinstance(reply.body, bytes)
-    error = json.loads(reply.body)["error"]
-    told = {name: error[name] for name in ("message", "code", "param") if error[name] is not None}
-    return event({"type": "error", "error": told})

@@ -11,6 +11,7 @@ from fakes.gates import Point
 from fakes.received import Received
 from fakes.sending import Reply, event, wire
 from fakes.server import FakeUpstream
+from fakes.speech_whisper_errors import error_event, error_reply
 from fakes.transcripts import SPEECH, Transcript
 from fakes.whisper import PLAIN, looks_like_audio
 from fakes.whisper_queue import WhisperQueue
@@ -106,7 +107,7 @@ class FakeSpeechWhisper(FakeUpstream):
         self.progressed()
 
     def broken_form(self) -> Reply:
-        return openai_error(400, "the multipart body cannot be parsed", "bad_multipart")
+        return error_reply(400, "the multipart body cannot be parsed", "bad_multipart")
 
     async def answer(self, received: Received, fault: Fault | None) -> Reply:
         match received.path:
@@ -120,10 +121,9 @@ class FakeSpeechWhisper(FakeUpstream):
                 model = {"id": self.model, "object": "model", "created": 0, "owned_by": "speechwhisper"}
                 return _reply({"object": "list", "data": [model]})
             case "/v1/audio/transcriptions" | "/v1/audio/translations":
-                bad = self.bad_fields(received) or self.bad_file(received)
-                return bad or self._transcription(received, fault)
+                return self.bad_fields(received) or self._transcription(received, fault)
             case _:
-                return openai_error(404, f"no such route: {received.path}", "not_found")
+                return error_reply(404, f"no such route: {received.path}", "not_found")
 
     def _readiness(self) -> Reply:
         body = {"status": "ready" if self.ready else "stopping", "model": self.model}
@@ -155,36 +155,40 @@ class FakeSpeechWhisper(FakeUpstream):
         model, language = received.value("model"), received.value("language")
         english_only = self.model.endswith(".en")
         if english_only and received.path.endswith("/translations"):
-            return openai_error(400, "this model knows only English and cannot translate", "unsupported_task")
+            return error_reply(400, "this model knows only English and cannot translate", "unsupported_task")
         if model not in {None, "", self.model, "whisper-1"}:
-            return openai_error(404, f"the model {model!r} is not here", "model_not_found", param="model")
+            return error_reply(404, f"the model {model!r} is not here", "model_not_found", param="model")
         if language and language != "en" and (english_only or len(language) > 3):
-            return openai_error(400, f"unknown language {language!r}", "unknown_language", param="language")
+            return error_reply(400, f"unknown language {language!r}", "unknown_language", param="language")
         if received.value("response_format") not in {None, "", "json", "text", "srt", "vtt", "verbose_json"}:
-            return openai_error(400, "unknown response_format", "bad_field", param="response_format")
+            return error_reply(400, "unknown response_format", "bad_field", param="response_format")
         return _bad_track_or_channels(received)
 
     def bad_file(self, received: Received) -> Reply | None:
         """The answer to a file that cannot be transcribed."""
         audio = received.audio
         if audio is None or audio.field != "file":
-            return openai_error(400, "the field `file` is missing", "no_file", param="file")
+            return error_reply(400, "the field `file` is missing", "no_file", param="file")
         if audio.size == 0:
-            return openai_error(400, "the file is empty", "empty_file", param="file")
+            return error_reply(400, "the file is empty", "empty_file", param="file")
         if not (self.accepts_anything or looks_like_audio(audio.head)):
-            return openai_error(400, "the file is not audio that can be decoded", "not_audio")
+            return error_reply(400, "the file is not audio that can be decoded", "not_audio")
         track = int(received.value("audio_track") or "0")
         if track >= self.audio_tracks:
             tracks = f"the file has {self.audio_tracks} audio track, number 0"
-            return openai_error(400, f"There is no audio track {track}: {tracks}.", "bad_field", param="audio_track")
+            return error_reply(400, f"There is no audio track {track}: {tracks}.", "bad_field", param="audio_track")
         return None
 
     def stream(self, events: AsyncIterator[bytes]) -> Reply:
         return Reply(events, content_type=EVENTS, headers=UNBUFFERED, early_head=True)
 
     def _transcription(self, received: Received, fault: Fault | None) -> Reply:
-        if streams(received):
-            return self.stream(self.events(received, fault))
+        bad = self.bad_file(received)
+        if streams(received) and received.audio:
+            return self.stream(_only(error_event(bad)) if bad else self.events(received, fault))
+        return bad or self._whole(received)
+
+    def _whole(self, received: Received) -> Reply:
         heard = self.transcript
         match received.value("response_format"):
             case "text":
@@ -259,9 +263,9 @@ class FakeSpeechWhisper(FakeUpstream):
 
 def _bad_track_or_channels(received: Received) -> Reply | None:
     if not (received.value("audio_track") or "0").isdigit():
-        return openai_error(400, "audio_track must be a number", "bad_field", param="audio_track")
+        return error_reply(400, "audio_track must be a number", "bad_field", param="audio_track")
     if received.value("channels") not in {None, "", "mixed", "separate"}:
-        return openai_error(400, "channels must be one of mixed, separate", "bad_field", param="channels")
+        return error_reply(400, "channels must be one of mixed, separate", "bad_field", param="channels")
     return None
 
 
@@ -273,6 +277,10 @@ def _wants_words(received: Received) -> bool:
     return "word" in received.form.get("timestamp_granularities[]", [])
 
 
+async def _only(one: bytes) -> AsyncIterator[bytes]:
+    yield one
+
+
 def _is_separate(received: Received) -> bool:
     return received.value("channels") == "separate"
 
@@ -282,12 +290,6 @@ def _reply(data: object, status: int = 200) -> Reply:
 
 
 def _busy(message: str, retry_after: int) -> Reply:
-    reply = openai_error(503, message, "busy", "server_error")
+    reply = error_reply(503, message, "busy", "server_error")
     reply.headers = {"Retry-After": str(retry_after)}
     return reply
-
-
-def openai_error(
-    status: int, message: str, code: str, kind: str = "invalid_request_error", *, param: str | None = None
-) -> Reply:
-    return _reply({"error": {"message": message, "type": kind, "param": param, "code": code}}, status)
