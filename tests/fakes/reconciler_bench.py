@@ -19,6 +19,7 @@ from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
 from speechoperator.settings import Settings
 from speechoperator.telemetry.metrics import Metrics
+from speechoperator.watch.listing import replace
 from speechoperator.watch.store import Store
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Bench:
         """Take in what there is, as the listings and watches do, and reconcile."""
         for kind in kinds.WATCHED:
             if kind.name not in self.store.unreadable:
-                self.store.replace(kind, self.api.all(kind.name), "1000000")
+                replace(self.store, kind, self.api.all(kind.name), self.api.version())
         self.api.calls.clear()
         self._news.clear()
         return await self.reconciler.reconcile(KEY)

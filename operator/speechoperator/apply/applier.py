@@ -87,10 +87,13 @@ class Applier:
                 the same way.
             NotLeadingError: another replica may be the leader.
         """
-        outcome = Outcome()
+        outcome, uid = Outcome(), self._writer.uid(key)
         for orphan in plan.orphan:
             await self._try(outcome, orphan.ref, self._writer.orphan(key.namespace, orphan))
         for action in plan.apply:
+            if not uid or self._writer.uid(key) != uid:
+                outcome.wrote = True  # it was deleted meanwhile: observe again
+                return outcome
             await self._apply(key, action, outcome, now.timestamp())
         for delete in plan.delete:
             await self._try(outcome, delete.ref, self._writer.delete(key.namespace, delete))

@@ -40,14 +40,21 @@ class Writer:
         self._reads = reads
         self._store = store
 
-    async def apply(self, key: Key, action: Apply) -> Json:
-        """Server-side apply of a pipeline's object; return it as it is then.
+    def uid(self, key: Key) -> str:
+        """Return the uid of a pipeline, "" if it is gone or terminating: then nothing may be written for it."""
+        pipeline = self._store.pipeline(key)
+        return "" if pipeline is None or objects.terminating(pipeline) else objects.uid(pipeline)
+
+    async def apply(self, key: Key, action: Apply) -> Json | None:
+        """Server-side apply of a pipeline's object; return it as it is then, None if the pipeline is gone.
 
         Raises:
             ApiError: the write was rejected; with the reason `NAME_CONFLICT` if the name belongs to an object that this
                 pipeline did not create.
         """
         kind = kinds.BY_NAME[action.object["kind"]]
+        if not objects.owners(action.object) and not await self._exists(key):
+            return None
         if self._store.has(key, Ref(kind.name, action.object["metadata"]["name"])):
             return await self._update(kind, action)
         return await self._create(kind, action)
@@ -74,6 +81,19 @@ class Writer:
             if not _ours(existing, action.object):
                 raise ApiError(error.request, error.status, NAME_CONFLICT, f"{_FOREIGN}: {error.message}") from error
         return await self._apply(kind, action, "missing")
+
+    async def _exists(self, key: Key) -> bool:
+        """Ask the API server whether a pipeline still exists.
+
+        Nothing would delete an object without an owner after its pipeline, and the store may be late.
+        """
+        uid = self.uid(key)
+        found, _ = await self._reads.list(kinds.PIPELINE, key.namespace, fields=f"metadata.name={key.name}")
+        if not found:
+            self._store.forget(kinds.PIPELINE, key.namespace, key.name, uid)
+        for pipeline in found:
+            self._store.put({"kind": kinds.PIPELINE.name, "apiVersion": kinds.PIPELINE.api_version, **pipeline})
+        return bool(uid) and self.uid(key) == uid
 
     async def _existing(self, kind: Kind, wanted: Object) -> Object | None:
         """Return the object of this kind and name, None if there is none."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,7 +26,7 @@ from speechoperator.kube.errors import ApiError, Request, api_error
 from speechoperator.settings import OPERATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Json
@@ -36,6 +37,8 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
+Page: TypeAlias = "list[Json]"
+"""The objects of one page of a list."""
 _PAGE_ITEMS = 250
 _MAX_TEXT_CHARS = 500
 
@@ -133,15 +136,44 @@ class KubeClient:
             ApiError: the API server rejected the request or did not respond.
         """
         items: list[Json] = []
-        query = {"limit": str(_PAGE_ITEMS), "labelSelector": labels, "fieldSelector": fields}
+        version = ""
+        async with aclosing(self.pages(kind, namespace, labels=labels, fields=fields)) as pages:
+            async for page, version in pages:  # noqa: B007 - the version of the last page
+                items += page
+        return items, version
+
+    async def pages(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", page_items: int = _PAGE_ITEMS
+    ) -> AsyncGenerator[tuple[Page, str], None]:
+        """Yield all objects of a kind page by page, each with the resourceVersion of the list.
+
+        A list in pages takes no `resourceVersion=0`: the API server would ignore the limit and send everything at once.
+
+        Args:
+            kind: The kind.
+            namespace: A namespace; "" for the whole cluster.
+            labels: A label selector, evaluated by the server.
+            fields: A field selector, likewise.
+            page_items: Objects per page; 0 for a single page with all of them.
+
+        Raises:
+            ApiError: the API server rejected the request or did not respond. The status is 410 if the list took longer
+                than the API server keeps old states; then it has to be restarted.
+        """
+        query = {"limit": str(page_items or ""), "labelSelector": labels, "fieldSelector": fields}
         query = {name: value for name, value in query.items() if value}
         while True:
             page = await self._request("list", kind, namespace, query=query)
-            items += page.get("items") or ()
-            meta = page.get("metadata") or {}
+            items, meta = page.get("items") or [], page.get("metadata") or {}
+            version = meta.get("resourceVersion", "")
+            if not version:  # from a proxy: to take it for an empty list would delete everything
+                request = Request("list", kind.resource, namespace)
+                raise ApiError(request, 0, "", "the response is not a list of the API server")
+            yield items, version
             if not meta.get("continue"):
-                return items, meta.get("resourceVersion", "")
+                return
             query["continue"] = meta["continue"]
+            del page, items  # only one page is in memory at a time
 
     async def _request(
         self,

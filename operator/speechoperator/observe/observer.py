@@ -94,6 +94,15 @@ class Observer:
         self._settings = settings
         self._clock = clock
 
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+        return self._clock()
+
+    def raw(self, key: Key) -> Object | None:
+        """Return a pipeline as the API server sent it, None if it is gone or terminating."""
+        raw = self._store.pipeline(key)
+        return None if raw is None or objects.terminating(raw) else raw
+
     def observe(self, key: Key, failures: tuple[WriteFailure, ...] = ()) -> Observation | None:
         """Return what is known of a pipeline, None if it is gone or terminating. What is unknown is polled meanwhile.
 
@@ -101,10 +110,9 @@ class Observer:
             key: The pipeline.
             failures: The failed writes of the last reconcile.
         """
-        raw = self._store.pipeline(key)
-        if raw is None or objects.terminating(raw):
+        raw, now = self.raw(key), self._clock()
+        if raw is None:
             return None
-        now = self._clock()
         try:
             pipeline = SpeechPipeline.parse(raw)
         except ValidationError as error:
@@ -134,7 +142,8 @@ class Observer:
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings(polls, [pvc for pvc in pvcs if _unbound(pvc)], now),
             pod_warnings=self._warnings(polls, [pod for pod in pods if _unready(pod)], now),
-            failures=(*self._failed_reads(), *failures),
+            failures=failures,
+            unreadable=self._failed_reads(),
             status=objects.status(raw),
         )
 

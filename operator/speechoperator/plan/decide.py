@@ -139,6 +139,7 @@ def _report(draft: Draft) -> None:
         held_back=draft.held_back,
         suspended=draft.pipeline.spec.suspend,
         url=bridge_url(draft.pipeline),
+        unreadable=refused_writes.unreadable(draft.snapshot.unreadable),
     )
     unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
     orphaned = pvcs.orphaned(unused, draft.pipeline.namespace)

@@ -118,6 +118,7 @@ class Snapshot:
         pod_warnings: Newest Warning Event of each pod that is not ready, by name. Some faults are reported nowhere
             else: a missing Secret of a volume (FailedMount), the response to a probe (Unhealthy).
         failures: Refused writes of the last reconcile.
+        unreadable: Failed lists, as failed writes: what is known of these kinds may be outdated.
         status: The current status of the pipeline in the API, {} if none.
     """
 
@@ -130,4 +131,5 @@ class Snapshot:
     pvc_warnings: Mapping[str, str] = field(default_factory=dict)
     pod_warnings: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[WriteFailure, ...] = ()
+    unreadable: tuple[WriteFailure, ...] = ()
     status: Object = field(default_factory=dict)

@@ -61,6 +61,24 @@ async def test_a_listing_is_read_to_its_end(server: tuple[Server, TestServer], c
     assert second.query["continue"] == "more"
 
 
+async def test_a_listing_is_handed_on_page_by_page(server: tuple[Server, TestServer], client: UnfencedClient) -> None:
+    said, _ = server
+    said.answers = [web.json_response({"items": [{"a": 1}], "metadata": {"continue": "more", "resourceVersion": "7"}})]
+    pages = client.pages(POD, page_items=1)
+    assert await anext(pages) == ([{"a": 1}], "7")
+    assert len(said.asked) == 1, "the next one is not asked for before this one is taken in"
+    assert said.asked[0].query["limit"] == "1"
+    await pages.aclose()
+
+
+async def test_what_is_no_listing_is_not_taken_for_an_empty_one(
+    server: tuple[Server, TestServer], client: UnfencedClient
+) -> None:
+    server[0].answers = [web.json_response({"welcome": "to the proxy"})]
+    with pytest.raises(ApiError, match="not a list"):
+        await client.list(POD)
+
+
 async def test_the_server_keeps_to_the_time_as_well(server: tuple[Server, TestServer], client: UnfencedClient) -> None:
     await client.write("patch", POD, "team", "p", subresource="status", body={}, within_s=2.5)
     [asked] = server[0].asked

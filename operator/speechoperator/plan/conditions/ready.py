@@ -29,6 +29,7 @@ class PipelineState:
         held_back: What a held back change is waiting for; empty if none is held back.
         suspended: Whether the pipeline is suspended.
         url: The URL of the bridge.
+        unreadable: Which kind of object cannot be listed; None if all can.
     """
 
     components: Sequence[ComponentState]
@@ -39,6 +40,7 @@ class PipelineState:
     held_back: str
     suspended: bool
     url: str
+    unreadable: Verdict | None = None
 
 
 def ready(state: PipelineState) -> Verdict:
@@ -57,6 +59,8 @@ def progressing(state: PipelineState) -> Verdict:
     """Return whether the pipeline is moving towards its spec; False both when it is up to date and when it is stuck."""
     if change := most_useful(_changes(state)):
         return change
+    if state.unreadable:
+        return state.unreadable
     if state.suspended:
         return Verdict(status=False, reason=Reason.SUSPENDED, message="all components are scaled to zero")
     return Verdict(status=False, reason=Reason.UP_TO_DATE, message="all components match the spec")

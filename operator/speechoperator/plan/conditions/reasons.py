@@ -55,6 +55,13 @@ class Reason(Enum):
         "RBAC does not allow the operator to read or write an object.",
         "Add the rule in the message to the operator's role.",
     )
+    RECONCILE_FAILED = (
+        "ReconcileFailed",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "The operator failed unexpectedly at this pipeline: a bug. Its components keep running; the operator retries.",
+        "Report the bug, with the `exception` of the operator's log.",
+    )
     NAME_CONFLICT = (
         "NameConflict",
         Kind.FINDING,
@@ -247,6 +254,13 @@ class Reason(Enum):
         Kind.WAITING,
         Actor.WAIT,
         "The external service at `url` has not been probed yet.",
+    )
+    LIST_FAILED = (
+        "ListFailed",
+        Kind.WAITING,
+        Actor.WAIT,
+        "The operator cannot list a kind of object. It acts on its last known state, or on nothing if it has none.",
+        "If it lasts, add the rule in the message to the operator's role, or check the API server.",
     )
     RETRYING = (
         "Retrying",

@@ -56,6 +56,18 @@ def finding(failure: WriteFailure) -> Finding | None:
     return Finding(Reason.WRITE_REJECTED, subject, detail)
 
 
+def unreadable(failures: Iterable[WriteFailure]) -> Verdict | None:
+    """Return which kind of object cannot be listed, and why; None if there is none."""
+    failure = min(failures, key=lambda failure: failure.ref, default=None)
+    if failure is None:
+        return None
+    found = finding(failure)
+    if found and found.reason is Reason.FORBIDDEN:
+        return Verdict(status=None, reason=Reason.LIST_FAILED, message=found.message)
+    message = f"cannot list {failure.ref.kind} objects: {one_line(failure.message) or 'no response'}"
+    return Verdict(status=None, reason=Reason.LIST_FAILED, message=message)
+
+
 def is_transient(failure: WriteFailure) -> bool:
     """Return whether a failure passes by itself: a conflicting write, too many requests, an unavailable server."""
     if failure.code == HTTPStatus.CONFLICT:
