@@ -258,6 +258,16 @@ async def test_a_list_that_fails_after_a_restart_makes_no_serving_pipeline_unrea
     assert bench.status == {**found["status"], "conditions": bench.status["conditions"]}, "the rest stays"
 
 
+async def test_an_external_service_that_is_down_is_probed_again_and_delays_nothing_else(bench: Bench) -> None:
+    bench.api.have(pipeline(whisper={"url": "http://127.0.0.1:1"}))
+    await bench.once()
+    await bench.news()
+    result = await bench.once()
+    assert bench.condition("WhisperAvailable")["reason"] == "ExternalUnreachable"
+    assert result.requeue_after is not None
+    assert result.requeue_after <= 2
+
+
 async def test_a_bug_in_the_plan_becomes_a_condition_and_goes_with_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

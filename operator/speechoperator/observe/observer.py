@@ -169,15 +169,18 @@ class Observer:
             if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not running(pod) or not url:
                 continue
             interval = _POLL_STEADY_S if objects.holds(pod, MODELS_READY) else _POLL_CHANGING_S
-            if polled := self._poll_ollama(polls, objects.uid(pod), url, interval):
+            version = "ready" if objects.containers_ready(pod) else "starting"
+            if polled := self._poll_ollama(polls, objects.uid(pod), url, interval, version):
                 found[objects.name(pod)] = polled
         return found
 
-    def _poll_ollama(self, polls: Polls, uid: str, url: str, interval: float) -> OllamaPod | None:
+    def _poll_ollama(self, polls: Polls, uid: str, url: str, interval: float, version: str = "") -> OllamaPod | None:
         return polls.latest(
             Target(MODELS, f"{uid} {url}"),
             lambda: services.ollama(self._ollama, url),
-            lambda polled: interval if polled.reachable else _POLL_FAST_S,
+            lambda _: interval,
+            failed=lambda polled: not polled.reachable,
+            version=version,
             required=False,
         )
 
@@ -196,7 +199,8 @@ class Observer:
                     self._settings.ollama_timeout,
                     responds_while_busy=whisper.engine != "asr-webservice",
                 ),
-                lambda health: _POLL_SLOW_S if health.healthy else _POLL_FAST_S,
+                lambda _: _POLL_SLOW_S,
+                failed=lambda health: not health.healthy,
             )
         ):
             found["whisper"] = health
@@ -210,7 +214,8 @@ class Observer:
         return polls.latest(
             Target("ingress class", name),
             lambda: warnings.missing_class(self._client, name),
-            lambda missing: _POLL_STEADY_S if missing is None else _POLL_FAST_S,
+            lambda _: _POLL_STEADY_S,
+            failed=lambda missing: missing is not None,
         )
 
     def _warnings(self, polls: Polls, unhealthy: list[Object], now: datetime) -> Mapping[str, str]:

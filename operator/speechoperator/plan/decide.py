@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from speechoperator.settings import Settings
 
 _ACCEPTED = Verdict(status=True, reason=Reason.VALID, message="the spec is valid")
-_PROBE_UNHEALTHY_S = 5.0
-_PROBE_HEALTHY_S = 30.0
-"""Seconds until an external service is probed again; no watch reports on it."""
 
 
 def plan(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, settings: Settings) -> Plan:
@@ -88,8 +85,6 @@ def _judge_components(draft: Draft) -> None:
     )
     for component in draft.components:
         draft.requeue(component.requeue_after)
-        if component.desired is None:
-            draft.requeue(_PROBE_HEALTHY_S if component.available.status else _PROBE_UNHEALTHY_S)
     draft.models_ready = models.verdict(draft.models, managed=spec.ollama.managed, suspended=spec.suspend)
 
 
