@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from speechoperator.api import kinds
 from speechoperator.api.names import MODELS_READY
-from speechoperator.kube import drift, objects
+from speechoperator.kube import drift, managed_fields, objects
 from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.kinds import POD, PVC
 from speechoperator.kube.objects import Ref, format_time
 from speechoperator.plan.snapshot import NAME_CONFLICT
+from speechoperator.settings import OPERATOR
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,6 +59,16 @@ class Writer:
         if self._store.has(key, Ref(kind.name, action.object["metadata"]["name"])):
             return await self._update(kind, action)
         return await self._create(kind, action)
+
+    async def other_writer(self, action: Apply) -> str:
+        """Return the field manager that wrote what an apply is about to change; "" if it is unknown.
+
+        Raises:
+            ApiError: the API server rejected the request or did not respond.
+        """
+        existing = await self._existing(kinds.BY_NAME[action.object["kind"]], action.object)
+        field, _, _ = action.reason.partition(" ")
+        return managed_fields.writer_of(existing, field, OPERATOR) if existing else ""
 
     async def _create(self, kind: Kind, action: Apply) -> Json:
         """Apply an object that is missing, without force: one of this name may belong to others.

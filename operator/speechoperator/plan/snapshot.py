@@ -23,6 +23,9 @@ EXTERNAL = "url"
 NAME_CONFLICT = "AlreadyExists"
 """Reason of a `WriteFailure`: an object of this name exists and belongs to something else."""
 
+WRITE_CONFLICT = "WriteConflict"
+"""Reason of a `WriteFailure`: another writer keeps undoing the write."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -90,7 +93,8 @@ class WriteFailure:
         verb: In RBAC terms: "create", "patch", "delete".
         code: The HTTP status; 0 without a response.
         message: The server's message.
-        reason: The server's CamelCase reason, "" if none; `NAME_CONFLICT` if the name is taken.
+        reason: The server's CamelCase reason, "" if none; `NAME_CONFLICT` if the name is taken,
+            `WRITE_CONFLICT` if the write was made and undone.
     """
 
     ref: Ref

@@ -221,13 +221,6 @@ def test_the_status_has_the_selector_of_the_bridge_for_the_scale_subresource() -
     )
 
 
-def with_external_whisper(*, healthy: bool) -> PlannedCluster:
-    found = cluster(of_whisper(url="http://asr:9000"))
-    found.health = {"whisper": Health(healthy, "" if healthy else "connection refused")}
-    found.run()
-    return found
-
-
 class TestRejected:
     RAW = pipeline({"ollama": None})
 

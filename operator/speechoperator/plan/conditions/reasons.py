@@ -69,11 +69,18 @@ class Reason(Enum):
         "An object of the required name exists and does not belong to the pipeline.",
         "Delete that object, or create the pipeline under another name.",
     )
+    WRITE_CONFLICT = (
+        "WriteConflict",
+        Kind.FINDING,
+        Actor.OWNER,
+        "Another writer keeps changing an object of the pipeline back. The operator retries with increasing delays.",
+        "Stop the writer in the message, or let it leave the field alone. Without a name, check webhooks and operators.",
+    )
     WRITE_REJECTED = (
         "WriteRejected",
         Kind.FINDING,
         Actor.OWNER,
-        "The API server or a webhook rejected an object of the pipeline, or something else keeps changing it.",
+        "The API server or a webhook rejected an object of the pipeline.",
         "Correct the field named in the message, or the policy of the webhook.",
     )
     QUOTA_EXCEEDED = (
