@@ -65,6 +65,14 @@ class Settings(BaseSettings):
     retry_max_delay: Seconds = Field(60, description="longest delay of a retry, in seconds")
     request_timeout: Seconds = Field(15, description="timeout of a request to the API server, in seconds")
 
+    # Alarms.
+    unschedulable_grace: float = Field(
+        600,
+        ge=0,
+        allow_inf_nan=False,
+        description="seconds a pod may wait for a node, which an autoscaler may be adding, before that is a fault",
+    )
+
     # Models.
     ollama_port: Port = Field(11434, description="port of the Ollama pods")
     ollama_timeout: Seconds = Field(5, description="timeout of a request to Ollama or an external service, in seconds")

@@ -22,6 +22,7 @@ FAST = {
     "LEASE_RETRY_PERIOD": "0.2",
     "RETRY_MAX_DELAY": "1",
     "REQUEST_TIMEOUT": "5",
+    "UNSCHEDULABLE_GRACE": "1",
 }
 """Times that a test can wait for; their order is that of the defaults."""
 

@@ -1,7 +1,7 @@
 """Conflicts with other writers: who keeps undoing what the operator writes, and when it is written again.
 
-A conflict shows in the response of a write (an admission webhook), or when the same manifest has to be applied again soon
-after it was applied (another controller). A single change by a person is reverted at once; then the delays double.
+A conflict shows in the response of a write (an admission webhook), or when the same manifest has to be applied again
+soon after it was applied (another controller). A single change by a person is reverted at once; then the delays double.
 """
 
 from __future__ import annotations

@@ -42,6 +42,12 @@ def uid(thing: Object) -> str:
     return found
 
 
+def created(thing: Object) -> str:
+    """Return when an object was created, "" before that; these times sort as text."""
+    found: str = thing["metadata"].get("creationTimestamp") or ""
+    return found
+
+
 def terminating(thing: Object) -> bool:
     """Return whether an object is terminating."""
     return "deletionTimestamp" in thing["metadata"]

@@ -81,7 +81,14 @@ def _judge_components(draft: Draft) -> None:
     draft.failures = refused_writes.relevant(snapshot.failures, writes | gated | removed)
     outdated = writes if _makes_unready(draft) else frozenset()
     draft.components = component_states(
-        draft.pipeline, snapshot, draft.manifests, draft.decisions.replicas, outdated, draft.failures, draft.now
+        draft.pipeline,
+        snapshot,
+        draft.manifests,
+        draft.decisions.replicas,
+        outdated,
+        draft.failures,
+        draft.now,
+        draft.settings.unschedulable_grace,
     )
     for component in draft.components:
         draft.requeue(component.requeue_after)

@@ -104,6 +104,6 @@ def _component_change(component: ComponentState) -> Verdict | None:
         return available
     if component.rollout or component.shortage:
         return component.rollout or component.shortage
-    if component.available.reason in {Reason.STARTING, Reason.WAITING_FOR_MODELS}:
+    if component.available.reason in {Reason.STARTING, Reason.WAITING_FOR_NODE, Reason.WAITING_FOR_MODELS}:
         return replace(available, status=True)
     return None

@@ -74,7 +74,7 @@ class Reason(Enum):
         Kind.FINDING,
         Actor.OWNER,
         "Another writer keeps changing an object of the pipeline back. The operator retries with increasing delays.",
-        "Stop the writer in the message, or let it leave the field alone. Without a name, check webhooks and operators.",
+        "Stop the writer in the message or let it leave the field alone. Without a name, check webhooks and operators.",
     )
     WRITE_REJECTED = (
         "WriteRejected",
@@ -236,6 +236,12 @@ class Reason(Enum):
         Kind.WAITING,
         Actor.WAIT,
         "Language models are being pulled; `status.models` has the progress.",
+    )
+    WAITING_FOR_NODE = (
+        "WaitingForNode",
+        Kind.WAITING,
+        Actor.WAIT,
+        "No node fits a pod yet; an autoscaler may be adding one. After `UNSCHEDULABLE_GRACE` this is `Unschedulable`.",
     )
     STARTING = ("Starting", Kind.WAITING, Actor.WAIT, "Pods are starting.")
     ROLLOUT_IN_PROGRESS = (
