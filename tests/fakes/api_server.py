@@ -109,7 +109,9 @@ class ApiServer:
                 raise ApiError(Request("list", kind.resource, namespace), refused[0], "Expired", refused[1])
             yield items[first : first + size], version
 
-    async def list(self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "") -> Any:
+    async def list(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", any_version: bool = False
+    ) -> Any:
         request = Request("list", kind.resource, namespace)
         self.calls.append(request)
         if not fields.startswith("metadata.name="):
@@ -117,6 +119,7 @@ class ApiServer:
         if refused := self.refuse(request):
             raise ApiError(request, refused[0], "", refused[1])
         assert not (labels and fields)
+        assert not (any_version and (labels or fields))
         items = self.all(kind.name)
         if fields.startswith("metadata.name="):
             name = fields.removeprefix("metadata.name=")

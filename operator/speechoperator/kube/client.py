@@ -122,7 +122,7 @@ class KubeClient:
         return await self._request("get", kind, namespace, name, within_s=within_s)
 
     async def list(
-        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = ""
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", any_version: bool = False
     ) -> tuple[list[Json], str]:
         """Return all objects of a kind, and the resourceVersion of the list.
 
@@ -131,10 +131,14 @@ class KubeClient:
             namespace: A namespace; "" for the whole cluster.
             labels: A label selector, evaluated by the server.
             fields: A field selector, likewise.
+            any_version: Whether an outdated list of the API server's cache will do. It comes as one page.
 
         Raises:
             ApiError: the API server rejected the request or did not respond.
         """
+        if any_version:
+            page = await self._request("list", kind, namespace, query={"resourceVersion": "0"})
+            return page.get("items") or [], (page.get("metadata") or {}).get("resourceVersion", "")
         items: list[Json] = []
         version = ""
         async with aclosing(self.pages(kind, namespace, labels=labels, fields=fields)) as pages:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from speechoperator.api import SpeechPipeline, format_validation_error, kinds, labels
-from speechoperator.api.names import MODELS_READY
+from speechoperator.api.names import INGRESS_CLASS_ANNOTATION, MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.observe import services, warnings
+from speechoperator.observe.ingress_classes import IngressClasses
 from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.models.ollama_pods import running
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
@@ -90,6 +91,7 @@ class Observer:
         self._poller = poller
         self._pulls = pulls
         self._client = client
+        self._ingress_classes = IngressClasses(client)
         self._ollama = ollama
         self._settings = settings
         self._clock = clock
@@ -208,12 +210,12 @@ class Observer:
 
     def _missing_class(self, polls: Polls, pipeline: SpeechPipeline) -> str | None:
         ingress = pipeline.spec.bridge.ingress
-        if ingress is None:
+        if ingress is None or INGRESS_CLASS_ANNOTATION in ingress.annotations:
             return None
         name = ingress.class_name or ""
         return polls.latest(
             Target("ingress class", name),
-            lambda: warnings.missing_class(self._client, name),
+            lambda: self._ingress_classes.missing(name),
             lambda _: _POLL_STEADY_S,
             failed=lambda missing: missing is not None,
         )

@@ -1,4 +1,4 @@
-"""Warnings that are read on demand, not watched: Events, and missing IngressClasses."""
+"""Events that are read on demand, not watched."""
 
 from __future__ import annotations
 
@@ -14,26 +14,9 @@ if TYPE_CHECKING:
     from speechoperator.kube.client import KubeClient
     from speechoperator.kube.objects import Object
 
-_DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 _WARNINGS_OF_TYPE_NORMAL = {"FailedBinding"}
 """Reasons of Events of type Normal that report a problem which only a person can solve."""
 _TO_THE_SECOND = len("2026-01-01T00:00:00")
-
-
-async def missing_class(client: KubeClient, name: str) -> str | None:
-    """Return the name of the IngressClass if it is missing ("" for a missing default), None if it exists.
-
-    If the operator is not allowed to list them, the class counts as existing: the Ingress may well work.
-    """
-    try:
-        classes, _ = await client.list(kinds.INGRESS_CLASS)
-    except ApiError as error:
-        logs.debug("cannot list IngressClasses", code=error.code, reason=error.advice)
-        return None
-    if name:
-        return None if any(item["metadata"]["name"] == name for item in classes) else name
-    annotated = (item["metadata"].get("annotations") or {} for item in classes)
-    return None if any(annotations.get(_DEFAULT_CLASS) == "true" for annotations in annotated) else ""
 
 
 async def warning(client: KubeClient, namespace: str, uid: str) -> str:

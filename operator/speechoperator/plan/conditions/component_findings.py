@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def worst_finding(inputs: Inputs, now: datetime) -> Finding | None:
     """Return the finding that is most useful to report.
 
-    An exceeded progress deadline counts only without any other finding, and not while pods merely wait for a node or for
-    their models, however long the pulls take.
+    An exceeded progress deadline counts only without any other finding, and not while pods merely wait for a node or
+    for their models, however long the pulls take.
     """
     if found := worst(_findings(inputs, now)):
         return found

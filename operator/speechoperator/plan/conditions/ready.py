@@ -76,7 +76,7 @@ def _obstacles(state: PipelineState) -> Iterator[Verdict]:
             yield component.rollout
     if not state.models.status:
         yield state.models.about("models")
-    if state.exposed and not state.exposed.status:
+    if state.exposed and state.exposed.status is False:  # unknown: it may well work
         yield state.exposed.about("exposure")
     if state.held_back:
         yield Verdict(status=False, reason=Reason.ROLLOUT_IN_PROGRESS, message=state.held_back)

@@ -199,7 +199,7 @@ class Reason(Enum):
         "IngressClassMissing",
         Kind.FINDING,
         Actor.ADMIN,
-        "The IngressClass does not exist, or none is named and the cluster has no default.",
+        "The IngressClass does not exist, and no controller has given the Ingress an address.",
         "Install the ingress controller, or change `bridge.ingress.className`.",
     )
     GATEWAY_MISSING = (
@@ -274,6 +274,13 @@ class Reason(Enum):
         Actor.WAIT,
         "The operator cannot list a kind of object. It acts on its last known state, or on nothing if it has none.",
         "If it lasts, add the rule in the message to the operator's role, or check the API server.",
+    )
+    NO_DEFAULT_INGRESS_CLASS = (
+        "NoDefaultIngressClass",
+        Kind.WAITING,
+        Actor.WAIT,
+        "The spec names no IngressClass and the cluster has no default. A controller may serve the Ingress anyway.",
+        "If the URL does not respond, set `bridge.ingress.className`.",
     )
     RETRYING = (
         "Retrying",
