@@ -17,6 +17,7 @@ from speechoperator.kube.fenced_client import FencedClient
 from speechoperator.kube.leader_election import LeaderElection
 from speechoperator.kube.unfenced_client import UnfencedClient
 from speechoperator.kube.workqueue import WorkQueue
+from speechoperator.observe.egress import Egress, parse_networks
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
 from speechoperator.ollama.client import OllamaClient
@@ -44,7 +45,9 @@ class Operator:
     Args:
         settings: The settings.
         client: The client of the API server.
-        ollama: The client of Ollama.
+        ollama: The client of the Ollama pods.
+        external_ollama: The client of external Ollamas.
+        egress: Opens connections to other external services.
         metrics: The metrics.
         restore_signals: Called after kopf has installed its own signal handlers.
     """
@@ -54,6 +57,8 @@ class Operator:
         settings: Settings,
         client: UnfencedClient,
         ollama: OllamaClient,
+        external_ollama: OllamaClient,
+        egress: Egress,
         metrics: Metrics,
         restore_signals: Callable[[], None],
     ) -> None:
@@ -66,7 +71,9 @@ class Operator:
         self.pulls = pulls = Pulls(ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS))
         fenced = FencedClient(client, store, metrics, self.election.time_left)
         self.reconciler = Reconciler(
-            Observer(store, poller, pulls, client, ollama, settings, lambda: datetime.now(UTC)),
+            Observer(
+                store, poller, pulls, client, ollama, external_ollama, egress, settings, lambda: datetime.now(UTC)
+            ),
             Applier(Writer(fenced, client, store), pulls, metrics),
             Reporter(Recorder(fenced, identity), store),
             [pulls.forget, poller.forget],
@@ -131,8 +138,11 @@ async def run(settings: Settings) -> int:
         client = await stack.enter_async_context(
             UnfencedClient(await load_configuration(), settings.request_timeout, metrics)
         )
-        ollama = await stack.enter_async_context(OllamaClient(settings.ollama_timeout, settings.pull_stall_timeout))
-        operator = Operator(settings, client, ollama, metrics, handle_signals)
+        timeouts = settings.ollama_timeout, settings.pull_stall_timeout
+        egress = Egress(parse_networks(settings.url_denied_networks))
+        ollama = await stack.enter_async_context(OllamaClient(*timeouts))
+        external_ollama = await stack.enter_async_context(OllamaClient(*timeouts, egress.socket))
+        operator = Operator(settings, client, ollama, external_ollama, egress, metrics, handle_signals)
         service = Service(metrics, lambda: operator.watcher.not_ready)
         try:
             host, port = await stack.enter_async_context(serving(settings.server_host, settings.server_port, service))

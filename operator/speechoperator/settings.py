@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -76,6 +77,11 @@ class Settings(BaseSettings):
     # Models.
     ollama_port: Port = Field(11434, description="port of the Ollama pods")
     ollama_timeout: Seconds = Field(5, description="timeout of a request to Ollama or an external service, in seconds")
+    url_denied_networks: str = Field(
+        "127.0.0.0/8,::1/128,169.254.0.0/16,fe80::/10,0.0.0.0/8,::/128,fd00:ec2::254/128",
+        description="networks to which a `url` in a spec does not lead the operator, comma-separated; default: its own"
+        " host, and link-local addresses, among them the metadata services of clouds",
+    )
     pull_stall_timeout: Seconds = Field(120, description="seconds without progress after which a pull is restarted")
 
     # Leader election.
@@ -90,6 +96,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @field_validator("url_denied_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            ip_network(part)
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from speechoperator.apply.applier import Applier
 from speechoperator.apply.writer import Writer
 from speechoperator.kube.fenced_client import FencedClient
 from speechoperator.kube.objects import Key
+from speechoperator.observe.egress import Egress
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
 from speechoperator.ollama.pulls import Pulls
@@ -65,7 +66,17 @@ class Bench:
         fenced = FencedClient(api, self.store, self.metrics, lambda: self.time_left)
         self.writer = Writer(fenced, api, self.store)
         self.reconciler = Reconciler(
-            Observer(self.store, self.poller, self.pulls, api, self._ollama, settings, lambda: self.now),
+            Observer(
+                self.store,
+                self.poller,
+                self.pulls,
+                api,
+                self._ollama,
+                self._ollama,
+                Egress(()),
+                settings,
+                lambda: self.now,
+            ),
             Applier(self.writer, self.pulls, self.metrics),
             Reporter(Recorder(fenced, "operator-0"), self.store),
             [self.pulls.forget, self.poller.forget],

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from speechoperator.kube.client import KubeClient
     from speechoperator.kube.objects import Key, Object
+    from speechoperator.observe.egress import Egress
     from speechoperator.observe.polling import Poller
     from speechoperator.ollama.client import OllamaClient
     from speechoperator.ollama.pulls import Pulls
@@ -72,7 +73,9 @@ class Observer:
         poller: What is polled in the background.
         pulls: The pulls in progress.
         client: What reads objects that are not watched.
-        ollama: The client of Ollama.
+        ollama: The client of the Ollama pods.
+        external_ollama: The client of external Ollamas.
+        egress: Opens connections to other external services.
         settings: Ports and timeouts.
         clock: Returns the time, in UTC.
     """
@@ -84,6 +87,8 @@ class Observer:
         pulls: Pulls,
         client: KubeClient,
         ollama: OllamaClient,
+        external_ollama: OllamaClient,
+        egress: Egress,
         settings: Settings,
         clock: Callable[[], datetime],
     ) -> None:
@@ -93,6 +98,8 @@ class Observer:
         self._client = client
         self._ingress_classes = IngressClasses(client)
         self._ollama = ollama
+        self._external_ollama = external_ollama
+        self._egress = egress
         self._settings = settings
         self._clock = clock
 
@@ -163,7 +170,7 @@ class Observer:
         """Return what each Ollama has. A pod is polled more often until it has all models."""
         spec = pipeline.spec.ollama
         if not spec.managed:
-            polled = self._poll_ollama(polls, "", spec.url or "", _POLL_SLOW_S)
+            polled = self._poll_ollama(polls, self._external_ollama, "", spec.url or "", _POLL_SLOW_S)
             return {EXTERNAL: polled} if polled else {}
         found = {}
         for pod in pods:
@@ -172,14 +179,17 @@ class Observer:
                 continue
             interval = _POLL_STEADY_S if objects.holds(pod, MODELS_READY) else _POLL_CHANGING_S
             version = "ready" if objects.containers_ready(pod) else "starting"
-            if polled := self._poll_ollama(polls, objects.uid(pod), url, interval, version):
+            if polled := self._poll_ollama(polls, self._ollama, objects.uid(pod), url, interval, version):
                 found[objects.name(pod)] = polled
         return found
 
-    def _poll_ollama(self, polls: Polls, uid: str, url: str, interval: float, version: str = "") -> OllamaPod | None:
+    @staticmethod
+    def _poll_ollama(
+        polls: Polls, client: OllamaClient, uid: str, url: str, interval: float, version: str = ""
+    ) -> OllamaPod | None:
         return polls.latest(
             Target(MODELS, f"{uid} {url}"),
-            lambda: services.ollama(self._ollama, url),
+            lambda: services.ollama(client, url),
             lambda _: interval,
             failed=lambda polled: not polled.reachable,
             version=version,
@@ -199,6 +209,7 @@ class Observer:
                 lambda: services.whisper(
                     url,
                     self._settings.ollama_timeout,
+                    self._egress,
                     responds_while_busy=whisper.engine != "asr-webservice",
                 ),
                 lambda _: _POLL_SLOW_S,

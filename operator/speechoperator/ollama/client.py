@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias, TypeVar
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from speechoperator.errors import OllamaError, describe_os_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    import socket
+    from collections.abc import AsyncGenerator, Callable, Iterator
+
+    from aiohttp.abc import AddrInfoType
 
 _MAX_LINE_BYTES = 2**20
 _MAX_BODY_BYTES = 4 * 2**20
@@ -48,6 +51,7 @@ class _PullLine(_Answer):
     error: str | None = None
 
 
+OpenSocket: TypeAlias = "Callable[[AddrInfoType], socket.socket]"
 A = TypeVar("A", bound=_Answer)
 
 
@@ -73,13 +77,15 @@ class OllamaClient:
     Args:
         timeout: Seconds a response may take.
         stall_timeout: Seconds without progress after which a pull has failed.
+        open_socket: Opens sockets; it may refuse an address.
     """
 
-    def __init__(self, timeout: float, stall_timeout: float) -> None:
+    def __init__(self, timeout: float, stall_timeout: float, open_socket: OpenSocket | None = None) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._pull_timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=stall_timeout)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True, limit=0), read_bufsize=_MAX_LINE_BYTES
+            connector=aiohttp.TCPConnector(force_close=True, limit=0, socket_factory=open_socket),
+            read_bufsize=_MAX_LINE_BYTES,
         )
 
     async def __aenter__(self) -> Self:
