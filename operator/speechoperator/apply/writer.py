@@ -152,7 +152,7 @@ class Writer:
     async def delete(self, namespace: str, action: Delete) -> None:
         """Delete an object in the state that was observed. One that was recreated or changed since then stays."""
         kind = kinds.BY_NAME[action.ref.kind]
-        seen = {"uid": action.uid, "resourceVersion": self._store.version(kind, namespace, action.ref.name)}
+        seen = {"uid": action.uid, "resourceVersion": action.version}
         body: Json = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -193,7 +193,7 @@ class Writer:
             "status": str(action.ready),
             "reason": action.reason,
             "message": action.message,
-            "lastTransitionTime": format_time(now),
+            "lastTransitionTime": action.since or format_time(now),
         }
         body: Json = {
             "metadata": {"uid": action.uid} if action.uid else {},

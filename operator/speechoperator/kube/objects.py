@@ -42,6 +42,12 @@ def uid(thing: Object) -> str:
     return found
 
 
+def version(thing: Object) -> str:
+    """Return an object's resourceVersion, "" before it has one."""
+    found: str = thing["metadata"].get("resourceVersion", "")
+    return found
+
+
 def created(thing: Object) -> str:
     """Return when an object was created, "" before that; these times sort as text."""
     found: str = thing["metadata"].get("creationTimestamp") or ""

@@ -158,11 +158,6 @@ class Store:
         """Return the places of the deletions of a kind that are remembered."""
         return frozenset(place for place in self._tombstones if place.kind == kind.name)
 
-    def version(self, kind: Kind, namespace: str, name: str) -> str:
-        """Return the resourceVersion of an object, "" if it is unknown."""
-        known = self._entries.get(Place(kind.name, namespace, name))
-        return str(known.version) if known else ""
-
     def listed(self, kind: Kind) -> bool:
         """Return whether a kind has been listed completely at least once."""
         return kind.name in self._listed
