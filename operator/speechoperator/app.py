@@ -65,6 +65,7 @@ class Operator:
         identity = f"{settings.pod_name}_{uuid.uuid4().hex[:8]}"
         self.store = store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(settings.retry_base_delay, settings.retry_max_delay, metrics)
+        self.queue.close()  # until this replica is the leader
         self.election = LeaderElection(client, settings, identity, monotonic)
         self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
         self.poller = poller = Poller(self.queue.add)
@@ -80,12 +81,21 @@ class Operator:
             settings,
             metrics,
         )
+        self._hang_timeout_s = settings.hang_timeout
         self._workers = Workers(settings.workers, self.queue, self.reconciler, metrics)
         metrics.follow(metrics.leader, lambda: float(self.election.is_leader.is_set()))
         metrics.follow(metrics.pipelines, lambda: sum(1 for _ in store.pipelines()))
 
+    def not_alive(self) -> str:
+        """Return why the process has to be restarted, "" if it does not."""
+        return self._workers.hung(self._hang_timeout_s)
+
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until told to stop; then stop in order, and release the Lease."""
+        """Run until told to stop; then stop in order, and release the Lease.
+
+        Raises:
+            Exception: a bug in the operator; the process must exit, and be restarted.
+        """
         watching = asyncio.create_task(self.watcher.run(), name="watcher")
         electing = asyncio.create_task(self.election.run(), name="election")
         leading = asyncio.create_task(self._lead(), name="leader")
@@ -94,7 +104,7 @@ class Operator:
             ended, _ = await asyncio.wait({watching, electing, leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
             logs.info("stopping", leader=self.election.is_leader.is_set())
             for task in ended - {stopping}:
-                task.result()  # a bug in the operator: exit, and be restarted
+                task.result()
         finally:
             for task in (leading, electing, watching, stopping):
                 await _cancel(task)
@@ -105,18 +115,21 @@ class Operator:
         await self.watcher.synced.wait()
         while True:
             await self.election.is_leader.wait()
+            self.queue.open()
             for key in self.store.pipelines():
                 self.queue.add(key)
             working = asyncio.create_task(self._workers.run(), name="workers")
             standby = asyncio.create_task(self.election.is_standby.wait())
             try:
                 await asyncio.wait({working, standby}, return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    _raise_crash(working)
             finally:
                 await _cancel(working)
                 await _cancel(standby)
                 await self.pulls.close()
                 self.poller.close()
-                self.queue.clear()
+                self.queue.close()
 
 
 async def run(settings: Settings) -> int:
@@ -143,7 +156,7 @@ async def run(settings: Settings) -> int:
         ollama = await stack.enter_async_context(OllamaClient(*timeouts))
         external_ollama = await stack.enter_async_context(OllamaClient(*timeouts, egress.socket))
         operator = Operator(settings, client, ollama, external_ollama, egress, metrics, handle_signals)
-        service = Service(metrics, lambda: operator.watcher.not_ready)
+        service = Service(metrics, lambda: operator.watcher.not_ready, operator.not_alive)
         try:
             host, port = await stack.enter_async_context(serving(settings.server_host, settings.server_port, service))
         except OSError as error:
@@ -154,6 +167,15 @@ async def run(settings: Settings) -> int:
         await operator.run(stop)
     logs.info("stopped")
     return 0
+
+
+def _raise_crash(task: asyncio.Task[None]) -> None:
+    """Log a crash of the workers, and raise it."""
+    try:
+        task.result()
+    except Exception:
+        logs.exception("the workers crashed")
+        raise
 
 
 def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

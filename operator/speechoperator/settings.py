@@ -64,6 +64,9 @@ class Settings(BaseSettings):
         0.2, description="seconds until a failed pipeline is retried; doubles with each consecutive failure"
     )
     retry_max_delay: Seconds = Field(60, description="longest delay of a retry, in seconds")
+    hang_timeout: Seconds = Field(
+        600, description="seconds after which a reconcile hangs: `/livez` fails, and the operator is restarted"
+    )
     request_timeout: Seconds = Field(15, description="timeout of a request to the API server, in seconds")
 
     # Alarms.
