@@ -15,6 +15,7 @@ from speechoperator.apply.writer import Writer
 from speechoperator.kube.client import load_configuration
 from speechoperator.kube.fenced_client import FencedClient
 from speechoperator.kube.leader_election import LeaderElection
+from speechoperator.kube.rate_limit import RateLimit
 from speechoperator.kube.unfenced_client import UnfencedClient
 from speechoperator.kube.workqueue import WorkQueue
 from speechoperator.observe.egress import Egress, parse_networks
@@ -48,6 +49,7 @@ class Operator:
         ollama: The client of the Ollama pods.
         external_ollama: The client of external Ollamas.
         egress: Opens connections to other external services.
+        limit: Limits the rate of requests to the API server.
         metrics: The metrics.
         restore_signals: Called after kopf has installed its own signal handlers.
     """
@@ -59,6 +61,7 @@ class Operator:
         ollama: OllamaClient,
         external_ollama: OllamaClient,
         egress: Egress,
+        limit: RateLimit,
         metrics: Metrics,
         restore_signals: Callable[[], None],
     ) -> None:
@@ -70,7 +73,7 @@ class Operator:
         self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
         self.poller = poller = Poller(self.queue.add)
         self.pulls = pulls = Pulls(ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS))
-        fenced = FencedClient(client, store, metrics, self.election.time_left)
+        fenced = FencedClient(client, store, metrics, self.election.time_left, limit)
         self.reconciler = Reconciler(
             Observer(
                 store, poller, pulls, client, ollama, external_ollama, egress, settings, lambda: datetime.now(UTC)
@@ -148,14 +151,16 @@ async def run(settings: Settings) -> int:
     loop.set_exception_handler(_unhandled)
     metrics = Metrics()
     async with AsyncExitStack() as stack:
+        limit = RateLimit(settings.kube_api_qps, settings.kube_api_burst)
+        metrics.follow(metrics.api_waiting, lambda: limit.waiting)
         client = await stack.enter_async_context(
-            UnfencedClient(await load_configuration(), settings.request_timeout, metrics)
+            UnfencedClient(await load_configuration(), settings.request_timeout, metrics, limit)
         )
         timeouts = settings.ollama_timeout, settings.pull_stall_timeout
         egress = Egress(parse_networks(settings.url_denied_networks))
         ollama = await stack.enter_async_context(OllamaClient(*timeouts))
         external_ollama = await stack.enter_async_context(OllamaClient(*timeouts, egress.socket))
-        operator = Operator(settings, client, ollama, external_ollama, egress, metrics, handle_signals)
+        operator = Operator(settings, client, ollama, external_ollama, egress, limit, metrics, handle_signals)
         service = Service(metrics, lambda: operator.watcher.not_ready, operator.not_alive)
         try:
             host, port = await stack.enter_async_context(serving(settings.server_host, settings.server_port, service))

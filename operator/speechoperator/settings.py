@@ -13,6 +13,7 @@ OPERATOR = "speechpipeline-operator"
 """The operator's name: its field manager, its User-Agent, the source of its Events, the default name of its Lease."""
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -68,6 +69,11 @@ class Settings(BaseSettings):
         600, description="seconds after which a reconcile hangs: `/livez` fails, and the operator is restarted"
     )
     request_timeout: Seconds = Field(15, description="timeout of a request to the API server, in seconds")
+
+    kube_api_qps: Rate = Field(
+        20, description="requests a second to the API server, as an average; watches and the Lease do not wait"
+    )
+    kube_api_burst: int = Field(30, ge=1, description="requests to the API server at once, after a quiet time")
 
     # Alarms.
     unschedulable_grace: float = Field(

@@ -11,6 +11,7 @@ from speechoperator.apply.applier import Applier
 from speechoperator.apply.writer import Writer
 from speechoperator.kube.fenced_client import FencedClient
 from speechoperator.kube.objects import Key
+from speechoperator.kube.rate_limit import RateLimit
 from speechoperator.observe.egress import Egress
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
@@ -63,7 +64,7 @@ class Bench:
         self.store = Store()
         self.poller = Poller(self._queue)
         self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS))
-        fenced = FencedClient(api, self.store, self.metrics, lambda: self.time_left)
+        fenced = FencedClient(api, self.store, self.metrics, lambda: self.time_left, RateLimit(1000, 1000))
         self.writer = Writer(fenced, api, self.store)
         self.reconciler = Reconciler(
             Observer(

@@ -23,6 +23,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from speechoperator.errors import OperatorError
 from speechoperator.kube.errors import ApiError, Request, api_error
+from speechoperator.kube.kinds import LEASE
+from speechoperator.kube.rate_limit import Priority
 from speechoperator.settings import OPERATOR
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Json
+    from speechoperator.kube.rate_limit import RateLimit
     from speechoperator.telemetry.metrics import Metrics
 
 JSON = "application/json"
@@ -86,15 +89,19 @@ class KubeClient:
         configuration: How to reach the API server.
         timeout_s: Seconds a request may take.
         metrics: Where requests are counted.
+        limit: Limits the rate of requests, except those of watches; None for no limit.
     """
 
-    def __init__(self, configuration: Configuration, timeout_s: float, metrics: Metrics) -> None:
+    def __init__(
+        self, configuration: Configuration, timeout_s: float, metrics: Metrics, limit: RateLimit | None = None
+    ) -> None:
         self.configuration = configuration
         self.recovered = asyncio.Event()
         """Set when the API server responds again after an outage; the waiter clears it."""
         self._client = ApiClient(configuration)
         self._timeout_s = timeout_s
         self._metrics = metrics
+        self._limit = limit
         self._unreachable = False
 
     async def __aenter__(self) -> Self:
@@ -119,6 +126,7 @@ class KubeClient:
         Raises:
             ApiError: the API server rejected the request or did not respond.
         """
+        await self._turn(kind)
         return await self._request("get", kind, namespace, name, within_s=within_s)
 
     async def list(
@@ -137,8 +145,9 @@ class KubeClient:
             ApiError: the API server rejected the request or did not respond.
         """
         if any_version:
-            page = await self._request("list", kind, namespace, query={"resourceVersion": "0"})
-            return page.get("items") or [], (page.get("metadata") or {}).get("resourceVersion", "")
+            await self._turn(kind)
+            whole = await self._request("list", kind, namespace, query={"resourceVersion": "0"})
+            return whole.get("items") or [], (whole.get("metadata") or {}).get("resourceVersion", "")
         items: list[Json] = []
         version = ""
         async with aclosing(self.pages(kind, namespace, labels=labels, fields=fields)) as pages:
@@ -167,6 +176,7 @@ class KubeClient:
         query = {"limit": str(page_items or ""), "labelSelector": labels, "fieldSelector": fields}
         query = {name: value for name, value in query.items() if value}
         while True:
+            await self._turn(kind)
             page = await self._request("list", kind, namespace, query=query)
             items, meta = page.get("items") or [], page.get("metadata") or {}
             version = meta.get("resourceVersion", "")
@@ -178,6 +188,11 @@ class KubeClient:
                 return
             query["continue"] = meta["continue"]
             del page, items  # only one page is in memory at a time
+
+    async def _turn(self, kind: Kind) -> None:
+        """Wait until a request may be sent; one about the Lease may be sent at once."""
+        if self._limit:
+            await self._limit.wait(Priority.LEASE if kind is LEASE else Priority.NORMAL)
 
     async def _request(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from speechoperator.kube.client import JSON, KubeClient
+from speechoperator.kube.kinds import LEASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ class UnfencedClient(KubeClient):
         query: Mapping[str, str] | None = None,
         within_s: float | None = None,
     ) -> Json:
-        """Send one write; return the response.
+        """Send one write; return the response. The rate is limited by who calls, except for the Lease.
 
         Args:
             verb: The verb, as RBAC names it.
@@ -50,6 +51,8 @@ class UnfencedClient(KubeClient):
         Raises:
             ApiError: the API server rejected the request or did not respond.
         """
+        if kind is LEASE:
+            await self._turn(kind)
         return await self._request(
             verb,
             kind,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiohttp.abc import AddrInfoType
+    from aiohttp import AddrInfoType
 
 Networks: TypeAlias = "Sequence[IPv4Network | IPv6Network]"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncGenerator, Callable, Iterator
 
-    from aiohttp.abc import AddrInfoType
+    from aiohttp import AddrInfoType
 
 _MAX_LINE_BYTES = 2**20
 _MAX_BODY_BYTES = 4 * 2**20

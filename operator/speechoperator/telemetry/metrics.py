@@ -51,6 +51,9 @@ class Metrics:
         )
         self.writes = counter("writes_total", "Writes to the API server, by cause", "kind", "verb", "why")
         self.api_requests = counter("api_requests_total", "Requests to the API server", "verb", "resource", "status")
+        self.api_waiting = gauge(
+            "api_requests_waiting", "Requests that wait because of KUBE_API_QPS; more than a few for long: raise it"
+        )
         self.events = counter("watch_events_total", "Watch events", "kind", "changed")
         self.watch_restarts = counter("watch_restarts_total", "Restarts of all watches after one failed")
         self.unreadable_kinds = gauge(
