@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.apply.applier import Applier
 from speechoperator.apply.writer import Writer
-from speechoperator.kube.client import load_configuration
+from speechoperator.kube.configuration import load_configuration
 from speechoperator.kube.fenced_client import FencedClient
 from speechoperator.kube.leader_election import LeaderElection
 from speechoperator.kube.rate_limit import RateLimit
@@ -21,6 +21,8 @@ from speechoperator.kube.workqueue import WorkQueue
 from speechoperator.observe.egress import Egress, parse_networks
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
+from speechoperator.observe.services import ExternalServices
+from speechoperator.observe.warnings import Warnings
 from speechoperator.ollama.client import OllamaClient
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler
@@ -29,6 +31,7 @@ from speechoperator.report.reporter import Reporter
 from speechoperator.telemetry import logs
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.telemetry.server import Service, serving
+from speechoperator.watch.pod_warnings import PodWarnings, PodWarningsWatcher
 from speechoperator.watch.store import Store
 from speechoperator.watch.watcher import Watcher
 from speechoperator.workers import Workers
@@ -47,8 +50,7 @@ class Operator:
         settings: The settings.
         client: The client of the API server.
         ollama: The client of the Ollama pods.
-        external_ollama: The client of external Ollamas.
-        egress: Opens connections to other external services.
+        external: Probes external services.
         limit: Limits the rate of requests to the API server.
         metrics: The metrics.
         restore_signals: Called after kopf has installed its own signal handlers.
@@ -59,8 +61,7 @@ class Operator:
         settings: Settings,
         client: UnfencedClient,
         ollama: OllamaClient,
-        external_ollama: OllamaClient,
-        egress: Egress,
+        external: ExternalServices,
         limit: RateLimit,
         metrics: Metrics,
         restore_signals: Callable[[], None],
@@ -70,13 +71,23 @@ class Operator:
         self.queue: WorkQueue[Key] = WorkQueue(settings.retry_base_delay, settings.retry_max_delay, metrics)
         self.queue.close()  # until this replica is the leader
         self.election = LeaderElection(client, settings, identity, monotonic)
+        pod_warnings = PodWarnings(store)
+        self._warnings_watcher = PodWarningsWatcher(client, pod_warnings, settings.watch_namespace, self.queue.add)
         self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
         self.poller = poller = Poller(self.queue.add)
         self.pulls = pulls = Pulls(ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS))
         fenced = FencedClient(client, store, metrics, self.election.time_left, limit)
         self.reconciler = Reconciler(
             Observer(
-                store, poller, pulls, client, ollama, external_ollama, egress, settings, lambda: datetime.now(UTC)
+                store,
+                Warnings(pod_warnings, client),
+                poller,
+                pulls,
+                client,
+                ollama,
+                external,
+                settings,
+                lambda: datetime.now(UTC),
             ),
             Applier(Writer(fenced, client, store), pulls, metrics),
             Reporter(Recorder(fenced, identity), store),
@@ -100,16 +111,19 @@ class Operator:
             Exception: a bug in the operator; the process must exit, and be restarted.
         """
         watching = asyncio.create_task(self.watcher.run(), name="watcher")
+        warned = asyncio.create_task(self._warnings_watcher.run(), name="warnings")
         electing = asyncio.create_task(self.election.run(), name="election")
         leading = asyncio.create_task(self._lead(), name="leader")
         stopping = asyncio.create_task(stop.wait())
         try:
-            ended, _ = await asyncio.wait({watching, electing, leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(
+                {watching, warned, electing, leading, stopping}, return_when=asyncio.FIRST_COMPLETED
+            )
             logs.info("stopping", leader=self.election.is_leader.is_set())
             for task in ended - {stopping}:
                 task.result()
         finally:
-            for task in (leading, electing, watching, stopping):
+            for task in (leading, electing, warned, watching, stopping):
                 await _cancel(task)
             await self.election.release()
 
@@ -159,8 +173,9 @@ async def run(settings: Settings) -> int:
         timeouts = settings.ollama_timeout, settings.pull_stall_timeout
         egress = Egress(parse_networks(settings.url_denied_networks))
         ollama = await stack.enter_async_context(OllamaClient(*timeouts))
-        external_ollama = await stack.enter_async_context(OllamaClient(*timeouts, egress.socket))
-        operator = Operator(settings, client, ollama, external_ollama, egress, limit, metrics, handle_signals)
+        guarded = await stack.enter_async_context(OllamaClient(*timeouts, egress.socket))
+        external = ExternalServices(guarded, egress, settings.ollama_timeout)
+        operator = Operator(settings, client, ollama, external, limit, metrics, handle_signals)
         service = Service(metrics, lambda: operator.watcher.not_ready, operator.not_alive)
         try:
             host, port = await stack.enter_async_context(serving(settings.server_host, settings.server_port, service))

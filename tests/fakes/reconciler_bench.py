@@ -15,6 +15,8 @@ from speechoperator.kube.rate_limit import RateLimit
 from speechoperator.observe.egress import Egress
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
+from speechoperator.observe.services import ExternalServices
+from speechoperator.observe.warnings import Warnings
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler, Result
 from speechoperator.report.recorder import Recorder
@@ -22,6 +24,7 @@ from speechoperator.report.reporter import Reporter
 from speechoperator.settings import Settings
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.watch.listing import replace
+from speechoperator.watch.pod_warnings import PodWarnings
 from speechoperator.watch.store import Store
 
 if TYPE_CHECKING:
@@ -69,12 +72,12 @@ class Bench:
         self.reconciler = Reconciler(
             Observer(
                 self.store,
+                Warnings(PodWarnings(self.store), api),
                 self.poller,
                 self.pulls,
                 api,
                 self._ollama,
-                self._ollama,
-                Egress(()),
+                ExternalServices(self._ollama, Egress(()), settings.ollama_timeout),
                 settings,
                 lambda: self.now,
             ),

@@ -85,6 +85,11 @@ def condition(thing: Object, kind: str) -> Object | None:
     return next((found for found in status(thing).get("conditions") or () if found.get("type") == kind), None)
 
 
+def last_transition(thing: Object) -> str:
+    """Return when a condition of an object last changed its status, "" if none has; these times sort as text."""
+    return max((str(one.get("lastTransitionTime") or "") for one in status(thing).get("conditions") or ()), default="")
+
+
 def holds(thing: Object, kind: str) -> bool:
     """Return whether the condition of that type is True."""
     found = condition(thing, kind)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from speechoperator.kube.client import JSON, KubeClient
+from speechoperator.kube.client import JSON
 from speechoperator.kube.kinds import LEASE
+from speechoperator.kube.watch_client import WatchClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 WriteVerb: TypeAlias = Literal["create", "update", "patch", "delete"]
 
 
-class UnfencedClient(KubeClient):
+class UnfencedClient(WatchClient):
     """A client that writes whether or not this replica is the leader."""
 
     async def write(

@@ -29,6 +29,29 @@ async def ollama(client: OllamaClient, url: str) -> OllamaPod:
         return OllamaPod(reachable=False, detail=str(error))
 
 
+class ExternalServices:
+    """Probes the services behind a `url` of a spec.
+
+    Args:
+        ollama: The client; it does not connect to denied addresses either.
+        egress: Opens connections.
+        timeout_s: Seconds a service has to respond.
+    """
+
+    def __init__(self, ollama: OllamaClient, egress: Egress, timeout_s: float) -> None:
+        self._ollama = ollama
+        self._egress = egress
+        self._timeout_s = timeout_s
+
+    async def ollama(self, url: str) -> OllamaPod:
+        """Return which models an Ollama has."""
+        return await ollama(self._ollama, url)
+
+    async def whisper(self, url: str, *, responds_while_busy: bool) -> Health:
+        """Return whether a speech recognition server responds. For the arguments see `whisper`."""
+        return await whisper(url, self._timeout_s, self._egress, responds_while_busy=responds_while_busy)
+
+
 async def whisper(url: str, timeout_s: float, egress: Egress, *, responds_while_busy: bool) -> Health:
     """Return whether a speech recognition server responds; any response but a server error counts.
 

@@ -171,6 +171,11 @@ class Store:
         known = self._entries.get(Place(kinds.PIPELINE.name, *key))
         return _read(known) if known else None
 
+    def owner(self, kind: Kind, namespace: str, name: str) -> Key | None:
+        """Return the pipeline that an object belongs to, None if it is unknown."""
+        known = self._entries.get(Place(kind.name, namespace, name))
+        return known.key if known else None
+
     def has(self, key: Key, ref: Ref) -> bool:
         """Return whether a pipeline has an object."""
         return ref in self._owned.get(key, {})

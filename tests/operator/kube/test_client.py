@@ -1,6 +1,8 @@
 """The client of the API server: its requests, and how it reads responses."""
 
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -117,3 +119,43 @@ async def test_an_answer_of_something_in_between_is_shown(
     with pytest.raises(ApiError) as caught:
         await client.get(POD, "team", "p")
     assert (caught.value.code, caught.value.message) == ("server_error", "bad gateway")
+
+
+def line(change: str, thing: dict[str, Any]) -> bytes:
+    return json.dumps({"type": change, "object": thing}).encode() + b"\n"
+
+
+async def test_a_watch_yields_changes_until_the_server_ends_it(
+    server: tuple[Server, TestServer], client: UnfencedClient
+) -> None:
+    said, _ = server
+    pod = {"metadata": {"name": "p", "resourceVersion": "8"}}
+    said.answers = [web.Response(body=line("ADDED", pod) + line("DELETED", pod))]
+    changes = [change async for change in client.watch(POD, "team", fields="a=b", version="7")]
+    assert changes == [("ADDED", pod), ("DELETED", pod)]
+    [asked] = said.asked
+    assert asked.path == "/api/v1/namespaces/team/pods"
+    assert {"watch": "true", "resourceVersion": "7", "fieldSelector": "a=b"}.items() <= asked.query.items()
+    assert asked.headers["Authorization"] == "Bearer t0ken"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (web.json_response({"kind": "Status", "code": 403, "message": "no"}, status=403), 403),
+        (web.Response(body=line("ERROR", {"kind": "Status", "code": 410, "message": "too old resource version"})), 410),
+    ],
+)
+async def test_a_watch_that_is_refused_says_so(
+    server: tuple[Server, TestServer], client: UnfencedClient, answer: web.Response, status: int
+) -> None:
+    server[0].answers = [answer]
+    with pytest.raises(ApiError) as caught:
+        async for _ in client.watch(POD, fields="", version="7"):
+            pass
+    assert caught.value.status == status
+
+
+async def test_a_watch_that_is_cut_off_ends(server: tuple[Server, TestServer], client: UnfencedClient) -> None:
+    server[0].answers = [web.Response(body=line("ADDED", {"metadata": {}}) + b'{"type": "ADD')]
+    assert len([change async for change in client.watch(POD, fields="", version="7")]) == 1
