@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.kube import kinds, objects
 from speechoperator.kube.errors import ApiError
+from speechoperator.kube.events import last_seen
 from speechoperator.observe.polling import Target
 from speechoperator.telemetry import logs
 
@@ -27,7 +28,6 @@ _WARNINGS_OF_TYPE_NORMAL = {"FailedBinding"}
 _STARTUP_GRACE_S = 4.0
 """Seconds for which a new pod or PVC may be unready before its warnings count."""
 _MIN_INTERVAL_S, _MAX_INTERVAL_S = 2.0, 60.0
-_TO_THE_SECOND = len("2026-01-01T00:00:00")
 
 
 class Warnings:
@@ -79,19 +79,12 @@ async def warning(client: KubeClient, namespace: str, uid: str) -> str:
 
 def newest_warning(events: Sequence[Object]) -> str:
     """Return the message of the newest Event if that is a warning; of two in the same second the warning counts."""
-    newest = max(events, key=lambda event: (_last_seen(event), _is_warning(event)), default=None)
+    newest = max(events, key=lambda event: (last_seen(event), _is_warning(event)), default=None)
     return str(newest.get("message", "")) if newest and _is_warning(newest) else ""
 
 
 def _is_warning(event: Object) -> bool:
     return event.get("type") == "Warning" or event.get("reason") in _WARNINGS_OF_TYPE_NORMAL
-
-
-def _last_seen(event: Object) -> str:
-    """Return when an Event was last seen, to the second; these times sort as text."""
-    series = (event.get("series") or {}).get("lastObservedTime")
-    seen = series or event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
-    return str(seen or "")[:_TO_THE_SECOND]
 
 
 def _unready(pod: Object) -> bool:

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from speechoperator.kube.errors import ApiError
+from speechoperator.kube.events import last_seen
 from speechoperator.kube.kinds import EVENT, POD
 from speechoperator.telemetry import logs
 
@@ -27,7 +28,6 @@ _FIELDS = f"type=Warning,involvedObject.kind={POD.name}"
 _OTHERS = 1000
 """Warnings about pods that are not known: about 300 bytes each."""
 _MIN_RETRY_S, _MAX_RETRY_S = 1.0, 60.0
-_TO_THE_SECOND = len("2026-01-01T00:00:00")
 
 
 class PodWarning(NamedTuple):
@@ -73,7 +73,7 @@ class PodWarnings:
         """
         about = event["involvedObject"]
         uid, key = about.get("uid", ""), self._store.owner(POD, about.get("namespace", ""), about.get("name", ""))
-        warning = PodWarning(_last_seen(event), str(event.get("message", "")), event["metadata"]["name"])
+        warning = PodWarning(last_seen(event), str(event.get("message", "")), event["metadata"]["name"])
         known = self.of(uid)
         if change == "DELETED":
             if known and known.event == warning.event:
@@ -116,21 +116,23 @@ class PodWarningsWatcher:
         self._namespace = namespace
         self._changed = changed
         self._last_error = ""
+        self._pause = _MIN_RETRY_S
 
     async def run(self) -> None:
         """List and watch until cancelled."""
-        pause = _MIN_RETRY_S
         while True:
             try:
                 await self._follow(await self._list())
-                pause = _MIN_RETRY_S
             except ApiError as error:
-                if error.status == HTTPStatus.GONE:
-                    continue
-                if error.code != self._last_error:
-                    logs.warning("cannot watch Events; warnings about pods are missing", reason=error.advice)
-                self._last_error, pause = error.code, min(_MAX_RETRY_S, pause * 2)
-            await asyncio.sleep(pause)
+                if error.status != HTTPStatus.GONE:
+                    self._failed(error)
+            await asyncio.sleep(self._pause)
+
+    def _failed(self, error: ApiError) -> None:
+        """Log a new kind of error, and pause longer each time: a list alone, without a watch, is no success."""
+        if error.code != self._last_error:
+            logs.warning("cannot watch Events; warnings about pods are missing", reason=error.advice)
+        self._last_error, self._pause = error.code, min(_MAX_RETRY_S, self._pause * 2)
 
     async def _list(self) -> str:
         """Take in all warnings; return the resourceVersion to watch from."""
@@ -140,11 +142,10 @@ class PodWarningsWatcher:
             async for events, version in pages:  # noqa: B007 - the version of the last page
                 for event in events:
                     self._take_in("ADDED", event)
-        self._last_error = ""
         return version
 
     async def _follow(self, version: str) -> None:
-        """Watch until the API server ends a watch without having sent anything."""
+        """Watch from a resourceVersion on; the API server ends each watch after some minutes."""
         while True:
             before = version
             async with aclosing(self._client.watch(EVENT, self._namespace, fields=_FIELDS, version=version)) as changes:
@@ -152,15 +153,10 @@ class PodWarningsWatcher:
                     version = event["metadata"].get("resourceVersion", version)
                     if change != "BOOKMARK":
                         self._take_in(change, event)
+            self._last_error, self._pause = "", _MIN_RETRY_S
             if version == before:
-                return
+                await asyncio.sleep(self._pause)
 
     def _take_in(self, change: str, event: Json) -> None:
         if key := self._warnings.observe(change, event):
             self._changed(key)
-
-
-def _last_seen(event: Object) -> str:
-    series = (event.get("series") or {}).get("lastObservedTime")
-    seen = series or event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
-    return str(seen or "")[:_TO_THE_SECOND]

@@ -143,3 +143,20 @@ async def test_after_a_failure_all_is_listed_again(status: int, monkeypatch: pyt
     await run(server, warnings, lambda _: None)
     assert server.lists == []
     assert message_of(warnings) is None, "the Event has expired meanwhile"
+
+
+async def test_without_permission_to_watch_lists_become_rare(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("speechoperator.watch.pod_warnings.asyncio.sleep", sleep)
+    server = Server()
+    server.lists = [[] for _ in range(9)]
+    server.watches = [[refused(403)] for _ in range(8)]
+    await run(server, PodWarnings(store_with()), lambda _: None)
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
+    assert len([record for record in caplog.records if "cannot watch Events" in record.message]) == 1
