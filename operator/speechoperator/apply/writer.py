@@ -64,9 +64,14 @@ class Writer:
         """Return the field manager that wrote what an apply is about to change; "" if it is unknown.
 
         Raises:
-            ApiError: the API server rejected the request or did not respond.
+            ApiError: the API server failed or did not respond.
         """
-        existing = await self._existing(kinds.BY_NAME[action.object["kind"]], action.object)
+        try:
+            existing = await self._existing(kinds.BY_NAME[action.object["kind"]], action.object)
+        except ApiError as error:
+            if error.affects_all:
+                raise
+            return ""
         field, _, _ = action.reason.partition(" ")
         return managed_fields.writer_of(existing, field, OPERATOR) if existing else ""
 

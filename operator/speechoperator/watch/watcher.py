@@ -41,6 +41,10 @@ _PAGE_ITEMS, _ALL_ITEMS = 250, 0
 """Objects in a page of a list. A page of pods is about 2 MB."""
 _MAX_RETRY_S = 15.0
 _MIN_RETRY_S = 1.0
+_REPORTED_FAILURES = 2
+"""Failed lists in a row of a kind that was listed before, after which all pipelines report it. An upgrade of the chart
+takes permissions away for a moment, and every report is a write.
+"""
 _STABLE_S = 60.0
 """Seconds after which a watch counts as having worked, so that the next retry is a quick one."""
 
@@ -79,7 +83,9 @@ class Watcher:
         """The resourceVersion of the last list of each kind, until a watch has begun there."""
         self._locks: dict[Kind, asyncio.Lock] = {}
         self._list_retries: dict[Kind, int] = {}
-        metrics.follow(metrics.unreadable_kinds, lambda: len(store.unreadable))
+        self._failing: dict[Kind, int] = {}
+        """How many lists in a row have failed, of the kinds that cannot be listed."""
+        metrics.follow(metrics.unreadable_kinds, lambda: len(self._failing))
         self.synced = asyncio.Event()
         """Set once every readable kind has been listed."""
         self.not_ready = "the first list is not complete"
@@ -126,7 +132,7 @@ class Watcher:
                 except ApiError as error:
                     self._failed(error)
                     interval = min(_MAX_RETRY_S, interval)
-                if self._store.unreadable:
+                if self._failing:
                     interval = min(_MAX_RETRY_S, interval)
 
     async def _list_for_watch(self, kind: Kind) -> str:
@@ -176,6 +182,7 @@ class Watcher:
                     raise
                 self._unreadable(kind, error)
                 return False
+        self._failing.pop(kind, None)
         if self._store.unreadable.pop(kind.name, None):
             changed = set(self._store.pipelines())
         self._enqueue(changed)
@@ -215,8 +222,12 @@ class Watcher:
             advice = "the CRD of SpeechPipeline is not installed: run python -m speechoperator crd --apply"
         if kind is kinds.PIPELINE and not self.synced.is_set():
             self.not_ready = advice
-        if kind.name not in self._store.unreadable:
+        failures = self._failing[kind] = self._failing.get(kind, 0) + 1
+        if failures == 1:
             self._failed(error, advice)
+        if failures < _REPORTED_FAILURES and self._store.listed(kind):
+            return
+        if kind.name not in self._store.unreadable:
             self._enqueue(self._store.pipelines())  # each reports it in its status
         self._store.unreadable[kind.name] = error
 

@@ -109,9 +109,13 @@ async def test_a_kind_that_cannot_be_listed_keeps_its_last_state(bench: Bench, m
     assert bench.has("p-bridge")
     assert bench.store.listed(DEPLOYMENT)
     assert bench.unreadable == 1
+    assert bench.store.unreadable == {}, "it may be over in a moment"
+    await bench.list_kind(DEPLOYMENT)
+    assert set(bench.store.unreadable) == {"Deployment"}
     bench.api.refuse = lambda _: None
     assert await bench.list_kind(DEPLOYMENT)
     assert bench.unreadable == 0
+    assert bench.store.unreadable == {}
     assert bench.watched.empty(), "the other watches are left alone"
 
 
