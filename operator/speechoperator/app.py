@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 
 from speechoperator.apply.applier import Applier
 from speechoperator.apply.writer import Writer
-from speechoperator.kube.client import load_configuration
+from speechoperator.kube.configuration import load_configuration
 from speechoperator.kube.fenced_client import FencedClient
 from speechoperator.kube.leader_election import LeaderElection
+from speechoperator.kube.rate_limit import RateLimit
 from speechoperator.kube.unfenced_client import UnfencedClient
 from speechoperator.kube.workqueue import WorkQueue
+from speechoperator.observe.egress import Egress, parse_networks
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
+from speechoperator.observe.services import ExternalServices
+from speechoperator.observe.warnings import Warnings
 from speechoperator.ollama.client import OllamaClient
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler
@@ -27,6 +31,7 @@ from speechoperator.report.reporter import Reporter
 from speechoperator.telemetry import logs
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.telemetry.server import Service, serving
+from speechoperator.watch.pod_warnings import PodWarnings, PodWarningsWatcher
 from speechoperator.watch.store import Store
 from speechoperator.watch.watcher import Watcher
 from speechoperator.workers import Workers
@@ -44,7 +49,9 @@ class Operator:
     Args:
         settings: The settings.
         client: The client of the API server.
-        ollama: The client of Ollama.
+        ollama: The client of the Ollama pods.
+        external: Probes external services.
+        limit: Limits the rate of requests to the API server.
         metrics: The metrics.
         restore_signals: Called after kopf has installed its own signal handlers.
     """
@@ -54,42 +61,69 @@ class Operator:
         settings: Settings,
         client: UnfencedClient,
         ollama: OllamaClient,
+        external: ExternalServices,
+        limit: RateLimit,
         metrics: Metrics,
         restore_signals: Callable[[], None],
     ) -> None:
         identity = f"{settings.pod_name}_{uuid.uuid4().hex[:8]}"
         self.store = store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(settings.retry_base_delay, settings.retry_max_delay, metrics)
+        self.queue.close()  # until this replica is the leader
         self.election = LeaderElection(client, settings, identity, monotonic)
+        pod_warnings = PodWarnings(store)
+        self._warnings_watcher = PodWarningsWatcher(client, pod_warnings, settings.watch_namespace, self.queue.add)
         self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
         self.poller = poller = Poller(self.queue.add)
         self.pulls = pulls = Pulls(ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS))
-        fenced = FencedClient(client, store, metrics, self.election.time_left)
+        fenced = FencedClient(client, store, metrics, self.election.time_left, limit)
         self.reconciler = Reconciler(
-            Observer(store, poller, pulls, client, ollama, settings, lambda: datetime.now(UTC)),
+            Observer(
+                store,
+                Warnings(pod_warnings, client),
+                poller,
+                pulls,
+                client,
+                ollama,
+                external,
+                settings,
+                lambda: datetime.now(UTC),
+            ),
             Applier(Writer(fenced, client, store), pulls, metrics),
             Reporter(Recorder(fenced, identity), store),
             [pulls.forget, poller.forget],
             settings,
             metrics,
         )
+        self._hang_timeout_s = settings.hang_timeout
         self._workers = Workers(settings.workers, self.queue, self.reconciler, metrics)
         metrics.follow(metrics.leader, lambda: float(self.election.is_leader.is_set()))
         metrics.follow(metrics.pipelines, lambda: sum(1 for _ in store.pipelines()))
 
+    def not_alive(self) -> str:
+        """Return why the process has to be restarted, "" if it does not."""
+        return self._workers.hung(self._hang_timeout_s)
+
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until told to stop; then stop in order, and release the Lease."""
+        """Run until told to stop; then stop in order, and release the Lease.
+
+        Raises:
+            Exception: a bug in the operator; the process must exit, and be restarted.
+        """
         watching = asyncio.create_task(self.watcher.run(), name="watcher")
+        warned = asyncio.create_task(self._warnings_watcher.run(), name="warnings")
         electing = asyncio.create_task(self.election.run(), name="election")
         leading = asyncio.create_task(self._lead(), name="leader")
         stopping = asyncio.create_task(stop.wait())
         try:
-            ended, _ = await asyncio.wait({watching, electing, leading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(
+                {watching, warned, electing, leading, stopping}, return_when=asyncio.FIRST_COMPLETED
+            )
             logs.info("stopping", leader=self.election.is_leader.is_set())
             for task in ended - {stopping}:
-                task.result()  # a bug in the operator: exit, and be restarted
+                task.result()
         finally:
-            for task in (leading, electing, watching, stopping):
+            for task in (leading, electing, warned, watching, stopping):
                 await _cancel(task)
             await self.election.release()
 
@@ -98,18 +132,21 @@ class Operator:
         await self.watcher.synced.wait()
         while True:
             await self.election.is_leader.wait()
+            self.queue.open()
             for key in self.store.pipelines():
                 self.queue.add(key)
             working = asyncio.create_task(self._workers.run(), name="workers")
             standby = asyncio.create_task(self.election.is_standby.wait())
             try:
                 await asyncio.wait({working, standby}, return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    _raise_crash(working)
             finally:
                 await _cancel(working)
                 await _cancel(standby)
                 await self.pulls.close()
                 self.poller.close()
-                self.queue.clear()
+                self.queue.close()
 
 
 async def run(settings: Settings) -> int:
@@ -128,12 +165,18 @@ async def run(settings: Settings) -> int:
     loop.set_exception_handler(_unhandled)
     metrics = Metrics()
     async with AsyncExitStack() as stack:
+        limit = RateLimit(settings.kube_api_qps, settings.kube_api_burst)
+        metrics.follow(metrics.api_waiting, lambda: limit.waiting)
         client = await stack.enter_async_context(
-            UnfencedClient(await load_configuration(), settings.request_timeout, metrics)
+            UnfencedClient(await load_configuration(), settings.request_timeout, metrics, limit)
         )
-        ollama = await stack.enter_async_context(OllamaClient(settings.ollama_timeout, settings.pull_stall_timeout))
-        operator = Operator(settings, client, ollama, metrics, handle_signals)
-        service = Service(metrics, lambda: operator.watcher.not_ready)
+        timeouts = settings.ollama_timeout, settings.pull_stall_timeout
+        egress = Egress(parse_networks(settings.url_denied_networks))
+        ollama = await stack.enter_async_context(OllamaClient(*timeouts))
+        guarded = await stack.enter_async_context(OllamaClient(*timeouts, egress.socket))
+        external = ExternalServices(guarded, egress, settings.ollama_timeout)
+        operator = Operator(settings, client, ollama, external, limit, metrics, handle_signals)
+        service = Service(metrics, lambda: operator.watcher.not_ready, operator.not_alive)
         try:
             host, port = await stack.enter_async_context(serving(settings.server_host, settings.server_port, service))
         except OSError as error:
@@ -144,6 +187,15 @@ async def run(settings: Settings) -> int:
         await operator.run(stop)
     logs.info("stopped")
     return 0
+
+
+def _raise_crash(task: asyncio.Task[None]) -> None:
+    """Log a crash of the workers, and raise it."""
+    try:
+        task.result()
+    except Exception:
+        logs.exception("the workers crashed")
+        raise
 
 
 def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -5,12 +5,17 @@ Level-triggered: everything that matters is in the cluster, and is read again ev
 
 from __future__ import annotations
 
+import traceback
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import PurePath
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, TypeAlias
 
 from speechoperator.apply.applier import Outcome
-from speechoperator.plan import Plan, plan, rejected
+from speechoperator.errors import NotLeadingError
+from speechoperator.kube.errors import ApiError
+from speechoperator.plan import Plan, failed, plan, rejected, unlisted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +83,18 @@ class Reconciler:
         Raises:
             ApiError: the API server did not respond, or failed.
             NotLeadingError: another replica may be the leader.
+            Exception: a bug in the operator; the pipeline's status says so.
         """
+        try:
+            return await self._reconcile(key)
+        except (ApiError, NotLeadingError):
+            raise
+        except Exception as error:
+            with suppress(ApiError, NotLeadingError):  # the failure itself is what is logged and retried
+                await self._report_failure(key, error)
+            raise
+
+    async def _reconcile(self, key: Key) -> Result:
         began = perf_counter()
         decided = self._decide(key)
         if decided is None:
@@ -103,16 +119,31 @@ class Reconciler:
             return None
         if observed.pipeline is None:
             planned = rejected(observed.raw, observed.invalid, observed.now)
+        elif not observed.writable:
+            planned = unlisted(observed.raw, observed.snapshot.unreadable, observed.now)
         else:
             planned = plan(observed.pipeline, observed.snapshot, observed.now, self._settings)
         self._metrics.reconcile_cpu.observe(thread_time() - began)
         return observed, planned
+
+    async def _report_failure(self, key: Key, error: Exception) -> None:
+        """Report an unexpected exception: a pipeline that cannot be reconciled must say so."""
+        raw = self._observer.raw(key)
+        if raw is not None:
+            now = self._observer.now()
+            await self._reporter.report(key, failed(raw, _where(error), now), now)
 
     def _gone(self, key: Key) -> Result:
         self._failures.pop(key, None)
         for forget in self._forget:
             forget(key)
         return Result()
+
+
+def _where(error: Exception) -> str:
+    """Return the type of an exception and where it was raised: "KeyError in diff.py, line 33"."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {PurePath(last.filename).name}, line {last.lineno}"
 
 
 def _result(observed: Observation, planned: Plan, outcome: Outcome, *, changed: bool) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +13,7 @@ OPERATOR = "speechpipeline-operator"
 """The operator's name: its field manager, its User-Agent, the source of its Events, the default name of its Lease."""
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -63,11 +65,32 @@ class Settings(BaseSettings):
         0.2, description="seconds until a failed pipeline is retried; doubles with each consecutive failure"
     )
     retry_max_delay: Seconds = Field(60, description="longest delay of a retry, in seconds")
+    hang_timeout: Seconds = Field(
+        600, description="seconds after which a reconcile hangs: `/livez` fails, and the operator is restarted"
+    )
     request_timeout: Seconds = Field(15, description="timeout of a request to the API server, in seconds")
+
+    kube_api_qps: Rate = Field(
+        20, description="requests a second to the API server, as an average; watches and the Lease do not wait"
+    )
+    kube_api_burst: int = Field(30, ge=1, description="requests to the API server at once, after a quiet time")
+
+    # Alarms.
+    unschedulable_grace: float = Field(
+        600,
+        ge=0,
+        allow_inf_nan=False,
+        description="seconds a pod may wait for a node, which an autoscaler may be adding, before that is a fault",
+    )
 
     # Models.
     ollama_port: Port = Field(11434, description="port of the Ollama pods")
     ollama_timeout: Seconds = Field(5, description="timeout of a request to Ollama or an external service, in seconds")
+    url_denied_networks: str = Field(
+        "127.0.0.0/8,::1/128,169.254.0.0/16,fe80::/10,0.0.0.0/8,::/128,fd00:ec2::254/128",
+        description="networks to which a `url` in a spec does not lead the operator, comma-separated; default: its own"
+        " host, and link-local addresses, among them the metadata services of clouds",
+    )
     pull_stall_timeout: Seconds = Field(120, description="seconds without progress after which a pull is restarted")
 
     # Leader election.
@@ -82,6 +105,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @field_validator("url_denied_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            ip_network(part)
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

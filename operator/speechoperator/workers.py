@@ -34,18 +34,24 @@ class Workers:
         self._queue = queue
         self._reconciler = reconciler
         self._metrics = metrics
-        self._busy: set[asyncio.Task[None]] = set()
+        self._busy: dict[asyncio.Task[None], tuple[Key, float]] = {}
         self._stopping = False
 
     async def run(self) -> None:
-        """Work until cancelled; then let the reconciles in progress finish, within the grace period."""
+        """Work until cancelled; then let the reconciles in progress finish, within the grace period.
+
+        Raises:
+            Exception: a worker ended, which is a bug in the operator.
+        """
         self._stopping = False
         tasks = {asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self._number)}
         try:
-            await asyncio.wait(tasks)  # they do not end by themselves
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()  # they do not end by themselves
         finally:
             self._stopping = True
-            for task in tasks - self._busy:
+            for task in tasks - self._busy.keys():
                 task.cancel()
             if self._busy:
                 await asyncio.wait(self._busy, timeout=_SHUTDOWN_GRACE_S)
@@ -53,18 +59,25 @@ class Workers:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def hung(self, limit_s: float) -> str:
+        """Return which reconcile has been running for longer than `limit_s`; "" if none has."""
+        for (namespace, name), began in self._busy.values():
+            if (seconds := _now() - began) > limit_s:
+                return f"a worker has been reconciling {namespace}/{name} for {seconds:.0f} s"
+        return ""
+
     async def _work(self) -> None:
         task = asyncio.current_task()
         if task is None:
             return
         while not self._stopping:
             key = await self._queue.take()
-            self._busy.add(task)
+            self._busy[task] = key, _now()
             try:
                 with logs.pipeline(*key):
                     await self._reconcile(key)
             finally:
-                self._busy.discard(task)
+                del self._busy[task]
                 self._queue.done(key)
 
     async def _reconcile(self, key: Key) -> None:
@@ -104,3 +117,7 @@ class Workers:
         self._metrics.reconciles.labels("rejected" if result.rejected else "ok").inc()
         if result.requeue_after is not None:
             self._queue.after(key, result.requeue_after)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -22,6 +22,10 @@ FAST = {
     "LEASE_RETRY_PERIOD": "0.2",
     "RETRY_MAX_DELAY": "1",
     "REQUEST_TIMEOUT": "5",
+    "UNSCHEDULABLE_GRACE": "1",
+    "KUBE_API_QPS": "1000",
+    "KUBE_API_BURST": "1000",
+    "URL_DENIED_NETWORKS": "",
 }
 """Times that a test can wait for; their order is that of the defaults."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.kube.client import MERGE, STRATEGIC
@@ -98,7 +98,20 @@ class ApiServer:
             self.webhook(body)
         return copy.deepcopy(self._keep(place, body))
 
-    async def list(self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "") -> Any:
+    async def pages(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", page_items: int = 250
+    ) -> AsyncGenerator[tuple[list[Object], str], None]:
+        """As the real one: all pages have one resourceVersion, and what changes meanwhile is not on them."""
+        items, version = await self.list(kind, namespace, labels=labels)
+        size = page_items or max(len(items), 1)
+        for first in range(0, max(len(items), 1), size):
+            if first and (refused := self.refuse(Request("continue", kind.resource, namespace))):
+                raise ApiError(Request("list", kind.resource, namespace), refused[0], "Expired", refused[1])
+            yield items[first : first + size], version
+
+    async def list(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", any_version: bool = False
+    ) -> Any:
         request = Request("list", kind.resource, namespace)
         self.calls.append(request)
         if not fields.startswith("metadata.name="):
@@ -106,6 +119,7 @@ class ApiServer:
         if refused := self.refuse(request):
             raise ApiError(request, refused[0], "", refused[1])
         assert not (labels and fields)
+        assert not (any_version and (labels or fields))
         items = self.all(kind.name)
         if fields.startswith("metadata.name="):
             name = fields.removeprefix("metadata.name=")
@@ -113,7 +127,11 @@ class ApiServer:
         elif fields:
             uid = fields.removeprefix("involvedObject.uid=")
             items = [item for item in items if item["involvedObject"]["uid"] == uid]
-        return items, str(next(self._versions))
+        return items, self.version()
+
+    def version(self) -> str:
+        """The resourceVersion of a list."""
+        return str(next(self._versions))
 
     def _keep(self, place: Place, body: Object) -> Object:
         there = self.objects.get(place)

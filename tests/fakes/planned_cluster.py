@@ -71,6 +71,7 @@ class PlannedCluster:
     pvc_warnings: dict[str, str] = field(default_factory=dict)
     pod_warnings: dict[str, str] = field(default_factory=dict)
     failures: tuple[WriteFailure, ...] = ()
+    unreadable: tuple[WriteFailure, ...] = ()
     ingress_class_missing: str | None = None
     settings: Settings = field(default_factory=Settings)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -99,6 +100,7 @@ class PlannedCluster:
             pvc_warnings=dict(self.pvc_warnings),
             pod_warnings=dict(self.pod_warnings),
             failures=self.failures,
+            unreadable=self.unreadable,
             status=self.raw.get("status", {}),
         )
 

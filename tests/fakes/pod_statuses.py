@@ -65,6 +65,7 @@ def terminated(code: int, reason: str = "Error", message: str = "") -> Object:
 def cluster_with(status: Object, *changes: Object, component: str = "whisper") -> PlannedCluster:
     """A converged cluster in which then the first pod of a component gets this status."""
     found = converged(*changes)
+    found.settings = found.settings.model_copy(update={"unschedulable_grace": 0})
     found.pods_of(component)[0]["status"] = status
     found.settle()
     return found

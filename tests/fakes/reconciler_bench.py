@@ -11,14 +11,20 @@ from speechoperator.apply.applier import Applier
 from speechoperator.apply.writer import Writer
 from speechoperator.kube.fenced_client import FencedClient
 from speechoperator.kube.objects import Key
+from speechoperator.kube.rate_limit import RateLimit
+from speechoperator.observe.egress import Egress
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
+from speechoperator.observe.services import ExternalServices
+from speechoperator.observe.warnings import Warnings
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler, Result
 from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
 from speechoperator.settings import Settings
 from speechoperator.telemetry.metrics import Metrics
+from speechoperator.watch.listing import replace
+from speechoperator.watch.pod_warnings import PodWarnings
 from speechoperator.watch.store import Store
 
 if TYPE_CHECKING:
@@ -61,10 +67,20 @@ class Bench:
         self.store = Store()
         self.poller = Poller(self._queue)
         self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS))
-        fenced = FencedClient(api, self.store, self.metrics, lambda: self.time_left)
+        fenced = FencedClient(api, self.store, self.metrics, lambda: self.time_left, RateLimit(1000, 1000))
         self.writer = Writer(fenced, api, self.store)
         self.reconciler = Reconciler(
-            Observer(self.store, self.poller, self.pulls, api, self._ollama, settings, lambda: self.now),
+            Observer(
+                self.store,
+                Warnings(PodWarnings(self.store), api),
+                self.poller,
+                self.pulls,
+                api,
+                self._ollama,
+                ExternalServices(self._ollama, Egress(()), settings.ollama_timeout),
+                settings,
+                lambda: self.now,
+            ),
             Applier(self.writer, self.pulls, self.metrics),
             Reporter(Recorder(fenced, "operator-0"), self.store),
             [self.pulls.forget, self.poller.forget],
@@ -85,7 +101,7 @@ class Bench:
         """Take in what there is, as the listings and watches do, and reconcile."""
         for kind in kinds.WATCHED:
             if kind.name not in self.store.unreadable:
-                self.store.replace(kind, self.api.all(kind.name), "1000000")
+                replace(self.store, kind, self.api.all(kind.name), self.api.version())
         self.api.calls.clear()
         self._news.clear()
         return await self.reconciler.reconcile(KEY)

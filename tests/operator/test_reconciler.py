@@ -196,6 +196,32 @@ async def test_one_that_is_being_deleted_is_left_alone(bench: Bench) -> None:
     assert bench.api.writes == []
 
 
+async def test_nothing_more_is_written_for_one_that_is_deleted_meanwhile(bench: Bench) -> None:
+    """Not even a PVC, which would outlive it: with `Retain` it has no owner."""
+
+    def delete(call: Request) -> None:
+        if call.resource == "serviceaccounts":
+            found = bench.api.find("SpeechPipeline", "p")
+            assert found
+            found["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+            bench.store.observe("MODIFIED", bench.api.have(found))
+
+    bench.api.refuse = delete
+    assert await bench.once() == Result()
+    assert {call.resource for call in bench.api.writes} == {"serviceaccounts"}
+    assert bench.api.all("PersistentVolumeClaim") == []
+
+
+async def test_no_pvc_without_an_owner_is_made_for_one_whose_deletion_was_not_noticed(bench: Bench) -> None:
+    def delete(call: Request) -> None:
+        if call.resource == "serviceaccounts":
+            bench.api.objects.pop(("SpeechPipeline", "team", "p"), None)
+
+    bench.api.refuse = delete
+    assert await bench.once() == Result()
+    assert bench.api.all("PersistentVolumeClaim") == []
+
+
 async def test_one_that_is_gone_is_forgotten(bench: Bench) -> None:
     await bench.settled()
     bench.api.objects.clear()
@@ -211,8 +237,60 @@ async def test_nothing_is_written_while_a_kind_was_never_read(bench: Bench) -> N
     bench.store.unreadable["Service"] = ApiError(request, 403, "Forbidden", words)
     await bench.once()
     assert {call.resource for call in bench.api.writes} <= {"speechpipelines/status", "events"}
-    assert "list" in str(bench.status["conditions"])
-    assert "services" in str(bench.status["conditions"])
+    for kind in ("Ready", "Progressing"):
+        assert bench.condition(kind)["reason"] == "ListFailed"
+        assert "not allowed to list services" in bench.condition(kind)["message"]
+
+
+async def test_a_list_that_fails_after_a_restart_makes_no_serving_pipeline_unready(bench: Bench) -> None:
+    await bench.settled()
+    found = bench.api.find("SpeechPipeline", "p")
+    assert found
+    [ready] = [one for one in found["status"]["conditions"] if one["type"] == "Ready"]
+    ready |= {"status": "True", "reason": "Ready", "message": "serving"}
+    bench.api.have(found)
+    bench.start()
+    bench.store.unreadable["Service"] = ApiError(Request("list", "services"), 410, "Expired", "too old")
+    await bench.once()
+    assert bench.condition("Ready") == ready
+    said = bench.condition("Progressing")
+    assert (said["status"], said["reason"]) == ("Unknown", "ListFailed")
+    assert bench.status == {**found["status"], "conditions": bench.status["conditions"]}, "the rest stays"
+
+
+async def test_an_external_service_that_is_down_is_probed_again_and_delays_nothing_else(bench: Bench) -> None:
+    bench.api.have(pipeline(whisper={"url": "http://127.0.0.1:1"}))
+    await bench.once()
+    await bench.news()
+    result = await bench.once()
+    assert bench.condition("WhisperAvailable")["reason"] == "ExternalUnreachable"
+    assert result.requeue_after is not None
+    assert result.requeue_after <= 2
+
+
+async def test_a_bug_in_the_plan_becomes_a_condition_and_goes_with_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.settled()
+    before = bench.built()
+
+    def broken(*_: object) -> None:
+        raise KeyError("s3cret")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("speechoperator.reconciler.plan", broken)
+        with pytest.raises(KeyError):
+            await bench.once()
+        said = bench.condition("Progressing")
+        assert (said["status"], said["reason"]) == ("False", "ReconcileFailed")
+        assert "KeyError in test_reconciler.py" in said["message"]
+        assert "s3cret" not in str(bench.status), "the text of an exception may hold anything"
+        assert bench.built().keys() == before.keys()
+        with pytest.raises(KeyError):
+            await bench.once()
+        assert bench.api.writes == [], "it is told once"
+    await bench.settled()
+    assert "ReconcileFailed" not in str(bench.status)
 
 
 async def test_a_namespace_that_ends_is_left_alone(bench: Bench) -> None:

@@ -100,6 +100,29 @@ async def test_one_that_hangs_holds_up_no_other(bench: Bench) -> None:
     await bench.reconciler.until(BAD, 2)
 
 
+async def test_a_reconcile_that_hangs_is_noticed(bench: Bench) -> None:
+    assert bench.workers.hung(0.0) == ""
+    bench.reconciler.held = {BAD}
+    bench.queue.add(BAD)
+    await bench.reconciler.until(BAD, 1)
+    assert bench.workers.hung(3600.0) == ""
+    assert bench.workers.hung(-1.0) == "a worker has been reconciling team/bad for 0 s"
+    bench.reconciler.release.set()
+    bench.queue.add(GOOD)
+    await bench.reconciler.until(GOOD, 1)
+    assert "bad" not in bench.workers.hung(-1.0)
+
+
+async def test_a_worker_that_crashes_ends_all_with_its_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bench.queue, "done", broken)
+    bench.queue.add(GOOD)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(bench.running, 5)
+
+
 async def test_what_was_refused_is_tried_again(bench: Bench) -> None:
     bench.reconciler.script[BAD] = [Result(rejected=True)]
     bench.queue.add(BAD)

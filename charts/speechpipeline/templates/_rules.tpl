@@ -39,7 +39,7 @@ objects that do not exist yet. PVCs hold data, so there is no permission to dele
   verbs: [patch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, list]
+  verbs: [create, list, watch]
 {{- end }}
 
 {{- define "speechpipeline.clusterRules" -}}

@@ -11,6 +11,8 @@ COMPONENTS: tuple[Component, ...] = ("whisper", "ollama", "bridge")
 
 PORTS: dict[Component, int] = {"whisper": 9000, "ollama": 11434, "bridge": 8080}
 
+INGRESS_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+"""The annotation by which controllers without an IngressClass, such as GKE's, recognize their Ingresses."""
 MODELS_READY = "speechpipeline.dev/models-ready"
 """Readiness gate of the Ollama pods; the operator sets the pod condition of this type."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from speechoperator.apply.conflicts import MAX_BACKOFF_S, Conflicts
 from speechoperator.kube import drift, kinds
 from speechoperator.kube.errors import ApiError
 from speechoperator.kube.objects import Ref
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from datetime import datetime
 
+    from speechoperator.apply.conflicts import Write
     from speechoperator.apply.writer import Writer
     from speechoperator.kube.objects import Key
     from speechoperator.ollama.pulls import Pulls
     from speechoperator.plan.actions import Apply, Plan
     from speechoperator.telemetry.metrics import Metrics
-
-_MAX_BACKOFF_S = 300.0
 
 
 @dataclass(slots=True)
@@ -50,20 +49,6 @@ class Outcome:
         return (*self.rejected, *self.reverted)
 
 
-@dataclass(slots=True)
-class _Conflict:
-    """An object in which a webhook or another controller reverts a field."""
-
-    desired_hash: str
-    reason: str
-    times: int
-    until: float
-
-    def failure(self, ref: Ref) -> WriteFailure:
-        message = f"another writer in the cluster reverts it (an admission webhook?): {self.reason}"
-        return WriteFailure(ref, "patch", HTTPStatus.OK, message)
-
-
 class Applier:
     """Carries out plans.
 
@@ -77,7 +62,7 @@ class Applier:
         self._writer = writer
         self._pulls = pulls
         self._metrics = metrics
-        self._conflicts: defaultdict[Key, dict[Ref, _Conflict]] = defaultdict(dict)
+        self._conflicts = Conflicts()
 
     async def apply(self, key: Key, plan: Plan, now: datetime) -> Outcome:
         """Carry out all of a plan except its report.
@@ -87,10 +72,13 @@ class Applier:
                 the same way.
             NotLeadingError: another replica may be the leader.
         """
-        outcome = Outcome()
+        outcome, uid = Outcome(), self._writer.uid(key)
         for orphan in plan.orphan:
             await self._try(outcome, orphan.ref, self._writer.orphan(key.namespace, orphan))
         for action in plan.apply:
+            if not uid or self._writer.uid(key) != uid:
+                outcome.wrote = True  # it was deleted meanwhile: observe again
+                return outcome
             await self._apply(key, action, outcome, now.timestamp())
         for delete in plan.delete:
             await self._try(outcome, delete.ref, self._writer.delete(key.namespace, delete))
@@ -105,32 +93,42 @@ class Applier:
 
     def forget(self, key: Key) -> None:
         """Forget a pipeline."""
-        self._conflicts.pop(key, None)
+        self._conflicts.forget(key)
 
     async def _apply(self, key: Key, action: Apply, outcome: Outcome, now: float) -> None:
         ref = Ref(action.object["kind"], action.object["metadata"]["name"])
-        desired = drift.desired_hash(action.object)
-        conflict = self._conflicts[key].get(ref)
-        if conflict and conflict.desired_hash == desired and now < conflict.until:
-            self._reverted(outcome, ref, conflict, now)
+        manifest = drift.desired_hash(action.object)
+        before = self._conflicts.recent(key, ref, manifest, now)
+        if before and now < before.until:
+            self._contested(outcome, ref, before, now)
             return
+        writer = await self._writer.other_writer(action) if before else ""
         found = await self._try(outcome, ref, self._writer.apply(key, action))
         if found is None:
             return
         reason = drift.differs(action.object, found)
-        if reason is None:
-            self._conflicts[key].pop(ref, None)
-            return
-        times = conflict.times + 1 if conflict and conflict.desired_hash == desired else 0
-        conflict = _Conflict(desired, reason, times, now + min(_MAX_BACKOFF_S, 2.0**times))
-        self._conflicts[key][ref] = conflict
-        logs.warning("write was reverted", kind=ref.kind, name=ref.name, reason=reason, times=times)
-        self._reverted(outcome, ref, conflict, now)
+        write = self._conflicts.wrote(
+            key,
+            ref,
+            manifest,
+            now,
+            before=before,
+            reason=reason or action.reason,
+            writer=writer,
+            kept=reason is None,
+        )
+        if write.contested:
+            logs.warning(
+                "write was undone", kind=ref.kind, name=ref.name, reason=write.reason, writer=writer, times=write.undone
+            )
+        if reason is not None:
+            self._contested(outcome, ref, write, now)
 
     @staticmethod
-    def _reverted(outcome: Outcome, ref: Ref, conflict: _Conflict, now: float) -> None:
-        outcome.reverted.append(conflict.failure(ref))
-        outcome.requeue_after = min(outcome.requeue_after or _MAX_BACKOFF_S, conflict.until - now)
+    def _contested(outcome: Outcome, ref: Ref, write: Write, now: float) -> None:
+        if write.contested:
+            outcome.reverted.append(write.failure(ref))
+        outcome.requeue_after = min(outcome.requeue_after or MAX_BACKOFF_S, write.until - now)
 
     async def _try(self, outcome: Outcome, ref: Ref, writing: Awaitable[object]) -> dict[str, object] | None:
         """Write; return the object as it is then, None if the write was rejected."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from speechoperator.api import kinds
 from speechoperator.api.names import MODELS_READY
-from speechoperator.kube import drift, objects
+from speechoperator.kube import drift, managed_fields, objects
 from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.kinds import POD, PVC
 from speechoperator.kube.objects import Ref, format_time
 from speechoperator.plan.snapshot import NAME_CONFLICT
+from speechoperator.settings import OPERATOR
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,17 +41,39 @@ class Writer:
         self._reads = reads
         self._store = store
 
-    async def apply(self, key: Key, action: Apply) -> Json:
-        """Server-side apply of a pipeline's object; return it as it is then.
+    def uid(self, key: Key) -> str:
+        """Return the uid of a pipeline, "" if it is gone or terminating: then nothing may be written for it."""
+        pipeline = self._store.pipeline(key)
+        return "" if pipeline is None or objects.terminating(pipeline) else objects.uid(pipeline)
+
+    async def apply(self, key: Key, action: Apply) -> Json | None:
+        """Server-side apply of a pipeline's object; return it as it is then, None if the pipeline is gone.
 
         Raises:
             ApiError: the write was rejected; with the reason `NAME_CONFLICT` if the name belongs to an object that this
                 pipeline did not create.
         """
         kind = kinds.BY_NAME[action.object["kind"]]
+        if not objects.owners(action.object) and not await self._exists(key):
+            return None
         if self._store.has(key, Ref(kind.name, action.object["metadata"]["name"])):
             return await self._update(kind, action)
         return await self._create(kind, action)
+
+    async def other_writer(self, action: Apply) -> str:
+        """Return the field manager that wrote what an apply is about to change; "" if it is unknown.
+
+        Raises:
+            ApiError: the API server failed or did not respond.
+        """
+        try:
+            existing = await self._existing(kinds.BY_NAME[action.object["kind"]], action.object)
+        except ApiError as error:
+            if error.affects_all:
+                raise
+            return ""
+        field, _, _ = action.reason.partition(" ")
+        return managed_fields.writer_of(existing, field, OPERATOR) if existing else ""
 
     async def _create(self, kind: Kind, action: Apply) -> Json:
         """Apply an object that is missing, without force: one of this name may belong to others.
@@ -74,6 +97,19 @@ class Writer:
             if not _ours(existing, action.object):
                 raise ApiError(error.request, error.status, NAME_CONFLICT, f"{_FOREIGN}: {error.message}") from error
         return await self._apply(kind, action, "missing")
+
+    async def _exists(self, key: Key) -> bool:
+        """Ask the API server whether a pipeline still exists.
+
+        Nothing would delete an object without an owner after its pipeline, and the store may be late.
+        """
+        uid = self.uid(key)
+        found, _ = await self._reads.list(kinds.PIPELINE, key.namespace, fields=f"metadata.name={key.name}")
+        if not found:
+            self._store.forget(kinds.PIPELINE, key.namespace, key.name, uid)
+        for pipeline in found:
+            self._store.put({"kind": kinds.PIPELINE.name, "apiVersion": kinds.PIPELINE.api_version, **pipeline})
+        return bool(uid) and self.uid(key) == uid
 
     async def _existing(self, kind: Kind, wanted: Object) -> Object | None:
         """Return the object of this kind and name, None if there is none."""
@@ -121,7 +157,7 @@ class Writer:
     async def delete(self, namespace: str, action: Delete) -> None:
         """Delete an object in the state that was observed. One that was recreated or changed since then stays."""
         kind = kinds.BY_NAME[action.ref.kind]
-        seen = {"uid": action.uid, "resourceVersion": self._store.version(kind, namespace, action.ref.name)}
+        seen = {"uid": action.uid, "resourceVersion": action.version}
         body: Json = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -162,7 +198,7 @@ class Writer:
             "status": str(action.ready),
             "reason": action.reason,
             "message": action.message,
-            "lastTransitionTime": format_time(now),
+            "lastTransitionTime": action.since or format_time(now),
         }
         body: Json = {
             "metadata": {"uid": action.uid} if action.uid else {},

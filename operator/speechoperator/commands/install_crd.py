@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from speechoperator.api import crd
 from speechoperator.kube import kinds, objects
-from speechoperator.kube.client import APPLY, load_configuration
+from speechoperator.kube.client import APPLY
+from speechoperator.kube.configuration import load_configuration
 from speechoperator.kube.unfenced_client import UnfencedClient
 from speechoperator.settings import OPERATOR
 from speechoperator.telemetry.metrics import Metrics

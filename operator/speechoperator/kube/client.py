@@ -1,8 +1,7 @@
 """A client of the Kubernetes API that reads; objects are plain JSON.
 
-`kubernetes.aio` provides the parts that are hard to get right: configuration (service account with its rotating token,
-kubeconfig with its plugins), TLS, proxies and connections. Its generated models would cost memory and time per object
-and drop fields that are newer than they are.
+`kubernetes.aio` provides the parts that are hard to get right: configuration, TLS, proxies and connections. Its
+generated models would cost memory and time per object and drop fields that are newer than they are.
 
 Writes are separate: `fenced_client` for the reconciler, `unfenced_client` for what must not depend on the Lease.
 """
@@ -11,24 +10,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient
 
-from speechoperator.errors import OperatorError
+from speechoperator.kube.configuration import load_kubeconfig
 from speechoperator.kube.errors import ApiError, Request, api_error
+from speechoperator.kube.kinds import LEASE
+from speechoperator.kube.rate_limit import Priority
 from speechoperator.settings import OPERATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
+
+    from kubernetes.aio.client import Configuration
 
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Json
+    from speechoperator.kube.rate_limit import RateLimit
     from speechoperator.telemetry.metrics import Metrics
 
 JSON = "application/json"
@@ -36,44 +40,10 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
+Page: TypeAlias = "list[Json]"
+"""The objects of one page of a list."""
 _PAGE_ITEMS = 250
 _MAX_TEXT_CHARS = 500
-
-
-class NoClusterError(OperatorError):
-    """There is neither a service account nor a usable kubeconfig."""
-
-    code = "no_cluster"
-
-
-async def load_configuration() -> Configuration:
-    """Return how to reach the API: by the service account in a cluster, else by the kubeconfig.
-
-    Raises:
-        NoClusterError: there is neither.
-    """
-    configuration = Configuration()
-    try:
-        config.load_incluster_config(client_configuration=configuration)
-    except config.ConfigException:
-        await _load_kubeconfig(configuration)
-    configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
-    # Otherwise aiohttp would look for a proxy, and read ~/.netrc in a thread, on every single request.
-    configuration.client_session_kwargs = {"trust_env": False}
-    return configuration
-
-
-def _proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment sets for a URL, chosen as `kubectl` chooses it."""
-    parts = urlsplit(url)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-
-
-async def _load_kubeconfig(configuration: Configuration) -> None:
-    try:
-        await config.load_kube_config(client_configuration=configuration)
-    except (config.ConfigException, OSError, TypeError) as error:
-        raise NoClusterError(f"not in a cluster, and no usable kubeconfig: {error}") from error
 
 
 class KubeClient:
@@ -83,15 +53,19 @@ class KubeClient:
         configuration: How to reach the API server.
         timeout_s: Seconds a request may take.
         metrics: Where requests are counted.
+        limit: Limits the rate of requests, except those of watches; None for no limit.
     """
 
-    def __init__(self, configuration: Configuration, timeout_s: float, metrics: Metrics) -> None:
+    def __init__(
+        self, configuration: Configuration, timeout_s: float, metrics: Metrics, limit: RateLimit | None = None
+    ) -> None:
         self.configuration = configuration
         self.recovered = asyncio.Event()
         """Set when the API server responds again after an outage; the waiter clears it."""
         self._client = ApiClient(configuration)
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._metrics = metrics
+        self._limit = limit
         self._unreachable = False
 
     async def __aenter__(self) -> Self:
@@ -116,10 +90,11 @@ class KubeClient:
         Raises:
             ApiError: the API server rejected the request or did not respond.
         """
+        await self._turn(kind)
         return await self._request("get", kind, namespace, name, within_s=within_s)
 
     async def list(
-        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = ""
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", any_version: bool = False
     ) -> tuple[list[Json], str]:
         """Return all objects of a kind, and the resourceVersion of the list.
 
@@ -128,20 +103,60 @@ class KubeClient:
             namespace: A namespace; "" for the whole cluster.
             labels: A label selector, evaluated by the server.
             fields: A field selector, likewise.
+            any_version: Whether an outdated list of the API server's cache will do. It comes as one page.
 
         Raises:
             ApiError: the API server rejected the request or did not respond.
         """
+        if any_version:
+            await self._turn(kind)
+            whole = await self._request("list", kind, namespace, query={"resourceVersion": "0"})
+            return whole.get("items") or [], (whole.get("metadata") or {}).get("resourceVersion", "")
         items: list[Json] = []
-        query = {"limit": str(_PAGE_ITEMS), "labelSelector": labels, "fieldSelector": fields}
+        version = ""
+        async with aclosing(self.pages(kind, namespace, labels=labels, fields=fields)) as pages:
+            async for page, version in pages:  # noqa: B007 - the version of the last page
+                items += page
+        return items, version
+
+    async def pages(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", page_items: int = _PAGE_ITEMS
+    ) -> AsyncGenerator[tuple[Page, str], None]:
+        """Yield all objects of a kind page by page, each with the resourceVersion of the list.
+
+        A list in pages takes no `resourceVersion=0`: the API server would ignore the limit and send everything at once.
+
+        Args:
+            kind: The kind.
+            namespace: A namespace; "" for the whole cluster.
+            labels: A label selector, evaluated by the server.
+            fields: A field selector, likewise.
+            page_items: Objects per page; 0 for a single page with all of them.
+
+        Raises:
+            ApiError: the API server rejected the request or did not respond. The status is 410 if the list took longer
+                than the API server keeps old states; then it has to be restarted.
+        """
+        query = {"limit": str(page_items or ""), "labelSelector": labels, "fieldSelector": fields}
         query = {name: value for name, value in query.items() if value}
         while True:
+            await self._turn(kind)
             page = await self._request("list", kind, namespace, query=query)
-            items += page.get("items") or ()
-            meta = page.get("metadata") or {}
+            items, meta = page.get("items") or [], page.get("metadata") or {}
+            version = meta.get("resourceVersion", "")
+            if not version:  # from a proxy: to take it for an empty list would delete everything
+                request = Request("list", kind.resource, namespace)
+                raise ApiError(request, 0, "", "the response is not a list of the API server")
+            yield items, version
             if not meta.get("continue"):
-                return items, meta.get("resourceVersion", "")
+                return
             query["continue"] = meta["continue"]
+            del page, items  # only one page is in memory at a time
+
+    async def _turn(self, kind: Kind) -> None:
+        """Wait until a request may be sent; one about the Lease may be sent at once."""
+        if self._limit:
+            await self._limit.wait(Priority.LEASE if kind is LEASE else Priority.NORMAL)
 
     async def _request(
         self,
@@ -158,7 +173,7 @@ class KubeClient:
     ) -> Json:
         resource = f"{kind.plural}/{subresource}" + (f".{kind.group}" if kind.group else "")
         request = Request(verb, resource if subresource else kind.resource, namespace, name)
-        seconds = min(self._timeout_s, within_s or self._timeout_s)
+        seconds = min(self.timeout_s, within_s or self.timeout_s)
         parameters = {**(query or {}), "timeout": f"{max(1, int(seconds))}s"}
         path = f"{kind.path(namespace, name, subresource)}?{urlencode(parameters)}"
         try:
@@ -166,10 +181,10 @@ class KubeClient:
         except (aiohttp.ClientError, OSError, TimeoutError, config.ConfigException) as error:
             self._unreachable = True
             self._count(request, 0)
-            raise ApiError(request, 0, "", f"the API server did not respond: {_describe(error)}") from error
+            raise ApiError(request, 0, "", f"the API server did not respond: {describe(error)}") from error
         self._count(request, status)
         self._reached()
-        found = _parse(text)
+        found = parse(text)
         if status >= HTTPStatus.BAD_REQUEST:
             if status == HTTPStatus.UNAUTHORIZED:
                 await self._refresh_credentials()
@@ -179,18 +194,21 @@ class KubeClient:
     async def _send(
         self, method: str, path: str, body: Json | None, content_type: str, seconds: float
     ) -> tuple[int, bytes, str | None]:
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        url, headers = f"{self.configuration.host}{path}", await self._headers(content_type)
+        response = await self._client.rest_client.request(method, url, headers, body, _request_timeout=timeout)
+        return response.status, await response.read(), response.headers.get("Retry-After")
+
+    async def _headers(self, content_type: str = JSON) -> dict[str, str]:
         headers = {"Content-Type": content_type, "Accept": JSON, "User-Agent": OPERATOR}
         if authorization := await self.authorization():
             headers["Authorization"] = authorization
-        timeout = aiohttp.ClientTimeout(total=seconds)
-        url = f"{self.configuration.host}{path}"
-        response = await self._client.rest_client.request(method, url, headers, body, _request_timeout=timeout)
-        return response.status, await response.read(), response.headers.get("Retry-After")
+        return headers
 
     async def _refresh_credentials(self) -> None:
         """Reload the kubeconfig: its plugin gives a fresh token. A service account's token is always read from disk."""
         if self.configuration.refresh_api_key_hook is None:
-            await _load_kubeconfig(self.configuration)
+            await load_kubeconfig(self.configuration)
 
     def _reached(self) -> None:
         if self._unreachable:
@@ -201,13 +219,14 @@ class KubeClient:
         self._metrics.api_requests.labels(request.verb, request.resource, str(status or "none")).inc()
 
 
-def _parse(text: bytes) -> Any:
+def parse(text: bytes) -> Any:
+    """Return a body as JSON, or its beginning as text."""
     try:
         return json.loads(text)
     except ValueError:  # from a proxy, or from a server that is starting
         return text.decode(errors="replace")[:_MAX_TEXT_CHARS]
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Return an error as text; a timeout has none of its own."""
     return str(error) or {"TimeoutError": "timed out"}.get(type(error).__name__, type(error).__name__)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from speechoperator.errors import NotLeadingError
 from speechoperator.kube.client import APPLY, JSON, MERGE, STRATEGIC
+from speechoperator.kube.rate_limit import Priority
 from speechoperator.settings import OPERATOR
 from speechoperator.telemetry import logs
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Json
+    from speechoperator.kube.rate_limit import RateLimit
     from speechoperator.kube.unfenced_client import UnfencedClient
     from speechoperator.telemetry.metrics import Metrics
 
@@ -44,13 +46,22 @@ class FencedClient:
         cache: Receives the objects as they are after a write.
         metrics: Where writes are counted.
         time_left: Returns the seconds for which this replica may still write; 0 once another may be the leader.
+        limit: Limits the rate of writes.
     """
 
-    def __init__(self, client: UnfencedClient, cache: Cache, metrics: Metrics, time_left: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        client: UnfencedClient,
+        cache: Cache,
+        metrics: Metrics,
+        time_left: Callable[[], float],
+        limit: RateLimit,
+    ) -> None:
         self._client = client
         self._cache = cache
         self._metrics = metrics
         self._time_left = time_left
+        self._limit = limit
 
     async def write(
         self,
@@ -82,7 +93,8 @@ class FencedClient:
             NotLeadingError: another replica may be the leader; nothing was sent.
             ApiError: the API server rejected the request or did not respond.
         """
-        seconds = self._time_left()
+        await self._limit.wait(Priority.STATUS if subresource == "status" else Priority.NORMAL)
+        seconds = self._time_left()  # after the wait, during which the Lease may have been lost
         if seconds <= 0:
             raise NotLeadingError("another replica may be the leader by now")
         found = await self._client.write(

@@ -42,6 +42,18 @@ def uid(thing: Object) -> str:
     return found
 
 
+def version(thing: Object) -> str:
+    """Return an object's resourceVersion, "" before it has one."""
+    found: str = thing["metadata"].get("resourceVersion", "")
+    return found
+
+
+def created(thing: Object) -> str:
+    """Return when an object was created, "" before that; these times sort as text."""
+    found: str = thing["metadata"].get("creationTimestamp") or ""
+    return found
+
+
 def terminating(thing: Object) -> bool:
     """Return whether an object is terminating."""
     return "deletionTimestamp" in thing["metadata"]
@@ -71,6 +83,11 @@ def alive(pod: Object) -> bool:
 def condition(thing: Object, kind: str) -> Object | None:
     """Return the condition of that type."""
     return next((found for found in status(thing).get("conditions") or () if found.get("type") == kind), None)
+
+
+def last_transition(thing: Object) -> str:
+    """Return when a condition of an object last changed its status, "" if none has; these times sort as text."""
+    return max((str(one.get("lastTransitionTime") or "") for one in status(thing).get("conditions") or ()), default="")
 
 
 def holds(thing: Object, kind: str) -> bool:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from speechoperator.kube.client import JSON, KubeClient
+from speechoperator.kube.client import JSON
+from speechoperator.kube.kinds import LEASE
+from speechoperator.kube.watch_client import WatchClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 WriteVerb: TypeAlias = Literal["create", "update", "patch", "delete"]
 
 
-class UnfencedClient(KubeClient):
+class UnfencedClient(WatchClient):
     """A client that writes whether or not this replica is the leader."""
 
     async def write(
@@ -34,7 +36,7 @@ class UnfencedClient(KubeClient):
         query: Mapping[str, str] | None = None,
         within_s: float | None = None,
     ) -> Json:
-        """Send one write; return the response.
+        """Send one write; return the response. The rate is limited by who calls, except for the Lease.
 
         Args:
             verb: The verb, as RBAC names it.
@@ -50,6 +52,8 @@ class UnfencedClient(KubeClient):
         Raises:
             ApiError: the API server rejected the request or did not respond.
         """
+        if kind is LEASE:
+            await self._turn(kind)
         return await self._request(
             verb,
             kind,

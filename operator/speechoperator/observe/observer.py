@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from speechoperator.api import SpeechPipeline, format_validation_error, kinds, labels
-from speechoperator.api.names import MODELS_READY
+from speechoperator.api.names import INGRESS_CLASS_ANNOTATION, MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.observe import services, warnings
+from speechoperator.observe import services
+from speechoperator.observe.ingress_classes import IngressClasses
 from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.models.ollama_pods import running
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     from speechoperator.kube.client import KubeClient
     from speechoperator.kube.objects import Key, Object
     from speechoperator.observe.polling import Poller
+    from speechoperator.observe.services import ExternalServices
+    from speechoperator.observe.warnings import Warnings
     from speechoperator.ollama.client import OllamaClient
     from speechoperator.ollama.pulls import Pulls
     from speechoperator.settings import Settings
@@ -31,9 +33,7 @@ if TYPE_CHECKING:
 
 MODELS = "models"
 """The topic of the models that an Ollama has."""
-_POLL_FAST_S, _POLL_CHANGING_S, _POLL_SLOW_S, _POLL_STEADY_S = 2.0, 10.0, 30.0, 60.0
-_STARTUP_GRACE_S = 4.0
-"""Seconds for which a new pod or PVC may be unready before its Events are read."""
+_POLL_CHANGING_S, _POLL_SLOW_S, _POLL_STEADY_S = 10.0, 30.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,12 @@ class Observer:
 
     Args:
         store: What is known from lists and watches.
+        warnings: The warnings about pods and PVCs.
         poller: What is polled in the background.
         pulls: The pulls in progress.
         client: What reads objects that are not watched.
-        ollama: The client of Ollama.
+        ollama: The client of the Ollama pods.
+        external: Probes external services.
         settings: Ports and timeouts.
         clock: Returns the time, in UTC.
     """
@@ -79,20 +81,34 @@ class Observer:
     def __init__(
         self,
         store: Store,
+        warnings: Warnings,
         poller: Poller,
         pulls: Pulls,
         client: KubeClient,
         ollama: OllamaClient,
+        external: ExternalServices,
         settings: Settings,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
+        self._warnings = warnings
         self._poller = poller
         self._pulls = pulls
         self._client = client
+        self._ingress_classes = IngressClasses(client)
         self._ollama = ollama
+        self._external_services = external
         self._settings = settings
         self._clock = clock
+
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+        return self._clock()
+
+    def raw(self, key: Key) -> Object | None:
+        """Return a pipeline as the API server sent it, None if it is gone or terminating."""
+        raw = self._store.pipeline(key)
+        return None if raw is None or objects.terminating(raw) else raw
 
     def observe(self, key: Key, failures: tuple[WriteFailure, ...] = ()) -> Observation | None:
         """Return what is known of a pipeline, None if it is gone or terminating. What is unknown is polled meanwhile.
@@ -101,10 +117,9 @@ class Observer:
             key: The pipeline.
             failures: The failed writes of the last reconcile.
         """
-        raw = self._store.pipeline(key)
-        if raw is None or objects.terminating(raw):
+        raw, now = self.raw(key), self._clock()
+        if raw is None:
             return None
-        now = self._clock()
         try:
             pipeline = SpeechPipeline.parse(raw)
         except ValidationError as error:
@@ -132,9 +147,10 @@ class Observer:
             external=self._external(polls, pipeline, ollama),
             pulls=self._pulls.of(polls.key),
             ingress_class_missing=self._missing_class(polls, pipeline),
-            pvc_warnings=self._warnings(polls, [pvc for pvc in pvcs if _unbound(pvc)], now),
-            pod_warnings=self._warnings(polls, [pod for pod in pods if _unready(pod)], now),
-            failures=(*self._failed_reads(), *failures),
+            pvc_warnings=self._warnings.about_pvcs(polls, pvcs, now),
+            pod_warnings=self._warnings.about_pods(polls, pods, now),
+            failures=failures,
+            unreadable=self._failed_reads(),
             status=objects.status(raw),
         )
 
@@ -152,7 +168,7 @@ class Observer:
         """Return what each Ollama has. A pod is polled more often until it has all models."""
         spec = pipeline.spec.ollama
         if not spec.managed:
-            polled = self._poll_ollama(polls, "", spec.url or "", _POLL_SLOW_S)
+            polled = self._poll_ollama(polls, self._external_services.ollama, "", spec.url or "", _POLL_SLOW_S)
             return {EXTERNAL: polled} if polled else {}
         found = {}
         for pod in pods:
@@ -160,15 +176,29 @@ class Observer:
             if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not running(pod) or not url:
                 continue
             interval = _POLL_STEADY_S if objects.holds(pod, MODELS_READY) else _POLL_CHANGING_S
-            if polled := self._poll_ollama(polls, objects.uid(pod), url, interval):
+            version = "ready" if objects.containers_ready(pod) else "starting"
+            if polled := self._poll_ollama(polls, self._pod_models, objects.uid(pod), url, interval, version):
                 found[objects.name(pod)] = polled
         return found
 
-    def _poll_ollama(self, polls: Polls, uid: str, url: str, interval: float) -> OllamaPod | None:
+    async def _pod_models(self, url: str) -> OllamaPod:
+        return await services.ollama(self._ollama, url)
+
+    @staticmethod
+    def _poll_ollama(
+        polls: Polls,
+        fetch: Callable[[str], Awaitable[OllamaPod]],
+        uid: str,
+        url: str,
+        interval: float,
+        version: str = "",
+    ) -> OllamaPod | None:
         return polls.latest(
             Target(MODELS, f"{uid} {url}"),
-            lambda: services.ollama(self._ollama, url),
-            lambda polled: interval if polled.reachable else _POLL_FAST_S,
+            lambda: fetch(url),
+            lambda _: interval,
+            failed=lambda polled: not polled.reachable,
+            version=version,
             required=False,
         )
 
@@ -182,12 +212,9 @@ class Observer:
         if (url := whisper.url) and (
             health := polls.latest(
                 Target("whisper", url),
-                lambda: services.whisper(
-                    url,
-                    self._settings.ollama_timeout,
-                    responds_while_busy=whisper.engine != "asr-webservice",
-                ),
-                lambda health: _POLL_SLOW_S if health.healthy else _POLL_FAST_S,
+                lambda: self._external_services.whisper(url, responds_while_busy=whisper.engine != "asr-webservice"),
+                lambda _: _POLL_SLOW_S,
+                failed=lambda health: not health.healthy,
             )
         ):
             found["whisper"] = health
@@ -195,38 +222,12 @@ class Observer:
 
     def _missing_class(self, polls: Polls, pipeline: SpeechPipeline) -> str | None:
         ingress = pipeline.spec.bridge.ingress
-        if ingress is None:
+        if ingress is None or INGRESS_CLASS_ANNOTATION in ingress.annotations:
             return None
         name = ingress.class_name or ""
         return polls.latest(
             Target("ingress class", name),
-            lambda: warnings.missing_class(self._client, name),
-            lambda missing: _POLL_STEADY_S if missing is None else _POLL_FAST_S,
+            lambda: self._ingress_classes.missing(name),
+            lambda _: _POLL_STEADY_S,
+            failed=lambda missing: missing is not None,
         )
-
-    def _warnings(self, polls: Polls, unhealthy: list[Object], now: datetime) -> Mapping[str, str]:
-        """Return the newest warnings on unhealthy objects, by name. Older problems are polled less often."""
-        found = {}
-        for thing in unhealthy:
-            age = (now - objects.parse_time(thing["metadata"]["creationTimestamp"])).total_seconds()
-            if age < _STARTUP_GRACE_S:
-                polls.within(_STARTUP_GRACE_S - age)
-                continue
-            uid = objects.uid(thing)
-            fetch = partial(warnings.warning, self._client, polls.key.namespace, uid)
-            if polled := polls.latest(Target("events", uid), fetch, partial(_interval, age)):
-                found[objects.name(thing)] = polled
-        return found
-
-
-def _interval(age: float, _: str) -> float:
-    return min(_POLL_STEADY_S, max(_POLL_FAST_S, age / 3))
-
-
-def _unready(pod: Object) -> bool:
-    """Return whether a pod is scheduled and yet not ready: its own status may not say why."""
-    return objects.alive(pod) and objects.holds(pod, "PodScheduled") and not objects.containers_ready(pod)
-
-
-def _unbound(pvc: Object) -> bool:
-    return objects.status(pvc).get("phase") != "Bound"

@@ -1,7 +1,7 @@
 """Background polling of what cannot be watched: a reconcile never waits for a pod or for an external service.
 
 A reconcile reads the latest result. If that is too old, it is polled again in the background; if the new result is
-different, the pipeline is queued.
+different, the pipeline is queued. What fails is polled less often the longer it has been failing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_RETRY_MIN_S, _RETRY_MAX_S, _RETRY_SHARE = 2.0, 30.0, 0.25
+"""Seconds until a failing target is polled again: a share of the time for which it has been failing, within limits."""
 _TIMER_SLACK_S = 0.05
 """Seconds by which a timer may fire early and still count as on time."""
 
@@ -37,7 +39,7 @@ class Polled(Generic[T]):
 
     Attributes:
         result: The result, None before the first one.
-        due: Seconds until the next poll, None before the first result.
+        due: Seconds until the next poll, None before the first one has ended.
     """
 
     result: T | None = None
@@ -47,9 +49,13 @@ class Polled(Generic[T]):
 @dataclass(slots=True)
 class _Poll:
     fetch: Callable[[], Awaitable[Any]]
-    done: bool = False
+    failed: Callable[[Any], bool]
+    version: str
+    ended: bool = False
+    has_result: bool = False
     result: Any = None
     at: float = 0.0
+    failing_since: float | None = None
     task: asyncio.Task[None] | None = None
 
 
@@ -65,7 +71,13 @@ class Poller:
         self._polls: defaultdict[Key, dict[Target, _Poll]] = defaultdict(dict)
 
     def latest(
-        self, key: Key, target: Target, fetch: Callable[[], Awaitable[T]], max_age: Callable[[T], float]
+        self,
+        key: Key,
+        target: Target,
+        fetch: Callable[[], Awaitable[T]],
+        max_age: Callable[[T], float],
+        failed: Callable[[T], bool] = lambda _: False,
+        version: str = "",
     ) -> Polled[T]:
         """Return the latest result, and start a poll if there is none or it is too old.
 
@@ -73,19 +85,24 @@ class Poller:
             key: The pipeline.
             target: What is polled; there is at most one poll of it at a time.
             fetch: Polls once. It returns expected failures as results.
-            max_age: Seconds for which a result is valid.
+            max_age: Seconds for which a result that is no failure is valid.
+            failed: Whether a result is a failure.
+            version: The state of the target as far as it is known otherwise; with another one, it is polled at once.
         """
-        poll = self._polls[key].setdefault(target, _Poll(fetch))
-        poll.fetch = fetch
-        if not poll.done:
+        poll = self._polls[key].setdefault(target, _Poll(fetch, failed, version))
+        poll.fetch, poll.failed = fetch, failed
+        if not poll.ended:
             self._start(key, poll)
             return Polled()
-        result: T = poll.result
-        left = poll.at + max_age(result) - _now()
+        result: T | None = poll.result
+        interval = max_age(poll.result) if poll.failing_since is None else _retry_interval(poll.at - poll.failing_since)
+        left = poll.at + interval - _now()
+        if poll.version != version:
+            poll.version, left = version, 0.0
         if left > _TIMER_SLACK_S:
             return Polled(result, left)
         self._start(key, poll)
-        return Polled(result, max_age(result))
+        return Polled(result, interval)
 
     async def refresh(self, key: Key, topic: str) -> None:
         """Poll all targets of a topic now, and wait for the results."""
@@ -117,9 +134,12 @@ class Poller:
             result = await poll.fetch()
         except Exception:  # noqa: BLE001 - a bug in the operator: keep the result before, and poll again
             logs.exception("background poll failed")
-            result = poll.result
-        changed = not poll.done or result != poll.result
-        poll.done, poll.result, poll.at = True, result, _now()
+            failed, changed = True, not poll.ended
+        else:
+            failed, changed = poll.failed(result), not poll.has_result or result != poll.result
+            poll.has_result, poll.result = True, result
+        poll.ended, poll.at = True, _now()
+        poll.failing_since = (poll.failing_since or poll.at) if failed else None
         if changed:
             self._changed(key)
 
@@ -137,7 +157,7 @@ class Polls:
         poller: Polls in the background.
         key: The pipeline.
         due: Seconds until the first of the results is outdated, None if there is none.
-        complete: Whether all required results are present.
+        complete: Whether all required targets have been polled once.
     """
 
     poller: Poller
@@ -152,11 +172,13 @@ class Polls:
         fetch: Callable[[], Awaitable[T]],
         max_age: Callable[[T], float],
         *,
+        failed: Callable[[T], bool] = lambda _: False,
+        version: str = "",
         required: bool = True,
     ) -> T | None:
         """Return the latest result, None before the first one. For the arguments see `Poller.latest`."""
         self._targets.add(target)
-        polled = self.poller.latest(self.key, target, fetch, max_age)
+        polled = self.poller.latest(self.key, target, fetch, max_age, failed, version)
         self.within(polled.due)
         self.complete = self.complete and (polled.due is not None or not required)
         return polled.result
@@ -169,6 +191,10 @@ class Polls:
     def retain(self) -> None:
         """Stop polling what this reconcile did not read."""
         self.poller.retain(self.key, self._targets)
+
+
+def _retry_interval(failing_for: float) -> float:
+    return min(_RETRY_MAX_S, max(_RETRY_MIN_S, failing_for * _RETRY_SHARE))
 
 
 def _now() -> float:

@@ -6,21 +6,53 @@ https://github.com/ollama/ollama/blob/main/docs/api.md
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias, TypeVar
 
 import aiohttp
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from speechoperator.errors import OllamaError, describe_os_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    import socket
+    from collections.abc import AsyncGenerator, Callable, Iterator
+
+    from aiohttp import AddrInfoType
 
 _MAX_LINE_BYTES = 2**20
+_MAX_BODY_BYTES = 4 * 2**20
 _MAX_ERROR_BYTES = 2000
+_MAX_ERROR_CHARS = 500
 _MAX_SHOWN_BYTES = 100
+
+
+class _Answer(BaseModel):
+    """What is read of a response; other members are ignored, and null is the same as none."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Model(_Answer):
+    name: str
+    digest: str | None = None
+
+
+class _Tags(_Answer):
+    models: tuple[_Model, ...] | None = None
+
+
+class _PullLine(_Answer):
+    status: str | None = None
+    digest: str | None = None
+    total: int | None = None
+    completed: int | None = None
+    error: str | None = None
+
+
+OpenSocket: TypeAlias = "Callable[[AddrInfoType], socket.socket]"
+A = TypeVar("A", bound=_Answer)
 
 
 class Progress(NamedTuple):
@@ -45,13 +77,15 @@ class OllamaClient:
     Args:
         timeout: Seconds a response may take.
         stall_timeout: Seconds without progress after which a pull has failed.
+        open_socket: Opens sockets; it may refuse an address.
     """
 
-    def __init__(self, timeout: float, stall_timeout: float) -> None:
+    def __init__(self, timeout: float, stall_timeout: float, open_socket: OpenSocket | None = None) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._pull_timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=stall_timeout)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True, limit=0), read_bufsize=_MAX_LINE_BYTES
+            connector=aiohttp.TCPConnector(force_close=True, limit=0, socket_factory=open_socket),
+            read_bufsize=_MAX_LINE_BYTES,
         )
 
     async def __aenter__(self) -> Self:
@@ -70,12 +104,10 @@ class OllamaClient:
             OllamaError: it did not respond, or not as Ollama does.
         """
         with _translate_errors("response"):
-            async with self._session.get(f"{url}/api/tags", timeout=self._timeout) as response:
+            async with self._session.get(f"{url}/api/tags", timeout=self._timeout, allow_redirects=False) as response:
                 await _check(response)
-                found = await response.json(content_type=None)
-        if not isinstance(found, dict) or not isinstance(found.get("models", []), list | None):
-            raise OllamaError("it does not respond as Ollama does")
-        return {str(model["name"]): str(model.get("digest", "")) for model in found.get("models") or ()}
+                text = await _read(response)
+        return {model.name: model.digest or "" for model in _parse(_Tags, text).models or ()}
 
     async def pull(self, url: str, model: str, *, insecure: bool) -> AsyncGenerator[Progress, None]:
         """Pull a model; layers that exist are not pulled again. Leaving the iteration aborts the pull.
@@ -91,7 +123,9 @@ class OllamaClient:
         body = {"model": model, "insecure": insecure, "stream": True}
         last = ""
         with _translate_errors("progress"):
-            async with self._session.post(f"{url}/api/pull", json=body, timeout=self._pull_timeout) as response:
+            async with self._session.post(
+                f"{url}/api/pull", json=body, timeout=self._pull_timeout, allow_redirects=False
+            ) as response:
                 await _check(response)
                 async for line in response.content:
                     progress = _progress(line)
@@ -108,7 +142,9 @@ class OllamaClient:
         """
         with _translate_errors("response"):
             body = {"source": source, "destination": name}
-            async with self._session.post(f"{url}/api/copy", json=body, timeout=self._timeout) as response:
+            async with self._session.post(
+                f"{url}/api/copy", json=body, timeout=self._timeout, allow_redirects=False
+            ) as response:
                 await _check(response)
 
     async def delete(self, url: str, name: str) -> None:
@@ -119,39 +155,64 @@ class OllamaClient:
         """
         with _translate_errors("response"):
             body = {"model": name}
-            async with self._session.delete(f"{url}/api/delete", json=body, timeout=self._timeout) as response:
+            async with self._session.delete(
+                f"{url}/api/delete", json=body, timeout=self._timeout, allow_redirects=False
+            ) as response:
                 if response.status != HTTPStatus.NOT_FOUND:
                     await _check(response)
 
 
 def _progress(line: bytes) -> Progress:
+    found = _parse(_PullLine, line)
+    if found.error:
+        raise OllamaError(found.error[:_MAX_ERROR_CHARS])
+    return Progress(found.status or "", found.digest or "", found.total or 0, found.completed or 0)
+
+
+def _parse(model: type[A], text: bytes) -> A:
+    """Parse a response.
+
+    Raises:
+        OllamaError: it is not one of Ollama's.
+    """
     try:
-        found = json.loads(line)
-    except ValueError:
-        raise OllamaError(f"it does not respond as Ollama does: {line[:_MAX_SHOWN_BYTES]!r}") from None
-    if error := found.get("error"):
-        raise OllamaError(str(error))
-    return Progress(
-        str(found.get("status", "")),
-        str(found.get("digest", "")),
-        int(found.get("total") or 0),
-        int(found.get("completed") or 0),
-    )
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        shown = f"{where}: {first['msg']}" if where else repr(text[:_MAX_SHOWN_BYTES])
+        raise OllamaError(f"it does not respond as Ollama does: {shown}") from None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body of a response, which must not be longer than a list of models can be.
+
+    Raises:
+        OllamaError: it is longer.
+    """
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > _MAX_BODY_BYTES:
+            raise OllamaError(f"it does not respond as Ollama does: more than {_MAX_BODY_BYTES} bytes")
+    return b"".join(parts)
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:
-    if response.status < HTTPStatus.BAD_REQUEST:
+    """Raise the error of a response that is no success; a redirect is none, and is not followed."""
+    if response.status < HTTPStatus.MULTIPLE_CHOICES:
         return
-    text = (await response.content.read(_MAX_ERROR_BYTES)).decode(errors="replace").strip()
-    raise OllamaError(_error_of(text) or f"HTTP {response.status}: {response.reason}")
+    text = await response.content.read(_MAX_ERROR_BYTES)
+    reason = f"HTTP {response.status}: {response.reason}"[:_MAX_ERROR_CHARS]
+    raise OllamaError(_error_of(text) or reason)
 
 
-def _error_of(text: str) -> str:
+def _error_of(text: bytes) -> str:
     try:
-        found: Any = json.loads(text)
-    except ValueError:
+        return (_PullLine.model_validate_json(text).error or "")[:_MAX_ERROR_CHARS]
+    except ValidationError:
         return ""
-    return str(found.get("error", "")) if isinstance(found, dict) else ""
 
 
 @contextmanager

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from speechoperator.plan.actions import StartPull, StopPull
     from speechoperator.telemetry.metrics import Metrics
 
-_REPORT_INTERVAL_S = 1.0
+_MIN_REPORT_INTERVAL_S, _MAX_REPORT_INTERVAL_S, _REPORT_SHARE = 1.0, 5.0, 0.02
+"""Progress is reported when 2 % have been pulled since the last report, or after 5 s, but no more than once a second:
+every report is a write, which wakes whoever watches the pipeline."""
+_TIMER_SLACK_S = 0.05
 _SMOOTHING = 0.3
 """Weight of the latest interval in the exponentially smoothed rate."""
 
@@ -36,7 +39,7 @@ _PullId = tuple[str, str]
 
 
 @dataclass(slots=True)
-class _Meter:
+class Meter:
     """Sums up the layers of a pull, and measures its rate. Bytes from an earlier attempt do not count."""
 
     layers: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -56,8 +59,11 @@ class _Meter:
         return received
 
     def due(self) -> float:
-        """Return the seconds until the next report: 0 or less for the first one, then once a second."""
-        return self._measured_at + _REPORT_INTERVAL_S - monotonic()
+        """Return the seconds until the next report: 0 or less for the first one."""
+        total = sum(total for _, total in self.layers.values())
+        progressed = self.pulled - self._measured_pulled >= _REPORT_SHARE * total > 0
+        interval = _MIN_REPORT_INTERVAL_S if progressed or not self._measured_at else _MAX_REPORT_INTERVAL_S
+        return self._measured_at + interval - monotonic()
 
     def measure(self) -> None:
         """Update the rate from what was pulled since the last report."""
@@ -161,11 +167,12 @@ class Pulls:
         self._changed(key)
 
     async def _pull(self, key: Key, action: StartPull) -> None:
-        pull, meter = (action.volume, action.model), _Meter()
+        pull, meter = (action.volume, action.model), Meter()
         renames = canonical(action.source) != canonical(action.model)
         existing = await self._ollama.models(action.address) if renames else {}
         lines = self._ollama.pull(action.address, action.source, insecure=action.insecure)
         timer: asyncio.TimerHandle | None = None
+        loop = asyncio.get_running_loop()
 
         def report() -> None:
             nonlocal timer
@@ -178,7 +185,11 @@ class Pulls:
             async with aclosing(lines):
                 async for progress in lines:
                     self._metrics.pull_bytes.inc(meter.add(progress))
-                    timer = timer or asyncio.get_running_loop().call_later(meter.due(), report)
+                    due = loop.time() + max(0.0, meter.due())
+                    if timer and due < timer.when() - _TIMER_SLACK_S:
+                        timer.cancel()
+                        timer = None
+                    timer = timer or loop.call_at(due, report)
         finally:
             if timer:
                 timer.cancel()
@@ -188,7 +199,7 @@ class Pulls:
             if canonical(action.source) not in map(canonical, existing):  # otherwise it is used under that name
                 await self._ollama.delete(action.address, action.source)
 
-    def _update(self, key: Key, pull: _PullId, meter: _Meter) -> None:
+    def _update(self, key: Key, pull: _PullId, meter: Meter) -> None:
         if record := self._records.get(key, {}).get(pull):  # none after `stop`
             self._records[key][pull] = meter.update(record)
 

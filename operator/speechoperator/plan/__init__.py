@@ -8,6 +8,20 @@ from __future__ import annotations
 
 from speechoperator.plan.actions import Apply, Delete, Event, Orphan, Plan, SetGate, StartPull, StopPull
 from speechoperator.plan.decide import plan
+from speechoperator.plan.interrupted import failed, unlisted
 from speechoperator.plan.rejected import rejected
 
-__all__ = ["Apply", "Delete", "Event", "Orphan", "Plan", "SetGate", "StartPull", "StopPull", "plan", "rejected"]
+__all__ = [
+    "Apply",
+    "Delete",
+    "Event",
+    "Orphan",
+    "Plan",
+    "SetGate",
+    "StartPull",
+    "StopPull",
+    "failed",
+    "plan",
+    "rejected",
+    "unlisted",
+]

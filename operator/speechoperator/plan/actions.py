@@ -34,11 +34,13 @@ class Delete:
         ref: The object.
         reason: Why: "Ingress calls-bridge was removed from the spec".
         uid: The uid of the object in the snapshot; a precondition, so that a newer object of the same name is kept.
+        version: Its resourceVersion in the snapshot; a precondition, so that an object that was changed since is kept.
     """
 
     ref: Ref
     reason: str
     uid: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class SetGate:
         reason: The reason of the condition, in CamelCase: "ModelsPresent", "ModelsMissing".
         message: The message of the condition: "llama3, qwen3:4b", "missing: qwen3:4b".
         uid: The uid of the pod in the snapshot; a precondition.
+        since: When the status of the condition last changed, if this update does not change it; "" if it does.
     """
 
     pod: str
@@ -111,6 +114,7 @@ class SetGate:
     reason: str
     message: str = ""
     uid: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from speechoperator.settings import Settings
 
 _ACCEPTED = Verdict(status=True, reason=Reason.VALID, message="the spec is valid")
-_PROBE_UNHEALTHY_S = 5.0
-_PROBE_HEALTHY_S = 30.0
-"""Seconds until an external service is probed again; no watch reports on it."""
 
 
 def plan(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, settings: Settings) -> Plan:
@@ -84,12 +81,17 @@ def _judge_components(draft: Draft) -> None:
     draft.failures = refused_writes.relevant(snapshot.failures, writes | gated | removed)
     outdated = writes if _makes_unready(draft) else frozenset()
     draft.components = component_states(
-        draft.pipeline, snapshot, draft.manifests, draft.decisions.replicas, outdated, draft.failures, draft.now
+        draft.pipeline,
+        snapshot,
+        draft.manifests,
+        draft.decisions.replicas,
+        outdated,
+        draft.failures,
+        draft.now,
+        draft.settings.unschedulable_grace,
     )
     for component in draft.components:
         draft.requeue(component.requeue_after)
-        if component.desired is None:
-            draft.requeue(_PROBE_HEALTHY_S if component.available.status else _PROBE_UNHEALTHY_S)
     draft.models_ready = models.verdict(draft.models, managed=spec.ollama.managed, suspended=spec.suspend)
 
 
@@ -139,6 +141,7 @@ def _report(draft: Draft) -> None:
         held_back=draft.held_back,
         suspended=draft.pipeline.spec.suspend,
         url=bridge_url(draft.pipeline),
+        unreadable=refused_writes.unreadable(draft.snapshot.unreadable),
     )
     unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
     orphaned = pvcs.orphaned(unused, draft.pipeline.namespace)

@@ -49,7 +49,12 @@ def objects_to_delete(manifests: Iterable[Object], live: Mapping[Ref, Object], o
     """
     wanted = {ref(manifest) for manifest in manifests}
     return tuple(
-        Delete(found, f"{found.kind} {found.name} was removed from the spec", objects.uid(existing))
+        Delete(
+            found,
+            f"{found.kind} {found.name} was removed from the spec",
+            objects.uid(existing),
+            objects.version(existing),
+        )
         for found, existing in sorted(live.items())
         if found not in wanted
         and found.kind in _PRUNED

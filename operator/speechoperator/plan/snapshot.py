@@ -23,6 +23,9 @@ EXTERNAL = "url"
 NAME_CONFLICT = "AlreadyExists"
 """Reason of a `WriteFailure`: an object of this name exists and belongs to something else."""
 
+WRITE_CONFLICT = "WriteConflict"
+"""Reason of a `WriteFailure`: another writer keeps undoing the write."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -90,7 +93,8 @@ class WriteFailure:
         verb: In RBAC terms: "create", "patch", "delete".
         code: The HTTP status; 0 without a response.
         message: The server's message.
-        reason: The server's CamelCase reason, "" if none; `NAME_CONFLICT` if the name is taken.
+        reason: The server's CamelCase reason, "" if none; `NAME_CONFLICT` if the name is taken,
+            `WRITE_CONFLICT` if the write was made and undone.
     """
 
     ref: Ref
@@ -118,6 +122,7 @@ class Snapshot:
         pod_warnings: Newest Warning Event of each pod that is not ready, by name. Some faults are reported nowhere
             else: a missing Secret of a volume (FailedMount), the response to a probe (Unhealthy).
         failures: Refused writes of the last reconcile.
+        unreadable: Failed lists, as failed writes: what is known of these kinds may be outdated.
         status: The current status of the pipeline in the API, {} if none.
     """
 
@@ -130,4 +135,5 @@ class Snapshot:
     pvc_warnings: Mapping[str, str] = field(default_factory=dict)
     pod_warnings: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[WriteFailure, ...] = ()
+    unreadable: tuple[WriteFailure, ...] = ()
     status: Object = field(default_factory=dict)

@@ -51,8 +51,14 @@ class Metrics:
         )
         self.writes = counter("writes_total", "Writes to the API server, by cause", "kind", "verb", "why")
         self.api_requests = counter("api_requests_total", "Requests to the API server", "verb", "resource", "status")
+        self.api_waiting = gauge(
+            "api_requests_waiting", "Requests that wait because of KUBE_API_QPS; more than a few for long: raise it"
+        )
         self.events = counter("watch_events_total", "Watch events", "kind", "changed")
         self.watch_restarts = counter("watch_restarts_total", "Restarts of all watches after one failed")
+        self.unreadable_kinds = gauge(
+            "unreadable_kinds", "Kinds of objects that could not be listed last time; their last known state is used"
+        )
         self.queue_depth = gauge("workqueue_depth", "Pipelines waiting for a worker")
         self.queue_duration = histogram("workqueue_queue_duration_seconds", "Time a pipeline waited for a worker")
         self.retries = counter("workqueue_retries_total", "Reconciles delayed because the previous one failed")

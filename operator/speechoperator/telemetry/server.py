@@ -32,10 +32,12 @@ class Service:
     Attributes:
         metrics: The metrics.
         not_ready: Returns why the operator is not ready, "" when it is.
+        not_alive: Returns why the operator has to be restarted, "" if it does not.
     """
 
     metrics: Metrics
     not_ready: Callable[[], str]
+    not_alive: Callable[[], str] = str
 
 
 SERVICE = web.AppKey("service", Service)
@@ -92,8 +94,10 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/metrics", metrics)
 
 
-async def livez(_: web.Request) -> web.Response:
-    """Return OK while the event loop runs."""
+async def livez(request: web.Request) -> web.Response:
+    """Return OK while the event loop runs and no worker hangs; 503 and the reason otherwise."""
+    if reason := request.app[SERVICE].not_alive():
+        return web.json_response({"status": "hung", "detail": reason}, status=503)
     return web.Response(text="OK")
 
 

@@ -1,4 +1,7 @@
-"""kopf as an informer: it lists and watches, and passes every event on. Nothing is decided here.
+"""kopf as an informer: it watches, and passes every event on. Nothing is decided here.
+
+kopf has each kind listed by the operator when a watch begins, and when its resourceVersion is too old (410). The list
+goes straight into the store, and removes what was deleted unseen. A list of kopf's own would be a second one.
 
 It keeps nothing in the objects (no annotations, no finalizers), posts no Events, has no peering and writes nothing.
 When a watch fails permanently, all its tasks end and the caller restarts it.
@@ -7,15 +10,17 @@ When a watch fails permanently, all its tasks end and the caller restarts it.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import aiohttp
 import kopf
+from kopf._cogs.clients import fetching
 
 from speechoperator.api import kinds, labels
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 
     from speechoperator.kube.client import KubeClient
     from speechoperator.kube.kinds import Kind
@@ -28,10 +33,17 @@ _WATCHER = "watcher for "
 
 Task = asyncio.Task[Any]
 
+List: TypeAlias = "Callable[[Kind], Awaitable[str]]"
+"""Lists a kind completely; returns the resourceVersion to watch it from, "" if that failed: then it is called again."""
+
 
 @asynccontextmanager
 async def watching(
-    watched: Collection[Kind], namespace: str, client: KubeClient, handle: Callable[[kopf.RawEvent], None]
+    watched: Collection[Kind],
+    namespace: str,
+    client: KubeClient,
+    list_kind: List,
+    handle: Callable[[kopf.RawEvent], None],
 ) -> AsyncIterator[Collection[Task]]:
     """Run kopf; yields its tasks, none of which ends unless a watch fails.
 
@@ -39,8 +51,39 @@ async def watching(
         watched: The kinds to watch.
         namespace: The namespace to watch; "" for all.
         client: The client whose configuration is used.
+        list_kind: Lists a kind, whenever its watch begins anew.
         handle: Called with every event.
     """
+    with listed_by(list_kind, watched):
+        async with _running(watched, namespace, client, handle) as tasks:
+            yield tasks
+
+
+@contextmanager
+def listed_by(list_kind: List, watched: Collection[Kind]) -> Iterator[None]:
+    """Let kopf's watches begin at lists of the operator.
+
+    kopf has no setting for that, so its function is replaced; a test fails if kopf calls another one.
+    """
+    by_name = {(kind.group, kind.version, kind.plural): kind for kind in watched}
+
+    async def fetch_objs(*, resource: Any, **_: Any) -> AsyncIterator[tuple[tuple[()], str]]:
+        version = await list_kind(by_name[resource.group, resource.version, resource.plural])
+        if not version:
+            raise aiohttp.ClientConnectionError("the list failed")  # the error after which kopf begins anew
+        yield (), version
+
+    original, fetching.fetch_objs = fetching.fetch_objs, fetch_objs
+    try:
+        yield
+    finally:
+        fetching.fetch_objs = original
+
+
+@asynccontextmanager
+async def _running(
+    watched: Collection[Kind], namespace: str, client: KubeClient, handle: Callable[[kopf.RawEvent], None]
+) -> AsyncIterator[Collection[Task]]:
     registry = kopf.OperatorRegistry()
 
     async def on_event(event: kopf.RawEvent, **_: Any) -> None:
@@ -141,7 +184,6 @@ def _settings(watched: Collection[Kind]) -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 5
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = (0.5, 1, 2)
-    settings.watching.chunk_size = 50  # a task for every listed object at once would take 30 MB for 2,000 of them
     settings.queueing.idle_timeout = 0.01
     settings.queueing.exit_timeout = 0.5
     for kind in watched:

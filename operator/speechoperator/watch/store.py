@@ -5,6 +5,9 @@ one with the newer resourceVersion counts
 (they are ordered: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
 So an own write is not a change when its watch event arrives.
 
+Deleted objects do not return. A list that was under way, or a late response, would bring them back; so a deletion is
+remembered until a later list is complete, and what a complete list did not contain is accepted only in a newer state.
+
 Objects are kept as JSON text, which takes a fifth of the memory of Python objects; every reader gets its own copy.
 """
 
@@ -18,7 +21,7 @@ from speechoperator.kube.kinds import POD
 from speechoperator.kube.objects import Key, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from speechoperator.kube.errors import ApiError
     from speechoperator.kube.kinds import Kind
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
+    """Where an object is."""
+
     kind: str
     namespace: str
     name: str
@@ -40,13 +45,19 @@ class _Entry(NamedTuple):
     text: bytes
 
 
+class _Tombstone(NamedTuple):
+    version: int
+    uid: str
+
+
 class Store:
     """Not thread-safe. No method blocks."""
 
     def __init__(self) -> None:
-        self._entries: dict[_Place, _Entry] = {}
-        self._owned: dict[Key, dict[Ref, _Place]] = {}
+        self._entries: dict[Place, _Entry] = {}
+        self._owned: dict[Key, dict[Ref, Place]] = {}
         self._listed: dict[str, int] = {}
+        self._tombstones: dict[Place, _Tombstone] = {}
         self.unreadable: dict[str, ApiError] = {}
         """Kinds that could not be listed, and why. What is known of them may be outdated, or nothing."""
 
@@ -66,15 +77,28 @@ class Store:
         return self.put(body)
 
     def put(self, body: Json) -> set[Key]:
-        """Keep an object, unless this or a newer state is known.
+        """Keep an object, unless this or a newer state is known, or its deletion.
 
         Returns:
             Its pipeline, and the one before if it has moved; nothing if the object is not new.
         """
-        place, key = _place(body), key_of(body)
+        place = place_of(body)
+        if place not in self._entries and _version(body) <= self._listed.get(place.kind, -1):
+            return set()  # the last list did not contain it
+        return self.put_listed(body, frozenset())
+
+    def put_listed(self, body: Json, outdated: Collection[Place]) -> set[Key]:
+        """Keep an object of a list, as `put` does. Used by `Listing`.
+
+        Args:
+            body: The object.
+            outdated: The places of deletions that the list is newer than: they do not count.
+        """
+        place, key = place_of(body), key_of(body)
         known = self._entries.get(place)
-        if known and known.version >= _version(body):
+        if known.version >= _version(body) if known else (place not in outdated and self._is_deleted(place, body)):
             return set()
+        self._tombstones.pop(place, None)
         moved = {self._drop(place)} if known and known.key != key else set()
         if key is None:
             return moved
@@ -88,47 +112,51 @@ class Store:
 
     def remove(self, body: Object) -> set[Key]:
         """Remove a deleted object; return its pipeline, nothing if it is unknown or was recreated since then."""
-        place = _place(body)
+        place = place_of(body)
         known = self._entries.get(place)
-        if known is None or known.version > _version(body):
+        if known and known.version > _version(body):
             return set()
-        return {self._drop(place)}
+        if known or key_of(body):
+            self._tombstones[place] = _Tombstone(_version(body), body["metadata"]["uid"])
+        return {self._drop(place)} if known else set()
 
     def forget(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Remove an object that the API server did not find."""
-        place = _Place(kind.name, namespace, name)
+        place = Place(kind.name, namespace, name)
         if (known := self._entries.get(place)) and uid in {"", known.uid}:
+            self._tombstones[place] = _Tombstone(known.version, known.uid)
             self._drop(place)
 
-    def replace(self, kind: Kind, bodies: Iterable[Json], version: str) -> set[Key]:
-        """Take in a complete list of a kind; return the pipelines that it changes.
+    def begin_list(self, kind: Kind, version: int) -> set[Key]:
+        """Note the resourceVersion of a list; return the pipelines that change by that alone. Used by `Listing`."""
+        changed: set[Key] = set()
+        if version < self._listed.get(kind.name, 0):
+            changed = {self._drop(place) for place in self._places(kind)}
+            self._listed[kind.name] = version
+            for place in [place for place in self._tombstones if place.kind == kind.name]:
+                del self._tombstones[place]
+        return changed
+
+    def end_list(self, kind: Kind, version: int, found: Collection[Place], tombstones: Collection[Place]) -> set[Key]:
+        """Remove what a complete list did not contain; return the pipelines that this changes. Used by `Listing`.
 
         Args:
             kind: The kind.
-            bodies: All objects of it that concern the operator.
-            version: The list's resourceVersion. Newer objects stay, unless the list before was newer too: then the
-                cluster was restored from a backup, and the list is all there is.
+            version: The list's resourceVersion.
+            found: The places of the objects in it.
+            tombstones: The places of the deletions that were known before it began.
         """
-        found: set[_Place] = set()
-        changed: set[Key] = set()
-        listed = int(version or 0)
-        if listed < self._listed.get(kind.name, 0):
-            changed = {self._drop(place) for place in list(self._entries) if place.kind == kind.name}
-        self._listed[kind.name] = listed
-        for body in bodies:
-            body.setdefault("kind", kind.name)
-            body.setdefault("apiVersion", kind.api_version)
-            found.add(_place(body))
-            changed |= self.put(body)
-        for place, known in list(self._entries.items()):
-            if place.kind == kind.name and place not in found and known.version <= listed:
-                changed.add(self._drop(place))
-        return changed
+        self._listed[kind.name] = version
+        for place in tombstones:
+            tombstone = self._tombstones.get(place)
+            if tombstone and tombstone.version <= version:
+                del self._tombstones[place]
+        gone = [place for place in self._places(kind) if place not in found]
+        return {self._drop(place) for place in gone if self._entries[place].version <= version}
 
-    def version(self, kind: Kind, namespace: str, name: str) -> str:
-        """Return the resourceVersion of an object, "" if it is unknown."""
-        known = self._entries.get(_Place(kind.name, namespace, name))
-        return str(known.version) if known else ""
+    def tombstones(self, kind: Kind) -> frozenset[Place]:
+        """Return the places of the deletions of a kind that are remembered."""
+        return frozenset(place for place in self._tombstones if place.kind == kind.name)
 
     def listed(self, kind: Kind) -> bool:
         """Return whether a kind has been listed completely at least once."""
@@ -140,8 +168,13 @@ class Store:
 
     def pipeline(self, key: Key) -> Json | None:
         """Return a pipeline as the API server sent it, None if there is none."""
-        known = self._entries.get(_Place(kinds.PIPELINE.name, *key))
+        known = self._entries.get(Place(kinds.PIPELINE.name, *key))
         return _read(known) if known else None
+
+    def owner(self, kind: Kind, namespace: str, name: str) -> Key | None:
+        """Return the pipeline that an object belongs to, None if it is unknown."""
+        known = self._entries.get(Place(kind.name, namespace, name))
+        return known.key if known else None
 
     def has(self, key: Key, ref: Ref) -> bool:
         """Return whether a pipeline has an object."""
@@ -161,7 +194,17 @@ class Store:
         owned = self._owned.get(key, {})
         return tuple(_read(self._entries[owned[ref]]) for ref in sorted(owned) if ref.kind == POD.name)
 
-    def _drop(self, place: _Place) -> Key:
+    def _places(self, kind: Kind) -> list[Place]:
+        return [place for place in self._entries if place.kind == kind.name]
+
+    def _is_deleted(self, place: Place, body: Object) -> bool:
+        """Return whether an unknown object is an outdated state of one that has been deleted."""
+        tombstone = self._tombstones.get(place)
+        if tombstone is None:
+            return False
+        return tombstone.version >= _version(body) or tombstone.uid == body["metadata"]["uid"]
+
+    def _drop(self, place: Place) -> Key:
         key = self._entries.pop(place).key
         owned = self._owned[key]
         del owned[Ref(place.kind, place.name)]
@@ -178,9 +221,10 @@ def key_of(body: Object) -> Key | None:
     return Key(meta["namespace"], name) if name else None
 
 
-def _place(body: Object) -> _Place:
+def place_of(body: Object) -> Place:
+    """Return where an object is."""
     meta = body["metadata"]
-    return _Place(body["kind"], meta["namespace"], meta["name"])
+    return Place(body["kind"], meta["namespace"], meta["name"])
 
 
 def _version(body: Object) -> int:

@@ -27,3 +27,67 @@ async def test_what_a_webhook_changes_back_is_not_fought_over(bench: Bench) -> N
     bench.later(600)
     await bench.settled()
     assert "reverts it" not in str(bench.status["conditions"])
+
+
+async def rounds_against(bench: Bench, seconds: int, fields: list[dict[str, Any]]) -> int:
+    """Reconcile each second, after another writer has set the replicas of the bridge; return how often we did."""
+    writes = 0
+    for _ in range(seconds):
+        bridge = bench.api.find("Deployment", "p-bridge")
+        assert bridge
+        bridge["spec"]["replicas"] = 7
+        bridge["metadata"]["managedFields"] = fields
+        bench.api.have(bridge)
+        await bench.once()
+        writes += bench.api.written("deployments.apps")
+        bench.later(1)
+    return writes
+
+
+SCALER = {
+    "manager": "keda",
+    "operation": "Update",
+    "subresource": "scale",
+    "time": "2026-11-23T12:00:00Z",
+    "fieldsV1": {"f:spec": {"f:replicas": {}}},
+}
+
+
+async def test_what_another_controller_undoes_later_is_not_fought_over_and_it_is_named(bench: Bench) -> None:
+    await bench.settled()
+    writes = await rounds_against(bench, 100, [SCALER])
+    assert writes <= 9, "the pauses double"
+    for kind in ("Ready", "Progressing"):
+        said = bench.condition(kind)
+        assert said["reason"] == "WriteConflict"
+        assert "keda (subresource scale) reverts it: spec.replicas is 7, wanted 2" in said["message"]
+    bench.later(600)
+    await bench.settled()
+    assert "WriteConflict" not in str(bench.status), "the other one has stopped"
+
+
+async def test_a_person_who_changes_a_field_twice_is_no_conflict(bench: Bench) -> None:
+    await bench.settled()
+    for _ in range(2):
+        assert await rounds_against(bench, 1, []) == 1, "it is reverted at once"
+        assert "WriteConflict" not in str(bench.status)
+        bench.later(5)
+
+
+async def test_without_a_name_the_condition_says_what_it_may_be(bench: Bench) -> None:
+    await bench.settled()
+    own = {**SCALER, "manager": "speechpipeline-operator", "operation": "Apply"}
+    await rounds_against(bench, 20, [own])
+    assert "a second installation of the operator?" in bench.condition("Ready")["message"]
+
+
+async def test_an_object_that_is_deleted_again_and_again_is_a_conflict_too(bench: Bench) -> None:
+    await bench.settled()
+    writes = 0
+    for _ in range(100):
+        bench.api.objects.pop(("Service", "team", "p-bridge"), None)
+        await bench.once()
+        writes += bench.api.written("services")
+        bench.later(1)
+    assert writes <= 9
+    assert bench.condition("Ready")["reason"] == "WriteConflict"

@@ -9,6 +9,7 @@ from speechoperator.api import kinds
 from speechoperator.errors import NotLeadingError
 from speechoperator.kube.errors import ApiError
 from speechoperator.kube.fenced_client import FencedClient, Verb
+from speechoperator.kube.rate_limit import Priority, RateLimit
 from speechoperator.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Bench:
         self.cache = Cache()
         self.metrics = Metrics()
         self.time_left = 10.0
+        self.limit = RateLimit(1000, 1000)
         api = cast("UnfencedClient", self.api)
-        self.client = FencedClient(api, self.cache, self.metrics, lambda: self.time_left)
+        self.client = FencedClient(api, self.cache, self.metrics, lambda: self.time_left, self.limit)
 
     async def write(self, verb: Verb) -> None:
         body = {} if verb == "delete" else BODY
@@ -124,3 +126,39 @@ async def test_a_request_may_not_outlast_the_lease(bench: Bench, monkeypatch: py
     bench.time_left = 3.5
     await bench.write("apply")
     assert given == [3.5]
+
+
+async def test_a_lease_that_is_lost_while_a_write_waits_its_turn_stops_the_write(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wait(_: Priority) -> None:
+        bench.time_left = 0.0
+
+    monkeypatch.setattr(bench.limit, "wait", wait)
+    with pytest.raises(NotLeadingError):
+        await bench.write("apply")
+    assert bench.api.calls == []
+
+
+@pytest.mark.parametrize(("subresource", "priority"), [("", Priority.NORMAL), ("status", Priority.STATUS)])
+async def test_a_status_goes_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, subresource: str, priority: Priority
+) -> None:
+    given: list[Priority] = []
+
+    async def wait(asked: Priority) -> None:
+        given.append(asked)
+
+    monkeypatch.setattr(bench.limit, "wait", wait)
+    bench.api.have({**BODY, "status": {}})
+    await bench.client.write(
+        "apply",
+        SERVICE,
+        "team",
+        "s",
+        {**BODY, "status": {}},
+        why="status",
+        reason="status changed",
+        subresource=subresource,
+    )
+    assert given == [priority]

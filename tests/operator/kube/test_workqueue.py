@@ -20,7 +20,7 @@ async def metrics() -> Metrics:
 
 @pytest.fixture
 async def queue(metrics: Metrics) -> WorkQueue[str]:
-    return WorkQueue(base_delay=SOON, max_delay=0.05, metrics=metrics)
+    return WorkQueue(base_delay=SOON, max_delay=0.05, metrics=metrics, jitter=lambda: 0.0)
 
 
 async def taken(queue: WorkQueue[str]) -> str:
@@ -130,11 +130,32 @@ async def test_all_is_forgotten_when_another_leads(queue: WorkQueue[str]) -> Non
     queue.add("a")
     queue.after("b", SOON)
     queue.retry("c")
-    queue.clear()
+    queue.close()
+    queue.open()
     queue.after("d", 3 * SOON)
     assert await taken(queue) == "d"
     assert nothing_waits(queue)
     assert queue.retry("c") == SOON
+
+
+async def test_nothing_is_queued_while_another_leads(queue: WorkQueue[str], metrics: Metrics) -> None:
+    queue.add("a")
+    await taken(queue)
+    queue.close()
+    queue.add("a")
+    queue.add("b")
+    queue.after("c", SOON)
+    queue.done("a")
+    assert metrics.registry.get_sample_value("speechoperator_workqueue_depth") == 0
+    queue.open()
+    queue.after("d", 3 * SOON)
+    assert await taken(queue) == "d", "c was not delayed but dropped"
+
+
+async def test_keys_that_fail_together_are_not_all_tried_again_together(metrics: Metrics) -> None:
+    shares = iter((0.0, 0.5, 1.0))
+    queue: WorkQueue[str] = WorkQueue(base_delay=8.0, max_delay=60.0, metrics=metrics, jitter=lambda: next(shares))
+    assert [queue.retry(key) for key in ("a", "b", "c")] == [8.0, 9.0, 10.0]
 
 
 async def test_depth_and_waiting_time_are_measured(queue: WorkQueue[str], metrics: Metrics) -> None:

@@ -97,6 +97,55 @@ async def test_a_question_that_breaks_leaves_the_answer_before(bench: Bench) -> 
     assert bench.latest().result == "sun"
 
 
+async def test_a_first_question_that_breaks_is_asked_again(bench: Bench) -> None:
+    """It has no answer, and nothing may be read from the lack of one."""
+    bench.says = [ZeroDivisionError(), "sun"]
+    bench.latest()
+    await bench.news()
+    ages: list[str] = []
+    polled = bench.poller.latest(KEY, TARGET, bench.fetch, lambda result: ages.append(result) or LONG)
+    assert polled.result is None
+    assert polled.due is not None
+    assert 0 < polled.due <= 2, "soon"
+    assert ages == []
+    await bench.poller.refresh(KEY, "weather")
+    assert bench.changes == [KEY, KEY]
+    assert bench.latest().result == "sun"
+
+
+async def test_what_fails_is_asked_less_often_the_longer_it_fails(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("speechoperator.observe.polling._now", lambda: now)
+    bench.says = ["storm"]
+    intervals = []
+    for _ in range(20):
+        await bench.poller.refresh(KEY, "weather")
+        polled = bench.poller.latest(KEY, TARGET, bench.fetch, lambda _: LONG, lambda said: said == "storm")
+        if polled.due is None:
+            await bench.news()
+            continue
+        intervals.append(polled.due)
+        now += polled.due
+    assert intervals[0] == 2
+    assert intervals == sorted(intervals)
+    assert intervals[-1] == 30
+    bench.says = ["sun"]
+    await bench.poller.refresh(KEY, "weather")
+    assert bench.latest() == Polled("sun", LONG)
+
+
+async def test_what_is_known_to_have_changed_is_asked_at_once(bench: Bench) -> None:
+    bench.latest()
+    await bench.news()
+    bench.says = ["rain"]
+    bench.poller.latest(KEY, TARGET, bench.fetch, lambda _: LONG, version="evening")
+    await bench.news()
+    assert bench.poller.latest(KEY, TARGET, bench.fetch, lambda _: LONG, version="evening").result == "rain"
+    assert bench.fetched == 2
+
+
 async def test_what_nobody_looks_at_any_more_is_forgotten(bench: Bench) -> None:
     bench.latest()
     await bench.news()

@@ -11,8 +11,8 @@ from fakes.gates import Point
 from fakes.ollama_pod import FakeOllamaPod, Registry, is_pull
 from speechoperator.errors import OllamaError
 from speechoperator.kube.objects import Key
-from speechoperator.ollama.client import OllamaClient
-from speechoperator.ollama.pulls import Pulls
+from speechoperator.ollama.client import OllamaClient, Progress
+from speechoperator.ollama.pulls import Meter, Pulls
 from speechoperator.plan.actions import StartPull, StopPull
 from speechoperator.plan.snapshot import Pull
 from speechoperator.telemetry.metrics import Metrics
@@ -239,3 +239,23 @@ async def test_what_is_no_ollama_is_said_to_be_none(bench: Bench, body: bytes) -
     bench.pod.script(Answer(200, body), only=lambda received: received.path == "/api/tags")
     with pytest.raises(OllamaError):
         await bench.ollama.models(bench.pod.url)
+
+
+def test_progress_is_reported_when_it_is_worth_a_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("speechoperator.ollama.pulls.monotonic", lambda: now)
+    meter = Meter()
+
+    def pulled(completed: int) -> float:
+        meter.add(Progress("pulling", "sha256:a", total=40_000, completed=completed))
+        return meter.due()
+
+    assert pulled(0) <= 0, "the first report at once"
+    meter.measure()
+    assert pulled(799) == 5, "less than 2 %"
+    now += 0.25
+    assert pulled(800) == 0.75, "2 %, but no more than once a second"
+    now += 0.75
+    assert pulled(801) == 0
+    meter.measure()
+    assert pulled(802) == 5

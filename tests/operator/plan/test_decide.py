@@ -10,7 +10,7 @@ from fakes.planned_cluster import NOON, PlannedCluster, condition, converged
 from speechoperator.api import SpeechPipeline, format_validation_error
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan, rejected
-from speechoperator.plan.snapshot import Health
+from speechoperator.plan.snapshot import Health, WriteFailure
 
 pytestmark = pytest.mark.unit
 
@@ -53,6 +53,20 @@ def test_drift_is_reverted_with_the_difference_as_the_reason() -> None:
     (revert,) = drifted.plan().apply
 
     assert revert.reason == "spec.replicas is 3, wanted 1"
+
+
+def test_a_kind_that_cannot_be_listed_for_a_while_leaves_a_ready_pipeline_ready() -> None:
+    steady = converged()
+    message = 'services is forbidden: User "op" cannot list resource "services" in API group ""'
+    steady.unreadable = (WriteFailure(Ref("Service", ""), "list", 403, message, "Forbidden"),)
+
+    plan = steady.plan()
+
+    assert condition(plan, "Ready")["status"] == "True"
+    progressing = condition(plan, "Progressing")
+    assert (progressing["status"], progressing["reason"]) == ("Unknown", "ListFailed")
+    assert 'resources ["services"], verbs ["list"]' in progressing["message"]
+    assert plan.events == ()
 
 
 def test_reverting_drift_does_not_make_a_ready_pipeline_unready() -> None:
@@ -205,20 +219,6 @@ def test_the_status_has_the_selector_of_the_bridge_for_the_scale_subresource() -
     assert cluster().plan().status["bridge"]["selector"] == (
         "app.kubernetes.io/component=bridge,app.kubernetes.io/instance=calls,app.kubernetes.io/name=speechpipeline"
     )
-
-
-def test_external_services_are_probed_periodically() -> None:
-    plan = with_external_whisper(healthy=True).plan()
-
-    assert plan.requeue_after == 30
-    assert with_external_whisper(healthy=False).plan().requeue_after == 5
-
-
-def with_external_whisper(*, healthy: bool) -> PlannedCluster:
-    found = cluster(of_whisper(url="http://asr:9000"))
-    found.health = {"whisper": Health(healthy, "" if healthy else "connection refused")}
-    found.run()
-    return found
 
 
 class TestRejected:

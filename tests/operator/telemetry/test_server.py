@@ -32,6 +32,14 @@ async def test_the_operator_is_live_before_it_is_ready(http: aiohttp.ClientSessi
         assert await response.json() == {"status": "not ready", "detail": "the first list is not complete"}
 
 
+async def test_a_worker_that_hangs_makes_the_operator_not_alive(http: aiohttp.ClientSession) -> None:
+    reason = "a worker has been reconciling team/p for 601 s"
+    async with serving("127.0.0.1", 0, Service(Metrics(), str, lambda: reason)) as (_, port):
+        response = await http.get(f"http://127.0.0.1:{port}/livez")
+        assert response.status == 503
+        assert await response.json() == {"status": "hung", "detail": reason}
+
+
 async def test_readiness_is_asked_for_on_every_request(http: aiohttp.ClientSession) -> None:
     reasons = ["not yet", ""]
     async with serving("127.0.0.1", 0, Service(Metrics(), lambda: reasons.pop(0))) as (_, port):

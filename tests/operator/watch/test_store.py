@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from speechoperator.api import kinds
 from speechoperator.kube.objects import Key, Ref
+from speechoperator.watch.listing import Listing, replace
 from speechoperator.watch.store import Store
 
 pytestmark = pytest.mark.unit
@@ -111,7 +112,7 @@ def test_a_listing_finds_what_was_deleted_unseen() -> None:
     store.put(thing(2, name="p-whisper"))
     store.put(pod("p-0"))
     assert not store.listed(DEPLOYMENT)
-    assert store.replace(DEPLOYMENT, [thing(1)], "9") == {KEY}
+    assert replace(store, DEPLOYMENT, [thing(1)], "9") == {KEY}
     assert set(store.objects(KEY)) == {Ref("Deployment", "p-bridge")}
     assert store.pods(KEY), "of other kinds a listing says nothing"
     assert store.listed(DEPLOYMENT)
@@ -120,13 +121,13 @@ def test_a_listing_finds_what_was_deleted_unseen() -> None:
 def test_a_listing_without_news_has_none() -> None:
     store = Store()
     store.put(thing(1))
-    assert store.replace(DEPLOYMENT, [thing(1)], "9") == set()
+    assert replace(store, DEPLOYMENT, [thing(1)], "9") == set()
 
 
 def test_a_listing_does_not_take_away_what_was_written_since() -> None:
     store = Store()
     store.put(thing(12))
-    assert store.replace(DEPLOYMENT, [], "9") == set()
+    assert replace(store, DEPLOYMENT, [], "9") == set()
     assert deployment(store)
 
 
@@ -134,14 +135,14 @@ def test_items_of_a_listing_need_not_say_what_they_are() -> None:
     store = Store()
     bare = thing(1)
     del bare["kind"], bare["apiVersion"]
-    store.replace(DEPLOYMENT, [bare], "9")
+    replace(store, DEPLOYMENT, [bare], "9")
     assert deployment(store)["apiVersion"] == "apps/v1"
 
 
 def test_a_cluster_that_was_set_back_to_a_backup_is_believed() -> None:
     store = Store()
-    store.replace(DEPLOYMENT, [thing(900, spec={"replicas": 3})], "1000")
-    assert store.replace(DEPLOYMENT, [thing(400, spec={"replicas": 1})], "500") == {KEY}
+    replace(store, DEPLOYMENT, [thing(900, spec={"replicas": 3})], "1000")
+    assert replace(store, DEPLOYMENT, [thing(400, spec={"replicas": 1})], "500") == {KEY}
     assert deployment(store)["spec"] == {"replicas": 1}
 
 
@@ -149,9 +150,9 @@ def test_what_is_said_not_to_be_there_is_forgotten_unless_it_is_another() -> Non
     store = Store()
     store.put(thing(1, uid="new"))
     store.forget(DEPLOYMENT, "team", "p-bridge", "old")
-    assert store.version(DEPLOYMENT, "team", "p-bridge") == "1"
+    assert deployment(store)
     store.forget(DEPLOYMENT, "team", "p-bridge", "new")
-    assert store.version(DEPLOYMENT, "team", "p-bridge") == ""
+    assert deployment(store) is None
 
 
 @given(st.permutations([("ADDED", 1), ("MODIFIED", 2), ("MODIFIED", 5), ("MODIFIED", 9)]))
@@ -160,3 +161,66 @@ def test_the_newest_state_counts_whatever_comes_first(events: list[tuple[str, in
     for event, version in events:
         store.observe(event, thing(version, spec={"replicas": version}))
     assert deployment(store)["spec"] == {"replicas": 9}
+
+
+def test_a_listing_under_way_does_not_bring_back_what_was_deleted_meanwhile() -> None:
+    store = Store()
+    listing = Listing(store, DEPLOYMENT)
+    store.put(thing(10))
+    store.observe("DELETED", thing(20))
+    listing.page([thing(10)], "15")
+    listing.end()
+    assert deployment(store) is None
+    assert store.observe("ADDED", thing(21, uid="2")) == {KEY}, "one made anew is another"
+
+
+def test_a_late_answer_does_not_bring_back_what_was_deleted_meanwhile() -> None:
+    store = Store()
+    store.put(thing(10))
+    store.observe("DELETED", thing(20))
+    assert store.put(thing(12)) == set()
+    replace(store, DEPLOYMENT, [], "30")
+    assert store.put(thing(12)) == set(), "the deletion is forgotten, the list is not"
+
+
+def test_a_deletion_is_remembered_even_of_an_object_that_was_not_known_yet() -> None:
+    store = Store()
+    store.observe("DELETED", thing(20))
+    assert store.put(thing(12)) == set()
+
+
+def test_what_the_api_server_did_not_find_stays_away_until_a_list_contains_it() -> None:
+    store = Store()
+    store.put(thing(10, uid="old"))
+    store.forget(DEPLOYMENT, "team", "p-bridge", "old")
+    assert store.put(thing(12, uid="old")) == set()
+    assert replace(store, DEPLOYMENT, [thing(10, uid="old")], "30") == {KEY}
+
+
+def test_deletions_are_not_remembered_for_longer_than_needed() -> None:
+    store = Store()
+    store.observe("DELETED", thing(20))
+    listing = Listing(store, DEPLOYMENT)
+    store.observe("DELETED", thing(25, name="p-whisper"))
+    listing.page([], "22")
+    listing.end()
+    assert {place.name for place in store.tombstones(DEPLOYMENT)} == {"p-whisper"}
+
+
+def test_a_listing_comes_in_pages() -> None:
+    store = Store()
+    store.put(thing(1, name="p-ollama"))
+    listing = Listing(store, DEPLOYMENT)
+    listing.page([thing(2)], "9")
+    listing.page([thing(3, name="p-whisper")], "9")
+    assert Ref("Deployment", "p-ollama") in store.objects(KEY), "it may be on the last page"
+    assert listing.end() == {KEY}
+    assert set(store.objects(KEY)) == {Ref("Deployment", "p-bridge"), Ref("Deployment", "p-whisper")}
+
+
+@given(st.permutations([("ADDED", 1), ("MODIFIED", 5), ("DELETED", 9), (None, 3), ("MODIFIED", 7)]))
+def test_what_is_deleted_stays_deleted_whatever_comes_last(events: list[tuple[str | None, int]]) -> None:
+    store = Store()
+    for event, version in events:
+        store.observe(event, thing(version))
+    assert deployment(store) is None

@@ -69,7 +69,11 @@ def managed(inputs: Inputs, now: datetime) -> ComponentState:
     ready_pods = sum(1 for pod in inputs.active_pods if objects.holds(pod, "Ready"))
     ready = counts.ready if counts.current else min(counts.ready, ready_pods)
     finding = worst_finding(inputs, now)
-    waits = [wait for pod in inputs.active_pods if (wait := pods.seconds_until_overdue(pod, now)) is not None]
+    waits = [
+        wait
+        for pod in inputs.active_pods
+        if (wait := pods.seconds_until_overdue(pod, now, inputs.node_grace_s)) is not None
+    ]
     return ComponentState(
         inputs.component,
         _available(inputs, ready, finding),
@@ -94,6 +98,14 @@ def _available(inputs: Inputs, ready: int, finding: Finding | None) -> Verdict:
         return Verdict(status=True, reason=Reason.AVAILABLE, message=count)
     if finding:
         return Verdict(status=False, reason=finding.reason, message=f"{count}; {finding.message}")
+    return _waiting(inputs, count)
+
+
+def _waiting(inputs: Inputs, count: str) -> Verdict:
+    for pod in inputs.active_pods:
+        if why := pods.waits_for_node(pod):
+            message = f"{count}; pod {objects.name(pod)} waits for a node: {why}"
+            return Verdict(status=False, reason=Reason.WAITING_FOR_NODE, message=message)
     if any(pods.waits_for_models(pod) for pod in inputs.active_pods):
         return Verdict(status=False, reason=Reason.WAITING_FOR_MODELS, message=f"{count}; waiting for its models")
     return Verdict(status=False, reason=Reason.STARTING, message=f"{count}{_waiting_for(inputs)}")

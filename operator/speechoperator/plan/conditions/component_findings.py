@@ -9,9 +9,10 @@ from speechoperator.plan.conditions import deployments, pods, pvcs
 from speechoperator.plan.conditions.findings import worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from speechoperator.kube.objects import Object
     from speechoperator.plan.conditions.findings import Finding
     from speechoperator.plan.conditions.inputs import Inputs
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 def worst_finding(inputs: Inputs, now: datetime) -> Finding | None:
     """Return the finding that is most useful to report.
 
-    An exceeded progress deadline counts only without any other finding, and not while pods merely wait for their
-    models, however long the pulls take.
+    An exceeded progress deadline counts only without any other finding, and not while pods merely wait for a node or
+    for their models, however long the pulls take.
     """
     if found := worst(_findings(inputs, now)):
         return found
-    if inputs.deployment is None or any(pods.waits_for_models(pod) for pod in inputs.active_pods):
+    if inputs.deployment is None or any(
+        pods.waits_for_models(pod) or pods.waits_for_node(pod) for pod in inputs.active_pods
+    ):
         return None
     return deployments.deadline_exceeded(inputs.deployment)
 
@@ -38,8 +41,13 @@ def _findings(inputs: Inputs, now: datetime) -> Iterator[Finding]:
     if inputs.deployment and (found := deployments.creation_failure(inputs.deployment)):
         yield found
     for pod in inputs.pods:
-        warning = inputs.pod_warnings.get(objects.name(pod), "")
-        if objects.terminating(pod):
+        if objects.terminating(pod) or _replaced(pod, inputs.active_pods):
             continue
-        if found := pods.finding(pod, warning, now, inputs.component, inputs.gpu):
+        warning = inputs.pod_warnings.get(objects.name(pod), "")
+        if found := pods.finding(pod, warning, now, inputs.component, inputs.gpu, inputs.node_grace_s):
             yield found
+
+
+def _replaced(pod: Object, active_pods: Iterable[Object]) -> bool:
+    """Return whether a pod has finished and a younger one has taken its place; evicted pods are kept for a while."""
+    return objects.finished(pod) and any(objects.created(other) > objects.created(pod) for other in active_pods)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speechoperator.api.names import INGRESS_CLASS_ANNOTATION
 from speechoperator.kube import objects
 from speechoperator.plan.conditions.findings import Finding, worst
 from speechoperator.plan.conditions.reasons import Reason
@@ -20,6 +21,9 @@ ACCEPTANCE_GRACE_S = 5.0
 """How long a Gateway controller may take to report on a new HTTPRoute."""
 
 
+_CLASS_FIELD = "bridge.ingress.className"
+
+
 def ingress(live: Object | None, class_missing: str | None, refused: Sequence[Finding], url: str) -> Verdict:
     """Return whether the Ingress works.
 
@@ -31,9 +35,15 @@ def ingress(live: Object | None, class_missing: str | None, refused: Sequence[Fi
     """
     if finding := worst(refused):
         return finding.verdict
-    if class_missing is not None:
-        return Verdict(status=False, reason=Reason.INGRESS_CLASS_MISSING, message=_class_missing(class_missing))
-    return _creating("Ingress") if live is None else Verdict(status=True, reason=Reason.EXPOSED, message=url)
+    if live and (class_missing is None or _is_served(live)):
+        return Verdict(status=True, reason=Reason.EXPOSED, message=url)
+    if class_missing:
+        message = f"IngressClass {class_missing} does not exist: install its controller, or change {_CLASS_FIELD}"
+        return Verdict(status=False, reason=Reason.INGRESS_CLASS_MISSING, message=message)
+    if live is None:
+        return _creating("Ingress")
+    message = f"{url}; the cluster has no default IngressClass. If the URL does not respond, set {_CLASS_FIELD}"
+    return Verdict(status=None, reason=Reason.NO_DEFAULT_INGRESS_CLASS, message=message)
 
 
 def http_route(
@@ -55,6 +65,12 @@ def http_route(
     return Verdict(status=True, reason=Reason.EXPOSED, message=url), None
 
 
+def _is_served(live: Object) -> bool:
+    """Return whether a controller has given an Ingress an address, or recognizes it by an annotation."""
+    balancer = objects.status(live).get("loadBalancer") or {}
+    return bool(balancer.get("ingress")) or INGRESS_CLASS_ANNOTATION in (live["metadata"].get("annotations") or {})
+
+
 def _creating(kind: str) -> Verdict:
     return Verdict(status=False, reason=Reason.ROLLOUT_IN_PROGRESS, message=f"the {kind} is being created")
 
@@ -70,9 +86,3 @@ def _unreported(live: Object, now: datetime) -> tuple[Verdict, float | None]:
     detail = f"no controller has accepted it for Gateway {parent.get('name', '')}"
     advice = "Create the Gateway, or change bridge.gateway"
     return Finding(Reason.GATEWAY_MISSING, f"HTTPRoute {objects.name(live)}", detail, advice).verdict, None
-
-
-def _class_missing(name: str) -> str:
-    if name:
-        return f"IngressClass {name} does not exist: install its controller, or change bridge.ingress.className"
-    return "the cluster has no default IngressClass: set bridge.ingress.className"

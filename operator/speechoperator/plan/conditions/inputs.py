@@ -40,6 +40,7 @@ class Inputs:
         pod_warnings: As in `Snapshot`.
         pvc_warning: The newest Warning Event of the PVC, empty if none.
         refused: Findings about writes of its objects.
+        node_grace_s: Seconds a pod may wait for a node.
     """
 
     component: Component
@@ -55,6 +56,7 @@ class Inputs:
     pod_warnings: Mapping[str, str] = field(default_factory=dict)
     pvc_warning: str = ""
     refused: Sequence[Finding] = ()
+    node_grace_s: float = 0.0
 
     @property
     def active_pods(self) -> list[Object]:
@@ -71,6 +73,7 @@ def collect(
     *,
     outdated: bool,
     has_pvc: bool,
+    node_grace_s: float,
 ) -> Inputs:
     """Return the inputs of a managed component."""
     name = object_name(pipeline.name, component)
@@ -92,4 +95,5 @@ def collect(
         pod_warnings=snapshot.pod_warnings,
         pvc_warning=snapshot.pvc_warnings.get(name, ""),
         refused=refused,
+        node_grace_s=node_grace_s,
     )

@@ -43,7 +43,9 @@ _READINESS_GRACE_S = 30.0
 _STARTUP_GRACE_S = 600.0  # weights may be downloaded
 
 
-def finding(pod: Object, warning: str, now: datetime, component: Component, gpu: str = "") -> Finding | None:
+def finding(
+    pod: Object, warning: str, now: datetime, component: Component, gpu: str = "", node_grace_s: float = 0.0
+) -> Finding | None:
     """Return why a pod does not serve, if that does not pass by waiting.
 
     Args:
@@ -52,13 +54,14 @@ def finding(pod: Object, warning: str, now: datetime, component: Component, gpu:
         now: The time: a pod may take a while to start.
         component: Its component, for advice that names a field of the spec.
         gpu: The extended resource by which the component requests GPUs, empty without GPUs.
+        node_grace_s: Seconds it may wait for a node, which an autoscaler may be adding.
     """
     subject = f"pod {objects.name(pod)}"
     if objects.finished(pod):
         return _finished(pod, subject)
     scheduled = objects.condition(pod, "PodScheduled")
     if scheduled is not None and scheduled.get("status") == "False":
-        return _unscheduled(scheduled, subject, now, component, gpu)
+        return _unscheduled(scheduled, subject, now, component, gpu, node_grace_s)
     for container in objects.containers(pod):
         if found := _container(container, subject, component):
             return found
@@ -67,12 +70,14 @@ def finding(pod: Object, warning: str, now: datetime, component: Component, gpu:
     return _slow(pod, subject, warning, now)
 
 
-def seconds_until_overdue(pod: Object, now: datetime) -> float | None:
+def seconds_until_overdue(pod: Object, now: datetime, node_grace_s: float) -> float | None:
     """Return the seconds until an unready pod becomes a finding by time alone; None if it does not."""
     waits = [limit - elapsed for elapsed, limit in _unready_containers(pod, now) if limit > elapsed]
-    scheduled = objects.condition(pod, "PodScheduled")
-    if scheduled is not None and _UNBOUND_PVC in (scheduled.get("message") or ""):
-        waits.append(_BINDING_GRACE_S - _seconds_unbound(scheduled, now))
+    scheduled = objects.condition(pod, "PodScheduled") or {}
+    if scheduled.get("status") == "False":
+        unbound = _UNBOUND_PVC in (scheduled.get("message") or "")
+        grace = _BINDING_GRACE_S if unbound else node_grace_s
+        waits.append(grace - _seconds_unscheduled(scheduled, now, grace))
     return min((wait for wait in waits if wait > 0), default=None)
 
 
@@ -81,20 +86,31 @@ def waits_for_models(pod: Object) -> bool:
     return MODELS_READY in objects.gates(pod) and objects.containers_ready(pod) and not objects.holds(pod, MODELS_READY)
 
 
-def _seconds_unbound(scheduled: Object, now: datetime) -> float:
-    """Return how long a pod has waited for its PVC to be bound, which takes a provisioner a moment."""
+def waits_for_node(pod: Object) -> str:
+    """Return why no node fits a pod, in the scheduler's words; "" if it waits for something else."""
+    scheduled = objects.condition(pod, "PodScheduled") or {}
+    message = one_line(scheduled.get("message") or "")
+    return message if scheduled.get("status") == "False" and _UNBOUND_PVC not in message else ""
+
+
+def _seconds_unscheduled(scheduled: Object, now: datetime, unknown: float) -> float:
+    """Return how long a pod has waited for its PVC or for a node."""
     since = scheduled.get("lastTransitionTime")
-    return (now - objects.parse_time(since)).total_seconds() if since else _BINDING_GRACE_S
+    return (now - objects.parse_time(since)).total_seconds() if since else unknown
 
 
-def _unscheduled(scheduled: Object, subject: str, now: datetime, component: Component, gpu: str) -> Finding | None:
+def _unscheduled(
+    scheduled: Object, subject: str, now: datetime, component: Component, gpu: str, node_grace_s: float
+) -> Finding | None:
     detail = one_line(scheduled.get("message") or scheduled.get("reason") or "waiting for a node")
     if _MISSING_PVC.search(detail):
         advice = f"Create the PVC, or change {component}.cache.existingClaim"
         return Finding(Reason.PVC_NOT_FOUND, subject, detail, advice)
     if _UNBOUND_PVC in detail:
-        overdue = _seconds_unbound(scheduled, now) >= _BINDING_GRACE_S
+        overdue = _seconds_unscheduled(scheduled, now, _BINDING_GRACE_S) >= _BINDING_GRACE_S
         return Finding(Reason.PVC_NOT_BOUND, subject, detail) if overdue else None
+    if _seconds_unscheduled(scheduled, now, node_grace_s) < node_grace_s:
+        return None
     if gpu and f"Insufficient {gpu}" in detail:
         advice = f"Free a GPU, add a node with {gpu}, or remove {component}.gpu to run on the CPU"
         return Finding(Reason.UNSCHEDULABLE, subject, detail, advice)

@@ -29,6 +29,7 @@ class PipelineState:
         held_back: What a held back change is waiting for; empty if none is held back.
         suspended: Whether the pipeline is suspended.
         url: The URL of the bridge.
+        unreadable: Which kind of object cannot be listed; None if all can.
     """
 
     components: Sequence[ComponentState]
@@ -39,6 +40,7 @@ class PipelineState:
     held_back: str
     suspended: bool
     url: str
+    unreadable: Verdict | None = None
 
 
 def ready(state: PipelineState) -> Verdict:
@@ -57,6 +59,8 @@ def progressing(state: PipelineState) -> Verdict:
     """Return whether the pipeline is moving towards its spec; False both when it is up to date and when it is stuck."""
     if change := most_useful(_changes(state)):
         return change
+    if state.unreadable:
+        return state.unreadable
     if state.suspended:
         return Verdict(status=False, reason=Reason.SUSPENDED, message="all components are scaled to zero")
     return Verdict(status=False, reason=Reason.UP_TO_DATE, message="all components match the spec")
@@ -72,7 +76,7 @@ def _obstacles(state: PipelineState) -> Iterator[Verdict]:
             yield component.rollout
     if not state.models.status:
         yield state.models.about("models")
-    if state.exposed and not state.exposed.status:
+    if state.exposed and state.exposed.status is False:  # unknown: it may well work
         yield state.exposed.about("exposure")
     if state.held_back:
         yield Verdict(status=False, reason=Reason.ROLLOUT_IN_PROGRESS, message=state.held_back)
@@ -100,6 +104,6 @@ def _component_change(component: ComponentState) -> Verdict | None:
         return available
     if component.rollout or component.shortage:
         return component.rollout or component.shortage
-    if component.available.reason in {Reason.STARTING, Reason.WAITING_FOR_MODELS}:
+    if component.available.reason in {Reason.STARTING, Reason.WAITING_FOR_NODE, Reason.WAITING_FOR_MODELS}:
         return replace(available, status=True)
     return None

@@ -55,6 +55,13 @@ class Reason(Enum):
         "RBAC does not allow the operator to read or write an object.",
         "Add the rule in the message to the operator's role.",
     )
+    RECONCILE_FAILED = (
+        "ReconcileFailed",
+        Kind.FINDING,
+        Actor.ADMIN,
+        "The operator failed unexpectedly at this pipeline: a bug. Its components keep running; the operator retries.",
+        "Report the bug, with the `exception` of the operator's log.",
+    )
     NAME_CONFLICT = (
         "NameConflict",
         Kind.FINDING,
@@ -62,11 +69,18 @@ class Reason(Enum):
         "An object of the required name exists and does not belong to the pipeline.",
         "Delete that object, or create the pipeline under another name.",
     )
+    WRITE_CONFLICT = (
+        "WriteConflict",
+        Kind.FINDING,
+        Actor.OWNER,
+        "Another writer keeps changing an object of the pipeline back. The operator retries with increasing delays.",
+        "Stop the writer in the message or let it leave the field alone. Without a name, check webhooks and operators.",
+    )
     WRITE_REJECTED = (
         "WriteRejected",
         Kind.FINDING,
         Actor.OWNER,
-        "The API server or a webhook rejected an object of the pipeline, or something else keeps changing it.",
+        "The API server or a webhook rejected an object of the pipeline.",
         "Correct the field named in the message, or the policy of the webhook.",
     )
     QUOTA_EXCEEDED = (
@@ -185,7 +199,7 @@ class Reason(Enum):
         "IngressClassMissing",
         Kind.FINDING,
         Actor.ADMIN,
-        "The IngressClass does not exist, or none is named and the cluster has no default.",
+        "The IngressClass does not exist, and no controller has given the Ingress an address.",
         "Install the ingress controller, or change `bridge.ingress.className`.",
     )
     GATEWAY_MISSING = (
@@ -223,6 +237,12 @@ class Reason(Enum):
         Actor.WAIT,
         "Language models are being pulled; `status.models` has the progress.",
     )
+    WAITING_FOR_NODE = (
+        "WaitingForNode",
+        Kind.WAITING,
+        Actor.WAIT,
+        "No node fits a pod yet; an autoscaler may be adding one. After `UNSCHEDULABLE_GRACE` this is `Unschedulable`.",
+    )
     STARTING = ("Starting", Kind.WAITING, Actor.WAIT, "Pods are starting.")
     ROLLOUT_IN_PROGRESS = (
         "RolloutInProgress",
@@ -247,6 +267,20 @@ class Reason(Enum):
         Kind.WAITING,
         Actor.WAIT,
         "The external service at `url` has not been probed yet.",
+    )
+    LIST_FAILED = (
+        "ListFailed",
+        Kind.WAITING,
+        Actor.WAIT,
+        "The operator cannot list a kind of object. It acts on its last known state, or on nothing if it has none.",
+        "If it lasts, add the rule in the message to the operator's role, or check the API server.",
+    )
+    NO_DEFAULT_INGRESS_CLASS = (
+        "NoDefaultIngressClass",
+        Kind.WAITING,
+        Actor.WAIT,
+        "The spec names no IngressClass and the cluster has no default. A controller may serve the Ingress anyway.",
+        "If the URL does not respond, set `bridge.ingress.className`.",
     )
     RETRYING = (
         "Retrying",

@@ -12,7 +12,7 @@ from speechoperator.plan.conditions.deployments import QUOTA
 from speechoperator.plan.conditions.findings import Finding
 from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
-from speechoperator.plan.snapshot import NAME_CONFLICT
+from speechoperator.plan.snapshot import NAME_CONFLICT, WRITE_CONFLICT
 from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _DENIED = re.compile(
 _NAMESPACE_TERMINATING = "because it is being terminated"
 _DELETE_OR_RENAME = "Delete that object, or give the pipeline another name"
 _USE_OR_RENAME = "Set cache.existingClaim to use it, or give the pipeline another name"
+_STOP_THE_OTHER = "Stop the other writer, or let it leave the field alone"
 _OWNER_KEPT = "cannot set an ownerRef on a resource you can't delete"
 """The message of the admission plugin OwnerReferencesPermissionEnforcement, which OpenShift enables."""
 _NO_RESPONSE = 0
@@ -48,12 +49,26 @@ def finding(failure: WriteFailure) -> Finding | None:
     if failure.reason == NAME_CONFLICT:
         advice = _USE_OR_RENAME if failure.ref.kind == PVC.name else _DELETE_OR_RENAME
         return Finding(Reason.NAME_CONFLICT, subject, detail, advice)
+    if failure.reason == WRITE_CONFLICT:
+        return Finding(Reason.WRITE_CONFLICT, subject, detail, _STOP_THE_OTHER)
     if failure.code == HTTPStatus.FORBIDDEN and (forbidden := _forbidden(failure.ref.kind, subject, detail)):
         return forbidden
     if failure.code == HTTPStatus.NOT_FOUND and failure.ref.kind == "HTTPRoute":
         advice = "The cluster has no Gateway API: install it, or use bridge.ingress"
         return Finding(Reason.GATEWAY_MISSING, subject, detail, advice)
     return Finding(Reason.WRITE_REJECTED, subject, detail)
+
+
+def unreadable(failures: Iterable[WriteFailure]) -> Verdict | None:
+    """Return which kind of object cannot be listed, and why; None if there is none."""
+    failure = min(failures, key=lambda failure: failure.ref, default=None)
+    if failure is None:
+        return None
+    found = finding(failure)
+    if found and found.reason is Reason.FORBIDDEN:
+        return Verdict(status=None, reason=Reason.LIST_FAILED, message=found.message)
+    message = f"cannot list {failure.ref.kind} objects: {one_line(failure.message) or 'no response'}"
+    return Verdict(status=None, reason=Reason.LIST_FAILED, message=message)
 
 
 def is_transient(failure: WriteFailure) -> bool:

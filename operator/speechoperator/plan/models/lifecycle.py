@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.plan.actions import StopPull
 from speechoperator.plan.models import names
-from speechoperator.plan.models.ollama_pods import ollama_pods, running, unreachable
+from speechoperator.plan.models.ollama_pods import ollama_pods, unreachable
 from speechoperator.plan.models.pulls import pulls_to_start, pulls_to_stop
 from speechoperator.plan.models.readiness_gate import gate_update
 from speechoperator.plan.models.states import ModelState, external_state, offered, state_of
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from speechoperator.api import Ollama, Spec
     from speechoperator.plan.actions import SetGate, StartPull
     from speechoperator.plan.snapshot import Snapshot
-
-_REQUEUE_UNREACHABLE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +75,6 @@ def plan_models(spec: Spec, snapshot: Snapshot, now: datetime, port: int, offers
     usable = offered(states, offers)
     default = usable[0] if usable else ollama.models[0].name
     start, waits = pulls_to_start(ollama, pods, snapshot, now, port)
-    if any(not pod.reachable and running(pod.raw) for pod in pods):
-        waits.append(_REQUEUE_UNREACHABLE_S)
     return ModelPlan(
         states,
         usable,

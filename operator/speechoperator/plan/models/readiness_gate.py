@@ -37,4 +37,7 @@ def gate_update(ollama: Ollama, pod: Pod, default: str) -> SetGate | None:
         reason, message = ("ModelsMissing", f"missing: {', '.join(missing)}")
     if (live.get("status"), live.get("reason"), live.get("message")) == (str(not missing), reason, message):
         return None
-    return SetGate(pod.name, ready=not missing, reason=reason, message=message, uid=objects.uid(pod.raw))
+    since = live.get("lastTransitionTime") if live.get("status") == str(not missing) else ""
+    return SetGate(
+        pod.name, ready=not missing, reason=reason, message=message, uid=objects.uid(pod.raw), since=since or ""
+    )

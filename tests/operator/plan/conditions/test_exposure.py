@@ -32,11 +32,35 @@ def test_a_missing_ingress_class_is_reported() -> None:
     assert verdict(found.plan(), "Ready")[1] == "IngressClassMissing"
 
 
-def test_a_missing_default_ingress_class_is_reported() -> None:
+def test_a_missing_default_ingress_class_is_advice_and_no_failure() -> None:
+    """ingress-nginx, for one, may serve Ingresses without a class."""
     found = converged(of_bridge(ingress={"host": "a.example"}))
     found.ingress_class_missing = ""
 
-    assert "no default IngressClass" in verdict(found.plan(), "Exposed")[2]
+    status, reason, message = verdict(found.plan(), "Exposed")
+    assert (status, reason) == ("Unknown", "NoDefaultIngressClass")
+    assert message.endswith(
+        "the cluster has no default IngressClass. If the URL does not respond, set bridge.ingress.className"
+    )
+    assert verdict(found.plan(), "Ready")[0] == "True"
+    assert found.plan().events == ()
+
+
+@pytest.mark.parametrize("missing", ["", "gce"])
+def test_an_ingress_with_an_address_is_exposed_whatever_its_class(missing: str) -> None:
+    found = converged(of_bridge(ingress={"host": "a.example", "className": missing or None}))
+    found.ingress_class_missing = missing
+    found.object("Ingress", "calls-bridge")["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+
+    assert verdict(found.plan(), "Exposed") == ("True", "Exposed", "http://a.example")
+
+
+def test_a_class_may_be_named_by_annotation() -> None:
+    """GKE's controller goes by it and has no IngressClass."""
+    found = converged(of_bridge(ingress={"host": "a.example", "annotations": {"kubernetes.io/ingress.class": "gce"}}))
+    found.ingress_class_missing = ""
+
+    assert verdict(found.plan(), "Exposed")[0] == "True"
 
 
 def test_an_existing_ingress_exposes_the_bridge() -> None:

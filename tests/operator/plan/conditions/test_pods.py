@@ -8,8 +8,11 @@ import pytest
 from cluster.pipelines import of_bridge, of_whisper
 from fakes.planned_cluster import converged, verdict
 from fakes.pod_statuses import NO_GPU, NO_IMAGE, cluster_with, terminated, unready, unscheduled, waiting
+from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit
+
+EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
 
 
 def test_a_missing_gpu_is_reported_with_advice() -> None:
@@ -187,6 +190,37 @@ def test_loading_weights_may_take_minutes() -> None:
     assert verdict(slow.plan(), "WhisperAvailable")[1] == "ProbeFailing"
 
 
+def test_a_pod_waits_for_an_autoscaled_node_before_that_is_a_fault() -> None:
+    slow = cluster_with(unscheduled(NO_GPU), of_whisper(gpu={}))
+    slow.settings = Settings()
+
+    slow.later(599)
+    soon = slow.plan()
+    assert verdict(soon, "WhisperAvailable")[1] == "WaitingForNode"
+    assert "1 Insufficient nvidia.com/gpu" in verdict(soon, "WhisperAvailable")[2], "the scheduler's words"
+    assert verdict(soon, "Progressing")[0] == "True"
+    assert "Warning" not in {event.type for event in soon.events}
+    assert soon.requeue_after == 1
+
+    slow.later(1)
+    assert verdict(slow.plan(), "WhisperAvailable")[1] == "Unschedulable"
+
+
+def test_a_finished_pod_that_was_replaced_is_no_fault() -> None:
+    """A spot node went away: its pod stays as Failed, and another one loads the weights."""
+    found = cluster_with(unready(started=False))
+    [healthy] = found.pods_of("whisper")
+    healthy["metadata"]["creationTimestamp"] = "2026-11-23T12:00:00Z"
+    evicted = {**healthy, "status": EVICTED}
+    evicted["metadata"] = {**healthy["metadata"], "name": "evicted", "creationTimestamp": "2026-11-23T11:00:00Z"}
+    found.pods.append(evicted)
+
+    assert verdict(found.plan(), "WhisperAvailable")[1] == "Starting"
+
+    evicted["metadata"]["creationTimestamp"] = "2026-11-23T12:30:00Z"
+    assert verdict(found.plan(), "WhisperAvailable")[1] == "PodFailed", "nothing has replaced it yet"
+
+
 @pytest.mark.parametrize(
     ("one", "other", "reported"),
     [
@@ -204,6 +238,7 @@ def test_the_most_useful_finding_is_reported(
     one: dict[str, Any], other: dict[str, Any], reported: str, order: Callable[[list[Any]], list[Any]]
 ) -> None:
     broken = converged()
+    broken.settings = Settings(unschedulable_grace=0)
     for pod, status in zip(broken.pods_of("bridge"), order([one, other]), strict=True):
         pod["status"] = status
     broken.settle()

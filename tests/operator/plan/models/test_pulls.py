@@ -59,7 +59,6 @@ class TestStart:
         found = decide(pods=(ollama_pod(),), answers={POD: answer} if answer else {})
 
         assert not found.pulls
-        assert found.requeue_after == 2
 
     def test_a_terminating_pod_does_not_pull(self) -> None:
         assert not decide(pods=(terminating(ollama_pod()),), answers={POD: has()}).pulls

@@ -28,6 +28,23 @@ def test_an_up_to_date_gate_is_not_written() -> None:
     assert not decide(pods=(ollama_pod(gate=OPEN),), answers={POD: has("llama3:latest")}).gates
 
 
+@pytest.mark.parametrize(
+    ("gate", "since"),
+    [
+        (("True", "mistral:latest"), "2026-11-23T11:00:00Z"),
+        (("False", "missing: llama3"), ""),
+    ],
+)
+def test_the_time_of_the_last_transition_changes_with_the_status_alone(gate: tuple[str, str], since: str) -> None:
+    pod = ollama_pod(gate=gate)
+    for condition in pod["status"]["conditions"]:
+        condition["lastTransitionTime"] = "2026-11-23T11:00:00Z"
+    (update,) = decide(pods=(pod,), answers={POD: has("llama3:latest")}).gates
+
+    assert update.ready
+    assert update.since == since
+
+
 def test_the_gate_stays_open_while_a_new_model_is_pulled() -> None:
     assert not decide("llama3", "new", pods=(ollama_pod(gate=OPEN),), answers={POD: has("llama3:latest")}).gates
 
