@@ -22,6 +22,7 @@ from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.models.pull_errors import retry_at
+from speechoperator.plan.rollout import claims
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Pull, Snapshot, WriteFailure
 from speechoperator.settings import Settings
 
@@ -58,6 +59,8 @@ class PlannedCluster:
         stored: Canonical names of the models in each volume.
         health: Health of external services, by component.
         external_models: The models of an external Ollama.
+        missing_claims: Names of PVCs that do not exist; those of other names that a spec mentions do.
+        unseen_claims: Names of PVCs that the operator has not looked up yet.
     """
 
     raw: Object
@@ -72,6 +75,8 @@ class PlannedCluster:
     pod_warnings: dict[str, str] = field(default_factory=dict)
     failures: tuple[WriteFailure, ...] = ()
     ingress_class_missing: str | None = None
+    missing_claims: set[str] = field(default_factory=set)
+    unseen_claims: set[str] = field(default_factory=set)
     settings: Settings = field(default_factory=Settings)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
@@ -95,12 +100,23 @@ class PlannedCluster:
             ollama=reachable | ({EXTERNAL: external} if url else {}),
             external=dict(self.health),
             pulls=dict(self.pulls),
+            existing_claims={name: claims.obstacle(self._claims(name), name) for name in self._moved_to()},
             ingress_class_missing=self.ingress_class_missing,
             pvc_warnings=dict(self.pvc_warnings),
             pod_warnings=dict(self.pod_warnings),
             failures=self.failures,
             status=self.raw.get("status", {}),
         )
+
+    def _moved_to(self) -> set[str]:
+        pipeline = SpeechPipeline.parse(self.raw)
+        return {move.claim for move in claims.moves(pipeline, self.objects) if move.claim not in self.unseen_claims}
+
+    def _claims(self, name: str) -> list[Object]:
+        """The PVCs of this name, as a listing finds them: a PVC of a user is there unless it is missing."""
+        own = self.objects.get(Ref("PersistentVolumeClaim", name))
+        theirs = {"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteMany"]}, "status": {"phase": "Bound"}}
+        return [own] if own else [] if name in self.missing_claims else [theirs]
 
     def plan(self) -> Plan:
         return plan(SpeechPipeline.parse(self.raw), self.snapshot(), self.now, self.settings)

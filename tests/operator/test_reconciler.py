@@ -2,8 +2,9 @@
 
 import pytest
 
-from fakes.reconciler_bench import FORBIDDEN, SPEC, Bench, pipeline
+from fakes.reconciler_bench import FORBIDDEN, KEY, SPEC, Bench, pipeline
 from speechoperator.errors import NotLeadingError
+from speechoperator.kube import objects
 from speechoperator.kube.errors import ApiError, Request
 from speechoperator.reconciler import Result
 
@@ -74,6 +75,27 @@ async def test_a_pvc_that_the_spec_no_longer_asks_for_is_left_without_us_as_its_
     assert kept["metadata"]["ownerReferences"] == [theirs]
     assert not (await bench.once()).rejected
     assert bench.api.writes == []
+
+
+async def test_pods_move_to_an_existing_claim_only_once_it_is_there(bench: Bench) -> None:
+    await bench.settled()
+    bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"existingClaim": "mine"}}))
+
+    def mounted() -> tuple[str, ...]:
+        deployment = bench.api.find("Deployment", "p-ollama")
+        assert deployment
+        return objects.mounts(deployment["spec"]["template"])
+
+    await bench.once()
+    await bench.news()
+    await bench.settled()
+    assert mounted() == ("p-ollama",)
+    assert bench.condition("Ready")["reason"] == "PVCNotFound"
+
+    bench.api.have({"kind": "PersistentVolumeClaim", "metadata": {"name": "mine", "namespace": "team"}})
+    await bench.poller.refresh(KEY, "existing claim")
+    await bench.settled()
+    assert mounted() == ("mine",)
 
 
 @pytest.mark.parametrize("when_deleted", ["Delete", "Retain"])

@@ -25,6 +25,7 @@ class Metadata(Model):
     namespace: str = "default"
     uid: str = ""
     generation: int = 0
+    creation_timestamp: str = ""
 
 
 class Spec(Model):
@@ -63,7 +64,7 @@ class SpeechPipeline(Model):
         Raises:
             pydantic.ValidationError: the object violates the CRD; see `format_validation_error`.
         """
-        known = set(Metadata.model_fields)
+        known = {field.alias or name for name, field in Metadata.model_fields.items()}
         metadata = raw.get("metadata")
         if isinstance(metadata, Mapping):
             metadata = {key: value for key, value in metadata.items() if key in known}

@@ -12,9 +12,10 @@ from speechoperator.api import SpeechPipeline, format_validation_error, kinds, l
 from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.observe import services, warnings
+from speechoperator.observe import existing_claims, services, warnings
 from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.models.ollama_pods import running
+from speechoperator.plan.rollout import claims
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Observer:
             ollama=ollama,
             external=self._external(polls, pipeline, ollama),
             pulls=self._pulls.of(polls.key),
+            existing_claims=self._existing_claims(polls, pipeline, owned),
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings(polls, [pvc for pvc in pvcs if _unbound(pvc)], now),
             pod_warnings=self._warnings(polls, [pod for pod in pods if _unready(pod)], now),
@@ -191,6 +193,21 @@ class Observer:
             )
         ):
             found["whisper"] = health
+        return found
+
+    def _existing_claims(
+        self, polls: Polls, pipeline: SpeechPipeline, owned: Mapping[Ref, Object]
+    ) -> Mapping[str, str]:
+        """Return what is known of the PVCs that running components are to move to."""
+        found = {}
+        for claim in {move.claim for move in claims.moves(pipeline, owned)}:
+            known = polls.latest(
+                Target("existing claim", claim),
+                partial(existing_claims.obstacle, self._client, polls.key.namespace, claim),
+                lambda why: _POLL_CHANGING_S if why else _POLL_STEADY_S,
+            )
+            if known is not None:
+                found[claim] = known
         return found
 
     def _missing_class(self, polls: Polls, pipeline: SpeechPipeline) -> str | None:

@@ -17,9 +17,10 @@ from speechoperator.plan.draft import Draft
 from speechoperator.plan.events import events
 from speechoperator.plan.manifests import bridge_config
 from speechoperator.plan.manifests.build import build
+from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.models.lifecycle import plan_models
-from speechoperator.plan.pvcs import pvcs_to_orphan, unused_pvcs
-from speechoperator.plan.rollout import handover
+from speechoperator.plan.pvcs import pvcs_to_orphan, reused_pvcs, unused_pvcs
+from speechoperator.plan.rollout import claims, handover
 from speechoperator.plan.status import bridge_url, build_status
 
 if TYPE_CHECKING:
@@ -68,8 +69,10 @@ def _decide_models(draft: Draft) -> None:
 
 def _compare(draft: Draft) -> None:
     """Build the manifests and compare them with the cluster."""
-    draft.manifests = build(draft.pipeline, draft.settings, draft.decisions)
     live, owner = draft.snapshot.objects, draft.pipeline.metadata.uid
+    draft.blocked_moves = claims.blocked(claims.moves(draft.pipeline, live), draft.snapshot)
+    built = build(draft.pipeline, draft.settings, draft.decisions)
+    draft.manifests = claims.with_previous_volumes(built, draft.blocked_moves, live, CACHE)
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
     draft.apply = diff.objects_to_apply(draft.manifests, live)
     draft.delete = diff.objects_to_delete(draft.manifests, live, owner)
@@ -134,7 +137,14 @@ def _report(draft: Draft) -> None:
         components=draft.components,
         models=draft.models_ready,
         exposed=draft.exposed,
-        refused=[finding for failure in draft.failures if (finding := refused_writes.finding(failure))],
+        refused=[
+            *(finding for failure in draft.failures if (finding := refused_writes.finding(failure))),
+            *(
+                pvcs.blocked_move(move.component, why)
+                for move in draft.blocked_moves
+                if (why := draft.snapshot.existing_claims.get(move.claim))
+            ),
+        ],
         retrying=refused_writes.retrying(draft.failures),
         held_back=draft.held_back,
         suspended=draft.pipeline.spec.suspend,
@@ -153,7 +163,8 @@ def _report(draft: Draft) -> None:
     }
     conditions = compose(verdicts, draft.snapshot.status, draft.pipeline.metadata.generation, draft.now)
     draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions)
-    draft.events = events(draft.snapshot.status, draft.status)
+    reused = reused_pvcs(draft.manifests, draft.snapshot.objects, draft.pipeline.metadata.creation_timestamp)
+    draft.events = events(draft.snapshot.status, draft.status, reused)
 
 
 _STEPS: tuple[Callable[[Draft], None], ...] = (

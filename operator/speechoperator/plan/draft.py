@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from speechoperator.plan.actions import Apply, Delete, Event, Orphan
     from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.conditions.verdicts import Verdict
+    from speechoperator.plan.rollout.claims import Move
     from speechoperator.plan.snapshot import Snapshot, WriteFailure
     from speechoperator.settings import Settings
 
@@ -36,6 +37,7 @@ class Draft:
         old_environment: The environment that the bridges have from an older spec; empty if they have the current one.
         models: What to do about the models.
         manifests: The manifests of the pipeline.
+        blocked_moves: Components that keep their volume, because the PVC to move to cannot be used.
         orphan: PVCs to orphan.
         apply: Objects to apply.
         delete: Objects to delete.
@@ -58,6 +60,7 @@ class Draft:
     old_environment: Mapping[str, str] = field(default_factory=dict)
     models: ModelPlan = field(default_factory=ModelPlan)
     manifests: tuple[Object, ...] = ()
+    blocked_moves: tuple[Move, ...] = ()
     orphan: tuple[Orphan, ...] = ()
     apply: tuple[Apply, ...] = ()
     delete: tuple[Delete, ...] = ()

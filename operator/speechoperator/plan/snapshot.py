@@ -112,6 +112,8 @@ class Snapshot:
             that has not been queried yet is missing.
         external: Health of the services behind `url`, by component ("whisper", "ollama").
         pulls: Running and failed pulls, by (volume, name of the model in the spec).
+        existing_claims: Why each PVC that a running component is to move to (`cache.existingClaim`) cannot be used, by
+            name; empty if it can. A PVC that has not been looked up yet is missing.
         ingress_class_missing: The IngressClass in `spec.bridge.ingress` that does not exist ("" for a missing default);
             None if it exists or no Ingress is wanted.
         pvc_warnings: Newest Warning Event of each unbound PVC, by name: "storageclass "x" not found".
@@ -126,6 +128,7 @@ class Snapshot:
     ollama: Mapping[str, OllamaPod] = field(default_factory=dict)
     external: Mapping[str, Health] = field(default_factory=dict)
     pulls: Mapping[tuple[str, str], Pull] = field(default_factory=dict)
+    existing_claims: Mapping[str, str] = field(default_factory=dict)
     ingress_class_missing: str | None = None
     pvc_warnings: Mapping[str, str] = field(default_factory=dict)
     pod_warnings: Mapping[str, str] = field(default_factory=dict)

@@ -24,7 +24,7 @@ class PipelineState:
         components: The states of Whisper, Ollama and the bridge.
         models: Whether the models are present.
         exposed: Whether the bridge is exposed; None if no exposure is wanted.
-        refused: Findings about refused writes.
+        refused: Findings about refused writes, and about moves to PVCs that cannot be used.
         retrying: Transient failures of writes; None if there are none.
         held_back: What a held back change is waiting for; empty if none is held back.
         suspended: Whether the pipeline is suspended.

@@ -87,7 +87,7 @@ class Reason(Enum):
         "PVCNotFound",
         Kind.FINDING,
         Actor.OWNER,
-        "The PVC in `cache.existingClaim` does not exist, or is being deleted.",
+        "The PVC in `cache.existingClaim` does not exist or cannot be used. Running pods keep their previous volume.",
         "Create the PVC, or change `cache.existingClaim`.",
     )
     PVC_NOT_BOUND = (
