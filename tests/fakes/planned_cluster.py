@@ -59,6 +59,7 @@ class PlannedCluster:
         stored: Canonical names of the models in each volume.
         health: Health of external services, by component.
         external_models: The models of an external Ollama.
+        external_rejects: Whether it does not list them without credentials.
         missing_claims: Names of PVCs that do not exist; those of other names that a spec mentions do.
         unseen_claims: Names of PVCs that the operator has not looked up yet.
     """
@@ -71,6 +72,7 @@ class PlannedCluster:
     pulls: dict[tuple[str, str], Pull] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
     external_models: set[str] = field(default_factory=set)
+    external_rejects: bool = False
     pvc_warnings: dict[str, str] = field(default_factory=dict)
     pod_warnings: dict[str, str] = field(default_factory=dict)
     failures: tuple[WriteFailure, ...] = ()
@@ -93,7 +95,8 @@ class PlannedCluster:
     def snapshot(self) -> Snapshot:
         reachable = {pod["metadata"]["name"]: self._tags(pod) for pod in self.pods if _is_running_ollama(pod)}
         url = self.raw["spec"]["ollama"].get("url")
-        external = OllamaPod(reachable=True, models=dict.fromkeys(self.external_models, "digest"))
+        has = {} if self.external_rejects else dict.fromkeys(self.external_models, "digest")
+        external = OllamaPod(reachable=True, models=has, rejected=self.external_rejects)
         return Snapshot(
             objects=dict(self.objects),
             pods=tuple(self.pods),

@@ -12,7 +12,7 @@ from speechoperator.api import SpeechPipeline, format_validation_error, kinds, l
 from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.observe import existing_claims, services, warnings
+from speechoperator.observe import existing_claims, external, services, warnings
 from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.models.ollama_pods import running
 from speechoperator.plan.rollout import claims
@@ -154,7 +154,16 @@ class Observer:
         """Return what each Ollama has. A pod is polled more often until it has all models."""
         spec = pipeline.spec.ollama
         if not spec.managed:
-            polled = self._poll_ollama(polls, "", spec.url or "", _POLL_SLOW_S)
+            target = Target(MODELS, f"{spec.url} {spec.protocol} {spec.ca}")
+            fetch = partial(
+                external.generator,
+                self._client,
+                self._ollama,
+                polls.key.namespace,
+                spec,
+                self._settings.ollama_timeout,
+            )
+            polled = polls.latest(target, fetch, _external_interval, required=False)
             return {EXTERNAL: polled} if polled else {}
         found = {}
         for pod in pods:
@@ -179,15 +188,13 @@ class Observer:
     ) -> Mapping[str, Health]:
         found = {}
         if polled := ollama.get(EXTERNAL):
-            found["ollama"] = Health(polled.reachable, polled.detail)
+            found["ollama"] = Health(polled.reachable, polled.detail, polled.rejected)
         whisper = pipeline.spec.whisper
         if (url := whisper.url) and (
             health := polls.latest(
-                Target("whisper", url),
-                lambda: services.whisper(
-                    url,
-                    self._settings.ollama_timeout,
-                    responds_while_busy=whisper.engine != "asr-webservice",
+                Target("whisper", f"{url} {whisper.ca}"),
+                partial(
+                    external.transcriber, self._client, polls.key.namespace, whisper, self._settings.ollama_timeout
                 ),
                 lambda health: _POLL_SLOW_S if health.healthy else _POLL_FAST_S,
             )
@@ -234,6 +241,10 @@ class Observer:
             if polled := polls.latest(Target("events", uid), fetch, partial(_interval, age)):
                 found[objects.name(thing)] = polled
         return found
+
+
+def _external_interval(polled: OllamaPod) -> float:
+    return _POLL_SLOW_S if polled.reachable else _POLL_FAST_S
 
 
 def _interval(age: float, _: str) -> float:

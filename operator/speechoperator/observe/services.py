@@ -1,17 +1,11 @@
-"""Health of services that are polled: Ollama and Whisper, the operator's own pods and external ones.
-
-Each function polls once and returns failures as results.
-"""
+"""The models of the operator's own Ollama pods: polls once, and returns failures as results."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import aiohttp
-
-from speechoperator.errors import OllamaError, describe_os_error
-from speechoperator.plan.snapshot import Health, OllamaPod
+from speechoperator.errors import OllamaError
+from speechoperator.plan.snapshot import OllamaPod
 
 if TYPE_CHECKING:
     from speechoperator.ollama.client import OllamaClient
@@ -23,28 +17,3 @@ async def ollama(client: OllamaClient, url: str) -> OllamaPod:
         return OllamaPod(reachable=True, models=await client.models(url))
     except OllamaError as error:
         return OllamaPod(reachable=False, detail=str(error))
-
-
-async def whisper(url: str, timeout_s: float, *, responds_while_busy: bool) -> Health:
-    """Return whether a speech recognition server responds; any response but a server error counts.
-
-    Args:
-        url: Its base URL.
-        timeout_s: Seconds it has to respond.
-        responds_while_busy: Whether a timeout is a failure: whisper-asr-webservice does not respond during a job.
-    """
-    timeout = aiohttp.ClientTimeout(total=timeout_s)
-    try:
-        connector = aiohttp.TCPConnector(force_close=True)
-        async with (
-            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-            session.get(url) as response,
-        ):
-            healthy = response.status < HTTPStatus.INTERNAL_SERVER_ERROR
-            return Health(healthy, "" if healthy else f"HTTP {response.status}: {response.reason}")
-    except TimeoutError:
-        return Health(not responds_while_busy, "no response in time")
-    except aiohttp.ClientConnectorError as error:
-        return Health(healthy=False, detail=describe_os_error(error.os_error))
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Health(healthy=False, detail=str(error))

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import aiohttp
 
-from speechoperator.errors import OllamaError, describe_os_error
+from speechoperator.errors import OllamaError, OllamaRejectedError, describe_os_error
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, Iterator
 
 _MAX_LINE_BYTES = 2**20
@@ -60,17 +61,18 @@ class OllamaClient:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def models(self, url: str) -> dict[str, str]:
+    async def models(self, url: str, authorities: ssl.SSLContext | None = None) -> dict[str, str]:
         """Return the models that an Ollama has: name with tag to digest.
 
         Args:
             url: Its base URL.
+            authorities: What its certificate is verified with; None for the certificate authorities of the system.
 
         Raises:
             OllamaError: it did not respond, or not as Ollama does.
         """
         with _translate_errors("response"):
-            async with self._session.get(f"{url}/api/tags", timeout=self._timeout) as response:
+            async with self._session.get(f"{url}/api/tags", timeout=self._timeout, ssl=authorities or True) as response:
                 await _check(response)
                 found = await response.json(content_type=None)
         if not isinstance(found, dict) or not isinstance(found.get("models", []), list | None):
@@ -143,6 +145,8 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     if response.status < HTTPStatus.BAD_REQUEST:
         return
     text = (await response.content.read(_MAX_ERROR_BYTES)).decode(errors="replace").strip()
+    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise OllamaRejectedError(_error_of(text) or f"HTTP {response.status}: {response.reason}")
     raise OllamaError(_error_of(text) or f"HTTP {response.status}: {response.reason}")
 
 
@@ -161,6 +165,8 @@ def _translate_errors(expected: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise OllamaError(f"no {expected} in time") from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise OllamaError(f"its certificate is not trusted: {error.certificate_error}") from error
     except aiohttp.ClientConnectorError as error:
         raise OllamaError(describe_os_error(error.os_error)) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:

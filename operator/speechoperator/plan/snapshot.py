@@ -31,10 +31,12 @@ class Health:
     Attributes:
         healthy: Whether it responded as expected of such a service.
         detail: Why not, in the words of the error or response: "connection refused", "HTTP 502: Bad Gateway".
+        rejected: Whether it responds, but rejects requests without credentials (401, 403). The operator has none.
     """
 
     healthy: bool
     detail: str = ""
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,15 @@ class OllamaPod:
     Attributes:
         reachable: Whether it responded. If not, `models` is meaningless.
         detail: Why not.
-        models: The list from `/api/tags`: name in Ollama's notation ("llama3:latest") to digest.
+        models: The list from `/api/tags`: name in Ollama's notation ("llama3:latest") to digest; from a service with
+            OpenAI's API that from `/v1/models`, with empty digests.
+        rejected: Whether an external service responds, but does not list its models without credentials (401, 403).
     """
 
     reachable: bool
     detail: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ def component_states(
     for component in COMPONENTS:
         serving = {"whisper": pipeline.spec.whisper, "ollama": pipeline.spec.ollama}.get(component)
         if serving and serving.url is not None:
-            states.append(availability.external(component, serving.url, snapshot.external.get(component)))
+            health = snapshot.external.get(component)
+            states.append(availability.external(component, serving.url, health, has_auth=serving.auth is not None))
             continue
         name = object_name(pipeline.name, component)
         found = inputs.collect(

@@ -171,8 +171,8 @@ class Reason(Enum):
         "ModelsMissing",
         Kind.FINDING,
         Actor.OWNER,
-        "The external Ollama does not have a model of the spec.",
-        "Run `ollama pull` there, or remove the model from `ollama.models`.",
+        "The external service does not have a model of the spec.",
+        "Pull the model there, serve it under this name, or remove it from `ollama.models`.",
     )
     EXTERNAL_UNREACHABLE = (
         "ExternalUnreachable",
@@ -262,6 +262,12 @@ class Reason(Enum):
         Kind.GOOD,
         Actor.NONE,
         "The component has enough ready replicas, or the external service responds.",
+    )
+    CREDENTIALS_REQUIRED = (
+        "CredentialsRequired",
+        Kind.GOOD,
+        Actor.NONE,
+        "The external service responds, and rejects requests without credentials. The operator reads no Secrets.",
     )
     MODELS_PRESENT = ("ModelsPresent", Kind.GOOD, Actor.NONE, "Every Ollama pod has all models.")
     EXPOSED = ("Exposed", Kind.GOOD, Actor.NONE, "The bridge is exposed at the URL in the message.")

@@ -43,6 +43,7 @@ class ModelPlan:
         stops: Pulls to stop.
         gates: Readiness gates to set.
         unreachable: Which running Ollama does not list its models, and why; empty if none.
+        unchecked: Why the models of an external service are unknown although it works; empty if they are known.
         requeue_after: Seconds until the plan changes by time alone; None if it does not.
     """
 
@@ -52,6 +53,7 @@ class ModelPlan:
     stops: tuple[StopPull, ...] = ()
     gates: tuple[SetGate, ...] = ()
     unreachable: str = ""
+    unchecked: str = ""
     requeue_after: float | None = None
 
 
@@ -98,6 +100,10 @@ def _external(ollama: Ollama, snapshot: Snapshot, offers: Sequence[str]) -> Mode
         states = tuple(ModelState(model.name, "Pending") for model in ollama.models)
         message = f"{ollama.url} does not list its models: {one_line(answer.detail)}" if answer else ""
         return ModelPlan(states, offered(states, offers), stops=stops, unreachable=message)
+    if answer.rejected:
+        states = tuple(ModelState(model.name, "Ready", 1) for model in ollama.models)
+        message = f"{ollama.url} does not list its models without credentials: they are taken as present"
+        return ModelPlan(states, offered(states, offers), stops=stops, unchecked=message)
     present = {names.canonical(name) for name in answer.models}
-    states = tuple(external_state(model, present, ollama.url or "") for model in ollama.models)
+    states = tuple(external_state(model, present, ollama) for model in ollama.models)
     return ModelPlan(states, offered(states, offers), stops=stops)

@@ -133,3 +133,27 @@ def test_the_progress_of_a_pull_changes_no_condition() -> None:
     model = {"name": "llama3", "stage": "Pulling", "completedBytes": 10, "totalBytes": 100, "etaSeconds": 10}
     assert plan.status["models"] == [model | {"replicasReady": 0}]
     assert plan.status["conditions"] == found.raw["status"]["conditions"]
+
+
+def test_a_service_that_does_not_list_its_models_without_credentials_is_taken_to_have_them() -> None:
+    found = PlannedCluster(pipeline(of_ollama(url="http://vllm:8000", protocol="openai")))
+    found.health = {"ollama": Health(healthy=True, rejected=True)}
+    found.external_rejects = True
+
+    plan = found.run()
+
+    assert condition(plan, "ModelsReady")["reason"] == "CredentialsRequired"
+    assert [condition(plan, kind)["status"] for kind in ("ModelsReady", "OllamaAvailable", "Ready")] == ["True"] * 3
+    assert plan.status["modelsSummary"] == "1/1"
+
+
+def test_a_model_that_a_server_with_openais_api_does_not_have_is_named_with_what_it_has() -> None:
+    found = PlannedCluster(pipeline(of_ollama(url="http://vllm:8000", protocol="openai")))
+    found.health = {"ollama": Health(healthy=True)}
+    found.external_models = {"Qwen/Qwen3-8B"}
+
+    missing = condition(found.run(), "ModelsReady")
+
+    assert missing["reason"] == "ModelsMissing"
+    assert "missing at http://vllm:8000, which has qwen/qwen3-8b" in missing["message"]
+    assert "--served-model-name" in missing["message"]
