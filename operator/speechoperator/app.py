@@ -27,6 +27,7 @@ from speechoperator.report.reporter import Reporter
 from speechoperator.telemetry import logs
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.telemetry.server import Service, serving
+from speechoperator.update_slots import UpdateSlots
 from speechoperator.watch.store import Store
 from speechoperator.watch.watcher import Watcher
 from speechoperator.workers import Workers
@@ -64,11 +65,13 @@ class Operator:
         self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
         self.poller = poller = Poller(self.queue.add)
         self.pulls = pulls = Pulls(ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS))
+        self.slots = slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self.queue.add)
         fenced = FencedClient(client, store, metrics, self.election.time_left)
         self.reconciler = Reconciler(
-            Observer(store, poller, pulls, client, ollama, settings, lambda: datetime.now(UTC)),
+            Observer(store, poller, pulls, client, ollama, settings, lambda: datetime.now(UTC), slots.holds),
             Applier(Writer(fenced, client, store), pulls, metrics),
             Reporter(Recorder(fenced, identity), store),
+            slots,
             [pulls.forget, poller.forget],
             settings,
             metrics,
@@ -98,6 +101,7 @@ class Operator:
         await self.watcher.synced.wait()
         while True:
             await self.election.is_leader.wait()
+            self.slots.resume(raw for key in list(self.store.pipelines()) if (raw := self.store.pipeline(key)))
             for key in self.store.pipelines():
                 self.queue.add(key)
             working = asyncio.create_task(self._workers.run(), name="workers")
@@ -109,6 +113,7 @@ class Operator:
                 await _cancel(standby)
                 await self.pulls.close()
                 self.poller.close()
+                self.slots.clear()
                 self.queue.clear()
 
 

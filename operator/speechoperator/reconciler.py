@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from speechoperator.apply.applier import Outcome
 from speechoperator.plan import Plan, plan, rejected
+from speechoperator.plan.rollout.updates import uses_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from speechoperator.report.reporter import Reporter
     from speechoperator.settings import Settings
     from speechoperator.telemetry.metrics import Metrics
+    from speechoperator.update_slots import UpdateSlots
 
 _REQUEUE_AT_ONCE_S = 0.1
 
@@ -50,6 +52,7 @@ class Reconciler:
         observer: Returns what is known of a pipeline.
         applier: Carries out plans.
         reporter: Writes status and Events.
+        slots: Which pipelines may be updated to a new operator release.
         forget: Called with a pipeline that is gone: whatever else keeps state about it.
         settings: The settings, for the plan.
         metrics: Where durations are recorded.
@@ -60,6 +63,7 @@ class Reconciler:
         observer: Observer,
         applier: Applier,
         reporter: Reporter,
+        slots: UpdateSlots,
         forget: Sequence[Forget],
         settings: Settings,
         metrics: Metrics,
@@ -67,7 +71,8 @@ class Reconciler:
         self._observer = observer
         self._applier = applier
         self._reporter = reporter
-        self._forget = (*forget, applier.forget, reporter.forget)
+        self._slots = slots
+        self._forget = (*forget, applier.forget, reporter.forget, slots.forget)
         self._settings = settings
         self._metrics = metrics
         self._failures: dict[Key, tuple[WriteFailure, ...]] = {}
@@ -91,6 +96,8 @@ class Reconciler:
             if decided is None:
                 return self._gone(key)
             observed, planned = decided
+        if observed.pipeline:
+            self._slots.note(key, planned.update, gpus=uses_gpus(observed.pipeline))
         changed = observed.complete and await self._reporter.report(key, planned, observed.now)
         self._metrics.reconcile_duration.observe(perf_counter() - began)
         return _result(observed, planned, outcome, changed=changed)

@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     retry_max_delay: Seconds = Field(60, description="longest delay of a retry, in seconds")
     request_timeout: Seconds = Field(15, description="timeout of a request to the API server, in seconds")
 
+    rollout_concurrency: int = Field(
+        4, ge=1, description="pipelines whose pods are replaced at the same time because of a new operator release"
+    )
+    gpu_rollout_concurrency: int = Field(1, ge=1, description="how many pipelines of ROLLOUT_CONCURRENCY may use GPUs")
+
     # Models.
     ollama_port: Port = Field(11434, description="port of the Ollama pods")
     ollama_timeout: Seconds = Field(5, description="timeout of a request to Ollama or an external service, in seconds")

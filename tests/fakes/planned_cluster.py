@@ -58,6 +58,8 @@ class PlannedCluster:
         now: The time.
         stored: Canonical names of the models in each volume.
         health: Health of external services, by component.
+        slots: How many pipelines may be updated to a new operator release at the same time; 0: the others are first.
+        may_update: Whether it is this one's turn.
         external_models: The models of an external Ollama.
         external_rejects: Whether it does not list them without credentials.
         missing_claims: Names of PVCs that do not exist; those of other names that a spec mentions do.
@@ -77,6 +79,8 @@ class PlannedCluster:
     pod_warnings: dict[str, str] = field(default_factory=dict)
     failures: tuple[WriteFailure, ...] = ()
     ingress_class_missing: str | None = None
+    slots: int = 1
+    may_update: bool = False
     missing_claims: set[str] = field(default_factory=set)
     unseen_claims: set[str] = field(default_factory=set)
     settings: Settings = field(default_factory=Settings)
@@ -107,6 +111,7 @@ class PlannedCluster:
             ingress_class_missing=self.ingress_class_missing,
             pvc_warnings=dict(self.pvc_warnings),
             pod_warnings=dict(self.pod_warnings),
+            may_update=self.may_update,
             failures=self.failures,
             status=self.raw.get("status", {}),
         )
@@ -151,6 +156,7 @@ class PlannedCluster:
             }
             pod["status"]["conditions"] = [*others, condition]
         self.raw["status"] = copy.deepcopy(planned.status)
+        self.may_update = planned.update != "none" and self.slots > 0
 
     def step(self) -> Plan:
         """Plan, and carry out the plan."""

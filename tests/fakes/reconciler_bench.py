@@ -19,6 +19,7 @@ from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
 from speechoperator.settings import Settings
 from speechoperator.telemetry.metrics import Metrics
+from speechoperator.update_slots import UpdateSlots
 from speechoperator.watch.store import Store
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Bench:
 
     def __init__(self, api: ApiServer, ollama: OllamaClient) -> None:
         self.api = api
+        self.settings = Settings()
         self.now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
         self.time_left = 15.0
         self.queued: set[Key] = set()
@@ -57,16 +59,20 @@ class Bench:
     def start(self) -> None:
         """Start anew, as after a crash: all that was known is gone."""
         api = cast("UnfencedClient", self.api)
-        settings, self.metrics = Settings(), Metrics()
+        settings, self.metrics = self.settings, Metrics()
+        self.slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self._queue)
         self.store = Store()
         self.poller = Poller(self._queue)
         self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS))
         fenced = FencedClient(api, self.store, self.metrics, lambda: self.time_left)
         self.writer = Writer(fenced, api, self.store)
         self.reconciler = Reconciler(
-            Observer(self.store, self.poller, self.pulls, api, self._ollama, settings, lambda: self.now),
+            Observer(
+                self.store, self.poller, self.pulls, api, self._ollama, settings, lambda: self.now, self.slots.holds
+            ),
             Applier(self.writer, self.pulls, self.metrics),
             Reporter(Recorder(fenced, "operator-0"), self.store),
+            self.slots,
             [self.pulls.forget, self.poller.forget],
             settings,
             self.metrics,

@@ -6,7 +6,9 @@ from fakes.reconciler_bench import FORBIDDEN, KEY, SPEC, Bench, pipeline
 from speechoperator.errors import NotLeadingError
 from speechoperator.kube import objects
 from speechoperator.kube.errors import ApiError, Request
+from speechoperator.kube.objects import Key
 from speechoperator.reconciler import Result
+from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -243,3 +245,31 @@ async def test_a_namespace_that_ends_is_left_alone(bench: Bench) -> None:
         await bench.once()
     assert caught.value.namespace_terminating
     assert bench.api.written("deployments.apps") == 0
+
+
+async def test_a_new_release_waits_until_other_pipelines_are_updated(bench: Bench) -> None:
+    """The status is that of an Ollama and a Whisper that serve; the pods of the bench never start."""
+    await bench.settled()
+    raw = bench.api.find("SpeechPipeline", "p")
+    assert raw
+    for one in raw["status"]["conditions"]:
+        one["status"] = "True"
+    bench.api.have(raw)
+    bench.settings = Settings(whisper_image="whisper:2", rollout_concurrency=1)
+    bench.start()
+    other = Key("team", "other")
+    bench.slots.note(other, "running", gpus=False)
+
+    def image() -> str:
+        deployment = bench.api.find("Deployment", "p-whisper")
+        assert deployment
+        name: str = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        return name
+
+    await bench.once()
+    assert (image(), bench.condition("UpdateAvailable")["reason"]) == ("speechpipeline/whisper:0.1.0", "UpdateQueued")
+
+    bench.slots.forget(other)
+    assert bench.queued == {KEY}, "it is told that it is its turn"
+    await bench.once()
+    assert (image(), bench.condition("UpdateAvailable")["reason"]) == ("whisper:2", "Updating")

@@ -17,6 +17,12 @@ MODELS_READY = "speechpipeline.dev/models-ready"
 SETTINGS_HASH = "speechpipeline.dev/settings-hash"
 """Pod annotation that triggers a rollout of the bridge when its ConfigMap changes."""
 
+INPUTS_HASH = "speechpipeline.dev/inputs-hash"
+"""Annotation of Deployments: the hash of the part of the spec that the pods are built from."""
+
+TEMPLATE_HASH = "speechpipeline.dev/template-hash"
+"""Annotation of Deployments: the hash of the pod template as the operator built it."""
+
 
 def object_name(pipeline: str, component: Component) -> str:
     """Return the name of a component's objects of any kind: `support-calls-whisper`."""

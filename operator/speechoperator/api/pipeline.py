@@ -34,6 +34,13 @@ class Spec(Model):
     suspend: Flag = Field(
         default=False, description="Scale all components to zero. PVCs and the models on them are kept."
     )
+    upgrade_policy: Literal["Automatic", "Manual"] = Field(
+        "Automatic",
+        description="What happens when a new release of the operator changes the pods. Automatic: they are replaced, a "
+        "limited number of pipelines at a time. Manual: they are kept, and the condition UpdateAvailable reports it, "
+        "until this is set to Automatic. A change of a component's spec is always made at once, with the update of "
+        "that component.",
+    )
     whisper: Whisper = Field(
         Whisper(), description="Whisper, which transcribes speech to text.", json_schema_extra={"default": {}}
     )

@@ -24,6 +24,7 @@ CONDITION_TYPES: Mapping[str, str] = {
     "ModelsReady": "Every Ollama pod has all language models.",
     "Exposed": "The Ingress or HTTPRoute works. Present only if one is configured.",
     "Progressing": "The pipeline is moving towards its spec. False means up to date or stuck; see the reason.",
+    "UpdateAvailable": "A new release of the operator changes the pods. Present only until that is done.",
     "PVCsOrphaned": "PVCs of the pipeline are no longer used; their data is kept. Present only if there are any.",
 }
 """The condition types, in the order of the status, each with what True means."""
@@ -59,6 +60,7 @@ class ComponentStatus(Model):
         "service.",
     )
     replicas_reason: str | None = Field(None, description="Why this number of replicas was chosen.")
+    image: str | None = Field(None, description="Container image of the pods.")
 
 
 class BridgeStatus(ComponentStatus):

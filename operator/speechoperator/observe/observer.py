@@ -75,6 +75,7 @@ class Observer:
         ollama: The client of Ollama.
         settings: Ports and timeouts.
         clock: Returns the time, in UTC.
+        may_update: Returns whether a pipeline may be updated to a new operator release now.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Observer:
         ollama: OllamaClient,
         settings: Settings,
         clock: Callable[[], datetime],
+        may_update: Callable[[Key], bool],
     ) -> None:
         self._store = store
         self._poller = poller
@@ -94,6 +96,7 @@ class Observer:
         self._ollama = ollama
         self._settings = settings
         self._clock = clock
+        self._may_update = may_update
 
     def observe(self, key: Key, failures: tuple[WriteFailure, ...] = ()) -> Observation | None:
         """Return what is known of a pipeline, None if it is gone or terminating. What is unknown is polled meanwhile.
@@ -136,6 +139,7 @@ class Observer:
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings(polls, [pvc for pvc in pvcs if _unbound(pvc)], now),
             pod_warnings=self._warnings(polls, [pod for pod in pods if _unready(pod)], now),
+            may_update=self._may_update(polls.key),
             failures=(*self._failed_reads(), *failures),
             status=objects.status(raw),
         )

@@ -7,10 +7,13 @@ planned again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from speechoperator.kube.objects import Object, Ref
+
+UpdateState: TypeAlias = Literal["none", "waiting", "running"]
+"""Whether a pipeline waits for its turn to be updated to a new operator release, or is being updated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ class Plan:
         gates: Readiness gates to set.
         status: The whole status as JSON. Written only if it differs from `Snapshot.status`.
         events: Events to record, after the status was written.
+        update: The state of its update to a new operator release.
         requeue_after: Seconds until the plan changes by time alone; None if only a change of the cluster can.
     """
 
@@ -152,4 +156,5 @@ class Plan:
     gates: tuple[SetGate, ...] = ()
     status: dict[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
+    update: UpdateState = "none"
     requeue_after: float | None = None

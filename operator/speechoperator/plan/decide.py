@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from speechoperator.api.names import object_name
+from speechoperator.api.names import COMPONENTS, object_name
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff
-from speechoperator.plan.conditions import exposure, models, pvcs, ready, refused_writes
+from speechoperator.plan.conditions import exposure, models, pvcs, ready, refused_writes, update
 from speechoperator.plan.conditions.components import component_states, exposure_findings
 from speechoperator.plan.conditions.compose import by_type, compose
 from speechoperator.plan.conditions.reasons import Reason
@@ -20,7 +20,7 @@ from speechoperator.plan.manifests.build import build
 from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.models.lifecycle import plan_models
 from speechoperator.plan.pvcs import pvcs_to_orphan, reused_pvcs, unused_pvcs
-from speechoperator.plan.rollout import claims, handover
+from speechoperator.plan.rollout import claims, handover, updates
 from speechoperator.plan.status import bridge_url, build_status
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from speechoperator.settings import Settings
 
 _ACCEPTED = Verdict(status=True, reason=Reason.VALID, message="the spec is valid")
+_AVAILABLE = tuple(f"{component.capitalize()}Available" for component in COMPONENTS)
 _PROBE_UNHEALTHY_S = 5.0
 _PROBE_HEALTHY_S = 30.0
 """Seconds until an external service is probed again; no watch reports on it."""
@@ -72,10 +73,25 @@ def _compare(draft: Draft) -> None:
     live, owner = draft.snapshot.objects, draft.pipeline.metadata.uid
     draft.blocked_moves = claims.blocked(claims.moves(draft.pipeline, live), draft.snapshot)
     built = build(draft.pipeline, draft.settings, draft.decisions)
-    draft.manifests = claims.with_previous_volumes(built, draft.blocked_moves, live, CACHE)
+    built = claims.with_previous_volumes(built, draft.blocked_moves, live, CACHE)
+    draft.manifests = updates.stamped(built, draft.pipeline, draft.decisions.models)
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
     draft.apply = diff.objects_to_apply(draft.manifests, live)
     draft.delete = diff.objects_to_delete(draft.manifests, live, owner)
+
+
+def _pace_updates(draft: Draft) -> None:
+    """Hold changes of pods that come from a new release of the operator until it is the pipeline's turn.
+
+    A pipeline that does not serve has nothing to lose, and may need the new release: it does not wait.
+    """
+    snapshot, spec = draft.snapshot, draft.pipeline.spec
+    draft.updates = updates.pending(draft.apply, snapshot.objects)
+    held = spec.upgrade_policy == "Manual"
+    if draft.updates and not held:
+        draft.update = "running" if snapshot.may_update else "waiting" if _served(draft) else "none"
+    if held or draft.update == "waiting":
+        draft.apply = updates.without(draft.apply, draft.updates, draft.pipeline.name)
 
 
 def _judge_components(draft: Draft) -> None:
@@ -94,6 +110,15 @@ def _judge_components(draft: Draft) -> None:
         if component.desired is None:
             draft.requeue(_PROBE_HEALTHY_S if component.available.status else _PROBE_UNHEALTHY_S)
     draft.models_ready = models.verdict(draft.models, managed=spec.ollama.managed, suspended=spec.suspend)
+
+
+def _follow_update(draft: Draft) -> None:
+    """Keep an update in progress until the new pods serve."""
+    if draft.updates or not draft.snapshot.may_update:
+        return
+    serving = all(state.available.status and not state.rollout for state in draft.components)
+    if not (serving and draft.models_ready.status):
+        draft.update = "running"
 
 
 def _hold_back(draft: Draft) -> None:
@@ -150,6 +175,7 @@ def _report(draft: Draft) -> None:
         suspended=draft.pipeline.spec.suspend,
         url=bridge_url(draft.pipeline),
     )
+    available = update.verdict(list(map(str, draft.updates)), draft.update, draft.pipeline.spec.upgrade_policy)
     unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
     orphaned = pvcs.orphaned(unused, draft.pipeline.namespace)
     verdicts = {
@@ -159,10 +185,12 @@ def _report(draft: Draft) -> None:
         "ModelsReady": draft.models_ready,
         **({"Exposed": draft.exposed} if draft.exposed else {}),
         "Progressing": ready.progressing(state),
+        **({"UpdateAvailable": available} if available else {}),
         **({"PVCsOrphaned": orphaned} if orphaned else {}),
     }
     conditions = compose(verdicts, draft.snapshot.status, draft.pipeline.metadata.generation, draft.now)
-    draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions)
+    images = updates.images(draft.snapshot.objects, draft.pipeline.name)
+    draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions, images)
     reused = reused_pvcs(draft.manifests, draft.snapshot.objects, draft.pipeline.metadata.creation_timestamp)
     draft.events = events(draft.snapshot.status, draft.status, reused)
 
@@ -170,7 +198,9 @@ def _report(draft: Draft) -> None:
 _STEPS: tuple[Callable[[Draft], None], ...] = (
     _decide_models,
     _compare,
+    _pace_updates,
     _judge_components,
+    _follow_update,
     _hold_back,
     _judge_exposure,
     _report,
@@ -190,6 +220,12 @@ def _makes_unready(draft: Draft) -> bool:
     status = draft.snapshot.status
     changed = status.get("observedGeneration") != draft.pipeline.metadata.generation
     return changed or by_type(status).get("Ready", {}).get("status") != "True"
+
+
+def _served(draft: Draft) -> bool:
+    """Return whether all components were available when the status was written."""
+    found = by_type(draft.snapshot.status)
+    return all(found.get(kind, {}).get("status") == "True" for kind in _AVAILABLE)
 
 
 def _serves(state: ComponentState, draft: Draft) -> bool:

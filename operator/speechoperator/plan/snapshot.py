@@ -124,6 +124,7 @@ class Snapshot:
         pvc_warnings: Newest Warning Event of each unbound PVC, by name: "storageclass "x" not found".
         pod_warnings: Newest Warning Event of each pod that is not ready, by name. Some faults are reported nowhere
             else: a missing Secret of a volume (FailedMount), the response to a probe (Unhealthy).
+        may_update: Whether the pods may be replaced now because of a new release of the operator.
         failures: Refused writes of the last reconcile.
         status: The current status of the pipeline in the API, {} if none.
     """
@@ -137,5 +138,6 @@ class Snapshot:
     ingress_class_missing: str | None = None
     pvc_warnings: Mapping[str, str] = field(default_factory=dict)
     pod_warnings: Mapping[str, str] = field(default_factory=dict)
+    may_update: bool = False
     failures: tuple[WriteFailure, ...] = ()
     status: Object = field(default_factory=dict)

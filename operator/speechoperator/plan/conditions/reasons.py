@@ -248,6 +248,26 @@ class Reason(Enum):
         Actor.WAIT,
         "The external service at `url` has not been probed yet.",
     )
+    UPDATE_QUEUED = (
+        "UpdateQueued",
+        Kind.WAITING,
+        Actor.WAIT,
+        "A new release of the operator changes the pods. Other pipelines are updated first.",
+        "Wait. If it lasts, look for a pipeline with the reason `Updating` that does not become ready.",
+    )
+    UPDATING = (
+        "Updating",
+        Kind.WAITING,
+        Actor.WAIT,
+        "The pods are being replaced because of a new release of the operator.",
+    )
+    UPDATE_HELD = (
+        "UpdateHeld",
+        Kind.WAITING,
+        Actor.OWNER,
+        "A new release of the operator changes the pods, and `spec.upgradePolicy` is `Manual`.",
+        "Set `spec.upgradePolicy` to `Automatic` to replace the pods.",
+    )
     RETRYING = (
         "Retrying",
         Kind.WAITING,
