@@ -95,7 +95,7 @@ async def test_pods_move_to_an_existing_claim_only_once_it_is_there(bench: Bench
     assert bench.condition("Ready")["reason"] == "PVCNotFound"
 
     bench.api.have({"kind": "PersistentVolumeClaim", "metadata": {"name": "mine", "namespace": "team"}})
-    await bench.poller.refresh(KEY, "existing claim")
+    await bench.poller.refresh(KEY, "existing PVC")
     await bench.settled()
     assert mounted() == ("mine",)
 

@@ -213,7 +213,7 @@ class Observer:
         found = {}
         for claim in {move.claim for move in claims.moves(pipeline, owned)}:
             known = polls.latest(
-                Target("existing claim", claim),
+                Target("existing PVC", claim),
                 partial(existing_claims.obstacle, self._client, polls.key.namespace, claim),
                 lambda why: _POLL_CHANGING_S if why else _POLL_STEADY_S,
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from speechoperator.api.names import COMPONENTS, object_name
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff
-from speechoperator.plan.conditions import exposure, models, pvcs, ready, refused_writes, update
+from speechoperator.plan.conditions import exposure, kstatus, models, pvcs, ready, refused_writes, update
 from speechoperator.plan.conditions.components import component_states, exposure_findings
 from speechoperator.plan.conditions.compose import by_type, compose
 from speechoperator.plan.conditions.reasons import Reason
@@ -178,13 +178,15 @@ def _report(draft: Draft) -> None:
     available = update.verdict(list(map(str, draft.updates)), draft.update, draft.pipeline.spec.upgrade_policy)
     unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
     orphaned = pvcs.orphaned(unused, draft.pipeline.namespace)
+    is_ready, progressing = ready.ready(state), ready.progressing(state)
     verdicts = {
         "Accepted": _ACCEPTED,
-        "Ready": ready.ready(state),
+        "Ready": is_ready,
         **{f"{one.component.capitalize()}Available": one.available for one in draft.components},
         "ModelsReady": draft.models_ready,
         **({"Exposed": draft.exposed} if draft.exposed else {}),
-        "Progressing": ready.progressing(state),
+        "Progressing": progressing,
+        **kstatus.conditions(is_ready, progressing),
         **({"UpdateAvailable": available} if available else {}),
         **({"PVCsOrphaned": orphaned} if orphaned else {}),
     }
@@ -219,7 +221,8 @@ def _makes_unready(draft: Draft) -> bool:
     """
     status = draft.snapshot.status
     changed = status.get("observedGeneration") != draft.pipeline.metadata.generation
-    return changed or by_type(status).get("Ready", {}).get("status") != "True"
+    found = by_type(status)
+    return changed or any(found.get(kind, {}).get("status") != "True" for kind in ("Accepted", "Ready"))
 
 
 def _served(draft: Draft) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_MESSAGE_BYTES = 1000
 """The API server accepts 1024."""
-_SUMMARIES = ("Progressing", "Ready")
+_SUMMARIES = ("Progressing", "Ready", "Reconciling", "Stalled")
 """Conditions that repeat others."""
 
 NORMAL_EVENTS: Mapping[str, str] = {
@@ -97,9 +97,11 @@ def _reused(pvc: str) -> Event:
 
 def _readiness(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
     old, new = by_type(before).get("Ready", {}), by_type(after).get("Ready", {})
-    if new.get("status") == "True" and old.get("status") != "True":
+    if new.get("reason") == old.get("reason"):
+        return
+    if new.get("reason") == "Ready":
         yield Event("Normal", "Ready", _truncated(new["message"]))
-    elif new.get("reason") == "Suspended" and old.get("reason") != "Suspended":
+    elif new.get("reason") == "Suspended":
         yield Event("Normal", "Suspended", _truncated(new["message"]))
 
 

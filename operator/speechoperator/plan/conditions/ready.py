@@ -42,14 +42,22 @@ class PipelineState:
 
 
 def ready(state: PipelineState) -> Verdict:
-    """Return whether the pipeline serves requests and matches its spec, or else the most useful obstacle."""
-    obstacle = most_useful(_obstacles(state))
+    """Return whether the pipeline serves requests and matches its spec, or else the most useful obstacle.
+
+    A pipeline that is suspended, or scaled to zero by its spec, is as it should be: tools that wait for it, such as
+    Argo CD, must not wait forever.
+    """
+    obstacles = list(_obstacles(state))
+    idle = most_useful(verdict for verdict in obstacles if verdict.reason is Reason.SCALED_TO_ZERO)
+    obstacle = most_useful(verdict for verdict in obstacles if verdict.reason is not Reason.SCALED_TO_ZERO)
     if state.suspended and not (obstacle and obstacle.is_finding):
         message = "all components are scaled to zero; PVCs are kept"
-        return Verdict(status=False, reason=Reason.SUSPENDED, message=message)
+        return Verdict(status=True, reason=Reason.SUSPENDED, message=message)
     if obstacle:
         # Unknown is not ready: people wait for Ready to become True.
         return replace(obstacle, status=False)
+    if idle:
+        return Verdict(status=True, reason=Reason.IDLE, message=idle.message)
     return Verdict(status=True, reason=Reason.READY, message=f"serving at {state.url}")
 
 

@@ -264,7 +264,7 @@ class Reason(Enum):
     UPDATE_HELD = (
         "UpdateHeld",
         Kind.WAITING,
-        Actor.OWNER,
+        Actor.NONE,
         "A new release of the operator changes the pods, and `spec.upgradePolicy` is `Manual`.",
         "Set `spec.upgradePolicy` to `Automatic` to replace the pods.",
     )
@@ -277,6 +277,13 @@ class Reason(Enum):
 
     VALID = ("Valid", Kind.GOOD, Actor.NONE, "The spec is valid.")
     READY = ("Ready", Kind.GOOD, Actor.NONE, "The pipeline serves requests and matches its spec.")
+    IDLE = (
+        "Idle",
+        Kind.GOOD,
+        Actor.NONE,
+        "A component is scaled to zero, as the spec asks, so no requests are served.",
+        "Increase `bridge.replicas` to serve requests.",
+    )
     AVAILABLE = (
         "Available",
         Kind.GOOD,

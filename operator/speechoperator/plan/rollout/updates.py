@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.names import COMPONENTS, INPUTS_HASH, TEMPLATE_HASH, object_name
 from speechoperator.kube import objects
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 _COMPONENTS: Mapping[str, Component] = {component: component for component in COMPONENTS}
 _NOT_ABOUT_PODS = frozenset({"suspend", "upgradePolicy", "class"})
+_NOT_ABOUT_SERVING_PODS = frozenset({"cache", "models", "contextLength", "keepAlive"})
+"""Fields of Whisper and Ollama that do not change their pods; the volume that follows from `cache` counts by itself."""
+_BRIDGE_READS = frozenset({"engine", "model", "models", "url", "protocol", "auth", "ca", "contextLength", "keepAlive"})
+"""Fields of Whisper and Ollama that are in the environment of the bridge."""
 _BRIDGE_OBJECTS = frozenset({"ConfigMap", "Deployment"})
 """Kinds that are written together: the bridge's environment is in its ConfigMap."""
 
@@ -105,18 +109,31 @@ def uses_gpus(pipeline: SpeechPipeline) -> bool:
 
 
 def _stamped(manifest: Object, pipeline: SpeechPipeline, models: Collection[str]) -> Object:
-    component = objects.name(manifest).rpartition("-")[2]
     template, metadata = manifest["spec"]["template"], manifest["metadata"]
-    spec = pipeline.spec.manifest()
-    if component != "bridge":  # the bridge depends on all of it, by its environment
-        spec = {name: value for name, value in spec.items() if name not in _COMPONENTS or name == component}
-    inputs = {
-        "spec": {name: value for name, value in spec.items() if name not in _NOT_ABOUT_PODS},
-        "models": list(models) if component == "bridge" else [],
-        "volumes": list(objects.mounts(template)),  # a move to another PVC may be blocked for a while
-    }
+    inputs = _inputs(objects.name(manifest).rpartition("-")[2], template, pipeline, models)
     hashes = {INPUTS_HASH: _hash(inputs), TEMPLATE_HASH: _hash(template)}
     return {**manifest, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **hashes}}}
+
+
+def _inputs(component: str, template: Object, pipeline: SpeechPipeline, models: Collection[str]) -> dict[str, Any]:
+    """Return what the pods of a component depend on, besides the operator itself."""
+    spec = pipeline.spec.manifest()
+    common = {name: value for name, value in spec.items() if name not in (*_NOT_ABOUT_PODS, *_COMPONENTS)}
+    if component == "bridge":
+        upstreams = {name: _members(spec.get(name, {}), _BRIDGE_READS) for name in ("whisper", "ollama")}
+        return {**common, **upstreams, "bridge": spec.get("bridge", {}), "models": list(models)}
+    serving = pipeline.spec.whisper if component == "whisper" else pipeline.spec.ollama
+    own = spec.get(component, {})
+    return {
+        **common,
+        component: _members(own, own.keys() - _NOT_ABOUT_SERVING_PODS),
+        "volumes": list(objects.mounts(template)),  # a move to another PVC may be blocked for a while
+        "ephemeral": serving.cache.size if serving.cache.ephemeral else "",
+    }
+
+
+def _members(spec: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in spec.items() if name in names}
 
 
 def _is_update(manifest: Object, live: Object) -> bool:

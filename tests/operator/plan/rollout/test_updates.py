@@ -105,6 +105,28 @@ def test_a_change_of_the_bridges_environment_is_made_at_once(change: dict[str, A
     assert {"ConfigMap/bridge", "Deployment/bridge"} <= written(found.plan())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        of_ollama(models=[{"name": "qwen3:4b"}, {"name": "llama3"}]),
+        of_ollama(cache={"whenDeleted": "Delete"}),
+        {"upgradePolicy": "Manual"},
+    ],
+)
+def test_a_change_that_is_not_about_the_pods_of_ollama_brings_no_update_of_them(change: dict[str, Any]) -> None:
+    found = upgraded()
+    found.edit(pipeline(change)["spec"])
+
+    assert "Deployment/ollama" not in written(found.plan())
+
+
+def test_a_change_of_the_volume_is_made_at_once() -> None:
+    found = upgraded()
+    found.edit(pipeline(of_ollama(cache={"existingClaim": "mine"}))["spec"])
+
+    assert "Deployment/ollama" in written(found.plan())
+
+
 def test_drift_is_reverted_while_an_update_is_pending() -> None:
     found = converged()
     found.slots = 0
