@@ -123,7 +123,7 @@ class Reconciler:
 
 
 def _result(observed: Observation, planned: Plan, outcome: Outcome, *, changed: bool) -> Result:
-    more = any((planned.orphan, planned.apply, planned.delete, planned.stops, planned.pulls, planned.gates))
+    more = any((planned.orphan, planned.apply, planned.delete, planned.stops, planned.pulls))
     at_once = _REQUEUE_AT_ONCE_S if changed or (outcome.wrote and more and not outcome.failures) else None
     waits = (planned.requeue_after, observed.requeue_after, outcome.requeue_after, at_once)
     return Result(

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.pipelines import pipeline
 from speechoperator.api import SpeechPipeline
-from speechoperator.api.names import MODELS_READY
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
 from speechoperator.plan.models.names import canonical
@@ -145,16 +144,6 @@ class PlannedCluster:
             before = self.pulls.get((pull.volume, pull.model))
             known = before or Pull(pull.model, pull.volume, "Pulling")
             self.pulls[pull.volume, pull.model] = replace(known, stage="Pulling", pod=pull.pod, retry_at=None)
-        for gate in planned.gates:
-            pod = self.pod(gate.pod)
-            others = [one for one in pod["status"].get("conditions", []) if one["type"] != MODELS_READY]
-            condition = {
-                "type": MODELS_READY,
-                "status": str(gate.ready),
-                "reason": gate.reason,
-                "message": gate.message,
-            }
-            pod["status"]["conditions"] = [*others, condition]
         self.raw["status"] = copy.deepcopy(planned.status)
         self.may_update = planned.update != "none" and self.slots > 0
 
@@ -169,7 +158,7 @@ class PlannedCluster:
         for _ in range(rounds):
             planned = self.step()
             writes = planned.orphan or planned.apply or planned.delete
-            idle = not (writes or planned.stops or planned.pulls or planned.gates)
+            idle = not (writes or planned.stops or planned.pulls)
             if not self.settle() and idle and self.plan().status == self.raw["status"]:
                 return self.plan()
         raise AssertionError(f"the pipeline does not converge: {planned}")
@@ -244,6 +233,7 @@ class PlannedCluster:
             kept.append(self._new_pod(name, template))
             self.pods.append(kept[-1])
         for pod in kept:
+            self._probe(pod)
             _refresh(pod)
         count = len(kept)
         ready = sum(1 for pod in kept if any(_is(one, "Ready") for one in pod["status"].get("conditions", [])))
@@ -270,6 +260,24 @@ class PlannedCluster:
             "status": serving(template["spec"]["containers"][0]["name"], f"10.0.0.{number % 250 + 1}"),
             "template": copy.deepcopy(template),
         }
+
+    def _probe(self, pod: Object) -> None:
+        """Let the readiness probe of an Ollama pod compare its models with those in the ConfigMap."""
+        config = self.objects.get(Ref("ConfigMap", f"{self.name}-ollama"))
+        if config is None or not _is_running_ollama(pod):
+            return
+        required = config["data"]["models"].split()
+        missing = [model for model in required if model not in self._tags(pod).models]
+        passed = pod.setdefault("probed", False) and required[0] not in missing
+        pod["probed"] = ready = passed or not missing
+        for container in pod["status"]["containerStatuses"]:
+            container["ready"] = ready
+        for one in pod["status"]["conditions"]:
+            if one["type"] == "ContainersReady":
+                one["status"] = str(ready)
+        self.pod_warnings.pop(pod["metadata"]["name"], None)
+        if not ready:
+            self.pod_warnings[pod["metadata"]["name"]] = f"Readiness probe failed: missing models: {' '.join(missing)}"
 
     def _tags(self, pod: Object) -> OllamaPod:
         for volume in pod["spec"]["volumes"]:
@@ -353,14 +361,12 @@ def _is_running_ollama(pod: Object) -> bool:
 
 
 def _refresh(pod: Object) -> None:
-    """Let the kubelet sum up containers and readiness gates in Ready."""
+    """Let the kubelet sum up the containers in Ready."""
     conditions = pod["status"].get("conditions", [])
     contained = any(_is(one, "ContainersReady") for one in conditions)
-    gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates", [])]
-    ready = contained and all(any(_is(one, gate) for one in conditions) for gate in gates)
     for one in conditions:
         if one["type"] == "Ready":
-            one["status"] = str(ready)
+            one["status"] = str(contained)
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Object:

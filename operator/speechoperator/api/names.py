@@ -11,8 +11,8 @@ COMPONENTS: tuple[Component, ...] = ("whisper", "ollama", "bridge")
 
 PORTS: dict[Component, int] = {"whisper": 9000, "ollama": 11434, "bridge": 8080}
 
-MODELS_READY = "speechpipeline.dev/models-ready"
-"""Readiness gate of the Ollama pods; the operator sets the pod condition of this type."""
+REQUIRED_MODELS = "models"
+"""Key in the ConfigMap of Ollama: the models that a pod must have to be ready, one per line, the default first."""
 
 SETTINGS_HASH = "speechpipeline.dev/settings-hash"
 """Pod annotation that triggers a rollout of the bridge when its ConfigMap changes."""

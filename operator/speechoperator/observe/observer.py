@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from speechoperator.api import SpeechPipeline, format_validation_error, kinds, labels
-from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.observe import existing_claims, external, services, warnings
 from speechoperator.observe.polling import Polls, Target
-from speechoperator.plan.models.ollama_pods import running
 from speechoperator.plan.rollout import claims
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
 
@@ -172,9 +170,9 @@ class Observer:
         found = {}
         for pod in pods:
             url = objects.address(pod, self._settings.ollama_port)
-            if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not running(pod) or not url:
+            if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not objects.running(pod) or not url:
                 continue
-            interval = _POLL_STEADY_S if objects.holds(pod, MODELS_READY) else _POLL_CHANGING_S
+            interval = _POLL_STEADY_S if objects.containers_ready(pod) else _POLL_CHANGING_S
             if polled := self._poll_ollama(polls, objects.uid(pod), url, interval):
                 found[objects.name(pod)] = polled
         return found

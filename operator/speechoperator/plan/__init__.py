@@ -6,8 +6,8 @@ possible actions are in `speechoperator.plan.actions`.
 
 from __future__ import annotations
 
-from speechoperator.plan.actions import Apply, Delete, Event, Orphan, Plan, SetGate, StartPull, StopPull
+from speechoperator.plan.actions import Apply, Delete, Event, Orphan, Plan, StartPull, StopPull
 from speechoperator.plan.decide import plan
 from speechoperator.plan.rejected import rejected
 
-__all__ = ["Apply", "Delete", "Event", "Orphan", "Plan", "SetGate", "StartPull", "StopPull", "plan", "rejected"]
+__all__ = ["Apply", "Delete", "Event", "Orphan", "Plan", "StartPull", "StopPull", "plan", "rejected"]

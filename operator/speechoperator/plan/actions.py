@@ -98,25 +98,6 @@ class StopPull:
 
 
 @dataclass(frozen=True, slots=True)
-class SetGate:
-    """Update of the readiness gate `speechpipeline.dev/models-ready` of a pod.
-
-    Attributes:
-        pod: The pod.
-        ready: The status of the condition.
-        reason: The reason of the condition, in CamelCase: "ModelsPresent", "ModelsMissing".
-        message: The message of the condition: "llama3, qwen3:4b", "missing: qwen3:4b".
-        uid: The uid of the pod in the snapshot; a precondition.
-    """
-
-    pod: str
-    ready: bool
-    reason: str
-    message: str = ""
-    uid: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Event:
     """An Event on the pipeline, recorded once.
 
@@ -141,7 +122,6 @@ class Plan:
         delete: Objects to delete, after everything was applied.
         stops: Pulls to cancel or remove, before others are started.
         pulls: Pulls to start.
-        gates: Readiness gates to set.
         status: The whole status as JSON. Written only if it differs from `Snapshot.status`.
         events: Events to record, after the status was written.
         update: The state of its update to a new operator release.
@@ -153,7 +133,6 @@ class Plan:
     delete: tuple[Delete, ...] = ()
     stops: tuple[StopPull, ...] = ()
     pulls: tuple[StartPull, ...] = ()
-    gates: tuple[SetGate, ...] = ()
     status: dict[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     update: UpdateState = "none"

@@ -56,13 +56,14 @@ def plan(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, settings: 
 
 
 def _decide_models(draft: Draft) -> None:
-    """Decide about pulls and readiness gates, and which models the bridge offers."""
-    spec, snapshot = draft.pipeline.spec, draft.snapshot
+    """Decide about pulls, and which models the bridge offers."""
+    spec = draft.pipeline.spec
+    snapshot = draft.snapshot
     draft.environment = bridge_config.environment(draft.pipeline, spec.ollama.model_names)
     config_map = bridge_config.config_map(draft.pipeline, draft.environment)
     draft.old_environment = handover.previous_environment(config_map, snapshot.objects)
     offers = handover.offered_models(draft.old_environment)
-    draft.models = plan_models(spec, snapshot, draft.now, draft.settings.ollama_port, offers)
+    draft.models = plan_models(draft.pipeline, snapshot, draft.now, draft.settings.ollama_port, offers)
     if draft.models.offered is not None:
         draft.decisions = replace(draft.decisions, models=draft.models.offered)
     draft.requeue(draft.models.requeue_after)
@@ -98,12 +99,18 @@ def _judge_components(draft: Draft) -> None:
     """Determine the states of the components and models."""
     spec, snapshot = draft.pipeline.spec, draft.snapshot
     writes = _pending_writes(draft)
-    gated = frozenset(Ref("Pod", gate.pod) for gate in draft.models.gates)
     removed = {one.ref for one in draft.orphan} | {one.ref for one in draft.delete}
-    draft.failures = refused_writes.relevant(snapshot.failures, writes | gated | removed)
+    draft.failures = refused_writes.relevant(snapshot.failures, writes | removed)
     outdated = writes if _makes_unready(draft) else frozenset()
     draft.components = component_states(
-        draft.pipeline, snapshot, draft.manifests, draft.decisions.replicas, outdated, draft.failures, draft.now
+        draft.pipeline,
+        snapshot,
+        draft.manifests,
+        draft.decisions.replicas,
+        outdated,
+        draft.failures,
+        draft.now,
+        draft.models.waiting,
     )
     for component in draft.components:
         draft.requeue(component.requeue_after)

@@ -94,7 +94,6 @@ class Draft:
             delete=self.delete,
             stops=self.models.stops,
             pulls=self.models.pulls,
-            gates=self.models.gates,
             status=self.status,
             events=self.events,
             update=self.update,

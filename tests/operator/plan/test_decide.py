@@ -262,7 +262,7 @@ class TestRejected:
     def test_changes_nothing(self) -> None:
         plan = self.plan_for({})
 
-        assert (plan.apply, plan.delete, plan.pulls, plan.gates) == ((), (), (), ())
+        assert (plan.apply, plan.delete, plan.pulls) == ((), (), ())
 
     def test_keeps_the_rest_of_the_status(self) -> None:
         status = converged().raw["status"]

@@ -251,7 +251,7 @@ MINE = of_ollama(cache={"existingClaim": "mine"})
 
 def mounted(found: PlannedCluster) -> list[str]:
     pod = found.object("Deployment", "calls-ollama")["spec"]["template"]["spec"]
-    return [volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if "emptyDir" not in volume]
+    return [volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if volume["name"] == "cache"]
 
 
 def moving(*changes: Spec) -> PlannedCluster:

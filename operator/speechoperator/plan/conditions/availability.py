@@ -105,7 +105,7 @@ def _available(inputs: Inputs, ready: int, finding: Finding | None) -> Verdict:
         return Verdict(status=True, reason=Reason.AVAILABLE, message=count)
     if finding:
         return Verdict(status=False, reason=finding.reason, message=f"{count}; {finding.message}")
-    if any(pods.waits_for_models(pod) for pod in inputs.active_pods):
+    if any(inputs.waits_for_models(pod) for pod in inputs.active_pods):
         return Verdict(status=False, reason=Reason.WAITING_FOR_MODELS, message=f"{count}; waiting for its models")
     return Verdict(status=False, reason=Reason.STARTING, message=f"{count}{_waiting_for(inputs)}")
 

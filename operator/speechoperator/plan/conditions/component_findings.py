@@ -24,7 +24,7 @@ def worst_finding(inputs: Inputs, now: datetime) -> Finding | None:
     """
     if found := worst(_findings(inputs, now)):
         return found
-    if inputs.deployment is None or any(pods.waits_for_models(pod) for pod in inputs.active_pods):
+    if inputs.deployment is None or any(inputs.waits_for_models(pod) for pod in inputs.active_pods):
         return None
     return deployments.deadline_exceeded(inputs.deployment)
 
@@ -40,6 +40,8 @@ def _findings(inputs: Inputs, now: datetime) -> Iterator[Finding]:
     for pod in inputs.pods:
         warning = inputs.pod_warnings.get(objects.name(pod), "")
         if objects.terminating(pod):
+            continue
+        if inputs.waits_for_models(pod):
             continue
         if found := pods.finding(pod, warning, now, inputs.component, inputs.gpu):
             yield found

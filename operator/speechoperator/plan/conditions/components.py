@@ -33,6 +33,7 @@ def component_states(
     outdated: Collection[Ref],
     failures: Iterable[WriteFailure],
     now: datetime,
+    waiting: frozenset[str] = frozenset(),
 ) -> tuple[ComponentState, ...]:
     """Return the states of Whisper, Ollama and the bridge.
 
@@ -44,6 +45,7 @@ def component_states(
         outdated: The objects that have yet to be written for the current spec.
         failures: The refused writes that still matter.
         now: The time.
+        waiting: Names of the Ollama pods that lack a model.
     """
     pvcs = {objects.name(manifest) for manifest in manifests if manifest["kind"] == PVC.name}
     refused = [(failure.ref, finding) for failure in failures if (finding := refused_writes.finding(failure))]
@@ -63,6 +65,7 @@ def component_states(
             [finding for ref, finding in refused if _belongs_to(ref, name) and ref.kind not in _EXPOSURE_KINDS],
             outdated=Ref("Deployment", name) in outdated,
             has_pvc=name in pvcs,
+            waiting=waiting,
         )
         states.append(availability.managed(found, now))
     return tuple(states)
