@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         description="name of this replica, its identity in the leader election (default: the host name)",
     )
     watch_namespace: str = Field("", description="the only namespace to watch; empty: all namespaces")
+    operator_class: str = Field(
+        "", description="manage only pipelines with this `spec.class`; empty: only those without a class"
+    )
     server_host: str = Field(
         "::", description="address to serve probes and metrics on; `::` is IPv6 and IPv4, or IPv4 alone without IPv6"
     )

@@ -273,3 +273,46 @@ async def test_a_new_release_waits_until_other_pipelines_are_updated(bench: Benc
     assert bench.queued == {KEY}, "it is told that it is its turn"
     await bench.once()
     assert (image(), bench.condition("UpdateAvailable")["reason"]) == ("whisper:2", "Updating")
+
+
+@pytest.mark.parametrize(("operator", "pipelines"), [("", "gpu"), ("gpu", None), ("gpu", "other")])
+async def test_a_pipeline_of_another_class_is_left_alone(bench: Bench, operator: str, pipelines: str | None) -> None:
+    bench.settings = Settings(operator_class=operator)
+    bench.start()
+    bench.api.have(pipeline(**{"class": pipelines} if pipelines else {}))
+
+    await bench.once()
+
+    assert bench.api.writes == []
+
+
+async def test_a_pipeline_of_the_class_is_managed(bench: Bench) -> None:
+    bench.settings = Settings(operator_class="gpu")
+    bench.start()
+    bench.api.have(pipeline(**{"class": "gpu"}))
+
+    await bench.once()
+
+    assert bench.api.find("Deployment", "p-ollama")
+
+
+async def test_two_installations_hand_a_pipeline_over_by_its_class(bench: Bench) -> None:
+    """Nothing is deleted, and the new one has nothing to change."""
+    await bench.settled()
+    before = bench.built()
+    bench.api.have(pipeline(**{"class": "gpu"}))
+
+    await bench.once()
+    assert bench.api.writes == []
+
+    bench.settings = Settings(operator_class="gpu")
+    bench.start()
+    await bench.settled()
+    assert bench.built() == before
+
+
+@pytest.mark.parametrize("spec", [None, [], {"class": 7}])
+async def test_an_odd_spec_has_no_class_that_would_break_the_operator(bench: Bench, spec: object) -> None:
+    bench.api.have({**pipeline(), "spec": spec})
+
+    await bench.once()

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from speechoperator.api.base import Model
 from speechoperator.api.components import Bridge, Ollama, Whisper
-from speechoperator.api.values import Flag, PipelineName
+from speechoperator.api.values import Flag, ObjectName, PipelineName
 
 GROUP = "speechpipeline.dev"
 VERSION = "v1alpha1"
@@ -31,6 +31,12 @@ class Metadata(Model):
 class Spec(Model):
     """Desired state of the pipeline."""
 
+    class_: ObjectName | None = Field(
+        None,
+        alias="class",
+        description="Class of the operator that manages the pipeline, where several are installed: the value of its "
+        "setting OPERATOR_CLASS. If unset, the operator without a class.",
+    )
     suspend: Flag = Field(
         default=False, description="Scale all components to zero. PVCs and the models on them are kept."
     )

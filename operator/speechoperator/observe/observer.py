@@ -97,14 +97,16 @@ class Observer:
         self._may_update = may_update
 
     def observe(self, key: Key, failures: tuple[WriteFailure, ...] = ()) -> Observation | None:
-        """Return what is known of a pipeline, None if it is gone or terminating. What is unknown is polled meanwhile.
+        """Return what is known of a pipeline, None if it is gone, terminating, or another operator's by its class.
+
+        What is unknown is polled meanwhile.
 
         Args:
             key: The pipeline.
             failures: The failed writes of the last reconcile.
         """
         raw = self._store.pipeline(key)
-        if raw is None or objects.terminating(raw):
+        if raw is None or objects.terminating(raw) or _class_of(raw) != self._settings.operator_class:
             return None
         now = self._clock()
         try:
@@ -243,6 +245,12 @@ class Observer:
             if polled := polls.latest(Target("events", uid), fetch, partial(_interval, age)):
                 found[objects.name(thing)] = polled
         return found
+
+
+def _class_of(raw: Object) -> str:
+    """Return the class of a pipeline, valid or not; empty if it has none."""
+    spec = raw.get("spec")
+    return str((spec.get("class") if isinstance(spec, dict) else None) or "")
 
 
 def _external_interval(polled: OllamaPod) -> float:
