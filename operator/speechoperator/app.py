@@ -19,9 +19,10 @@ from speechoperator.kube.rate_limit import RateLimit
 from speechoperator.kube.unfenced_client import UnfencedClient
 from speechoperator.kube.workqueue import WorkQueue
 from speechoperator.observe.egress import Egress, parse_networks
+from speechoperator.observe.external import ExternalServices
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
-from speechoperator.observe.services import ExternalServices
+from speechoperator.observe.services import Sources
 from speechoperator.observe.warnings import Warnings
 from speechoperator.ollama.client import OllamaClient
 from speechoperator.ollama.pulls import Pulls
@@ -31,6 +32,7 @@ from speechoperator.report.reporter import Reporter
 from speechoperator.telemetry import logs
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.telemetry.server import Service, serving
+from speechoperator.update_slots import UpdateSlots
 from speechoperator.watch.pod_warnings import PodWarnings, PodWarningsWatcher
 from speechoperator.watch.store import Store
 from speechoperator.watch.watcher import Watcher
@@ -76,6 +78,7 @@ class Operator:
         self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
         self.poller = poller = Poller(self.queue.add)
         self.pulls = pulls = Pulls(ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS))
+        self.slots = slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self.queue.add)
         fenced = FencedClient(client, store, metrics, self.election.time_left, limit)
         self.reconciler = Reconciler(
             Observer(
@@ -83,14 +86,14 @@ class Operator:
                 Warnings(pod_warnings, client),
                 poller,
                 pulls,
-                client,
-                ollama,
-                external,
+                Sources(client, ollama, external),
                 settings,
                 lambda: datetime.now(UTC),
+                slots.holds,
             ),
             Applier(Writer(fenced, client, store), pulls, metrics),
             Reporter(Recorder(fenced, identity), store),
+            slots,
             [pulls.forget, poller.forget],
             settings,
             metrics,
@@ -132,6 +135,7 @@ class Operator:
         await self.watcher.synced.wait()
         while True:
             await self.election.is_leader.wait()
+            self.slots.resume(raw for key in list(self.store.pipelines()) if (raw := self.store.pipeline(key)))
             self.queue.open()
             for key in self.store.pipelines():
                 self.queue.add(key)
@@ -146,6 +150,7 @@ class Operator:
                 await _cancel(standby)
                 await self.pulls.close()
                 self.poller.close()
+                self.slots.clear()
                 self.queue.close()
 
 
@@ -174,7 +179,7 @@ async def run(settings: Settings) -> int:
         egress = Egress(parse_networks(settings.url_denied_networks))
         ollama = await stack.enter_async_context(OllamaClient(*timeouts))
         guarded = await stack.enter_async_context(OllamaClient(*timeouts, egress.socket))
-        external = ExternalServices(guarded, egress, settings.ollama_timeout)
+        external = ExternalServices(client, guarded, egress, settings.ollama_timeout)
         operator = Operator(settings, client, ollama, external, limit, metrics, handle_signals)
         service = Service(metrics, lambda: operator.watcher.not_ready, operator.not_alive)
         try:

@@ -115,6 +115,10 @@ class OllamaError(OperatorError):
     code = "ollama"
 
 
+class OllamaRejectedError(OllamaError):
+    """Ollama, or a proxy in front of it, rejected a request without credentials (401, 403)."""
+
+
 def describe_os_error(error: OSError) -> str:
     """Return the system's message: "Connection refused", "Name or service not known"."""
     if error.errno and error.errno > 0:  # it is negative for a failed name resolution

@@ -16,6 +16,7 @@ from speechoperator.apply.applier import Outcome
 from speechoperator.errors import NotLeadingError
 from speechoperator.kube.errors import ApiError
 from speechoperator.plan import Plan, failed, plan, rejected, unlisted
+from speechoperator.plan.rollout.updates import uses_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from speechoperator.report.reporter import Reporter
     from speechoperator.settings import Settings
     from speechoperator.telemetry.metrics import Metrics
+    from speechoperator.update_slots import UpdateSlots
 
 _REQUEUE_AT_ONCE_S = 0.1
 
@@ -55,6 +57,7 @@ class Reconciler:
         observer: Returns what is known of a pipeline.
         applier: Carries out plans.
         reporter: Writes status and Events.
+        slots: Which pipelines may be updated to a new operator release.
         forget: Called with a pipeline that is gone: whatever else keeps state about it.
         settings: The settings, for the plan.
         metrics: Where durations are recorded.
@@ -65,6 +68,7 @@ class Reconciler:
         observer: Observer,
         applier: Applier,
         reporter: Reporter,
+        slots: UpdateSlots,
         forget: Sequence[Forget],
         settings: Settings,
         metrics: Metrics,
@@ -72,7 +76,8 @@ class Reconciler:
         self._observer = observer
         self._applier = applier
         self._reporter = reporter
-        self._forget = (*forget, applier.forget, reporter.forget)
+        self._slots = slots
+        self._forget = (*forget, applier.forget, reporter.forget, slots.forget)
         self._settings = settings
         self._metrics = metrics
         self._failures: dict[Key, tuple[WriteFailure, ...]] = {}
@@ -107,6 +112,8 @@ class Reconciler:
             if decided is None:
                 return self._gone(key)
             observed, planned = decided
+        if observed.pipeline:
+            self._slots.note(key, planned.update, gpus=uses_gpus(observed.pipeline))
         changed = observed.complete and await self._reporter.report(key, planned, observed.now)
         self._metrics.reconcile_duration.observe(perf_counter() - began)
         return _result(observed, planned, outcome, changed=changed)
@@ -147,7 +154,7 @@ def _where(error: Exception) -> str:
 
 
 def _result(observed: Observation, planned: Plan, outcome: Outcome, *, changed: bool) -> Result:
-    more = any((planned.orphan, planned.apply, planned.delete, planned.stops, planned.pulls, planned.gates))
+    more = any((planned.orphan, planned.apply, planned.delete, planned.stops, planned.pulls))
     at_once = _REQUEUE_AT_ONCE_S if changed or (outcome.wrote and more and not outcome.failures) else None
     waits = (planned.requeue_after, observed.requeue_after, outcome.requeue_after, at_once)
     return Result(

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         description="name of this replica, its identity in the leader election (default: the host name)",
     )
     watch_namespace: str = Field("", description="the only namespace to watch; empty: all namespaces")
+    operator_class: str = Field(
+        "", description="manage only pipelines with this `spec.class`; empty: only those without a class"
+    )
     server_host: str = Field(
         "::", description="address to serve probes and metrics on; `::` is IPv6 and IPv4, or IPv4 alone without IPv6"
     )
@@ -82,6 +85,11 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="seconds a pod may wait for a node, which an autoscaler may be adding, before that is a fault",
     )
+
+    rollout_concurrency: int = Field(
+        4, ge=1, description="pipelines whose pods are replaced at the same time because of a new operator release"
+    )
+    gpu_rollout_concurrency: int = Field(1, ge=1, description="how many pipelines of ROLLOUT_CONCURRENCY may use GPUs")
 
     # Models.
     ollama_port: Port = Field(11434, description="port of the Ollama pods")

@@ -72,6 +72,15 @@ def test_the_pipeline_is_what_the_values_say_and_its_defaults_are_those_of_the_d
     assert spec == given
 
 
+@pytest.mark.parametrize(("given", "gets"), [(None, "gpu"), ("other", "other")])
+def test_the_pipeline_of_a_release_gets_the_class_of_its_operator(helm: Helm, given: str | None, gets: str) -> None:
+    spec = ["--set", f"pipeline.spec.class={given}"] if given else []
+
+    found = helm.one("SpeechPipeline", "--values", VALUES / "pipeline.yaml", "--set", "operator.class=gpu", *spec)
+
+    assert found["spec"]["class"] == gets
+
+
 def test_operator_of_one_namespace_has_no_rights_in_others(helm: Helm) -> None:
     objects = helm.objects("--values", VALUES / "namespaced.yaml")
 

@@ -13,11 +13,14 @@ from typing import Any, Self
 import aiohttp
 
 from cluster.api import STRATEGIC, Api, ApiError, Object
-from cluster.pod_status import Fate, Unschedulable, bound, differs, unscheduled
+from cluster.pod_status import Fate, NotReady, Unschedulable, bound, differs, unscheduled
 from fakes.ollama_pod import FakeOllamaPod, Registry, Volume
+from speechoperator.plan.models.names import canonical
 
 NODE = "stand-in"
 RETRY_S = 0.1
+PROBE_S = 0.3
+OLLAMA = "app.kubernetes.io/component=ollama"
 _addresses = (f"127.77.{number // 250}.{number % 250 + 1}" for number in itertools.count(1))
 
 Handler = Callable[[str, Object], Awaitable[None]]
@@ -45,9 +48,11 @@ class Kubelet:
 
     async def __aenter__(self) -> Self:
         self._one_at_a_time = asyncio.Lock()
+        self._ready: set[str] = set()
         self._news = asyncio.Condition()
         watched = {"Pod": self._pod, "PersistentVolumeClaim": self._claim}
         self._work = [asyncio.create_task(self._follow(kind, handler)) for kind, handler in watched.items()]
+        self._work.append(asyncio.create_task(self._probe()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -79,6 +84,30 @@ class Kubelet:
                     await handler(event, item)
             await asyncio.sleep(RETRY_S)
 
+    async def _probe(self) -> None:
+        """Run the readiness probes of Ollama's pods, again and again."""
+        while True:
+            await asyncio.sleep(PROBE_S)
+            with contextlib.suppress(aiohttp.ClientError, ApiError):  # as above; and the namespace ends
+                for pod in await self.api.list("Pod", self.namespace, labelSelector=OLLAMA):
+                    if pod["metadata"]["name"] in self.ollamas:
+                        await self._pod("MODIFIED", pod)
+
+    async def _lacks(self, pod: Object) -> bool:
+        """Whether a pod lacks a model that its ConfigMap requires; one that was ready needs the first one only."""
+        volumes = pod["spec"].get("volumes", [])
+        name = next((one["configMap"]["name"] for one in volumes if one["name"] == "required-models"), None)
+        if name is None or pod["metadata"]["name"] not in self.ollamas:
+            return False
+        config = await self.api.find("ConfigMap", self.namespace, name)
+        required = config["data"]["models"].split() if config else [""]
+        has = set(map(canonical, self.volumes[_volume(pod)].models))
+        uid = pod["metadata"]["uid"]
+        if not has.issuperset(required[:1] if uid in self._ready else required):
+            return True
+        self._ready.add(uid)
+        return False
+
     async def _claim(self, event: str, claim: Object) -> None:
         if event != "DELETED" and self.bind_claims and claim["status"].get("phase") == "Pending":
             status = {"phase": "Bound", "capacity": claim["spec"]["resources"]["requests"]}
@@ -96,6 +125,8 @@ class Kubelet:
             elif pod["spec"].get("nodeName"):
                 address = self._address(pod)
                 await self._set_ollama(pod, address, runs=fate is None)
+                if fate is None and await self._lacks(pod):
+                    fate = NotReady()
                 await self._report("Pod", pod, bound(pod, address, fate))
             elif isinstance(fate, Unschedulable):
                 await self._report("Pod", pod, unscheduled(fate))

@@ -101,6 +101,31 @@ WRONG = (
         f"spec.ollama: {EXTERNAL} gpu, cache, scaling, image, resources, env, nodeSelector, tolerations, affinity, "
         "runtimeClassName, priorityClassName, podAnnotations, imagePullSecrets",
     ),
+    Wrong(
+        "auth of the operator's own pods",
+        of_whisper(auth={"secretName": "asr"}),
+        "spec.whisper: auth and ca are about an external service: set url, or remove them",
+    ),
+    Wrong(
+        "certificate authorities of the operator's own pods",
+        of_ollama(ca={"configMapName": "company-ca"}),
+        "spec.ollama: auth and ca are about an external service: set url, or remove them",
+    ),
+    Wrong(
+        "another protocol of the operator's own pods",
+        of_ollama(protocol="openai"),
+        "spec.ollama: the operator runs Ollama only: set url to the service that speaks protocol openai",
+    ),
+    Wrong(
+        "Ollama's options with another protocol",
+        of_ollama(url="http://vllm:8000", protocol="openai", keepAlive="30m"),
+        "spec.ollama: contextLength and keepAlive are options of Ollama's API: remove them with protocol openai",
+    ),
+    Wrong(
+        "a key that no Secret can have",
+        of_ollama(url="http://vllm:8000", auth={"secretName": "llm", "key": "a/b"}),
+        "spec.ollama.auth.key: must be a key of a Secret or ConfigMap: letters, digits, '-', '_' and '.'",
+    ),
     Wrong("url of another scheme", of_whisper(url="ftp://asr"), f"spec.whisper.url: {URL}"),
     Wrong("url without a host", of_whisper(url="http://"), f"spec.whisper.url: {URL}"),
     Wrong("url with an invalid port", of_whisper(url="http://asr:65536"), f"spec.whisper.url: {URL}"),
@@ -454,6 +479,20 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
     "external services": {
         "whisper": {"url": "https://asr.example.com:8443/v1/", "engine": "asr-webservice", "model": "whisper-1"},
         "ollama": {"url": "http://[::1]:11434", "contextLength": 256},
+    },
+    "external services with credentials": {
+        "whisper": {
+            "url": "https://asr.example.com",
+            "auth": {"secretName": "asr"},
+            "ca": {"configMapName": "company-ca"},
+        },
+        "ollama": {
+            "url": "https://vllm.example.com",
+            "protocol": "openai",
+            "models": [{"name": "Qwen/Qwen3-8B"}],
+            "auth": {"secretName": "llm", "key": "token"},
+            "ca": {"configMapName": "company-ca", "key": "root.pem"},
+        },
     },
     "existing PVCs": {
         "whisper": {"cache": {"existingClaim": "weights"}, "scaling": {"maxReplicas": 2}},

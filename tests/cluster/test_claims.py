@@ -63,27 +63,49 @@ def command(namespace: str) -> str:
     return f"kubectl delete pvc p-ollama -n {namespace}"
 
 
-async def test_an_existing_claim_that_does_not_exist_costs_no_model(
-    api: Api, namespace: str, claim: Object, kubelet: Kubelet
+async def test_pods_keep_their_volume_while_the_existing_claim_does_not_exist(
+    api: Api, namespace: str, claim: Object
 ) -> None:
+    [pod] = await api.list("Pod", namespace, labelSelector="app.kubernetes.io/component=ollama")
+
     await cache(api, namespace, existingClaim=MISSING, whenDeleted=None)
 
-    await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", "PVCNotFound", f'"{MISSING}" not found'))
-    found = await api.until("SpeechPipeline", namespace, "p", says("PVCsOrphaned", "True", command(namespace)))
+    words = ("PVCNotFound", f'"{MISSING}" not found')
+    found = await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", *words))
+    assert condition(found, "OllamaAvailable")["status"] == "True"
+    assert condition(found, "PVCsOrphaned") == {}, "it is in use"
     kept = await api.get(PVC, namespace, "p-ollama")
     assert same(kept, claim)
     assert owners(kept) == []
-    await told_once(api, namespace, found)
 
     await cache(api, namespace, existingClaim=None, whenDeleted="Delete")
 
-    found = await api.until("SpeechPipeline", namespace, "p", ready)
-    assert condition(found, "PVCsOrphaned") == {}
+    await api.until("SpeechPipeline", namespace, "p", ready)
     again = await api.get(PVC, namespace, "p-ollama")
     assert same(again, claim)
     assert owners(again) == ["SpeechPipeline"], "as the spec says again"
-    [fake] = await kubelet.ollama()
-    assert not fake.pulls, "the models were on the claim already"
+    [still] = await api.list("Pod", namespace, labelSelector="app.kubernetes.io/component=ollama")
+    assert still["metadata"]["uid"] == pod["metadata"]["uid"], "no pod was replaced"
+
+
+async def test_pods_move_to_an_existing_claim_and_the_one_before_is_told_once(
+    api: Api, namespace: str, claim: Object, kubelet: Kubelet
+) -> None:
+    kubelet.fate = lambda _: None
+    await have(api, namespace, MISSING)
+
+    await cache(api, namespace, existingClaim=MISSING, whenDeleted=None)
+
+    await api.until("SpeechPipeline", namespace, "p", says("PVCsOrphaned", "True", command(namespace)))
+    found = await api.until("SpeechPipeline", namespace, "p", ready)
+    assert same(await api.get(PVC, namespace, "p-ollama"), claim)
+    await told_once(api, namespace, found)
+
+
+async def have(api: Api, namespace: str, name: str) -> None:
+    """A PVC of the user's."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "50Gi"}}}
+    await api.create({"apiVersion": "v1", "kind": PVC, "metadata": {"name": name}, "spec": spec}, namespace)
 
 
 async def told_once(api: Api, namespace: str, found: Object) -> None:
@@ -114,6 +136,7 @@ async def test_an_orphan_outlives_the_pipeline(api: Api, namespace: str, claim: 
 
 async def test_the_report_ends_when_the_orphan_is_deleted(api: Api, namespace: str, claim: Object) -> None:
     assert claim
+    await have(api, namespace, MISSING)
     await cache(api, namespace, existingClaim=MISSING, whenDeleted=None)
     await api.until("SpeechPipeline", namespace, "p", says("PVCsOrphaned", "True"))
 

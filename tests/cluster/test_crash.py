@@ -79,3 +79,20 @@ async def one_write(stage: Stage, proxy: FaultyApi, api: Api, namespace: str, wr
                 await asyncio.sleep(POLL_S)
     finally:
         operator.kill()
+
+
+async def test_without_the_operator_a_new_pod_of_ollama_becomes_ready_with_its_models(
+    stage: Stage, api: Api, namespace: str, kubelet: Kubelet
+) -> None:
+    """As after the drain of a node while the operator is down: it is in the way of no request."""
+    async with Operator(stage):
+        await api.create(pipeline(namespace))
+        await api.until("SpeechPipeline", namespace, "p", ready)
+    [before] = await api.list("Pod", namespace, labelSelector="app.kubernetes.io/component=ollama")
+
+    await api.delete("Pod", namespace, before["metadata"]["name"])
+
+    await api.until_gone("Pod", namespace, before["metadata"]["name"])
+    await api.until("Deployment", namespace, "p-ollama", lambda found: found["status"].get("readyReplicas") == 1)
+    [fake] = await kubelet.ollama()
+    assert not fake.pulls

@@ -99,7 +99,7 @@ async def test_a_pull_tells_how_far_it_is(operator: Operator, api: Api, namespac
     found = await api.until("SpeechPipeline", namespace, "p", lambda found: pulled(found).get("completedBytes"))
     assert 0 < pulled(found)["completedBytes"] < pulled(found)["totalBytes"]
     [pod] = await api.list("Pod", namespace, labelSelector="app.kubernetes.io/component=ollama")
-    assert condition(pod, "speechpipeline.dev/models-ready").get("status") != "True"
+    assert condition(pod, "Ready").get("status") == "False"
     gate.release()
     await api.until("SpeechPipeline", namespace, "p", ready)
 

@@ -7,7 +7,7 @@ from typing import Any
 from cluster.pipelines import of_ollama, pipeline
 from fakes.planned_cluster import NOON
 from speechoperator.api import SpeechPipeline
-from speechoperator.api.names import MODELS_READY
+from speechoperator.kube.objects import Ref
 from speechoperator.plan.models.lifecycle import ModelPlan, plan_models
 from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.snapshot import OllamaPod, Pull, Snapshot
@@ -20,21 +20,21 @@ MISSING = "pull model manifest: file does not exist"
 
 
 def ollama_pod(
-    name: str = POD, pvc: str | None = "calls-ollama", gate: tuple[str, str] | None = None, ip: str = "10.0.0.7"
+    name: str = POD,
+    pvc: str | None = "calls-ollama",
+    ip: str = "10.0.0.7",
+    *,
+    ready: bool = True,
 ) -> Object:
-    """A running Ollama pod; `gate` is the status and message of its readiness gate."""
+    """A running Ollama pod; `ready` is what its probe says."""
     volume = {"persistentVolumeClaim": {"claimName": pvc}} if pvc else {"emptyDir": {}}
-    conditions = (
-        [{"type": MODELS_READY, "status": gate[0], "reason": "ModelsPresent", "message": gate[1]}] if gate else []
-    )
     return {
         "metadata": {"name": name, "uid": f"uid-{name}", "labels": {"app.kubernetes.io/component": "ollama"}},
-        "spec": {"readinessGates": [{"conditionType": MODELS_READY}], "volumes": [{"name": "cache", **volume}]},
+        "spec": {"volumes": [{"name": "cache", **volume}]},
         "status": {
             "phase": "Running",
             "podIP": ip,
-            "conditions": conditions,
-            "containerStatuses": [{"name": "ollama", "ready": True, "state": {"running": {}}}],
+            "containerStatuses": [{"name": "ollama", "ready": ready, "started": True, "state": {"running": {}}}],
         },
     }
 
@@ -55,13 +55,22 @@ def decide(
     answers: dict[str, OllamaPod] | None = None,
     pulls: tuple[Pull, ...] = (),
     offers: tuple[str, ...] = (),
+    required: tuple[str, ...] = ("llama3:latest",),
     **ollama: Any,
 ) -> ModelPlan:
-    """The plan for the models of a spec (llama3 if none is given) in a snapshot."""
+    """The plan for the models of a spec (llama3 if none is given) in a snapshot.
+
+    `required` are the models that the readiness probe of the pods requires.
+    """
     listed = [one if isinstance(one, dict) else {"name": one} for one in models or ("llama3",)]
-    spec = SpeechPipeline.parse(pipeline(of_ollama(models=listed, **ollama))).spec
-    found = Snapshot(pods=pods, ollama=answers or {}, pulls={(pull.volume, pull.model): pull for pull in pulls})
-    return plan_models(spec, found, NOON, 11434, offers)
+    wanted = SpeechPipeline.parse(pipeline(of_ollama(models=listed, **ollama)))
+    found = Snapshot(
+        objects={Ref("ConfigMap", "calls-ollama"): {"data": {"models": "".join(f"{name}\n" for name in required)}}},
+        pods=pods,
+        ollama=answers or {},
+        pulls={(pull.volume, pull.model): pull for pull in pulls},
+    )
+    return plan_models(wanted, found, NOON, 11434, offers)
 
 
 def pulling(model: str = "llama3", volume: str = VOLUME, **more: Any) -> Pull:

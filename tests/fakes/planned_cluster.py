@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.pipelines import pipeline
 from speechoperator.api import SpeechPipeline
-from speechoperator.api.names import MODELS_READY
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.models.pull_errors import retry_at
+from speechoperator.plan.rollout import claims
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Pull, Snapshot, WriteFailure
 from speechoperator.settings import Settings
 
@@ -57,7 +57,12 @@ class PlannedCluster:
         now: The time.
         stored: Canonical names of the models in each volume.
         health: Health of external services, by component.
+        slots: How many pipelines may be updated to a new operator release at the same time; 0: the others are first.
+        may_update: Whether it is this one's turn.
         external_models: The models of an external Ollama.
+        external_rejects: Whether it does not list them without credentials.
+        missing_claims: Names of PVCs that do not exist; those of other names that a spec mentions do.
+        unseen_claims: Names of PVCs that the operator has not looked up yet.
     """
 
     raw: Object
@@ -68,11 +73,16 @@ class PlannedCluster:
     pulls: dict[tuple[str, str], Pull] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
     external_models: set[str] = field(default_factory=set)
+    external_rejects: bool = False
     pvc_warnings: dict[str, str] = field(default_factory=dict)
     pod_warnings: dict[str, str] = field(default_factory=dict)
     failures: tuple[WriteFailure, ...] = ()
     unreadable: tuple[WriteFailure, ...] = ()
     ingress_class_missing: str | None = None
+    slots: int = 1
+    may_update: bool = False
+    missing_claims: set[str] = field(default_factory=set)
+    unseen_claims: set[str] = field(default_factory=set)
     settings: Settings = field(default_factory=Settings)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
@@ -89,20 +99,33 @@ class PlannedCluster:
     def snapshot(self) -> Snapshot:
         reachable = {pod["metadata"]["name"]: self._tags(pod) for pod in self.pods if _is_running_ollama(pod)}
         url = self.raw["spec"]["ollama"].get("url")
-        external = OllamaPod(reachable=True, models=dict.fromkeys(self.external_models, "digest"))
+        has = {} if self.external_rejects else dict.fromkeys(self.external_models, "digest")
+        external = OllamaPod(reachable=True, models=has, rejected=self.external_rejects)
         return Snapshot(
             objects=dict(self.objects),
             pods=tuple(self.pods),
             ollama=reachable | ({EXTERNAL: external} if url else {}),
             external=dict(self.health),
             pulls=dict(self.pulls),
+            existing_claims={name: claims.obstacle(self._claims(name), name) for name in self._moved_to()},
             ingress_class_missing=self.ingress_class_missing,
             pvc_warnings=dict(self.pvc_warnings),
             pod_warnings=dict(self.pod_warnings),
+            may_update=self.may_update,
             failures=self.failures,
             unreadable=self.unreadable,
             status=self.raw.get("status", {}),
         )
+
+    def _moved_to(self) -> set[str]:
+        pipeline = SpeechPipeline.parse(self.raw)
+        return {move.claim for move in claims.moves(pipeline, self.objects) if move.claim not in self.unseen_claims}
+
+    def _claims(self, name: str) -> list[Object]:
+        """The PVCs of this name, as a listing finds them: a PVC of a user is there unless it is missing."""
+        own = self.objects.get(Ref("PersistentVolumeClaim", name))
+        theirs = {"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteMany"]}, "status": {"phase": "Bound"}}
+        return [own] if own else [] if name in self.missing_claims else [theirs]
 
     def plan(self) -> Plan:
         return plan(SpeechPipeline.parse(self.raw), self.snapshot(), self.now, self.settings)
@@ -123,17 +146,8 @@ class PlannedCluster:
             before = self.pulls.get((pull.volume, pull.model))
             known = before or Pull(pull.model, pull.volume, "Pulling")
             self.pulls[pull.volume, pull.model] = replace(known, stage="Pulling", pod=pull.pod, retry_at=None)
-        for gate in planned.gates:
-            pod = self.pod(gate.pod)
-            others = [one for one in pod["status"].get("conditions", []) if one["type"] != MODELS_READY]
-            condition = {
-                "type": MODELS_READY,
-                "status": str(gate.ready),
-                "reason": gate.reason,
-                "message": gate.message,
-            }
-            pod["status"]["conditions"] = [*others, condition]
         self.raw["status"] = copy.deepcopy(planned.status)
+        self.may_update = planned.update != "none" and self.slots > 0
 
     def step(self) -> Plan:
         """Plan, and carry out the plan."""
@@ -146,7 +160,7 @@ class PlannedCluster:
         for _ in range(rounds):
             planned = self.step()
             writes = planned.orphan or planned.apply or planned.delete
-            idle = not (writes or planned.stops or planned.pulls or planned.gates)
+            idle = not (writes or planned.stops or planned.pulls)
             if not self.settle() and idle and self.plan().status == self.raw["status"]:
                 return self.plan()
         raise AssertionError(f"the pipeline does not converge: {planned}")
@@ -221,6 +235,7 @@ class PlannedCluster:
             kept.append(self._new_pod(name, template))
             self.pods.append(kept[-1])
         for pod in kept:
+            self._probe(pod)
             _refresh(pod)
         count = len(kept)
         ready = sum(1 for pod in kept if any(_is(one, "Ready") for one in pod["status"].get("conditions", [])))
@@ -247,6 +262,24 @@ class PlannedCluster:
             "status": serving(template["spec"]["containers"][0]["name"], f"10.0.0.{number % 250 + 1}"),
             "template": copy.deepcopy(template),
         }
+
+    def _probe(self, pod: Object) -> None:
+        """Let the readiness probe of an Ollama pod compare its models with those in the ConfigMap."""
+        config = self.objects.get(Ref("ConfigMap", f"{self.name}-ollama"))
+        if config is None or not _is_running_ollama(pod):
+            return
+        required = config["data"]["models"].split()
+        missing = [model for model in required if model not in self._tags(pod).models]
+        passed = pod.setdefault("probed", False) and required[0] not in missing
+        pod["probed"] = ready = passed or not missing
+        for container in pod["status"]["containerStatuses"]:
+            container["ready"] = ready
+        for one in pod["status"]["conditions"]:
+            if one["type"] == "ContainersReady":
+                one["status"] = str(ready)
+        self.pod_warnings.pop(pod["metadata"]["name"], None)
+        if not ready:
+            self.pod_warnings[pod["metadata"]["name"]] = f"Readiness probe failed: missing models: {' '.join(missing)}"
 
     def _tags(self, pod: Object) -> OllamaPod:
         for volume in pod["spec"]["volumes"]:
@@ -330,14 +363,12 @@ def _is_running_ollama(pod: Object) -> bool:
 
 
 def _refresh(pod: Object) -> None:
-    """Let the kubelet sum up containers and readiness gates in Ready."""
+    """Let the kubelet sum up the containers in Ready."""
     conditions = pod["status"].get("conditions", [])
     contained = any(_is(one, "ContainersReady") for one in conditions)
-    gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates", [])]
-    ready = contained and all(any(_is(one, gate) for one in conditions) for gate in gates)
     for one in conditions:
         if one["type"] == "Ready":
-            one["status"] = str(ready)
+            one["status"] = str(contained)
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Object:

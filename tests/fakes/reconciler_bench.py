@@ -13,9 +13,10 @@ from speechoperator.kube.fenced_client import FencedClient
 from speechoperator.kube.objects import Key
 from speechoperator.kube.rate_limit import RateLimit
 from speechoperator.observe.egress import Egress
+from speechoperator.observe.external import ExternalServices
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
-from speechoperator.observe.services import ExternalServices
+from speechoperator.observe.services import Sources
 from speechoperator.observe.warnings import Warnings
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler, Result
@@ -23,6 +24,7 @@ from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
 from speechoperator.settings import Settings
 from speechoperator.telemetry.metrics import Metrics
+from speechoperator.update_slots import UpdateSlots
 from speechoperator.watch.listing import replace
 from speechoperator.watch.pod_warnings import PodWarnings
 from speechoperator.watch.store import Store
@@ -53,6 +55,7 @@ class Bench:
 
     def __init__(self, api: ApiServer, ollama: OllamaClient) -> None:
         self.api = api
+        self.settings = Settings()
         self.now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
         self.time_left = 15.0
         self.queued: set[Key] = set()
@@ -63,7 +66,8 @@ class Bench:
     def start(self) -> None:
         """Start anew, as after a crash: all that was known is gone."""
         api = cast("UnfencedClient", self.api)
-        settings, self.metrics = Settings(), Metrics()
+        settings, self.metrics = self.settings, Metrics()
+        self.slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self._queue)
         self.store = Store()
         self.poller = Poller(self._queue)
         self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS))
@@ -75,14 +79,14 @@ class Bench:
                 Warnings(PodWarnings(self.store), api),
                 self.poller,
                 self.pulls,
-                api,
-                self._ollama,
-                ExternalServices(self._ollama, Egress(()), settings.ollama_timeout),
+                Sources(api, self._ollama, ExternalServices(api, self._ollama, Egress(()), settings.ollama_timeout)),
                 settings,
                 lambda: self.now,
+                self.slots.holds,
             ),
             Applier(self.writer, self.pulls, self.metrics),
             Reporter(Recorder(fenced, "operator-0"), self.store),
+            self.slots,
             [self.pulls.forget, self.poller.forget],
             settings,
             self.metrics,

@@ -2,10 +2,13 @@
 
 import pytest
 
-from fakes.reconciler_bench import FORBIDDEN, SPEC, Bench, pipeline
+from fakes.reconciler_bench import FORBIDDEN, KEY, SPEC, Bench, pipeline
 from speechoperator.errors import NotLeadingError
+from speechoperator.kube import objects
 from speechoperator.kube.errors import ApiError, Request
+from speechoperator.kube.objects import Key
 from speechoperator.reconciler import Result
+from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -74,6 +77,27 @@ async def test_a_pvc_that_the_spec_no_longer_asks_for_is_left_without_us_as_its_
     assert kept["metadata"]["ownerReferences"] == [theirs]
     assert not (await bench.once()).rejected
     assert bench.api.writes == []
+
+
+async def test_pods_move_to_an_existing_claim_only_once_it_is_there(bench: Bench) -> None:
+    await bench.settled()
+    bench.api.have(pipeline(ollama={**SPEC["ollama"], "cache": {"existingClaim": "mine"}}))
+
+    def mounted() -> tuple[str, ...]:
+        deployment = bench.api.find("Deployment", "p-ollama")
+        assert deployment
+        return objects.mounts(deployment["spec"]["template"])
+
+    await bench.once()
+    await bench.news()
+    await bench.settled()
+    assert mounted() == ("p-ollama",)
+    assert bench.condition("Ready")["reason"] == "PVCNotFound"
+
+    bench.api.have({"kind": "PersistentVolumeClaim", "metadata": {"name": "mine", "namespace": "team"}})
+    await bench.poller.refresh(KEY, "existing PVC")
+    await bench.settled()
+    assert mounted() == ("mine",)
 
 
 @pytest.mark.parametrize("when_deleted", ["Delete", "Retain"])
@@ -299,3 +323,74 @@ async def test_a_namespace_that_ends_is_left_alone(bench: Bench) -> None:
         await bench.once()
     assert caught.value.namespace_terminating
     assert bench.api.written("deployments.apps") == 0
+
+
+async def test_a_new_release_waits_until_other_pipelines_are_updated(bench: Bench) -> None:
+    """The status is that of an Ollama and a Whisper that serve; the pods of the bench never start."""
+    await bench.settled()
+    raw = bench.api.find("SpeechPipeline", "p")
+    assert raw
+    for one in raw["status"]["conditions"]:
+        one["status"] = "True"
+    bench.api.have(raw)
+    bench.settings = Settings(whisper_image="whisper:2", rollout_concurrency=1)
+    bench.start()
+    other = Key("team", "other")
+    bench.slots.note(other, "running", gpus=False)
+
+    def image() -> str:
+        deployment = bench.api.find("Deployment", "p-whisper")
+        assert deployment
+        name: str = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        return name
+
+    await bench.once()
+    assert (image(), bench.condition("UpdateAvailable")["reason"]) == ("speechpipeline/whisper:0.1.0", "UpdateQueued")
+
+    bench.slots.forget(other)
+    assert bench.queued == {KEY}, "it is told that it is its turn"
+    await bench.once()
+    assert (image(), bench.condition("UpdateAvailable")["reason"]) == ("whisper:2", "Updating")
+
+
+@pytest.mark.parametrize(("operator", "pipelines"), [("", "gpu"), ("gpu", None), ("gpu", "other")])
+async def test_a_pipeline_of_another_class_is_left_alone(bench: Bench, operator: str, pipelines: str | None) -> None:
+    bench.settings = Settings(operator_class=operator)
+    bench.start()
+    bench.api.have(pipeline(**{"class": pipelines} if pipelines else {}))
+
+    await bench.once()
+
+    assert bench.api.writes == []
+
+
+async def test_a_pipeline_of_the_class_is_managed(bench: Bench) -> None:
+    bench.settings = Settings(operator_class="gpu")
+    bench.start()
+    bench.api.have(pipeline(**{"class": "gpu"}))
+
+    await bench.once()
+
+    assert bench.api.find("Deployment", "p-ollama")
+
+
+async def test_two_installations_hand_a_pipeline_over_by_its_class(bench: Bench) -> None:
+    """Nothing is deleted, and the new one has nothing to change."""
+    await bench.settled()
+    before = bench.built()
+    bench.api.have(pipeline(**{"class": "gpu"}))
+
+    await bench.once()
+    assert bench.api.writes == []
+
+    bench.settings = Settings(operator_class="gpu")
+    bench.start()
+    await bench.settled()
+    assert bench.built() == before
+
+
+@pytest.mark.parametrize("spec", [None, [], {"class": 7}])
+async def test_an_odd_spec_has_no_class_that_would_break_the_operator(bench: Bench, spec: object) -> None:
+    bench.api.have({**pipeline(), "spec": spec})
+
+    await bench.once()

@@ -35,9 +35,6 @@ objects that do not exist yet. PVCs hold data, so there is no permission to dele
   resources: [pods]
   verbs: [list, watch]
 - apiGroups: [""]
-  resources: [pods/status] # the readiness gate of Ollama's pods
-  verbs: [patch]
-- apiGroups: [""]
   resources: [events]
   verbs: [create, list, watch]
 {{- end }}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from speechoperator.api.base import Model, format_validation_error
 from speechoperator.api.components import Bridge, LanguageModel, Ollama, Whisper
 from speechoperator.api.exposure import ApiKeys, Gateway, Ingress, ParentRef
+from speechoperator.api.external import Auth, CertificateAuthorities
 from speechoperator.api.pipeline import API_VERSION, GROUP, KIND, PLURAL, VERSION, Metadata, Spec, SpeechPipeline
 from speechoperator.api.pod_template import ComponentSpec, EnvVar, PullSecret, Resources, Toleration
 from speechoperator.api.scaling import BridgeScaling, OllamaScaling, Scaling, WhisperScaling
@@ -22,9 +23,11 @@ __all__ = [
     "PLURAL",
     "VERSION",
     "ApiKeys",
+    "Auth",
     "Bridge",
     "BridgeScaling",
     "Cache",
+    "CertificateAuthorities",
     "ComponentSpec",
     "EnvVar",
     "Gateway",

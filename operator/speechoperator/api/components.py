@@ -28,6 +28,20 @@ _MODEL_LIST = MapList(
 )
 
 
+_PROTOCOL_RULES = (
+    Rule(
+        "has(self.url) || self.protocol == 'ollama'",
+        lambda ollama: ollama.url is not None or ollama.protocol == "ollama",
+        "the operator runs Ollama only: set url to the service that speaks protocol openai",
+    ),
+    Rule(
+        "self.protocol == 'ollama' || !(has(self.contextLength) || has(self.keepAlive))",
+        lambda ollama: ollama.protocol == "ollama" or not ollama.has("context_length", "keep_alive"),
+        "contextLength and keepAlive are options of Ollama's API: remove them with protocol openai",
+    ),
+)
+
+
 class Whisper(ServingSpec):
     """Speech recognition."""
 
@@ -67,8 +81,13 @@ class LanguageModel(Model):
 class Ollama(ServingSpec):
     """Language models."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (*ServingSpec.rules, *pvc_rules("50Gi"))
+    rules: ClassVar[tuple[Rule, ...]] = (*ServingSpec.rules, *_PROTOCOL_RULES, *pvc_rules("50Gi"))
 
+    protocol: Literal["ollama", "openai"] = Field(
+        "ollama",
+        description="API of the external service at url: ollama, or openai for vLLM, llama.cpp's server and others "
+        "with OpenAI's chat API. url then has no /v1.",
+    )
     models: Annotated[tuple[LanguageModel, ...], Field(max_length=32), _MODEL_LIST] = Field(
         description="Language models to serve, 1 to 32; the first is the default. All are pulled before the pipeline "
         "becomes ready.",

@@ -13,11 +13,17 @@ PORTS: dict[Component, int] = {"whisper": 9000, "ollama": 11434, "bridge": 8080}
 
 INGRESS_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 """The annotation by which controllers without an IngressClass, such as GKE's, recognize their Ingresses."""
-MODELS_READY = "speechpipeline.dev/models-ready"
-"""Readiness gate of the Ollama pods; the operator sets the pod condition of this type."""
+REQUIRED_MODELS = "models"
+"""Key in the ConfigMap of Ollama: the models that a pod must have to be ready, one per line, the default first."""
 
 SETTINGS_HASH = "speechpipeline.dev/settings-hash"
 """Pod annotation that triggers a rollout of the bridge when its ConfigMap changes."""
+
+INPUTS_HASH = "speechpipeline.dev/inputs-hash"
+"""Annotation of Deployments: the hash of the part of the spec that the pods are built from."""
+
+TEMPLATE_HASH = "speechpipeline.dev/template-hash"
+"""Annotation of Deployments: the hash of the pod template as the operator built it."""
 
 
 def object_name(pipeline: str, component: Component) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from speechoperator.api.base import Model
 from speechoperator.api.components import Bridge, Ollama, Whisper
-from speechoperator.api.values import Flag, PipelineName
+from speechoperator.api.values import Flag, ObjectName, PipelineName
 
 GROUP = "speechpipeline.dev"
 VERSION = "v1alpha1"
@@ -25,13 +25,27 @@ class Metadata(Model):
     namespace: str = "default"
     uid: str = ""
     generation: int = 0
+    creation_timestamp: str = ""
 
 
 class Spec(Model):
     """Desired state of the pipeline."""
 
+    class_: ObjectName | None = Field(
+        None,
+        alias="class",
+        description="Class of the operator that manages the pipeline, where several are installed: the value of its "
+        "setting OPERATOR_CLASS. If unset, the operator without a class.",
+    )
     suspend: Flag = Field(
         default=False, description="Scale all components to zero. PVCs and the models on them are kept."
+    )
+    upgrade_policy: Literal["Automatic", "Manual"] = Field(
+        "Automatic",
+        description="What happens when a new release of the operator changes the pods. Automatic: they are replaced, a "
+        "limited number of pipelines at a time. Manual: they are kept, and the condition UpdateAvailable reports it, "
+        "until this is set to Automatic. A change of a component's spec is always made at once, with the update of "
+        "that component.",
     )
     whisper: Whisper = Field(
         Whisper(), description="Whisper, which transcribes speech to text.", json_schema_extra={"default": {}}
@@ -63,7 +77,7 @@ class SpeechPipeline(Model):
         Raises:
             pydantic.ValidationError: the object violates the CRD; see `format_validation_error`.
         """
-        known = set(Metadata.model_fields)
+        known = {field.alias or name for name, field in Metadata.model_fields.items()}
         metadata = raw.get("metadata")
         if isinstance(metadata, Mapping):
             metadata = {key: value for key, value in metadata.items() if key in known}

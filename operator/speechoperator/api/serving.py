@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from speechoperator.api.base import Model
+from speechoperator.api.external import Auth, CertificateAuthorities
 from speechoperator.api.pod_template import COMMON, ComponentSpec
 from speechoperator.api.rules import Rule
 from speechoperator.api.scaling import Scaling
@@ -38,6 +39,11 @@ _URL_ALONE = Rule(
     "('url refers to an external service: remove'"
     + "".join(f" + (has(self.{wire}) ? ', {wire}' : '')" for wire in _POD_FIELDS.values())
     + ").replace('remove,', 'remove')",  # the CEL cost of join() on a list of strings cannot be estimated
+)
+_NEEDS_URL = Rule(
+    "has(self.url) || !(has(self.auth) || has(self.ca))",
+    lambda spec: spec.url is not None or not spec.has("auth", "ca"),
+    "auth and ca are about an external service: set url, or remove them",
 )
 _SINGLE_NODE_PVC = Rule(
     """has(self.url) || self.?cache.?existingClaim.hasValue() || self.?cache.?ephemeral.orValue(false)
@@ -96,12 +102,19 @@ def pvc_rules(size: str) -> tuple[Rule, ...]:
 class ServingSpec(ComponentSpec):
     """A component whose pods serve a model."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (_URL_ALONE, _SINGLE_NODE_PVC, _GPUS_BY_FIELD)
+    rules: ClassVar[tuple[Rule, ...]] = (_URL_ALONE, _NEEDS_URL, _SINGLE_NODE_PVC, _GPUS_BY_FIELD)
 
     url: Url | None = Field(
         None,
         description="URL of an external service to use. The operator then runs no pods for this component and only "
         "checks that the service responds. If unset, the operator runs the component.",
+    )
+    auth: Auth | None = Field(
+        None, description="API key for the external service at url. If unset, the bridge sends none."
+    )
+    ca: CertificateAuthorities | None = Field(
+        None,
+        description="Certificate authorities of the external service at url. If unset, those of the system.",
     )
     gpu: Gpu | None = Field(None, description="GPUs of each pod. If unset, the component runs on the CPU.")
     cache: Cache = Cache()

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 CONDITION_TYPES: Mapping[str, str] = {
     "Accepted": "The spec is valid.",
-    "Ready": "The pipeline serves requests and matches its spec.",
+    "Ready": "The pipeline serves requests and matches its spec, or is suspended or scaled to zero as the spec says.",
     "WhisperAvailable": "Whisper has enough ready replicas, or its external service responds.",
     "OllamaAvailable": "Ollama has enough ready replicas, or its external service responds.",
     "BridgeAvailable": "The bridge has enough ready replicas.",
     "ModelsReady": "Every Ollama pod has all language models.",
     "Exposed": "The Ingress or HTTPRoute works. Present only if one is configured.",
     "Progressing": "The pipeline is moving towards its spec. False means up to date or stuck; see the reason.",
+    "Reconciling": "The same as Progressing, or why Ready is not True yet, for tools that follow kstatus. Present only "
+    "while it is True.",
+    "Stalled": "The pipeline does not become ready by waiting. For tools that follow kstatus. Present only while it is "
+    "True.",
+    "UpdateAvailable": "A new release of the operator changes the pods. Present only until that is done.",
     "PVCsOrphaned": "PVCs of the pipeline are no longer used; their data is kept. Present only if there are any.",
 }
 """The condition types, in the order of the status, each with what True means."""
@@ -59,6 +64,7 @@ class ComponentStatus(Model):
         "service.",
     )
     replicas_reason: str | None = Field(None, description="Why this number of replicas was chosen.")
+    image: str | None = Field(None, description="Container image of the pods.")
 
 
 class BridgeStatus(ComponentStatus):

@@ -139,6 +139,9 @@ OllamaModel = Annotated[
 VariableName = Annotated[
     str, TextRule(r"[A-Za-z_.-][A-Za-z0-9_.-]*", "must be an environment variable name, such as LOG_LEVEL")
 ]
+DataKey = Annotated[
+    str, TextRule(r"[-._A-Za-z0-9]+", "must be a key of a Secret or ConfigMap: letters, digits, '-', '_' and '.'")
+]
 LabelValue = Annotated[str, Field(max_length=63)]
 LongText = Annotated[str, Field(max_length=32768)]
 AnyObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]

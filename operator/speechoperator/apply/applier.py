@@ -87,8 +87,6 @@ class Applier:
             outcome.wrote = True  # its volume is free: plan again
         for pull in plan.pulls:
             self._pulls.start(key, pull)
-        for gate in plan.gates:
-            await self._try(outcome, Ref(kinds.POD.name, gate.pod), self._writer.set_gate(key.namespace, gate, now))
         return outcome
 
     def forget(self, key: Key) -> None:

@@ -1,4 +1,4 @@
-"""Writes what a plan asks for: objects, deletions, readiness gates."""
+"""Writes what a plan asks for: objects and deletions."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from speechoperator.api import kinds
-from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import drift, managed_fields, objects
 from speechoperator.kube.errors import ApiError, Request
-from speechoperator.kube.kinds import POD, PVC
-from speechoperator.kube.objects import Ref, format_time
+from speechoperator.kube.kinds import PVC
+from speechoperator.kube.objects import Ref
 from speechoperator.plan.snapshot import NAME_CONFLICT
 from speechoperator.settings import OPERATOR
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from speechoperator.kube.client import KubeClient
     from speechoperator.kube.fenced_client import FencedClient, Why
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Json, Key, Object
-    from speechoperator.plan.actions import Apply, Delete, Orphan, SetGate
+    from speechoperator.plan.actions import Apply, Delete, Orphan
     from speechoperator.watch.store import Store
 
 _FOREIGN = "an object of this name exists that this pipeline did not create"
@@ -190,30 +187,6 @@ class Writer:
             if error.status != HTTPStatus.NOT_FOUND or error.namespace_terminating:
                 raise
             self._store.forget(kind, namespace, action.ref.name, action.uid)
-
-    async def set_gate(self, namespace: str, action: SetGate, now: datetime) -> None:
-        """Set the readiness gate of a pod."""
-        condition = {
-            "type": MODELS_READY,
-            "status": str(action.ready),
-            "reason": action.reason,
-            "message": action.message,
-            "lastTransitionTime": action.since or format_time(now),
-        }
-        body: Json = {
-            "metadata": {"uid": action.uid} if action.uid else {},
-            "status": {"conditions": [condition]},
-        }
-        await self._client.write(
-            "strategic",
-            POD,
-            namespace,
-            action.pod,
-            body,
-            why="gate",
-            reason=f"{action.reason}: {action.message}",
-            subresource="status",
-        )
 
 
 def _ours(existing: Object, wanted: Object) -> bool:

@@ -104,14 +104,20 @@ def containers(pod: Object) -> Iterator[Object]:
 
 
 def containers_ready(pod: Object) -> bool:
-    """Return whether the containers' own probes pass; the pod may still wait for its readiness gates."""
+    """Return whether the readiness probes of the containers pass."""
     states = status(pod).get("containerStatuses") or ()
     return bool(states) and all(container.get("ready") for container in states)
 
 
-def gates(pod: Object) -> frozenset[str]:
-    """Return the types of a pod's readiness gates."""
-    return frozenset(gate["conditionType"] for gate in pod.get("spec", {}).get("readinessGates") or ())
+def running(pod: Object) -> bool:
+    """Return whether a pod has a running container."""
+    return any("running" in (container.get("state") or {}) for container in containers(pod))
+
+
+def started(pod: Object) -> bool:
+    """Return whether the startup probes of the containers have passed; they may not be ready yet."""
+    states = status(pod).get("containerStatuses") or ()
+    return bool(states) and all(container.get("started") for container in states)
 
 
 def mounts(pod: Object) -> tuple[str, ...]:

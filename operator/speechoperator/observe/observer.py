@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from speechoperator.api import SpeechPipeline, format_validation_error, kinds, labels
-from speechoperator.api.names import INGRESS_CLASS_ANNOTATION, MODELS_READY
+from speechoperator.api.names import INGRESS_CLASS_ANNOTATION
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.observe import services
+from speechoperator.observe import existing_claims, services
 from speechoperator.observe.ingress_classes import IngressClasses
 from speechoperator.observe.polling import Polls, Target
-from speechoperator.plan.models.ollama_pods import running
+from speechoperator.plan.rollout import claims
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from speechoperator.kube.client import KubeClient
     from speechoperator.kube.objects import Key, Object
     from speechoperator.observe.polling import Poller
-    from speechoperator.observe.services import ExternalServices
+    from speechoperator.observe.services import Sources
     from speechoperator.observe.warnings import Warnings
-    from speechoperator.ollama.client import OllamaClient
     from speechoperator.ollama.pulls import Pulls
     from speechoperator.settings import Settings
     from speechoperator.watch.store import Store
@@ -71,11 +70,10 @@ class Observer:
         warnings: The warnings about pods and PVCs.
         poller: What is polled in the background.
         pulls: The pulls in progress.
-        client: What reads objects that are not watched.
-        ollama: The client of the Ollama pods.
-        external: Probes external services.
+        sources: What it polls.
         settings: Ports and timeouts.
         clock: Returns the time, in UTC.
+        may_update: Returns whether a pipeline may be updated to a new operator release now.
     """
 
     def __init__(
@@ -84,34 +82,36 @@ class Observer:
         warnings: Warnings,
         poller: Poller,
         pulls: Pulls,
-        client: KubeClient,
-        ollama: OllamaClient,
-        external: ExternalServices,
+        sources: Sources,
         settings: Settings,
         clock: Callable[[], datetime],
+        may_update: Callable[[Key], bool],
     ) -> None:
         self._store = store
         self._warnings = warnings
         self._poller = poller
         self._pulls = pulls
-        self._client = client
-        self._ingress_classes = IngressClasses(client)
-        self._ollama = ollama
-        self._external_services = external
+        self._sources = sources
+        self._ingress_classes = IngressClasses(sources.api)
         self._settings = settings
         self._clock = clock
+        self._may_update = may_update
 
     def now(self) -> datetime:
         """Return the time, in UTC."""
         return self._clock()
 
     def raw(self, key: Key) -> Object | None:
-        """Return a pipeline as the API server sent it, None if it is gone or terminating."""
+        """Return a pipeline as the API server sent it, None if it is gone, terminating, or another operator's."""
         raw = self._store.pipeline(key)
-        return None if raw is None or objects.terminating(raw) else raw
+        if raw is None or objects.terminating(raw) or _class_of(raw) != self._settings.operator_class:
+            return None
+        return raw
 
     def observe(self, key: Key, failures: tuple[WriteFailure, ...] = ()) -> Observation | None:
-        """Return what is known of a pipeline, None if it is gone or terminating. What is unknown is polled meanwhile.
+        """Return what is known of a pipeline, None if it is gone, terminating, or another operator's by its class.
+
+        What is unknown is polled meanwhile.
 
         Args:
             key: The pipeline.
@@ -146,9 +146,11 @@ class Observer:
             ollama=ollama,
             external=self._external(polls, pipeline, ollama),
             pulls=self._pulls.of(polls.key),
+            existing_claims=self._existing_claims(polls, pipeline, owned),
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings.about_pvcs(polls, pvcs, now),
             pod_warnings=self._warnings.about_pods(polls, pods, now),
+            may_update=self._may_update(polls.key),
             failures=failures,
             unreadable=self._failed_reads(),
             status=objects.status(raw),
@@ -168,34 +170,29 @@ class Observer:
         """Return what each Ollama has. A pod is polled more often until it has all models."""
         spec = pipeline.spec.ollama
         if not spec.managed:
-            polled = self._poll_ollama(polls, self._external_services.ollama, "", spec.url or "", _POLL_SLOW_S)
+            polled = polls.latest(
+                Target(MODELS, f"{spec.url} {spec.protocol} {spec.ca}"),
+                partial(self._sources.external.generator, polls.key.namespace, spec),
+                lambda _: _POLL_SLOW_S,
+                failed=lambda polled: not polled.reachable,
+                required=False,
+            )
             return {EXTERNAL: polled} if polled else {}
         found = {}
         for pod in pods:
             url = objects.address(pod, self._settings.ollama_port)
-            if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not running(pod) or not url:
+            if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not objects.running(pod) or not url:
                 continue
-            interval = _POLL_STEADY_S if objects.holds(pod, MODELS_READY) else _POLL_CHANGING_S
+            interval = _POLL_STEADY_S if objects.containers_ready(pod) else _POLL_CHANGING_S
             version = "ready" if objects.containers_ready(pod) else "starting"
-            if polled := self._poll_ollama(polls, self._pod_models, objects.uid(pod), url, interval, version):
+            if polled := self._poll_ollama(polls, objects.uid(pod), url, interval, version):
                 found[objects.name(pod)] = polled
         return found
 
-    async def _pod_models(self, url: str) -> OllamaPod:
-        return await services.ollama(self._ollama, url)
-
-    @staticmethod
-    def _poll_ollama(
-        polls: Polls,
-        fetch: Callable[[str], Awaitable[OllamaPod]],
-        uid: str,
-        url: str,
-        interval: float,
-        version: str = "",
-    ) -> OllamaPod | None:
+    def _poll_ollama(self, polls: Polls, uid: str, url: str, interval: float, version: str) -> OllamaPod | None:
         return polls.latest(
             Target(MODELS, f"{uid} {url}"),
-            lambda: fetch(url),
+            partial(services.ollama, self._sources.ollama, url),
             lambda _: interval,
             failed=lambda polled: not polled.reachable,
             version=version,
@@ -207,17 +204,32 @@ class Observer:
     ) -> Mapping[str, Health]:
         found = {}
         if polled := ollama.get(EXTERNAL):
-            found["ollama"] = Health(polled.reachable, polled.detail)
+            found["ollama"] = Health(polled.reachable, polled.detail, polled.rejected)
         whisper = pipeline.spec.whisper
         if (url := whisper.url) and (
             health := polls.latest(
-                Target("whisper", url),
-                lambda: self._external_services.whisper(url, responds_while_busy=whisper.engine != "asr-webservice"),
+                Target("whisper", f"{url} {whisper.ca}"),
+                partial(self._sources.external.transcriber, polls.key.namespace, whisper),
                 lambda _: _POLL_SLOW_S,
                 failed=lambda health: not health.healthy,
             )
         ):
             found["whisper"] = health
+        return found
+
+    def _existing_claims(
+        self, polls: Polls, pipeline: SpeechPipeline, owned: Mapping[Ref, Object]
+    ) -> Mapping[str, str]:
+        """Return what is known of the PVCs that running components are to move to."""
+        found = {}
+        for claim in {move.claim for move in claims.moves(pipeline, owned)}:
+            known = polls.latest(
+                Target("existing PVC", claim),
+                partial(existing_claims.obstacle, self._sources.api, polls.key.namespace, claim),
+                lambda why: _POLL_CHANGING_S if why else _POLL_STEADY_S,
+            )
+            if known is not None:
+                found[claim] = known
         return found
 
     def _missing_class(self, polls: Polls, pipeline: SpeechPipeline) -> str | None:
@@ -231,3 +243,9 @@ class Observer:
             lambda _: _POLL_STEADY_S,
             failed=lambda missing: missing is not None,
         )
+
+
+def _class_of(raw: Object) -> str:
+    """Return the class of a pipeline, valid or not; empty if it has none."""
+    spec = raw.get("spec")
+    return str((spec.get("class") if isinstance(spec, dict) else None) or "")

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias, TypeVar
 import aiohttp
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from speechoperator.errors import OllamaError, describe_os_error
+from speechoperator.errors import OllamaError, OllamaRejectedError, describe_os_error
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import AsyncGenerator, Callable, Iterator
 
     from aiohttp import AddrInfoType
@@ -94,17 +95,20 @@ class OllamaClient:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def models(self, url: str) -> dict[str, str]:
+    async def models(self, url: str, authorities: ssl.SSLContext | None = None) -> dict[str, str]:
         """Return the models that an Ollama has: name with tag to digest.
 
         Args:
             url: Its base URL.
+            authorities: What its certificate is verified with; None for the certificate authorities of the system.
 
         Raises:
             OllamaError: it did not respond, or not as Ollama does.
         """
         with _translate_errors("response"):
-            async with self._session.get(f"{url}/api/tags", timeout=self._timeout, allow_redirects=False) as response:
+            async with self._session.get(
+                f"{url}/api/tags", timeout=self._timeout, ssl=authorities or True, allow_redirects=False
+            ) as response:
                 await _check(response)
                 text = await _read(response)
         return {model.name: model.digest or "" for model in _parse(_Tags, text).models or ()}
@@ -204,8 +208,10 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     if response.status < HTTPStatus.MULTIPLE_CHOICES:
         return
     text = await response.content.read(_MAX_ERROR_BYTES)
-    reason = f"HTTP {response.status}: {response.reason}"[:_MAX_ERROR_CHARS]
-    raise OllamaError(_error_of(text) or reason)
+    reason = _error_of(text) or f"HTTP {response.status}: {response.reason}"[:_MAX_ERROR_CHARS]
+    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise OllamaRejectedError(reason)
+    raise OllamaError(reason)
 
 
 def _error_of(text: bytes) -> str:
@@ -222,6 +228,8 @@ def _translate_errors(expected: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise OllamaError(f"no {expected} in time") from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise OllamaError(f"its certificate is not trusted: {error.certificate_error}") from error
     except aiohttp.ClientConnectorError as error:
         raise OllamaError(describe_os_error(error.os_error)) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -7,10 +7,13 @@ planned again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from speechoperator.kube.objects import Object, Ref
+
+UpdateState: TypeAlias = Literal["none", "waiting", "running"]
+"""Whether a pipeline waits for its turn to be updated to a new operator release, or is being updated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +100,6 @@ class StopPull:
 
 
 @dataclass(frozen=True, slots=True)
-class SetGate:
-    """Update of the readiness gate `speechpipeline.dev/models-ready` of a pod.
-
-    Attributes:
-        pod: The pod.
-        ready: The status of the condition.
-        reason: The reason of the condition, in CamelCase: "ModelsPresent", "ModelsMissing".
-        message: The message of the condition: "llama3, qwen3:4b", "missing: qwen3:4b".
-        uid: The uid of the pod in the snapshot; a precondition.
-        since: When the status of the condition last changed, if this update does not change it; "" if it does.
-    """
-
-    pod: str
-    ready: bool
-    reason: str
-    message: str = ""
-    uid: str = ""
-    since: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Event:
     """An Event on the pipeline, recorded once.
 
@@ -142,9 +124,9 @@ class Plan:
         delete: Objects to delete, after everything was applied.
         stops: Pulls to cancel or remove, before others are started.
         pulls: Pulls to start.
-        gates: Readiness gates to set.
         status: The whole status as JSON. Written only if it differs from `Snapshot.status`.
         events: Events to record, after the status was written.
+        update: The state of its update to a new operator release.
         requeue_after: Seconds until the plan changes by time alone; None if only a change of the cluster can.
     """
 
@@ -153,7 +135,7 @@ class Plan:
     delete: tuple[Delete, ...] = ()
     stops: tuple[StopPull, ...] = ()
     pulls: tuple[StartPull, ...] = ()
-    gates: tuple[SetGate, ...] = ()
     status: dict[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
+    update: UpdateState = "none"
     requeue_after: float | None = None

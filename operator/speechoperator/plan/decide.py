@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from speechoperator.api.names import object_name
+from speechoperator.api.names import COMPONENTS, object_name
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff
-from speechoperator.plan.conditions import exposure, models, pvcs, ready, refused_writes
+from speechoperator.plan.conditions import exposure, kstatus, models, pvcs, ready, refused_writes, update
 from speechoperator.plan.conditions.components import component_states, exposure_findings
 from speechoperator.plan.conditions.compose import by_type, compose
 from speechoperator.plan.conditions.reasons import Reason
@@ -17,9 +17,10 @@ from speechoperator.plan.draft import Draft
 from speechoperator.plan.events import events
 from speechoperator.plan.manifests import bridge_config
 from speechoperator.plan.manifests.build import build
+from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.models.lifecycle import plan_models
-from speechoperator.plan.pvcs import pvcs_to_orphan, unused_pvcs
-from speechoperator.plan.rollout import handover
+from speechoperator.plan.pvcs import pvcs_to_orphan, reused_pvcs, unused_pvcs
+from speechoperator.plan.rollout import claims, handover, updates
 from speechoperator.plan.status import bridge_url, build_status
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from speechoperator.settings import Settings
 
 _ACCEPTED = Verdict(status=True, reason=Reason.VALID, message="the spec is valid")
+_AVAILABLE = tuple(f"{component.capitalize()}Available" for component in COMPONENTS)
 
 
 def plan(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, settings: Settings) -> Plan:
@@ -51,13 +53,14 @@ def plan(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, settings: 
 
 
 def _decide_models(draft: Draft) -> None:
-    """Decide about pulls and readiness gates, and which models the bridge offers."""
-    spec, snapshot = draft.pipeline.spec, draft.snapshot
+    """Decide about pulls, and which models the bridge offers."""
+    spec = draft.pipeline.spec
+    snapshot = draft.snapshot
     draft.environment = bridge_config.environment(draft.pipeline, spec.ollama.model_names)
     config_map = bridge_config.config_map(draft.pipeline, draft.environment)
     draft.old_environment = handover.previous_environment(config_map, snapshot.objects)
     offers = handover.offered_models(draft.old_environment)
-    draft.models = plan_models(spec, snapshot, draft.now, draft.settings.ollama_port, offers)
+    draft.models = plan_models(draft.pipeline, snapshot, draft.now, draft.settings.ollama_port, offers)
     if draft.models.offered is not None:
         draft.decisions = replace(draft.decisions, models=draft.models.offered)
     draft.requeue(draft.models.requeue_after)
@@ -65,20 +68,36 @@ def _decide_models(draft: Draft) -> None:
 
 def _compare(draft: Draft) -> None:
     """Build the manifests and compare them with the cluster."""
-    draft.manifests = build(draft.pipeline, draft.settings, draft.decisions)
     live, owner = draft.snapshot.objects, draft.pipeline.metadata.uid
+    draft.blocked_moves = claims.blocked(claims.moves(draft.pipeline, live), draft.snapshot)
+    built = build(draft.pipeline, draft.settings, draft.decisions)
+    built = claims.with_previous_volumes(built, draft.blocked_moves, live, CACHE)
+    draft.manifests = updates.stamped(built, draft.pipeline, draft.decisions.models)
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
     draft.apply = diff.objects_to_apply(draft.manifests, live)
     draft.delete = diff.objects_to_delete(draft.manifests, live, owner)
+
+
+def _pace_updates(draft: Draft) -> None:
+    """Hold changes of pods that come from a new release of the operator until it is the pipeline's turn.
+
+    A pipeline that does not serve has nothing to lose, and may need the new release: it does not wait.
+    """
+    snapshot, spec = draft.snapshot, draft.pipeline.spec
+    draft.updates = updates.pending(draft.apply, snapshot.objects)
+    held = spec.upgrade_policy == "Manual"
+    if draft.updates and not held:
+        draft.update = "running" if snapshot.may_update else "waiting" if _served(draft) else "none"
+    if held or draft.update == "waiting":
+        draft.apply = updates.without(draft.apply, draft.updates, draft.pipeline.name)
 
 
 def _judge_components(draft: Draft) -> None:
     """Determine the states of the components and models."""
     spec, snapshot = draft.pipeline.spec, draft.snapshot
     writes = _pending_writes(draft)
-    gated = frozenset(Ref("Pod", gate.pod) for gate in draft.models.gates)
     removed = {one.ref for one in draft.orphan} | {one.ref for one in draft.delete}
-    draft.failures = refused_writes.relevant(snapshot.failures, writes | gated | removed)
+    draft.failures = refused_writes.relevant(snapshot.failures, writes | removed)
     outdated = writes if _makes_unready(draft) else frozenset()
     draft.components = component_states(
         draft.pipeline,
@@ -89,10 +108,20 @@ def _judge_components(draft: Draft) -> None:
         draft.failures,
         draft.now,
         draft.settings.unschedulable_grace,
+        draft.models.waiting,
     )
     for component in draft.components:
         draft.requeue(component.requeue_after)
     draft.models_ready = models.verdict(draft.models, managed=spec.ollama.managed, suspended=spec.suspend)
+
+
+def _follow_update(draft: Draft) -> None:
+    """Keep an update in progress until the new pods serve."""
+    if draft.updates or not draft.snapshot.may_update:
+        return
+    serving = all(state.available.status and not state.rollout for state in draft.components)
+    if not (serving and draft.models_ready.status):
+        draft.update = "running"
 
 
 def _hold_back(draft: Draft) -> None:
@@ -136,33 +165,48 @@ def _report(draft: Draft) -> None:
         components=draft.components,
         models=draft.models_ready,
         exposed=draft.exposed,
-        refused=[finding for failure in draft.failures if (finding := refused_writes.finding(failure))],
+        refused=[
+            *(finding for failure in draft.failures if (finding := refused_writes.finding(failure))),
+            *(
+                pvcs.blocked_move(move.component, why)
+                for move in draft.blocked_moves
+                if (why := draft.snapshot.existing_claims.get(move.claim))
+            ),
+        ],
         retrying=refused_writes.retrying(draft.failures),
         held_back=draft.held_back,
         suspended=draft.pipeline.spec.suspend,
         url=bridge_url(draft.pipeline),
         unreadable=refused_writes.unreadable(draft.snapshot.unreadable),
     )
+    available = update.verdict(list(map(str, draft.updates)), draft.update, draft.pipeline.spec.upgrade_policy)
     unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
     orphaned = pvcs.orphaned(unused, draft.pipeline.namespace)
+    is_ready, progressing = ready.ready(state), ready.progressing(state)
     verdicts = {
         "Accepted": _ACCEPTED,
-        "Ready": ready.ready(state),
+        "Ready": is_ready,
         **{f"{one.component.capitalize()}Available": one.available for one in draft.components},
         "ModelsReady": draft.models_ready,
         **({"Exposed": draft.exposed} if draft.exposed else {}),
-        "Progressing": ready.progressing(state),
+        "Progressing": progressing,
+        **kstatus.conditions(is_ready, progressing),
+        **({"UpdateAvailable": available} if available else {}),
         **({"PVCsOrphaned": orphaned} if orphaned else {}),
     }
     conditions = compose(verdicts, draft.snapshot.status, draft.pipeline.metadata.generation, draft.now)
-    draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions)
-    draft.events = events(draft.snapshot.status, draft.status)
+    images = updates.images(draft.snapshot.objects, draft.pipeline.name)
+    draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions, images)
+    reused = reused_pvcs(draft.manifests, draft.snapshot.objects, draft.pipeline.metadata.creation_timestamp)
+    draft.events = events(draft.snapshot.status, draft.status, reused)
 
 
 _STEPS: tuple[Callable[[Draft], None], ...] = (
     _decide_models,
     _compare,
+    _pace_updates,
     _judge_components,
+    _follow_update,
     _hold_back,
     _judge_exposure,
     _report,
@@ -181,7 +225,14 @@ def _makes_unready(draft: Draft) -> bool:
     """
     status = draft.snapshot.status
     changed = status.get("observedGeneration") != draft.pipeline.metadata.generation
-    return changed or by_type(status).get("Ready", {}).get("status") != "True"
+    found = by_type(status)
+    return changed or any(found.get(kind, {}).get("status") != "True" for kind in ("Accepted", "Ready"))
+
+
+def _served(draft: Draft) -> bool:
+    """Return whether all components were available when the status was written."""
+    found = by_type(draft.snapshot.status)
+    return all(found.get(kind, {}).get("status") == "True" for kind in _AVAILABLE)
 
 
 def _serves(state: ComponentState, draft: Draft) -> bool:

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.kube.objects import Object
-    from speechoperator.plan.actions import Apply, Delete, Event, Orphan
+    from speechoperator.plan.actions import Apply, Delete, Event, Orphan, UpdateState
     from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.conditions.verdicts import Verdict
+    from speechoperator.plan.rollout.claims import Move
+    from speechoperator.plan.rollout.updates import Update
     from speechoperator.plan.snapshot import Snapshot, WriteFailure
     from speechoperator.settings import Settings
 
@@ -36,6 +38,9 @@ class Draft:
         old_environment: The environment that the bridges have from an older spec; empty if they have the current one.
         models: What to do about the models.
         manifests: The manifests of the pipeline.
+        blocked_moves: Components that keep their volume, because the PVC to move to cannot be used.
+        updates: Changes of pods that come from a new release of the operator.
+        update: Whether these wait for their turn, or are in progress.
         orphan: PVCs to orphan.
         apply: Objects to apply.
         delete: Objects to delete.
@@ -58,6 +63,9 @@ class Draft:
     old_environment: Mapping[str, str] = field(default_factory=dict)
     models: ModelPlan = field(default_factory=ModelPlan)
     manifests: tuple[Object, ...] = ()
+    blocked_moves: tuple[Move, ...] = ()
+    updates: tuple[Update, ...] = ()
+    update: UpdateState = "none"
     orphan: tuple[Orphan, ...] = ()
     apply: tuple[Apply, ...] = ()
     delete: tuple[Delete, ...] = ()
@@ -86,8 +94,8 @@ class Draft:
             delete=self.delete,
             stops=self.models.stops,
             pulls=self.models.pulls,
-            gates=self.models.gates,
             status=self.status,
             events=self.events,
+            update=self.update,
             requeue_after=min(self.requeue_after, default=None),
         )

@@ -13,28 +13,36 @@ from speechoperator.plan.conditions.pvcs import messages_by_pvc
 from speechoperator.plan.conditions.reasons import FINDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from speechoperator.kube.objects import Object
 
 _MAX_MESSAGE_BYTES = 1000
 """The API server accepts 1024."""
-_SUMMARIES = ("Progressing", "Ready")
+_SUMMARIES = ("Progressing", "Ready", "Reconciling", "Stalled")
 """Conditions that repeat others."""
 
 NORMAL_EVENTS: Mapping[str, str] = {
     "ModelPulling": "A language model is being pulled.",
     "ModelReady": "Every Ollama pod has the language model.",
     "PVCOrphaned": "A PVC is no longer used; its data is kept. The message has the command that deletes it.",
+    "PVCReused": "A new pipeline uses a PVC that an earlier pipeline of its name has left, with the models on it.",
     "Ready": "The pipeline has become ready.",
     "Suspended": "The pipeline has been suspended.",
 }
 """The reasons of Events that are no findings, each with its meaning."""
 
 
-def events(before: Object, after: Mapping[str, Any]) -> tuple[Event, ...]:
-    """Return the Events for the changes between two statuses."""
+def events(before: Object, after: Mapping[str, Any], reused: Iterable[str] = ()) -> tuple[Event, ...]:
+    """Return the Events for the changes between two statuses.
+
+    Args:
+        before: The status before; empty for a new pipeline.
+        after: The new status.
+        reused: Names of the PVCs that an earlier pipeline has left to this one.
+    """
     return (
+        *(() if before else (_reused(name) for name in reused)),
         *_findings(before, after),
         *_models(before, after),
         *_orphans(before, after),
@@ -81,11 +89,19 @@ def _orphans_of(status: Object) -> tuple[str, ...]:
     return messages_by_pvc(by_type(status).get("PVCsOrphaned", {}).get("message", ""))
 
 
+def _reused(pvc: str) -> Event:
+    return Event(
+        "Normal", "PVCReused", _truncated(f"PVC {pvc} was left by an earlier pipeline and is used with its data")
+    )
+
+
 def _readiness(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
     old, new = by_type(before).get("Ready", {}), by_type(after).get("Ready", {})
-    if new.get("status") == "True" and old.get("status") != "True":
+    if new.get("reason") == old.get("reason"):
+        return
+    if new.get("reason") == "Ready":
         yield Event("Normal", "Ready", _truncated(new["message"]))
-    elif new.get("reason") == "Suspended" and old.get("reason") != "Suspended":
+    elif new.get("reason") == "Suspended":
         yield Event("Normal", "Suspended", _truncated(new["message"]))
 
 

@@ -59,6 +59,20 @@ def unused_pvcs(manifests: Collection[Object], live: Mapping[Ref, Object], pods:
     )
 
 
+def reused_pvcs(manifests: Iterable[Object], live: Mapping[Ref, Object], created: str) -> tuple[str, ...]:
+    """Return the names of the PVCs that the pipeline uses and an earlier pipeline of its name has left.
+
+    Args:
+        manifests: The manifests of the pipeline.
+        live: The existing objects.
+        created: When the pipeline was created, as the API writes times; empty if unknown.
+    """
+    existing = (live.get(ref(manifest)) for manifest in manifests if manifest["kind"] == PVC.name)
+    return tuple(
+        objects.name(pvc) for pvc in existing if pvc and pvc["metadata"].get("creationTimestamp", "") < created
+    )
+
+
 def _mounted(things: Iterable[Object]) -> Iterator[str]:
     for thing in things:
         if thing["kind"] == "Deployment":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.plan.actions import Plan
@@ -22,7 +23,7 @@ def rejected(raw: Object, error: str, now: datetime) -> Plan:
     """Return the plan for an invalid object, for instance one admitted by an older CRD.
 
     Components keep running as in the last valid spec, and the rest of the status keeps reporting on them. Ready is set
-    only if it has never been.
+    only if it has never been. The generation counts as observed, and Stalled tells tools that nothing will come of it.
 
     Args:
         raw: The object as returned by the API server.
@@ -33,8 +34,17 @@ def rejected(raw: Object, error: str, now: datetime) -> Plan:
     live: Mapping[str, Any] = found if isinstance(found, dict) else {}
     verdict = Verdict(status=False, reason=Reason.INVALID_SPEC, message=one_line(error) or "the spec is invalid")
     kept = by_type(live)
-    verdicts = {"Accepted": verdict, **({} if "Ready" in kept else {"Ready": verdict})}
+    kept.pop("Reconciling", None)
+    verdicts = {
+        "Accepted": verdict,
+        **({} if "Ready" in kept else {"Ready": verdict}),
+        "Stalled": replace(verdict, status=True),
+    }
     generation = raw.get("metadata", {}).get("generation", 0)
     new = {one["type"]: one for one in compose(verdicts, live, generation, now)}
-    status = {**live, "conditions": [*new.values(), *(one for kind, one in kept.items() if kind not in new)]}
+    status = {
+        **live,
+        "observedGeneration": generation,
+        "conditions": [*new.values(), *(one for kind, one in kept.items() if kind not in new)],
+    }
     return Plan(status=status, events=events(live, status))

@@ -34,10 +34,12 @@ class Health:
     Attributes:
         healthy: Whether it responded as expected of such a service.
         detail: Why not, in the words of the error or response: "connection refused", "HTTP 502: Bad Gateway".
+        rejected: Whether it responds, but rejects requests without credentials (401, 403). The operator has none.
     """
 
     healthy: bool
     detail: str = ""
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,15 @@ class OllamaPod:
     Attributes:
         reachable: Whether it responded. If not, `models` is meaningless.
         detail: Why not.
-        models: The list from `/api/tags`: name in Ollama's notation ("llama3:latest") to digest.
+        models: The list from `/api/tags`: name in Ollama's notation ("llama3:latest") to digest; from a service with
+            OpenAI's API that from `/v1/models`, with empty digests.
+        rejected: Whether an external service responds, but does not list its models without credentials (401, 403).
     """
 
     reachable: bool
     detail: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +121,14 @@ class Snapshot:
             that has not been queried yet is missing.
         external: Health of the services behind `url`, by component ("whisper", "ollama").
         pulls: Running and failed pulls, by (volume, name of the model in the spec).
+        existing_claims: Why each PVC that a running component is to move to (`cache.existingClaim`) cannot be used, by
+            name; empty if it can. A PVC that has not been looked up yet is missing.
         ingress_class_missing: The IngressClass in `spec.bridge.ingress` that does not exist ("" for a missing default);
             None if it exists or no Ingress is wanted.
         pvc_warnings: Newest Warning Event of each unbound PVC, by name: "storageclass "x" not found".
         pod_warnings: Newest Warning Event of each pod that is not ready, by name. Some faults are reported nowhere
             else: a missing Secret of a volume (FailedMount), the response to a probe (Unhealthy).
+        may_update: Whether the pods may be replaced now because of a new release of the operator.
         failures: Refused writes of the last reconcile.
         unreadable: Failed lists, as failed writes: what is known of these kinds may be outdated.
         status: The current status of the pipeline in the API, {} if none.
@@ -131,9 +139,11 @@ class Snapshot:
     ollama: Mapping[str, OllamaPod] = field(default_factory=dict)
     external: Mapping[str, Health] = field(default_factory=dict)
     pulls: Mapping[tuple[str, str], Pull] = field(default_factory=dict)
+    existing_claims: Mapping[str, str] = field(default_factory=dict)
     ingress_class_missing: str | None = None
     pvc_warnings: Mapping[str, str] = field(default_factory=dict)
     pod_warnings: Mapping[str, str] = field(default_factory=dict)
+    may_update: bool = False
     failures: tuple[WriteFailure, ...] = ()
     unreadable: tuple[WriteFailure, ...] = ()
     status: Object = field(default_factory=dict)

@@ -11,9 +11,10 @@ from speechoperator.api.labels import selector
 from speechoperator.api.names import PORTS, object_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from speechoperator.api import SpeechPipeline
+    from speechoperator.api.names import Component
     from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.models.states import ModelState
 
@@ -23,6 +24,7 @@ def build_status(
     components: Sequence[ComponentState],
     models: Sequence[ModelState],
     conditions: list[dict[str, Any]],
+    images: Mapping[Component, str],
 ) -> dict[str, Any]:
     """Return the whole status."""
     return {
@@ -30,7 +32,7 @@ def build_status(
         "url": bridge_url(pipeline),
         "models": [_model(model) for model in models],
         "modelsSummary": f"{sum(1 for model in models if model.stage == 'Ready')}/{len(models)}",
-        **{state.component: _component(state, pipeline.name) for state in components},
+        **{state.component: _component(state, pipeline.name, images.get(state.component)) for state in components},
         "conditions": conditions,
     }
 
@@ -52,13 +54,14 @@ def bridge_url(pipeline: SpeechPipeline) -> str:
     return f"http://{object_name(pipeline.name, 'bridge')}.{pipeline.namespace}.svc:{PORTS['bridge']}"
 
 
-def _component(state: ComponentState, pipeline: str) -> dict[str, Any]:
+def _component(state: ComponentState, pipeline: str, image: str | None) -> dict[str, Any]:
     members = {
         "desired": state.desired,
         "replicas": state.replicas,
         "ready": state.ready,
         "summary": state.summary,
         "replicasReason": state.replicas_reason or None,
+        "image": image if state.desired is not None else None,
         "selector": _joined(selector(pipeline, "bridge").items()) if state.component == "bridge" else None,
     }
     return {name: value for name, value in members.items() if value is not None}

@@ -7,7 +7,7 @@ import pytest
 from fakes.reconciler_bench import KEY, Bench
 from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.objects import Ref
-from speechoperator.plan.actions import Delete, SetGate
+from speechoperator.plan.actions import Delete
 
 pytestmark = pytest.mark.unit
 
@@ -92,13 +92,3 @@ async def test_an_object_that_was_changed_since_it_was_seen_is_not_deleted(bench
         await bench.writer.delete("team", Delete(Ref("Service", "p-bridge"), "removed from the spec", version=seen))
     assert caught.value.code == "conflict"
     assert bench.api.find("Service", "p-bridge")
-
-
-async def test_a_gate_keeps_the_time_since_when_it_has_its_status(bench: Bench) -> None:
-    pod = {"kind": "Pod", "metadata": {"name": "p-ollama-0", "namespace": "team"}, "status": {}}
-    bench.api.have(pod)
-    for since, written in (("", "2026-11-23T12:00:00Z"), ("2026-11-23T11:00:00Z", "2026-11-23T11:00:00Z")):
-        await bench.writer.set_gate("team", SetGate("p-ollama-0", ready=True, reason="x", since=since), bench.now)
-        found = bench.api.find("Pod", "p-ollama-0")
-        assert found
-        assert found["status"]["conditions"][0]["lastTransitionTime"] == written

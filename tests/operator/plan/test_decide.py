@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
-from fakes.planned_cluster import NOON, PlannedCluster, condition, converged
+from fakes.planned_cluster import NOON, PlannedCluster, condition, converged, verdict
 from speechoperator.api import SpeechPipeline, format_validation_error
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan, rejected
@@ -163,16 +163,25 @@ def test_suspend_scales_everything_to_zero_and_keeps_the_pvcs() -> None:
 
     assert not stopped.pods
     assert Ref("PersistentVolumeClaim", "calls-ollama") in stopped.objects
-    assert condition(plan, "Ready")["reason"] == "Suspended"
+    assert verdict(plan, "Ready")[:2] == ("True", "Suspended")
     assert condition(plan, "Progressing")["reason"] == "Suspended"
+    assert "Reconciling" not in {one["type"] for one in plan.status["conditions"]}
     assert plan.status["whisper"]["summary"] == "0/0"
 
 
-def test_a_bridge_scaled_to_zero_is_reported() -> None:
+def test_a_bridge_scaled_to_zero_is_idle_as_its_spec_says() -> None:
     plan = converged(of_bridge(replicas=0)).plan()
 
     assert condition(plan, "BridgeAvailable")["reason"] == "ScaledToZero"
-    assert condition(plan, "Ready")["message"] == "bridge: bridge.replicas is 0"
+    assert verdict(plan, "Ready") == ("True", "Idle", "bridge: bridge.replicas is 0")
+
+
+def test_a_bridge_scaled_to_zero_hides_no_fault() -> None:
+    found = converged(of_bridge(replicas=0))
+    found.pods_of("whisper")[0]["status"]["conditions"] = []
+    found.settle()
+
+    assert condition(found.plan(), "Ready")["reason"] == "Starting"
 
 
 def test_the_replicas_of_an_autoscaler_are_the_desired_replicas() -> None:
@@ -221,6 +230,17 @@ def test_the_status_has_the_selector_of_the_bridge_for_the_scale_subresource() -
     )
 
 
+def test_a_fault_after_a_generation_was_rejected_makes_it_unready() -> None:
+    """The generation is observed already, but not as a valid one: Ready may be that of the spec before."""
+    found = converged()
+    for one in found.raw["status"]["conditions"]:
+        if one["type"] == "Accepted":
+            one["status"] = "False"
+    found.object("Deployment", "calls-bridge")["spec"]["replicas"] = 7
+
+    assert condition(found.plan(), "Ready")["reason"] == "RolloutInProgress"
+
+
 class TestRejected:
     RAW = pipeline({"ollama": None})
 
@@ -242,16 +262,28 @@ class TestRejected:
     def test_changes_nothing(self) -> None:
         plan = self.plan_for({})
 
-        assert (plan.apply, plan.delete, plan.pulls, plan.gates) == ((), (), (), ())
+        assert (plan.apply, plan.delete, plan.pulls) == ((), (), ())
 
     def test_keeps_the_rest_of_the_status(self) -> None:
         status = converged().raw["status"]
 
         plan = self.plan_for(status)
 
-        kept = {one["type"]: one for one in status["conditions"]} | {"Accepted": None}
-        assert {one["type"]: one for one in plan.status["conditions"]} | {"Accepted": None} == kept
-        assert {**plan.status, "conditions": None} == {**status, "conditions": None}
+        new = {"Accepted": None, "Stalled": None}
+        kept = {one["type"]: one for one in status["conditions"]} | new
+        assert {one["type"]: one for one in plan.status["conditions"]} | new == kept
+        assert {**plan.status, "conditions": None} == {**status, "conditions": None, "observedGeneration": 7}
+
+    def test_tells_tools_that_nothing_will_come_of_it(self) -> None:
+        """kstatus: the generation was observed, and the object is stalled."""
+        starting = PlannedCluster(pipeline())
+        starting.step()
+
+        plan = self.plan_for(starting.raw["status"])
+
+        types = {one["type"]: one["status"] for one in plan.status["conditions"]}
+        assert plan.status["observedGeneration"] == 7
+        assert (types["Stalled"], types.get("Reconciling")) == ("True", None)
 
     def test_reports_the_error_once(self) -> None:
         once = self.plan_for(converged().raw["status"])

@@ -9,6 +9,7 @@ from cluster.pipelines import of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import PlannedCluster
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import Event, Orphan, Plan
+from speechoperator.plan.rollout.claims import obstacle
 from speechoperator.plan.snapshot import Health
 
 pytestmark = pytest.mark.unit
@@ -243,3 +244,123 @@ def test_what_becomes_of_an_orphan_is_no_fault_of_the_part() -> None:
     ready = condition(found.plan(), "Ready")
     assert ready
     assert ready["status"] == "True"
+
+
+MINE = of_ollama(cache={"existingClaim": "mine"})
+
+
+def mounted(found: PlannedCluster) -> list[str]:
+    pod = found.object("Deployment", "calls-ollama")["spec"]["template"]["spec"]
+    return [volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if volume["name"] == "cache"]
+
+
+def moving(*changes: Spec) -> PlannedCluster:
+    """A running pipeline that is told to use a PVC that does not exist."""
+    found = running(DELETE)
+    found.missing_claims = {"mine"}
+    found.edit(pipeline(MINE, *changes)["spec"])
+    return found
+
+
+def test_pods_keep_their_volume_until_the_existing_claim_is_there() -> None:
+    found = moving()
+    pods = [pod["metadata"]["name"] for pod in found.pods]
+
+    waiting = found.run()
+
+    assert (mounted(found), [pod["metadata"]["name"] for pod in found.pods]) == (["calls-ollama"], pods)
+    ready, available = condition(waiting, "Ready"), condition(waiting, "OllamaAvailable")
+    assert ready
+    assert available
+    assert (ready["reason"], available["status"]) == ("PVCNotFound", "True")
+    assert 'ollama.cache.existingClaim: persistentvolumeclaim "mine" not found' in ready["message"]
+    assert reported(waiting) == "", "it is in use"
+
+    found.missing_claims.clear()
+    moved = found.run()
+
+    assert mounted(found) == ["mine"]
+    ready = condition(moved, "Ready")
+    assert ready
+    assert ready["status"] == "True"
+    assert reported(moved) == REPORT
+
+
+def test_nothing_moves_before_the_existing_claim_was_looked_up() -> None:
+    found = running(DELETE)
+    found.unseen_claims = {"mine"}
+
+    changed(found, MINE)
+    found.run()
+
+    assert mounted(found) == ["calls-ollama"]
+
+
+def test_other_changes_are_made_while_the_existing_claim_is_missing() -> None:
+    found = moving({"suspend": True})
+
+    found.run()
+
+    assert found.object("Deployment", "calls-ollama")["spec"]["replicas"] == 0
+    assert mounted(found) == ["calls-ollama"]
+
+
+def test_a_new_pipeline_waits_for_its_existing_claim_in_its_pods() -> None:
+    """There is nothing to keep, and the scheduler says what is missing."""
+    found = PlannedCluster(pipeline(MINE))
+    found.missing_claims = {"mine"}
+
+    found.step()
+
+    assert mounted(found) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "why"),
+    [
+        ([], 'persistentvolumeclaim "mine" not found'),
+        (
+            [{"metadata": {"name": "mine", "deletionTimestamp": "2026-11-23T12:00:00Z"}}],
+            'persistentvolumeclaim "mine" is being deleted',
+        ),
+        (
+            [{"metadata": {"name": "mine"}, "status": {"phase": "Lost"}}],
+            'the volume of persistentvolumeclaim "mine" is lost',
+        ),
+        (
+            [{"metadata": {"name": "mine"}, "spec": {"accessModes": ["ReadOnlyMany"]}}],
+            'persistentvolumeclaim "mine" is read-only, and models are written to it',
+        ),
+        ([{"metadata": {"name": "mine"}, "status": {"phase": "Pending"}}], ""),
+        ([{"metadata": {"name": "mine"}, "spec": {"accessModes": ["ReadWriteOnce"]}}], ""),
+    ],
+)
+def test_an_existing_claim_must_be_usable(claims: list[Spec], why: str) -> None:
+    assert obstacle(claims, "mine") == why
+
+
+@pytest.mark.parametrize(("cache", "owned"), [({}, []), ({"whenDeleted": "Delete"}, ["pipeline-uid"])])
+def test_a_pvc_that_an_earlier_pipeline_has_left_is_used_and_told_and_owned_only_if_the_spec_says_so(
+    cache: Spec, owned: list[str]
+) -> None:
+    left = running(RETAIN)
+    found = PlannedCluster(pipeline(of_ollama(cache=cache)))
+    found.raw["metadata"]["creationTimestamp"] = "2026-11-24T12:00:00Z"
+    found.objects[OLLAMA] = left.objects[OLLAMA]
+
+    told = found.step().events
+    found.run()
+
+    assert owners(found) == owned
+    assert [event.reason for event in told].count("PVCReused") == 1
+    assert not found.plan().events
+
+
+def test_the_pvcs_of_a_new_pipeline_are_not_told_as_left_by_another() -> None:
+    found = PlannedCluster(pipeline())
+    found.raw["metadata"]["creationTimestamp"] = "2026-11-23T12:00:00Z"
+    planned = found.plan()
+    found.carry_out(planned)
+    found.raw["status"] = {}
+
+    assert "PVCReused" not in {event.reason for event in found.plan().events}

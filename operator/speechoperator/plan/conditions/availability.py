@@ -50,10 +50,21 @@ class ComponentState:
     requeue_after: float | None = None
 
 
-def external(component: Component, url: str, health: Health | None) -> ComponentState:
-    """Return the state of an external service."""
+def external(component: Component, url: str, health: Health | None, *, has_auth: bool = False) -> ComponentState:
+    """Return the state of an external service.
+
+    Args:
+        component: The component.
+        url: Its URL.
+        health: The result of the latest probe, None before it.
+        has_auth: Whether the bridge sends it an API key.
+    """
     if health is None:
         verdict = Verdict(status=None, reason=Reason.NOT_PROBED, message=f"{url} has not been probed yet")
+    elif health.rejected:
+        key = "the bridge sends its API key" if has_auth else f"set {component}.auth if it requires an API key"
+        message = f"{url} responds and rejects requests without credentials; {key}"
+        verdict = Verdict(status=True, reason=Reason.CREDENTIALS_REQUIRED, message=message)
     elif health.healthy:
         verdict = Verdict(status=True, reason=Reason.AVAILABLE, message=f"{url} responds")
     else:
@@ -106,7 +117,7 @@ def _waiting(inputs: Inputs, count: str) -> Verdict:
         if why := pods.waits_for_node(pod):
             message = f"{count}; pod {objects.name(pod)} waits for a node: {why}"
             return Verdict(status=False, reason=Reason.WAITING_FOR_NODE, message=message)
-    if any(pods.waits_for_models(pod) for pod in inputs.active_pods):
+    if any(inputs.waits_for_models(pod) for pod in inputs.active_pods):
         return Verdict(status=False, reason=Reason.WAITING_FOR_MODELS, message=f"{count}; waiting for its models")
     return Verdict(status=False, reason=Reason.STARTING, message=f"{count}{_waiting_for(inputs)}")
 

@@ -26,7 +26,7 @@ def worst_finding(inputs: Inputs, now: datetime) -> Finding | None:
     if found := worst(_findings(inputs, now)):
         return found
     if inputs.deployment is None or any(
-        pods.waits_for_models(pod) or pods.waits_for_node(pod) for pod in inputs.active_pods
+        inputs.waits_for_models(pod) or pods.waits_for_node(pod) for pod in inputs.active_pods
     ):
         return None
     return deployments.deadline_exceeded(inputs.deployment)
@@ -42,6 +42,8 @@ def _findings(inputs: Inputs, now: datetime) -> Iterator[Finding]:
         yield found
     for pod in inputs.pods:
         if objects.terminating(pod) or _replaced(pod, inputs.active_pods):
+            continue
+        if inputs.waits_for_models(pod):
             continue
         warning = inputs.pod_warnings.get(objects.name(pod), "")
         if found := pods.finding(pod, warning, now, inputs.component, inputs.gpu, inputs.node_grace_s):

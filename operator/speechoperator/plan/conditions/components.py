@@ -34,6 +34,7 @@ def component_states(
     failures: Iterable[WriteFailure],
     now: datetime,
     node_grace_s: float,
+    waiting: frozenset[str] = frozenset(),
 ) -> tuple[ComponentState, ...]:
     """Return the states of Whisper, Ollama and the bridge.
 
@@ -46,6 +47,7 @@ def component_states(
         failures: The refused writes that still matter.
         now: The time.
         node_grace_s: Seconds a pod may wait for a node.
+        waiting: Names of the Ollama pods that lack a model.
     """
     pvcs = {objects.name(manifest) for manifest in manifests if manifest["kind"] == PVC.name}
     refused = [(failure.ref, finding) for failure in failures if (finding := refused_writes.finding(failure))]
@@ -53,7 +55,8 @@ def component_states(
     for component in COMPONENTS:
         serving = {"whisper": pipeline.spec.whisper, "ollama": pipeline.spec.ollama}.get(component)
         if serving and serving.url is not None:
-            states.append(availability.external(component, serving.url, snapshot.external.get(component)))
+            health = snapshot.external.get(component)
+            states.append(availability.external(component, serving.url, health, has_auth=serving.auth is not None))
             continue
         name = object_name(pipeline.name, component)
         found = inputs.collect(
@@ -65,6 +68,7 @@ def component_states(
             outdated=Ref("Deployment", name) in outdated,
             has_pvc=name in pvcs,
             node_grace_s=node_grace_s,
+            waiting=waiting,
         )
         states.append(availability.managed(found, now))
     return tuple(states)

@@ -38,6 +38,7 @@ class Inputs:
         pvc: The PVC created for it; None if the spec does not ask for one.
         pods: Its pods by name, including terminating and finished ones.
         pod_warnings: As in `Snapshot`.
+        waiting: Names of the pods that wait for their models.
         pvc_warning: The newest Warning Event of the PVC, empty if none.
         refused: Findings about writes of its objects.
         node_grace_s: Seconds a pod may wait for a node.
@@ -54,9 +55,14 @@ class Inputs:
     pvc: Object | None = None
     pods: Sequence[Object] = ()
     pod_warnings: Mapping[str, str] = field(default_factory=dict)
+    waiting: frozenset[str] = frozenset()
     pvc_warning: str = ""
     refused: Sequence[Finding] = ()
     node_grace_s: float = 0.0
+
+    def waits_for_models(self, pod: Object) -> bool:
+        """Return whether a pod runs and becomes ready once it has its models."""
+        return objects.name(pod) in self.waiting and objects.running(pod) and not objects.holds(pod, "Ready")
 
     @property
     def active_pods(self) -> list[Object]:
@@ -74,6 +80,7 @@ def collect(
     outdated: bool,
     has_pvc: bool,
     node_grace_s: float,
+    waiting: frozenset[str],
 ) -> Inputs:
     """Return the inputs of a managed component."""
     name = object_name(pipeline.name, component)
@@ -93,6 +100,7 @@ def collect(
         pvc=snapshot.objects.get(Ref(PVC.name, name)) if has_pvc else None,
         pods=sorted((pod for pod in snapshot.pods if labels.component_of(pod) == component), key=objects.name),
         pod_warnings=snapshot.pod_warnings,
+        waiting=waiting,
         pvc_warning=snapshot.pvc_warnings.get(name, ""),
         refused=refused,
         node_grace_s=node_grace_s,

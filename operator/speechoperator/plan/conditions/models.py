@@ -25,7 +25,8 @@ def verdict(models: ModelPlan, *, managed: bool, suspended: bool) -> Verdict:
     count = f"{ready} of {len(states)} ready"
     if ready == len(states):
         names = one_line(", ".join(state.name for state in states))
-        return Verdict(status=True, reason=Reason.MODELS_PRESENT, message=names)
+        reason = Reason.CREDENTIALS_REQUIRED if models.unchecked else Reason.MODELS_PRESENT
+        return Verdict(status=True, reason=reason, message=models.unchecked or names)
     if suspended:
         return Verdict(status=False, reason=Reason.SUSPENDED, message="spec.suspend is true")
     if failed := next((state for state in states if state.stage == "Failed"), None):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from speechoperator.api.names import MODELS_READY
 from speechoperator.kube import objects
 from speechoperator.plan.conditions.findings import Finding
 from speechoperator.plan.conditions.reasons import Reason
@@ -37,6 +36,8 @@ _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*": (ErrImagePull: )?')
 _MISSING_OBJECT = re.compile(r'(secret|configmap) "[^"]*" not found|references non-existent', re.IGNORECASE)
 _FROM_SCHEDULER = "nodes are available"
 _MISSING_PVC = re.compile(r'persistentvolumeclaim "[^"]*" (not found|is being deleted)')
+_LACKS_MODELS = "missing models:"
+"""What the readiness probe of Ollama says; its Event may be older than the pull of the models."""
 _UNBOUND_PVC = "unbound immediate PersistentVolumeClaims"
 _BINDING_GRACE_S = 5.0
 _READINESS_GRACE_S = 30.0
@@ -79,11 +80,6 @@ def seconds_until_overdue(pod: Object, now: datetime, node_grace_s: float) -> fl
         grace = _BINDING_GRACE_S if unbound else node_grace_s
         waits.append(grace - _seconds_unscheduled(scheduled, now, grace))
     return min((wait for wait in waits if wait > 0), default=None)
-
-
-def waits_for_models(pod: Object) -> bool:
-    """Return whether a pod is ready but for the readiness gate of its models."""
-    return MODELS_READY in objects.gates(pod) and objects.containers_ready(pod) and not objects.holds(pod, MODELS_READY)
 
 
 def waits_for_node(pod: Object) -> str:
@@ -160,7 +156,7 @@ def _slow(pod: Object, subject: str, warning: str, now: datetime) -> Finding | N
         reason = Reason.CREATE_CONTAINER_CONFIG_ERROR if missing else Reason.START_BLOCKED
         return Finding(reason, subject, one_line(warning))
     for elapsed, limit in unready:
-        if elapsed >= limit:
+        if elapsed >= limit and _LACKS_MODELS not in warning:
             detail = warning or f"its containers are running but have not become ready within {limit:.0f} s"
             return Finding(Reason.PROBE_FAILING, subject, one_line(detail))
     return None

@@ -45,6 +45,18 @@ def finding(pvc: Object, warning: str, component: Component) -> Finding | None:
     return Finding(Reason.PVC_NOT_BOUND, subject, one_line(warning))
 
 
+def blocked_move(component: Component, why: str) -> Finding:
+    """Return that the pods of a component cannot move to the PVC of their spec.
+
+    Args:
+        component: The component.
+        why: Why the PVC cannot be used.
+    """
+    subject = f"{component}.cache.existingClaim"
+    advice = "The pods keep their previous volume until then. Create the PVC, or change existingClaim"
+    return Finding(Reason.PVC_NOT_FOUND, subject, one_line(why), advice)
+
+
 def orphaned(names: Sequence[str], namespace: str) -> Verdict | None:
     """Return the verdict on PVCs that are kept but no longer used; None if there are none.
 

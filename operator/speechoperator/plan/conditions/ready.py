@@ -24,7 +24,7 @@ class PipelineState:
         components: The states of Whisper, Ollama and the bridge.
         models: Whether the models are present.
         exposed: Whether the bridge is exposed; None if no exposure is wanted.
-        refused: Findings about refused writes.
+        refused: Findings about refused writes, and about moves to PVCs that cannot be used.
         retrying: Transient failures of writes; None if there are none.
         held_back: What a held back change is waiting for; empty if none is held back.
         suspended: Whether the pipeline is suspended.
@@ -44,14 +44,22 @@ class PipelineState:
 
 
 def ready(state: PipelineState) -> Verdict:
-    """Return whether the pipeline serves requests and matches its spec, or else the most useful obstacle."""
-    obstacle = most_useful(_obstacles(state))
+    """Return whether the pipeline serves requests and matches its spec, or else the most useful obstacle.
+
+    A pipeline that is suspended, or scaled to zero by its spec, is as it should be: tools that wait for it, such as
+    Argo CD, must not wait forever.
+    """
+    obstacles = list(_obstacles(state))
+    idle = most_useful(verdict for verdict in obstacles if verdict.reason is Reason.SCALED_TO_ZERO)
+    obstacle = most_useful(verdict for verdict in obstacles if verdict.reason is not Reason.SCALED_TO_ZERO)
     if state.suspended and not (obstacle and obstacle.is_finding):
         message = "all components are scaled to zero; PVCs are kept"
-        return Verdict(status=False, reason=Reason.SUSPENDED, message=message)
+        return Verdict(status=True, reason=Reason.SUSPENDED, message=message)
     if obstacle:
         # Unknown is not ready: people wait for Ready to become True.
         return replace(obstacle, status=False)
+    if idle:
+        return Verdict(status=True, reason=Reason.IDLE, message=idle.message)
     return Verdict(status=True, reason=Reason.READY, message=f"serving at {state.url}")
 
 

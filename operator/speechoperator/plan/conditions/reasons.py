@@ -101,7 +101,7 @@ class Reason(Enum):
         "PVCNotFound",
         Kind.FINDING,
         Actor.OWNER,
-        "The PVC in `cache.existingClaim` does not exist, or is being deleted.",
+        "The PVC in `cache.existingClaim` does not exist or cannot be used. Running pods keep their previous volume.",
         "Create the PVC, or change `cache.existingClaim`.",
     )
     PVC_NOT_BOUND = (
@@ -185,8 +185,8 @@ class Reason(Enum):
         "ModelsMissing",
         Kind.FINDING,
         Actor.OWNER,
-        "The external Ollama does not have a model of the spec.",
-        "Run `ollama pull` there, or remove the model from `ollama.models`.",
+        "The external service does not have a model of the spec.",
+        "Pull the model there, serve it under this name, or remove it from `ollama.models`.",
     )
     EXTERNAL_UNREACHABLE = (
         "ExternalUnreachable",
@@ -282,6 +282,26 @@ class Reason(Enum):
         "The spec names no IngressClass and the cluster has no default. A controller may serve the Ingress anyway.",
         "If the URL does not respond, set `bridge.ingress.className`.",
     )
+    UPDATE_QUEUED = (
+        "UpdateQueued",
+        Kind.WAITING,
+        Actor.WAIT,
+        "A new release of the operator changes the pods. Other pipelines are updated first.",
+        "Wait. If it lasts, look for a pipeline with the reason `Updating` that does not become ready.",
+    )
+    UPDATING = (
+        "Updating",
+        Kind.WAITING,
+        Actor.WAIT,
+        "The pods are being replaced because of a new release of the operator.",
+    )
+    UPDATE_HELD = (
+        "UpdateHeld",
+        Kind.WAITING,
+        Actor.NONE,
+        "A new release of the operator changes the pods, and `spec.upgradePolicy` is `Manual`.",
+        "Set `spec.upgradePolicy` to `Automatic` to replace the pods.",
+    )
     RETRYING = (
         "Retrying",
         Kind.WAITING,
@@ -291,11 +311,24 @@ class Reason(Enum):
 
     VALID = ("Valid", Kind.GOOD, Actor.NONE, "The spec is valid.")
     READY = ("Ready", Kind.GOOD, Actor.NONE, "The pipeline serves requests and matches its spec.")
+    IDLE = (
+        "Idle",
+        Kind.GOOD,
+        Actor.NONE,
+        "A component is scaled to zero, as the spec asks, so no requests are served.",
+        "Increase `bridge.replicas` to serve requests.",
+    )
     AVAILABLE = (
         "Available",
         Kind.GOOD,
         Actor.NONE,
         "The component has enough ready replicas, or the external service responds.",
+    )
+    CREDENTIALS_REQUIRED = (
+        "CredentialsRequired",
+        Kind.GOOD,
+        Actor.NONE,
+        "The external service responds, and rejects requests without credentials. The operator reads no Secrets.",
     )
     MODELS_PRESENT = ("ModelsPresent", Kind.GOOD, Actor.NONE, "Every Ollama pod has all models.")
     EXPOSED = ("Exposed", Kind.GOOD, Actor.NONE, "The bridge is exposed at the URL in the message.")

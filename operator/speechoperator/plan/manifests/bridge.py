@@ -12,6 +12,7 @@ from speechoperator.plan.manifests.containers import Resources, container, resou
 from speechoperator.plan.manifests.deployments import SURGE, deployment
 from speechoperator.plan.manifests.pod_templates import SLEEP_BEFORE_STOP, template
 from speechoperator.plan.manifests.probes import Probes, http_probe
+from speechoperator.plan.manifests.upstreams import api_keys, ca_mounts, ca_volumes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,8 +54,13 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, v
             readiness=http_probe("/livez", period=5, timeout=10, failures=3),
         ),
         pre_stop=SLEEP_BEFORE_STOP,
-        mounts=({"name": "api-keys", "mountPath": KEYS_PATH, "readOnly": True},) if spec.api_keys else (),
+        mounts=(
+            *(({"name": "api-keys", "mountPath": KEYS_PATH, "readOnly": True},) if spec.api_keys else ()),
+            *ca_mounts(pipeline),
+        ),
     )
+    if keys := list(api_keys(pipeline)):
+        pod = {**pod, "env": [*keys, *pod.get("env", [])]}
     return deployment(
         pipeline,
         "bridge",
@@ -65,7 +71,7 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, v
             settings,
             pod,
             drain=math.ceil(spec.request_timeout_seconds),
-            volumes=_volumes(spec),
+            volumes=(*_volumes(spec), *ca_volumes(pipeline)),
             annotations={SETTINGS_HASH: settings_hash(variables)},
             topologySpreadConstraints=_spread(pipeline),
         ),

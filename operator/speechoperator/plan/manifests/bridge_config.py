@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata
 from speechoperator.api.names import PORTS, object_name, pods_service
+from speechoperator.plan.manifests.upstreams import ca_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +57,7 @@ def environment(pipeline: SpeechPipeline, models: Sequence[str]) -> dict[str, st
         "TRANSCRIBER": _PROTOCOLS[whisper.engine],
         "WHISPER_MODEL": _ANY_MODEL if whisper.managed else whisper.model,
         "OLLAMA_URL": _url(pipeline, "ollama", ollama),
+        **({"GENERATOR": ollama.protocol} if ollama.protocol != "ollama" else {}),
         "MODELS": ",".join(models),
         **({"CONTEXT_LENGTH": f"{ollama.context_length}"} if ollama.context_length else {}),
         **({"KEEP_ALIVE": ollama.keep_alive} if ollama.keep_alive else {}),
@@ -65,6 +67,7 @@ def environment(pipeline: SpeechPipeline, models: Sequence[str]) -> dict[str, st
         "HOLD_TIMEOUT": f"{min(timeout, _MAX_HOLD_SECONDS):.10g}",
         "QUEUE_TIMEOUT": f"{min(timeout, _MAX_HOLD_SECONDS):.10g}",
         **({"API_KEYS_DIR": KEYS_PATH} if bridge.api_keys else {}),
+        **ca_files(pipeline),
     }
 
 

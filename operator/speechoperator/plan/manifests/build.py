@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speechoperator.plan.manifests import ollama_readiness
 from speechoperator.plan.manifests.accounts import service_account
 from speechoperator.plan.manifests.autoscaling import autoscaler
 from speechoperator.plan.manifests.bridge import bridge
@@ -19,6 +20,7 @@ from speechoperator.plan.manifests.ollama import ollama
 from speechoperator.plan.manifests.pvcs import pvc
 from speechoperator.plan.manifests.services import headless_service, service
 from speechoperator.plan.manifests.whisper import whisper
+from speechoperator.plan.models.names import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +56,8 @@ def _serving(
     yield serving_policy(pipeline, component, settings)
     if spec.cache.creates_pvc:
         yield pvc(pipeline, component, spec.cache)
+    if component == "ollama":
+        yield ollama_readiness.config_map(pipeline, map(canonical, decisions.models))
     yield service(pipeline, component)
     yield headless_service(pipeline, component)
     if spec.scaling.maximum > 1:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator.api.names import MODELS_READY, PORTS
+from speechoperator.api.names import PORTS
+from speechoperator.plan.manifests import ollama_readiness
 from speechoperator.plan.manifests.containers import Resources, container, resources
 from speechoperator.plan.manifests.deployments import deployment, serving_strategy
 from speechoperator.plan.manifests.pod_templates import PRE_STOP_SECONDS, template
@@ -50,7 +51,7 @@ Requires only a shell and `sleep` in the image."""
 
 
 def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -> Object:
-    """Return the Deployment of Ollama. Its pods become ready once the operator has found all models in them."""
+    """Return the Deployment of Ollama. Its pods become ready once they have all models."""
     spec = pipeline.spec.ollama
     pod = container(
         "ollama",
@@ -61,10 +62,13 @@ def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -
         probes=Probes(
             startup=http_probe("/api/version", period=2, timeout=5, failures=150),
             liveness=http_probe("/api/version", period=15, timeout=10, failures=6),
-            readiness=http_probe("/api/version", period=5, timeout=10, failures=3),
+            readiness=ollama_readiness.probe(period=5, timeout=10, failures=3),
         ),
         pre_stop={"exec": {"command": ["sh", "-c", _WAIT_FOR_ANSWERS]}},
-        mounts=({"name": CACHE, "mountPath": CACHE_PATH},),
+        mounts=(
+            {"name": CACHE, "mountPath": CACHE_PATH},
+            {"name": ollama_readiness.VOLUME, "mountPath": ollama_readiness.PATH, "readOnly": True},
+        ),
     )
     return deployment(
         pipeline,
@@ -76,9 +80,8 @@ def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -
             settings,
             pod,
             drain=_DRAIN,
-            volumes=(volume(pipeline, "ollama", spec.cache),),
+            volumes=(volume(pipeline, "ollama", spec.cache), ollama_readiness.volume(pipeline)),
             gpu=spec.gpu,
-            readinessGates=[{"conditionType": MODELS_READY}],
         ),
         decisions,
         strategy=serving_strategy(spec),

@@ -1,4 +1,4 @@
-"""The plan for a pipeline's models: their states, the pulls, and the readiness gates of the Ollama pods.
+"""The plan for a pipeline's models: their states and the pulls.
 
 A volume is what a pull fills: a PVC, shared by all pods that mount it, or the emptyDir of one pod. At most one pull
 runs per volume. For an external Ollama (`url`) nothing is pulled, its models are only inspected.
@@ -16,7 +16,6 @@ from speechoperator.plan.actions import StopPull
 from speechoperator.plan.models import names
 from speechoperator.plan.models.ollama_pods import ollama_pods, unreachable
 from speechoperator.plan.models.pulls import pulls_to_start, pulls_to_stop
-from speechoperator.plan.models.readiness_gate import gate_update
 from speechoperator.plan.models.states import ModelState, external_state, offered, state_of
 from speechoperator.plan.snapshot import EXTERNAL
 from speechoperator.plan.text import one_line
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from speechoperator.api import Ollama, Spec
-    from speechoperator.plan.actions import SetGate, StartPull
+    from speechoperator.api import Ollama, SpeechPipeline
+    from speechoperator.plan.actions import StartPull
     from speechoperator.plan.snapshot import Snapshot
 
 
@@ -39,8 +38,9 @@ class ModelPlan:
         offered: Models that the bridge should offer, the default first; None for all in the spec.
         pulls: Pulls to start.
         stops: Pulls to stop.
-        gates: Readiness gates to set.
+        waiting: Names of the pods that are known to lack a model, so that their readiness probe fails.
         unreachable: Which running Ollama does not list its models, and why; empty if none.
+        unchecked: Why the models of an external service are unknown although it works; empty if they are known.
         requeue_after: Seconds until the plan changes by time alone; None if it does not.
     """
 
@@ -48,39 +48,41 @@ class ModelPlan:
     offered: tuple[str, ...] | None = None
     pulls: tuple[StartPull, ...] = ()
     stops: tuple[StopPull, ...] = ()
-    gates: tuple[SetGate, ...] = ()
+    waiting: frozenset[str] = frozenset()
     unreachable: str = ""
+    unchecked: str = ""
     requeue_after: float | None = None
 
 
-def plan_models(spec: Spec, snapshot: Snapshot, now: datetime, port: int, offers: Sequence[str] = ()) -> ModelPlan:
+def plan_models(
+    pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, port: int, offers: Sequence[str] = ()
+) -> ModelPlan:
     """Decide about the models of a pipeline.
 
     Args:
-        spec: The spec.
+        pipeline: The pipeline.
         snapshot: The snapshot; pods of other components are ignored.
         now: The time, for retries.
         port: The port of the Ollama pods.
         offers: The models that the bridges offer now, the default first; empty before there are bridges.
     """
-    ollama = spec.ollama
+    spec, ollama = pipeline.spec, pipeline.spec.ollama
     if not ollama.managed:
         return _external(ollama, snapshot, offers)
     if spec.suspend:
         states = tuple(ModelState(model.name, "Pending") for model in ollama.models)
         stops = tuple(StopPull(*key, "the pipeline is suspended") for key in sorted(snapshot.pulls))
         return ModelPlan(states, stops=stops)  # without clients, the new models can be offered at once
-    pods = ollama_pods(snapshot)
+    pods = ollama_pods(snapshot, pipeline.name)
     states = tuple(state_of(model, pods, snapshot) for model in ollama.models)
     usable = offered(states, offers)
-    default = usable[0] if usable else ollama.models[0].name
     start, waits = pulls_to_start(ollama, pods, snapshot, now, port)
     return ModelPlan(
         states,
         usable,
         pulls=start,
         stops=pulls_to_stop(ollama, pods, snapshot),
-        gates=tuple(update for pod in pods if (update := gate_update(ollama, pod, default))),
+        waiting=frozenset(pod.name for pod in pods if any(map(pod.lacks, ollama.models))),
         unreachable=unreachable(pods, snapshot),
         requeue_after=min(waits, default=None),
     )
@@ -94,6 +96,10 @@ def _external(ollama: Ollama, snapshot: Snapshot, offers: Sequence[str]) -> Mode
         states = tuple(ModelState(model.name, "Pending") for model in ollama.models)
         message = f"{ollama.url} does not list its models: {one_line(answer.detail)}" if answer else ""
         return ModelPlan(states, offered(states, offers), stops=stops, unreachable=message)
+    if answer.rejected:
+        states = tuple(ModelState(model.name, "Ready", 1) for model in ollama.models)
+        message = f"{ollama.url} does not list its models without credentials: they are taken as present"
+        return ModelPlan(states, offered(states, offers), stops=stops, unchecked=message)
     present = {names.canonical(name) for name in answer.models}
-    states = tuple(external_state(model, present, ollama.url or "") for model in ollama.models)
+    states = tuple(external_state(model, present, ollama) for model in ollama.models)
     return ModelPlan(states, offered(states, offers), stops=stops)

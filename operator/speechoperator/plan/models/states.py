@@ -14,7 +14,7 @@ from speechoperator.plan.text import counted, one_line, sentences
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from speechoperator.api import LanguageModel
+    from speechoperator.api import LanguageModel, Ollama
     from speechoperator.plan.models.ollama_pods import Pod
     from speechoperator.plan.snapshot import Pull, Snapshot
 
@@ -70,17 +70,23 @@ def state_of(model: LanguageModel, pods: Sequence[Pod], snapshot: Snapshot) -> M
     )
 
 
-def external_state(model: LanguageModel, present: Collection[str], url: str) -> ModelState:
-    """Return the state of a model in an external Ollama.
+def external_state(model: LanguageModel, present: Collection[str], ollama: Ollama) -> ModelState:
+    """Return the state of a model in an external service.
 
     Args:
         model: The model.
         present: Canonical names of the models it has.
-        url: Its URL.
+        ollama: The spec of the service.
     """
     if names.canonical(model.name) in present:
         return ModelState(model.name, "Ready", 1)
-    return ModelState(model.name, "Failed", message=f"missing at {url}: run `ollama pull {model.name}` there")
+    if ollama.protocol == "ollama":
+        return ModelState(
+            model.name, "Failed", message=f"missing at {ollama.url}: run `ollama pull {model.name}` there"
+        )
+    found = one_line(", ".join(sorted(name.removesuffix(":latest") for name in present))) or "nothing"
+    advice = "Serve it under this name (vLLM: --served-model-name, llama.cpp: --alias)"
+    return ModelState(model.name, "Failed", message=sentences(f"missing at {ollama.url}, which has {found}", advice))
 
 
 def offered(states: Sequence[ModelState], offers: Sequence[str]) -> tuple[str, ...] | None:

@@ -39,3 +39,22 @@ def test_a_service_that_does_not_respond_is_reported() -> None:
     message = "http://asr:9000: connection refused"
     assert verdict(plan, "WhisperAvailable") == ("False", "ExternalUnreachable", message)
     assert verdict(plan, "Ready")[1] == "ExternalUnreachable"
+
+
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [
+        ({}, "set whisper.auth if it requires an API key"),
+        ({"auth": {"secretName": "s"}}, "the bridge sends its API key"),
+    ],
+)
+def test_a_service_that_rejects_the_operator_is_available(auth: dict[str, Any], said: str) -> None:
+    """The operator has no credentials, and does not need any."""
+    found = PlannedCluster(pipeline(of_whisper(url="http://asr:9000", **auth)))
+    found.health = {"whisper": Health(healthy=True, rejected=True)}
+
+    plan = found.run()
+
+    message = f"http://asr:9000 responds and rejects requests without credentials; {said}"
+    assert verdict(plan, "WhisperAvailable") == ("True", "CredentialsRequired", message)
+    assert verdict(plan, "Ready")[0] == "True"

@@ -53,20 +53,6 @@ def test_a_missing_permission_to_read_is_reported() -> None:
     assert "the operator is not allowed to list services" in verdict(blind.plan(), "Ready")[2]
 
 
-def test_a_missing_permission_on_a_subresource_is_reported() -> None:
-    message = 'pods "x" is forbidden: User "x" cannot patch resource "pods/status" in API group "" in the namespace "t"'
-    found = PlannedCluster(pipeline())
-    found.carry_out(found.plan())
-    found.settle()
-    found.step()
-    found.settle()
-    (gate,) = found.plan().gates
-    found.failures = (WriteFailure(Ref("Pod", gate.pod), "patch", 403, message),)
-
-    expected = "the operator is not allowed to patch pods/status in namespace t"
-    assert expected in verdict(found.plan(), "OllamaAvailable")[2]
-
-
 def test_an_exceeded_quota_on_objects_is_reported() -> None:
     words = 'persistentvolumeclaims "calls-ollama" is forbidden: exceeded quota: q, requested: requests.storage=50Gi'
     plan = refused(403, words, "Service", "create").plan()

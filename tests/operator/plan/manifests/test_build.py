@@ -293,3 +293,46 @@ def test_a_request_is_held_while_a_pod_restarts_but_not_beyond_its_timeout(timeo
     data = build({"bridge": {"requestTimeout": timeout}})["ConfigMap/bridge"]["data"]
 
     assert (data["HOLD_TIMEOUT"], data["QUEUE_TIMEOUT"]) == (held, held)
+
+
+VLLM: Raw = {
+    "whisper": {"url": "https://asr", "auth": {"secretName": "asr"}},
+    "ollama": {
+        "url": "https://vllm",
+        "protocol": "openai",
+        "auth": {"secretName": "llm", "key": "token"},
+        "ca": {"configMapName": "company-ca", "key": "root.pem"},
+    },
+}
+
+
+def test_the_bridge_speaks_the_protocol_of_the_external_service() -> None:
+    assert build(VLLM)["ConfigMap/bridge"]["data"]["GENERATOR"] == "openai"
+    assert "GENERATOR" not in build({})["ConfigMap/bridge"]["data"]
+
+
+def test_the_bridge_reads_its_api_keys_from_the_secrets() -> None:
+    made = container(build(VLLM)["Deployment/bridge"])["env"]
+
+    assert made == [
+        {"name": "WHISPER_API_KEY", "valueFrom": {"secretKeyRef": {"name": "asr", "key": "api-key"}}},
+        {"name": "LLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "llm", "key": "token"}}},
+    ]
+
+
+def test_a_variable_of_the_bridge_replaces_an_api_key() -> None:
+    theirs = {"name": "LLM_API_KEY", "value": "x"}
+
+    made = container(build({**VLLM, "bridge": {"env": [theirs]}})["Deployment/bridge"])["env"]
+
+    assert [one for one in made if one["name"] == "LLM_API_KEY"] == [theirs]
+
+
+def test_the_bridge_mounts_the_certificate_authorities_where_its_setting_says() -> None:
+    made = build(VLLM)
+    bridge = made["Deployment/bridge"]
+    (volume,) = [one for one in pod(bridge)["volumes"] if one["name"] == "llm-ca"]
+    (mount,) = [one for one in container(bridge)["volumeMounts"] if one["name"] == "llm-ca"]
+
+    assert volume["configMap"] == {"name": "company-ca", "items": [{"key": "root.pem", "path": "ca.crt"}]}
+    assert made["ConfigMap/bridge"]["data"]["LLM_CA_FILE"] == f"{mount['mountPath']}/ca.crt"

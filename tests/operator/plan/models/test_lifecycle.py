@@ -28,7 +28,7 @@ pytestmark = pytest.mark.unit
 def test_the_bridge_offers_models_that_are_present(
     models: tuple[str, ...], offers: tuple[str, ...], offered: tuple[str, ...] | None
 ) -> None:
-    pods, answers = (ollama_pod(gate=("True", "llama3:latest")),), {POD: has("llama3:latest", "mistral:latest")}
+    pods, answers = (ollama_pod(),), {POD: has("llama3:latest", "mistral:latest")}
 
     assert decide(*models, pods=pods, answers=answers, offers=offers).offered == offered
 
@@ -133,3 +133,96 @@ def test_the_progress_of_a_pull_changes_no_condition() -> None:
     model = {"name": "llama3", "stage": "Pulling", "completedBytes": 10, "totalBytes": 100, "etaSeconds": 10}
     assert plan.status["models"] == [model | {"replicasReady": 0}]
     assert plan.status["conditions"] == found.raw["status"]["conditions"]
+
+
+def test_a_service_that_does_not_list_its_models_without_credentials_is_taken_to_have_them() -> None:
+    found = PlannedCluster(pipeline(of_ollama(url="http://vllm:8000", protocol="openai")))
+    found.health = {"ollama": Health(healthy=True, rejected=True)}
+    found.external_rejects = True
+
+    plan = found.run()
+
+    assert condition(plan, "ModelsReady")["reason"] == "CredentialsRequired"
+    assert [condition(plan, kind)["status"] for kind in ("ModelsReady", "OllamaAvailable", "Ready")] == ["True"] * 3
+    assert plan.status["modelsSummary"] == "1/1"
+
+
+def test_a_model_that_a_server_with_openais_api_does_not_have_is_named_with_what_it_has() -> None:
+    found = PlannedCluster(pipeline(of_ollama(url="http://vllm:8000", protocol="openai")))
+    found.health = {"ollama": Health(healthy=True)}
+    found.external_models = {"Qwen/Qwen3-8B"}
+
+    missing = condition(found.run(), "ModelsReady")
+
+    assert missing["reason"] == "ModelsMissing"
+    assert "missing at http://vllm:8000, which has qwen/qwen3-8b" in missing["message"]
+    assert "--served-model-name" in missing["message"]
+
+
+def required(found: PlannedCluster) -> list[str]:
+    """The models that the readiness probe of the pods requires."""
+    models: str = found.object("ConfigMap", "calls-ollama")["data"]["models"]
+    return models.splitlines()
+
+
+def test_pods_require_the_models_that_the_bridge_offers() -> None:
+    found = converged(with_models("llama3", "registry:5000/library/Phi4"))
+    assert required(found) == ["llama3:latest", "registry:5000/library/phi4:latest"]
+
+    found.edit(pipeline(with_models("new", "llama3"))["spec"])
+    found.step()
+    found.step()
+    assert required(found) == ["llama3:latest"], "the pods that serve lack the new one"
+
+    found.run()
+    assert required(found) == ["new:latest", "llama3:latest"]
+
+
+def test_a_model_that_is_added_rolls_no_pod_of_ollama() -> None:
+    found = converged(with_models("llama3"))
+    pods = [pod["metadata"]["name"] for pod in found.pods_of("ollama")]
+
+    found.edit(pipeline(with_models("llama3", "new"))["spec"])
+    found.run()
+
+    assert [pod["metadata"]["name"] for pod in found.pods_of("ollama")] == pods
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_pull_that_takes_long_is_no_fault_of_the_probe(*, told: bool) -> None:
+    """With or without the Event about the failed probe."""
+    found = starting()
+    found.later(3600)
+    if not told:
+        found.pod_warnings.clear()
+
+    plan = found.plan()
+
+    assert condition(plan, "OllamaAvailable")["reason"] == "WaitingForModels"
+    assert condition(plan, "Progressing")["status"] == "True"
+
+
+def test_a_pod_that_has_just_got_its_models_is_no_fault_before_its_next_probe() -> None:
+    found = starting()
+    found.later(3600)
+    found.stored["pvc:calls-ollama"] = {"llama3:latest"}
+
+    assert condition(found.plan(), "OllamaAvailable")["reason"] == "Starting"
+
+
+def test_a_probe_that_fails_for_another_reason_is_reported() -> None:
+    found = starting()
+    found.later(3600)
+    found.stored["pvc:calls-ollama"] = {"llama3:latest"}
+    (pod,) = found.pods_of("ollama")
+    found.pod_warnings[pod["metadata"]["name"]] = 'Readiness probe errored: exec: "sh": executable file not found'
+
+    assert condition(found.plan(), "OllamaAvailable")["reason"] == "ProbeFailing"
+
+
+def test_a_ready_pod_that_cannot_be_queried_is_taken_to_have_what_its_probe_requires() -> None:
+    silent = {POD: OllamaPod(reachable=False, detail="timeout")}
+
+    assert decide(pods=(ollama_pod(),), answers=silent).states[0].stage == "Ready"
+    assert decide("new", pods=(ollama_pod(),), answers=silent).states[0].stage == "Pending"
+    assert decide(pods=(ollama_pod(ready=False),), answers=silent).states[0].stage == "Pending"

@@ -116,7 +116,7 @@ class TestStop:
 
     @pytest.mark.parametrize("change", [{"suspend": True}, of_ollama(url="http://box:11434")])
     def test_pulls_of_a_suspended_or_external_ollama_are_stopped(self, change: dict[str, Any]) -> None:
-        spec = SpeechPipeline.parse(pipeline(change)).spec
+        wanted = SpeechPipeline.parse(pipeline(change))
         found = Snapshot(pods=(ollama_pod(),), pulls={(VOLUME, "llama3"): pulling()})
 
-        assert len(plan_models(spec, found, NOON, 11434).stops) == 1
+        assert len(plan_models(wanted, found, NOON, 11434).stops) == 1

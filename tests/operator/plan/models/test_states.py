@@ -19,7 +19,7 @@ def test_a_model_is_ready_only_if_every_pod_has_it() -> None:
 
 
 def test_the_last_known_models_count_while_a_pod_is_unreachable() -> None:
-    pods = (ollama_pod(gate=("True", "llama3:latest")),)
+    pods = (ollama_pod(),)
 
     state = decide(pods=pods, answers={POD: OllamaPod(reachable=False, detail="timeout")}).states[0]
 

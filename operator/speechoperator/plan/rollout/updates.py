@@ -1,0 +1,156 @@
+"""Updates: changes of pods that come from a new release of the operator, not from the spec.
+
+Every Deployment is stamped with two hashes: of the part of the spec that its pods are built from, and of the pod
+template. If the second one is new and the first one is not, the operator has changed: its images, its settings or its
+code. Such a change replaces the pods of all pipelines, so it is paced, and it can be held (`spec.upgradePolicy`). A
+change of the spec is made at once, and brings a pending update of that component with it.
+
+Pods of a component that is scaled to zero, before or after the change, are not replaced: nothing is paced there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from speechoperator.api.names import COMPONENTS, INPUTS_HASH, TEMPLATE_HASH, object_name
+from speechoperator.kube import objects
+from speechoperator.kube.objects import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from speechoperator.api import SpeechPipeline
+    from speechoperator.api.names import Component
+    from speechoperator.kube.objects import Object
+    from speechoperator.plan.actions import Apply
+
+_COMPONENTS: Mapping[str, Component] = {component: component for component in COMPONENTS}
+_NOT_ABOUT_PODS = frozenset({"suspend", "upgradePolicy", "class"})
+_NOT_ABOUT_SERVING_PODS = frozenset({"cache", "models", "contextLength", "keepAlive"})
+"""Fields of Whisper and Ollama that do not change their pods; the volume that follows from `cache` counts by itself."""
+_BRIDGE_READS = frozenset({"engine", "model", "models", "url", "protocol", "auth", "ca", "contextLength", "keepAlive"})
+"""Fields of Whisper and Ollama that are in the environment of the bridge."""
+_BRIDGE_OBJECTS = frozenset({"ConfigMap", "Deployment"})
+"""Kinds that are written together: the bridge's environment is in its ConfigMap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A pending update of a component.
+
+    Attributes:
+        component: The component.
+        before: The image that its pods run.
+        after: The image of the update.
+    """
+
+    component: Component
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        """Return the update for people: "whisper (whisper:0.1.0 -> whisper:0.2.0)"."""
+        return self.component if self.before == self.after else f"{self.component} ({self.before} -> {self.after})"
+
+
+def stamped(manifests: Iterable[Object], pipeline: SpeechPipeline, models: Collection[str]) -> tuple[Object, ...]:
+    """Return the manifests with the hashes on their Deployments.
+
+    Args:
+        manifests: The manifests of the pipeline.
+        pipeline: The pipeline.
+        models: The models that the bridge offers: they change with the pulls, not with the operator.
+    """
+    return tuple(
+        _stamped(manifest, pipeline, models) if manifest["kind"] == "Deployment" else manifest for manifest in manifests
+    )
+
+
+def pending(apply: Iterable[Apply], live: Mapping[Ref, Object]) -> tuple[Update, ...]:
+    """Return the writes that are updates."""
+    found = []
+    for one in apply:
+        existing = live.get(Ref(one.object["kind"], objects.name(one.object)))
+        if one.object["kind"] == "Deployment" and existing and _is_update(one.object, existing):
+            component = _COMPONENTS[objects.name(one.object).rpartition("-")[2]]
+            found.append(Update(component, _image(existing, component), _image(one.object, component)))
+    return tuple(found)
+
+
+def without(apply: Iterable[Apply], held: Iterable[Update], pipeline: str) -> tuple[Apply, ...]:
+    """Return the writes without those that make updates."""
+    names = {object_name(pipeline, update.component) for update in held}
+    bridge = object_name(pipeline, "bridge")
+
+    def makes(one: Apply) -> bool:
+        kind, name = one.object["kind"], objects.name(one.object)
+        return name in names and (kind == "Deployment" or (name == bridge and kind in _BRIDGE_OBJECTS))
+
+    return tuple(one for one in apply if not makes(one))
+
+
+def images(live: Mapping[Ref, Object], pipeline: str) -> Mapping[Component, str]:
+    """Return the image that the pods of each component run, from the existing Deployments."""
+    deployments = {component: live.get(Ref("Deployment", object_name(pipeline, component))) for component in COMPONENTS}
+    return {
+        component: image
+        for component, deployment in deployments.items()
+        if deployment and (image := _image(deployment, component))
+    }
+
+
+def uses_gpus(pipeline: SpeechPipeline) -> bool:
+    """Return whether the pods of a pipeline use GPUs."""
+    spec = pipeline.spec
+    return any(one.managed and one.gpus > 0 for one in (spec.whisper, spec.ollama))
+
+
+def _stamped(manifest: Object, pipeline: SpeechPipeline, models: Collection[str]) -> Object:
+    template, metadata = manifest["spec"]["template"], manifest["metadata"]
+    inputs = _inputs(objects.name(manifest).rpartition("-")[2], template, pipeline, models)
+    hashes = {INPUTS_HASH: _hash(inputs), TEMPLATE_HASH: _hash(template)}
+    return {**manifest, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **hashes}}}
+
+
+def _inputs(component: str, template: Object, pipeline: SpeechPipeline, models: Collection[str]) -> dict[str, Any]:
+    """Return what the pods of a component depend on, besides the operator itself."""
+    spec = pipeline.spec.manifest()
+    common = {name: value for name, value in spec.items() if name not in (*_NOT_ABOUT_PODS, *_COMPONENTS)}
+    if component == "bridge":
+        upstreams = {name: _members(spec.get(name, {}), _BRIDGE_READS) for name in ("whisper", "ollama")}
+        return {**common, **upstreams, "bridge": spec.get("bridge", {}), "models": list(models)}
+    serving = pipeline.spec.whisper if component == "whisper" else pipeline.spec.ollama
+    own = spec.get(component, {})
+    return {
+        **common,
+        component: _members(own, own.keys() - _NOT_ABOUT_SERVING_PODS),
+        "volumes": list(objects.mounts(template)),  # a move to another PVC may be blocked for a while
+        "ephemeral": serving.cache.size if serving.cache.ephemeral else "",
+    }
+
+
+def _members(spec: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in spec.items() if name in names}
+
+
+def _is_update(manifest: Object, live: Object) -> bool:
+    after = manifest["metadata"]["annotations"]
+    before = live["metadata"].get("annotations") or {}
+    if 0 in {live["spec"].get("replicas", 1), manifest["spec"].get("replicas", 1)}:
+        return False
+    if INPUTS_HASH in before and before[INPUTS_HASH] != after[INPUTS_HASH]:
+        return False
+    return bool(before.get(TEMPLATE_HASH) != after[TEMPLATE_HASH])
+
+
+def _image(deployment: Object, component: str) -> str:
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    found: str = next((one.get("image", "") for one in containers if one["name"] == component), "")
+    return found
+
+
+def _hash(value: object) -> str:
+    return sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]

@@ -1,0 +1,220 @@
+"""Updates: what a new release of the operator changes in the pods waits for its turn, unlike what the user changes."""
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+
+from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
+from fakes.pipeline_specs import SPECS
+from fakes.planned_cluster import PlannedCluster, condition, converged
+from speechoperator.kube.objects import Ref
+from speechoperator.plan import Plan
+from speechoperator.plan.snapshot import Health
+from speechoperator.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+COMPONENTS = ("whisper", "ollama", "bridge")
+NEW_RELEASE = Settings(
+    whisper_image="speechpipeline/whisper:0.2.0", bridge_image="speechpipeline/bridge:0.2.0", ollama_image="ollama:2"
+)
+MANUAL = {"upgradePolicy": "Manual"}
+
+
+def upgraded(*changes: dict[str, Any], slots: int = 0) -> PlannedCluster:
+    """A pipeline that serves, under an operator that was upgraded; with no slots it is not its turn."""
+    found = converged(*changes)
+    found.settings, found.slots = NEW_RELEASE, slots
+    return found
+
+
+def written(plan: Plan) -> set[str]:
+    return {f"{one.object['kind']}/{one.object['metadata']['name'].removeprefix('calls-')}" for one in plan.apply}
+
+
+def available(plan: Plan) -> dict[str, Any]:
+    """The condition UpdateAvailable; {} if there is none."""
+    return next((one for one in plan.status["conditions"] if one["type"] == "UpdateAvailable"), {})
+
+
+def image(found: PlannedCluster, component: str) -> str:
+    pod = found.object("Deployment", f"calls-{component}")["spec"]["template"]["spec"]
+    name: str = pod["containers"][0]["image"]
+    return name
+
+
+def test_an_update_waits_for_its_turn_and_the_pipeline_stays_ready() -> None:
+    found = upgraded()
+
+    plan = found.run()
+
+    assert written(plan) == set()
+    assert plan.update == "waiting"
+    said = available(plan)
+    assert (said["status"], said["reason"]) == ("True", "UpdateQueued")
+    assert "whisper (speechpipeline/whisper:0.1.0 -> speechpipeline/whisper:0.2.0)" in said["message"]
+    assert condition(plan, "Ready")["status"] == "True"
+    assert condition(plan, "Progressing")["reason"] == "UpToDate"
+
+
+def test_an_update_is_made_when_it_is_its_turn_and_ends_when_the_new_pods_serve() -> None:
+    found = upgraded(slots=1)
+
+    first, second = found.step(), found.step()
+    assert (first.update, written(first)) == ("waiting", set())
+    assert {f"Deployment/{component}" for component in COMPONENTS} <= written(second)
+    during = found.plan()
+    assert (during.update, available(during)["reason"]) == ("running", "Updating")
+
+    done = found.run()
+
+    assert (done.update, available(done)) == ("none", {})
+    assert image(found, "whisper") == "speechpipeline/whisper:0.2.0"
+    assert done.status["whisper"]["image"] == "speechpipeline/whisper:0.2.0"
+
+
+def test_an_update_that_does_not_become_ready_keeps_its_slot() -> None:
+    """The others are not broken as well."""
+    found = upgraded(slots=1)
+    found.step()
+    found.step()
+    found.settle()
+    for pod in found.pods_of("whisper"):
+        pod["status"]["conditions"] = []
+    found.settle()
+
+    assert found.step().update == "running"
+
+
+def test_a_change_of_the_spec_is_made_at_once_with_the_update_of_that_component() -> None:
+    found = upgraded()
+    found.edit(pipeline(of_whisper(model="medium"))["spec"])
+
+    plan = found.plan()
+
+    assert "Deployment/whisper" in written(plan)
+    assert "Deployment/ollama" not in written(plan)
+
+
+@pytest.mark.parametrize("change", [of_ollama(contextLength=4096), of_bridge(requestTimeout="10m")])
+def test_a_change_of_the_bridges_environment_is_made_at_once(change: dict[str, Any]) -> None:
+    found = upgraded()
+    found.edit(pipeline(change)["spec"])
+
+    assert {"ConfigMap/bridge", "Deployment/bridge"} <= written(found.plan())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        of_ollama(models=[{"name": "qwen3:4b"}, {"name": "llama3"}]),
+        of_ollama(cache={"whenDeleted": "Delete"}),
+        {"upgradePolicy": "Manual"},
+    ],
+)
+def test_a_change_that_is_not_about_the_pods_of_ollama_brings_no_update_of_them(change: dict[str, Any]) -> None:
+    found = upgraded()
+    found.edit(pipeline(change)["spec"])
+
+    assert "Deployment/ollama" not in written(found.plan())
+
+
+def test_a_change_of_the_volume_is_made_at_once() -> None:
+    found = upgraded()
+    found.edit(pipeline(of_ollama(cache={"existingClaim": "mine"}))["spec"])
+
+    assert "Deployment/ollama" in written(found.plan())
+
+
+def test_drift_is_reverted_while_an_update_is_pending() -> None:
+    found = converged()
+    found.slots = 0
+    found.object("Deployment", "calls-whisper")["spec"]["template"]["spec"]["containers"][0]["image"] = "edited:1"
+
+    assert written(found.plan()) == {"Deployment/whisper"}
+
+
+def test_what_is_not_in_the_pods_is_no_update() -> None:
+    found = converged()
+    found.slots = 0
+    found.object("Service", "calls-bridge")["spec"]["ports"] = []
+    found.settings = Settings(pod_namespace="elsewhere")
+
+    assert {"Service/bridge", "NetworkPolicy/whisper", "NetworkPolicy/ollama"} == written(found.plan())
+
+
+def test_pods_of_a_release_without_hashes_are_updated_in_turn_too() -> None:
+    found = upgraded()
+    for ref, thing in found.objects.items():
+        if ref.kind == "Deployment":
+            thing["metadata"]["annotations"] = {"speechpipeline.dev/applied": "x"}
+
+    assert found.plan().update == "waiting"
+
+
+def test_a_pipeline_that_does_not_serve_does_not_wait() -> None:
+    found = upgraded()
+    for one in found.raw["status"]["conditions"]:
+        if one["type"] == "WhisperAvailable":
+            one["status"] = "False"
+
+    plan = found.plan()
+
+    assert "Deployment/whisper" in written(plan)
+    assert plan.update == "none"
+
+
+def test_a_suspended_pipeline_does_not_wait() -> None:
+    found = upgraded({"suspend": True})
+
+    assert found.plan().update == "none"
+    assert "Deployment/whisper" in written(found.plan())
+
+
+def test_manual_keeps_the_pods_until_it_is_automatic() -> None:
+    found = upgraded(MANUAL, slots=1)
+
+    kept = found.run()
+
+    said = available(kept)
+    assert (said["reason"], kept.update, written(kept)) == ("UpdateHeld", "none", set())
+    assert "Set spec.upgradePolicy to Automatic" in said["message"]
+    assert image(found, "ollama") == "ollama/ollama:0.17.4"
+    assert condition(kept, "Ready")["status"] == "True"
+
+    found.edit(pipeline()["spec"])
+    found.run()
+    assert image(found, "ollama") == "ollama:2"
+
+
+def test_a_pipeline_that_is_made_manual_gives_its_slot_back() -> None:
+    found = upgraded(slots=1)
+    found.step()
+    found.edit(pipeline(MANUAL)["spec"])
+
+    assert found.plan().update == "none"
+
+
+def test_without_the_pods_missing_objects_are_made_even_if_an_update_is_held() -> None:
+    found = upgraded(MANUAL)
+    del found.objects[Ref("Deployment", "calls-ollama")]
+
+    assert "Deployment/ollama" in written(found.plan())
+
+
+@settings(max_examples=15)
+@given(SPECS)
+def test_a_new_release_replaces_no_pod_of_any_pipeline_out_of_turn(spec: dict[str, Any]) -> None:
+    found = PlannedCluster({"metadata": {"name": "calls"}, "spec": spec})
+    found.health = {"whisper": Health(healthy=True), "ollama": Health(healthy=True)}
+    found.external_models = {"llama3:latest", "qwen3:4b", "mistral:latest", "registry:5000/library/phi4:latest"}
+    settled = found.run().status["conditions"]
+    assume(all(one["status"] == "True" for one in settled if one["type"].endswith("Available")))
+    pods = sorted(pod["metadata"]["name"] for pod in found.pods)
+    found.settings, found.slots = NEW_RELEASE, 0
+
+    plan = found.run()
+
+    assert sorted(pod["metadata"]["name"] for pod in found.pods) == pods
+    assert condition(plan, "Ready")["status"] == "True"
