@@ -116,7 +116,7 @@ class Operator:
         watching = asyncio.create_task(self.watcher.run(), name="watcher")
         warned = asyncio.create_task(self._warnings_watcher.run(), name="warnings")
         electing = asyncio.create_task(self.election.run(), name="election")
-        leading = asyncio.create_task(self._lead(), name="leader")
+        leading = asyncio.create_task(self.lead(), name="leader")
         stopping = asyncio.create_task(stop.wait())
         try:
             ended, _ = await asyncio.wait(
@@ -130,7 +130,7 @@ class Operator:
                 await _cancel(task)
             await self.election.release()
 
-    async def _lead(self) -> None:
+    async def lead(self) -> None:
         """Reconcile whenever this replica is the leader."""
         await self.watcher.synced.wait()
         while True:

@@ -97,11 +97,11 @@ class Poller:
         result: T | None = poll.result
         interval = max_age(poll.result) if poll.failing_since is None else _retry_interval(poll.at - poll.failing_since)
         left = poll.at + interval - _now()
-        if poll.version != version:
-            poll.version, left = version, 0.0
-        if left > _TIMER_SLACK_S:
+        if left > _TIMER_SLACK_S and poll.version == version:
             return Polled(result, left)
-        self._start(key, poll)
+        if not self._start(key, poll):
+            return Polled(result, min(interval, _RETRY_MIN_S))  # one is running; it may show the version before
+        poll.version = version
         return Polled(result, interval)
 
     async def refresh(self, key: Key, topic: str) -> None:
@@ -125,9 +125,12 @@ class Poller:
         for key in list(self._polls):
             self.forget(key)
 
-    def _start(self, key: Key, poll: _Poll) -> None:
-        if poll.task is None or poll.task.done():
-            poll.task = asyncio.create_task(self._fetch(key, poll))
+    def _start(self, key: Key, poll: _Poll) -> bool:
+        """Start a poll unless one is running; return whether it was started."""
+        if poll.task and not poll.task.done():
+            return False
+        poll.task = asyncio.create_task(self._fetch(key, poll))
+        return True
 
     async def _fetch(self, key: Key, poll: _Poll) -> None:
         try:

@@ -146,6 +146,27 @@ async def test_what_is_known_to_have_changed_is_asked_at_once(bench: Bench) -> N
     assert bench.fetched == 2
 
 
+async def test_a_poll_that_runs_when_a_change_becomes_known_is_followed_by_another(bench: Bench) -> None:
+    bench.latest()
+    await bench.news()
+    go = asyncio.Event()
+
+    async def slow() -> str:
+        await go.wait()
+        return "clouds"
+
+    bench.latest(max_age=0, fetch=slow)
+    await asyncio.sleep(0)
+    bench.says = ["rain"]
+    polled = bench.poller.latest(KEY, TARGET, bench.fetch, lambda _: LONG, version="evening")
+    assert polled.due == 2, "looked at again soon"
+    go.set()
+    for said in ("clouds", "rain"):
+        await bench.news()
+        found = bench.poller.latest(KEY, TARGET, bench.fetch, lambda _: LONG, version="evening")
+        assert found.result == said
+
+
 async def test_what_nobody_looks_at_any_more_is_forgotten(bench: Bench) -> None:
     bench.latest()
     await bench.news()

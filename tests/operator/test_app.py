@@ -1,0 +1,85 @@
+"""The operator's process: what a replica does on standby, and when its workers crash or hang."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from fakes.api_server import ApiServer
+from fakes.reconciler_bench import KEY, pipeline
+from speechoperator.app import Operator
+from speechoperator.kube.rate_limit import RateLimit
+from speechoperator.observe.egress import Egress
+from speechoperator.observe.services import ExternalServices
+from speechoperator.ollama.client import OllamaClient
+from speechoperator.reconciler import Result
+from speechoperator.settings import Settings
+from speechoperator.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from speechoperator.kube.unfenced_client import UnfencedClient
+
+pytestmark = pytest.mark.unit
+
+
+class Bench:
+    """A replica with one pipeline in its caches, whose election is decided by `lead`."""
+
+    def __init__(self, ollama: OllamaClient) -> None:
+        client, self.metrics = cast("UnfencedClient", ApiServer()), Metrics()
+        external = ExternalServices(ollama, Egress(()), 5)
+        limit = RateLimit(1000, 1000)
+        settings = Settings(hang_timeout=600)
+        self.operator = Operator(settings, client, ollama, external, limit, self.metrics, lambda: None)
+        body = pipeline()
+        body["metadata"] |= {"uid": "u", "resourceVersion": "1"}
+        self.operator.store.put(body)
+        self.operator.watcher.synced.set()
+
+    def lead(self) -> None:
+        self.operator.election.is_standby.clear()
+        self.operator.election.is_leader.set()
+
+    @property
+    def depth(self) -> float | None:
+        return self.metrics.registry.get_sample_value("speechoperator_workqueue_depth")
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    async with OllamaClient(timeout=5, stall_timeout=5) as ollama:
+        yield Bench(ollama)
+
+
+async def test_a_replica_on_standby_queues_nothing(bench: Bench) -> None:
+    bench.operator.queue.add(KEY)
+    assert bench.depth == 0
+
+
+async def test_a_leader_works_on_all_pipelines_and_a_crash_of_its_workers_is_logged_and_ends_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken: list[object] = []
+
+    async def reconcile(key: object) -> Result:
+        taken.append(key)
+        return Result()
+
+    def broken(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bench.operator.reconciler, "reconcile", reconcile)
+    monkeypatch.setattr(bench.operator.queue, "done", broken)
+    leading = asyncio.create_task(bench.operator.lead())
+    bench.lead()
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(leading, 5)
+    assert taken == [KEY]
+    assert "the workers crashed" in caplog.messages
+    bench.operator.queue.add(KEY)
+    assert bench.depth == 0, "nothing more is queued"
+
+
+async def test_an_operator_whose_workers_do_not_hang_is_alive(bench: Bench) -> None:
+    assert bench.operator.not_alive() == ""
