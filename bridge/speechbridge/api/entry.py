@@ -84,7 +84,7 @@ async def uploaded(request: web.Request, service: Service, call: Call) -> AsyncI
     finally:
         upload.close()
         if upload.received:
-            service.metrics.upload_bytes.observe(upload.received)
+            service.metrics.upload_bytes.labels().observe(upload.received)
 
 
 def _audio_seconds(service: Service, upload: Upload, call: Call) -> float:

@@ -128,12 +128,11 @@ class Generation(Stage):
         if isinstance(item, Completion):
             timeline.generated = self._clock()
             tokens = self.metrics.tokens
-            self.metrics.child(tokens, "prompt", label).inc(item.prompt_tokens or 0)
-            self.metrics.child(tokens, "completion", label).inc(item.completion_tokens or 0)
+            tokens.labels("prompt", label).inc(item.prompt_tokens or 0)
+            tokens.labels("completion", label).inc(item.completion_tokens or 0)
         elif timeline.first_token is None:
             timeline.first_token = self._clock()
-            first = self.metrics.child(self.metrics.first_token_seconds, label)
-            first.observe(timeline.first_token - timeline.started)
+            self.metrics.first_token_seconds.labels(label).observe(timeline.first_token - timeline.started)
 
 
 async def _without_reasoning(

@@ -155,14 +155,14 @@ class Transcription(Stage):
     def _record_first(self, timeline: Timeline) -> None:
         if timeline.first_segment is None:
             timeline.first_segment = self._clock()
-            self.metrics.first_segment_seconds.observe(timeline.first_segment - timeline.started)
+            self.metrics.first_segment_seconds.labels().observe(timeline.first_segment - timeline.started)
 
     def _record(self, transcript: Transcript, audio: Audio, work: float, timeline: Timeline) -> None:
         timeline.transcribed = self._clock()
         if not transcript.duration:
             return
-        self.metrics.audio.inc(transcript.duration)
-        self.metrics.work.inc(work)
+        self.metrics.audio.labels().inc(transcript.duration)
+        self.metrics.work.labels().inc(work)
         self._backlog.observe(transcript.duration, work)
         self._durations.learn(excerpt_of(audio, None), transcript.duration)
 
