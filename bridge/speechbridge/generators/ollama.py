@@ -16,10 +16,8 @@ from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import error_text, json_object, json_objects
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from speechbridge.generators.options import GenerationOptions, Think
-    from speechbridge.generators.port import GenerationRequest
+    from speechbridge.generators.port import GenerationRequest, OnText
     from speechbridge.upstreams.endpoint import Endpoint
 
 
@@ -44,9 +42,9 @@ class Ollama:
         self._think = think
 
     async def generate(
-        self, endpoint: Endpoint, request: GenerationRequest, headers: str
-    ) -> AsyncGenerator[str | Completion]:
-        """Yield the text, then the Completion; see the port."""
+        self, endpoint: Endpoint, request: GenerationRequest, headers: str, on_text: OnText
+    ) -> Completion:
+        """Report the text, and return how it ended; see the port."""
         async with endpoint.connection() as connection:
             post_json(connection, endpoint, _PATH, self._body(request), headers)
             await expect_ok(connection)
@@ -59,7 +57,7 @@ class Ollama:
                 items = json_objects(lines)
                 error = _error_in(items)
                 if items and (error is None or _text(items)):
-                    yield _text(items)
+                    await on_text(_text(items))
                 if error:
                     raise error
                 completion = self._completion(items) or completion
@@ -67,11 +65,11 @@ class Ollama:
                 items = json_objects([tail])
                 if error := _error_in(items):
                     raise error
-                yield _text(items)
+                await on_text(_text(items))
                 completion = self._completion(items)
             if completion is None:
                 raise UpstreamError(FailureKind.DIED, "the response ended early")
-            yield completion
+            return completion
 
     async def prefill(self, endpoint: Endpoint, request: GenerationRequest, headers: str) -> None:
         """Request a single token; see the port."""

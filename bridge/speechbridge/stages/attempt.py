@@ -172,7 +172,8 @@ def outcome_of(error: BaseException | None, *, expired: bool = False) -> str:
         case Problem(status=status):
             rejected = status < HTTPStatus.INTERNAL_SERVER_ERROR
         case _:
-            if isinstance(error, Exception):
+            # A ConnectionError is the client's, which receives the result: those of pods are UpstreamErrors.
+            if isinstance(error, Exception) and not isinstance(error, ConnectionError):
                 return "failed"
             return "deadline" if expired else "cancelled"
     return "rejected" if rejected else "failed"
