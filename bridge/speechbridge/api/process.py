@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from speechbridge.api.entry import arriving, call_of, expect_continue, uploaded, working
+from speechbridge.api.entry import Arriving, Uploaded, Working, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.generation_fields import generation_options
 from speechbridge.api.middleware import TIMELINE
@@ -39,12 +39,12 @@ async def process(request: web.Request) -> web.StreamResponse:
     call = call_of(request, streams=accepts_events(request))
     reply = _Reply(request, Answer(request[TIMELINE]), call)
     try:
-        async with arriving(request, call) as service, uploaded(request, service, call) as upload:
+        async with Arriving(request, call) as service, Uploaded(request, service, call) as upload:
             form = _Form(upload, call, ollama=service.settings.generator == "ollama")
             form.read()  # errors in the fields before the file are reported before the recording is read
             await service.transcription.buffer(upload)
             form.read()
-            async with working(service, call):
+            async with Working(service, call):
                 return await reply.write(service.conversation.run(upload, form.read, reply.answer, call, reply.send))
     except Problem as problem:
         # With a transcription, whole or in part, this is the deadline. The slot is free by now: a client that stops

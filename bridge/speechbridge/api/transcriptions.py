@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from speechbridge.api import formats, json_response
-from speechbridge.api.entry import arriving, call_of, expect_continue, uploaded, working
+from speechbridge.api.entry import Arriving, Uploaded, Working, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import record_failure
 from speechbridge.api.problem_documents import openai_document
@@ -54,7 +54,7 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
     stream = EventStream(request)
     form: fields.Fields = {}
     try:
-        async with arriving(request, call) as service, uploaded(request, service, call) as upload:
+        async with Arriving(request, call) as service, Uploaded(request, service, call) as upload:
             form = upload.fields
 
             def options() -> TranscriptionOptions:
@@ -67,7 +67,7 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
             if call.streams:
                 call.on_accepted = stream.accepted
                 stream.keep_alive()
-            async with stream, working(service, call):
+            async with stream, Working(service, call):
                 streamed = False
 
                 async def send(segment: Segment) -> None:
