@@ -50,12 +50,13 @@ class Prefill:
 
     def start(self, model: str, instructions: str, options: GenerationOptions, call: Call) -> PrefillTask | None:
         """Start the prefill of a prompt; None if a pod has it in its cache, or the model has other requests."""
-        prefix = GenerationRequest(model, prefix_for(instructions), options)
-        if self.endpoint(key_of(model, instructions, options)) in self._pool.endpoints:
+        key = key_of(model, instructions, options)
+        if self.endpoint(key) in self._pool.endpoints:
             return None
         if any(endpoint.outstanding for endpoint in self._pool.endpoints):
             return None
-        return PrefillTask(asyncio.create_task(self._run(prefix, key_of(model, instructions, options), call)))
+        prefix = GenerationRequest(model, prefix_for(instructions), options)
+        return PrefillTask(asyncio.create_task(self._run(prefix, key, call)))
 
     def record(self, key: bytes, endpoint: Endpoint) -> None:
         """Remember that a pod has evaluated a prompt; forgets those that its cache may have lost."""

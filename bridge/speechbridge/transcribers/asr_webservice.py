@@ -65,7 +65,7 @@ class AsrWebservice:
 
 
 def _query(options: TranscriptionOptions) -> str:
-    query = {"output": "json", "task": options.task, "encode": "true"}
+    query: dict[str, str] = {}
     if options.language:
         query["language"] = options.language
     if prompt := _initial_prompt(options):
@@ -80,7 +80,8 @@ def _query(options: TranscriptionOptions) -> str:
         query["word_timestamps"] = "true"
     if options.vad_filter is not None:
         query["vad_filter"] = str(options.vad_filter).lower()
-    return urlencode(query)
+    always = f"output=json&task={options.task}&encode=true"
+    return f"{always}&{urlencode(query)}" if query else always
 
 
 def _initial_prompt(options: TranscriptionOptions) -> str:
