@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -86,4 +85,4 @@ class Prefill:
 
 def key_of(model: str, instructions: str, options: GenerationOptions) -> bytes:
     """Return a digest of what a pod caches: prompts may be long, and are private."""
-    return hashlib.sha256(json.dumps([model, options.think, instructions]).encode()).digest()
+    return hashlib.sha256(repr((model, options.think, instructions)).encode()).digest()

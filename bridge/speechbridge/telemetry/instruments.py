@@ -24,7 +24,11 @@ T = TypeVar("T")
 
 
 class Number:
-    """A number that goes up, and down if it is a gauge's."""
+    """A number that goes up, and down if it is a gauge's.
+
+    Attributes:
+        value: The number.
+    """
 
     __slots__ = ("value",)
 
@@ -34,10 +38,6 @@ class Number:
     def inc(self, amount: float = 1) -> None:
         """Add an amount."""
         self.value += amount
-
-    def dec(self) -> None:
-        """Subtract one."""
-        self.value -= 1
 
 
 class Distribution:

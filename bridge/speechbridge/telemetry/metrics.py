@@ -35,12 +35,12 @@ class Stage:
 
     def enter(self) -> float:
         """Count a request as in flight; return the time, for `leave`."""
-        self.in_flight.inc()
+        self.in_flight.value += 1
         return perf_counter()
 
     def leave(self, entered: float, outcome: str) -> None:
         """Record the duration by outcome."""
-        self.in_flight.dec()
+        self.in_flight.value -= 1
         self.seconds[outcome].observe(perf_counter() - entered)
 
 

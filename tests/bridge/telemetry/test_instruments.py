@@ -43,7 +43,7 @@ def test_a_scraper_sees_no_difference(values: list[float], label: str) -> None:
             number.inc(value)
         for level in (gauge.labels(label), their_gauge.labels(label)):
             level.inc(value)
-            level.dec()
+            level.inc(-1)
         for distribution in (histogram.labels(label), their_histogram.labels(label)):
             distribution.observe(value)
 
