@@ -7,7 +7,6 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from prometheus_client import disable_created_metrics
 from pydantic import SecretStr, ValidationError
 
 from speechbridge.app import serve
@@ -35,7 +34,6 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name}: {problem['msg']}{_given(name, problem['input'])}", file=sys.stderr)  # noqa: T201 - printed to the user
         return 2
     logs.configure(settings.log_level)
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second, unused series for each counter
     try:
         _runner()(serve(settings))
     except OSError as error:

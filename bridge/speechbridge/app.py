@@ -78,7 +78,7 @@ async def serve(settings: Settings) -> None:
     await site(runner, settings.server_host, settings.server_port).start()
     memory.tune_gc_and_malloc()
     # The loop would track every async generator in a weak set, to close them all when it ends. Ours are closed where
-    # they are used (`aclosing`), and each request has a dozen.
+    # they are used (`aclosing`), and each request has some.
     sys.set_asyncgen_hooks(firstiter=None)
     host, port = runner.addresses[0][:2]
     logs.info("listening", host=host, port=port, **_upstreams(settings))

@@ -49,7 +49,8 @@ class TimeLimits:
 class Deadline:
     """Limits the time of a request: `async with deadline` raises TimeoutError when a limit is reached.
 
-    The timer is not moved at each piece of progress, which would cost more than the piece: it looks when it fires.
+    The timer is not moved when the limit becomes a later one, which would cost more than what is limited: it looks when
+    it fires.
 
     Attributes:
         expired: Which limit was reached, as a sentence for the client; empty while none was.
@@ -62,6 +63,7 @@ class Deadline:
         self._loop = asyncio.get_running_loop()
         self._timeout = asyncio.timeout(None)
         self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = 0.0
         self._progress_at = self._loop.time()
         self._working_since: float | None = None
         self._audio_seconds: Callable[[], float] = float
@@ -75,8 +77,7 @@ class Deadline:
     def reporting(self, value: bool) -> None:
         self._reporting = value
         self._progress_at = self._loop.time()
-        if self._timer is not None:
-            self._check()
+        self._look_in_time()
 
     def progress(self) -> None:
         """Record that something arrived."""
@@ -102,8 +103,7 @@ class Deadline:
     def begin(self) -> None:
         """Start the total: work begins."""
         self._working_since = self._progress_at = self._loop.time()
-        if self._timer is not None:
-            self._check()
+        self._look_in_time()
 
     def suspend(self) -> None:
         """Stop the total: the rest of the upload is waited for."""
@@ -122,6 +122,11 @@ class Deadline:
             self._timer = None
         await self._timeout.__aexit__(kind, error, trace)
 
+    def _look_in_time(self) -> None:
+        """Move the timer if it would look too late, after progress: no limit is reached before a stall."""
+        if self._timer is not None and self._progress_at + self._limits.stall < self._looks_at:
+            self._check()
+
     def _check(self) -> None:
         """Expire, or look again when the next limit is due."""
         if self._timer is not None:
@@ -133,8 +138,9 @@ class Deadline:
         ends_at = float("inf") if self._working_since is None else self._working_since + total
         if not self._reporting and self._working_since is not None:
             stalls_at = ends_at
-        if now < min(stalls_at, ends_at):
-            self._timer = self._loop.call_at(min(stalls_at, ends_at), self._check)
+        self._looks_at = min(stalls_at, ends_at)
+        if now < self._looks_at:
+            self._timer = self._loop.call_at(self._looks_at, self._check)
             return
         self._timer = None
         self.expired = (

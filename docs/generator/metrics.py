@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.metrics import MetricWrapperBase
 
 from generator.markdown import page, table
+from speechbridge.telemetry.instruments import Family
 from speechbridge.telemetry.metrics import Metrics as BridgeMetrics
 from speechbridge.upstreams.failures import FailureKind
 from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _BRIDGE_LABELS = {
     "route": "pattern of the path, such as `/process`; `unmatched` for unknown paths",
@@ -51,13 +57,13 @@ def operator_page() -> str:
 
 
 def _metrics(program: str, counted: object, labels: dict[str, str]) -> str:
-    found = [item for item in vars(counted).values() if isinstance(item, Counter | Gauge | Histogram)]
+    found = [item for item in vars(counted).values() if isinstance(item, Family | MetricWrapperBase)]
     families = [(next(iter(item.describe())), item) for item in found]
     rows = [
         (
-            f"`{family.name}{'_total' if isinstance(item, Counter) else ''}`",
+            f"`{family.name}{'_total' if family.type == 'counter' else ''}`",
             family.type,
-            ", ".join(f"`{label}`" for label in item._labelnames),  # noqa: SLF001 - there is no public access
+            ", ".join(f"`{label}`" for label in _label_names(item)),
             _unit(family.name),
             family.documentation,
         )
@@ -71,6 +77,10 @@ def _metrics(program: str, counted: object, labels: dict[str, str]) -> str:
         "## Labels\n",
         table(("Label", "Values"), [(f"`{label}`", text) for label, text in labels.items()]),
     )
+
+
+def _label_names(item: Family[Any] | MetricWrapperBase) -> Sequence[str]:
+    return item.label_names if isinstance(item, Family) else item._labelnames  # noqa: SLF001 - there is no public access
 
 
 def _unit(name: str) -> str:

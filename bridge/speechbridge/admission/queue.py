@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Self
 
 from speechbridge.admission.fair_queue import FairQueue
@@ -16,7 +16,7 @@ from speechbridge.admission.retry_after import RETRY_AFTER_STOPPING_S
 from speechbridge.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from speechbridge.wait_budget import WaitBudget
 
@@ -68,9 +68,8 @@ class Admission:
         if self.in_flight >= self._limit and not self._has_room(caller):
             raise self._overloaded()
 
-    @contextmanager
-    def arrival(self, caller: str = "") -> Iterator[None]:
-        """Let a request in for the duration of the block; a shutdown waits for it.
+    def arrive(self, caller: str = "") -> None:
+        """Let a request in until it calls `leave`; a shutdown waits for it.
 
         Raises:
             Problem: As `check` does.
@@ -78,11 +77,11 @@ class Admission:
         self.check(caller)
         self.open += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self.open -= 1
-            self._settle()
+
+    def leave(self) -> None:
+        """Note that a request that was let in has ended."""
+        self.open -= 1
+        self._settle()
 
     def admit(self, budget: WaitBudget, caller: str = "") -> Slot:
         """Return a slot for work, to be taken with `async with`.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 RETRY_AFTER_STOPPING_S = 1  # another bridge is ready at once
 RETRY_AFTER_OUTAGE_S = 5  # about the time that a pod needs to restart
@@ -57,39 +56,20 @@ class Backlog:
         """
         return self.waiting + sum(seconds() for seconds in self._arriving.values()) + queued * self._mean_audio
 
-    @contextmanager
-    def arriving(self, seconds: Callable[[], float]) -> Iterator[None]:
-        """Account for an upload during the block.
+    def arriving(self, seconds: Callable[[], float]) -> _Arriving:
+        """Account for an upload during a block (`with`).
 
         Args:
             seconds: Returns the estimated duration of what has arrived.
         """
-        key = object()
-        self._arriving[key] = seconds
-        try:
-            yield
-        finally:
-            del self._arriving[key]
+        return _Arriving(self._arriving, seconds)
 
-    @contextmanager
-    def entry(self, seconds: float) -> Iterator[Callable[[], None]]:
-        """Account for a recording: it is waiting until the yielded function is called, then being transcribed."""
-        working = False
+    def entry(self, seconds: float) -> _Entry:
+        """Account for a recording during a block: `with backlog.entry(seconds) as start`.
 
-        def start() -> None:
-            nonlocal working
-            working = True
-            self.waiting -= seconds
-            self.working += seconds
-
-        self.waiting += seconds
-        try:
-            yield start
-        finally:
-            if working:
-                self.working -= seconds
-            else:
-                self.waiting -= seconds
+        It is waiting until `start` is called, then being transcribed.
+        """
+        return _Entry(self, seconds)
 
     def observe(self, audio_seconds: float, work_seconds: float) -> None:
         """Record a transcript, and how long the pod worked on it."""
@@ -110,3 +90,37 @@ class Backlog:
         """
         audio = self.working + self.pending(queued)
         return min(_MAX_RETRY_AFTER_S, max(1, math.ceil(audio * self.pace / slots)))
+
+
+class _Arriving:
+    def __init__(self, arriving: dict[object, Callable[[], float]], seconds: Callable[[], float]) -> None:
+        self._arriving = arriving
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._arriving[self] = self._seconds
+
+    def __exit__(self, *_: object) -> None:
+        del self._arriving[self]
+
+
+class _Entry:
+    def __init__(self, backlog: Backlog, seconds: float) -> None:
+        self._backlog = backlog
+        self._seconds = seconds
+        self._working = False
+
+    def __enter__(self) -> Callable[[], None]:
+        self._backlog.waiting += self._seconds
+        return self._start
+
+    def __exit__(self, *_: object) -> None:
+        if self._working:
+            self._backlog.working -= self._seconds
+        else:
+            self._backlog.waiting -= self._seconds
+
+    def _start(self) -> None:
+        self._working = True
+        self._backlog.waiting -= self._seconds
+        self._backlog.working += self._seconds

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from speechbridge.api.chat_recordings import without_recordings
 from speechbridge.api.chat_request import check_chat, model_in
-from speechbridge.api.entry import arriving, call_of, expect_continue, json_object, working
+from speechbridge.api.entry import Arriving, Working, call_of, expect_continue, json_object
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import record_failure
 from speechbridge.api.problem_documents import openai_document
@@ -38,7 +38,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
     stream = EventStream(request)
     try:
         async with (
-            arriving(request, call) as service,
+            Arriving(request, call) as service,
             stream,
             json_object(request, service, call, "'messages'") as body,
         ):
@@ -47,7 +47,7 @@ async def completions(request: web.Request) -> web.StreamResponse:
             if call.streams:
                 call.on_accepted = stream.accepted
                 stream.keep_alive()
-            async with working(service, call):
+            async with Working(service, call):
                 model = await chosen_model(service, body)
                 async with aclosing(completion(service, model, body, call)) as items:
                     return await _forward(stream, items, call)

@@ -111,4 +111,4 @@ class ConnectionWatch:
         transport.abort()
 
     def _count(self, reason: str) -> None:
-        self._metrics.child(self._metrics.connections_closed, reason).inc()
+        self._metrics.connections_closed.labels(reason).inc()

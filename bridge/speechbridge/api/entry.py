@@ -22,6 +22,7 @@ from speechbridge.wait_budget import WaitBudget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from types import TracebackType
 
     from aiohttp import web
 
@@ -32,59 +33,97 @@ _CERTAINTY = 1.25  # how much longer than what fits a recording must be: Whisper
 _JSON_ROUTES = frozenset({"/v1/chat/completions", "/v1/responses"})
 
 
-@asynccontextmanager
-async def arriving(request: web.Request, call: Call) -> AsyncIterator[Service]:
-    """Let a request in for the duration of the block, which its deadline limits.
+class Arriving:
+    """Lets a request in for the duration of a block, which its deadline limits: `async with` returns the service.
 
-    Raises:
-        Problem: `overloaded`, `stopping` or `deadline_exceeded`.
+    Entering it raises Problem `overloaded` or `stopping`, leaving it `deadline_exceeded`.
     """
-    service = request.app[SERVICE]
-    try:
-        async with call.deadline:
-            with service.admission.arrival(call.caller):
-                yield service
-    except TimeoutError:
-        if not call.deadline.expired:
-            raise
-        raise Problem("deadline_exceeded", call.deadline.expired) from None
+
+    def __init__(self, request: web.Request, call: Call) -> None:
+        self._service = request.app[SERVICE]
+        self._call = call
+
+    async def __aenter__(self) -> Service:
+        self._service.admission.arrive(self._call.caller)
+        await self._call.deadline.__aenter__()
+        return self._service
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        deadline = self._call.deadline
+        timed_out = isinstance(error, TimeoutError)
+        try:
+            await deadline.__aexit__(kind, error, trace)
+        except TimeoutError:
+            timed_out = True
+        finally:
+            self._service.admission.leave()
+        if timed_out and deadline.expired:
+            raise Problem("deadline_exceeded", deadline.expired) from None
 
 
-@asynccontextmanager
-async def working(service: Service, call: Call) -> AsyncIterator[None]:
-    """Work on a request for the duration of the block, once it is its turn; the total time counts from here.
+class Working:
+    """Works on a request for the duration of a block, once it is its turn; the total time counts from here.
 
-    Raises:
-        Problem: `overloaded`.
+    Entering it raises Problem `overloaded`.
     """
-    async with service.admission.admit(call.budget, call.caller) as call.slot:
+
+    def __init__(self, service: Service, call: Call) -> None:
+        self._slot = service.admission.admit(call.budget, call.caller)
+        self._call = call
+
+    async def __aenter__(self) -> None:
+        call = self._call
+        call.slot = await self._slot.__aenter__()
         call.timeline.queued += call.slot.waited
         call.deadline.begin()
-        yield
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._slot.__aexit__()
 
 
-@asynccontextmanager
-async def uploaded(request: web.Request, service: Service, call: Call) -> AsyncIterator[Upload]:
-    """Read the form of a request until its recording begins; discard it after the block.
+class Uploaded:
+    """Reads the form of a request until its recording begins; discards it after the block.
+
+    Args:
+        request: The request.
+        service: The service.
+        call: The request, as the stages see it.
 
     Raises:
         Problem: The body is neither a form nor a recording, or has none; the recording is too long; there is no memory
             for it.
     """
-    rules, budgets = service.upload_rules, service.budgets
-    query = {name: request.query.getall(name) for name in request.query}
-    upload = open_form(request.content, request.headers, query, rules, service.pace, budgets, call.deadline.progress)
-    try:
-        with budgets.memory.held() as share:
-            share.grow_to(memory_for(request.content_length, rules.limits))
+
+    def __init__(self, request: web.Request, service: Service, call: Call) -> None:
+        query = {name: request.query.getall(name) for name in request.query}
+        rules, budgets, progress = service.upload_rules, service.budgets, call.deadline.progress
+        self._upload = open_form(request.content, request.headers, query, rules, service.pace, budgets, progress)
+        self._share = budgets.memory.held()
+        self._service = service
+        self._call = call
+
+    async def __aenter__(self) -> Upload:
+        service, upload, call = self._service, self._upload, self._call
+        try:
+            self._share.grow_to(memory_for(call.expected_size, service.upload_rules.limits))
             await upload.start()
             call.deadline.recording(lambda: _audio_seconds(service, upload, call))
             _check_duration(service, upload, call)
-            yield upload
-    finally:
-        upload.close()
-        if upload.received:
-            service.metrics.upload_bytes.observe(upload.received)
+        except BaseException:
+            self._close()
+            raise
+        return upload
+
+    async def __aexit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._share.close()
+        self._upload.close()
+        if self._upload.received:
+            self._service.metrics.upload_bytes.labels().observe(self._upload.received)
 
 
 def _audio_seconds(service: Service, upload: Upload, call: Call) -> float:

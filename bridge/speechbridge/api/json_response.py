@@ -15,7 +15,8 @@ def encode(document: dict[str, Any]) -> bytes:
     The elements of long lists are encoded one by one: Python's encoder holds the interpreter's lock until it is done,
     in a thread too.
     """
-    if not any(_is_long(value) for value in document.values()):
+    longest = max([len(value) for value in document.values() if isinstance(value, list)], default=0)
+    if longest <= _MANY:
         return _ENCODER.encode(document).encode(errors="replace")
     members = ", ".join(f"{_ENCODER.encode(name)}: {_text_of(value)}" for name, value in document.items())
     return f"{{{members}}}".encode(errors="replace")

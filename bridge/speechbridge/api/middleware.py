@@ -78,8 +78,8 @@ def _record(request: web.Request, timeline: Timeline, status: int, problem: Prob
     code = problem.code if problem else request.get(CODE)
     route = _route(request)
     metrics = request.app[SERVICE].metrics
-    metrics.child(metrics.requests, route, outcome).inc()
-    metrics.child(metrics.request_seconds, route).observe(seconds)
+    metrics.requests.labels(route, outcome).inc()
+    metrics.request_seconds.labels(route).observe(seconds)
     if route not in _NOT_LOGGED:
         logs.info(
             "request",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from speechbridge.api.entry import arriving, call_of, expect_continue, uploaded, working
+from speechbridge.api.entry import Arriving, Uploaded, Working, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.generation_fields import generation_options
 from speechbridge.api.middleware import TIMELINE
@@ -19,16 +18,13 @@ from speechbridge.stages.partial import partial_transcript
 from speechbridge.transcribers.port import TranscriptionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import Awaitable
 
     from aiohttp import web
 
     from speechbridge.intake.upload import Upload
     from speechbridge.stages.call import Call
     from speechbridge.transcribers.transcript import Segment, Transcript
-
-    Items = AsyncGenerator[Segment | Transcript | str]
-
 
 _REJECTED = re.compile(r"q=0(\.0*)?")
 
@@ -43,16 +39,13 @@ async def process(request: web.Request) -> web.StreamResponse:
     call = call_of(request, streams=accepts_events(request))
     reply = _Reply(request, Answer(request[TIMELINE]), call)
     try:
-        async with arriving(request, call) as service, uploaded(request, service, call) as upload:
+        async with Arriving(request, call) as service, Uploaded(request, service, call) as upload:
             form = _Form(upload, call, ollama=service.settings.generator == "ollama")
             form.read()  # errors in the fields before the file are reported before the recording is read
             await service.transcription.buffer(upload)
             form.read()
-            async with (
-                working(service, call),
-                aclosing(service.conversation.run(upload, form.read, reply.answer, call)) as items,
-            ):
-                return await reply.write(items)
+            async with Working(service, call):
+                return await reply.write(service.conversation.run(upload, form.read, reply.answer, call, reply.send))
     except Problem as problem:
         # With a transcription, whole or in part, this is the deadline. The slot is free by now: a client that stops
         # reading its events must not occupy it past the deadline.
@@ -69,18 +62,21 @@ class _Reply:
         self._json = JsonAnswer(request, answer)
         self._events = EventAnswer(request, answer, self._stream)
 
-    async def write(self, items: Items) -> web.StreamResponse:
-        """Write the items; a failure is answered while the slot is occupied, so that a shutdown waits for it."""
+    async def write(self, conversation: Awaitable[None]) -> web.StreamResponse:
+        """Have the conversation and answer; also a failure while the slot is occupied, so that a shutdown waits."""
         if self._call.streams:
             self._call.on_accepted = self._stream.accepted
             self._stream.keep_alive()
         async with self._stream:
             try:
-                async for item in items:
-                    await self._writer.item(item)
+                await conversation
             except Problem as problem:
                 return await self.failed(problem)
             return await self._writer.done()
+
+    async def send(self, item: Segment | Transcript | str) -> None:
+        """Send an item, if the client requested events."""
+        await self._writer.item(item)
 
     async def failed(self, problem: Problem) -> web.StreamResponse:
         """Answer with what there is besides the problem; before anything is sent or transcribed, raise the problem."""

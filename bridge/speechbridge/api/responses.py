@@ -13,7 +13,7 @@ from aiohttp import web
 
 from speechbridge.api.chat import chosen_model, completion
 from speechbridge.api.chat_request import check_chat
-from speechbridge.api.entry import arriving, call_of, expect_continue, json_object, working
+from speechbridge.api.entry import Arriving, Working, call_of, expect_continue, json_object
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import record_failure
 from speechbridge.api.responses_input import chat_body
@@ -40,14 +40,14 @@ async def responses(request: web.Request) -> web.StreamResponse:
     answer: Response | None = None
     try:
         async with (
-            arriving(request, call) as service,
+            Arriving(request, call) as service,
             stream,
             json_object(request, service, call, "'input'") as sent,
         ):
             body = chat_body(sent)
             check_chat(body, media_urls=service.settings.forward_media_urls)
             call.streams = body.get("stream") is True
-            async with working(service, call):
+            async with Working(service, call):
                 model = await chosen_model(service, body)
                 answer = Response(sent, model)
                 if call.streams:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from speechbridge.api import formats, json_response
-from speechbridge.api.entry import arriving, call_of, expect_continue, uploaded, working
+from speechbridge.api.entry import Arriving, Uploaded, Working, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import record_failure
 from speechbridge.api.problem_documents import openai_document
@@ -55,7 +54,7 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
     stream = EventStream(request)
     form: fields.Fields = {}
     try:
-        async with arriving(request, call) as service, uploaded(request, service, call) as upload:
+        async with Arriving(request, call) as service, Uploaded(request, service, call) as upload:
             form = upload.fields
 
             def options() -> TranscriptionOptions:
@@ -68,19 +67,19 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
             if call.streams:
                 call.on_accepted = stream.accepted
                 stream.keep_alive()
-            async with (
-                stream,
-                working(service, call),
-                aclosing(service.transcription.run(upload, options, call)) as items,
-            ):
+            async with stream, Working(service, call):
                 streamed = False
-                async for item in items:
-                    if call.streams:
-                        words = _WORDS in fields.granularities(form)
-                        await _send(stream, item, words=words, first=not streamed)
-                        streamed = True
-                    elif isinstance(item, Transcript):
-                        return await _rendered(form, item, task)
+
+                async def send(segment: Segment) -> None:
+                    nonlocal streamed
+                    await stream.send(_event(segment, words=_WORDS in fields.granularities(form)))
+                    streamed = True
+
+                transcript = await service.transcription.run(upload, options, call, send)
+                if not call.streams:
+                    return await _rendered(form, transcript, task)
+                words = _WORDS in fields.granularities(form)
+                await _send(stream, transcript, words=words, segments=not streamed)
             return stream.response
     except Problem as problem:
         record_failure(request, problem)
@@ -90,13 +89,13 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
         return stream.response
 
 
-async def _send(stream: EventStream, item: Segment | Transcript, *, words: bool, first: bool) -> None:
-    """Send an item as events; with a transcript that comes first, of a Whisper that does not stream, its segments."""
-    if isinstance(item, Transcript) and first:
-        for segment in item.segments:
+async def _send(stream: EventStream, transcript: Transcript, *, words: bool, segments: bool) -> None:
+    """Send a transcript as events; also its segments, if it is of a Whisper that does not stream."""
+    if segments:
+        for segment in transcript.segments:
             await stream.send(_event(segment, words=words))
             await asyncio.sleep(0)  # other requests take turns
-    await stream.send(_event(item, words=words))
+    await stream.send(_event(transcript, words=words))
 
 
 async def _truncated(form: fields.Fields, problem: Problem, call: Call, task: Task) -> web.Response:

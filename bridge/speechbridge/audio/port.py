@@ -125,8 +125,9 @@ def excerpt_of(audio: Audio, expected_size: int | None) -> Excerpt:
         audio: The recording; may still be arriving.
         expected_size: Its declared size in bytes, if any.
     """
-    if audio.size is not None:
-        return Excerpt(audio.head, max(1, audio.size), audio.tail, complete=True)
+    size = audio.size
+    if size is not None:
+        return Excerpt(audio.head, max(1, size), audio.tail, complete=True)
     return Excerpt(audio.head, max(1, audio.received, expected_size or 0), complete=False)
 
 

@@ -16,10 +16,8 @@ from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import error_text, json_object, json_objects
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from speechbridge.generators.options import GenerationOptions, Think
-    from speechbridge.generators.port import GenerationRequest
+    from speechbridge.generators.port import GenerationRequest, OnText
     from speechbridge.upstreams.endpoint import Endpoint
 
 
@@ -44,9 +42,9 @@ class Ollama:
         self._think = think
 
     async def generate(
-        self, endpoint: Endpoint, request: GenerationRequest, headers: str
-    ) -> AsyncGenerator[str | Completion]:
-        """Yield the text, then the Completion; see the port."""
+        self, endpoint: Endpoint, request: GenerationRequest, headers: str, on_text: OnText
+    ) -> Completion:
+        """Report the text, and return how it ended; see the port."""
         async with endpoint.connection() as connection:
             post_json(connection, endpoint, _PATH, self._body(request), headers)
             await expect_ok(connection)
@@ -56,22 +54,12 @@ class Ollama:
                 *lines, tail = (tail + chunk).split(b"\n")
                 if len(tail) > _MAX_LINE_BYTES:
                     raise UpstreamError(FailureKind.BAD_ANSWER, "a line of the response is too long")
-                items = json_objects(lines)
-                error = _error_in(items)
-                if items and (error is None or _text(items)):
-                    yield _text(items)
-                if error:
-                    raise error
-                completion = self._completion(items) or completion
+                completion = await self._pass_on(json_objects(lines), on_text) or completion
             if completion is None and tail.strip():  # the last line may end without a line feed
-                items = json_objects([tail])
-                if error := _error_in(items):
-                    raise error
-                yield _text(items)
-                completion = self._completion(items)
+                completion = await self._pass_on(json_objects([tail]), on_text)
             if completion is None:
                 raise UpstreamError(FailureKind.DIED, "the response ended early")
-            yield completion
+            return completion
 
     async def prefill(self, endpoint: Endpoint, request: GenerationRequest, headers: str) -> None:
         """Request a single token; see the port."""
@@ -122,26 +110,29 @@ class Ollama:
         }
         return {name: value for name, value in members.items() if value is not None}
 
-    def _completion(self, items: list[dict[str, Any]]) -> Completion | None:
-        item = next((item for item in items if item.get("done")), None)
-        if item is None:
-            return None
+    async def _pass_on(self, items: list[dict[str, Any]], on_text: OnText) -> Completion | None:
+        """Report the text in these lines; return how the answer ended, if it did; raise an error among them."""
+        text: list[str] = []
+        done = error = None
+        for item in items:
+            message = item.get("message")
+            if isinstance(message, dict) and (content := message.get("content")):
+                text.append(str(content))
+            if error is None and "error" in item:
+                error = item
+            if done is None and item.get("done"):
+                done = item
+        if text or (items and error is None):
+            await on_text("".join(text))
+        if error is not None:
+            raise stream_error(*error_text(json.dumps(error).encode()))
+        return None if done is None else self._completion(done)
+
+    def _completion(self, item: dict[str, Any]) -> Completion:
         prompt_tokens = count_in(item, "prompt_eval_count")
         overflowed = bool(self._context_length and prompt_tokens and prompt_tokens >= self._context_length)
         completion_tokens = count_in(item, "eval_count")
         return Completion(str(item.get("done_reason") or "stop"), prompt_tokens, completion_tokens, overflowed)
-
-
-def _error_in(items: list[dict[str, Any]]) -> UpstreamError | None:
-    item = next((item for item in items if "error" in item), None)
-    if item is None:
-        return None
-    return stream_error(*error_text(json.dumps(item).encode()))
-
-
-def _text(items: list[dict[str, Any]]) -> str:
-    messages = (item.get("message") for item in items)
-    return "".join(str(message.get("content") or "") for message in messages if isinstance(message, dict))
 
 
 def _is_model(item: object) -> bool:

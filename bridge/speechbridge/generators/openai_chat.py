@@ -12,10 +12,8 @@ from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import error_text, json_object, json_objects
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from speechbridge.generators.options import GenerationOptions, JsonFormat, Think
-    from speechbridge.generators.port import GenerationRequest
+    from speechbridge.generators.port import GenerationRequest, OnText
     from speechbridge.upstreams.endpoint import Endpoint
 
 _DONE = "[DONE]"
@@ -33,9 +31,9 @@ class OpenAIChat:
         self._think = think
 
     async def generate(
-        self, endpoint: Endpoint, request: GenerationRequest, headers: str
-    ) -> AsyncGenerator[str | Completion]:
-        """Yield the text, then the Completion; see the port."""
+        self, endpoint: Endpoint, request: GenerationRequest, headers: str, on_text: OnText
+    ) -> Completion:
+        """Report the text, and return how it ended; see the port."""
         body = self._body(request)
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
@@ -54,12 +52,12 @@ class OpenAIChat:
                     text.append(delta)
                     finish_reason = reason or finish_reason
                 if any(text) or (items and not error):
-                    yield "".join(text)
+                    await on_text("".join(text))
                 if error:
                     raise error
             if finish_reason is None:
                 raise UpstreamError(FailureKind.DIED, "the response ended early")
-            yield Completion(finish_reason, count_in(usage, "prompt_tokens"), count_in(usage, "completion_tokens"))
+            return Completion(finish_reason, count_in(usage, "prompt_tokens"), count_in(usage, "completion_tokens"))
 
     async def prefill(self, endpoint: Endpoint, request: GenerationRequest, headers: str) -> None:
         """Request a single token; the server keeps the evaluated prefix in its cache."""

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import Awaitable, Callable
 
     from speechbridge.generators.options import GenerationOptions
     from speechbridge.generators.prompt import Message
     from speechbridge.upstreams.endpoint import Endpoint
+
+    OnText = Callable[[str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,17 @@ class Completion:
 class Generator(Protocol):
     """One protocol of language model servers."""
 
-    def generate(
-        self, endpoint: Endpoint, request: GenerationRequest, headers: str
-    ) -> AsyncGenerator[str | Completion]:
-        """Yield the answer's text as it arrives (what arrived together, as one piece), then how it ended.
+    async def generate(
+        self, endpoint: Endpoint, request: GenerationRequest, headers: str, on_text: OnText
+    ) -> Completion:
+        """Generate an answer; return how it ended.
 
-        An empty piece means that the model makes progress without text: it reasons.
+        Args:
+            endpoint: The pod.
+            request: The prompt.
+            headers: Header lines to forward, each terminated by CRLF.
+            on_text: Receives the text as it arrives; what arrived together is one piece. An empty piece means that the
+                model makes progress without text: it reasons.
 
         Raises:
             UpstreamError: The server failed, or rejected the request.

@@ -48,8 +48,8 @@ class BareRecording:
             Problem: The recording is too large, or its sender too slow.
         """
         data = await self._body.read(timeout)
+        self.audio_complete = self._body.at_end
         if not data:
-            self.audio_complete = True
             return []
         self.received += len(data)
         if self.received > self._limits.max_bytes:

@@ -55,6 +55,11 @@ class Body:
         """The longest time without data, in seconds."""
         return self._pace.stall_timeout
 
+    @property
+    def at_end(self) -> bool:
+        """Whether all of it has been read."""
+        return self._stream.at_eof()
+
     async def read(self, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - unlike the stall timeout, it is not an error
         """Return the next chunk, empty at the end.
 
@@ -65,20 +70,11 @@ class Body:
             TimeoutError: Nothing arrived within `timeout`.
             Problem: `upload_stalled`, `upload_too_slow`, or `bad_request` for invalid framing.
         """
-        asked = self._clock()
         try:
-            async with asyncio.timeout(self._pace.stall_timeout if timeout is None else timeout):
-                data = await self._next()
-        except TimeoutError:
-            if timeout is not None:
-                raise
-            raise Problem(
-                "upload_stalled", f"The upload stalled: no data for {self._pace.stall_timeout:g} s. Send it again."
-            ) from None
+            # What has arrived needs no timer.
+            data = await (self._next() if self._stream.total_bytes > self.received else self._wait(timeout))
         except web.RequestPayloadError:
             raise Problem("bad_request", "Invalid chunked encoding or compression of the body.") from None
-        finally:
-            self.waited += self._clock() - asked
         self.received += len(data)
         self._progress()
         if self.waited > _RATE_GRACE_S and self.received < self._pace.min_rate * self.waited:
@@ -87,6 +83,20 @@ class Body:
                 f"The upload is slower than {self._pace.min_rate} bytes per second; use a faster connection.",
             )
         return data
+
+    async def _wait(self, timeout: float | None) -> bytes:  # noqa: ASYNC109 - as in `read`
+        asked = self._clock()
+        try:
+            async with asyncio.timeout(self._pace.stall_timeout if timeout is None else timeout):
+                return await self._next()
+        except TimeoutError:
+            if timeout is not None:
+                raise
+            raise Problem(
+                "upload_stalled", f"The upload stalled: no data for {self._pace.stall_timeout:g} s. Send it again."
+            ) from None
+        finally:
+            self.waited += self._clock() - asked
 
     async def _next(self) -> bytes:
         """Return chunks as they arrived: `readany` would copy all that have accumulated into one."""

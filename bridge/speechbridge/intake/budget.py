@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Self
 
 from speechbridge.errors import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class ByteBudget:
@@ -54,18 +50,13 @@ class ByteBudget:
         """Give `size` bytes back."""
         self.used -= size
 
-    @contextmanager
-    def held(self) -> Iterator[Share]:
-        """Yield a share that grows during the block and is given back after it."""
-        share = Share(self)
-        try:
-            yield share
-        finally:
-            self.give(share.size)
+    def held(self) -> Share:
+        """Return a share, empty at first, for the duration of a block (`with`)."""
+        return Share(self)
 
 
 class Share:
-    """What one request holds of a budget.
+    """What one request holds of a budget; given back by `close`, or after a block.
 
     Attributes:
         size: Bytes.
@@ -74,6 +65,17 @@ class Share:
     def __init__(self, budget: ByteBudget) -> None:
         self.size = 0
         self._budget = budget
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give it back."""
+        self._budget.give(self.size)
+        self.size = 0
 
     @property
     def limit(self) -> int:

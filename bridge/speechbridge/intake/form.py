@@ -114,13 +114,13 @@ class Form:
         if self._body.received > self._limits.max_bytes + _FORM_OVERHEAD_BYTES:
             raise too_large(self._limits)
         try:
-            if not data:
+            audio = self._audio_in(self._parser.feed(data)) if data else []
+            if self._body.at_end:
                 self._parser.finish()
                 self.audio_complete = self.complete = True
-                return []
-            return self._audio_in(self._parser.feed(data))
         except MultipartError as error:
             raise _malformed(error) from None
+        return audio
 
     async def read_to_audio(self) -> list[bytes]:
         """Read until the audio begins; return its first chunks.

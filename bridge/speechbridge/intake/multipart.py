@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from speechbridge.intake.multipart_headers import (
-    HEADERS_READ,
     Code,
     MultipartError,
     PartBegin,
+    add_header,
     boundary_of,
-    header_line,
+    part_in,
     part_of,
 )
 
@@ -169,14 +169,18 @@ class MultipartParser:
 
     def _read_headers(self, data: bytes, position: int, events: list[Event]) -> int:
         room = self._limits.max_header_bytes - self._header_bytes
+        end = data.find(b"\r\n\r\n", position, position + room)
+        if end >= 0 and not self._header_bytes and not data.startswith(b"\r\n", position):  # all are here
+            events.append(self._begin_part(part_in(data[position : end + 2])))
+            return end + 4
         while (end := data.find(b"\n", position, position + room)) >= 0:
             line = data[position : end + 1]
             position = end + 1
             room -= len(line)
             if line == b"\r\n":
-                events.append(self._begin_part())
+                events.append(self._begin_part(part_of(self._headers)))
                 return position
-            self._add_header(line)
+            add_header(self._headers, line)
         if len(data) - position >= room:
             raise MultipartError(
                 f"the headers of a part are larger than {self._limits.max_header_bytes} bytes", "headers_too_large"
@@ -206,18 +210,10 @@ class MultipartParser:
         if self._preamble_bytes > self._limits.max_preamble_bytes:
             raise MultipartError(f"no boundary in the first {self._limits.max_preamble_bytes} bytes of the body")
 
-    def _add_header(self, line: bytes) -> None:
-        name, value = header_line(line)
-        if name in self._headers:
-            raise MultipartError(f"a part has two {name} headers")
-        if name in HEADERS_READ:  # all others MUST be ignored: RFC 7578 section 4.8
-            self._headers[name] = value
-
-    def _begin_part(self) -> PartBegin:
+    def _begin_part(self, part: PartBegin) -> PartBegin:
         self._parts += 1
         if self._parts > self._limits.max_parts:
             raise MultipartError(f"the body has more than {self._limits.max_parts} parts", "too_many_parts")
-        part = part_of(self._headers)
         self._headers = {}
         self._header_bytes = 0
         self._state = MultipartParser._at_line_start

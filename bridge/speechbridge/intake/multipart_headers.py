@@ -20,7 +20,7 @@ _FILENAME = re.compile(r";[ \t]*filename\*?[ \t]*=", re.IGNORECASE)
 _REPLACED = "\N{REPLACEMENT CHARACTER}"  # of a byte that is not UTF-8
 _ESCAPED = re.compile(r'\\(["\\])')
 _IDENTITY_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
-HEADERS_READ = frozenset({"content-disposition", "content-type", "content-transfer-encoding"})
+_HEADERS_READ = frozenset({"content-disposition", "content-type", "content-transfer-encoding"})
 
 
 class MultipartError(ValueError):
@@ -70,7 +70,25 @@ def boundary_of(content_type: str) -> bytes:
     return boundary.encode("ascii")
 
 
-def header_line(line: bytes) -> tuple[str, str]:
+@lru_cache(maxsize=64)  # a client's parts are alike in all its requests; the limit on headers bounds an entry
+def part_in(lines: bytes) -> PartBegin:
+    """Parse all header lines of one part, each with its CRLF."""
+    headers: dict[str, str] = {}
+    for line in lines.split(b"\n")[:-1]:
+        add_header(headers, line + b"\n")
+    return part_of(headers)
+
+
+def add_header(headers: dict[str, str], line: bytes) -> None:
+    """Add a header line of a part to those before it, unless it means nothing."""
+    name, value = _header_line(line)
+    if name in headers:
+        raise MultipartError(f"a part has two {name} headers")
+    if name in _HEADERS_READ:  # all others MUST be ignored: RFC 7578 section 4.8
+        headers[name] = value
+
+
+def _header_line(line: bytes) -> tuple[str, str]:
     """Split a header line, with its CRLF, into its name in lower case and its value (RFC 5322 section 2.2)."""
     if not line.endswith(b"\r\n"):
         raise MultipartError("a header line of a part ends with LF; lines must end with CRLF")
@@ -119,7 +137,7 @@ def _disposition(header: str) -> dict[str, str]:
         return {**parameters, "filename": header[begin.end() :].strip(' \t;"')}
 
 
-@lru_cache(maxsize=64)  # a client's parts are alike in all its requests; the limit on headers bounds an entry
+@lru_cache(maxsize=64)  # as above
 def _value_and_parameters(header: str, what: str) -> tuple[str, dict[str, str]]:
     r"""Split `value; name=token; name="quoted string"`; value and names in lower case.
 

@@ -82,6 +82,7 @@ class Attempt:
         "_acquisition",
         "_deadline",
         "_entered",
+        "_measured",
         "_model",
         "_on_begin",
         "_queued_at",
@@ -109,7 +110,7 @@ class Attempt:
         self._queued_at: float | None = None
 
     async def __aenter__(self) -> Acquisition:
-        self._entered = self._stage.metrics.stage("queue", self._model).enter()
+        self._enter("queue")
         self._queued_at = self._timeline.clock()
         try:
             await self._acquisition.__aenter__()
@@ -131,20 +132,24 @@ class Attempt:
     def _begin(self) -> None:
         """Record that the wait is over and the work begins."""
         self._leave_queue(None)
-        self._entered = self._stage.metrics.stage(self._stage.name, self._model).enter()
+        self._enter(self._stage.name)
         if self._on_begin is not None:
             self._on_begin()
+
+    def _enter(self, stage: str) -> None:
+        self._measured = self._stage.metrics.stage(stage, self._model)
+        self._entered = self._measured.enter()
 
     def _leave(self, error: BaseException | None) -> None:
         if self._queued_at is not None:
             self._leave_queue(error)
         else:
-            self._stage.metrics.stage(self._stage.name, self._model).leave(self._entered, self._outcome(error))
+            self._measured.leave(self._entered, self._outcome(error))
         if isinstance(error, UpstreamError):
             self._stage.metrics.upstream_failures.labels(self._stage.upstream, error.kind).inc()
 
     def _leave_queue(self, error: BaseException | None) -> None:
-        self._stage.metrics.stage("queue", self._model).leave(self._entered, self._outcome(error))
+        self._measured.leave(self._entered, self._outcome(error))
         if self._queued_at is not None:
             self._timeline.queued += self._timeline.clock() - self._queued_at
             self._queued_at = None
@@ -172,7 +177,8 @@ def outcome_of(error: BaseException | None, *, expired: bool = False) -> str:
         case Problem(status=status):
             rejected = status < HTTPStatus.INTERNAL_SERVER_ERROR
         case _:
-            if isinstance(error, Exception):
+            # A ConnectionError is the client's, which receives the result: those of pods are UpstreamErrors.
+            if isinstance(error, Exception) and not isinstance(error, ConnectionError):
                 return "failed"
             return "deadline" if expired else "cancelled"
     return "rejected" if rejected else "failed"

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechbridge.errors import Problem
-from speechbridge.generators.port import Completion
-from speechbridge.stages.generate import Restart
-from speechbridge.transcribers.transcript import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Awaitable, Callable
 
     from speechbridge.audio.port import Audio
     from speechbridge.generators.catalog import ModelCatalog
@@ -23,7 +19,9 @@ if TYPE_CHECKING:
     from speechbridge.stages.prefill import Prefill
     from speechbridge.stages.transcribe import Transcription
     from speechbridge.transcribers.port import TranscriptionOptions
-    from speechbridge.transcribers.transcript import Segment
+    from speechbridge.transcribers.transcript import Segment, Transcript
+
+    Send = Callable[[Segment | Transcript | str], Awaitable[None]]
 
 DEFAULT_PROMPT = "Process this transcription:"
 """The instructions of requests that have none."""
@@ -67,9 +65,9 @@ class Conversation:
         self._prefill = prefill
 
     async def run(
-        self, audio: Audio, read_question: Callable[[], Question], answer: Answer, call: Call
-    ) -> AsyncGenerator[Segment | Transcript | str]:
-        """Yield segments (for a call that streams), the transcript, then the answer's text; fill in `answer`.
+        self, audio: Audio, read_question: Callable[[], Question], answer: Answer, call: Call, send: Send
+    ) -> None:
+        """Fill in `answer`.
 
         Args:
             audio: The recording, buffered until ready: a small form is complete by then.
@@ -77,6 +75,7 @@ class Conversation:
                 arrive after its file.
             answer: Is filled in.
             call: The request.
+            send: Receives segments (for a call that streams), the transcript, then the answer's text.
 
         Raises:
             Problem: A stage failed; the generation, if `answer.transcript` is set.
@@ -91,16 +90,12 @@ class Conversation:
         if self._prefill and answer.model and question.complete:
             prefill = self._prefill.start(answer.model, question.instructions, question.generation, call)
         try:
-            async with aclosing(self._transcription.run(audio, options, call)) as items:
-                async for item in items:
-                    if isinstance(item, Transcript):
-                        answer.set_transcript(item)  # whatever fails from here on, the answer has it
-                    yield item
-            if answer.transcript and answer.transcript.text:
+            transcript = await self._transcription.run(audio, options, call, send)
+            answer.set_transcript(transcript)  # whatever fails from here on, the answer has it
+            await send(transcript)
+            if transcript.text:
                 question = await self._final(read_question(), question, answer)
-                async with aclosing(self._generate(question, answer.transcript.text, answer, call)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                await self._generate(question, transcript.text, answer, call, send)
         finally:
             if prefill:
                 prefill.cancel()
@@ -111,18 +106,21 @@ class Conversation:
             answer.model = await self._catalog.choose(question.model)
         return question
 
-    async def _generate(
-        self, question: Question, transcription: str, answer: Answer, call: Call
-    ) -> AsyncGenerator[str]:
+    async def _generate(self, question: Question, transcription: str, answer: Answer, call: Call, send: Send) -> None:
         if answer.model is None:
             raise Problem("generator_unavailable", "The language model server does not list its models.")
-        text = self._generation.run(answer.model, question.instructions, question.generation, transcription, call)
-        async with aclosing(text) as items:
-            async for item in items:
-                if isinstance(item, Completion):
-                    answer.set_completion(item)
-                elif isinstance(item, Restart):
-                    answer.pieces.clear()
-                else:
-                    answer.pieces.append(item)
-                    yield item
+
+        async def on_text(text: str) -> None:
+            answer.pieces.append(text)
+            await send(text)
+
+        completion = await self._generation.run(
+            answer.model,
+            question.instructions,
+            question.generation,
+            transcription,
+            call,
+            on_text=on_text,
+            on_restart=answer.pieces.clear,
+        )
+        answer.set_completion(completion)

@@ -17,16 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from speechbridge.generators.options import GenerationOptions
-    from speechbridge.generators.port import Generator
+    from speechbridge.generators.port import Generator, OnText
     from speechbridge.stages.call import Call
     from speechbridge.stages.prefill import Prefill
     from speechbridge.telemetry.metrics import Metrics
     from speechbridge.telemetry.timeline import Timeline
     from speechbridge.upstreams.pool import Pool
-
-
-class Restart:
-    """Another pod starts over: the text yielded so far must be discarded."""
 
 
 class Generation(Stage):
@@ -58,12 +54,27 @@ class Generation(Stage):
         self._prefill = prefill
 
     async def run(
-        self, model: str, instructions: str, options: GenerationOptions, transcription: str, call: Call
-    ) -> AsyncGenerator[str | Restart | Completion]:
-        """Yield the answer's text as it is generated, without reasoning, then how it ended.
+        self,
+        model: str,
+        instructions: str,
+        options: GenerationOptions,
+        transcription: str,
+        call: Call,
+        *,
+        on_text: OnText,
+        on_restart: Callable[[], object],
+    ) -> Completion:
+        """Generate an answer; return how it ended.
 
-        When a pod fails during the answer to a call that does not stream, a Restart is yielded and another pod starts
-        over.
+        Args:
+            model: The language model.
+            instructions: What it is told besides the transcript.
+            options: How it is to answer.
+            transcription: The transcript.
+            call: The request.
+            on_text: Receives the text as it is generated, without reasoning.
+            on_restart: Discards the text received so far: a pod has failed during the answer to a call that does not
+                stream, and another starts over.
 
         Raises:
             Problem: The language model failed, or rejected the request.
@@ -72,25 +83,38 @@ class Generation(Stage):
         request = GenerationRequest(model, messages_for(instructions, transcription), options)
         prompt = key_of(model, instructions, options)
         label = self.metrics.model_label(model)
-        yielded = False
+        answered = False
+
+        async def pass_on(text: str) -> None:
+            nonlocal answered
+            if text:
+                self._record_first(label, call.timeline)
+                answered = True
+                await on_text(text)
+
         while True:
+            reasoning = ReasoningFilter()
+
+            async def on_piece(piece: str, reasoning: ReasoningFilter = reasoning) -> None:
+                call.deadline.progress()
+                await pass_on(reasoning.feed(piece))
+
             try:
                 prefilled = self._prefill.endpoint(prompt)
                 async with self._attempt(retry, call, model, prefilled) as acquisition:
                     endpoint = acquisition.endpoint
-                    items = self._generator.generate(endpoint, request, call.headers)
-                    async with aclosing(_without_reasoning(items, call.deadline.progress)) as answer:
-                        async for item in answer:
-                            self._record(item, label, call.timeline)
-                            yielded = True
-                            yield item
+                    completion = await self._generator.generate(endpoint, request, call.headers, on_piece)
+                    call.deadline.progress()
+                    await pass_on(reasoning.end())
+                    self._record(completion, label, call.timeline)
                 self._prefill.record(prompt, endpoint)
-                return
             except UpstreamError as error:
-                if (yielded and call.streams) or not retry.allowed(error):
+                if (answered and call.streams) or not retry.allowed(error):
                     raise self._problem(retry.cause(error)) from None
-                if yielded:
-                    yield Restart()
+                if answered:
+                    on_restart()
+            else:
+                return completion
 
     async def forward(self, model: str, request: dict[str, Any], call: Call) -> AsyncGenerator[Head | bytes]:
         """Forward a chat completion unchanged; yield the head of the response, then its body as it arrives.
@@ -116,7 +140,7 @@ class Generation(Stage):
                             self._record(item, label, call.timeline)
                             continue
                         if call.streams and isinstance(item, bytes):
-                            self._record(item, label, call.timeline)
+                            self._record_first(label, call.timeline)
                             sent = True
                         yield item
                 return
@@ -124,35 +148,13 @@ class Generation(Stage):
                 if sent or not retry.allowed(error):
                     raise self._problem(retry.cause(error)) from None
 
-    def _record(self, item: str | bytes | Completion, label: str, timeline: Timeline) -> None:
-        if isinstance(item, Completion):
-            timeline.generated = self._clock()
-            tokens = self.metrics.tokens
-            self.metrics.child(tokens, "prompt", label).inc(item.prompt_tokens or 0)
-            self.metrics.child(tokens, "completion", label).inc(item.completion_tokens or 0)
-        elif timeline.first_token is None:
+    def _record(self, completion: Completion, label: str, timeline: Timeline) -> None:
+        timeline.generated = self._clock()
+        tokens = self.metrics.tokens
+        tokens.labels("prompt", label).inc(completion.prompt_tokens or 0)
+        tokens.labels("completion", label).inc(completion.completion_tokens or 0)
+
+    def _record_first(self, label: str, timeline: Timeline) -> None:
+        if timeline.first_token is None:
             timeline.first_token = self._clock()
-            first = self.metrics.child(self.metrics.first_token_seconds, label)
-            first.observe(timeline.first_token - timeline.started)
-
-
-async def _without_reasoning(
-    items: AsyncGenerator[str | Completion], progress: Callable[[], None]
-) -> AsyncGenerator[str | Completion]:
-    """Yield the items, except reasoning: neither a block at the start of the text, nor empty pieces.
-
-    Args:
-        items: What the generator yields.
-        progress: Is called for each, reasoning included.
-    """
-    reasoning = ReasoningFilter()
-    async with aclosing(items):
-        async for item in items:
-            progress()
-            if isinstance(item, str):
-                if text := reasoning.feed(item):
-                    yield text
-            else:
-                if text := reasoning.end():
-                    yield text
-                yield item
+            self.metrics.first_token_seconds.labels(label).observe(timeline.first_token - timeline.started)

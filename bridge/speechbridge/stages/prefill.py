@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -50,12 +49,13 @@ class Prefill:
 
     def start(self, model: str, instructions: str, options: GenerationOptions, call: Call) -> PrefillTask | None:
         """Start the prefill of a prompt; None if a pod has it in its cache, or the model has other requests."""
-        prefix = GenerationRequest(model, prefix_for(instructions), options)
-        if self.endpoint(key_of(model, instructions, options)) in self._pool.endpoints:
+        key = key_of(model, instructions, options)
+        if self.endpoint(key) in self._pool.endpoints:
             return None
         if any(endpoint.outstanding for endpoint in self._pool.endpoints):
             return None
-        return PrefillTask(asyncio.create_task(self._run(prefix, key_of(model, instructions, options), call)))
+        prefix = GenerationRequest(model, prefix_for(instructions), options)
+        return PrefillTask(asyncio.create_task(self._run(prefix, key, call)))
 
     def record(self, key: bytes, endpoint: Endpoint) -> None:
         """Remember that a pod has evaluated a prompt; forgets those that its cache may have lost."""
@@ -85,4 +85,4 @@ class Prefill:
 
 def key_of(model: str, instructions: str, options: GenerationOptions) -> bytes:
     """Return a digest of what a pod caches: prompts may be long, and are private."""
-    return hashlib.sha256(json.dumps([model, options.think, instructions]).encode()).digest()
+    return hashlib.sha256(repr((model, options.think, instructions)).encode()).digest()

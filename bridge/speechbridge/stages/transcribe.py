@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from speechbridge.audio.port import RestartRequired, excerpt_of
 from speechbridge.stages.attempt import Stage
-from speechbridge.transcribers.transcript import Transcript
 from speechbridge.upstreams.failures import UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from speechbridge.admission.retry_after import Backlog
     from speechbridge.audio.durations import Duration, Durations
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from speechbridge.stages.call import Call
     from speechbridge.telemetry.metrics import Metrics
     from speechbridge.telemetry.timeline import Timeline
-    from speechbridge.transcribers.port import Segments, Transcriber, TranscriptionOptions
-    from speechbridge.transcribers.transcript import Segment
+    from speechbridge.transcribers.port import OnSegment, Segments, Transcriber, TranscriptionOptions
+    from speechbridge.transcribers.transcript import Segment, Transcript
     from speechbridge.upstreams.pool import Pool
 
 _SHORT_SECONDS = 60.0
@@ -60,22 +59,22 @@ class Transcription(Stage):
         self._durations = durations
 
     async def run(
-        self, audio: Audio, options: Callable[[], TranscriptionOptions], call: Call
-    ) -> AsyncGenerator[Segment | Transcript]:
-        """Yield segments as they are decoded (for a call that streams), then the transcript.
+        self, audio: Audio, options: Callable[[], TranscriptionOptions], call: Call, pass_on: OnSegment
+    ) -> Transcript:
+        """Return the transcript; the pod has been released by then.
 
         Args:
             audio: The recording; may still be arriving.
             options: Returns the options in the form fields received so far.
             call: The request.
+            pass_on: Sends a segment to the client as it is decoded, if the call streams.
 
         Raises:
             Problem: The recording cannot be transcribed, or Whisper failed.
         """
         retry = self._retry(call)
         sent = False
-        transcript = None
-        while transcript is None:
+        while True:
             await self.buffer(audio)
             duration = self._durations.of(excerpt_of(audio, call.expected_size))
             segments = _segments_for(call, duration)
@@ -87,25 +86,26 @@ class Transcription(Stage):
                 with self._backlog.entry(duration.seconds) as start_work:
                     work = Work(self._clock, audio)
                     begin = self._beginner(start_work, work, call, reports=reports)
+
+                    async def on_segment(segment: Segment, work: Work = work) -> None:
+                        nonlocal sent
+                        self._record_first(call.timeline)
+                        call.deadline.progress()
+                        call.segments.append(segment)
+                        if call.streams:
+                            sent = True
+                            audio.commit()
+                            with work.paused():
+                                await pass_on(segment)
+
                     async with self._queued_attempt(retry, call, duration.seconds, begin) as acquisition:
-                        items = self._transcriber.transcribe(
-                            acquisition, audio, options, call.headers, segments=segments
+                        transcript = await self._transcriber.transcribe(
+                            acquisition, audio, options, call.headers, on_segment, segments=segments
                         )
-                        async with aclosing(items):
-                            async for item in items:
-                                self._record_first(call.timeline)
-                                call.deadline.progress()
-                                if isinstance(item, Transcript):
-                                    separate = options().separate_channels
-                                    transcript = item.with_channels_checked() if separate else item
-                                    self._record(item, audio, work.seconds(), call.timeline)
-                                    continue
-                                call.segments.append(item)
-                                if call.streams:
-                                    sent = True
-                                    audio.commit()
-                                    with work.paused():
-                                        yield item
+                        self._record_first(call.timeline)
+                        call.deadline.progress()
+                        self._record(transcript, audio, work.seconds(), call.timeline)
+                return transcript.with_channels_checked() if options().separate_channels else transcript
             except RestartRequired:
                 await call.buffer_again(lambda: self.buffer(audio))
             except UpstreamError as error:
@@ -113,15 +113,10 @@ class Transcription(Stage):
                     raise self._problem(retry.cause(error)) from None
             finally:
                 call.deadline.reporting = True
-        yield transcript  # the pod has been released already, so a slow caller does not occupy it
 
     async def transcript(self, audio: Audio, options: Callable[[], TranscriptionOptions], call: Call) -> Transcript:
         """Return the transcript alone; raises as `run` does."""
-        async with aclosing(self.run(audio, options, replace(call, streams=False))) as items:
-            async for item in items:
-                if isinstance(item, Transcript):
-                    return item
-        raise AssertionError("the last item is the transcript, or an error is raised")
+        return await self.run(audio, options, replace(call, streams=False), _keep)
 
     async def buffer(self, audio: Audio) -> None:
         """Wait until enough of a recording has arrived for a pod; until then it counts as an upload in progress."""
@@ -155,16 +150,20 @@ class Transcription(Stage):
     def _record_first(self, timeline: Timeline) -> None:
         if timeline.first_segment is None:
             timeline.first_segment = self._clock()
-            self.metrics.first_segment_seconds.observe(timeline.first_segment - timeline.started)
+            self.metrics.first_segment_seconds.labels().observe(timeline.first_segment - timeline.started)
 
     def _record(self, transcript: Transcript, audio: Audio, work: float, timeline: Timeline) -> None:
         timeline.transcribed = self._clock()
         if not transcript.duration:
             return
-        self.metrics.audio.inc(transcript.duration)
-        self.metrics.work.inc(work)
+        self.metrics.audio.labels().inc(transcript.duration)
+        self.metrics.work.labels().inc(work)
         self._backlog.observe(transcript.duration, work)
         self._durations.learn(excerpt_of(audio, None), transcript.duration)
+
+
+async def _keep(_segment: Segment) -> None:
+    """Pass nothing on: the transcript includes every segment."""
 
 
 def _segments_for(call: Call, duration: Duration) -> Segments:

@@ -11,6 +11,8 @@ import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+_ENCODER = json.JSONEncoder(default=str)
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 logger = logging.getLogger("speechbridge")
 
@@ -32,7 +34,7 @@ class JsonFormatter(logging.Formatter):
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _ENCODER.encode(line)
 
 
 def debug(message: str, **fields: object) -> None:

@@ -6,23 +6,19 @@ The number of label values is bounded: `model` has at most 32, all of models tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector, generate_latest
+
+from speechbridge.telemetry.instruments import CounterFamily, Family, GaugeFamily, HistogramFamily
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from speechbridge.telemetry.instruments import Distribution, Number
+
+AnyFamily = TypeVar("AnyFamily", bound=Family[Any])
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _BYTES = tuple(float(4**power) for power in range(5, 15))  # 1 KiB to 256 MiB
 _MAX_MODELS = 32
@@ -34,17 +30,17 @@ _STAGE_OUTCOMES = ("ok", "failed", "busy", "rejected", "restarted", "deadline", 
 class Stage:
     """The metrics of a stage and a model, looked up once instead of per request."""
 
-    in_flight: Gauge
-    seconds: dict[str, Histogram]
+    in_flight: Number
+    seconds: dict[str, Distribution]
 
     def enter(self) -> float:
         """Count a request as in flight; return the time, for `leave`."""
-        self.in_flight.inc()
+        self.in_flight.value += 1
         return perf_counter()
 
     def leave(self, entered: float, outcome: str) -> None:
         """Record the duration by outcome."""
-        self.in_flight.dec()
+        self.in_flight.value -= 1
         self.seconds[outcome].observe(perf_counter() - entered)
 
 
@@ -58,14 +54,18 @@ class Metrics:
         self._models: set[str] = set()
         self._stages: dict[tuple[str, str], Stage] = {}
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"speechbridge_{name}", text, labels, registry=registry)
+        def registered(family: AnyFamily) -> AnyFamily:
+            registry.register(family)
+            return family
+
+        def counter(name: str, text: str, *labels: str) -> CounterFamily:
+            return registered(CounterFamily(f"speechbridge_{name}", text, labels))
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(f"speechbridge_{name}", text, labels, registry=registry)
 
-        def histogram(name: str, text: str, *labels: str, buckets: Iterable[float] = _SECONDS) -> Histogram:
-            return Histogram(f"speechbridge_{name}", text, labels, buckets=tuple(buckets), registry=registry)
+        def histogram(name: str, text: str, *labels: str, bounds: tuple[float, ...] = _SECONDS) -> HistogramFamily:
+            return registered(HistogramFamily(f"speechbridge_{name}", text, labels, bounds=bounds))
 
         self.requests = counter("requests_total", "Requests completed", "route", "outcome")
         self.request_seconds = histogram(
@@ -86,7 +86,11 @@ class Metrics:
         self.first_token_seconds = histogram(
             "time_to_first_token_seconds", "Time from the start of a request to the first token of the answer", "model"
         )
-        self.in_flight = gauge("requests_in_flight", "Requests in a stage: queue, transcribe or generate", "stage")
+        self.in_flight = registered(
+            GaugeFamily(
+                "speechbridge_requests_in_flight", "Requests in a stage: queue, transcribe or generate", ["stage"]
+            )
+        )
         self.queue_depth = gauge("queue_depth", "Requests waiting for admission or for a pod", "queue")
         self.audio_waiting = gauge(
             "audio_waiting_seconds",
@@ -105,7 +109,7 @@ class Metrics:
         self.connections_closed = counter(
             "client_connections_closed_total", "Connections of clients that reached a limit", "reason"
         )
-        self.upload_bytes = histogram("upload_size_bytes", "Size of the audio of a request", buckets=_BYTES)
+        self.upload_bytes = histogram("upload_size_bytes", "Size of the audio of a request", bounds=_BYTES)
         self.upstream_failures = counter(
             "upstream_failures_total", "Failed calls to pods, including retried ones", "upstream", "kind"
         )
@@ -116,16 +120,11 @@ class Metrics:
 
     def stage(self, name: str, model: str = "") -> Stage:
         """Return the metrics of a stage: duration by outcome, and requests in flight."""
-        key = (name, model)
-        if key not in self._stages:
+        stage = self._stages.get((name, model))
+        if stage is None:
             seconds = {outcome: self.stage_seconds.labels(name, outcome, model) for outcome in _STAGE_OUTCOMES}
-            self._stages[key] = Stage(self.in_flight.labels(name), seconds)
-        return self._stages[key]
-
-    @lru_cache(maxsize=512)  # noqa: B019 - a Metrics lives as long as its process
-    def child(self, metric: Counter | Histogram, *labels: str) -> Any:
-        """Return the metric with these labels, looked up once."""
-        return metric.labels(*labels)
+            stage = self._stages[name, model] = Stage(self.in_flight.labels(name), seconds)
+        return stage
 
     def set_function(self, gauge: Gauge, read: Callable[[], float], *labels: str) -> None:
         """Have a gauge call `read` for its value when it is scraped."""

@@ -18,11 +18,11 @@ from speechbridge.transcribers.status import check_status
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
 
     from speechbridge.audio.port import Audio
-    from speechbridge.transcribers.port import Segments, TranscriptionOptions
-    from speechbridge.transcribers.transcript import Segment, Transcript
+    from speechbridge.transcribers.port import OnSegment, Segments, TranscriptionOptions
+    from speechbridge.transcribers.transcript import Transcript
     from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
 
@@ -31,7 +31,7 @@ _MAX_PROMPT_BYTES = 2000
 
 
 class AsrWebservice:
-    """Implements the port `Transcriber`; yields the transcript alone, since the protocol does not stream."""
+    """Implements the port `Transcriber`; the protocol does not stream, so that it reports no segments."""
 
     reports_progress = False
 
@@ -41,10 +41,11 @@ class AsrWebservice:
         audio: Audio,
         options: Callable[[], TranscriptionOptions],
         headers: str,
+        on_segment: OnSegment,  # noqa: ARG002 - the protocol has none
         *,
-        segments: Segments,  # noqa: ARG002 - the protocol has none
-    ) -> AsyncGenerator[Segment | Transcript]:
-        """Send the recording and yield the transcript; see the port."""
+        segments: Segments,  # noqa: ARG002
+    ) -> Transcript:
+        """Send the recording and return the transcript; see the port."""
         sent = options()
         async with acquisition.exchange() as exchange:
             await post_audio(exchange, f"/asr?{_query(sent)}", headers, AudioForm(audio, "audio_file"))
@@ -56,7 +57,7 @@ class AsrWebservice:
             if status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 await _check_recording(audio)
             check_status(status, body)
-            yield await read_transcript(body)
+            return await read_transcript(body)
 
     async def probe(self, endpoint: Endpoint) -> None:
         """Open a connection: any request would wait for a running job."""
@@ -64,7 +65,7 @@ class AsrWebservice:
 
 
 def _query(options: TranscriptionOptions) -> str:
-    query = {"output": "json", "task": options.task, "encode": "true"}
+    query: dict[str, str] = {}
     if options.language:
         query["language"] = options.language
     if prompt := _initial_prompt(options):
@@ -79,7 +80,8 @@ def _query(options: TranscriptionOptions) -> str:
         query["word_timestamps"] = "true"
     if options.vad_filter is not None:
         query["vad_filter"] = str(options.vad_filter).lower()
-    return urlencode(query)
+    always = f"output=json&task={options.task}&encode=true"
+    return f"{always}&{urlencode(query)}" if query else always
 
 
 def _initial_prompt(options: TranscriptionOptions) -> str:

@@ -26,10 +26,10 @@ from speechbridge.upstreams.responses import json_object
 from speechbridge.upstreams.sending import Sending
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
 
     from speechbridge.audio.port import Audio
-    from speechbridge.transcribers.port import Segments, TranscriptionOptions
+    from speechbridge.transcribers.port import OnSegment, Segments, TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment, Transcript
     from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.connection import Connection
@@ -60,10 +60,11 @@ class OpenAIAudio:
         audio: Audio,
         options: Callable[[], TranscriptionOptions],
         headers: str,
+        on_segment: OnSegment,
         *,
         segments: Segments,
-    ) -> AsyncGenerator[Segment | Transcript]:
-        """Send the recording and yield segments and the transcript; see the port."""
+    ) -> Transcript:
+        """Send the recording, report segments and return the transcript; see the port."""
         sent = options()
         stream = [("stream", str(segments != "none").lower())]
         final = segments == "passed on" or audio.size is not None
@@ -84,10 +85,8 @@ class OpenAIAudio:
                 if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):
                     body = await connection.read()
                     check_status(status, body)
-                    yield await read_transcript(body)
-                    return
-                async for item in _events(connection, lambda: options().word_timestamps):
-                    yield item
+                    return await read_transcript(body)
+                return await _read_events(connection, lambda: options().word_timestamps, on_segment)
 
     async def probe(self, endpoint: Endpoint) -> None:
         """Request `/readyz`; a server without that route is ready if it responds at all."""
@@ -138,7 +137,7 @@ def _check_late(
         restart(audio, "language")
 
 
-async def _events(connection: Connection, words: Callable[[], bool]) -> AsyncGenerator[Segment | Transcript]:
+async def _read_events(connection: Connection, words: Callable[[], bool], on_segment: OnSegment) -> Transcript:
     parser = sse.Parser()
     segments: list[Segment] = []
     done = ""
@@ -149,7 +148,7 @@ async def _events(connection: Connection, words: Callable[[], bool]) -> AsyncGen
             if kind == "transcript.text.delta" and isinstance(event.get("segment"), dict):
                 segments.append(segment_from(event["segment"], len(segments)))
                 connection.check()  # with a restart to come, the client must not have it
-                yield segments[-1]
+                await on_segment(segments[-1])
             elif kind == DONE:
                 done = data  # the end of the response follows at once; once read, the connection can be reused
             elif "error" in event:
@@ -158,7 +157,7 @@ async def _events(connection: Connection, words: Callable[[], bool]) -> AsyncGen
         raise UpstreamError(FailureKind.DIED, "Whisper's response ended before the transcript was complete")
     transcript = await read_last_event(done, segments, words=words())
     connection.check()
-    yield transcript
+    return transcript
 
 
 def _error_of(error: Any) -> UpstreamError:

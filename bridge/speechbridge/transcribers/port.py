@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Awaitable, Callable
 
     from speechbridge.audio.port import Audio
     from speechbridge.transcribers.transcript import Segment, Transcript
     from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
 
+    OnSegment = Callable[[Segment], Awaitable[None]]
 
 Task = Literal["transcribe", "translate"]
 Segments = Literal["none", "reported", "passed on"]
@@ -53,22 +54,24 @@ class Transcriber(Protocol):
 
     reports_progress: bool
 
-    def transcribe(
+    async def transcribe(
         self,
         acquisition: Acquisition,
         audio: Audio,
         options: Callable[[], TranscriptionOptions],
         headers: str,
+        on_segment: OnSegment,
         *,
         segments: Segments,
-    ) -> AsyncGenerator[Segment | Transcript]:
-        """Yield segments as they are decoded, if the protocol supports that, then the transcript.
+    ) -> Transcript:
+        """Return the transcript.
 
         Args:
             acquisition: The pod; while the request waits in its queue, it may move to another.
             audio: The recording; may still be arriving.
             options: Returns the options received so far: form fields may arrive after the file.
             headers: Header lines to forward (request id, trace context), each terminated by CRLF.
+            on_segment: Receives each segment as it is decoded, if it is wanted and the protocol supports that.
             segments: What is wanted besides the transcript. Segments that are passed on may come before the upload
                 ends, and are final.
 

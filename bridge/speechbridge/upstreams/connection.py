@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 import httptools
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 _READ_AHEAD_BYTES = 256 * 1024
 _MAX_RESPONSE_BYTES = 64 * 2**20
 _CONTINUE = 100
+_OK = 200
 _SWITCHING_PROTOCOLS = 101
 _CHUNKS_BEFORE_PAUSE = 4  # so that a short response, and the start of a long one, are not delayed
 
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
         The pod has rejected it, has responded completely, or is gone. A pod whose 200 has only begun responds to what
         has arrived so far, and needs the rest.
         """
-        rejected = self._has_headers and self.status != HTTPStatus.OK
+        rejected = self._has_headers and self.status != _OK
         return rejected or self._complete or self._closed or self._error is not None
 
     @property
@@ -295,7 +295,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:  # noqa: D102
         self.status = self._parser.get_status_code()
-        if self.status < HTTPStatus.OK and self.status != _SWITCHING_PROTOCOLS:  # interim (RFC 9110, section 15.2)
+        if self.status < _OK and self.status != _SWITCHING_PROTOCOLS:  # interim (RFC 9110, section 15.2)
             self._continued = self._continued or self.status == _CONTINUE
             self.headers.clear()
             self._sized = False

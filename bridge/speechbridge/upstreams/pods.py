@@ -54,11 +54,13 @@ class Pods:
         on_change: Called when requests may be assigned that could not be before.
 
     Attributes:
+        endpoints: The pods known at present.
         outage: Since when no pod can be reached, as of the last `observe`.
     """
 
     def __init__(self, url: str, options: PoolOptions, resolve: Resolve, on_change: Callable[[], None]) -> None:
         self.origin = origin_of(url, options.credentials)
+        self.endpoints: tuple[Endpoint, ...] = ()
         self.resolve = resolve
         self._options = options
         self._on_change = on_change
@@ -68,11 +70,6 @@ class Pods:
         self._loop = asyncio.get_running_loop()
         self._refreshing: asyncio.Task[None] | None = None
         self.outage = Outage(since=self._loop.time())
-
-    @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The pods known at present."""
-        return tuple(self._known.values())
 
     async def run(self) -> None:
         """Repeat the lookup until cancelled; the first is done by `refresh`."""
@@ -100,6 +97,7 @@ class Pods:
         self._leaving = {address: endpoint for address, endpoint in self._leaving.items() if endpoint.outstanding}
         for address in sorted(addresses - self._known.keys()):
             self._add(address)
+        self.endpoints = tuple(self._known.values())
         self._on_change()
 
     def refresh_soon(self) -> None:
@@ -114,7 +112,9 @@ class Pods:
 
     def observe(self) -> None:
         """Update `outage`, after the state of a pod has changed."""
-        health = [endpoint.health for endpoint in self._known.values()]
+        health = [endpoint.health for endpoint in self.endpoints]
+        if self.outage.since is None and not all(pod.down for pod in health):
+            return  # nothing has changed, as most often
         contact_at = max((pod.contact_at for pod in health), default=float("-inf"))
         sample = Sample(found=bool(health), up=any(not pod.down for pod in health), contact_at=contact_at)
         self.outage = observed(self.outage, sample, self._loop.time())

@@ -35,7 +35,7 @@ def json_objects(lines: list[bytes]) -> list[dict[str, Any]]:
         items = json.loads(b"[%b]" % b",".join(filter(None, lines)))
     except (ValueError, RecursionError):
         items = [None]
-    if not all(isinstance(item, dict) for item in items):
+    if {type(item) for item in items} - {dict}:
         raise UpstreamError(FailureKind.BAD_ANSWER, "a line of the response is not a JSON object")
     return items  # type: ignore[no-any-return]  # checked above
 

@@ -117,8 +117,8 @@ async def test_stopping_refuses_new_ones_and_lets_the_queue_finish() -> None:
         queued = asyncio.create_task(anext_turn(door))
         await until(lambda: door.queued, 1)
         door.stopping = True
-        with pytest.raises(Problem) as refused, door.arrival():
-            pass
+        with pytest.raises(Problem) as refused:
+            door.arrive()
         drained = asyncio.create_task(door.drained())
 
     await queued

@@ -55,6 +55,10 @@ class ScriptedBody:
         return data
 
     @property
+    def at_end(self) -> bool:
+        return not self._chunks
+
+    @property
     def left(self) -> int:
         return len(self._chunks)
 

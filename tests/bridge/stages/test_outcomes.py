@@ -34,6 +34,7 @@ OPENING = part("file", WAV[:44], filename="a.wav")[:-2]
         (UpstreamError(FailureKind.DIED, "lost"), "failed"),
         (UpstreamError(FailureKind.MODEL_MISSING, "no model"), "failed"),
         (OSError(), "failed"),
+        (ConnectionResetError(), "cancelled"),
         (asyncio.CancelledError(), "cancelled"),
         (GeneratorExit(), "cancelled"),
     ],
