@@ -71,6 +71,10 @@ SIZE = "must be a size greater than zero, such as 10Gi or 500M"
 WAIT = "must be a duration from 1s to 24h, such as 300s, 5m or 1h30m"
 AMOUNT = "must be a quantity such as 500m, 4 or 16Gi"
 URL = "must be a URL such as http://whisper.example.com:9000"
+RESERVED = (
+    "names below speechpipeline.dev/ and the labels app.kubernetes.io/name, instance, component and managed-by belong "
+    "to the operator: remove them"
+)
 LARGEST = 2**31
 
 WRONG = (
@@ -97,9 +101,12 @@ WRONG = (
             priorityClassName="x",
             podAnnotations={},
             imagePullSecrets=[],
+            podTemplate={},
+            serviceAccountAnnotations={},
         ),
         f"spec.ollama: {EXTERNAL} gpu, cache, scaling, image, resources, env, nodeSelector, tolerations, affinity, "
-        "runtimeClassName, priorityClassName, podAnnotations, imagePullSecrets",
+        "runtimeClassName, priorityClassName, podAnnotations, imagePullSecrets, podTemplate, "
+        "serviceAccountAnnotations",
     ),
     Wrong("url of another scheme", of_whisper(url="ftp://asr"), f"spec.whisper.url: {URL}"),
     Wrong("url without a host", of_whisper(url="http://"), f"spec.whisper.url: {URL}"),
@@ -374,6 +381,29 @@ WRONG = (
         of_whisper(image="speech pipeline"),
         "spec.whisper.image: must be an image name, such as speechpipeline/bridge:0.1.0",
     ),
+    # Pod templates and metadata.
+    Wrong(
+        "label of the operator on all objects",
+        {"inheritedMetadata": {"labels": {"app.kubernetes.io/instance": "mine"}}},
+        f"spec.inheritedMetadata: {RESERVED}",
+    ),
+    Wrong(
+        "annotation of the operator on pods",
+        of_bridge(podTemplate={"metadata": {"annotations": {"speechpipeline.dev/settings-hash": "mine"}}}),
+        f"spec.bridge.podTemplate.metadata: {RESERVED}",
+    ),
+    Wrong(
+        "field of a pod template that no pod template has",
+        of_bridge(podTemplate={"template": {}}),
+        "spec.bridge.podTemplate.template: unknown field",
+        'unknown field "spec.bridge.podTemplate.template"',
+    ),
+    Wrong(
+        "pod spec that is a list",
+        of_bridge(podTemplate={"spec": []}),
+        "spec.bridge.podTemplate.spec: input should be a valid dictionary",
+        "spec.bridge.podTemplate.spec in body must be of type object",
+    ),
     # Names.
     Wrong(
         "pipeline name that starts with a digit", {}, "metadata.name: must start with a lowercase letter", name="1st"
@@ -400,6 +430,7 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
     "minimal": {},
     "all fields": {
         "suspend": True,
+        "inheritedMetadata": {"labels": {"cost-center": "42"}, "annotations": {"a.example/b": "any text"}},
         "whisper": {
             "engine": "asr-webservice",
             "model": "Systran/faster-whisper-large-v3",
@@ -425,6 +456,11 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
             "priorityClassName": "high",
             "podAnnotations": {"example.com/note": "any text:\n at all"},
             "imagePullSecrets": [{"name": "registry"}],
+            "podTemplate": {
+                "metadata": {"labels": {"team": "speech"}},
+                "spec": {"securityContext": {"runAsUser": None, "$patch": "replace"}, "containers": [{"name": "a"}]},
+            },
+            "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/models"},
         },
         "ollama": {
             "models": [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from speechoperator.api.base import Model, format_validation_error
 from speechoperator.api.components import Bridge, LanguageModel, Ollama, Whisper
 from speechoperator.api.exposure import ApiKeys, Gateway, Ingress, ParentRef
+from speechoperator.api.overrides import ExtraMetadata, PodTemplate
 from speechoperator.api.pipeline import API_VERSION, GROUP, KIND, PLURAL, VERSION, Metadata, Spec, SpeechPipeline
 from speechoperator.api.pod_template import ComponentSpec, EnvVar, PullSecret, Resources, Toleration
 from speechoperator.api.scaling import BridgeScaling, OllamaScaling, Scaling, WhisperScaling
@@ -27,6 +28,7 @@ __all__ = [
     "Cache",
     "ComponentSpec",
     "EnvVar",
+    "ExtraMetadata",
     "Gateway",
     "Gpu",
     "Ingress",
@@ -37,6 +39,7 @@ __all__ = [
     "OllamaCache",
     "OllamaScaling",
     "ParentRef",
+    "PodTemplate",
     "PullSecret",
     "Resources",
     "Scaling",

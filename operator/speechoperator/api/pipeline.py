@@ -9,6 +9,7 @@ from pydantic import Field
 
 from speechoperator.api.base import Model
 from speechoperator.api.components import Bridge, Ollama, Whisper
+from speechoperator.api.overrides import ExtraMetadata
 from speechoperator.api.values import Flag, PipelineName
 
 GROUP = "speechpipeline.dev"
@@ -39,6 +40,11 @@ class Spec(Model):
     ollama: Ollama = Field(description="Ollama, which serves the language models.")
     bridge: Bridge = Field(
         Bridge(), description="The bridge, the HTTP service that clients call.", json_schema_extra={"default": {}}
+    )
+    inherited_metadata: ExtraMetadata = Field(
+        ExtraMetadata(),
+        description="Labels and annotations of all objects of the pipeline and of their pods; a change restarts the "
+        "pods. If unset, none are added.",
     )
 
 

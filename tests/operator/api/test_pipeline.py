@@ -102,6 +102,23 @@ def test_variables_reach_the_pod_unchanged() -> None:
     assert [variable.manifest() for variable in env] == [given]
 
 
+@pytest.mark.parametrize(
+    ("spec", "error"),
+    [
+        ({"containers": {"name": "whisper"}}, "containers: must be a list"),
+        ({"containers": None, "volumes": [{}]}, "volumes[0].name: is required"),
+        ({"containers": {"$patch": "delete"}}, "containers: must be a list"),
+        ({"containers": [{"name": "whisper", "$patch": "delete"}]}, "containers[0]: the container whisper cannot be"),
+        ({"$patch": "replace"}, "$patch: only fields of the pod can be deleted or replaced, not all of it"),
+    ],
+)
+def test_a_pod_template_that_cannot_be_merged_is_rejected(spec: dict[str, object], error: str) -> None:
+    """The API server does not know the content of a podTemplate: the operator rejects the spec."""
+    found = error_of(pipeline(of_whisper(podTemplate={"spec": spec}))["spec"])
+
+    assert found.startswith(f"spec.whisper.podTemplate.spec: {error}")
+
+
 def test_all_errors_are_reported_at_once() -> None:
     spec = pipeline(of_whisper(url="http://asr", gpu={}), of_ollama(models=[], keepAlive="soon"))["spec"]
 

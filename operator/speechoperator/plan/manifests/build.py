@@ -50,7 +50,7 @@ def _serving(
 ) -> Iterator[Object]:
     if not spec.managed:
         return
-    yield service_account(pipeline, component)
+    yield service_account(pipeline, component, spec)
     yield serving_policy(pipeline, component, settings)
     if spec.cache.creates_pvc:
         yield pvc(pipeline, component, spec.cache)
@@ -64,7 +64,7 @@ def _serving(
 
 def _bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -> Iterator[Object]:
     spec, variables = pipeline.spec.bridge, environment(pipeline, decisions.models)
-    yield service_account(pipeline, "bridge")
+    yield service_account(pipeline, "bridge", spec)
     yield bridge_policy(pipeline)
     yield config_map(pipeline, variables)
     yield service(pipeline, "bridge")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import labels
 from speechoperator.api.names import object_name
+from speechoperator.kube.merge import merge
 from speechoperator.plan.manifests.containers import without_nulls
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def template(
     gpu: Gpu | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
-    """Return the pod template of a Deployment; it meets the restricted Pod Security Standard.
+    """Return the pod template of a Deployment, with the `podTemplate` of the spec merged over it.
+
+    Without that, it meets the restricted Pod Security Standard.
 
     Args:
         pipeline: The pipeline.
@@ -52,9 +55,8 @@ def template(
         gpu: The GPUs of the component.
         fields: Further fields of the pod's spec.
     """
-    merged = {**spec.pod_annotations, **(annotations or {})}
-    return {
-        "metadata": {"labels": labels(pipeline.name, component), **({"annotations": merged} if merged else {})},
+    manifest = {
+        "metadata": {"annotations": dict(spec.pod_annotations)},
         "spec": {
             "serviceAccountName": object_name(pipeline.name, component),
             "automountServiceAccountToken": False,
@@ -74,6 +76,20 @@ def template(
             **fields,
             **_placement(spec, settings, gpu),
         },
+    }
+    merged = merge(manifest, spec.pod_template.manifest())
+    return {"metadata": _metadata(pipeline, component, merged["metadata"], annotations or {}), "spec": merged["spec"]}
+
+
+def _metadata(
+    pipeline: SpeechPipeline, component: Component, given: dict[str, Any], own: dict[str, str]
+) -> dict[str, Any]:
+    """Return the metadata of the pods; what the operator sets itself overrides what the spec gives."""
+    inherited = pipeline.spec.inherited_metadata
+    annotations = {**inherited.annotations, **given.get("annotations", {}), **own}
+    return {
+        "labels": {**inherited.labels, **given.get("labels", {}), **labels(pipeline.name, component)},
+        **({"annotations": annotations} if annotations else {}),
     }
 
 

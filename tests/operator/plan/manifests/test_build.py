@@ -50,6 +50,60 @@ def test_the_manifests_are_those_of_the_golden_file(case: str) -> None:
     assert goldens.text(goldens.built(case)) == goldens.expected(case), "UPDATE_GOLDEN=1 rewrites it"
 
 
+@pytest.mark.parametrize("component", ["whisper", "ollama", "bridge"])
+def test_a_pod_template_overrides_the_operator_and_the_other_fields(component: str) -> None:
+    template = {
+        "metadata": {"labels": {"queue": "gpu"}, "annotations": {"a": "template"}},
+        "spec": {
+            "securityContext": {"runAsUser": None},
+            "priorityClassName": "high",
+            "containers": [{"name": component, "tty": True}, {"name": "sidecar", "image": "x"}],
+        },
+    }
+    fields = {"podAnnotations": {"a": "field", "b": "field"}, "priorityClassName": "low", "podTemplate": template}
+
+    deployment = build({component: fields})[f"Deployment/{component}"]
+
+    assert deployment["spec"]["template"]["metadata"]["labels"]["queue"] == "gpu"
+    assert deployment["spec"]["template"]["metadata"]["annotations"].items() >= {"a": "template", "b": "field"}.items()
+    assert "runAsUser" not in pod(deployment)["securityContext"]
+    assert pod(deployment)["securityContext"]["runAsNonRoot"]
+    assert pod(deployment)["priorityClassName"] == "high"
+    assert [one["name"] for one in pod(deployment)["containers"]] == [component, "sidecar"]
+    assert container(deployment)["tty"]
+    assert container(deployment)["image"]
+
+
+def test_all_objects_and_pods_inherit_labels_and_annotations() -> None:
+    inherited = {"labels": {"team": "a"}, "annotations": {"owner": "b"}}
+    bridge = {"ingress": {"host": "a.example", "annotations": {"owner": "c"}}}
+
+    objects = build({"inheritedMetadata": inherited, "bridge": bridge})
+
+    pods = [one["spec"]["template"] for one in objects.values() if one["kind"] == "Deployment"]
+    assert len(pods) == 3
+    for one in (*objects.values(), *pods):
+        assert one["metadata"]["labels"]["team"] == "a"
+        assert one["metadata"]["annotations"]["owner"] == ("c" if one.get("kind") == "Ingress" else "b")
+
+
+def test_selectors_never_follow_labels_of_the_user() -> None:
+    labels = {"labels": {"team": "a"}}
+    spec = {"inheritedMetadata": labels, "whisper": {"podTemplate": {"metadata": labels}}}
+    before, after = build({}), build(spec)
+
+    for name, one in after.items():
+        assert one.get("spec", {}).get("selector") == before[name].get("spec", {}).get("selector")
+    assert after["NetworkPolicy/whisper"]["spec"] == before["NetworkPolicy/whisper"]["spec"]
+
+
+def test_the_service_account_of_a_component_has_its_annotations() -> None:
+    objects = build({"whisper": {"serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn"}}})
+
+    assert objects["ServiceAccount/whisper"]["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn"}
+    assert "annotations" not in objects["ServiceAccount/ollama"]["metadata"]
+
+
 def test_without_a_uid_manifests_have_no_owner() -> None:
     """`render FILE` prints manifests of pipelines that are in no cluster."""
     pipeline = SpeechPipeline.parse({"metadata": {"name": "p"}, "spec": {"ollama": {"models": [{"name": "llama3"}]}}})
