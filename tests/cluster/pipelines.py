@@ -75,6 +75,8 @@ RESERVED = (
     "names below speechpipeline.dev/ and the labels app.kubernetes.io/name, instance, component and managed-by belong "
     "to the operator: remove them"
 )
+PEER = "set either ipBlock, or podSelector and namespaceSelector or one of them"
+VENDOR = "the default images support only GPUs of nvidia.com: set image to one that supports this GPU"
 LARGEST = 2**31
 
 WRONG = (
@@ -271,7 +273,7 @@ WRONG = (
     ),
     Wrong(
         "GPUs of another vendor in requests",
-        of_ollama(gpu={"resourceName": "amd.com/gpu"}, resources={"requests": {"amd.com/gpu": "1"}}),
+        of_ollama(image="x", gpu={"resourceName": "amd.com/gpu"}, resources={"requests": {"amd.com/gpu": "1"}}),
         "spec.ollama: request GPUs with the field gpu",
     ),
     Wrong(
@@ -283,6 +285,16 @@ WRONG = (
         "invalid GPU resource name",
         of_whisper(gpu={"resourceName": "nvidia gpu"}),
         "spec.whisper.gpu.resourceName: must be a resource name, such as nvidia.com/gpu",
+    ),
+    Wrong(
+        "GPU of another vendor with the default image",
+        of_whisper(gpu={"resourceName": "amd.com/gpu"}),
+        f"spec.whisper: {VENDOR}",
+    ),
+    Wrong(
+        "GPU of another vendor with a similar name",
+        of_ollama(gpu={"resourceName": "nvidia.com.example/gpu"}),
+        f"spec.ollama: {VENDOR}",
     ),
     # Durations.
     Wrong("duration without a unit", of_bridge(requestTimeout="300"), f"spec.bridge.requestTimeout: {WAIT}"),
@@ -381,6 +393,17 @@ WRONG = (
         of_whisper(image="speech pipeline"),
         "spec.whisper.image: must be an image name, such as speechpipeline/bridge:0.1.0",
     ),
+    # NetworkPolicies.
+    Wrong(
+        "clients that are nothing",
+        {"networkPolicy": {"bridgeFrom": [{}]}},
+        f"spec.networkPolicy.bridgeFrom[0]: {PEER}",
+    ),
+    Wrong(
+        "clients by address and label",
+        {"networkPolicy": {"metricsFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}},
+        f"spec.networkPolicy.metricsFrom[0]: {PEER}",
+    ),
     # Pod templates and metadata.
     Wrong(
         "label of the operator on all objects",
@@ -430,6 +453,11 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
     "minimal": {},
     "all fields": {
         "suspend": True,
+        "networkPolicy": {
+            "enabled": True,
+            "bridgeFrom": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"a": "b"}}}],
+            "metricsFrom": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}],
+        },
         "inheritedMetadata": {"labels": {"cost-center": "42"}, "annotations": {"a.example/b": "any text"}},
         "whisper": {
             "engine": "asr-webservice",
@@ -487,6 +515,11 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
             "apiKeys": {"secretName": "keys"},
         },
     },
+    "slices of GPUs": {
+        "whisper": {"gpu": {"resourceName": "nvidia.com/mig-1g.10gb"}},
+        "ollama": {"gpu": {"resourceName": "nvidia.com/gpu.shared"}},
+    },
+    "GPU of another vendor that is not used": {"whisper": {"gpu": {"count": 0, "resourceName": "amd.com/gpu"}}},
     "external services": {
         "whisper": {"url": "https://asr.example.com:8443/v1/", "engine": "asr-webservice", "model": "whisper-1"},
         "ollama": {"url": "http://[::1]:11434", "contextLength": 256},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from speechoperator.api.base import Model, format_validation_error
 from speechoperator.api.components import Bridge, LanguageModel, Ollama, Whisper
 from speechoperator.api.exposure import ApiKeys, Gateway, Ingress, ParentRef
+from speechoperator.api.network import NetworkPolicy, Peer
 from speechoperator.api.overrides import ExtraMetadata, PodTemplate
 from speechoperator.api.pipeline import API_VERSION, GROUP, KIND, PLURAL, VERSION, Metadata, Spec, SpeechPipeline
 from speechoperator.api.pod_template import ComponentSpec, EnvVar, PullSecret, Resources, Toleration
@@ -35,10 +36,12 @@ __all__ = [
     "LanguageModel",
     "Metadata",
     "Model",
+    "NetworkPolicy",
     "Ollama",
     "OllamaCache",
     "OllamaScaling",
     "ParentRef",
+    "Peer",
     "PodTemplate",
     "PullSecret",
     "Resources",

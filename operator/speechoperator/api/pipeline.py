@@ -9,6 +9,7 @@ from pydantic import Field
 
 from speechoperator.api.base import Model
 from speechoperator.api.components import Bridge, Ollama, Whisper
+from speechoperator.api.network import NetworkPolicy
 from speechoperator.api.overrides import ExtraMetadata
 from speechoperator.api.values import Flag, PipelineName
 
@@ -40,6 +41,11 @@ class Spec(Model):
     ollama: Ollama = Field(description="Ollama, which serves the language models.")
     bridge: Bridge = Field(
         Bridge(), description="The bridge, the HTTP service that clients call.", json_schema_extra={"default": {}}
+    )
+    network_policy: NetworkPolicy = Field(
+        NetworkPolicy(),
+        description="Which pods may connect to those of the pipeline. If unset, all clients to the bridge, and only "
+        "the bridge and the operator to Whisper and Ollama.",
     )
     inherited_metadata: ExtraMetadata = Field(
         ExtraMetadata(),

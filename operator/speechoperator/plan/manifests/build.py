@@ -51,7 +51,8 @@ def _serving(
     if not spec.managed:
         return
     yield service_account(pipeline, component, spec)
-    yield serving_policy(pipeline, component, settings)
+    if pipeline.spec.network_policy.enabled:
+        yield serving_policy(pipeline, component, settings)
     if spec.cache.creates_pvc:
         yield pvc(pipeline, component, spec.cache)
     yield service(pipeline, component)
@@ -65,7 +66,8 @@ def _serving(
 def _bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -> Iterator[Object]:
     spec, variables = pipeline.spec.bridge, environment(pipeline, decisions.models)
     yield service_account(pipeline, "bridge", spec)
-    yield bridge_policy(pipeline)
+    if pipeline.spec.network_policy.enabled:
+        yield bridge_policy(pipeline, settings)
     yield config_map(pipeline, variables)
     yield service(pipeline, "bridge")
     if spec.maximum > 1:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from speechoperator.api.labels import labels
 from speechoperator.api.names import object_name
 from speechoperator.kube.merge import merge
-from speechoperator.plan.manifests.containers import without_nulls
+from speechoperator.plan.manifests.placement import placement
 
 if TYPE_CHECKING:
     from speechoperator.api import ComponentSpec, Gpu, SpeechPipeline
@@ -74,7 +74,7 @@ def template(
             "containers": [container],
             "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes],
             **fields,
-            **_placement(spec, settings, gpu),
+            **placement(spec, settings, gpu),
         },
     }
     merged = merge(manifest, spec.pod_template.manifest())
@@ -91,21 +91,3 @@ def _metadata(
         "labels": {**inherited.labels, **given.get("labels", {}), **labels(pipeline.name, component)},
         **({"annotations": annotations} if annotations else {}),
     }
-
-
-def _placement(spec: ComponentSpec, settings: Settings, gpu: Gpu | None) -> dict[str, Any]:
-    """Return the fields that control scheduling and image pulls."""
-    tolerations = [toleration.manifest() for toleration in spec.tolerations]
-    if gpu is not None and gpu.count:
-        # GPU nodes are commonly reserved by a taint with the name of the extended resource.
-        tolerations.append({"key": gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"})
-    secrets = dict.fromkeys((*(secret.name for secret in spec.image_pull_secrets), *settings.image_pull_secrets))
-    fields = {
-        "imagePullSecrets": [{"name": name} for name in secrets],
-        "nodeSelector": spec.node_selector,
-        "tolerations": tolerations,
-        "affinity": without_nulls(spec.affinity),
-        "runtimeClassName": spec.runtime_class_name,
-        "priorityClassName": spec.priority_class_name,
-    }
-    return {name: value for name, value in fields.items() if value}

@@ -104,6 +104,47 @@ def test_the_service_account_of_a_component_has_its_annotations() -> None:
     assert "annotations" not in objects["ServiceAccount/ollama"]["metadata"]
 
 
+def test_only_bridge_and_operator_reach_whisper_and_ollama_and_everyone_the_bridge() -> None:
+    objects = build({})
+
+    assert [rule.get("from") for rule in rules(objects, "bridge")] == [None]
+    for component in ("whisper", "ollama"):
+        [rule] = rules(objects, component)
+        pods = [peer["podSelector"]["matchLabels"] for peer in rule["from"]]
+        assert [labels.get("app.kubernetes.io/component") for labels in pods] == ["bridge", None]
+        assert pods[1] == {"app.kubernetes.io/name": "speechpipeline-operator"}
+
+
+INGRESS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}
+PROMETHEUS = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "prometheus"}}}
+
+
+def test_clients_of_the_bridge_and_readers_of_metrics_can_be_chosen() -> None:
+    objects = build({"networkPolicy": {"bridgeFrom": [INGRESS], "metricsFrom": [PROMETHEUS]}})
+
+    assert rules(objects, "bridge")[0]["from"][1:] == [INGRESS, PROMETHEUS]
+    for component in ("whisper", "ollama"):
+        assert rules(objects, component)[0]["from"][2:] == [PROMETHEUS]
+        assert rules(objects, component)[0]["ports"]
+
+
+def test_an_empty_list_of_clients_admits_the_operator_alone() -> None:
+    """Kubernetes takes an empty `from` for all clients."""
+    [rule] = rules(build({"networkPolicy": {"bridgeFrom": []}}), "bridge")
+
+    [operator] = rule["from"]
+    assert operator["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "speechpipeline-operator"}
+
+
+def rules(objects: Raw, component: str) -> list[Raw]:
+    found: list[Raw] = objects[f"NetworkPolicy/{component}"]["spec"]["ingress"]
+    return found
+
+
+def test_network_policies_can_be_disabled() -> None:
+    assert not [name for name in build({"networkPolicy": {"enabled": False}}) if name.startswith("NetworkPolicy")]
+
+
 def test_without_a_uid_manifests_have_no_owner() -> None:
     """`render FILE` prints manifests of pipelines that are in no cluster."""
     pipeline = SpeechPipeline.parse({"metadata": {"name": "p"}, "spec": {"ollama": {"models": [{"name": "llama3"}]}}})
@@ -306,6 +347,42 @@ def test_gpus_become_a_limit_and_a_toleration_of_the_gpu_taint(suffix: str) -> N
         "limits": {"memory": "1Gi", "nvidia.com/gpu": "2"},
     }
     assert pod(deployment)["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+@pytest.mark.parametrize(
+    ("resource", "taint"),
+    [
+        ("nvidia.com/gpu", "nvidia.com/gpu"),
+        ("nvidia.com/mig-1g.10gb", "nvidia.com/gpu"),
+        ("nvidia.com/gpu.shared", "nvidia.com/gpu"),
+        ("amd.com/gpu", "amd.com/gpu"),
+        ("gpu.intel.com/i915", "gpu.intel.com/i915"),
+    ],
+)
+def test_the_taint_of_a_gpu_node_is_its_vendors(resource: str, taint: str) -> None:
+    deployment = build({"whisper": {"image": "x", "gpu": {"resourceName": resource}}})["Deployment/whisper"]
+
+    assert container(deployment)["resources"]["limits"] == {resource: "1"}
+    assert pod(deployment)["tolerations"] == [{"key": taint, "operator": "Exists", "effect": "NoSchedule"}]
+
+
+TAINT = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+OTHER = {"key": "pool", "operator": "Exists"}
+
+
+@pytest.mark.parametrize(
+    ("given", "tolerations"),
+    [
+        ([TAINT], [TAINT]),
+        ([OTHER, OTHER], [OTHER, TAINT]),
+        ([{"operator": "Exists"}], [{"operator": "Exists"}]),
+        ([{"key": "nvidia.com/gpu", "operator": "Exists"}], [{"key": "nvidia.com/gpu", "operator": "Exists"}]),
+        ([{**TAINT, "effect": "NoExecute"}], [{**TAINT, "effect": "NoExecute"}, TAINT]),
+        ([{"key": "nvidia.com/gpu", "value": "a"}], [{"key": "nvidia.com/gpu", "value": "a"}, TAINT]),
+    ],
+)
+def test_no_taint_is_tolerated_twice(given: list[Raw], tolerations: list[Raw]) -> None:
+    assert pod(build({"ollama": {"gpu": {}, "tolerations": given}})["Deployment/ollama"])["tolerations"] == tolerations
 
 
 @pytest.mark.parametrize("engine", ["faster-whisper", "asr-webservice"])

@@ -45,7 +45,9 @@ COMMON = {
     "podAnnotations": st.dictionaries(WORDS, st.text("ab", max_size=3), max_size=2),
     "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": WORDS}), max_size=2, unique_by=lambda one: one["name"]),
 }
-GPUS = st.fixed_dictionaries({}, optional={"count": st.integers(0, 8), "resourceName": st.just("amd.com/gpu")})
+GPUS = st.fixed_dictionaries(
+    {}, optional={"count": st.integers(0, 8), "resourceName": st.just("nvidia.com/gpu.shared")}
+)
 SHARED = st.one_of(
     st.fixed_dictionaries({"ephemeral": st.sampled_from([True])}, optional={"size": SIZES}),
     st.fixed_dictionaries({"existingClaim": WORDS}),
