@@ -105,10 +105,11 @@ WRONG = (
             imagePullSecrets=[],
             podTemplate={},
             serviceAccountAnnotations={},
+            drainTimeout="1m",
         ),
         f"spec.ollama: {EXTERNAL} gpu, cache, scaling, image, resources, env, nodeSelector, tolerations, affinity, "
         "runtimeClassName, priorityClassName, podAnnotations, imagePullSecrets, podTemplate, "
-        "serviceAccountAnnotations",
+        "serviceAccountAnnotations, drainTimeout",
     ),
     Wrong("url of another scheme", of_whisper(url="ftp://asr"), f"spec.whisper.url: {URL}"),
     Wrong("url without a host", of_whisper(url="http://"), f"spec.whisper.url: {URL}"),
@@ -298,6 +299,7 @@ WRONG = (
     ),
     # Durations.
     Wrong("duration without a unit", of_bridge(requestTimeout="300"), f"spec.bridge.requestTimeout: {WAIT}"),
+    Wrong("drain without an end", of_ollama(drainTimeout="25h"), f"spec.ollama.drainTimeout: {WAIT}"),
     Wrong("duration of zero", of_bridge(requestTimeout="0s"), f"spec.bridge.requestTimeout: {WAIT}"),
     Wrong("duration that is too long", of_bridge(requestTimeout="24h1s"), f"spec.bridge.requestTimeout: {WAIT}"),
     Wrong(
@@ -488,6 +490,7 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
                 "metadata": {"labels": {"team": "speech"}},
                 "spec": {"securityContext": {"runAsUser": None, "$patch": "replace"}, "containers": [{"name": "a"}]},
             },
+            "drainTimeout": "30m",
             "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/models"},
         },
         "ollama": {
@@ -498,7 +501,8 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
             "contextLength": 8192,
             "keepAlive": "-1",
             "cache": {"ephemeral": True, "size": "20G"},
-            "scaling": {"minReplicas": 2},
+            "parallel": 8,
+            "scaling": {"minReplicas": 2, "targetInFlight": 6},
         },
         "bridge": {
             "replicas": 0,

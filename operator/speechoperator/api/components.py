@@ -81,12 +81,22 @@ class Ollama(ServingSpec):
         description="How long a model stays loaded after its last request, such as 30m; -1 keeps it loaded "
         "indefinitely. If unset, Ollama's default.",
     )
+    parallel: Positive = Field(
+        4,
+        description="Requests that each pod processes in parallel, each with a context of its own in the memory of the "
+        "GPU (OLLAMA_NUM_PARALLEL). A change restarts the pods.",
+    )
     cache: OllamaCache = Field(
         OllamaCache(), description="Storage of the models. If unset, a PVC of 50Gi with the default StorageClass."
     )
     scaling: OllamaScaling = Field(
         OllamaScaling(), description="Scaling on the requests in flight. If unset, one replica."
     )
+
+    @property
+    def target_in_flight(self) -> int:
+        """Requests in flight per replica above which a replica is added."""
+        return self.scaling.target_in_flight or self.parallel
 
     @property
     def model_names(self) -> tuple[str, ...]:

@@ -9,7 +9,16 @@ from pydantic import Field, StrictInt
 from speechoperator.api.base import Model
 from speechoperator.api.overrides import PodTemplate
 from speechoperator.api.rules import MapList, Rule
-from speechoperator.api.values import AnyObject, Image, LabelValue, LongText, ObjectName, Quantity, VariableName
+from speechoperator.api.values import (
+    AnyObject,
+    Duration,
+    Image,
+    LabelValue,
+    LongText,
+    ObjectName,
+    Quantity,
+    VariableName,
+)
 from speechoperator.kube import quantities
 
 LabelKey = Annotated[str, Field(max_length=317)]
@@ -28,6 +37,7 @@ COMMON = (
     "image_pull_secrets",
     "pod_template",
     "service_account_annotations",
+    "drain_timeout",
 )
 """The fields that every component has."""
 
@@ -149,4 +159,9 @@ class ComponentSpec(Model):
     )
     service_account_annotations: Annotated[dict[str, LongText], Field(max_length=64)] = Field(
         {}, description="Annotations of the pods' ServiceAccount, such as the cloud identity of the pods."
+    )
+    drain_timeout: Duration | None = Field(
+        None,
+        description="Maximum time for work in progress when a pod is deleted; a pod without work ends at once. If "
+        "unset, the longest audio (4h) for Whisper, the same and requestTimeout for the bridge, 5m for Ollama.",
     )

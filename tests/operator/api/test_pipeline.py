@@ -41,10 +41,17 @@ def test_every_field_but_the_models_has_a_default() -> None:
     assert spec.whisper.cache.when_deleted == "Retain"
     assert (spec.whisper.scaling.min_replicas, spec.whisper.scaling.maximum) == (1, 1)
     assert spec.whisper.scaling.target_backlog == "60s"
-    assert spec.ollama.scaling.target_in_flight == 4
+    assert (spec.ollama.parallel, spec.ollama.target_in_flight) == (4, 4)
     assert spec.ollama.model_names == ("llama3",)
     assert (spec.bridge.replicas, spec.bridge.maximum) == (2, 2)
     assert (spec.bridge.max_concurrent_requests, spec.bridge.request_timeout_seconds) == (50, 300)
+
+
+def test_the_target_of_the_scaler_is_what_a_pod_processes_in_parallel_unless_it_is_set() -> None:
+    for scaling, target in ({}, 8), ({"targetInFlight": 3}, 3):
+        spec = SpeechPipeline.parse(pipeline(of_ollama(parallel=8, scaling=scaling))).spec
+
+        assert spec.ollama.target_in_flight == target
 
 
 def test_an_empty_gpu_is_one_nvidia_gpu() -> None:

@@ -22,6 +22,9 @@ PRE_STOP_SECONDS = 5
 
 SLEEP_BEFORE_STOP: dict[str, Any] = {"sleep": {"seconds": PRE_STOP_SECONDS}}
 
+_EVICTABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+"""Without it, Cluster Autoscaler removes no node with pods that have an emptyDir: it could hold data that is needed."""
+
 _SHUTDOWN_SECONDS = 10
 """For the shutdown itself, after all requests have finished or timed out."""
 
@@ -50,13 +53,15 @@ def template(
         settings: The operator's settings.
         container: The only container.
         drain: Seconds for requests in flight when the pod is deleted.
-        volumes: Volumes besides the one at /tmp.
+        volumes: Volumes besides `tmp`, the one at /tmp; one of that name replaces it.
         annotations: Annotations of the operator, which override those in the spec.
         gpu: The GPUs of the component.
         fields: Further fields of the pod's spec.
     """
+    by_name = {"tmp": {"name": "tmp", "emptyDir": {}}, **{volume["name"]: volume for volume in volumes}}
+    evictable = [one["name"] for one in by_name.values() if "emptyDir" in one]
     manifest = {
-        "metadata": {"annotations": dict(spec.pod_annotations)},
+        "metadata": {"annotations": {_EVICTABLE: ",".join(evictable), **spec.pod_annotations}},
         "spec": {
             "serviceAccountName": object_name(pipeline.name, component),
             "automountServiceAccountToken": False,
@@ -72,7 +77,7 @@ def template(
             },
             "terminationGracePeriodSeconds": PRE_STOP_SECONDS + drain + _SHUTDOWN_SECONDS,
             "containers": [container],
-            "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes],
+            "volumes": list(by_name.values()),
             **fields,
             **placement(spec, settings, gpu),
         },

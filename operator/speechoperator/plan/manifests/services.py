@@ -30,6 +30,7 @@ def _service(pipeline: SpeechPipeline, component: Component, name: str, kind: di
         "metadata": metadata(pipeline, component, name),
         "spec": {
             **kind,
+            "ipFamilyPolicy": "PreferDualStack",  # one family where the cluster has one
             "selector": selector(pipeline.name, component),
             "ports": [{"name": "http", "port": PORTS[component], "protocol": "TCP", "targetPort": "http"}],
         },

@@ -284,6 +284,7 @@ def test_a_change_of_the_bridge_restarts_neither_whisper_nor_ollama(change: Raw)
         {"contextLength": 8192},
         {"keepAlive": "-1"},
         {"scaling": {"minReplicas": 0}},
+        {"scaling": {"targetInFlight": 9}},
     ],
 )
 def test_options_carried_by_each_request_to_ollama_restart_only_the_bridge(change: Raw) -> None:
@@ -322,10 +323,16 @@ def test_ollama_listens_on_ipv6_and_ipv4() -> None:
     assert env(build({})["Deployment/ollama"])["OLLAMA_HOST"] == ":11434"
 
 
-def test_ollama_processes_the_target_number_of_requests_in_parallel() -> None:
-    deployment = build({"ollama": {"scaling": {"targetInFlight": 7}}})["Deployment/ollama"]
+def test_parallel_requests_are_a_setting_of_ollama() -> None:
+    assert env(build({})["Deployment/ollama"])["OLLAMA_NUM_PARALLEL"] == "4"
+    assert env(build({"ollama": {"parallel": 7}})["Deployment/ollama"])["OLLAMA_NUM_PARALLEL"] == "7"
 
-    assert env(deployment)["OLLAMA_NUM_PARALLEL"] == "7"
+
+def test_services_have_addresses_of_both_families_where_the_cluster_has_them() -> None:
+    services = [one for one in build({}).values() if one["kind"] == "Service"]
+
+    assert {one["spec"]["ipFamilyPolicy"] for one in services} == {"PreferDualStack"}
+    assert len(services) == 5
 
 
 def test_variables_in_the_spec_override_those_of_the_operator() -> None:
@@ -410,13 +417,60 @@ def test_an_image_that_the_pipeline_names_serves_gpus_too() -> None:
     assert container(build({"whisper": whisper})["Deployment/whisper"])["image"] == "registry.example.com/whisper:1"
 
 
-def test_a_pod_has_time_to_finish_its_requests() -> None:
-    objects = build({"bridge": {"requestTimeout": "10m"}})
+HOUR = 3600
 
-    assert pod(objects["Deployment/bridge"])["terminationGracePeriodSeconds"] == 600 + 15
-    assert objects["ConfigMap/bridge"]["data"]["DRAIN_TIMEOUT"] == "600"
-    assert pod(objects["Deployment/whisper"])["terminationGracePeriodSeconds"] == 300 + 15
-    assert env(objects["Deployment/whisper"])["WHISPER_DRAIN_TIMEOUT"] == "300"
+
+@pytest.mark.parametrize(
+    ("fields", "whisper_s", "bridge_s", "ollama_s"),
+    [
+        pytest.param({}, 4 * HOUR, 4 * HOUR + 600, 300, id="the longest audio, and the timeout"),
+        pytest.param(
+            {"env": [{"name": "MAX_AUDIO_SECONDS", "value": "900.5"}]}, 901, 1501, 300, id="another longest audio"
+        ),
+        pytest.param(
+            {"env": [{"name": "MAX_AUDIO_SECONDS", "value": "long"}]}, 4 * HOUR, 4 * HOUR + 600, 300, id="no number"
+        ),
+        pytest.param({"drainTimeout": "1m30s"}, 90, 90, 90, id="as in the spec"),
+    ],
+)
+def test_a_pod_has_time_to_finish_its_work(fields: Raw, whisper_s: int, bridge_s: int, ollama_s: int) -> None:
+    objects = build({"whisper": fields, "ollama": fields, "bridge": {**fields, "requestTimeout": "10m"}})
+    grace = {
+        name: pod(objects[f"Deployment/{name}"])["terminationGracePeriodSeconds"]
+        for name in ("whisper", "ollama", "bridge")
+    }
+
+    assert grace == {"whisper": whisper_s + 15, "ollama": ollama_s + 30, "bridge": bridge_s + 15}
+    assert env(objects["Deployment/whisper"])["WHISPER_DRAIN_TIMEOUT"] == f"{whisper_s}"
+    assert objects["ConfigMap/bridge"]["data"]["DRAIN_TIMEOUT"] == f"{bridge_s}"
+    [_, _, script] = container(objects["Deployment/ollama"])["lifecycle"]["preStop"]["exec"]["command"]
+    assert f"left={ollama_s}\n" in script
+
+
+def test_a_rollout_that_waits_for_work_in_progress_has_not_failed() -> None:
+    deployment = build({"whisper": {"drainTimeout": "2h"}})["Deployment/whisper"]
+
+    assert deployment["spec"]["strategy"] == RECREATE
+    assert deployment["spec"]["progressDeadlineSeconds"] > 2 * HOUR
+
+
+def test_the_cluster_autoscaler_may_remove_nodes_with_pods_of_a_pipeline() -> None:
+    objects = build({"ollama": {"cache": {"ephemeral": True}}})
+    key = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+    volumes = {
+        name: objects[f"Deployment/{name}"]["spec"]["template"]["metadata"]["annotations"][key]
+        for name in ("whisper", "ollama", "bridge")
+    }
+
+    assert volumes == {"whisper": "tmp", "ollama": "tmp,cache", "bridge": "tmp"}
+
+
+@pytest.mark.parametrize(("env", "limit"), [([], "3Gi"), ([{"name": "MAX_SPOOL_BYTES", "value": "5368709120"}], "6Gi")])
+def test_the_spool_of_the_bridge_has_room_on_its_node_and_a_limit(env: list[Raw], limit: str) -> None:
+    bridge = build({"bridge": {"env": env}})["Deployment/bridge"]
+
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": limit}} in pod(bridge)["volumes"]
+    assert container(bridge)["resources"]["requests"]["ephemeral-storage"] == "1Gi"
 
 
 @pytest.mark.parametrize(("timeout", "held"), [("10m", "120"), ("90s", "90"), ("1500ms", "1.5")])
