@@ -509,6 +509,7 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
             "scaling": {"maxReplicas": 8, "targetCPUUtilization": 150},
             "maxConcurrentRequests": 10,
             "requestTimeout": "24h",
+            "service": {"type": "LoadBalancer", "annotations": {"a.example/b": "c"}},
             "ingress": {
                 "host": "speech.example.com",
                 "className": "traefik",

@@ -23,7 +23,7 @@ def specs() -> Iterator[Any]:
     """The YAML blocks that begin with `spec:`, each named by its page and the heading above it."""
     for page in sorted(PAGES.glob("*.md")):
         text = page.read_text(encoding="utf-8")
-        for block in re.finditer(r"```yaml\n(spec:\n.*?)```", text, re.DOTALL):
+        for block in re.finditer(r"^```yaml\n(spec:\n.*?)^```", text, re.DOTALL | re.MULTILINE):
             heading = re.findall(r"^#+ (.*)$", text[: block.start()], re.MULTILINE)[-1]
             yield pytest.param(yaml.safe_load(block[1])["spec"], id=f"{page.stem}: {heading}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from speechoperator.api.base import Model, format_validation_error
 from speechoperator.api.components import Bridge, LanguageModel, Ollama, Whisper
-from speechoperator.api.exposure import ApiKeys, Gateway, Ingress, ParentRef
+from speechoperator.api.exposure import ApiKeys, BridgeService, Gateway, Ingress, ParentRef
 from speechoperator.api.network import NetworkPolicy, Peer
 from speechoperator.api.overrides import ExtraMetadata, PodTemplate
 from speechoperator.api.pipeline import API_VERSION, GROUP, KIND, PLURAL, VERSION, Metadata, Spec, SpeechPipeline
@@ -26,6 +26,7 @@ __all__ = [
     "ApiKeys",
     "Bridge",
     "BridgeScaling",
+    "BridgeService",
     "Cache",
     "ComponentSpec",
     "EnvVar",

@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt
 
 from speechoperator.api import durations
 from speechoperator.api.base import Model
-from speechoperator.api.exposure import ApiKeys, Gateway, Ingress
+from speechoperator.api.exposure import ApiKeys, BridgeService, Gateway, Ingress
 from speechoperator.api.pod_template import ComponentSpec
 from speechoperator.api.rules import MapList, Rule
 from speechoperator.api.scaling import BridgeScaling, OllamaScaling, WhisperScaling
@@ -128,6 +128,7 @@ class Bridge(ComponentSpec):
     )
     max_concurrent_requests: Positive = Field(50, description="Requests that one replica works on concurrently.")
     request_timeout: Duration = Field("300s", description="Time a request may take without progress, from 1s to 24h.")
+    service: BridgeService = Field(BridgeService(), description="The Service of the bridge. If unset, a ClusterIP.")
     ingress: Ingress | None = Field(None, description="Expose the bridge through an Ingress. If unset, no Ingress.")
     gateway: Gateway | None = Field(
         None, description="Expose the bridge through an HTTPRoute of a Gateway. If unset, no HTTPRoute."

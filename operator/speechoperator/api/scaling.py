@@ -46,7 +46,7 @@ class OllamaScaling(Scaling):
 
     target_in_flight: Positive | None = Field(
         None,
-        description="Requests in flight per replica above which a replica is added. A change does not restart the pods. "
+        description="Requests in flight per replica above which a replica is added. A change restarts no pods. "
         "If unset, ollama.parallel.",
     )
 

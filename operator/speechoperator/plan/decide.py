@@ -17,6 +17,7 @@ from speechoperator.plan.draft import Draft
 from speechoperator.plan.events import events
 from speechoperator.plan.manifests import bridge_config
 from speechoperator.plan.manifests.build import build
+from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
 from speechoperator.plan.models.lifecycle import plan_models
 from speechoperator.plan.pvcs import pvcs_to_orphan, unused_pvcs
 from speechoperator.plan.rollout import handover
@@ -68,8 +69,9 @@ def _decide_models(draft: Draft) -> None:
 
 def _compare(draft: Draft) -> None:
     """Build the manifests and compare them with the cluster."""
-    draft.manifests = build(draft.pipeline, draft.settings, draft.decisions)
     live, owner = draft.snapshot.objects, draft.pipeline.metadata.uid
+    manifests = build(draft.pipeline, draft.settings, draft.decisions)
+    draft.manifests = without_unsupported_fields(manifests, live, draft.snapshot.failures)
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
     draft.apply = diff.objects_to_apply(draft.manifests, live)
     draft.delete = diff.objects_to_delete(draft.manifests, live, owner)

@@ -17,7 +17,7 @@ from speechoperator.plan.manifests.exposure import http_route, ingress
 from speechoperator.plan.manifests.network import bridge_policy, serving_policy
 from speechoperator.plan.manifests.ollama import ollama
 from speechoperator.plan.manifests.pvcs import pvc
-from speechoperator.plan.manifests.services import headless_service, service
+from speechoperator.plan.manifests.services import bridge_service, headless_service, service
 from speechoperator.plan.manifests.whisper import whisper
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) 
     if pipeline.spec.network_policy.enabled:
         yield bridge_policy(pipeline, settings)
     yield config_map(pipeline, variables)
-    yield service(pipeline, "bridge")
+    yield bridge_service(pipeline)
     if spec.maximum > 1:
         yield disruption_budget(pipeline, "bridge")
     yield bridge(pipeline, settings, decisions, variables)

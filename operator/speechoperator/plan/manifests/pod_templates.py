@@ -59,9 +59,8 @@ def template(
         fields: Further fields of the pod's spec.
     """
     by_name = {"tmp": {"name": "tmp", "emptyDir": {}}, **{volume["name"]: volume for volume in volumes}}
-    evictable = [one["name"] for one in by_name.values() if "emptyDir" in one]
     manifest = {
-        "metadata": {"annotations": {_EVICTABLE: ",".join(evictable), **spec.pod_annotations}},
+        "metadata": {"annotations": dict(spec.pod_annotations)},
         "spec": {
             "serviceAccountName": object_name(pipeline.name, component),
             "automountServiceAccountToken": False,
@@ -83,15 +82,24 @@ def template(
         },
     }
     merged = merge(manifest, spec.pod_template.manifest())
-    return {"metadata": _metadata(pipeline, component, merged["metadata"], annotations or {}), "spec": merged["spec"]}
+    return {"metadata": _metadata(pipeline, component, merged, annotations or {}), "spec": merged["spec"]}
 
 
 def _metadata(
-    pipeline: SpeechPipeline, component: Component, given: dict[str, Any], own: dict[str, str]
+    pipeline: SpeechPipeline, component: Component, merged: dict[str, Any], own: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the metadata of the pods; what the operator sets itself overrides what the spec gives."""
-    inherited = pipeline.spec.inherited_metadata
-    annotations = {**inherited.annotations, **given.get("annotations", {}), **own}
+    """Return the metadata of the pods.
+
+    Args:
+        pipeline: The pipeline.
+        component: The component.
+        merged: The pod template with the metadata from the spec.
+        own: Annotations of the operator, which override those in the spec.
+    """
+    inherited, given = pipeline.spec.inherited_metadata, merged["metadata"]
+    local = [volume["name"] for volume in merged["spec"].get("volumes", ()) if "emptyDir" in volume]
+    defaults = {_EVICTABLE: ",".join(local)} if local else {}
+    annotations = {**defaults, **inherited.annotations, **given.get("annotations", {}), **own}
     return {
         "labels": {**inherited.labels, **given.get("labels", {}), **labels(pipeline.name, component)},
         **({"annotations": annotations} if annotations else {}),

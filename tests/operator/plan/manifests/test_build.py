@@ -328,6 +328,17 @@ def test_parallel_requests_are_a_setting_of_ollama() -> None:
     assert env(build({"ollama": {"parallel": 7}})["Deployment/ollama"])["OLLAMA_NUM_PARALLEL"] == "7"
 
 
+def test_the_service_of_the_bridge_can_suit_a_load_balancer() -> None:
+    service = {"type": "NodePort", "annotations": {"cloud.google.com/neg": '{"ingress": true}'}}
+
+    objects = build({"bridge": {"service": service}})
+
+    assert objects["Service/bridge"]["spec"]["type"] == "NodePort"
+    assert objects["Service/bridge"]["metadata"]["annotations"] == service["annotations"]
+    assert "annotations" not in objects["Service/whisper"]["metadata"]
+    assert build({})["Service/bridge"]["spec"]["type"] == "ClusterIP"
+
+
 def test_services_have_addresses_of_both_families_where_the_cluster_has_them() -> None:
     services = [one for one in build({}).values() if one["kind"] == "Service"]
 
@@ -455,14 +466,15 @@ def test_a_rollout_that_waits_for_work_in_progress_has_not_failed() -> None:
 
 
 def test_the_cluster_autoscaler_may_remove_nodes_with_pods_of_a_pipeline() -> None:
-    objects = build({"ollama": {"cache": {"ephemeral": True}}})
+    shm = {"podTemplate": {"spec": {"volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}]}}}
+    objects = build({"ollama": {"cache": {"ephemeral": True}}, "bridge": shm})
     key = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
     volumes = {
         name: objects[f"Deployment/{name}"]["spec"]["template"]["metadata"]["annotations"][key]
         for name in ("whisper", "ollama", "bridge")
     }
 
-    assert volumes == {"whisper": "tmp", "ollama": "tmp,cache", "bridge": "tmp"}
+    assert volumes == {"whisper": "tmp", "ollama": "tmp,cache", "bridge": "tmp,shm"}
 
 
 @pytest.mark.parametrize(("env", "limit"), [([], "3Gi"), ([{"name": "MAX_SPOOL_BYTES", "value": "5368709120"}], "6Gi")])
