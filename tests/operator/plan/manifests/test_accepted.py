@@ -267,6 +267,8 @@ def _content(live: Object) -> Object:
     if content["kind"] == "Service":
         for address in ("clusterIP", "clusterIPs"):
             content["spec"].pop(address, None)
+        for port in content["spec"]["ports"]:
+            port.pop("nodePort", None)  # chosen by the API server
     if content["kind"] == "Deployment":
         content["metadata"]["annotations"].pop("deployment.kubernetes.io/revision", None)
     return content
