@@ -1,4 +1,7 @@
-"""Golden files: one folder per case, with a pipeline (`pipeline.yaml`) and its manifests (`objects.yaml`)."""
+"""Golden files: one folder per case, with a pipeline (`pipeline.yaml`) and its manifests (`objects.yaml`).
+
+The pipelines in `examples/` are cases too; their folders hold the manifests alone.
+"""
 
 import os
 from pathlib import Path
@@ -12,13 +15,17 @@ from speechoperator.plan.manifests.build import build
 from speechoperator.settings import Settings
 
 FOLDER = Path(__file__).parent / "operator" / "plan" / "manifests" / "golden"
-CASES = sorted(path.parent.name for path in FOLDER.glob("*/pipeline.yaml"))
+EXAMPLES = {
+    f"example-{path.stem}": path for path in (Path(__file__).parents[1] / "examples").glob("speechpipeline*.yaml")
+}
+CASES = sorted([*(path.parent.name for path in FOLDER.glob("*/pipeline.yaml")), *EXAMPLES])
 SETTINGS = Settings(pod_namespace="speech-system", image_pull_secrets=("release",))
 
 
 def raw(case: str) -> dict[str, Any]:
     """The pipeline as written by a user."""
-    given: dict[str, Any] = yaml.safe_load((FOLDER / case / "pipeline.yaml").read_text())
+    file = EXAMPLES.get(case, FOLDER / case / "pipeline.yaml")
+    given: dict[str, Any] = yaml.safe_load(file.read_text())
     return given
 
 
@@ -34,6 +41,7 @@ def expected(case: str) -> str:
     """The manifests as YAML. UPDATE_GOLDEN=1 in the environment rewrites the file first."""
     file = FOLDER / case / "objects.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
         file.write_text(text(built(case)))
     return file.read_text()
 

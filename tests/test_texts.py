@@ -24,7 +24,7 @@ RETIRED = (
     r"|scaled to nothing|once round|look(s|ed|ing)?( only)? after|the least(?! outstanding)|least level|absent:"
     r"|in the midst|sees? to|gave back|leads no more|put aside|(is|are) (not )?there|held against"
 )
-RETIRED_ON_KUBERNETES = r"may not(?! be more)|claims?|parts?(?! of|-of)|definitions?|rights?|elsewhere"
+RETIRED_ON_KUBERNETES = r"may not(?! be more)|(?<!resources\.)claims?|parts?(?! of|-of)|definitions?|rights?|elsewhere"
 """Words for RBAC permissions, PVCs, components and CRDs; elsewhere they have their usual meaning."""
 
 CODE = {

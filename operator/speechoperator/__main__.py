@@ -93,8 +93,7 @@ def _crd(settings: Settings, *, apply: bool) -> int:
 
     from speechoperator.commands.install_crd import install_crd  # noqa: PLC0415 - as above
 
-    name = asyncio.run(install_crd(settings))
-    print(f"installed {name}; list pipelines with: kubectl get speechpipelines -A")  # noqa: T201 - output
+    print(asyncio.run(install_crd(settings)))  # noqa: T201 - output
     return 0
 
 

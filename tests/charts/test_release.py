@@ -151,6 +151,34 @@ async def test_older_definition_is_brought_up_to_date_before_anything_else(
     assert not [name for name in names if name.endswith("crd-upgrade")]
 
 
+async def test_newer_definition_is_kept(
+    cluster_helm: Helm, admin: Api, bare_cluster: ControlPlane, restricted: str
+) -> None:
+    """A second release with an older chart, or a downgrade: the API server would drop fields of existing pipelines."""
+    install(cluster_helm, restricted)
+    definition = await admin.get("CustomResourceDefinition", None, DEFINITION)
+    version, *_ = [dict(item) for item in definition["spec"]["versions"]]
+    newer = {
+        "metadata": {"annotations": {"speechpipeline.dev/version": "99.0.0"}},
+        "spec": {"versions": [version | {"additionalPrinterColumns": version["additionalPrinterColumns"][:1]}]},
+    }
+    kept = await admin.patch("CustomResourceDefinition", None, DEFINITION, newer)
+
+    try:
+        install(cluster_helm, restricted)  # a Job would not end here, for want of a kubelet
+        config = {**os.environ, "KUBECONFIG": str(bare_cluster.kubeconfig())}
+        command = [sys.executable, "-m", "speechoperator", "crd", "--apply"]
+        process = await asyncio.create_subprocess_exec(*command, env=config, stdout=asyncio.subprocess.PIPE)
+        said, _ = await process.communicate()
+
+        assert said.decode().startswith(f"kept {DEFINITION}: it is from version 99.0.0")
+        after = await admin.get("CustomResourceDefinition", None, DEFINITION)
+        assert after["spec"]["versions"] == kept["spec"]["versions"]
+    finally:
+        older = {"metadata": {"annotations": {"speechpipeline.dev/version": None}}, "spec": definition["spec"]}
+        await admin.patch("CustomResourceDefinition", None, DEFINITION, older)
+
+
 async def account(admin: Api, namespace: str, name: str) -> Identity:
     """Who a ServiceAccount is."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}

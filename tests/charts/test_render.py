@@ -89,6 +89,36 @@ def test_operator_of_one_namespace_has_no_rights_in_others(helm: Helm) -> None:
     assert {body["metadata"]["namespace"] for body in objects if body["kind"] == "Role"} == {"calls", "voice"}
 
 
+def test_all_objects_have_the_common_labels_and_annotations(helm: Helm) -> None:
+    objects = helm.objects("--values", VALUES / "mirror.yaml")
+
+    for body in objects:
+        if body["metadata"]["name"] == "speech-extra":
+            assert "labels" not in body["metadata"]
+            continue
+        assert body["metadata"]["labels"]["cost-center"] == "42", body["kind"]
+        assert body["metadata"]["labels"].get("app.kubernetes.io/name") != "mine", body["kind"]
+        assert body["metadata"]["annotations"]["example.com/owner"] == "platform", body["kind"]
+    assert any(body["metadata"]["name"] == "speech-extra" for body in objects)
+
+
+def test_the_operators_pods_can_be_adapted(helm: Helm) -> None:
+    template = helm.one("Deployment", "--values", VALUES / "mirror.yaml")["spec"]["template"]
+    [container] = template["spec"]["containers"]
+
+    assert template["metadata"]["labels"]["team"] == "platform", "the pods' own labels win"
+    assert template["spec"]["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is False
+    assert {"name": "ca", "configMap": {"name": "company-ca"}} in template["spec"]["volumes"]
+    assert {"name": "ca", "mountPath": "/etc/company-ca", "readOnly": True} in container["volumeMounts"]
+
+
+def test_the_pod_of_the_test_has_no_sidecar(helm: Helm) -> None:
+    [pod] = [body for body in helm.objects("--values", VALUES / "pipeline.yaml") if body["kind"] == "Pod"]
+
+    assert pod["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
+
+
 @pytest.mark.parametrize("values", value_files(), ids=lambda file: file.stem)
 def test_operator_may_not_delete_what_holds_data(helm: Helm, values: Path) -> None:
     roles = [body for body in helm.objects("--values", values) if body["kind"] in {"Role", "ClusterRole"}]

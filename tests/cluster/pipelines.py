@@ -71,6 +71,12 @@ SIZE = "must be a size greater than zero, such as 10Gi or 500M"
 WAIT = "must be a duration from 1s to 24h, such as 300s, 5m or 1h30m"
 AMOUNT = "must be a quantity such as 500m, 4 or 16Gi"
 URL = "must be a URL such as http://whisper.example.com:9000"
+RESERVED = (
+    "names below speechpipeline.dev/ and the labels app.kubernetes.io/name, instance, component and managed-by belong "
+    "to the operator: remove them"
+)
+PEER = "set either ipBlock, or podSelector and namespaceSelector or one of them"
+VENDOR = "the default images support only GPUs of nvidia.com: set image to one that supports this GPU"
 LARGEST = 2**31
 
 WRONG = (
@@ -97,9 +103,13 @@ WRONG = (
             priorityClassName="x",
             podAnnotations={},
             imagePullSecrets=[],
+            podTemplate={},
+            serviceAccountAnnotations={},
+            drainTimeout="1m",
         ),
         f"spec.ollama: {EXTERNAL} gpu, cache, scaling, image, resources, env, nodeSelector, tolerations, affinity, "
-        "runtimeClassName, priorityClassName, podAnnotations, imagePullSecrets",
+        "runtimeClassName, priorityClassName, podAnnotations, imagePullSecrets, podTemplate, "
+        "serviceAccountAnnotations, drainTimeout",
     ),
     Wrong(
         "auth of the operator's own pods",
@@ -289,7 +299,7 @@ WRONG = (
     ),
     Wrong(
         "GPUs of another vendor in requests",
-        of_ollama(gpu={"resourceName": "amd.com/gpu"}, resources={"requests": {"amd.com/gpu": "1"}}),
+        of_ollama(image="x", gpu={"resourceName": "amd.com/gpu"}, resources={"requests": {"amd.com/gpu": "1"}}),
         "spec.ollama: request GPUs with the field gpu",
     ),
     Wrong(
@@ -302,8 +312,19 @@ WRONG = (
         of_whisper(gpu={"resourceName": "nvidia gpu"}),
         "spec.whisper.gpu.resourceName: must be a resource name, such as nvidia.com/gpu",
     ),
+    Wrong(
+        "GPU of another vendor with the default image",
+        of_whisper(gpu={"resourceName": "amd.com/gpu"}),
+        f"spec.whisper: {VENDOR}",
+    ),
+    Wrong(
+        "GPU of another vendor with a similar name",
+        of_ollama(gpu={"resourceName": "nvidia.com.example/gpu"}),
+        f"spec.ollama: {VENDOR}",
+    ),
     # Durations.
     Wrong("duration without a unit", of_bridge(requestTimeout="300"), f"spec.bridge.requestTimeout: {WAIT}"),
+    Wrong("drain without an end", of_ollama(drainTimeout="25h"), f"spec.ollama.drainTimeout: {WAIT}"),
     Wrong("duration of zero", of_bridge(requestTimeout="0s"), f"spec.bridge.requestTimeout: {WAIT}"),
     Wrong("duration that is too long", of_bridge(requestTimeout="24h1s"), f"spec.bridge.requestTimeout: {WAIT}"),
     Wrong(
@@ -399,6 +420,40 @@ WRONG = (
         of_whisper(image="speech pipeline"),
         "spec.whisper.image: must be an image name, such as speechpipeline/bridge:0.1.0",
     ),
+    # NetworkPolicies.
+    Wrong(
+        "clients that are nothing",
+        {"networkPolicy": {"bridgeFrom": [{}]}},
+        f"spec.networkPolicy.bridgeFrom[0]: {PEER}",
+    ),
+    Wrong(
+        "clients by address and label",
+        {"networkPolicy": {"metricsFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}},
+        f"spec.networkPolicy.metricsFrom[0]: {PEER}",
+    ),
+    # Pod templates and metadata.
+    Wrong(
+        "label of the operator on all objects",
+        {"inheritedMetadata": {"labels": {"app.kubernetes.io/instance": "mine"}}},
+        f"spec.inheritedMetadata: {RESERVED}",
+    ),
+    Wrong(
+        "annotation of the operator on pods",
+        of_bridge(podTemplate={"metadata": {"annotations": {"speechpipeline.dev/settings-hash": "mine"}}}),
+        f"spec.bridge.podTemplate.metadata: {RESERVED}",
+    ),
+    Wrong(
+        "field of a pod template that no pod template has",
+        of_bridge(podTemplate={"template": {}}),
+        "spec.bridge.podTemplate.template: unknown field",
+        'unknown field "spec.bridge.podTemplate.template"',
+    ),
+    Wrong(
+        "pod spec that is a list",
+        of_bridge(podTemplate={"spec": []}),
+        "spec.bridge.podTemplate.spec: input should be a valid dictionary",
+        "spec.bridge.podTemplate.spec in body must be of type object",
+    ),
     # Names.
     Wrong(
         "pipeline name that starts with a digit", {}, "metadata.name: must start with a lowercase letter", name="1st"
@@ -425,6 +480,12 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
     "minimal": {},
     "all fields": {
         "suspend": True,
+        "networkPolicy": {
+            "enabled": True,
+            "bridgeFrom": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"a": "b"}}}],
+            "metricsFrom": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}],
+        },
+        "inheritedMetadata": {"labels": {"cost-center": "42"}, "annotations": {"a.example/b": "any text"}},
         "whisper": {
             "engine": "asr-webservice",
             "model": "Systran/faster-whisper-large-v3",
@@ -450,6 +511,12 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
             "priorityClassName": "high",
             "podAnnotations": {"example.com/note": "any text:\n at all"},
             "imagePullSecrets": [{"name": "registry"}],
+            "podTemplate": {
+                "metadata": {"labels": {"team": "speech"}},
+                "spec": {"securityContext": {"runAsUser": None, "$patch": "replace"}, "containers": [{"name": "a"}]},
+            },
+            "drainTimeout": "30m",
+            "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/models"},
         },
         "ollama": {
             "models": [
@@ -459,13 +526,15 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
             "contextLength": 8192,
             "keepAlive": "-1",
             "cache": {"ephemeral": True, "size": "20G"},
-            "scaling": {"minReplicas": 2},
+            "parallel": 8,
+            "scaling": {"minReplicas": 2, "targetInFlight": 6},
         },
         "bridge": {
             "replicas": 0,
             "scaling": {"maxReplicas": 8, "targetCPUUtilization": 150},
             "maxConcurrentRequests": 10,
             "requestTimeout": "24h",
+            "service": {"type": "LoadBalancer", "annotations": {"a.example/b": "c"}},
             "ingress": {
                 "host": "speech.example.com",
                 "className": "traefik",
@@ -476,6 +545,11 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
             "apiKeys": {"secretName": "keys"},
         },
     },
+    "slices of GPUs": {
+        "whisper": {"gpu": {"resourceName": "nvidia.com/mig-1g.10gb"}},
+        "ollama": {"gpu": {"resourceName": "nvidia.com/gpu.shared"}},
+    },
+    "GPU of another vendor that is not used": {"whisper": {"gpu": {"count": 0, "resourceName": "amd.com/gpu"}}},
     "external services": {
         "whisper": {"url": "https://asr.example.com:8443/v1/", "engine": "asr-webservice", "model": "whisper-1"},
         "ollama": {"url": "http://[::1]:11434", "contextLength": 256},

@@ -45,6 +45,17 @@ async def test_a_pod_that_cannot_serve(
     await api.until("SpeechPipeline", namespace, "p", ready)
 
 
+async def test_a_pod_template_with_a_field_that_no_pod_has(operator: Operator, api: Api, namespace: str) -> None:
+    """The API server answers 500, which would otherwise pass for a server that is failing and be retried forever."""
+    assert operator
+    template = {"spec": {"containers": [{"name": "whisper", "volumeMount": []}]}}
+    await api.create(pipeline(namespace, whisper={"podTemplate": template}))
+
+    words = ("WriteRejected", "containers", ".volumeMount: field not declared in schema")
+    await api.until("SpeechPipeline", namespace, "p", says("WhisperAvailable", "False", *words), WITHIN_S)
+    await api.until("SpeechPipeline", namespace, "p", says("Ready", "False", *words), WITHIN_S)
+
+
 async def test_a_claim_that_is_not_bound(operator: Operator, api: Api, namespace: str, kubelet: Kubelet) -> None:
     assert operator
     kubelet.bind_claims = False

@@ -196,8 +196,9 @@ class PlannedCluster:
         for found in (thing for ref, thing in self.objects.items() if ref.kind == "PersistentVolumeClaim"):
             found["status"] = {"phase": "Bound"}
         for found in (thing for ref, thing in self.objects.items() if ref.kind == "HTTPRoute"):
+            accepted = {"type": "Accepted", "status": "True", "reason": "Accepted"}
             found["status"] = {
-                "parents": [{"conditions": [{"type": "Accepted", "status": "True", "reason": "Accepted"}]}]
+                "parents": [{"parentRef": dict(ref), "conditions": [accepted]} for ref in found["spec"]["parentRefs"]]
             }
         for found in (thing for ref, thing in self.objects.items() if ref.kind == "HorizontalPodAutoscaler"):
             scaled = self.objects[Ref("Deployment", found["spec"]["scaleTargetRef"]["name"])]["spec"]

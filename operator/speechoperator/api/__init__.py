@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from speechoperator.api.base import Model, format_validation_error
 from speechoperator.api.components import Bridge, LanguageModel, Ollama, Whisper
-from speechoperator.api.exposure import ApiKeys, Gateway, Ingress, ParentRef
+from speechoperator.api.exposure import ApiKeys, BridgeService, Gateway, Ingress, ParentRef
 from speechoperator.api.external import Auth, CertificateAuthorities
+from speechoperator.api.network import NetworkPolicy, Peer
+from speechoperator.api.overrides import ExtraMetadata, PodTemplate
 from speechoperator.api.pipeline import API_VERSION, GROUP, KIND, PLURAL, VERSION, Metadata, Spec, SpeechPipeline
 from speechoperator.api.pod_template import ComponentSpec, EnvVar, PullSecret, Resources, Toleration
 from speechoperator.api.scaling import BridgeScaling, OllamaScaling, Scaling, WhisperScaling
@@ -26,20 +28,25 @@ __all__ = [
     "Auth",
     "Bridge",
     "BridgeScaling",
+    "BridgeService",
     "Cache",
     "CertificateAuthorities",
     "ComponentSpec",
     "EnvVar",
+    "ExtraMetadata",
     "Gateway",
     "Gpu",
     "Ingress",
     "LanguageModel",
     "Metadata",
     "Model",
+    "NetworkPolicy",
     "Ollama",
     "OllamaCache",
     "OllamaScaling",
     "ParentRef",
+    "Peer",
+    "PodTemplate",
     "PullSecret",
     "Resources",
     "Scaling",

@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt
 
 from speechoperator.api import durations
 from speechoperator.api.base import Model
-from speechoperator.api.exposure import ApiKeys, Gateway, Ingress
+from speechoperator.api.exposure import ApiKeys, BridgeService, Gateway, Ingress
 from speechoperator.api.pod_template import ComponentSpec
 from speechoperator.api.rules import MapList, Rule
 from speechoperator.api.scaling import BridgeScaling, OllamaScaling, WhisperScaling
@@ -100,12 +100,22 @@ class Ollama(ServingSpec):
         description="How long a model stays loaded after its last request, such as 30m; -1 keeps it loaded "
         "indefinitely. If unset, Ollama's default.",
     )
+    parallel: Positive = Field(
+        4,
+        description="Requests that each pod processes in parallel, each with a context of its own in the memory of the "
+        "GPU (OLLAMA_NUM_PARALLEL). A change restarts the pods.",
+    )
     cache: OllamaCache = Field(
         OllamaCache(), description="Storage of the models. If unset, a PVC of 50Gi with the default StorageClass."
     )
     scaling: OllamaScaling = Field(
         OllamaScaling(), description="Scaling on the requests in flight. If unset, one replica."
     )
+
+    @property
+    def target_in_flight(self) -> int:
+        """Requests in flight per replica above which a replica is added."""
+        return self.scaling.target_in_flight or self.parallel
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -137,6 +147,7 @@ class Bridge(ComponentSpec):
     )
     max_concurrent_requests: Positive = Field(50, description="Requests that one replica works on concurrently.")
     request_timeout: Duration = Field("300s", description="Time a request may take without progress, from 1s to 24h.")
+    service: BridgeService = Field(BridgeService(), description="The Service of the bridge. If unset, a ClusterIP.")
     ingress: Ingress | None = Field(None, description="Expose the bridge through an Ingress. If unset, no Ingress.")
     gateway: Gateway | None = Field(
         None, description="Expose the bridge through an HTTPRoute of a Gateway. If unset, no HTTPRoute."

@@ -6,6 +6,8 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 
 from __future__ import annotations
 
+import re
+from importlib import metadata
 from typing import Any
 
 import yaml
@@ -13,6 +15,9 @@ import yaml
 from speechoperator.api import GROUP, KIND, PLURAL, VERSION, Spec, SpeechPipeline
 from speechoperator.api.status import Status
 from speechoperator.api.values import PIPELINE_NAME
+
+VERSION_ANNOTATION = "speechpipeline.dev/version"
+"""The version of this project that the CRD is from. An older version does not replace it."""
 
 _NOTICE = "# Written by `make docs` from operator/speechoperator/api.\n"
 _READY = '.status.conditions[?(@.type=="Ready")]'
@@ -35,7 +40,11 @@ def manifest() -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}", "labels": {"app.kubernetes.io/name": "speechpipeline"}},
+        "metadata": {
+            "name": f"{PLURAL}.{GROUP}",
+            "labels": {"app.kubernetes.io/name": "speechpipeline"},
+            "annotations": {VERSION_ANNOTATION: metadata.version("speechpipeline")},
+        },
         "spec": {
             "group": GROUP,
             "names": {
@@ -50,6 +59,18 @@ def manifest() -> Schema:
             "versions": [_version()],
         },
     }
+
+
+def newer_version(live: Schema) -> str | None:
+    """Return the version that a CRD in the cluster is from, if that is newer than this one; else None."""
+    found = str((live.get("metadata", {}).get("annotations") or {}).get(VERSION_ANNOTATION, ""))
+    return found if _numbers(found) > _numbers(metadata.version("speechpipeline")) else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return major, minor and patch of a version; nothing for any other text."""
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", version, re.ASCII)
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def render() -> str:

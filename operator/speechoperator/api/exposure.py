@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,19 @@ class Ingress(Model):
     port: Port | None = Field(
         None,
         description="Port of the ingress controller, used in status.url only. If unset, 80, or 443 with tlsSecretName.",
+    )
+
+
+class BridgeService(Model):
+    """The Service in front of the bridge."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
+        "ClusterIP",
+        description="Type of the Service. Some ingress controllers of clouds need NodePort; LoadBalancer exposes the "
+        "bridge without an Ingress, over plain HTTP.",
+    )
+    annotations: Annotated[dict[str, LongText], Field(max_length=64)] = Field(
+        {}, description="Annotations of the Service, for the controller of the Ingress or of the load balancer."
     )
 
 

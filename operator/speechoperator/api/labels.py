@@ -47,14 +47,16 @@ def metadata(
         pipeline: The pipeline that the object belongs to.
         component: The component that the object belongs to.
         name: The name of the object.
-        annotations: The annotations of the object, if any.
+        annotations: The annotations of the object, if any; they override those that all objects inherit.
         owned: Whether the object is garbage-collected with the pipeline.
     """
+    inherited = pipeline.spec.inherited_metadata
+    merged = {**inherited.annotations, **(annotations or {})}
     return {
         "name": name,
         "namespace": pipeline.namespace,
-        "labels": labels(pipeline.name, component),
-        **({"annotations": annotations} if annotations else {}),
+        "labels": {**inherited.labels, **labels(pipeline.name, component)},
+        **({"annotations": merged} if merged else {}),
         **({"ownerReferences": [owner(pipeline)]} if owned and pipeline.metadata.uid else {}),
     }
 

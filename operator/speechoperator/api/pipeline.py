@@ -9,6 +9,8 @@ from pydantic import Field
 
 from speechoperator.api.base import Model
 from speechoperator.api.components import Bridge, Ollama, Whisper
+from speechoperator.api.network import NetworkPolicy
+from speechoperator.api.overrides import ExtraMetadata
 from speechoperator.api.values import Flag, ObjectName, PipelineName
 
 GROUP = "speechpipeline.dev"
@@ -53,6 +55,16 @@ class Spec(Model):
     ollama: Ollama = Field(description="Ollama, which serves the language models.")
     bridge: Bridge = Field(
         Bridge(), description="The bridge, the HTTP service that clients call.", json_schema_extra={"default": {}}
+    )
+    network_policy: NetworkPolicy = Field(
+        NetworkPolicy(),
+        description="Which pods may connect to those of the pipeline. If unset, all clients to the bridge, and only "
+        "the bridge and the operator to Whisper and Ollama.",
+    )
+    inherited_metadata: ExtraMetadata = Field(
+        ExtraMetadata(),
+        description="Labels and annotations of all objects of the pipeline and of their pods; a change restarts the "
+        "pods. If unset, none are added.",
     )
 
 

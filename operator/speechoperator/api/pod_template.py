@@ -7,8 +7,18 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt
 
 from speechoperator.api.base import Model
+from speechoperator.api.overrides import PodTemplate
 from speechoperator.api.rules import MapList, Rule
-from speechoperator.api.values import AnyObject, Image, LabelValue, LongText, ObjectName, Quantity, VariableName
+from speechoperator.api.values import (
+    AnyObject,
+    Duration,
+    Image,
+    LabelValue,
+    LongText,
+    ObjectName,
+    Quantity,
+    VariableName,
+)
 from speechoperator.kube import quantities
 
 LabelKey = Annotated[str, Field(max_length=317)]
@@ -25,6 +35,9 @@ COMMON = (
     "priority_class_name",
     "pod_annotations",
     "image_pull_secrets",
+    "pod_template",
+    "service_account_annotations",
+    "drain_timeout",
 )
 """The fields that every component has."""
 
@@ -138,4 +151,17 @@ class ComponentSpec(Model):
     )
     image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=16), MapList()] = Field(
         (), description="Secrets with the credentials of image registries."
+    )
+    pod_template: PodTemplate = Field(
+        PodTemplate(),
+        description="Anything else that a pod can have, merged over the pod template of the operator; it overrides "
+        "the fields above. If unset, nothing is changed.",
+    )
+    service_account_annotations: Annotated[dict[str, LongText], Field(max_length=64)] = Field(
+        {}, description="Annotations of the pods' ServiceAccount, such as the cloud identity of the pods."
+    )
+    drain_timeout: Duration | None = Field(
+        None,
+        description="Maximum time for work in progress when a pod is deleted; a pod without work ends at once. If "
+        "unset, the longest audio (4h) for Whisper, the same and requestTimeout for the bridge, 5m for Ollama.",
     )

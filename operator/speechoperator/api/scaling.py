@@ -44,7 +44,11 @@ class WhisperScaling(Scaling):
 class OllamaScaling(Scaling):
     """Replicas of Ollama, scaled on the requests in flight."""
 
-    target_in_flight: Positive = Field(4, description="Requests in flight per replica above which a replica is added.")
+    target_in_flight: Positive | None = Field(
+        None,
+        description="Requests in flight per replica above which a replica is added. A change restarts no pods. "
+        "If unset, ollama.parallel.",
+    )
 
 
 class BridgeScaling(Model):

@@ -24,7 +24,11 @@ class Gpu(Model):
     """The GPUs of each pod."""
 
     count: Count = Field(1, description="Number of GPUs per pod; 0 runs on the CPU.")
-    resource_name: ResourceName = Field("nvidia.com/gpu", description="Extended resource name of the GPU.")
+    resource_name: ResourceName = Field(
+        "nvidia.com/gpu",
+        description="Extended resource name of the GPU, such as nvidia.com/mig-1g.10gb for a slice of one. For GPUs of "
+        "other vendors than NVIDIA, set image.",
+    )
 
 
 def _remove(spec: Any) -> str:
@@ -60,6 +64,11 @@ _GPUS_BY_FIELD = Rule(
            && !(has(self.resources.limits) && {_GPU_RESOURCE} in self.resources.limits)""",
     lambda spec: spec.resources is None or not spec.resources.names((spec.gpu or Gpu()).resource_name),
     "request GPUs with the field gpu, which also configures the server for them: remove them from resources",
+)
+_VENDOR = Rule(
+    "!has(self.gpu) || self.gpu.count == 0 || self.gpu.resourceName.startsWith('nvidia.com/') || has(self.image)",
+    lambda spec: not spec.gpus or spec.gpu.resource_name.startswith("nvidia.com/") or spec.image is not None,
+    "the default images support only GPUs of nvidia.com: set image to one that supports this GPU",
 )
 _OWN_CACHE = "!has({0}.url) && !{0}.?cache.?existingClaim.hasValue()"
 """CEL: the operator provides the cache."""
@@ -102,7 +111,7 @@ def pvc_rules(size: str) -> tuple[Rule, ...]:
 class ServingSpec(ComponentSpec):
     """A component whose pods serve a model."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (_URL_ALONE, _NEEDS_URL, _SINGLE_NODE_PVC, _GPUS_BY_FIELD)
+    rules: ClassVar[tuple[Rule, ...]] = (_URL_ALONE, _NEEDS_URL, _SINGLE_NODE_PVC, _GPUS_BY_FIELD, _VENDOR)
 
     url: Url | None = Field(
         None,

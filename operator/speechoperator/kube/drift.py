@@ -4,8 +4,6 @@ Every field of the manifest must have its value in the live object. Other fields
 ignored, as server-side apply ignores them. Lists are matched as server-side apply matches them: by merge keys, if they
 have any. A field that was *removed* from the manifest leaves no trace in that comparison; the annotation
 `speechpipeline.dev/applied`, a hash of the manifest that was applied last, detects it.
-
-https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy
 """
 
 from __future__ import annotations
@@ -15,42 +13,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.kube import quantities
+from speechoperator.kube.merge_keys import ATOMIC_MAPS, MERGE_KEYS, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from speechoperator.kube.objects import Object
 
 APPLIED = "speechpipeline.dev/applied"
 """The annotation with the hash of the manifest that was applied."""
-
-MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
-    "metadata.ownerReferences": ("uid",),
-    "spec.containers": ("name",),
-    "spec.imagePullSecrets": ("name",),
-    "spec.ports": ("port", "protocol"),
-    "spec.topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
-    "spec.volumes": ("name",),
-    "containers.env": ("name",),
-    "containers.ports": ("containerPort", "protocol"),
-    "containers.volumeMounts": ("mountPath",),
-}
-"""Lists, as "parent field.field", whose items are matched by these keys; all others are atomic.
-
-From the OpenAPI of the API server (`x-kubernetes-list-map-keys`), for the lists that the operator writes.
-"""
-
-ATOMIC_MAPS = frozenset(
-    {
-        "spec.nodeSelector",
-        "spec.selector",
-        "labelSelector.matchLabels",
-        "namespaceSelector.matchLabels",
-        "podSelector.matchLabels",
-        "selector.matchLabels",
-    }
-)
-"""Maps with one owner (`x-kubernetes-map-type: atomic`): a key that another writer added is a difference."""
 
 _QUANTITIES = frozenset({"requests", "limits"})
 """Maps whose values are quantities."""
@@ -59,6 +28,11 @@ _QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor"})
 
 _MEANINGFUL_WHEN_EMPTY = frozenset({"emptyDir", "podSelector", "namespaceSelector", "labelSelector"})
 """Objects whose presence has a meaning; any other empty map or list is the same as none."""
+
+_ZERO_WHEN_OMITTED = frozenset(
+    {"hostIPC", "hostNetwork", "hostPID", "initialDelaySeconds", "readOnly", "stdin", "stdinOnce", "tty"}
+)
+"""Fields of pods that the API server omits when they are false or 0, since they are no pointers in Go."""
 
 _MAX_VALUE_CHARS = 80
 
@@ -134,12 +108,12 @@ def _list_difference(want: list[Any], have: list[Any], around: str, field: str) 
     keys = MERGE_KEYS.get(f"{around}.{field}")
     if keys is None:
         return _atomic_list_difference(want, have, around, field)
-    live = {tuple(item.get(key) for key in keys): item for item in have}
+    live = {identity(item, keys): item for item in have}
     for item in want:
-        identity = tuple(item.get(key) for key in keys)
-        if found := _difference(item, live.get(identity), around, field):
+        place = identity(item, keys)
+        if found := _difference(item, live.get(place), around, field):
             where, what = found
-            return f"[{identity[0]}]{where}", what
+            return f"[{place[0]}]{where}", what
     return None
 
 
@@ -155,6 +129,8 @@ def _atomic_list_difference(want: list[Any], have: list[Any], around: str, field
 
 def _omitted(want: Any, field: str) -> bool:
     """Return whether the API server omits the value: Go's `omitempty`."""
+    if want in (False, 0):
+        return field in _ZERO_WHEN_OMITTED
     return want in (None, "", [], {}) and field not in _MEANINGFUL_WHEN_EMPTY
 
 

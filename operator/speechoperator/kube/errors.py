@@ -114,6 +114,11 @@ class ApiError(OperatorError):
         return self.message or f"could not {self.request}"
 
 
+_NOT_IN_SCHEMA = "failed to create typed patch object"
+"""Message of server-side apply if an object has a field or a type that its schema does not have. The API server answers
+500, though only this request is wrong."""
+
+
 def api_error(request: Request, status: int, body: Any, retry_after: str | None = None) -> ApiError:
     """Return the error for a response that is not a success.
 
@@ -128,6 +133,8 @@ def api_error(request: Request, status: int, body: Any, retry_after: str | None 
     causes = tuple(str(cause.get("reason", "")) for cause in details.get("causes") or ())
     seconds = retry_after or details.get("retryAfterSeconds")
     message = found.get("message") or (body if isinstance(body, str) and body else f"HTTP {status}")
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR and str(message).startswith(_NOT_IN_SCHEMA):
+        status = HTTPStatus.BAD_REQUEST
     return ApiError(request, status, str(found.get("reason", "")), str(message), causes, _seconds(seconds))
 
 

@@ -18,6 +18,7 @@ from speechoperator.plan.events import events
 from speechoperator.plan.manifests import bridge_config
 from speechoperator.plan.manifests.build import build
 from speechoperator.plan.manifests.pvcs import CACHE
+from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
 from speechoperator.plan.models.lifecycle import plan_models
 from speechoperator.plan.pvcs import pvcs_to_orphan, reused_pvcs, unused_pvcs
 from speechoperator.plan.rollout import claims, handover, updates
@@ -71,6 +72,7 @@ def _compare(draft: Draft) -> None:
     live, owner = draft.snapshot.objects, draft.pipeline.metadata.uid
     draft.blocked_moves = claims.blocked(claims.moves(draft.pipeline, live), draft.snapshot)
     built = build(draft.pipeline, draft.settings, draft.decisions)
+    built = without_unsupported_fields(built, live, draft.snapshot.failures)
     built = claims.with_previous_volumes(built, draft.blocked_moves, live, CACHE)
     draft.manifests = updates.stamped(built, draft.pipeline, draft.decisions.models)
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)

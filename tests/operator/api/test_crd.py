@@ -50,6 +50,22 @@ def test_the_yaml_is_the_manifest() -> None:
     assert "&id" not in crd.render(), "no YAML anchors"
 
 
+@pytest.mark.parametrize(
+    ("found", "newer"),
+    [
+        ({}, None),
+        ({"annotations": None}, None),
+        ({"annotations": {crd.VERSION_ANNOTATION: "0.0.9"}}, None),
+        ({"annotations": {crd.VERSION_ANNOTATION: "garbage"}}, None),
+        ({"annotations": {crd.VERSION_ANNOTATION: "99.0.0"}}, "99.0.0"),
+        ({"annotations": {crd.VERSION_ANNOTATION: "0.100.0-rc.1"}}, "0.100.0-rc.1"),
+    ],
+)
+def test_a_crd_of_a_newer_version_is_recognized(found: Schema, newer: str | None) -> None:
+    assert crd.newer_version({"metadata": found}) == newer
+    assert crd.newer_version(crd.manifest()) is None
+
+
 def test_every_field_has_a_description() -> None:
     fields = {path: schema for path, schema in spec_and_status().items() if not path.endswith(("[]", "{}"))}
 
@@ -88,7 +104,8 @@ def test_the_schema_is_structural() -> None:
 def test_unknown_fields_are_preserved_only_where_kubernetes_validates_them() -> None:
     preserved = {path.rpartition(".")[2] for path, schema in spec_and_status().items() if preserving(schema)}
 
-    assert preserved == {"affinity", "valueFrom"}
+    selectors = {"ipBlock", "namespaceSelector", "podSelector"}
+    assert preserved == {"affinity", "spec", "valueFrom"} | selectors
 
 
 def preserving(schema: Schema) -> bool:

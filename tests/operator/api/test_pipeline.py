@@ -41,10 +41,17 @@ def test_every_field_but_the_models_has_a_default() -> None:
     assert spec.whisper.cache.when_deleted == "Retain"
     assert (spec.whisper.scaling.min_replicas, spec.whisper.scaling.maximum) == (1, 1)
     assert spec.whisper.scaling.target_backlog == "60s"
-    assert spec.ollama.scaling.target_in_flight == 4
+    assert (spec.ollama.parallel, spec.ollama.target_in_flight) == (4, 4)
     assert spec.ollama.model_names == ("llama3",)
     assert (spec.bridge.replicas, spec.bridge.maximum) == (2, 2)
     assert (spec.bridge.max_concurrent_requests, spec.bridge.request_timeout_seconds) == (50, 300)
+
+
+def test_the_target_of_the_scaler_is_what_a_pod_processes_in_parallel_unless_it_is_set() -> None:
+    for scaling, target in ({}, 8), ({"targetInFlight": 3}, 3):
+        spec = SpeechPipeline.parse(pipeline(of_ollama(parallel=8, scaling=scaling))).spec
+
+        assert spec.ollama.target_in_flight == target
 
 
 def test_an_empty_gpu_is_one_nvidia_gpu() -> None:
@@ -100,6 +107,23 @@ def test_variables_reach_the_pod_unchanged() -> None:
     env = SpeechPipeline.parse(pipeline(of_whisper(env=[given]))).spec.whisper.env
 
     assert [variable.manifest() for variable in env] == [given]
+
+
+@pytest.mark.parametrize(
+    ("spec", "error"),
+    [
+        ({"containers": {"name": "whisper"}}, "containers: must be a list"),
+        ({"containers": None, "volumes": [{}]}, "volumes[0].name: is required"),
+        ({"containers": {"$patch": "delete"}}, "containers: must be a list"),
+        ({"containers": [{"name": "whisper", "$patch": "delete"}]}, "containers[0]: the container whisper cannot be"),
+        ({"$patch": "replace"}, "$patch: only fields of the pod can be deleted or replaced, not all of it"),
+    ],
+)
+def test_a_pod_template_that_cannot_be_merged_is_rejected(spec: dict[str, object], error: str) -> None:
+    """The API server does not know the content of a podTemplate: the operator rejects the spec."""
+    found = error_of(pipeline(of_whisper(podTemplate={"spec": spec}))["spec"])
+
+    assert found.startswith(f"spec.whisper.podTemplate.spec: {error}")
 
 
 def test_all_errors_are_reported_at_once() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import goldens
 from cluster.api import Api
-from speechoperator.kube.drift import ATOMIC_MAPS, MERGE_KEYS
+from speechoperator.kube.merge_keys import ATOMIC_MAPS, MERGE_KEYS
 
 pytestmark = pytest.mark.cluster
 

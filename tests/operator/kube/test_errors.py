@@ -25,6 +25,12 @@ def status(reason: str = "", message: str = "", **details: Any) -> dict[str, Any
         (422, status("Invalid", "spec.selector: field is immutable"), "invalid", False),
         (429, status("TooManyRequests", retryAfterSeconds=3), "throttled", True),
         (500, "etcdserver: leader changed", "server_error", True),
+        (
+            500,
+            status(message="failed to create typed patch object (team/p): .spec.x: field not declared in schema"),
+            "rejected",
+            False,
+        ),
         (400, status("BadRequest", 'unknown field "spec.x"'), "rejected", False),
     ],
 )

@@ -46,6 +46,17 @@ def test_a_converged_pipeline_has_nothing_to_do() -> None:
     assert plan == Plan(status=steady.raw["status"])
 
 
+def test_network_policies_are_deleted_where_they_are_disabled() -> None:
+    before = converged()
+    before.raw["spec"]["networkPolicy"] = {"enabled": False}
+
+    plan = before.plan()
+
+    deleted = {one.ref for one in plan.delete}
+    assert deleted == {Ref("NetworkPolicy", f"calls-{component}") for component in ("whisper", "ollama", "bridge")}
+    assert not plan.apply
+
+
 def test_drift_is_reverted_with_the_difference_as_the_reason() -> None:
     drifted = converged()
     drifted.object("Deployment", "calls-whisper")["spec"]["replicas"] = 3

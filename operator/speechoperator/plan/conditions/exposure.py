@@ -54,10 +54,13 @@ def http_route(
         return finding.verdict, None
     if live is None:
         return _creating("HTTPRoute"), None
-    parents = objects.status(live).get("parents") or ()
-    conditions = [condition for parent in parents for condition in parent.get("conditions") or ()]
-    if not conditions:
+    reported = _reported(live)
+    if not reported:
         return _unreported(live, now)
+    conditions = [condition for condition in reported if _is_current(condition, live)]
+    if not conditions:
+        message = "the Gateway controller has not processed the latest change of the HTTPRoute yet"
+        return Verdict(status=False, reason=Reason.ROLLOUT_IN_PROGRESS, message=message), None
     for condition in conditions:
         if condition.get("type") in {"Accepted", "ResolvedRefs"} and condition.get("status") == "False":
             detail = one_line(f"{condition.get('reason', '')}: {condition.get('message') or ''}")
@@ -69,6 +72,31 @@ def _is_served(live: Object) -> bool:
     """Return whether a controller has given an Ingress an address, or recognizes it by an annotation."""
     balancer = objects.status(live).get("loadBalancer") or {}
     return bool(balancer.get("ingress")) or INGRESS_CLASS_ANNOTATION in (live["metadata"].get("annotations") or {})
+
+
+def _reported(route: Object) -> list[Object]:
+    """Return the conditions that controllers report for the Gateway of the route; others may report for their own."""
+    wanted = [_parent(ref, route) for ref in route.get("spec", {}).get("parentRefs") or ()]
+    return [
+        condition
+        for parent in objects.status(route).get("parents") or ()
+        if _parent(parent.get("parentRef") or {}, route) in wanted
+        for condition in parent.get("conditions") or ()
+    ]
+
+
+def _parent(ref: Object, route: Object) -> tuple[str, str, str]:
+    return (
+        ref.get("namespace") or route["metadata"].get("namespace", ""),
+        ref.get("name", ""),
+        ref.get("sectionName", ""),
+    )
+
+
+def _is_current(condition: Object, route: Object) -> bool:
+    """Return whether a condition is about the current generation, or does not say which one it is about."""
+    generation = route["metadata"].get("generation", 0)
+    return bool(condition.get("observedGeneration", generation) >= generation)
 
 
 def _creating(kind: str) -> Verdict:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import selector
 from speechoperator.api.names import SETTINGS_HASH, object_name
+from speechoperator.kube import quantities
 from speechoperator.plan.manifests.bridge_config import KEYS_PATH, settings_hash
 from speechoperator.plan.manifests.containers import Resources, container, resources
 from speechoperator.plan.manifests.deployments import SURGE, deployment
+from speechoperator.plan.manifests.limits import bridge_drain, spool_bytes
 from speechoperator.plan.manifests.pod_templates import SLEEP_BEFORE_STOP, template
 from speechoperator.plan.manifests.probes import Probes, http_probe
 from speechoperator.plan.manifests.upstreams import api_keys, ca_mounts, ca_volumes
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
 
 _PROGRESS_DEADLINE = 600
 _GROUP_READABLE = 0o440
+_OTHER_TMP_BYTES = 2**30
+"""Room in /tmp besides the spool: a pod above the limit of its volume is evicted."""
 _LIMITS = {"memory": "1Gi"}
-_RESOURCES: Resources = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": _LIMITS}
-_AUTOSCALED_RESOURCES: Resources = {"requests": {"cpu": "500m", "memory": "128Mi"}, "limits": _LIMITS}
+_REQUESTS = {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "1Gi"}  # for slow uploads, which are spooled
+_RESOURCES: Resources = {"requests": _REQUESTS, "limits": _LIMITS}
+_AUTOSCALED_RESOURCES: Resources = {"requests": {**_REQUESTS, "cpu": "500m"}, "limits": _LIMITS}
 """A HorizontalPodAutoscaler compares usage with the request: at 100m, a single request would exceed the target."""
 
 
@@ -70,8 +75,8 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, v
             spec,
             settings,
             pod,
-            drain=math.ceil(spec.request_timeout_seconds),
-            volumes=(*_volumes(spec), *ca_volumes(pipeline)),
+            drain=bridge_drain(spec),
+            volumes=(_tmp(spec), *_volumes(spec), *ca_volumes(pipeline)),
             annotations={SETTINGS_HASH: settings_hash(variables)},
             topologySpreadConstraints=_spread(pipeline),
         ),
@@ -79,6 +84,11 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, v
         strategy=SURGE,
         progress_deadline=_PROGRESS_DEADLINE,
     )
+
+
+def _tmp(spec: Bridge) -> dict[str, Any]:
+    mebibytes = math.ceil((spool_bytes(spec) + _OTHER_TMP_BYTES) / 2**20)
+    return {"name": "tmp", "emptyDir": {"sizeLimit": quantities.canonical(f"{mebibytes}Mi")}}
 
 
 def _volumes(spec: Bridge) -> tuple[dict[str, Any], ...]:

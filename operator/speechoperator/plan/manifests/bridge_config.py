@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata
 from speechoperator.api.names import PORTS, object_name, pods_service
+from speechoperator.plan.manifests.limits import bridge_drain
 from speechoperator.plan.manifests.upstreams import ca_files
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def environment(pipeline: SpeechPipeline, models: Sequence[str]) -> dict[str, st
         **({"KEEP_ALIVE": ollama.keep_alive} if ollama.keep_alive else {}),
         "MAX_CONCURRENT_REQUESTS": f"{bridge.max_concurrent_requests}",
         "REQUEST_TIMEOUT": f"{timeout:.10g}",
-        "DRAIN_TIMEOUT": f"{timeout:.10g}",
+        "DRAIN_TIMEOUT": f"{bridge_drain(bridge)}",
         "HOLD_TIMEOUT": f"{min(timeout, _MAX_HOLD_SECONDS):.10g}",
         "QUEUE_TIMEOUT": f"{min(timeout, _MAX_HOLD_SECONDS):.10g}",
         **({"API_KEYS_DIR": KEYS_PATH} if bridge.api_keys else {}),

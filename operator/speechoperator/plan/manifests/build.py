@@ -18,7 +18,7 @@ from speechoperator.plan.manifests.exposure import http_route, ingress
 from speechoperator.plan.manifests.network import bridge_policy, serving_policy
 from speechoperator.plan.manifests.ollama import ollama
 from speechoperator.plan.manifests.pvcs import pvc
-from speechoperator.plan.manifests.services import headless_service, service
+from speechoperator.plan.manifests.services import bridge_service, headless_service, service
 from speechoperator.plan.manifests.whisper import whisper
 from speechoperator.plan.models.names import canonical
 
@@ -52,8 +52,9 @@ def _serving(
 ) -> Iterator[Object]:
     if not spec.managed:
         return
-    yield service_account(pipeline, component)
-    yield serving_policy(pipeline, component, settings)
+    yield service_account(pipeline, component, spec)
+    if pipeline.spec.network_policy.enabled:
+        yield serving_policy(pipeline, component, settings)
     if spec.cache.creates_pvc:
         yield pvc(pipeline, component, spec.cache)
     if component == "ollama":
@@ -68,10 +69,11 @@ def _serving(
 
 def _bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -> Iterator[Object]:
     spec, variables = pipeline.spec.bridge, environment(pipeline, decisions.models)
-    yield service_account(pipeline, "bridge")
-    yield bridge_policy(pipeline)
+    yield service_account(pipeline, "bridge", spec)
+    if pipeline.spec.network_policy.enabled:
+        yield bridge_policy(pipeline, settings)
     yield config_map(pipeline, variables)
-    yield service(pipeline, "bridge")
+    yield bridge_service(pipeline)
     if spec.maximum > 1:
         yield disruption_budget(pipeline, "bridge")
     yield bridge(pipeline, settings, decisions, variables)

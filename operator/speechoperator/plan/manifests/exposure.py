@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.api.labels import metadata
 from speechoperator.api.names import PORTS, object_name
+from speechoperator.plan.manifests.limits import longest_audio
 
 if TYPE_CHECKING:
     from speechoperator.api import Gateway, Ingress, SpeechPipeline
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT_MARGIN = 10
 """Seconds added to the bridge's timeouts, so that its own timeout response gets through."""
-_LONGEST_AUDIO = 4 * 3600
-"""Seconds of audio that the Whisper server accepts by default."""
 _NO_TIMEOUT = "0s"
 """Disables a timeout of an HTTPRoute (GEP-1742)."""
 
@@ -26,7 +25,9 @@ _NO_TIMEOUT = "0s"
 def ingress(pipeline: SpeechPipeline, spec: Ingress) -> Object:
     """Return the Ingress. The annotations are for ingress-nginx, which buffers by default; others ignore them."""
     stall = math.ceil(pipeline.spec.bridge.request_timeout_seconds)
-    total = 2 * stall + 2 * _LONGEST_AUDIO  # of the bridge: nothing of a response that is no stream is sent before
+    total = 2 * stall + math.ceil(
+        2 * longest_audio(pipeline.spec.bridge)
+    )  # of the bridge: nothing of a response that is no stream is sent before
     prefix = "nginx.ingress.kubernetes.io"
     streaming = {
         f"{prefix}/proxy-body-size": "0",

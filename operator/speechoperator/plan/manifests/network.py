@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import MANAGER, NAME, metadata, selector
 from speechoperator.api.names import PORTS, object_name
+from speechoperator.kube.merge import merge
 
 if TYPE_CHECKING:
-    from speechoperator.api import SpeechPipeline
+    from collections.abc import Iterable
+
+    from speechoperator.api import Peer, SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
     from speechoperator.settings import Settings
@@ -18,20 +21,30 @@ _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 def serving_policy(pipeline: SpeechPipeline, component: Component, settings: Settings) -> Object:
-    """Allow only the pipeline's bridge and the operator: Whisper and Ollama do not authenticate clients."""
-    peers = [
-        {"podSelector": {"matchLabels": selector(pipeline.name, "bridge")}},
-        {
-            "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: settings.pod_namespace}},
-            "podSelector": {"matchLabels": {NAME: MANAGER}},
-        },
-    ]
-    return _policy(pipeline, component, {"from": peers})
+    """Allow the bridge, the operator and readers of metrics: Whisper and Ollama do not authenticate clients."""
+    bridge = {"podSelector": {"matchLabels": selector(pipeline.name, "bridge")}}
+    metrics = _peers(pipeline.spec.network_policy.metrics_from)
+    return _policy(pipeline, component, {"from": [bridge, _operator(settings), *metrics]})
 
 
-def bridge_policy(pipeline: SpeechPipeline) -> Object:
-    """Allow all clients, on the bridge's port only."""
-    return _policy(pipeline, "bridge", {})
+def bridge_policy(pipeline: SpeechPipeline, settings: Settings) -> Object:
+    """Allow all clients, or those of the spec, on the bridge's port only."""
+    spec = pipeline.spec.network_policy
+    if spec.bridge_from is None:
+        return _policy(pipeline, "bridge", {})
+    peers = _peers((*spec.bridge_from, *spec.metrics_from))
+    return _policy(pipeline, "bridge", {"from": [_operator(settings), *peers]})
+
+
+def _operator(settings: Settings) -> dict[str, Any]:
+    return {
+        "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: settings.pod_namespace}},
+        "podSelector": {"matchLabels": {NAME: MANAGER}},
+    }
+
+
+def _peers(peers: Iterable[Peer]) -> list[Any]:
+    return [merge({}, peer.manifest()) for peer in peers]  # without nulls, which the API server would drop
 
 
 def _policy(pipeline: SpeechPipeline, component: Component, rule: dict[str, Any]) -> Object:

@@ -12,6 +12,7 @@ from speechoperator.api.names import PORTS
 from speechoperator.plan.manifests import ollama_readiness
 from speechoperator.plan.manifests.containers import Resources, container, resources
 from speechoperator.plan.manifests.deployments import deployment, serving_strategy
+from speechoperator.plan.manifests.limits import ollama_drain
 from speechoperator.plan.manifests.pod_templates import PRE_STOP_SECONDS, template
 from speechoperator.plan.manifests.probes import Probes, http_probe
 from speechoperator.plan.manifests.pvcs import CACHE, CACHE_PATH, volume
@@ -23,31 +24,12 @@ if TYPE_CHECKING:
     from speechoperator.settings import Settings
 
 _RESOURCES: Resources = {"requests": {"cpu": "1", "memory": "4Gi"}}
-_DRAIN = 315
-"""Seconds for answers in progress when a pod is deleted: in the preStop hook and after it."""
+_AFTER_PRE_STOP_S = 15
+"""Seconds for Ollama to end after its preStop hook, beyond those that every component has."""
 
-_MAX_PRE_STOP_WAIT = 300
 _PROGRESS_DEADLINE = 24 * 3600
 """Seconds until a rollout without progress counts as failed. Pods become ready only after their models are pulled, and
 the pipeline's own conditions report pulls."""
-
-_WAIT_FOR_ANSWERS = f"""\
-busy() {{
-  while read -r _ local _ state _; do
-    [ "${{local##*:}} $state" = "{PORTS["ollama"]:04X} 01" ] && return 0
-  done
-  return 1
-}}
-sleep {PRE_STOP_SECONDS}
-left={_MAX_PRE_STOP_WAIT}
-while [ "$left" -gt 0 ] && {{ busy < /proc/net/tcp || busy < /proc/net/tcp6; }} 2> /dev/null; do
-  sleep 1
-  left=$((left - 1))
-done
-"""
-"""Ollama truncates answers at SIGTERM, so the signal has to wait for all connections to close: until the kernel lists
-no connection to Ollama's port in state 01, ESTABLISHED (https://docs.kernel.org/networking/proc_net_tcp.html).
-Requires only a shell and `sleep` in the image."""
 
 
 def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -> Object:
@@ -64,7 +46,7 @@ def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -
             liveness=http_probe("/api/version", period=15, timeout=10, failures=6),
             readiness=ollama_readiness.probe(period=5, timeout=10, failures=3),
         ),
-        pre_stop={"exec": {"command": ["sh", "-c", _WAIT_FOR_ANSWERS]}},
+        pre_stop={"exec": {"command": ["sh", "-c", _wait_for_answers(ollama_drain(spec))]}},
         mounts=(
             {"name": CACHE, "mountPath": CACHE_PATH},
             {"name": ollama_readiness.VOLUME, "mountPath": ollama_readiness.PATH, "readOnly": True},
@@ -79,7 +61,7 @@ def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -
             spec,
             settings,
             pod,
-            drain=_DRAIN,
+            drain=ollama_drain(spec) + _AFTER_PRE_STOP_S,
             volumes=(volume(pipeline, "ollama", spec.cache), ollama_readiness.volume(pipeline)),
             gpu=spec.gpu,
         ),
@@ -89,17 +71,40 @@ def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -
     )
 
 
+def _wait_for_answers(seconds: int) -> str:
+    """Return the script of the preStop hook, which waits until all connections are closed, so many seconds at most.
+
+    Ollama truncates answers at SIGTERM, so the signal has to wait until the kernel lists no connection to Ollama's port
+    in state 01, ESTABLISHED (https://docs.kernel.org/networking/proc_net_tcp.html). Requires only a shell and `sleep`
+    in the image.
+    """
+    return f"""\
+busy() {{
+  while read -r _ local _ state _; do
+    [ "${{local##*:}} $state" = "{PORTS["ollama"]:04X} 01" ] && return 0
+  done
+  return 1
+}}
+sleep {PRE_STOP_SECONDS}
+left={seconds}
+while [ "$left" -gt 0 ] && {{ busy < /proc/net/tcp || busy < /proc/net/tcp6; }} 2> /dev/null; do
+  sleep 1
+  left=$((left - 1))
+done
+"""
+
+
 def _environment(spec: Ollama) -> dict[str, str]:
     """Return Ollama's settings (`envconfig/config.go` there).
 
-    A pod processes as many requests in parallel as it is meant to have in flight. Without a GPU in the spec,
-    `NVIDIA_VISIBLE_DEVICES=all` of the image would use every GPU of a node with NVIDIA's runtime as the default.
+    Without a GPU in the spec, `NVIDIA_VISIBLE_DEVICES=all` of the image would use every GPU of a node with NVIDIA's
+    runtime as the default.
     """
     return {
         "OLLAMA_HOST": f":{PORTS['ollama']}",  # without a host, it listens on IPv6 and IPv4
         "OLLAMA_MODELS": f"{CACHE_PATH}/models",
         "OLLAMA_NOPRUNE": "1",  # keeps partial downloads over a restart
-        "OLLAMA_NUM_PARALLEL": f"{spec.scaling.target_in_flight}",
+        "OLLAMA_NUM_PARALLEL": f"{spec.parallel}",
         **({} if spec.gpus else {"NVIDIA_VISIBLE_DEVICES": "void"}),
         "HOME": "/tmp",  # noqa: S108 - an emptyDir of the pod, for a key that only ollama.com would ask for
     }

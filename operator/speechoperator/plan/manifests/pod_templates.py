@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import labels
 from speechoperator.api.names import object_name
-from speechoperator.plan.manifests.containers import without_nulls
+from speechoperator.kube.merge import merge
+from speechoperator.plan.manifests.placement import placement
 
 if TYPE_CHECKING:
     from speechoperator.api import ComponentSpec, Gpu, SpeechPipeline
@@ -20,6 +21,9 @@ PRE_STOP_SECONDS = 5
 """Between the deletion of a pod and SIGTERM: until clients no longer resolve its address."""
 
 SLEEP_BEFORE_STOP: dict[str, Any] = {"sleep": {"seconds": PRE_STOP_SECONDS}}
+
+_EVICTABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+"""Without it, Cluster Autoscaler removes no node with pods that have an emptyDir: it could hold data that is needed."""
 
 _SHUTDOWN_SECONDS = 10
 """For the shutdown itself, after all requests have finished or timed out."""
@@ -38,7 +42,9 @@ def template(
     gpu: Gpu | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
-    """Return the pod template of a Deployment; it meets the restricted Pod Security Standard.
+    """Return the pod template of a Deployment, with the `podTemplate` of the spec merged over it.
+
+    Without that, it meets the restricted Pod Security Standard.
 
     Args:
         pipeline: The pipeline.
@@ -47,14 +53,14 @@ def template(
         settings: The operator's settings.
         container: The only container.
         drain: Seconds for requests in flight when the pod is deleted.
-        volumes: Volumes besides the one at /tmp.
+        volumes: Volumes besides `tmp`, the one at /tmp; one of that name replaces it.
         annotations: Annotations of the operator, which override those in the spec.
         gpu: The GPUs of the component.
         fields: Further fields of the pod's spec.
     """
-    merged = {**spec.pod_annotations, **(annotations or {})}
-    return {
-        "metadata": {"labels": labels(pipeline.name, component), **({"annotations": merged} if merged else {})},
+    by_name = {"tmp": {"name": "tmp", "emptyDir": {}}, **{volume["name"]: volume for volume in volumes}}
+    manifest = {
+        "metadata": {"annotations": dict(spec.pod_annotations)},
         "spec": {
             "serviceAccountName": object_name(pipeline.name, component),
             "automountServiceAccountToken": False,
@@ -70,26 +76,31 @@ def template(
             },
             "terminationGracePeriodSeconds": PRE_STOP_SECONDS + drain + _SHUTDOWN_SECONDS,
             "containers": [container],
-            "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes],
+            "volumes": list(by_name.values()),
             **fields,
-            **_placement(spec, settings, gpu),
+            **placement(spec, settings, gpu),
         },
     }
+    merged = merge(manifest, spec.pod_template.manifest())
+    return {"metadata": _metadata(pipeline, component, merged, annotations or {}), "spec": merged["spec"]}
 
 
-def _placement(spec: ComponentSpec, settings: Settings, gpu: Gpu | None) -> dict[str, Any]:
-    """Return the fields that control scheduling and image pulls."""
-    tolerations = [toleration.manifest() for toleration in spec.tolerations]
-    if gpu is not None and gpu.count:
-        # GPU nodes are commonly reserved by a taint with the name of the extended resource.
-        tolerations.append({"key": gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"})
-    secrets = dict.fromkeys((*(secret.name for secret in spec.image_pull_secrets), *settings.image_pull_secrets))
-    fields = {
-        "imagePullSecrets": [{"name": name} for name in secrets],
-        "nodeSelector": spec.node_selector,
-        "tolerations": tolerations,
-        "affinity": without_nulls(spec.affinity),
-        "runtimeClassName": spec.runtime_class_name,
-        "priorityClassName": spec.priority_class_name,
+def _metadata(
+    pipeline: SpeechPipeline, component: Component, merged: dict[str, Any], own: dict[str, str]
+) -> dict[str, Any]:
+    """Return the metadata of the pods.
+
+    Args:
+        pipeline: The pipeline.
+        component: The component.
+        merged: The pod template with the metadata from the spec.
+        own: Annotations of the operator, which override those in the spec.
+    """
+    inherited, given = pipeline.spec.inherited_metadata, merged["metadata"]
+    local = [volume["name"] for volume in merged["spec"].get("volumes", ()) if "emptyDir" in volume]
+    defaults = {_EVICTABLE: ",".join(local)} if local else {}
+    annotations = {**defaults, **inherited.annotations, **given.get("annotations", {}), **own}
+    return {
+        "labels": {**inherited.labels, **given.get("labels", {}), **labels(pipeline.name, component)},
+        **({"annotations": annotations} if annotations else {}),
     }
-    return {name: value for name, value in fields.items() if value}

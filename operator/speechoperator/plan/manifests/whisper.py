@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechoperator.plan.manifests.containers import Resources, container, resources
 from speechoperator.plan.manifests.deployments import deployment, serving_strategy
+from speechoperator.plan.manifests.limits import whisper_drain
 from speechoperator.plan.manifests.pod_templates import SLEEP_BEFORE_STOP, template
 from speechoperator.plan.manifests.probes import Probes, http_probe, tcp_probe
 from speechoperator.plan.manifests.pvcs import CACHE, CACHE_PATH, volume
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from speechoperator.settings import Settings
 
 _RESOURCES: Resources = {"requests": {"cpu": "1", "memory": "2Gi"}}
-_DRAIN = 300
-"""Seconds for the job in progress when a pod is deleted; independent of the bridge's timeout, which may change."""
-
 _MAX_DOWNLOAD = 3600
 """Seconds until a pod that has not started is restarted: its port opens after the download and a first decode."""
 
@@ -48,13 +46,13 @@ def whisper(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) 
             spec,
             settings,
             pod,
-            drain=_DRAIN,
+            drain=whisper_drain(spec),
             volumes=(volume(pipeline, "whisper", spec.cache),),
             gpu=spec.gpu,
         ),
         decisions,
         strategy=serving_strategy(spec),
-        progress_deadline=_MAX_DOWNLOAD,
+        progress_deadline=whisper_drain(spec) + _MAX_DOWNLOAD,
     )
 
 
@@ -66,7 +64,7 @@ def _faster_whisper(spec: Whisper) -> dict[str, Any]:
             "WHISPER_MODEL": spec.model,
             **device,
             "WHISPER_DOWNLOAD_ROOT": CACHE_PATH,
-            "WHISPER_DRAIN_TIMEOUT": f"{_DRAIN}",
+            "WHISPER_DRAIN_TIMEOUT": f"{whisper_drain(spec)}",
             "HF_HOME": CACHE_PATH,
             "HOME": "/tmp",  # noqa: S108 - an emptyDir of the pod
         },

@@ -1,8 +1,10 @@
 """The condition Exposed: Ingress and HTTPRoute."""
 
+from typing import Any
+
 import pytest
 
-from cluster.pipelines import of_bridge
+from cluster.pipelines import of_bridge, pipeline
 from fakes.planned_cluster import PlannedCluster, converged, verdict
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.snapshot import WriteFailure
@@ -82,6 +84,62 @@ def test_a_route_that_is_not_accepted_is_reported() -> None:
 
     assert verdict(found.plan(), "Exposed")[1] == "RouteNotAccepted"
     assert "NotAllowedByListeners: because" in verdict(found.plan(), "Exposed")[2]
+
+
+def test_other_gateways_of_the_route_do_not_count() -> None:
+    """Whoever may edit the route, or attach a policy, can have other controllers report on it."""
+    found = routed(("Accepted", "True", "Accepted"))
+    parents = found.object("HTTPRoute", "calls-bridge")["status"]["parents"]
+    refused = [{"type": "Accepted", "status": "False", "reason": "NotAllowed", "message": "no"}]
+    for other in (
+        {"name": "other"},
+        {"name": "gate", "namespace": "other"},
+        {"name": "gate", "sectionName": "https"},
+    ):
+        parents.append({"parentRef": other, "conditions": refused})
+
+    assert verdict(found.plan(), "Exposed")[0] == "True"
+
+    parents.append({"parentRef": {"name": "gate", "namespace": "team"}, "conditions": refused})
+    assert verdict(found.plan(), "Exposed")[1] == "RouteNotAccepted"
+
+
+def test_an_answer_about_an_older_generation_does_not_count() -> None:
+    found = routed(("Accepted", "False", "NoMatchingParent"))
+    route = found.object("HTTPRoute", "calls-bridge")
+    [condition] = route["status"]["parents"][0]["conditions"]
+    route["metadata"]["generation"], condition["observedGeneration"] = 3, 2
+    assert verdict(found.plan(), "Exposed")[1] == "RolloutInProgress"
+
+    condition["observedGeneration"] = 3
+    assert verdict(found.plan(), "Exposed")[1] == "RouteNotAccepted"
+
+
+REFUSED = (
+    "failed to create typed patch object (team/calls-bridge): .spec.rules[0].timeouts: field not declared in schema"
+)
+
+
+def test_a_gateway_api_without_timeouts_gets_a_route_without_them() -> None:
+    found = PlannedCluster(pipeline(GATEWAY))
+    assert written(found)["spec"]["rules"][0]["timeouts"] == {"request": "0s"}
+
+    found.failures = (WriteFailure(Ref("HTTPRoute", "calls-bridge"), "patch", 400, REFUSED),)
+    bare = written(found)
+    assert "timeouts" not in bare["spec"]["rules"][0]
+
+    found.failures = ()
+    found.objects[Ref("HTTPRoute", "calls-bridge")] = bare
+    assert not [one for one in found.plan().apply if one.object["kind"] == "HTTPRoute"], "it stays without"
+
+    found.raw["spec"]["bridge"]["gateway"]["host"] = "b.example"
+    assert "timeouts" in written(found)["spec"]["rules"][0], "a changed route tries again: the API may be newer"
+
+
+def written(cluster: PlannedCluster) -> dict[str, Any]:
+    """The HTTPRoute that the plan applies."""
+    [route] = [one.object for one in cluster.plan().apply if one.object["kind"] == "HTTPRoute"]
+    return dict(route)
 
 
 def test_a_gateway_without_a_controller_is_reported() -> None:

@@ -12,9 +12,13 @@ from cluster.api import Api, ApiError
 from speechoperator.api import SpeechPipeline
 from speechoperator.api.labels import MANAGER
 from speechoperator.kube.drift import APPLIED, differs, stamped
+from speechoperator.kube.errors import Request, api_error
+from speechoperator.kube.objects import Ref
 from speechoperator.plan.decisions import from_spec
 from speechoperator.plan.manifests.build import build
 from speechoperator.plan.manifests.immutable_fields import adopt_immutable_fields
+from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
+from speechoperator.plan.snapshot import WriteFailure
 
 pytestmark = pytest.mark.cluster
 
@@ -110,10 +114,11 @@ async def test_pods_meet_the_restricted_pod_security_standard(cluster: Api, rest
 
 
 ROUND = ["minimal", "full", "replicas", "external", "gpu", "webservice", "autoscaled", "suspended", "webservice-gpu"]
+ROUND += ["pod-template"]
 
 
-def test_the_round_includes_all_golden_pipelines() -> None:
-    assert sorted(ROUND) == goldens.CASES
+def test_the_round_includes_all_golden_pipelines_but_the_examples() -> None:
+    assert sorted([*ROUND, *goldens.EXAMPLES]) == goldens.CASES
 
 
 @pytest.mark.parametrize(("before", "after"), list(zip(ROUND, [*ROUND[1:], ROUND[0]], strict=True)))
@@ -214,6 +219,32 @@ async def test_fields_of_other_managers_are_kept_and_are_no_drift(cluster: Api, 
     assert live["metadata"]["labels"]["team"] == "speech"
 
 
+async def test_a_gateway_api_without_timeouts_accepts_the_route_without_them(cluster: Api, restricted: str) -> None:
+    """Gateway API 1.0 and 1.1 in their standard channel."""
+    routes = yaml.safe_load((goldens.FOLDER / "httproutes.yaml").read_text())
+    older = copy.deepcopy(routes)
+    spec = older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    del spec["properties"]["rules"]["items"]["properties"]["timeouts"]
+    [route] = [one for one in await wanted(cluster, restricted, "external") if one["kind"] == "HTTPRoute"]
+    await cluster.apply(older)
+    try:
+        await cluster.until("CustomResourceDefinition", None, routes["metadata"]["name"], _served)
+        with pytest.raises(ApiError) as refused:
+            await applied(cluster, [route])
+        error = api_error(Request("patch", "httproutes"), refused.value.code, refused.value.message)
+        assert not error.affects_all
+
+        failure = WriteFailure(Ref("HTTPRoute", route["metadata"]["name"]), "patch", error.status, error.message)
+        [bare] = [stamped(one) for one in without_unsupported_fields([route], {}, [failure])]
+        [live] = await applied(cluster, [bare], fieldValidation="Strict")
+
+        assert differs(bare, live) is None
+        [later] = without_unsupported_fields([route], {failure.ref: live}, [])
+        assert "timeouts" not in later["spec"]["rules"][0]
+    finally:
+        await cluster.apply(routes)
+
+
 def _address(one: Any) -> Object:
     return {key: one["metadata"][key] for key in ("name", "namespace")}
 
@@ -236,6 +267,8 @@ def _content(live: Object) -> Object:
     if content["kind"] == "Service":
         for address in ("clusterIP", "clusterIPs"):
             content["spec"].pop(address, None)
+        for port in content["spec"]["ports"]:
+            port.pop("nodePort", None)  # chosen by the API server
     if content["kind"] == "Deployment":
         content["metadata"]["annotations"].pop("deployment.kubernetes.io/revision", None)
     return content

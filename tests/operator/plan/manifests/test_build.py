@@ -50,6 +50,101 @@ def test_the_manifests_are_those_of_the_golden_file(case: str) -> None:
     assert goldens.text(goldens.built(case)) == goldens.expected(case), "UPDATE_GOLDEN=1 rewrites it"
 
 
+@pytest.mark.parametrize("component", ["whisper", "ollama", "bridge"])
+def test_a_pod_template_overrides_the_operator_and_the_other_fields(component: str) -> None:
+    template = {
+        "metadata": {"labels": {"queue": "gpu"}, "annotations": {"a": "template"}},
+        "spec": {
+            "securityContext": {"runAsUser": None},
+            "priorityClassName": "high",
+            "containers": [{"name": component, "tty": True}, {"name": "sidecar", "image": "x"}],
+        },
+    }
+    fields = {"podAnnotations": {"a": "field", "b": "field"}, "priorityClassName": "low", "podTemplate": template}
+
+    deployment = build({component: fields})[f"Deployment/{component}"]
+
+    assert deployment["spec"]["template"]["metadata"]["labels"]["queue"] == "gpu"
+    assert deployment["spec"]["template"]["metadata"]["annotations"].items() >= {"a": "template", "b": "field"}.items()
+    assert "runAsUser" not in pod(deployment)["securityContext"]
+    assert pod(deployment)["securityContext"]["runAsNonRoot"]
+    assert pod(deployment)["priorityClassName"] == "high"
+    assert [one["name"] for one in pod(deployment)["containers"]] == [component, "sidecar"]
+    assert container(deployment)["tty"]
+    assert container(deployment)["image"]
+
+
+def test_all_objects_and_pods_inherit_labels_and_annotations() -> None:
+    inherited = {"labels": {"team": "a"}, "annotations": {"owner": "b"}}
+    bridge = {"ingress": {"host": "a.example", "annotations": {"owner": "c"}}}
+
+    objects = build({"inheritedMetadata": inherited, "bridge": bridge})
+
+    pods = [one["spec"]["template"] for one in objects.values() if one["kind"] == "Deployment"]
+    assert len(pods) == 3
+    for one in (*objects.values(), *pods):
+        assert one["metadata"]["labels"]["team"] == "a"
+        assert one["metadata"]["annotations"]["owner"] == ("c" if one.get("kind") == "Ingress" else "b")
+
+
+def test_selectors_never_follow_labels_of_the_user() -> None:
+    labels = {"labels": {"team": "a"}}
+    spec = {"inheritedMetadata": labels, "whisper": {"podTemplate": {"metadata": labels}}}
+    before, after = build({}), build(spec)
+
+    for name, one in after.items():
+        assert one.get("spec", {}).get("selector") == before[name].get("spec", {}).get("selector")
+    assert after["NetworkPolicy/whisper"]["spec"] == before["NetworkPolicy/whisper"]["spec"]
+
+
+def test_the_service_account_of_a_component_has_its_annotations() -> None:
+    objects = build({"whisper": {"serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn"}}})
+
+    assert objects["ServiceAccount/whisper"]["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn"}
+    assert "annotations" not in objects["ServiceAccount/ollama"]["metadata"]
+
+
+def test_only_bridge_and_operator_reach_whisper_and_ollama_and_everyone_the_bridge() -> None:
+    objects = build({})
+
+    assert [rule.get("from") for rule in rules(objects, "bridge")] == [None]
+    for component in ("whisper", "ollama"):
+        [rule] = rules(objects, component)
+        pods = [peer["podSelector"]["matchLabels"] for peer in rule["from"]]
+        assert [labels.get("app.kubernetes.io/component") for labels in pods] == ["bridge", None]
+        assert pods[1] == {"app.kubernetes.io/name": "speechpipeline-operator"}
+
+
+INGRESS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}
+PROMETHEUS = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "prometheus"}}}
+
+
+def test_clients_of_the_bridge_and_readers_of_metrics_can_be_chosen() -> None:
+    objects = build({"networkPolicy": {"bridgeFrom": [INGRESS], "metricsFrom": [PROMETHEUS]}})
+
+    assert rules(objects, "bridge")[0]["from"][1:] == [INGRESS, PROMETHEUS]
+    for component in ("whisper", "ollama"):
+        assert rules(objects, component)[0]["from"][2:] == [PROMETHEUS]
+        assert rules(objects, component)[0]["ports"]
+
+
+def test_an_empty_list_of_clients_admits_the_operator_alone() -> None:
+    """Kubernetes takes an empty `from` for all clients."""
+    [rule] = rules(build({"networkPolicy": {"bridgeFrom": []}}), "bridge")
+
+    [operator] = rule["from"]
+    assert operator["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "speechpipeline-operator"}
+
+
+def rules(objects: Raw, component: str) -> list[Raw]:
+    found: list[Raw] = objects[f"NetworkPolicy/{component}"]["spec"]["ingress"]
+    return found
+
+
+def test_network_policies_can_be_disabled() -> None:
+    assert not [name for name in build({"networkPolicy": {"enabled": False}}) if name.startswith("NetworkPolicy")]
+
+
 def test_without_a_uid_manifests_have_no_owner() -> None:
     """`render FILE` prints manifests of pipelines that are in no cluster."""
     pipeline = SpeechPipeline.parse({"metadata": {"name": "p"}, "spec": {"ollama": {"models": [{"name": "llama3"}]}}})
@@ -189,6 +284,7 @@ def test_a_change_of_the_bridge_restarts_neither_whisper_nor_ollama(change: Raw)
         {"contextLength": 8192},
         {"keepAlive": "-1"},
         {"scaling": {"minReplicas": 0}},
+        {"scaling": {"targetInFlight": 9}},
     ],
 )
 def test_options_carried_by_each_request_to_ollama_restart_only_the_bridge(change: Raw) -> None:
@@ -227,10 +323,27 @@ def test_ollama_listens_on_ipv6_and_ipv4() -> None:
     assert env(build({})["Deployment/ollama"])["OLLAMA_HOST"] == ":11434"
 
 
-def test_ollama_processes_the_target_number_of_requests_in_parallel() -> None:
-    deployment = build({"ollama": {"scaling": {"targetInFlight": 7}}})["Deployment/ollama"]
+def test_parallel_requests_are_a_setting_of_ollama() -> None:
+    assert env(build({})["Deployment/ollama"])["OLLAMA_NUM_PARALLEL"] == "4"
+    assert env(build({"ollama": {"parallel": 7}})["Deployment/ollama"])["OLLAMA_NUM_PARALLEL"] == "7"
 
-    assert env(deployment)["OLLAMA_NUM_PARALLEL"] == "7"
+
+def test_the_service_of_the_bridge_can_suit_a_load_balancer() -> None:
+    service = {"type": "NodePort", "annotations": {"cloud.google.com/neg": '{"ingress": true}'}}
+
+    objects = build({"bridge": {"service": service}})
+
+    assert objects["Service/bridge"]["spec"]["type"] == "NodePort"
+    assert objects["Service/bridge"]["metadata"]["annotations"] == service["annotations"]
+    assert "annotations" not in objects["Service/whisper"]["metadata"]
+    assert build({})["Service/bridge"]["spec"]["type"] == "ClusterIP"
+
+
+def test_services_have_addresses_of_both_families_where_the_cluster_has_them() -> None:
+    services = [one for one in build({}).values() if one["kind"] == "Service"]
+
+    assert {one["spec"]["ipFamilyPolicy"] for one in services} == {"PreferDualStack"}
+    assert len(services) == 5
 
 
 def test_variables_in_the_spec_override_those_of_the_operator() -> None:
@@ -252,6 +365,42 @@ def test_gpus_become_a_limit_and_a_toleration_of_the_gpu_taint(suffix: str) -> N
         "limits": {"memory": "1Gi", "nvidia.com/gpu": "2"},
     }
     assert pod(deployment)["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+@pytest.mark.parametrize(
+    ("resource", "taint"),
+    [
+        ("nvidia.com/gpu", "nvidia.com/gpu"),
+        ("nvidia.com/mig-1g.10gb", "nvidia.com/gpu"),
+        ("nvidia.com/gpu.shared", "nvidia.com/gpu"),
+        ("amd.com/gpu", "amd.com/gpu"),
+        ("gpu.intel.com/i915", "gpu.intel.com/i915"),
+    ],
+)
+def test_the_taint_of_a_gpu_node_is_its_vendors(resource: str, taint: str) -> None:
+    deployment = build({"whisper": {"image": "x", "gpu": {"resourceName": resource}}})["Deployment/whisper"]
+
+    assert container(deployment)["resources"]["limits"] == {resource: "1"}
+    assert pod(deployment)["tolerations"] == [{"key": taint, "operator": "Exists", "effect": "NoSchedule"}]
+
+
+TAINT = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+OTHER = {"key": "pool", "operator": "Exists"}
+
+
+@pytest.mark.parametrize(
+    ("given", "tolerations"),
+    [
+        ([TAINT], [TAINT]),
+        ([OTHER, OTHER], [OTHER, TAINT]),
+        ([{"operator": "Exists"}], [{"operator": "Exists"}]),
+        ([{"key": "nvidia.com/gpu", "operator": "Exists"}], [{"key": "nvidia.com/gpu", "operator": "Exists"}]),
+        ([{**TAINT, "effect": "NoExecute"}], [{**TAINT, "effect": "NoExecute"}, TAINT]),
+        ([{"key": "nvidia.com/gpu", "value": "a"}], [{"key": "nvidia.com/gpu", "value": "a"}, TAINT]),
+    ],
+)
+def test_no_taint_is_tolerated_twice(given: list[Raw], tolerations: list[Raw]) -> None:
+    assert pod(build({"ollama": {"gpu": {}, "tolerations": given}})["Deployment/ollama"])["tolerations"] == tolerations
 
 
 @pytest.mark.parametrize("engine", ["faster-whisper", "asr-webservice"])
@@ -279,13 +428,61 @@ def test_an_image_that_the_pipeline_names_serves_gpus_too() -> None:
     assert container(build({"whisper": whisper})["Deployment/whisper"])["image"] == "registry.example.com/whisper:1"
 
 
-def test_a_pod_has_time_to_finish_its_requests() -> None:
-    objects = build({"bridge": {"requestTimeout": "10m"}})
+HOUR = 3600
 
-    assert pod(objects["Deployment/bridge"])["terminationGracePeriodSeconds"] == 600 + 15
-    assert objects["ConfigMap/bridge"]["data"]["DRAIN_TIMEOUT"] == "600"
-    assert pod(objects["Deployment/whisper"])["terminationGracePeriodSeconds"] == 300 + 15
-    assert env(objects["Deployment/whisper"])["WHISPER_DRAIN_TIMEOUT"] == "300"
+
+@pytest.mark.parametrize(
+    ("fields", "whisper_s", "bridge_s", "ollama_s"),
+    [
+        pytest.param({}, 4 * HOUR, 4 * HOUR + 600, 300, id="the longest audio, and the timeout"),
+        pytest.param(
+            {"env": [{"name": "MAX_AUDIO_SECONDS", "value": "900.5"}]}, 901, 1501, 300, id="another longest audio"
+        ),
+        pytest.param(
+            {"env": [{"name": "MAX_AUDIO_SECONDS", "value": "long"}]}, 4 * HOUR, 4 * HOUR + 600, 300, id="no number"
+        ),
+        pytest.param({"drainTimeout": "1m30s"}, 90, 90, 90, id="as in the spec"),
+    ],
+)
+def test_a_pod_has_time_to_finish_its_work(fields: Raw, whisper_s: int, bridge_s: int, ollama_s: int) -> None:
+    objects = build({"whisper": fields, "ollama": fields, "bridge": {**fields, "requestTimeout": "10m"}})
+    grace = {
+        name: pod(objects[f"Deployment/{name}"])["terminationGracePeriodSeconds"]
+        for name in ("whisper", "ollama", "bridge")
+    }
+
+    assert grace == {"whisper": whisper_s + 15, "ollama": ollama_s + 30, "bridge": bridge_s + 15}
+    assert env(objects["Deployment/whisper"])["WHISPER_DRAIN_TIMEOUT"] == f"{whisper_s}"
+    assert objects["ConfigMap/bridge"]["data"]["DRAIN_TIMEOUT"] == f"{bridge_s}"
+    [_, _, script] = container(objects["Deployment/ollama"])["lifecycle"]["preStop"]["exec"]["command"]
+    assert f"left={ollama_s}\n" in script
+
+
+def test_a_rollout_that_waits_for_work_in_progress_has_not_failed() -> None:
+    deployment = build({"whisper": {"drainTimeout": "2h"}})["Deployment/whisper"]
+
+    assert deployment["spec"]["strategy"] == RECREATE
+    assert deployment["spec"]["progressDeadlineSeconds"] > 2 * HOUR
+
+
+def test_the_cluster_autoscaler_may_remove_nodes_with_pods_of_a_pipeline() -> None:
+    shm = {"podTemplate": {"spec": {"volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}]}}}
+    objects = build({"ollama": {"cache": {"ephemeral": True}}, "bridge": shm})
+    key = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+    volumes = {
+        name: objects[f"Deployment/{name}"]["spec"]["template"]["metadata"]["annotations"][key]
+        for name in ("whisper", "ollama", "bridge")
+    }
+
+    assert volumes == {"whisper": "tmp", "ollama": "tmp,cache", "bridge": "tmp,shm"}
+
+
+@pytest.mark.parametrize(("env", "limit"), [([], "3Gi"), ([{"name": "MAX_SPOOL_BYTES", "value": "5368709120"}], "6Gi")])
+def test_the_spool_of_the_bridge_has_room_on_its_node_and_a_limit(env: list[Raw], limit: str) -> None:
+    bridge = build({"bridge": {"env": env}})["Deployment/bridge"]
+
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": limit}} in pod(bridge)["volumes"]
+    assert container(bridge)["resources"]["requests"]["ephemeral-storage"] == "1Gi"
 
 
 @pytest.mark.parametrize(("timeout", "held"), [("10m", "120"), ("90s", "90"), ("1500ms", "1.5")])

@@ -43,9 +43,20 @@ COMMON = {
     "runtimeClassName": WORDS,
     "priorityClassName": WORDS,
     "podAnnotations": st.dictionaries(WORDS, st.text("ab", max_size=3), max_size=2),
+    "podTemplate": st.sampled_from(
+        [
+            {"metadata": {"labels": {"a": "b"}}},
+            {"spec": {"securityContext": {"runAsUser": None, "x": {"$patch": "delete"}}, "nodeSelector": {"c": "d"}}},
+            {"spec": {"volumes": [{"name": "tmp", "hostPath": {"path": "/x"}}, {"name": "new", "emptyDir": {}}]}},
+        ]
+    ),
+    "drainTimeout": st.sampled_from(["1s", "2h"]),
+    "serviceAccountAnnotations": st.dictionaries(WORDS, WORDS, max_size=1),
     "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": WORDS}), max_size=2, unique_by=lambda one: one["name"]),
 }
-GPUS = st.fixed_dictionaries({}, optional={"count": st.integers(0, 8), "resourceName": st.just("amd.com/gpu")})
+GPUS = st.fixed_dictionaries(
+    {}, optional={"count": st.integers(0, 8), "resourceName": st.just("nvidia.com/gpu.shared")}
+)
 SHARED = st.one_of(
     st.fixed_dictionaries({"ephemeral": st.sampled_from([True])}, optional={"size": SIZES}),
     st.fixed_dictionaries({"existingClaim": WORDS}),
@@ -87,6 +98,10 @@ SPECS = st.fixed_dictionaries(
         "whisper": serving({"engine": st.sampled_from(["faster-whisper", "asr-webservice"])}, {"model": WORDS}),
         "bridge": BRIDGES,
         "suspend": st.booleans(),
+        "inheritedMetadata": st.just({"labels": {"e": "f"}, "annotations": {"g": ""}}),
+        "networkPolicy": st.sampled_from(
+            [{"enabled": False}, {"bridgeFrom": [{"podSelector": {}}], "metricsFrom": [{"ipBlock": {"cidr": "::/0"}}]}]
+        ),
     },
 )
 
