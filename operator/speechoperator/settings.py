@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     # Models.
     ollama_port: Port = Field(11434, description="port of the Ollama pods")
     ollama_timeout: Seconds = Field(5, description="timeout of a request to Ollama or an external service, in seconds")
+    max_pulls: int = Field(8, ge=1, description="model pulls that run at the same time, over all pipelines")
     pull_stall_timeout: Seconds = Field(120, description="seconds without progress after which a pull is restarted")
 
     # Leader election.

@@ -135,6 +135,7 @@ class Observer:
             ollama=ollama,
             external=self._external(polls, pipeline, ollama),
             pulls=self._pulls.of(polls.key),
+            waiting_pulls=self._pulls.waiting(polls.key),
             existing_claims=self._existing_claims(polls, pipeline, owned),
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings(polls, [pvc for pvc in pvcs if _unbound(pvc)], now),
