@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -16,20 +17,45 @@ import aiohttp
 from speechoperator.errors import OllamaError, OllamaRejectedError, describe_os_error
 from speechoperator.kube.errors import ApiError
 from speechoperator.kube.kinds import Kind
+from speechoperator.observe.polling import Target
 from speechoperator.plan.snapshot import Health, OllamaPod
 
 if TYPE_CHECKING:
     from speechoperator.api import CertificateAuthorities, Ollama, Whisper
     from speechoperator.kube.client import KubeClient
+    from speechoperator.observe.polling import Polls
     from speechoperator.ollama.client import OllamaClient
 
 CONFIG_MAP = Kind("ConfigMap", "configmaps")
 _REJECTED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _MAX_LIST_BYTES = 2**20
+_HEALTHY_S, _UNHEALTHY_S = 30.0, 2.0
+"""Seconds until a service is probed again."""
 
 
 class _UnusableError(Exception):
     """The certificate authorities cannot be read; the message says why."""
+
+
+def ollama(
+    polls: Polls, client: KubeClient, ollama: OllamaClient, spec: Ollama, timeout_s: float, target: Target
+) -> OllamaPod | None:
+    """Return the latest that is known of an external language model server; None before the first probe."""
+    return polls.latest(
+        target,
+        partial(generator, client, ollama, polls.key.namespace, spec, timeout_s),
+        lambda polled: _HEALTHY_S if polled.reachable else _UNHEALTHY_S,
+        required=False,
+    )
+
+
+def whisper(polls: Polls, client: KubeClient, spec: Whisper, timeout_s: float) -> Health | None:
+    """Return the latest that is known of an external Whisper; None before the first probe."""
+    return polls.latest(
+        Target("whisper", f"{spec.url} {spec.engine} {spec.ca}"),
+        partial(transcriber, client, polls.key.namespace, spec, timeout_s),
+        lambda health: _HEALTHY_S if health.healthy else _UNHEALTHY_S,
+    )
 
 
 async def generator(

@@ -13,7 +13,6 @@ from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.observe import existing_claims, external, services, warnings
 from speechoperator.observe.polling import Polls, Target
-from speechoperator.plan.rollout import claims
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ class Observer:
             external=self._external(polls, pipeline, ollama),
             pulls=self._pulls.of(polls.key),
             waiting_pulls=self._pulls.waiting(polls.key),
-            existing_claims=self._existing_claims(polls, pipeline, owned),
+            existing_claims=existing_claims.obstacles(polls, self._client, pipeline, owned),
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings(polls, [pvc for pvc in pvcs if _unbound(pvc)], now),
             pod_warnings=self._warnings(polls, [pod for pod in pods if _unready(pod)], now),
@@ -160,15 +159,7 @@ class Observer:
         spec = pipeline.spec.ollama
         if not spec.managed:
             target = Target(MODELS, f"{spec.url} {spec.protocol} {spec.ca}")
-            fetch = partial(
-                external.generator,
-                self._client,
-                self._ollama,
-                polls.key.namespace,
-                spec,
-                self._settings.ollama_timeout,
-            )
-            polled = polls.latest(target, fetch, _external_interval, required=False)
+            polled = external.ollama(polls, self._client, self._ollama, spec, self._settings.ollama_timeout, target)
             return {EXTERNAL: polled} if polled else {}
         found = {}
         for pod in pods:
@@ -195,31 +186,8 @@ class Observer:
         if polled := ollama.get(EXTERNAL):
             found["ollama"] = Health(polled.reachable, polled.detail, polled.rejected)
         whisper = pipeline.spec.whisper
-        if (url := whisper.url) and (
-            health := polls.latest(
-                Target("whisper", f"{url} {whisper.ca}"),
-                partial(
-                    external.transcriber, self._client, polls.key.namespace, whisper, self._settings.ollama_timeout
-                ),
-                lambda health: _POLL_SLOW_S if health.healthy else _POLL_FAST_S,
-            )
-        ):
+        if whisper.url and (health := external.whisper(polls, self._client, whisper, self._settings.ollama_timeout)):
             found["whisper"] = health
-        return found
-
-    def _existing_claims(
-        self, polls: Polls, pipeline: SpeechPipeline, owned: Mapping[Ref, Object]
-    ) -> Mapping[str, str]:
-        """Return what is known of the PVCs that running components are to move to."""
-        found = {}
-        for claim in {move.claim for move in claims.moves(pipeline, owned)}:
-            known = polls.latest(
-                Target("existing PVC", claim),
-                partial(existing_claims.obstacle, self._client, polls.key.namespace, claim),
-                lambda why: _POLL_CHANGING_S if why else _POLL_STEADY_S,
-            )
-            if known is not None:
-                found[claim] = known
         return found
 
     def _missing_class(self, polls: Polls, pipeline: SpeechPipeline) -> str | None:
@@ -252,10 +220,6 @@ def _class_of(raw: Object) -> str:
     """Return the class of a pipeline, valid or not; empty if it has none."""
     spec = raw.get("spec")
     return str((spec.get("class") if isinstance(spec, dict) else None) or "")
-
-
-def _external_interval(polled: OllamaPod) -> float:
-    return _POLL_SLOW_S if polled.reachable else _POLL_FAST_S
 
 
 def _interval(age: float, _: str) -> float:
