@@ -77,7 +77,9 @@ class Operator:
         self._warnings_watcher = PodWarningsWatcher(client, pod_warnings, settings.watch_namespace, self.queue.add)
         self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
         self.poller = poller = Poller(self.queue.add)
-        self.pulls = pulls = Pulls(ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS))
+        self.pulls = pulls = Pulls(
+            ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS), settings.max_pulls
+        )
         self.slots = slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self.queue.add)
         fenced = FencedClient(client, store, metrics, self.election.time_left, limit)
         self.reconciler = Reconciler(

@@ -112,8 +112,8 @@ class Reconciler:
             if decided is None:
                 return self._gone(key)
             observed, planned = decided
-        if observed.pipeline:
-            self._slots.note(key, planned.update, gpus=uses_gpus(observed.pipeline))
+        gpus = observed.pipeline is not None and uses_gpus(observed.pipeline)
+        self._slots.note(key, planned.update, gpus=gpus)  # an invalid pipeline needs no slot
         changed = observed.complete and await self._reporter.report(key, planned, observed.now)
         self._metrics.reconcile_duration.observe(perf_counter() - began)
         return _result(observed, planned, outcome, changed=changed)

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     # Models.
     ollama_port: Port = Field(11434, description="port of the Ollama pods")
     ollama_timeout: Seconds = Field(5, description="timeout of a request to Ollama or an external service, in seconds")
+    max_pulls: int = Field(8, ge=1, description="model pulls that run at the same time, over all pipelines")
     url_denied_networks: str = Field(
         "127.0.0.0/8,::1/128,169.254.0.0/16,fe80::/10,0.0.0.0/8,::/128,fd00:ec2::254/128",
         description="networks to which a `url` in a spec does not lead the operator, comma-separated; default: its own"

@@ -56,11 +56,12 @@ def decide(
     pulls: tuple[Pull, ...] = (),
     offers: tuple[str, ...] = (),
     required: tuple[str, ...] = ("llama3:latest",),
+    waiting: dict[tuple[str, str], str] | None = None,
     **ollama: Any,
 ) -> ModelPlan:
     """The plan for the models of a spec (llama3 if none is given) in a snapshot.
 
-    `required` are the models that the readiness probe of the pods requires.
+    `required` are the models that the readiness probe of the pods requires, `waiting` what pulls wait for.
     """
     listed = [one if isinstance(one, dict) else {"name": one} for one in models or ("llama3",)]
     wanted = SpeechPipeline.parse(pipeline(of_ollama(models=listed, **ollama)))
@@ -69,6 +70,7 @@ def decide(
         pods=pods,
         ollama=answers or {},
         pulls={(pull.volume, pull.model): pull for pull in pulls},
+        waiting_pulls=waiting or {},
     )
     return plan_models(wanted, found, NOON, 11434, offers)
 

@@ -70,7 +70,7 @@ class Bench:
         self.slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self._queue)
         self.store = Store()
         self.poller = Poller(self._queue)
-        self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS))
+        self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS), 8)
         fenced = FencedClient(api, self.store, self.metrics, lambda: self.time_left, RateLimit(1000, 1000))
         self.writer = Writer(fenced, api, self.store)
         self.reconciler = Reconciler(

@@ -85,8 +85,7 @@ class Applier:
         for stop in plan.stops:
             self._pulls.stop(key, stop)
             outcome.wrote = True  # its volume is free: plan again
-        for pull in plan.pulls:
-            self._pulls.start(key, pull)
+        self._pulls.start(key, plan.pulls)
         return outcome
 
     def forget(self, key: Key) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ import aiohttp
 from speechoperator.errors import OllamaError, OllamaRejectedError, describe_os_error
 from speechoperator.kube.errors import ApiError
 from speechoperator.kube.kinds import Kind
+from speechoperator.observe.polling import Target
 from speechoperator.plan.snapshot import Health, OllamaPod
 
 if TYPE_CHECKING:
     from speechoperator.api import CertificateAuthorities, Ollama, Whisper
     from speechoperator.kube.client import KubeClient
     from speechoperator.observe.egress import Egress
+    from speechoperator.observe.polling import Polls
     from speechoperator.ollama.client import OllamaClient
 
 CONFIG_MAP = Kind("ConfigMap", "configmaps")
@@ -29,6 +32,8 @@ _REJECTED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _MAX_LIST_BYTES = 2**20
 _MAX_DETAIL_CHARS = 500
 """Length of what a service says about itself: whoever edits the spec reads it in the status."""
+_INTERVAL_S = 30.0
+"""Seconds until a service that responds is probed again."""
 
 
 class _UnusableError(Exception):
@@ -50,6 +55,25 @@ class ExternalServices:
         self._ollama = ollama
         self._egress = egress
         self._timeout_s = timeout_s
+
+    def latest_ollama(self, polls: Polls, spec: Ollama, topic: str) -> OllamaPod | None:
+        """Return the latest that is known of an external language model server; None before the first probe."""
+        return polls.latest(
+            Target(topic, f"{spec.url} {spec.protocol} {spec.ca}"),
+            partial(self.generator, polls.key.namespace, spec),
+            lambda _: _INTERVAL_S,
+            failed=lambda polled: not polled.reachable,
+            required=False,
+        )
+
+    def latest_whisper(self, polls: Polls, spec: Whisper) -> Health | None:
+        """Return the latest that is known of an external Whisper; None before the first probe."""
+        return polls.latest(
+            Target("whisper", f"{spec.url} {spec.engine} {spec.ca}"),
+            partial(self.transcriber, polls.key.namespace, spec),
+            lambda _: _INTERVAL_S,
+            failed=lambda health: not health.healthy,
+        )
 
     async def generator(self, namespace: str, spec: Ollama) -> OllamaPod:
         """Return which models an external language model server has.

@@ -15,7 +15,6 @@ from speechoperator.kube.objects import Ref
 from speechoperator.observe import existing_claims, services
 from speechoperator.observe.ingress_classes import IngressClasses
 from speechoperator.observe.polling import Polls, Target
-from speechoperator.plan.rollout import claims
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
 
 if TYPE_CHECKING:
@@ -146,7 +145,8 @@ class Observer:
             ollama=ollama,
             external=self._external(polls, pipeline, ollama),
             pulls=self._pulls.of(polls.key),
-            existing_claims=self._existing_claims(polls, pipeline, owned),
+            waiting_pulls=self._pulls.waiting(polls.key),
+            existing_claims=existing_claims.obstacles(polls, self._sources.api, pipeline, owned),
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings.about_pvcs(polls, pvcs, now),
             pod_warnings=self._warnings.about_pods(polls, pods, now),
@@ -170,13 +170,7 @@ class Observer:
         """Return what each Ollama has. A pod is polled more often until it has all models."""
         spec = pipeline.spec.ollama
         if not spec.managed:
-            polled = polls.latest(
-                Target(MODELS, f"{spec.url} {spec.protocol} {spec.ca}"),
-                partial(self._sources.external.generator, polls.key.namespace, spec),
-                lambda _: _POLL_SLOW_S,
-                failed=lambda polled: not polled.reachable,
-                required=False,
-            )
+            polled = self._sources.external.latest_ollama(polls, spec, MODELS)
             return {EXTERNAL: polled} if polled else {}
         found = {}
         for pod in pods:
@@ -184,7 +178,7 @@ class Observer:
             if labels.component_of(pod) != "ollama" or not objects.alive(pod) or not objects.running(pod) or not url:
                 continue
             interval = _POLL_STEADY_S if objects.containers_ready(pod) else _POLL_CHANGING_S
-            version = "ready" if objects.containers_ready(pod) else "starting"
+            version = "started" if objects.started(pod) else "starting"
             if polled := self._poll_ollama(polls, objects.uid(pod), url, interval, version):
                 found[objects.name(pod)] = polled
         return found
@@ -206,30 +200,8 @@ class Observer:
         if polled := ollama.get(EXTERNAL):
             found["ollama"] = Health(polled.reachable, polled.detail, polled.rejected)
         whisper = pipeline.spec.whisper
-        if (url := whisper.url) and (
-            health := polls.latest(
-                Target("whisper", f"{url} {whisper.ca}"),
-                partial(self._sources.external.transcriber, polls.key.namespace, whisper),
-                lambda _: _POLL_SLOW_S,
-                failed=lambda health: not health.healthy,
-            )
-        ):
+        if whisper.url and (health := self._sources.external.latest_whisper(polls, whisper)):
             found["whisper"] = health
-        return found
-
-    def _existing_claims(
-        self, polls: Polls, pipeline: SpeechPipeline, owned: Mapping[Ref, Object]
-    ) -> Mapping[str, str]:
-        """Return what is known of the PVCs that running components are to move to."""
-        found = {}
-        for claim in {move.claim for move in claims.moves(pipeline, owned)}:
-            known = polls.latest(
-                Target("existing PVC", claim),
-                partial(existing_claims.obstacle, self._sources.api, polls.key.namespace, claim),
-                lambda why: _POLL_CHANGING_S if why else _POLL_STEADY_S,
-            )
-            if known is not None:
-                found[claim] = known
         return found
 
     def _missing_class(self, polls: Polls, pipeline: SpeechPipeline) -> str | None:

@@ -14,13 +14,14 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from speechoperator.errors import OllamaError, OperatorError
+from speechoperator.ollama.turns import PullId, Turns
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.snapshot import Pull
 from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from speechoperator.kube.objects import Key
     from speechoperator.ollama.client import OllamaClient, Progress
@@ -33,9 +34,6 @@ every report is a write, which wakes whoever watches the pipeline."""
 _TIMER_SLACK_S = 0.05
 _SMOOTHING = 0.3
 """Weight of the latest interval in the exponentially smoothed rate."""
-
-_PullId = tuple[str, str]
-"""Volume, and model as the spec writes it."""
 
 
 @dataclass(slots=True)
@@ -90,6 +88,7 @@ class Pulls:
         changed: Called with the pipeline whose progress has changed: at most once a second for each pull, and when one
             ends.
         pulled: Called when a model has been pulled, before its record is removed: reads again what the pods have.
+        limit: Pulls that run at the same time, over all pipelines.
     """
 
     def __init__(
@@ -98,23 +97,40 @@ class Pulls:
         metrics: Metrics,
         changed: Callable[[Key], None],
         pulled: Callable[[Key], Awaitable[None]],
+        limit: int,
     ) -> None:
         self._ollama = ollama
         self._metrics = metrics
         self._changed = changed
         self._pulled = pulled
-        self._records: defaultdict[Key, dict[_PullId, Pull]] = defaultdict(dict)
-        self._tasks: dict[tuple[Key, _PullId], asyncio.Task[None]] = {}
+        self._turns = Turns(limit)
+        self._records: defaultdict[Key, dict[PullId, Pull]] = defaultdict(dict)
+        self._tasks: dict[tuple[Key, PullId], asyncio.Task[None]] = {}
         metrics.follow(metrics.pulls, lambda: len(self._tasks))
 
-    def of(self, key: Key) -> Mapping[_PullId, Pull]:
+    def of(self, key: Key) -> Mapping[PullId, Pull]:
         """Return a pipeline's pulls, by volume and model: those in progress, and those that failed."""
         return dict(self._records.get(key, {}))
 
-    def start(self, key: Key, action: StartPull) -> None:
-        """Start a pull, unless it is in progress."""
+    def start(self, key: Key, actions: Sequence[StartPull]) -> None:
+        """Start pulls, except those in progress.
+
+        If it is not the turn of one, its pipeline is told when it may be.
+        """
+        wanted = {(action.volume, action.model) for action in actions}
+        for pull in self._turns.waiting(key).keys() - wanted:
+            self._turns.forget(key, pull)
+        for action in actions:
+            self._start(key, action)
+
+    def _start(self, key: Key, action: StartPull) -> None:
         pull = (action.volume, action.model)
         if (key, pull) in self._tasks:
+            return
+        waits = self._turns.waiting(key)
+        if not self._turns.begin(key, pull):
+            if self._turns.waiting(key) != waits:
+                self._changed(key)
             return
         before = self._records[key].get(pull)
         record = Pull(action.model, action.volume, "Pulling", pod=action.pod)
@@ -125,6 +141,10 @@ class Pulls:
         self._tasks[key, pull] = task
         logs.info("pull started", model=action.source, pod=action.pod, volume=action.volume)
 
+    def waiting(self, key: Key) -> Mapping[PullId, str]:
+        """Return what pulls of a pipeline wait for that are not their turn."""
+        return self._turns.waiting(key)
+
     def stop(self, key: Key, action: StopPull) -> None:
         """Abort a pull, or forget one that failed."""
         logs.info("pull stopped", model=action.model, volume=action.volume, reason=action.reason)
@@ -132,6 +152,7 @@ class Pulls:
 
     def forget(self, key: Key) -> None:
         """Abort and forget all pulls of a pipeline."""
+        self._turns.forget(key)
         for pull in list(self._records.get(key, {})):
             self._remove(key, pull)
 
@@ -142,9 +163,10 @@ class Pulls:
             self.forget(key)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _remove(self, key: Key, pull: _PullId) -> None:
+    def _remove(self, key: Key, pull: PullId) -> None:
         if task := self._tasks.pop((key, pull), None):
             task.cancel()
+            self._ended(key, pull)
         self._records[key].pop(pull, None)
         if not self._records[key]:
             del self._records[key]
@@ -164,7 +186,13 @@ class Pulls:
             logs.info("pull succeeded", model=action.source, pod=action.pod, volume=action.volume)
             self._tasks.pop((key, pull), None)
             self._remove(key, pull)
+            self._ended(key, pull)
         self._changed(key)
+
+    def _ended(self, key: Key, pull: PullId) -> None:
+        """Let others have their turn."""
+        for other in self._turns.end(key, pull):
+            self._changed(other)
 
     async def _pull(self, key: Key, action: StartPull) -> None:
         pull, meter = (action.volume, action.model), Meter()
@@ -199,14 +227,15 @@ class Pulls:
             if canonical(action.source) not in map(canonical, existing):  # otherwise it is used under that name
                 await self._ollama.delete(action.address, action.source)
 
-    def _update(self, key: Key, pull: _PullId, meter: Meter) -> None:
+    def _update(self, key: Key, pull: PullId, meter: Meter) -> None:
         if record := self._records.get(key, {}).get(pull):  # none after `stop`
             self._records[key][pull] = meter.update(record)
 
-    def _failed(self, key: Key, pull: _PullId, error: str, code: str) -> None:
+    def _failed(self, key: Key, pull: PullId, error: str, code: str) -> None:
         self._metrics.pulls_ended.labels("failed").inc()
         self._metrics.errors.labels(code).inc()
         self._tasks.pop((key, pull), None)
+        self._ended(key, pull)
         record = self._records[key][pull]
         attempts = record.attempts + 1
         at = retry_at(attempts, datetime.now(UTC))

@@ -55,8 +55,7 @@ def plan(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, settings: 
 
 def _decide_models(draft: Draft) -> None:
     """Decide about pulls, and which models the bridge offers."""
-    spec = draft.pipeline.spec
-    snapshot = draft.snapshot
+    spec, snapshot = draft.pipeline.spec, draft.snapshot
     draft.environment = bridge_config.environment(draft.pipeline, spec.ollama.model_names)
     config_map = bridge_config.config_map(draft.pipeline, draft.environment)
     draft.old_environment = handover.previous_environment(config_map, snapshot.objects)
@@ -118,11 +117,11 @@ def _judge_components(draft: Draft) -> None:
 
 
 def _follow_update(draft: Draft) -> None:
-    """Keep an update in progress until the new pods serve."""
-    if draft.updates or not draft.snapshot.may_update:
+    """Keep an update in progress until the new pods serve, unless they no longer should."""
+    spec = draft.pipeline.spec
+    if draft.updates or not draft.snapshot.may_update or spec.suspend or spec.upgrade_policy == "Manual":
         return
-    serving = all(state.available.status and not state.rollout for state in draft.components)
-    if not (serving and draft.models_ready.status):
+    if not (draft.models_ready.status and all(map(_has_settled, draft.components))):
         draft.update = "running"
 
 
@@ -229,6 +228,12 @@ def _makes_unready(draft: Draft) -> bool:
     changed = status.get("observedGeneration") != draft.pipeline.metadata.generation
     found = by_type(status)
     return changed or any(found.get(kind, {}).get("status") != "True" for kind in ("Accepted", "Ready"))
+
+
+def _has_settled(state: ComponentState) -> bool:
+    """Return whether a component serves with its current pods, or is scaled to zero."""
+    stopped = state.available.reason is Reason.SCALED_TO_ZERO
+    return not state.rollout and (stopped or bool(state.available.status))
 
 
 def _served(draft: Draft) -> bool:

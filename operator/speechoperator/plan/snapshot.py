@@ -121,6 +121,8 @@ class Snapshot:
             that has not been queried yet is missing.
         external: Health of the services behind `url`, by component ("whisper", "ollama").
         pulls: Running and failed pulls, by (volume, name of the model in the spec).
+        waiting_pulls: What pulls wait for that are to start, by (volume, name of the model in the spec): another
+            pipeline pulls into the volume, or too many pulls run.
         existing_claims: Why each PVC that a running component is to move to (`cache.existingClaim`) cannot be used, by
             name; empty if it can. A PVC that has not been looked up yet is missing.
         ingress_class_missing: The IngressClass in `spec.bridge.ingress` that does not exist ("" for a missing default);
@@ -139,6 +141,7 @@ class Snapshot:
     ollama: Mapping[str, OllamaPod] = field(default_factory=dict)
     external: Mapping[str, Health] = field(default_factory=dict)
     pulls: Mapping[tuple[str, str], Pull] = field(default_factory=dict)
+    waiting_pulls: Mapping[tuple[str, str], str] = field(default_factory=dict)
     existing_claims: Mapping[str, str] = field(default_factory=dict)
     ingress_class_missing: str | None = None
     pvc_warnings: Mapping[str, str] = field(default_factory=dict)

@@ -34,12 +34,12 @@ class Bench:
     changes: int = 0
 
     def __post_init__(self) -> None:
-        self.pulls = Pulls(self.ollama, self.metrics, self._changed, self._pulled)
+        self.pulls = Pulls(self.ollama, self.metrics, self._changed, self._pulled, limit=8)
         self._event = asyncio.Event()
 
     def start(self, model: str = "llama3", source: str = "") -> None:
         action = StartPull("p-ollama-0", self.pod.url, "pod:p-ollama-0", model, source or model)
-        self.pulls.start(KEY, action)
+        self.pulls.start(KEY, [action])
 
     @property
     def pull(self) -> Pull | None:
@@ -259,3 +259,105 @@ def test_progress_is_reported_when_it_is_worth_a_write(monkeypatch: pytest.Monke
     assert pulled(801) == 0
     meter.measure()
     assert pulled(802) == 5
+
+
+SHARED = "pvc:shared-models"
+OTHER = Key("team", "other")
+
+
+@dataclass
+class Sharing:
+    """Two pipelines of a namespace whose pods have one volume, and one of another namespace."""
+
+    pod: FakeOllamaPod
+    pulls: Pulls
+    told: list[Key]
+    failed: asyncio.Event
+    """Set once the first pipeline has no pull that runs."""
+
+    def start(self, key: Key, model: str = "llama3", volume: str = SHARED) -> None:
+        self.pulls.start(key, [StartPull("pod", self.pod.url, volume, model, model)])
+
+    def runs(self, key: Key) -> bool:
+        return any(pull.stage == "Pulling" for pull in self.pulls.of(key).values())
+
+
+@pytest.fixture
+async def sharing() -> AsyncIterator[Sharing]:
+    async with (
+        FakeOllamaPod(Registry(["llama3", "qwen3:4b"])) as pod,
+        OllamaClient(timeout=5, stall_timeout=5) as ollama,
+    ):
+        told: list[Key] = []
+        failed = asyncio.Event()
+
+        def changed(key: Key) -> None:
+            told.append(key)
+            if any(pull.stage == "Failed" for pull in pulls.of(KEY).values()):
+                failed.set()
+
+        async def pulled(_: Key) -> None:
+            return
+
+        pulls = Pulls(ollama, Metrics(), changed, pulled, limit=2)
+        yield Sharing(pod, pulls, told, failed)
+        await pulls.close()
+
+
+async def test_one_pull_at_a_time_fills_a_volume_whichever_pipeline_starts_it(sharing: Sharing) -> None:
+    gate = sharing.pod.hold(Point.BEFORE_CHUNK)
+    sharing.start(KEY)
+    await gate.reached()
+
+    sharing.start(OTHER, "qwen3:4b")
+
+    assert not sharing.runs(OTHER)
+    why = "waiting for the volume: pipeline p pulls llama3 into it"
+    assert sharing.pulls.waiting(OTHER) == {(SHARED, "qwen3:4b"): why}
+    assert OTHER in sharing.told, "it reports that"
+
+    sharing.told.clear()
+    sharing.pulls.forget(KEY)
+    assert OTHER in sharing.told, "it tries again"
+    sharing.start(OTHER, "qwen3:4b")
+    assert sharing.runs(OTHER)
+    assert not sharing.pulls.waiting(OTHER)
+
+
+async def test_a_failed_pull_lets_others_have_the_volume(sharing: Sharing) -> None:
+    sharing.start(KEY, "unknown")
+    sharing.start(OTHER)
+    async with asyncio.timeout(10):
+        await sharing.failed.wait()
+
+    sharing.start(OTHER)
+
+    assert sharing.runs(OTHER)
+
+
+async def test_a_volume_of_the_same_name_in_another_namespace_is_another(sharing: Sharing) -> None:
+    sharing.start(KEY)
+    sharing.start(Key("elsewhere", "p"))
+
+    assert sharing.runs(Key("elsewhere", "p"))
+
+
+async def test_no_more_pulls_run_than_the_limit(sharing: Sharing) -> None:
+    third = Key("team", "third")
+    sharing.start(KEY, volume="pod:a")
+    sharing.start(OTHER, volume="pod:b")
+    sharing.start(third, volume="pod:c")
+
+    assert not sharing.runs(third)
+    assert sharing.pulls.waiting(third) == {
+        ("pod:c", "llama3"): "waiting: 2 pulls are running, as many as MAX_PULLS allows"
+    }
+
+
+async def test_a_model_that_is_no_longer_wanted_does_not_wait(sharing: Sharing) -> None:
+    sharing.start(KEY)
+    sharing.start(OTHER, "qwen3:4b")
+
+    sharing.pulls.start(OTHER, [])
+
+    assert not sharing.pulls.waiting(OTHER)

@@ -1,4 +1,4 @@
-"""Which pulls to start and which to stop: at most one pull runs per volume."""
+"""Which pulls to start and which to stop: at most one pull runs per volume, those of small models first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.kube import objects
 from speechoperator.plan.actions import StartPull, StopPull
+from speechoperator.plan.models import names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def pulls_to_start(
         pullers = [pod for pod in members if pod.reachable]
         if volume in busy:
             continue
-        for model in ollama.models:
+        for model in sorted(ollama.models, key=lambda model: names.parameters(model.name)):
             pull = _pull(model, pullers, port)
             if pull is None:
                 continue

@@ -66,7 +66,7 @@ def state_of(model: LanguageModel, pods: Sequence[Pod], snapshot: Snapshot) -> M
         completed=slowest.completed if slowest else 0,
         total=slowest.total if slowest else 0,
         eta=None if failed else _eta(pulls),
-        message=_failure(failed) if failed else "",
+        message=_failure(failed) if failed else "" if pulls else _waits(model, volumes, snapshot),
     )
 
 
@@ -105,6 +105,12 @@ def offered(states: Sequence[ModelState], offers: Sequence[str]) -> tuple[str, .
         return None
     usable = tuple(state.name for state in states if state.name in offers or state.stage == "Ready")
     return usable or tuple(offers)
+
+
+def _waits(model: LanguageModel, volumes: Iterable[str], snapshot: Snapshot) -> str:
+    """Return what the pulls of a model wait for, empty if for nothing."""
+    waits = (snapshot.waiting_pulls.get((volume, model.name), "") for volume in volumes)
+    return next((why for why in waits if why), "")
 
 
 def _progress(pull: Pull) -> float:

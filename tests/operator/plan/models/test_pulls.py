@@ -32,10 +32,19 @@ class TestStart:
     def test_a_present_model_is_not_pulled(self) -> None:
         assert not decide("llama3", pods=(ollama_pod(),), answers={POD: has("llama3:latest")}).pulls
 
-    def test_models_are_pulled_one_at_a_time_the_default_first(self) -> None:
-        (pull,) = decide("llama3", "qwen3:4b", pods=(ollama_pod(),), answers={POD: has()}).pulls
+    @pytest.mark.parametrize(
+        ("models", "first"),
+        [
+            (("llama3", "qwen3:4b"), "qwen3:4b"),
+            (("qwen3:70b", "qwen3:4b"), "qwen3:4b"),
+            (("llama3", "mistral"), "llama3"),
+        ],
+    )
+    def test_models_are_pulled_one_at_a_time_small_ones_first(self, models: tuple[str, ...], first: str) -> None:
+        """Those whose names do not say how large they are come last, the default first."""
+        (pull,) = decide(*models, pods=(ollama_pod(),), answers={POD: has()}).pulls
 
-        assert pull.model == "llama3"
+        assert pull.model == first
 
     def test_nothing_is_pulled_into_a_busy_volume(self) -> None:
         pods, answers = (ollama_pod(),), {POD: has()}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.ollama_snapshots import MISSING, POD, decide, failed, has, ollama_pod, pulling
+from fakes.ollama_snapshots import MISSING, POD, VOLUME, decide, failed, has, ollama_pod, pulling
 from speechoperator.plan.snapshot import OllamaPod, Pull
 
 pytestmark = pytest.mark.unit
@@ -66,3 +66,11 @@ def test_a_retry_counts_as_failed_until_it_has_made_progress() -> None:
     retry = pulling(error=MISSING, attempts=2)
 
     assert decide(pods=(ollama_pod(),), answers={POD: has()}, pulls=(retry,)).states[0].stage == "Failed"
+
+
+def test_a_pull_that_is_not_its_turn_says_what_it_waits_for() -> None:
+    why = "waiting for the volume: pipeline other pulls qwen3:4b into it"
+
+    (state,) = decide(pods=(ollama_pod(),), answers={POD: has()}, waiting={(VOLUME, "llama3"): why}).states
+
+    assert (state.stage, state.message) == ("Pending", why)

@@ -87,6 +87,29 @@ def test_an_update_that_does_not_become_ready_keeps_its_slot() -> None:
     assert found.step().update == "running"
 
 
+@pytest.mark.parametrize("change", [MANUAL, {"suspend": True}])
+def test_an_update_that_no_longer_matters_gives_its_slot_back(change: dict[str, Any]) -> None:
+    found = upgraded(slots=1)
+    found.step()
+    found.step()
+    found.settle()
+    for pod in found.pods_of("whisper"):
+        pod["status"]["conditions"] = []
+    found.settle()
+    found.edit(pipeline(change)["spec"])
+
+    assert found.step().update == "none"
+
+
+def test_an_update_ends_though_the_bridge_is_scaled_to_zero_meanwhile() -> None:
+    found = upgraded(slots=1)
+    found.step()
+    found.step()
+    found.edit(pipeline(of_bridge(replicas=0))["spec"])
+
+    assert found.run().update == "none"
+
+
 def test_a_change_of_the_spec_is_made_at_once_with_the_update_of_that_component() -> None:
     found = upgraded()
     found.edit(pipeline(of_whisper(model="medium"))["spec"])
