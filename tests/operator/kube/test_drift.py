@@ -182,3 +182,29 @@ def test_stamping_keeps_the_object_and_its_annotations() -> None:
 
     assert stamped(one)["metadata"]["annotations"] == {"a": "b", APPLIED: desired_hash(one)}
     assert one["metadata"]["annotations"] == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "differ"),
+    [
+        ({"hostNetwork": False}, {}, False),
+        ({"hostNetwork": False}, {"hostNetwork": True}, True),
+        ({"automountServiceAccountToken": False}, {}, True),
+        (
+            {"containers": [{"name": "a", "readinessProbe": {"initialDelaySeconds": 0}}]},
+            {"containers": [{"name": "a", "readinessProbe": {}}]},
+            False,
+        ),
+        (
+            {"containers": [{"name": "a", "ports": [{"containerPort": 1}]}]},
+            {"containers": [{"name": "a", "ports": [{"containerPort": 1, "protocol": "TCP"}]}]},
+            False,
+        ),
+    ],
+)
+def test_defaults_that_the_server_drops_or_adds_are_no_drift(wanted: Object, live: Object, *, differ: bool) -> None:
+    """A podTemplate contains what users write, not what the API server returns."""
+    found = stamped(deployment(**wanted))
+    returned = {**found, "spec": deployment(**live)["spec"]}
+
+    assert bool(differs(found, returned)) is differ

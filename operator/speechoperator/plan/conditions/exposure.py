@@ -96,7 +96,7 @@ def _parent(ref: Object, route: Object) -> tuple[str, str, str]:
 def _is_current(condition: Object, route: Object) -> bool:
     """Return whether a condition is about the current generation, or does not say which one it is about."""
     generation = route["metadata"].get("generation", 0)
-    return bool(condition.get("observedGeneration", generation) >= generation)
+    return bool((condition.get("observedGeneration") or generation) >= generation)
 
 
 def _creating(kind: str) -> Verdict:

@@ -25,9 +25,8 @@ _NO_TIMEOUT = "0s"
 def ingress(pipeline: SpeechPipeline, spec: Ingress) -> Object:
     """Return the Ingress. The annotations are for ingress-nginx, which buffers by default; others ignore them."""
     stall = math.ceil(pipeline.spec.bridge.request_timeout_seconds)
-    total = 2 * stall + math.ceil(
-        2 * longest_audio(pipeline.spec.bridge)
-    )  # of the bridge: nothing of a response that is no stream is sent before
+    # What the bridge takes at most: nothing of a response that is no stream is sent before.
+    total = 2 * stall + math.ceil(2 * longest_audio(pipeline.spec.bridge))
     prefix = "nginx.ingress.kubernetes.io"
     streaming = {
         f"{prefix}/proxy-body-size": "0",
