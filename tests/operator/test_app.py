@@ -11,7 +11,7 @@ from fakes.reconciler_bench import KEY, pipeline
 from speechoperator.app import Operator
 from speechoperator.kube.rate_limit import RateLimit
 from speechoperator.observe.egress import Egress
-from speechoperator.observe.services import ExternalServices
+from speechoperator.observe.external import ExternalServices
 from speechoperator.ollama.client import OllamaClient
 from speechoperator.reconciler import Result
 from speechoperator.settings import Settings
@@ -28,7 +28,7 @@ class Bench:
 
     def __init__(self, ollama: OllamaClient) -> None:
         client, self.metrics = cast("UnfencedClient", ApiServer()), Metrics()
-        external = ExternalServices(ollama, Egress(()), 5)
+        external = ExternalServices(client, ollama, Egress(()), 5)
         limit = RateLimit(1000, 1000)
         settings = Settings(hang_timeout=600)
         self.operator = Operator(settings, client, ollama, external, limit, self.metrics, lambda: None)

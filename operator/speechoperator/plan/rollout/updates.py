@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from speechoperator.plan.actions import Apply
 
 _COMPONENTS: Mapping[str, Component] = {component: component for component in COMPONENTS}
-_NOT_ABOUT_PODS = frozenset({"suspend", "upgradePolicy", "class"})
+_NOT_ABOUT_PODS = frozenset({"suspend", "upgradePolicy", "class", "networkPolicy"})
 _NOT_ABOUT_SERVING_PODS = frozenset({"cache", "models", "contextLength", "keepAlive"})
 """Fields of Whisper and Ollama that do not change their pods; the volume that follows from `cache` counts by itself."""
 _BRIDGE_READS = frozenset({"engine", "model", "models", "url", "protocol", "auth", "ca", "contextLength", "keepAlive"})
