@@ -68,7 +68,7 @@ def test_the_reason_stays_until_the_next_change() -> None:
 
 def test_no_traffic_scales_down_to_the_minimum_once_the_window_has_passed() -> None:
     calls = ScaledWhisper(state=ComponentState(desired=3, ready=3, startup_seconds=30.0))
-    assert calls.step(load(busy=2)) == 3
+    assert calls.step(load(busy=1.5)) == 3
     assert calls.step(load()) == 3
     assert calls.steps(load(), 400)[-1] == 1
 
