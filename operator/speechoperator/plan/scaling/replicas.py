@@ -125,7 +125,8 @@ def _withdraw_unschedulable(
     if cap and now >= cap.until:
         cap = None
     if state.unschedulable and state.desired > bounds.minimum:
-        room = max(state.desired - state.unschedulable, bounds.minimum)
+        running = state.ready + state.starting  # the pods seen may be older than the last write of spec.replicas
+        room = max(state.desired - state.unschedulable, min(running, state.desired), bounds.minimum)
         cap = Cap(room, now + RETRY_UNSCHEDULABLE_S, state.scheduler_message)
     target = min(target, max(cap.replicas, bounds.minimum)) if cap else target
     return target, replace(track, cap=cap)

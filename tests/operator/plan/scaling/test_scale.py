@@ -133,6 +133,14 @@ def test_pods_that_find_no_node_are_withdrawn_and_named() -> None:
     assert "no node has room for more: 0/3 nodes: Insufficient nvidia.com/gpu" in calls.decisions[-1].whisper.limits
 
 
+def test_a_pod_without_a_node_that_is_seen_once_more_costs_no_running_pod() -> None:
+    stuck = ComponentState(desired=3, ready=2, pending=1, unschedulable=1)
+    calls = ScaledWhisper(state=stuck)
+    calls.step(load(6000, busy=2))
+    calls.state = replace(stuck, desired=2)
+    assert calls.step(load(6000, busy=2)) == 2
+
+
 def test_what_found_no_node_is_tried_again_later() -> None:
     stuck = ComponentState(desired=3, ready=2, pending=1, unschedulable=1)
     calls = ScaledWhisper(state=stuck)
