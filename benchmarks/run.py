@@ -3,7 +3,7 @@
     python benchmarks/run.py                          everything, about sixteen minutes on two cores
     python benchmarks/run.py --only parts --rounds 3  CPU and latency of the bridge, half a minute
     python benchmarks/run.py --only operator          a hundred pipelines in a simulated cluster, once
-    python benchmarks/run.py --only scaling           the scaler in simulated time, three minutes
+    python benchmarks/run.py --only scaling           the scaler in simulated time, five minutes
     python benchmarks/run.py --only whisper           the Whisper server under load, six minutes
     python benchmarks/run.py --only whisper --figures hour --minutes 60
 
