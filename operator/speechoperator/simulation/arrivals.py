@@ -140,7 +140,7 @@ def _from_zero(path: Path, jobs: list[Job]) -> tuple[Job, ...]:
         raise TraceError(f"{path}: no requests in this file")
     jobs.sort(key=lambda job: job.arrival)
     start = jobs[0].arrival
-    return tuple(Job(job.arrival - start, job.work, job.then) for job in jobs)
+    return tuple(Job(job.arrival - start, job.work) for job in jobs)
 
 
 def _seconds(value: object) -> float:

@@ -17,17 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request: when it arrives in seconds, and its work: seconds of audio, or seconds of generation.
+    """A request.
 
     Attributes:
         arrival: When it arrives, in seconds.
-        work: Its work for this component.
-        then: Its work for the next component; 0 for none.
+        work: Its work: seconds of audio.
     """
 
     arrival: float
     work: float
-    then: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +155,8 @@ class Stage:
         )
 
     @property
-    def queued(self) -> int:
-        """Requests that wait."""
-        return len(self._queue)
-
-    @property
     def queued_work(self) -> float:
-        """Their work."""
+        """Work of the requests that wait."""
         return max(0.0, self._queued_work)
 
     @property
