@@ -3,6 +3,7 @@
     python benchmarks/run.py                          everything, about sixteen minutes on two cores
     python benchmarks/run.py --only parts --rounds 3  CPU and latency of the bridge, half a minute
     python benchmarks/run.py --only operator          a hundred pipelines in a simulated cluster, once
+    python benchmarks/run.py --only scaling           the scaler in simulated time, five minutes
     python benchmarks/run.py --only whisper           the Whisper server under load, six minutes
     python benchmarks/run.py --only whisper --figures hour --minutes 60
 
@@ -23,7 +24,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import memory, parts, pipelines, pod_choice, real, recognition, subjects, tokens, transcripts
+from bench import memory, parts, pipelines, pod_choice, real, recognition, scaling, subjects, tokens, transcripts
 from bench.client import ReplyError
 from bench.processes import StartError, on_cores
 from bench.programs import GoMissingError, build_go_programs
@@ -46,6 +47,7 @@ SECTIONS = {
     "real": ("answers", "recognition"),
     "operator": ("operator",),
     "pods": ("pods",),
+    "scaling": ("scaling",),
     "whisper": tuple(whisper.FIGURES),
 }
 PEER_SECTIONS = ("parts", "memory", "tokens")
@@ -147,6 +149,7 @@ class Bench:
             "recognition": lambda: recognition.measure(stage, self._rounds, self._say),
             "operator": lambda: pipelines.measure(stage.folder, self._say),
             "pods": lambda: pod_choice.measure(self._say),
+            "scaling": lambda: scaling.measure(self._say),
             "transcripts": lambda: transcripts.measure(self._rounds, self._say),
         }
         if name in alone:

@@ -56,6 +56,7 @@ PROGRAMS = [
     "-m speechbridge",
     "-m speechwhisper",
     *("-m speechoperator", "-m speechoperator run", "-m speechoperator render", "-m speechoperator crd"),
+    "-m speechoperator replay",
     "-m speechlocal",
     *(f"-m speechlocal {command}" for command in COMMANDS),
     "benchmarks/run.py",

@@ -1,4 +1,4 @@
-"""`python -m speechoperator`: run the operator, render manifests, or print and install the CRD."""
+"""`python -m speechoperator`: run the operator, render manifests, print and install the CRD, or replay a trace."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
+from speechoperator.commands import replay
 from speechoperator.errors import OperatorError
 from speechoperator.kube.errors import ApiError
 from speechoperator.settings import Settings
@@ -32,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "render":
             return _render(options.file, options.namespace, settings)
+        if options.command == "replay":
+            sys.stdout.write(replay.replay(options))
+            return 0
         return _crd(settings, apply=options.apply) if options.command == "crd" else _run(settings)
     except ApiError as error:
         _print_error(error.advice)
@@ -66,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     crd = commands.add_parser("crd", help="print the CRD of SpeechPipeline")
     crd.add_argument("--apply", action="store_true", help="install it in the cluster, and wait until it is established")
+    replay.add_arguments(
+        commands.add_parser("replay", help="run the scaler over a trace, with simulated pods, without a cluster")
+    )
     return parser
 
 

@@ -37,7 +37,8 @@ CODES: Mapping[str, Code] = {
         "There is neither a service account nor a usable kubeconfig.", "Run it in a pod, or set `KUBECONFIG`."
     ),
     "invalid_file": Code(
-        "A file given to `render` cannot be read, is not YAML, or has no valid SpeechPipeline.",
+        "A file given to `render` or `replay` cannot be read, or lacks what the command needs: a valid SpeechPipeline,"
+        " or requests.",
         "Correct what the message names.",
     ),
     "method_not_allowed": Code(

@@ -1,0 +1,246 @@
+"""The decision: replicas of Whisper and Ollama, with the reason, and the memory for the next one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from speechoperator.plan.scaling.bottleneck import bottleneck
+from speechoperator.plan.scaling.budget import Want, allocate
+from speechoperator.plan.scaling.history import Averages, Change, History, Track
+from speechoperator.plan.scaling.need import Need, ollama_need, whisper_need
+from speechoperator.plan.scaling.replicas import Proposal, propose
+from speechoperator.plan.scaling.schedule import scheduled_minimum
+
+if TYPE_CHECKING:
+    from speechoperator.plan.scaling.load import Load, Loads
+    from speechoperator.plan.scaling.spec import Bounds, OllamaScaling, ScalingSpec, WhisperScaling
+    from speechoperator.plan.scaling.state import ComponentState, ScaledComponent, States
+
+BUSY_INTERVAL_S = 1.0
+"""Seconds until the next decision while there are requests or pods start: loads are reported once a second."""
+
+IDLE_INTERVAL_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentDecision:
+    """The replicas of one component.
+
+    Attributes:
+        replicas: Replicas to run.
+        need: Replicas that the load needs, as a real number; None if unknown.
+        reason: Why this number: of the change, if this decision is one, else of the last change.
+        limits: What limits the number, in words; it varies only with what it names.
+    """
+
+    replicas: int
+    need: float | None
+    reason: str
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do about the replicas of a pipeline.
+
+    Attributes:
+        whisper: Replicas of Whisper; None if they are not ours to decide.
+        ollama: Replicas of Ollama; None if they are not ours to decide.
+        changes: What changes, in the order in which it is to be written: fewer replicas before more.
+        write: Whether to write the changes; False in the mode Advisory.
+        bottleneck: The component that limits the pipeline; None if none does.
+        history: The memory for the next decision.
+        requeue_after: Seconds until the next decision is due, unless a load with held requests arrives.
+    """
+
+    whisper: ComponentDecision | None
+    ollama: ComponentDecision | None
+    changes: tuple[Change, ...]
+    write: bool
+    bottleneck: ScaledComponent | None
+    history: History
+    requeue_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Component:
+    """Everything about one component on the way to its decision."""
+
+    name: ScaledComponent
+    scaling: WhisperScaling | OllamaScaling
+    bounds: Bounds
+    state: ComponentState
+    need: Need | None
+    proposal: Proposal
+
+
+def scale(spec: ScalingSpec, loads: Loads, states: States, history: History, now: float) -> Decision:
+    """Decide the replicas of a pipeline.
+
+    Equal arguments give equal decisions. With the mode Off nothing is decided.
+
+    Args:
+        spec: What the user wants.
+        loads: The loads of the components.
+        states: Their pods.
+        history: The memory of the last decision, or `History.from_status` for a new leader.
+        now: The time in seconds since the epoch.
+    """
+    if spec.mode == "Off":
+        return Decision(None, None, (), write=False, bottleneck=None, history=history, requeue_after=None)
+    history, elapsed = history.at_time(now)
+    components = []
+    if spec.whisper:
+        components.append(_whisper(spec, spec.whisper, loads.whisper, states.whisper, history.whisper, now, elapsed))
+    if spec.ollama:
+        components.append(_ollama(spec, spec.ollama, loads, states.ollama, history, now, elapsed))
+    granted = allocate(tuple(_want(component) for component in components), spec.gpu_budget)
+    decided = {component.name: replicas for component, replicas in zip(components, granted, strict=True)}
+    changes = sorted(
+        (
+            change
+            for component in components
+            if (change := _change(component, decided[component.name], history, now, write=spec.mode == "Auto"))
+        ),
+        key=lambda change: change.after - change.before,
+    )
+    history = history.add(changes)
+    for component in components:
+        track = _with_events(component, changes, now, write=spec.mode == "Auto")
+        history = replace(history, whisper=track) if component.name == "whisper" else replace(history, ollama=track)
+    decisions = {
+        component.name: _decision(component, decided[component.name], history, spec) for component in components
+    }
+    needs = {component.name: component.need.replicas if component.need else None for component in components}
+    ready = {component.name: component.state.ready for component in components}
+    return Decision(
+        whisper=decisions.get("whisper"),
+        ollama=decisions.get("ollama"),
+        changes=tuple(changes),
+        write=spec.mode == "Auto",
+        bottleneck=bottleneck(needs, ready),
+        history=history,
+        requeue_after=_requeue_after(components, loads),
+    )
+
+
+def _whisper(
+    spec: ScalingSpec,
+    scaling: WhisperScaling,
+    load: Load,
+    state: ComponentState,
+    track: Track,
+    now: float,
+    elapsed: float,
+) -> _Component:
+    need = None
+    if load.known(now):
+        need = whisper_need(scaling, load, state.ready, state.startup, track.averages, elapsed)
+        track = _observed(track, need.averages, scaling, state, now, active=bool(load.requests))
+    return _component("whisper", spec, scaling, state, need, track, now)
+
+
+def _ollama(
+    spec: ScalingSpec,
+    scaling: OllamaScaling,
+    loads: Loads,
+    state: ComponentState,
+    history: History,
+    now: float,
+    elapsed: float,
+) -> _Component:
+    """Ollama starts from zero together with Whisper, so that the two startup times do not add up."""
+    need, track = None, history.ollama
+    upstream = loads.whisper.requests if loads.whisper.known(now) else None
+    usual = history.whisper.averages or Averages(working=loads.whisper.working or 0.0)
+    coming = max(0.0, (loads.whisper.working or 0.0) - usual.working) if upstream else 0.0
+    if loads.ollama.known(now):
+        if upstream and state.desired == 0:
+            coming = max(coming, 1.0)
+        need = ollama_need(scaling, loads.ollama, coming, track.averages, elapsed)
+        active = bool(loads.ollama.requests) or bool(upstream)
+        track = _observed(track, need.averages, scaling, state, now, active=active)
+    return _component("ollama", spec, scaling, state, need, track, now)
+
+
+def _observed(
+    track: Track,
+    averages: Averages,
+    scaling: WhisperScaling | OllamaScaling,
+    state: ComponentState,
+    now: float,
+    *,
+    active: bool,
+) -> Track:
+    """Remember the load. A new leader observes it for a stable window before it scales down."""
+    highs, active_at = track.highs, track.active_at
+    if track.averages is None:
+        behavior = scaling.behavior
+        highs = (*highs, (now - max(0.0, behavior.down.window - behavior.stable_window), state.desired))
+        active_at = now if active_at is None and state.desired else active_at
+    if state.desired == 0 and not active:
+        averages = Averages(audio_seconds=averages.audio_seconds, speed=averages.speed, weight=0.0)
+    return replace(track, averages=averages, highs=highs, active_at=now if active else active_at)
+
+
+def _component(
+    name: ScaledComponent,
+    spec: ScalingSpec,
+    scaling: WhisperScaling | OllamaScaling,
+    state: ComponentState,
+    need: Need | None,
+    track: Track,
+    now: float,
+) -> _Component:
+    scheduled = scheduled_minimum(spec.schedules, name, now, state.startup)
+    bounds = replace(scaling.bounds, minimum=min(max(scaling.bounds.minimum, scheduled), scaling.bounds.maximum))
+    proposal = propose(bounds, scaling.behavior, state, need, track, now)
+    return _Component(name, scaling, bounds, state, need, proposal)
+
+
+def _want(component: _Component) -> Want:
+    need = component.need.replicas if component.need else None
+    return Want(
+        replicas=component.proposal.replicas,
+        minimum=component.bounds.minimum,
+        need=component.proposal.replicas if need is None else need,
+        current=component.state.desired,
+        occupied=component.state.occupied,
+        gpus=component.bounds.gpus,
+    )
+
+
+def _change(component: _Component, replicas: int, history: History, now: float, *, write: bool) -> Change | None:
+    before = component.state.desired
+    if replicas == before:
+        return None
+    earlier = [change for change in history.changes if change.component == component.name]
+    if not write and earlier and not earlier[-1].ok and (earlier[-1].before, earlier[-1].after) == (before, replicas):
+        return None  # advised already
+    reason = component.proposal.reason
+    identifier = hashlib.sha256(f"{component.name} {now:.3f} {before} {replicas} {reason}".encode()).hexdigest()[:6]
+    return Change(now, component.name, before, replicas, reason, identifier, ok=write)
+
+
+def _with_events(component: _Component, changes: list[Change], now: float, *, write: bool) -> Track:
+    track, period = component.proposal.track, component.scaling.behavior.longest_period
+    events = tuple(event for event in track.events if now - event[0] < period)
+    if write:
+        events += tuple((one.time, one.after - one.before) for one in changes if one.component == component.name)
+    return replace(track, events=events)
+
+
+def _decision(component: _Component, replicas: int, history: History, spec: ScalingSpec) -> ComponentDecision:
+    made = [change for change in history.changes if change.component == component.name and change.after == replicas]
+    reason = made[-1].reason if made else f"minReplicas is {component.bounds.minimum}"
+    limits = component.proposal.limits
+    if replicas < component.proposal.replicas:
+        limits = (*limits, f"gpuBudget is {spec.gpu_budget}")
+    return ComponentDecision(replicas, component.need.replicas if component.need else None, reason, limits)
+
+
+def _requeue_after(components: list[_Component], loads: Loads) -> float:
+    moving = any(component.state.starting or component.state.pending for component in components)
+    return BUSY_INTERVAL_S if moving or loads.whisper.requests or loads.ollama.requests else IDLE_INTERVAL_S

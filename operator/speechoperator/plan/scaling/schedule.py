@@ -1,0 +1,61 @@
+"""Schedules: more replicas at certain times of the week, such as office hours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from speechoperator.plan.scaling.state import ScaledComponent
+
+EVERY_DAY = frozenset(range(7))
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A minimum of replicas at certain times of the week.
+
+    Attributes:
+        component: Whose replicas.
+        minimum: At least so many, within the component's maximum.
+        start: Local time at which they are ready.
+        end: Local time until which; if it is not after `start`, on the next day.
+        days: Days on which it starts; Monday is 0.
+        time_zone: IANA name, such as Europe/Berlin.
+    """
+
+    component: ScaledComponent
+    minimum: int
+    start: time
+    end: time
+    days: frozenset[int] = EVERY_DAY
+    time_zone: str = "UTC"
+
+    def active(self, now: float) -> bool:
+        """Return whether `now`, in seconds since the epoch, is within it."""
+        local = datetime.fromtimestamp(now, ZoneInfo(self.time_zone))
+        clock = local.time()
+        if self.start < self.end:
+            return local.weekday() in self.days and self.start <= clock < self.end
+        if clock >= self.start:
+            return local.weekday() in self.days
+        return clock < self.end and (local - timedelta(days=1)).weekday() in self.days
+
+
+def scheduled_minimum(schedules: Iterable[Schedule], component: ScaledComponent, now: float, startup: float) -> int:
+    """Return the highest minimum that applies; 0 if none does.
+
+    A schedule applies one startup time early, so that its pods are ready when it starts.
+    """
+    return max(
+        (
+            schedule.minimum
+            for schedule in schedules
+            if schedule.component == component and (schedule.active(now) or schedule.active(now + startup))
+        ),
+        default=0,
+    )
