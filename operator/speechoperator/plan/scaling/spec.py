@@ -87,7 +87,7 @@ def from_pipeline(spec: Spec) -> ScalingSpec:
     target = durations.seconds(whisper.scaling.target_backlog) if whisper.scaling.has("target_backlog") else None
     return ScalingSpec(
         whisper=None if whisper.url else WhisperScaling(_bounds(whisper), target),
-        ollama=None if ollama.url else OllamaScaling(_bounds(ollama), ollama.scaling.target_in_flight),
+        ollama=None if ollama.url else OllamaScaling(_bounds(ollama), ollama.target_in_flight),
     )
 
 
