@@ -123,7 +123,11 @@ class Deadline:
         await self._timeout.__aexit__(kind, error, trace)
 
     def _look_in_time(self) -> None:
-        """Move the timer if it would look too late, after progress: no limit is reached before a stall."""
+        """Move the timer if it would look too late, after progress.
+
+        The total hardly ever shrinks, when a recording turns out to be shorter than estimated: then it may be noticed
+        late, by less than the time of a stall.
+        """
         if self._timer is not None and self._progress_at + self._limits.stall < self._looks_at:
             self._check()
 

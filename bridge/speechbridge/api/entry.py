@@ -45,7 +45,11 @@ class Arriving:
 
     async def __aenter__(self) -> Service:
         self._service.admission.arrive(self._call.caller)
-        await self._call.deadline.__aenter__()
+        try:
+            await self._call.deadline.__aenter__()
+        except BaseException:
+            self._service.admission.leave()
+            raise
         return self._service
 
     async def __aexit__(
@@ -77,7 +81,11 @@ class Working:
         call = self._call
         call.slot = await self._slot.__aenter__()
         call.timeline.queued += call.slot.waited
-        call.deadline.begin()
+        try:
+            call.deadline.begin()
+        except BaseException:
+            await self._slot.__aexit__()
+            raise
 
     async def __aexit__(self, *_: object) -> None:
         await self._slot.__aexit__()

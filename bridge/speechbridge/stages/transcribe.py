@@ -154,7 +154,7 @@ class Transcription(Stage):
 
     def _record(self, transcript: Transcript, audio: Audio, work: float, timeline: Timeline) -> None:
         timeline.transcribed = self._clock()
-        if not transcript.duration:
+        if transcript.duration is None or transcript.duration <= 0:
             return
         self.metrics.audio.labels().inc(transcript.duration)
         self.metrics.work.labels().inc(work)

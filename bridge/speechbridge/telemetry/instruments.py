@@ -80,9 +80,15 @@ class Family(Collector, ABC, Generic[T]):
             self.labels()
 
     def labels(self, *values: str) -> T:
-        """Return the instrument with these label values."""
+        """Return the instrument with these label values.
+
+        Raises:
+            ValueError: there are more or fewer of them than label names.
+        """
         instrument = self._instruments.get(values)
         if instrument is None:
+            if len(values) != len(self.label_names):
+                raise ValueError(f"{self.name} has the labels {self.label_names}, not {values}")
             instrument = self._instruments[values] = self._instrument()
         return instrument
 

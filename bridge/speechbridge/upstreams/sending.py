@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from speechbridge.audio.port import RestartRequired
+from speechbridge.upstreams.failures import UpstreamError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -32,10 +35,11 @@ class Sending:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
         if error is not None:
             self._connection.abort()
-        if error is not None and not isinstance(error, Exception):
+        if error is not None and not isinstance(error, (UpstreamError, RestartRequired)):
             self._task.cancel()  # the request itself ends
         try:
-            # Not cancelled otherwise: what it has received of a recording may still be on its way to the buffer.
+            # Not cancelled otherwise: another pod needs what has been received of a recording, which may still be on
+            # its way to the buffer.
             await asyncio.wait([self._task])
         finally:
             self._task.cancel()

@@ -19,7 +19,7 @@ def exposed(registry: CollectorRegistry) -> dict[str, tuple[str, str, list[tuple
         family.name: (
             family.type,
             family.documentation,
-            sorted(((sample.name, sample.labels, sample.value) for sample in family.samples), key=repr),
+            [(sample.name, sample.labels, sample.value) for sample in family.samples],
         )
         for family in text_string_to_metric_families(generate_latest(registry).decode())
         if not family.name.endswith("_created")
@@ -48,3 +48,10 @@ def test_a_scraper_sees_no_difference(values: list[float], label: str) -> None:
             distribution.observe(value)
 
     assert exposed(ours) == exposed(theirs)
+
+
+def test_an_instrument_has_a_value_for_each_label() -> None:
+    requests = CounterFamily("n_total", "N.", ["route", "outcome"])
+
+    with pytest.raises(ValueError, match="n_total has the labels"):
+        requests.labels("/process")

@@ -171,6 +171,29 @@ async def test_a_reader_that_fails_ends_the_sending(pod: Pod) -> None:
     assert bodies[0].sent < SIZE
 
 
+async def test_a_client_that_is_gone_ends_the_sending(pod: Pod) -> None:
+    """What reads the response passes it on to the client; nothing of the rest of the recording is needed."""
+    cancelled = asyncio.Event()
+
+    async def body() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async def pass_on() -> None:
+        async with asyncio.timeout(DEADLINE), pod.endpoint.connection() as connection:
+            begin(pod, connection)
+            async with Sending(connection, body):
+                await pod.request()
+                raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await pass_on()
+
+    assert cancelled.is_set()
+
+
 async def test_a_reader_that_is_cancelled_ends_the_sending(pod: Pod) -> None:
     cancelled = asyncio.Event()
 
