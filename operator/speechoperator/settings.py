@@ -51,7 +51,10 @@ class Settings(BaseSettings):
     )
     watch_namespace: str = Field("", description="the only namespace to watch; empty: all namespaces")
     operator_class: str = Field(
-        "", description="manage only pipelines with this `spec.class`; empty: only those without a class"
+        "",
+        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
+        max_length=63,
+        description="manage only pipelines with this `spec.class`; empty: only those without a class",
     )
     server_host: str = Field(
         "::", description="address to serve probes and metrics on; `::` is IPv6 and IPv4, or IPv4 alone without IPv6"
@@ -97,8 +100,8 @@ class Settings(BaseSettings):
     max_pulls: int = Field(8, ge=1, description="model pulls that run at the same time, over all pipelines")
     url_denied_networks: str = Field(
         "127.0.0.0/8,::1/128,169.254.0.0/16,fe80::/10,0.0.0.0/8,::/128,fd00:ec2::254/128",
-        description="networks to which a `url` in a spec does not lead the operator, comma-separated; default: its own"
-        " host, and link-local addresses, among them the metadata services of clouds",
+        description="networks to which a `url` in a spec does not lead the operator, comma-separated; default:"
+        " loopback and link-local addresses, among them the metadata services of clouds",
     )
     pull_stall_timeout: Seconds = Field(120, description="seconds without progress after which a pull is restarted")
 

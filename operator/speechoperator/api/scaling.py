@@ -21,10 +21,12 @@ class Scaling(Model):
     rules = (_MIN_MAX,)
 
     min_replicas: Count = Field(
-        1, description="Minimum number of replicas; 0 allows scaling to zero while the component is idle."
+        1, description="Number of replicas. 0 runs one: the operator does not scale to zero yet."
     )
     max_replicas: Positive | None = Field(
-        None, description="Maximum number of replicas. If unset, minReplicas, but at least 1."
+        None,
+        description="Maximum number of replicas. If unset, minReplicas, but at least 1. The operator does not scale "
+        "this component yet: it runs minReplicas.",
     )
 
     @property
@@ -37,7 +39,8 @@ class WhisperScaling(Scaling):
     """Replicas of Whisper, scaled on the backlog of audio."""
 
     target_backlog: Duration = Field(
-        "60s", description="Length of the audio waiting per replica above which a replica is added."
+        "60s",
+        description="Length of the audio waiting per replica above which a replica is added. Without effect yet.",
     )
 
 
@@ -47,7 +50,7 @@ class OllamaScaling(Scaling):
     target_in_flight: Positive | None = Field(
         None,
         description="Requests in flight per replica above which a replica is added. A change restarts no pods. "
-        "If unset, ollama.parallel.",
+        "If unset, ollama.parallel. Without effect yet.",
     )
 
 

@@ -57,6 +57,11 @@ _SINGLE_NODE_PVC = Rule(
     "several replicas cannot share a PVC that only one node can mount: set cache.accessMode: ReadWriteMany, "
     "cache.existingClaim or cache.ephemeral: true, or limit scaling.maxReplicas to 1",
 )
+_CA_WITH_TLS = Rule(
+    "!has(self.ca) || !has(self.url) || self.url.startsWith('https://')",
+    lambda spec: not spec.has("ca") or spec.url is None or spec.url.startswith("https://"),
+    "ca is about the certificate of the service: url must begin with https://",
+)
 _GPU_RESOURCE = "(has(self.gpu) ? self.gpu.resourceName : 'nvidia.com/gpu')"
 _GPUS_BY_FIELD = Rule(
     f"""!has(self.resources)
@@ -111,7 +116,14 @@ def pvc_rules(size: str) -> tuple[Rule, ...]:
 class ServingSpec(ComponentSpec):
     """A component whose pods serve a model."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (_URL_ALONE, _NEEDS_URL, _SINGLE_NODE_PVC, _GPUS_BY_FIELD, _VENDOR)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        _URL_ALONE,
+        _NEEDS_URL,
+        _CA_WITH_TLS,
+        _SINGLE_NODE_PVC,
+        _GPUS_BY_FIELD,
+        _VENDOR,
+    )
 
     url: Url | None = Field(
         None,

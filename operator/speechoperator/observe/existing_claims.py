@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from speechoperator.kube import kinds, objects
 from speechoperator.kube.errors import ApiError
+from speechoperator.kube.events import last_seen
 from speechoperator.kube.kinds import PVC
 from speechoperator.observe.polling import Target
 from speechoperator.plan.rollout import claims
@@ -42,6 +44,10 @@ async def obstacle(client: KubeClient, namespace: str, name: str) -> str:
     """Return why a PVC cannot be used, empty if it can. A lookup that fails is a reason, too."""
     try:
         found, _ = await client.list(PVC, namespace, fields=f"metadata.name={name}")
+        if not any(objects.status(claim).get("phase") == "Pending" for claim in found):
+            return claims.obstacle(found, name)
+        events, _ = await client.list(kinds.EVENT, namespace, fields=f"involvedObject.uid={objects.uid(found[0])}")
     except ApiError as error:
         return f'persistentvolumeclaim "{name}" cannot be looked up: {error.advice}'
-    return claims.obstacle(found, name)
+    newest = max(events, key=last_seen, default={})
+    return claims.obstacle(found, name, newest.get("reason", ""))

@@ -159,6 +159,7 @@ class Pulls:
     async def close(self) -> None:
         """Abort all pulls, and wait until their connections are closed."""
         tasks = list(self._tasks.values())
+        self._turns.clear()
         for key in list(self._records):
             self.forget(key)
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -72,6 +72,10 @@ class Turns:
         else:
             self._forget_waiting(key, pull)
 
+    def clear(self) -> None:
+        """Forget everything that waits."""
+        self._waiting.clear()
+
     def _forget_waiting(self, key: Key, pull: PullId) -> None:
         if key in self._waiting:
             self._waiting[key].pop(pull, None)

@@ -90,6 +90,7 @@ def _pace_updates(draft: Draft) -> None:
     if draft.updates and not held:
         draft.update = "running" if snapshot.may_update else "waiting" if _served(draft) else "none"
     if held or draft.update == "waiting":
+        draft.held_updates = draft.updates
         draft.apply = updates.without(draft.apply, draft.updates, draft.pipeline.name)
 
 
@@ -117,11 +118,15 @@ def _judge_components(draft: Draft) -> None:
 
 
 def _follow_update(draft: Draft) -> None:
-    """Keep an update in progress until the new pods serve, unless they no longer should."""
+    """Keep an update in progress until the new pods serve, unless they no longer should.
+
+    Pods that serve have the models that they offer. Another model may be missing for long, and an external service may
+    be down for long: neither comes from the update.
+    """
     spec = draft.pipeline.spec
     if draft.updates or not draft.snapshot.may_update or spec.suspend or spec.upgrade_policy == "Manual":
         return
-    if not (draft.models_ready.status and all(map(_has_settled, draft.components))):
+    if not all(_has_settled(state) for state in draft.components if state.desired is not None):
         draft.update = "running"
 
 
@@ -139,7 +144,8 @@ def _hold_back(draft: Draft) -> None:
         draft.held_back = f"the bridge keeps using the previous address of {names} until the new one is available"
         draft.apply = handover.without_bridge(draft.apply, pipeline.name)
     bridge_state = draft.components[-1]
-    if late or bridge in writes or bridge_state.rollout:
+    bridge_held = any(held.component == "bridge" for held in draft.held_updates)
+    if late or bridge_held or bridge in writes or bridge_state.rollout:
         draft.delete = handover.without_components_in_use(draft.delete, objects)
 
 

@@ -40,6 +40,7 @@ class Draft:
         manifests: The manifests of the pipeline.
         blocked_moves: Components that keep their volume, because the PVC to move to cannot be used.
         updates: Changes of pods that come from a new release of the operator.
+        held_updates: Those that are not applied now.
         update: Whether these wait for their turn, or are in progress.
         orphan: PVCs to orphan.
         apply: Objects to apply.
@@ -65,6 +66,7 @@ class Draft:
     manifests: tuple[Object, ...] = ()
     blocked_moves: tuple[Move, ...] = ()
     updates: tuple[Update, ...] = ()
+    held_updates: tuple[Update, ...] = ()
     update: UpdateState = "none"
     orphan: tuple[Orphan, ...] = ()
     apply: tuple[Apply, ...] = ()

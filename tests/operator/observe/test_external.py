@@ -187,6 +187,7 @@ async def test_a_config_map_that_may_not_be_read_is_named(probe: Probe) -> None:
         "localhost",
         "[::1]",
         "[::ffff:127.0.0.1]",
+        "[64:ff9b::a9fe:a9fe]",
         "169.254.169.254",
         "0.0.0.0",  # noqa: S104 - another name of the own host
         "[fe80::1]",

@@ -21,7 +21,8 @@ DELETE = of_ollama(cache={"whenDeleted": "Delete"})
 RETAIN = of_ollama(cache={"whenDeleted": "Retain"})
 ELSEWHERE = of_ollama(url="http://gpu-box:11434")
 REPORT = (
-    "PVC calls-ollama is no longer used and keeps its data. Delete it with: kubectl delete pvc calls-ollama -n team"
+    "PVC calls-ollama is no longer used by this pipeline. If nothing else needs its data, delete it with: "
+    "kubectl delete pvc calls-ollama -n team"
 )
 
 
@@ -316,27 +317,59 @@ def test_a_new_pipeline_waits_for_its_existing_claim_in_its_pods() -> None:
 
 
 @pytest.mark.parametrize(
-    ("claims", "why"),
+    ("claims", "event", "why"),
     [
-        ([], 'persistentvolumeclaim "mine" not found'),
+        ([], "", 'persistentvolumeclaim "mine" not found'),
         (
             [{"metadata": {"name": "mine", "deletionTimestamp": "2026-11-23T12:00:00Z"}}],
+            "",
             'persistentvolumeclaim "mine" is being deleted',
         ),
         (
             [{"metadata": {"name": "mine"}, "status": {"phase": "Lost"}}],
+            "",
             'the volume of persistentvolumeclaim "mine" is lost',
         ),
         (
             [{"metadata": {"name": "mine"}, "spec": {"accessModes": ["ReadOnlyMany"]}}],
+            "",
             'persistentvolumeclaim "mine" is read-only, and models are written to it',
         ),
-        ([{"metadata": {"name": "mine"}, "status": {"phase": "Pending"}}], ""),
-        ([{"metadata": {"name": "mine"}, "spec": {"accessModes": ["ReadWriteOnce"]}}], ""),
+        (
+            [{"metadata": {"name": "mine"}, "status": {"phase": "Pending"}}],
+            "ProvisioningFailed",
+            'persistentvolumeclaim "mine" is not bound: ProvisioningFailed',
+        ),
+        (
+            [{"metadata": {"name": "mine"}, "status": {"phase": "Pending"}}],
+            "",
+            'persistentvolumeclaim "mine" is not bound',
+        ),
+        ([{"metadata": {"name": "mine"}, "status": {"phase": "Pending"}}], "WaitForFirstConsumer", ""),
+        ([{"metadata": {"name": "mine"}, "spec": {"accessModes": ["ReadWriteOnce"]}}], "", ""),
     ],
 )
-def test_an_existing_claim_must_be_usable(claims: list[Spec], why: str) -> None:
-    assert obstacle(claims, "mine") == why
+def test_an_existing_claim_must_be_usable(claims: list[Spec], event: str, why: str) -> None:
+    assert obstacle(claims, "mine", event) == why
+
+
+def test_pods_that_keep_their_volume_keep_the_strategy_that_fits_it() -> None:
+    """Several replicas would fit the PVC of the spec, but not the one that a single node mounts."""
+    found = running(DELETE)
+    before = found.object("Deployment", "calls-ollama")["spec"]["strategy"]
+    found.missing_claims = {"mine"}
+    several = {"cache": {"existingClaim": "mine"}, "scaling": {"minReplicas": 2, "maxReplicas": 2}}
+    found.edit(pipeline(of_ollama(**several))["spec"])
+    found.run()
+
+    spec = found.object("Deployment", "calls-ollama")["spec"]
+    assert (spec["strategy"], spec["replicas"]) == (before, 1)
+
+    found.missing_claims.clear()
+    found.run()
+
+    spec = found.object("Deployment", "calls-ollama")["spec"]
+    assert (spec["strategy"]["type"], spec["replicas"]) == ("RollingUpdate", 2)
 
 
 @pytest.mark.parametrize(("cache", "owned"), [({}, []), ({"whenDeleted": "Delete"}, ["pipeline-uid"])])

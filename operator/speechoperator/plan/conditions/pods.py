@@ -39,7 +39,7 @@ _MISSING_PVC = re.compile(r'persistentvolumeclaim "[^"]*" (not found|is being de
 _LACKS_MODELS = "missing models:"
 """What the readiness probe of Ollama says; its Event may be older than the pull of the models."""
 _UNBOUND_PVC = "unbound immediate PersistentVolumeClaims"
-_BINDING_GRACE_S = 5.0
+_BINDING_GRACE_S = 60.0
 _READINESS_GRACE_S = 30.0
 _STARTUP_GRACE_S = 600.0  # weights may be downloaded
 

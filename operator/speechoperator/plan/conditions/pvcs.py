@@ -75,4 +75,4 @@ def messages_by_pvc(message: str) -> tuple[str, ...]:
 
 def _orphan(name: str, namespace: str) -> str:
     command = f"kubectl delete pvc {name} -n {namespace}"
-    return f"PVC {name} is no longer used and keeps its data. Delete it with: {command}"
+    return f"PVC {name} is no longer used by this pipeline. If nothing else needs its data, delete it with: {command}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
     from speechoperator.plan.snapshot import Snapshot
 
+_WAITS_FOR_POD = "WaitForFirstConsumer"
 _WRITABLE = frozenset({"ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"})
 
 
@@ -59,14 +60,15 @@ def moves(pipeline: SpeechPipeline, live: Mapping[Ref, Object]) -> tuple[Move, .
     return tuple(found)
 
 
-def obstacle(claims: Sequence[Object], name: str) -> str:
+def obstacle(claims: Sequence[Object], name: str, event: str = "") -> str:
     """Return why a PVC cannot be used, empty if it can.
 
-    A pending PVC may be waiting for its first pod (`WaitForFirstConsumer`).
+    A pending PVC can be used only if it waits for its first pod.
 
     Args:
         claims: The PVCs of this name: one or none.
         name: The name.
+        event: The reason of its newest Event, if it is pending: "WaitForFirstConsumer", "ProvisioningFailed".
     """
     subject = f'persistentvolumeclaim "{name}"'
     if not claims:
@@ -74,8 +76,11 @@ def obstacle(claims: Sequence[Object], name: str) -> str:
     claim = claims[0]
     if objects.terminating(claim):
         return f"{subject} is being deleted"
-    if objects.status(claim).get("phase") == "Lost":
+    phase = objects.status(claim).get("phase")
+    if phase == "Lost":
         return f"the volume of {subject} is lost"
+    if phase == "Pending" and event != _WAITS_FOR_POD:
+        return f"{subject} is not bound{event and f': {event}'}"
     if _WRITABLE.isdisjoint(claim.get("spec", {}).get("accessModes") or _WRITABLE):
         return f"{subject} is read-only, and models are written to it"
     return ""
@@ -91,6 +96,8 @@ def with_previous_volumes(
 ) -> tuple[Object, ...]:
     """Return the manifests with the volumes that the Deployments of blocked moves have now.
 
+    They keep their strategy, and get no further replicas: the volume may be one that only a single node mounts.
+
     Args:
         manifests: The manifests of the pipeline.
         held: The blocked moves.
@@ -99,7 +106,7 @@ def with_previous_volumes(
     """
     names = {move.deployment for move in held}
     return tuple(
-        _with_volume(manifest, _volume(live[Ref("Deployment", objects.name(manifest))], volume))
+        _with_previous_volume(manifest, live[Ref("Deployment", objects.name(manifest))], volume)
         if manifest["kind"] == "Deployment" and objects.name(manifest) in names
         else manifest
         for manifest in manifests
@@ -111,10 +118,14 @@ def _volume(deployment: Object, name: str) -> Object | None:
     return next((volume for volume in volumes if volume["name"] == name), None)
 
 
-def _with_volume(manifest: Object, previous: Object | None) -> Object:
+def _with_previous_volume(manifest: Object, deployment: Object, name: str) -> Object:
+    previous = _volume(deployment, name)
     if previous is None:
         return manifest
-    template = manifest["spec"]["template"]
-    volumes = [previous if volume["name"] == previous["name"] else volume for volume in template["spec"]["volumes"]]
-    pod = {**template["spec"], "volumes": volumes}
-    return {**manifest, "spec": {**manifest["spec"], "template": {**template, "spec": pod}}}
+    spec, live = manifest["spec"], deployment["spec"]
+    volumes = [previous if volume["name"] == name else volume for volume in spec["template"]["spec"]["volumes"]]
+    template = {**spec["template"], "spec": {**spec["template"]["spec"], "volumes": volumes}}
+    kept = {field: live[field] for field in ("strategy",) if field in live}
+    if "replicas" in spec:
+        kept["replicas"] = min(spec["replicas"], live.get("replicas", 1))
+    return {**manifest, "spec": {**spec, **kept, "template": template}}

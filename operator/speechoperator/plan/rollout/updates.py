@@ -5,7 +5,9 @@ template. If the second one is new and the first one is not, the operator has ch
 code. Such a change replaces the pods of all pipelines, so it is paced, and it can be held (`spec.upgradePolicy`). A
 change of the spec is made at once, and brings a pending update of that component with it.
 
-Pods of a component that is scaled to zero, before or after the change, are not replaced: nothing is paced there.
+Pods of a component that is scaled to zero, before or after the change, are not replaced: nothing is paced there. A
+Deployment without hashes is from a release that did not know them: nobody can tell what has changed, and its pods may
+need what this release no longer does, so it is written at once.
 """
 
 from __future__ import annotations
@@ -117,7 +119,8 @@ def _stamped(manifest: Object, pipeline: SpeechPipeline, models: Collection[str]
 
 def _inputs(component: str, template: Object, pipeline: SpeechPipeline, models: Collection[str]) -> dict[str, Any]:
     """Return what the pods of a component depend on, besides the operator itself."""
-    spec = pipeline.spec.manifest()
+    # Without defaults: the API server fills in those of a new definition, which is no change of the spec.
+    spec = pipeline.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     common = {name: value for name, value in spec.items() if name not in (*_NOT_ABOUT_PODS, *_COMPONENTS)}
     if component == "bridge":
         upstreams = {name: _members(spec.get(name, {}), _BRIDGE_READS) for name in ("whisper", "ollama")}
@@ -141,7 +144,7 @@ def _is_update(manifest: Object, live: Object) -> bool:
     before = live["metadata"].get("annotations") or {}
     if 0 in {live["spec"].get("replicas", 1), manifest["spec"].get("replicas", 1)}:
         return False
-    if INPUTS_HASH in before and before[INPUTS_HASH] != after[INPUTS_HASH]:
+    if before.get(INPUTS_HASH) != after[INPUTS_HASH]:
         return False
     return bool(before.get(TEMPLATE_HASH) != after[TEMPLATE_HASH])
 

@@ -40,9 +40,9 @@ def test_a_provisioner_gets_a_moment() -> None:
     binding = with_pending_pvc()
 
     soon = binding.plan()
-    assert (verdict(soon, "WhisperAvailable")[1], soon.requeue_after) == ("Starting", 5)
+    assert (verdict(soon, "WhisperAvailable")[1], soon.requeue_after) == ("Starting", 60)
 
-    binding.later(5)
+    binding.later(60)
     assert verdict(binding.plan(), "WhisperAvailable")[1] == "PVCNotBound"
 
 

@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
 from fakes.pipeline_specs import SPECS
 from fakes.planned_cluster import PlannedCluster, condition, converged
+from speechoperator.api import Bridge, Ollama
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan
 from speechoperator.plan.snapshot import Health
@@ -167,13 +168,67 @@ def test_what_is_not_in_the_pods_is_no_update() -> None:
     assert {"Service/bridge", "NetworkPolicy/whisper", "NetworkPolicy/ollama"} == written(found.plan())
 
 
-def test_pods_of_a_release_without_hashes_are_updated_in_turn_too() -> None:
-    found = upgraded()
+@pytest.mark.parametrize("policy", [{}, MANUAL])
+def test_what_a_release_without_hashes_made_is_updated_at_once(policy: dict[str, Any]) -> None:
+    """What has changed cannot be told, and its pods may wait for what this release no longer does."""
+    found = upgraded(policy)
     for ref, thing in found.objects.items():
         if ref.kind == "Deployment":
             thing["metadata"]["annotations"] = {"speechpipeline.dev/applied": "x"}
 
-    assert found.plan().update == "waiting"
+    plan = found.plan()
+
+    assert plan.update == "none"
+    assert {f"Deployment/{component}" for component in COMPONENTS} <= written(plan)
+
+
+def test_defaults_that_a_new_definition_fills_in_are_no_change_of_the_spec() -> None:
+    found = upgraded(MANUAL)
+    spec = found.raw["spec"]
+    spec["ollama"]["parallel"] = Ollama.model_fields["parallel"].default
+    spec["bridge"] = {**spec.get("bridge", {}), "replicas": Bridge.model_fields["replicas"].default}
+    found.edit(spec)
+
+    assert written(found.plan()) == set()
+
+
+def test_nothing_that_the_bridge_uses_is_deleted_while_its_update_is_held() -> None:
+    found = upgraded()
+    found.health = {"whisper": Health(healthy=True)}
+    spec = pipeline(of_whisper(url="http://elsewhere:9000"))["spec"]
+    found.object("Deployment", "calls-bridge")["metadata"]["annotations"]["speechpipeline.dev/inputs-hash"] = (
+        inputs_hash_of(spec)
+    )
+    found.edit(spec)
+
+    plan = found.plan()
+
+    assert "Deployment/bridge" not in written(plan)
+    assert not {gone.ref.name for gone in plan.delete} & {"calls-whisper", "calls-whisper-pods"}
+
+
+def inputs_hash_of(spec: dict[str, Any]) -> str:
+    """What the bridge of a pipeline with this spec is stamped with."""
+    other = PlannedCluster(pipeline(spec))
+    other.health = {"whisper": Health(healthy=True)}
+    other.run()
+    stamp: str = other.object("Deployment", "calls-bridge")["metadata"]["annotations"]["speechpipeline.dev/inputs-hash"]
+    return stamp
+
+
+def test_a_model_that_is_missing_for_long_does_not_hold_the_slot() -> None:
+    found = upgraded(of_ollama(url="http://llm:11434"), slots=1)
+    found.health = {"ollama": Health(healthy=True)}
+    found.external_models = set()
+
+    for _ in range(3):
+        found.step()
+        found.settle()
+
+    plan = found.step()
+    assert condition(plan, "ModelsReady")["status"] == "False"
+    assert plan.update == "none"
+    assert image(found, "whisper") == "speechpipeline/whisper:0.2.0"
 
 
 def test_a_pipeline_that_does_not_serve_does_not_wait() -> None:
