@@ -152,7 +152,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "image": {"bridge": {"image": ...}},
     "Whisper model": {"whisper": {"model": ...}},
     "language model": {"ollama": {"models": [{"name": ...}]}},
-    "GPU resource": {"whisper": {"gpu": {"resourceName": ...}}},
+    "GPU resource": {"whisper": {"gpu": {"resourceName": ...}, "image": "whisper:1"}},  # other vendors need an image
     "variable": {"bridge": {"env": [{"name": ...}]}},
 }
 

@@ -107,7 +107,10 @@ async def test_the_scale_subresource_has_replicas_and_selector(kubectl: Kubectl,
 async def test_explain_describes_the_fields(kubectl: Kubectl) -> None:
     output = " ".join((await kubectl("explain", "sp.spec.whisper.scaling")).split())
 
-    assert "Length of the audio waiting per replica above which a replica is added. Default: 60s." in output
+    assert (
+        "Length of the audio waiting per replica above which a replica is added. Without effect yet. Default: 60s."
+        in output
+    )
 
 
 async def test_apply_rejects_an_unknown_field(kubectl: Kubectl, tmp_path: Path) -> None:
