@@ -30,6 +30,18 @@ def upgraded(*changes: dict[str, Any], slots: int = 0) -> PlannedCluster:
     return found
 
 
+def stuck() -> PlannedCluster:
+    """A pipeline whose update has been made, and whose new Whisper pods do not become ready."""
+    found = upgraded(slots=1)
+    found.step()
+    found.step()
+    found.settle()
+    for pod in found.pods_of("whisper"):
+        pod["status"]["conditions"] = []
+    found.settle()
+    return found
+
+
 def written(plan: Plan) -> set[str]:
     return {f"{one.object['kind']}/{one.object['metadata']['name'].removeprefix('calls-')}" for one in plan.apply}
 
@@ -77,26 +89,14 @@ def test_an_update_is_made_when_it_is_its_turn_and_ends_when_the_new_pods_serve(
 
 def test_an_update_that_does_not_become_ready_keeps_its_slot() -> None:
     """The others are not broken as well."""
-    found = upgraded(slots=1)
-    found.step()
-    found.step()
-    found.settle()
-    for pod in found.pods_of("whisper"):
-        pod["status"]["conditions"] = []
-    found.settle()
+    found = stuck()
 
     assert found.step().update == "running"
 
 
 @pytest.mark.parametrize("change", [MANUAL, {"suspend": True}])
 def test_an_update_that_no_longer_matters_gives_its_slot_back(change: dict[str, Any]) -> None:
-    found = upgraded(slots=1)
-    found.step()
-    found.step()
-    found.settle()
-    for pod in found.pods_of("whisper"):
-        pod["status"]["conditions"] = []
-    found.settle()
+    found = stuck()
     found.edit(pipeline(change)["spec"])
 
     assert found.step().update == "none"
