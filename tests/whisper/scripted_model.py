@@ -69,6 +69,7 @@ class ScriptedModel:
             device="cuda",
             compute_type="float16",
             is_multilingual=True,
+            n_mels=80,
             encode=np.array,
             detect_language=self._detect_language,
             generate=self._generate,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
+
+Search: TypeAlias = Literal["auto", "fast", "accurate"]
 
 
 def _setting(default: Any, description: str, *, unit: str = "", **bounds: Any) -> Any:
@@ -65,9 +67,15 @@ class Settings(BaseSettings):
         ge=0,
         le=256,
     )
+    whisper_search: Search = _setting(
+        "auto",
+        "how a block of speech is decoded first: fast (the most probable words, in a window that fits; by beam search "
+        "only if they are doubtful), accurate (by beam search in the window of 30 s, like faster-whisper by default), "
+        "auto (fast for tiny models, accurate for others)",
+    )
     whisper_beam_size: int = _setting(
         5,
-        "beams of the search that decodes a block of speech again if the most probable words are doubtful",
+        "beams of the beam search",
         unit="beams",
         ge=1,
         le=20,

@@ -44,7 +44,7 @@ class Spoken:
 
     def submit(self, *blocks: Block) -> None:
         for one in blocks:
-            work = self.recognition.work(one, (), (WINDOW, FULL_WINDOW))
+            work = self.recognition.work(one, (), (WINDOW, FULL_WINDOW), accurate=False)
             self._batcher.submit(work)
 
     def texts(self) -> list[str]:

@@ -177,12 +177,12 @@ def test_a_block_that_needs_the_full_window_is_tried_in_no_other() -> None:
     ]
 
 
-def test_a_translation_is_searched_for_in_the_full_window_with_beams() -> None:
-    assert attempts((0.0, 0.2), (600, 2000, FULL_WINDOW), "translate") == [
+def test_the_accurate_search_starts_with_beams_in_the_full_window() -> None:
+    assert attempts((0.0, 0.2), (600, 2000, FULL_WINDOW), accurate=True) == [
         Attempt(0.0, FULL_WINDOW, beam_search=True),
         Attempt(0.2, FULL_WINDOW, alone=True),
     ]
-    assert attempts((0.5,), (600, FULL_WINDOW), "translate") == [Attempt(0.5, FULL_WINDOW)]
+    assert attempts((0.5,), (600, FULL_WINDOW), accurate=True) == [Attempt(0.5, FULL_WINDOW)]
 
 
 def test_a_requested_temperature_is_used_in_every_attempt() -> None:

@@ -19,6 +19,7 @@ from speechwhisper.audio.decode import open_recording
 from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import loading, speech
 from speechwhisper.recognition.loading import ModelUnavailableError, load
+from speechwhisper.recognition.model import Model
 from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import Stop
 from speechwhisper.settings import Settings
@@ -80,6 +81,30 @@ def test_previous_text_is_given_to_the_model_only_if_configured(
     said = set(model.tokens(" Hello."))
     assert not said & set(first)
     assert said <= set(second) if setting else first == second
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(("search", "beams"), [("fast", 1), ("accurate", 5)])
+def test_the_search_of_a_block_starts_as_configured(monkeypatch: pytest.MonkeyPatch, search: str, beams: int) -> None:
+    model = ScriptedModel()
+    decoder = load_scripted(monkeypatch, model, whisper_search=search)
+    monkeypatch.setattr(speech, "get_speech_timestamps", loud)
+    samples = np.full(3 * RATE, 16_384, dtype=np.int16)
+
+    recording = open_recording(io.BytesIO(samples.tobytes()), 3600, raw=True)
+    decoder.decode(recording, Options(language="en"), lambda _: None, Stop())
+    decoder.close()
+
+    assert len(model.prompts) == 2  # that of the noise, and one attempt
+    assert model.arguments["beam_size"] == beams
+
+
+@pytest.mark.unit
+def test_the_width_of_a_model_is_that_of_its_states() -> None:
+    whisper = ScriptedModel()
+    whisper.model.encode = lambda features: np.zeros((*np.shape(features)[:1], 1, 512))
+
+    assert Model(whisper, beam_size=5).width == 512
 
 
 @pytest.mark.unit

@@ -8,15 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning, for_cpu, for_cuda
+from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning, for_cpu, for_cuda, is_accurate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from speechwhisper.settings import Search
+
 pytestmark = pytest.mark.unit
 
 GIB = 1024**3
-DEVICES = {"cpu": for_cpu(Tuning()), "cuda": for_cuda(Tuning(), free_bytes=20 * GIB, weights_bytes=3 * GIB)}
+CUDA_MEMORY = {"free_bytes": 20 * GIB, "weights_bytes": 3 * GIB}
+DEVICES = {"cpu": for_cpu(Tuning()), "cuda": for_cuda(Tuning(), **CUDA_MEMORY)}
+ACCURATE = Tuning(accurate=True)
+ACCURATE_DEVICES = {"cpu": for_cpu(ACCURATE), "cuda": for_cuda(ACCURATE, **CUDA_MEMORY, beam_size=5)}
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -35,6 +40,34 @@ def test_the_longest_block_has_a_margin_in_its_window(device: str, window: int) 
     frames = round(DEVICES[device].longest_block * 100)
 
     assert DEVICES[device].windows_for(frames)[0] == window >= frames + 100
+
+
+@pytest.mark.parametrize(
+    ("search", "width", "accurate"),
+    [
+        ("auto", 384, False),  # tiny
+        ("auto", 512, True),  # base
+        ("auto", 1280, True),  # large-v3
+        ("fast", 1280, False),
+        ("accurate", 384, True),
+    ],
+)
+def test_only_tiny_models_search_fast_by_default(search: Search, width: int, *, accurate: bool) -> None:
+    assert is_accurate(search, width) is accurate
+
+
+@pytest.mark.parametrize("device", ACCURATE_DEVICES)
+def test_the_accurate_search_has_no_window_but_the_full_one_and_blocks_that_fill_it(device: str) -> None:
+    tuning = ACCURATE_DEVICES[device]
+
+    assert tuning.accurate
+    assert tuning.windows_for(100) == (FULL_WINDOW,)
+    assert tuning.longest_block == 28.0
+
+
+def test_on_a_gpu_every_beam_takes_memory() -> None:
+    assert ACCURATE_DEVICES["cuda"].batch_size == 8
+    assert DEVICES["cuda"].batch_size == 32
 
 
 def test_on_a_cpu_a_request_has_one_block_per_batch() -> None:

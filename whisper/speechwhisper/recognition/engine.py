@@ -159,7 +159,9 @@ class Engine:
         recognition.wait_for_room(1 if conditioned or recognition.language is None else None)
         prefix = self._prefix(recognition)
         windows = (FULL_WINDOW,) if recognition.language is None else self._tuning.windows_for(block.frames)
-        self._batcher.submit(recognition.work(block, prefix, windows))
+        # There are more ways to say the same in a translation.
+        accurate = self._tuning.accurate or recognition.options.task == "translate"
+        self._batcher.submit(recognition.work(block, prefix, windows, accurate=accurate))
 
     def _prefix(self, recognition: Recognition) -> tuple[int, ...]:
         """Return hotwords and prompt, or the text of the previous block."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from speechwhisper.recognition.blocks import Block
-    from speechwhisper.recognition.options import Task
     from speechwhisper.recognition.transcript import Segment
 
 LOG_PROB_THRESHOLD = -1.0
@@ -95,22 +94,20 @@ class Result:
         return compression_ratio(self.text)
 
 
-def attempts(temperatures: Sequence[float], windows: Sequence[int], task: Task = "transcribe") -> list[Attempt]:
+def attempts(temperatures: Sequence[float], windows: Sequence[int], *, accurate: bool = False) -> list[Attempt]:
     """Return what is tried in turn: greedy searches in larger and larger windows, beam search, other temperatures.
-
-    A translation, for which there are more ways to say the same, is searched for in the full window with beams at once.
 
     Args:
         temperatures: In the order in which they are tried.
         windows: Those that the block fits into, in frames, ascending; the last one is the full window.
-        task: Transcribe or translate.
+        accurate: Start with the beam search in the full window.
     """
     coldest, *warmer = temperatures
-    first, *larger = windows[-1:] if task == "translate" else windows
+    first, *larger = windows[-1:] if accurate else windows
     if coldest > 0:
         tried = [Attempt(coldest, first)]
         warmer = list(temperatures) if larger else warmer
-    elif task == "translate":
+    elif accurate:
         tried = [Attempt(coldest, first, beam_search=True)]
     else:
         tried = [Attempt(coldest, first)]

@@ -64,7 +64,7 @@ def load(settings: Settings) -> Engine:
     extract = weights[0].feature_extractor
     with _explained(settings, device=loaded.device, compute_type=loaded.compute_type):
         if loaded.device == "cuda":
-            tuned = _for_cuda(settings, before, after)
+            tuned = _for_cuda(settings, models[0], before, after)
         else:
             tuned = _for_cpu(settings, models[0], extract)
         engine = Engine(models, extract, tuned)
@@ -75,6 +75,7 @@ def load(settings: Settings) -> Engine:
         device=loaded.device,
         compute_type=loaded.compute_type,
         batch_size=tuned.batch_size,
+        search="accurate" if tuned.accurate else "fast",
         duration_ms=round((time.monotonic() - started) * 1000, 1),
     )
     return engine
@@ -147,8 +148,9 @@ def _gpus(settings: Settings) -> tuple[int, ...]:
     return settings.device_indexes or tuple(range(ctranslate2.get_cuda_device_count())) or (0,)
 
 
-def _base(settings: Settings) -> Tuning:
+def _base(settings: Settings, model: Model) -> Tuning:
     return Tuning(
+        accurate=tuning.is_accurate(settings.whisper_search, model.width),
         batch_size=settings.whisper_batch_size,
         skip_silence=settings.whisper_skip_silence,
         condition_on_previous_text=settings.whisper_condition_on_previous_text,
@@ -157,7 +159,7 @@ def _base(settings: Settings) -> Tuning:
 
 def _for_cpu(settings: Settings, model: Model, extract: Extract) -> Tuning:
     """Return how to use the model on a CPU; without a configured batch size, several are tried."""
-    base = _base(settings)
+    base = _base(settings, model)
     if base.batch_size:
         return tuning.for_cpu(base)
     features = extract(noise(_MEASURED_SECONDS))
@@ -165,11 +167,12 @@ def _for_cpu(settings: Settings, model: Model, extract: Extract) -> Tuning:
     return tuning.for_cpu(replace(base, batch_size=batch_size(partial(model.seconds_for, features, window))))
 
 
-def _for_cuda(settings: Settings, before: int | None, after: int | None) -> Tuning:
+def _for_cuda(settings: Settings, model: Model, before: int | None, after: int | None) -> Tuning:
     """Return how to use the model on a GPU; `before` and `after` are its free memory around loading the model."""
-    if before is None or after is None:
-        return tuning.for_cuda(_base(settings), free_bytes=0, weights_bytes=0)
-    return tuning.for_cuda(_base(settings), free_bytes=after, weights_bytes=before - after)
+    free, weights = (0, 0) if before is None or after is None else (after, before - after)
+    return tuning.for_cuda(
+        _base(settings, model), free_bytes=free, weights_bytes=weights, beam_size=settings.whisper_beam_size
+    )
 
 
 def _words(error: BaseException) -> str:

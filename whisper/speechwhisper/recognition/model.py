@@ -19,6 +19,7 @@ from faster_whisper.transcribe import get_suppressed_tokens
 from speechwhisper.recognition import segments as splitting
 from speechwhisper.recognition.judging import Result
 from speechwhisper.recognition.transcript import Segment, Word
+from speechwhisper.recognition.tuning import FULL_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,8 +50,8 @@ _MAX_INITIAL_TIMESTAMP = 50
 _DYNAMIC_RANGE = 2.0
 """Of the log-Mel spectrogram, 80 dB; digital silence is at its bottom (`log_mel_spectrogram` of openai-whisper).
 
-faster-whisper pads with 0 instead, which is quiet noise: in a window that fits the block, the model then repeats itself
-more often and hears other words.
+faster-whisper pads with 0 instead, which is quiet noise. So does this in the full window, to hear the same words. In a
+window that fits the block, the model would then repeat itself more often and hear other words.
 """
 
 # As in faster-whisper's `transcribe`.
@@ -109,6 +110,12 @@ class Model:
         self._tokenizers: dict[tuple[str, str], Tokenizer] = {}
         self.languages: tuple[str, ...] = tuple(whisper.supported_languages)
         self._suppressed = list(get_suppressed_tokens(self._tokenizer("transcribe", "en"), [-1]))
+
+    @cached_property
+    def width(self) -> int:
+        """The dimension of the encoder's states: 384 for tiny, 512 for base, 1280 for large-v3."""
+        frame = np.zeros((self._whisper.model.n_mels, 2), dtype=np.float32)
+        return int(np.shape(self._encoded([frame], frame.shape[1]))[-1])
 
     def decode(self, requests: Sequence[Request]) -> list[Decoded]:
         """Decode blocks that share attempt and length of prefix; exceptions of CTranslate2 pass through."""
@@ -181,7 +188,8 @@ class Model:
         batch = np.zeros((len(features), features[0].shape[0], window), dtype=np.float32)
         for row, one in zip(batch, features, strict=True):
             used = one[:, :window]
-            row[:] = used.max() - _DYNAMIC_RANGE
+            if window < FULL_WINDOW:
+                row[:] = used.max() - _DYNAMIC_RANGE
             row[:, : used.shape[1]] = used
         return self._whisper.model.encode(ctranslate2.StorageView.from_array(batch))
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from speechwhisper.settings import Search
 
 FULL_WINDOW = 3000
 """Frames of the window that Whisper was trained with: 30 s."""
@@ -20,8 +24,13 @@ CPU_LANES = 2
 _CPU_LONGEST_S = 19.0
 """Longest block on a CPU: in a window of 20 s the encoder takes half of the time that it takes in one of 30 s."""
 
+_FULL_LONGEST_S = 28.0
+"""Longest block for the full window."""
+
+_FAST_WIDTH = 384
+"""Width of tiny models, which gain least from the beam search and the full window. For Whisper base see benchmarks."""
+
 _CUDA_WINDOWS = (2000,)
-_CUDA_LONGEST_S = 28.0
 _CUDA_BATCH = 8
 """If the free memory is unknown."""
 _CUDA_MAX_BATCH = 32
@@ -45,6 +54,7 @@ class Tuning:
             blocks of others.
         skip_silence: Longest pause passed to the model, in seconds; 0 passes everything.
         condition_on_previous_text: Whether each block is given the text before it.
+        accurate: Whether blocks are decoded by beam search in the full window at once.
     """
 
     batch_size: int = 0
@@ -55,6 +65,7 @@ class Tuning:
     lanes: int = 1
     skip_silence: float = 10.0
     condition_on_previous_text: bool = False
+    accurate: bool = False
 
     def windows_for(self, frames: int) -> tuple[int, ...]:
         """Return the windows that so many frames fit into, ascending; the last one is the full window."""
@@ -62,27 +73,37 @@ class Tuning:
         return (*fitting, FULL_WINDOW)
 
 
+def is_accurate(search: Search, width: int) -> bool:
+    """Return whether blocks are searched accurately at once; `width` is the dimension of the model's states."""
+    return search == "accurate" or (search == "auto" and width > _FAST_WIDTH)
+
+
 def for_cpu(base: Tuning) -> Tuning:
     """Return the tuning for a CPU, where a batch takes longer with every block."""
-    return replace(base, batch_size=base.batch_size or _CPU_BATCH, lanes=CPU_LANES)
+    size = base.batch_size or _CPU_BATCH
+    if base.accurate:
+        return replace(base, batch_size=size, lanes=CPU_LANES, windows=(), longest_block=_FULL_LONGEST_S)
+    return replace(base, batch_size=size, lanes=CPU_LANES)
 
 
-def for_cuda(base: Tuning, *, free_bytes: int, weights_bytes: int) -> Tuning:
+def for_cuda(base: Tuning, *, free_bytes: int, weights_bytes: int, beam_size: int = 1) -> Tuning:
     """Return the tuning for a GPU, where a batch takes hardly longer than one block.
 
     Args:
         base: With a batch size of 0 for as many blocks as fit into most of the free memory.
         free_bytes: Free memory of the device after the model was loaded; 0 if unknown.
         weights_bytes: Memory of the loaded model.
+        beam_size: Beams of the accurate search.
     """
-    size = base.batch_size or _automatic(free_bytes, weights_bytes)
+    beams = beam_size if base.accurate else 1
+    size = base.batch_size or _automatic(free_bytes, weights_bytes * beams)
     return replace(
         base,
         batch_size=size,
         share=max(1, size // 2),
         share_alone=size,
-        longest_block=_CUDA_LONGEST_S,
-        windows=_CUDA_WINDOWS,
+        longest_block=_FULL_LONGEST_S,
+        windows=() if base.accurate else _CUDA_WINDOWS,
     )
 
 

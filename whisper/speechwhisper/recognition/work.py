@@ -131,9 +131,9 @@ class Recognition:
         """Wait until all blocks are decoded; errors as `wait_for_room`."""
         self.wait_for_room(1)
 
-    def work(self, block: Block, prefix: tuple[int, ...], windows: Sequence[int]) -> Work:
-        """Return the next block as work for the model; `windows` as for `judging.attempts`."""
-        ladder = attempts(self.options.temperatures, windows, self.options.task)
+    def work(self, block: Block, prefix: tuple[int, ...], windows: Sequence[int], *, accurate: bool) -> Work:
+        """Return the next block as work for the model; `windows` and `accurate` as for `judging.attempts`."""
+        ladder = attempts(self.options.temperatures, windows, accurate=accurate)
         with self._changed:
             index, self._submitted = self._submitted, self._submitted + 1
         return Work(self, index, block, block, prefix, self.language, ladder)
