@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from speechlocal import debian, jobs, models, ollama, versions
+from speechlocal import client_packages, debian, jobs, models, ollama, versions
 from speechlocal.cluster import builds
 from speechlocal.containers import engine
 from speechlocal.errors import LocalError
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prepare; return 0 even if something is missing, since the tests report it where it matters."""
     console = Console(highlight=False, file=sys.stdout)
-    missing = install_packages(console, fast=arguments.fast) + join_weights(console)
+    missing = install_packages(console, fast=arguments.fast) + join_weights(console) + install_clients(console)
     if not arguments.fast:
         missing += build_cluster(console)
     missing += build_ollama(console)
@@ -68,6 +68,19 @@ def join_weights(console: Console) -> list[str]:
     except LocalError as error:
         show_error(console, error)
         return [f"the weights of Whisper {models.WHISPER_BASE_NAME}: component tests of other languages"]
+    return []
+
+
+def install_clients(console: Console) -> list[str]:
+    """Install the clients that others wrote; return what is missing."""
+    if not client_packages.missing():
+        return []
+    console.print("prepare: installing clients for the tests, once (about 1 GB, a minute)", soft_wrap=True)
+    try:
+        client_packages.install(reporter(console, "prepare"))
+    except LocalError as error:
+        show_error(console, error)
+        return [client_packages.NEEDED_BY]
     return []
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from speechlocal import debian, models, ollama, programs
+from speechlocal import client_packages, debian, models, ollama, programs
 from speechlocal.__main__ import main
 from speechlocal.cluster import builds
 from speechlocal.containers import engine
@@ -12,6 +14,9 @@ from speechlocal.debian import Package
 from speechlocal.errors import LocalError, MissingError
 from speechlocal.jobs import Job
 from speechlocal.offline import go_programs, ollama_build
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.unit
 
@@ -23,6 +28,7 @@ def all_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian, "PACKAGES", ())
     monkeypatch.setattr(ollama, "find", lambda: "/usr/bin/ollama")
     monkeypatch.setattr(models, "whisper_base_weights", lambda: None)
+    monkeypatch.setattr(client_packages, "missing", lambda: False)
     monkeypatch.setattr(debian, "can_install", lambda: False)
     monkeypatch.setattr(engine, "ensure", lambda _: None)
     monkeypatch.setattr(engine, "started_here", lambda: None)
@@ -45,6 +51,25 @@ def test_without_root_it_lists_what_to_install_and_for_which_tests(
     said = capsys.readouterr().out
     assert "missing: dancing (apt-get install dancing): the dance tests" in said
     assert "fail if CI is set" in said
+
+
+def test_without_npm_the_clients_are_listed_with_the_tests_that_need_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    python = client_packages._python_folder()
+    python.mkdir(parents=True)
+    (python / "complete").touch()
+    monkeypatch.setattr(client_packages, "missing", lambda: True)
+
+    assert main(["prepare", "--fast"]) == 0
+    said = capsys.readouterr().out
+    assert "npm was not found\ninstall Node 20 or newer" in said
+    assert "missing: the tests of clients that others wrote (tests/clients)" in said
+    with pytest.raises(MissingError, match="not installed"):
+        client_packages.node_modules()
+    assert client_packages.python() == python / "bin" / "python"
 
 
 def test_missing_weights_are_listed_with_the_tests_that_need_them(
