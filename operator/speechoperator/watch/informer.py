@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import aiohttp
 import kopf
@@ -23,7 +23,7 @@ from speechoperator.api import kinds, labels
 from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
 
     from speechoperator.kube.client import KubeClient
     from speechoperator.kube.kinds import Kind
@@ -84,7 +84,8 @@ def listed_by(list_kind: List, watched: Collection[Kind]) -> Iterator[None]:
 
     async def watch_objs(**arguments: Any) -> AsyncIterator[Any]:
         try:
-            async with aclosing(watch(**arguments)) as events:
+            events = cast("AsyncGenerator[Any, None]", watch(**arguments))  # which is what kopf's function returns
+            async with aclosing(events):
                 async for event in events:
                     yield event
         except errors.APIForbiddenError as error:
