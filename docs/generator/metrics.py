@@ -10,11 +10,19 @@ from generator.markdown import page, table
 from speechbridge.telemetry.instruments import Family
 from speechbridge.telemetry.metrics import Metrics as BridgeMetrics
 from speechbridge.upstreams.failures import FailureKind
+from speechoperator.report.pipeline_metrics import FAMILIES
 from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_HEAD = ("Name", "Type", "Labels", "Unit", "Description")
+_ABOUT_PIPELINES = (
+    "From the statuses of the operator's pipelines; only the leader exposes them. `namespace` and `name` are those of\n"
+    "the pipeline. If Prometheus sets a label `namespace` itself, it renames this one to `exported_namespace`, unless\n"
+    "the scrape has `honor_labels: true` (`honorLabels` of a ServiceMonitor or PodMonitor). Pipelines that are not\n"
+    'ready: `speechoperator_pipeline_condition{type="Ready",status="True"} == 0`.\n'
+)
 _BRIDGE_LABELS = {
     "route": "pattern of the path, such as `/process`; `unmatched` for unknown paths",
     "outcome": (
@@ -38,9 +46,12 @@ _OPERATOR_LABELS = {
     "code": "[error code](operator-errors.md)",
     "kind": "kind of the object, as in manifests",
     "verb": "for writes `apply`, `create`, `delete`, or the patch type `merge`, `strategic`; for requests as in RBAC",
-    "why": "`missing`, `changed`, `orphaned`, `pruned`, `status`, `gate` or `event`",
+    "why": "`missing`, `changed`, `orphaned`, `pruned`, `status` or `event`",
     "resource": "as in `kubectl auth can-i`, such as `deployments.apps`",
-    "status": "HTTP status; `none` without a response",
+    "status": "of requests the HTTP status, `none` without a response; of conditions `True`, `False` or `Unknown`",
+    "type": "[type of a condition](conditions.md)",
+    "component": "`whisper`, `ollama` or `bridge`",
+    "model": "as in `spec.ollama.models`",
     "changed": "`false` if the state was already known, such as after the operator's own writes; otherwise `true`",
     "outcome": "`ok` or `failed`",
 }
@@ -53,10 +64,21 @@ def bridge_page() -> str:
 
 def operator_page() -> str:
     """Return the page of all metrics of the operator."""
-    return _metrics("operator", OperatorMetrics(), _OPERATOR_LABELS)
+    rows = [
+        (
+            f"`{family.name}`",
+            "gauge",
+            ", ".join(f"`{label}`" for label in ("namespace", "name", *family.labels)),
+            _unit(family.name),
+            family.text,
+        )
+        for family in FAMILIES
+    ]
+    pipelines = ("## Metrics of pipelines\n", _ABOUT_PIPELINES, table(_HEAD, rows))
+    return _metrics("operator", OperatorMetrics(), _OPERATOR_LABELS, *pipelines)
 
 
-def _metrics(program: str, counted: object, labels: dict[str, str]) -> str:
+def _metrics(program: str, counted: object, labels: dict[str, str], *parts: str) -> str:
     found = [item for item in vars(counted).values() if isinstance(item, Family | MetricWrapperBase)]
     families = [(next(iter(item.describe())), item) for item in found]
     rows = [
@@ -73,7 +95,8 @@ def _metrics(program: str, counted: object, labels: dict[str, str]) -> str:
         f"Metrics of the {program}",
         "At `/metrics`, in the Prometheus text format. Histograms have `_bucket`, `_sum` and `_count` series.\n"
         "The Python client adds its `process_*` metrics and `python_info`.",
-        table(("Name", "Type", "Labels", "Unit", "Description"), rows),
+        table(_HEAD, rows),
+        *parts,
         "## Labels\n",
         table(("Label", "Values"), [(f"`{label}`", text) for label, text in labels.items()]),
     )

@@ -32,6 +32,7 @@ VERSIONS = {
     "local-path-provisioner": versions.LOCAL_PATH_PROVISIONER,
     "metrics-server": versions.METRICS_SERVER,
     "coredns": versions.COREDNS,
+    "kube-network-policies": versions.KUBE_NETWORK_POLICIES,
     "kwok": versions.KWOK,
     "kubeconform": versions.KUBECONFORM,
     "docker-compose": versions.COMPOSE,

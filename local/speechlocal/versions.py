@@ -10,6 +10,7 @@ KIND = "v0.30.0"
 KUBERNETES = "v1.34.4"  # 1.35 and later refuse cgroup v1
 ETCD = "v3.6.5"
 COREDNS = "v1.12.1"
+KUBE_NETWORK_POLICIES = "v0.8.0"
 PAUSE = "3.10.1"
 LOCAL_PATH_PROVISIONER = "v0.0.30"
 KWOK = "v0.7.0"

@@ -27,13 +27,14 @@ from speechoperator.observe.warnings import Warnings
 from speechoperator.ollama.client import OllamaClient
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler
+from speechoperator.report.pipeline_metrics import PipelineMetrics
 from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
 from speechoperator.telemetry import logs
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.telemetry.server import Service, serving
 from speechoperator.update_slots import UpdateSlots
-from speechoperator.watch.pod_warnings import PodWarnings, PodWarningsWatcher
+from speechoperator.watch.pod_warnings import SCALE_UPS, WARNINGS, PodWarnings, PodWarningsWatcher
 from speechoperator.watch.store import Store
 from speechoperator.watch.watcher import Watcher
 from speechoperator.workers import Workers
@@ -73,8 +74,13 @@ class Operator:
         self.queue: WorkQueue[Key] = WorkQueue(settings.retry_base_delay, settings.retry_max_delay, metrics)
         self.queue.close()  # until this replica is the leader
         self.election = LeaderElection(client, settings, identity, monotonic)
-        pod_warnings = PodWarnings(store)
-        self._warnings_watcher = PodWarningsWatcher(client, pod_warnings, settings.watch_namespace, self.queue.add)
+        pod_warnings, autoscaler = PodWarnings(store), PodWarnings(store)
+        self._warnings_watchers = [
+            PodWarningsWatcher(client, found, fields, namespace, self.queue.add)
+            for found, selectors in ((pod_warnings, WARNINGS), (autoscaler, SCALE_UPS))
+            for fields in selectors
+            for namespace in settings.namespaces
+        ]
         self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
         self.poller = poller = Poller(self.queue.add)
         self.pulls = pulls = Pulls(
@@ -85,7 +91,7 @@ class Operator:
         self.reconciler = Reconciler(
             Observer(
                 store,
-                Warnings(pod_warnings, client),
+                Warnings(pod_warnings, autoscaler, client),
                 poller,
                 pulls,
                 Sources(client, ollama, external),
@@ -101,13 +107,29 @@ class Operator:
             metrics,
         )
         self._hang_timeout_s = settings.hang_timeout
+        self._idle_since: float | None = None
         self._workers = Workers(settings.workers, self.queue, self.reconciler, metrics)
         metrics.follow(metrics.leader, lambda: float(self.election.is_leader.is_set()))
+        pipeline_metrics = PipelineMetrics(store, settings.operator_class, self.election.is_leader.is_set)
+        metrics.include(pipeline_metrics.exposition)
         metrics.follow(metrics.pipelines, lambda: sum(1 for _ in store.pipelines()))
 
     def not_alive(self) -> str:
         """Return why the process has to be restarted, "" if it does not."""
-        return self._workers.hung(self._hang_timeout_s)
+        return self._workers.hung(self._hang_timeout_s) or self._idle()
+
+    def _idle(self) -> str:
+        """Return that this replica has been the leader for long and does not work, "" if it has not.
+
+        A worker that hangs is noticed by itself; this is for what comes before and after the work.
+        """
+        if not self.election.is_leader.is_set() or not self.watcher.synced.is_set() or self._workers.running:
+            self._idle_since = None
+            return ""
+        now = monotonic()
+        self._idle_since = now if self._idle_since is None else self._idle_since
+        seconds = now - self._idle_since
+        return f"the leader has had no workers for {seconds:.0f} s" if seconds > self._hang_timeout_s else ""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until told to stop; then stop in order, and release the Lease.
@@ -116,19 +138,19 @@ class Operator:
             Exception: a bug in the operator; the process must exit, and be restarted.
         """
         watching = asyncio.create_task(self.watcher.run(), name="watcher")
-        warned = asyncio.create_task(self._warnings_watcher.run(), name="warnings")
+        warned = [asyncio.create_task(watcher.run(), name="warnings") for watcher in self._warnings_watchers]
         electing = asyncio.create_task(self.election.run(), name="election")
         leading = asyncio.create_task(self.lead(), name="leader")
         stopping = asyncio.create_task(stop.wait())
         try:
             ended, _ = await asyncio.wait(
-                {watching, warned, electing, leading, stopping}, return_when=asyncio.FIRST_COMPLETED
+                {watching, *warned, electing, leading, stopping}, return_when=asyncio.FIRST_COMPLETED
             )
             logs.info("stopping", leader=self.election.is_leader.is_set())
             for task in ended - {stopping}:
                 task.result()
         finally:
-            for task in (leading, electing, warned, watching, stopping):
+            for task in (leading, electing, *warned, watching, stopping):
                 await _cancel(task)
             await self.election.release()
 
@@ -189,7 +211,9 @@ async def run(settings: Settings) -> int:
         except OSError as error:
             logs.error("cannot listen", host=settings.server_host, port=settings.server_port, reason=str(error))
             return 1
-        watched = settings.watch_namespace or "all namespaces"
+        if settings.watch_namespace:
+            logs.warning("WATCH_NAMESPACE is deprecated: use WATCH_NAMESPACES, which takes a list")
+        watched = ", ".join(filter(None, settings.namespaces)) or "all namespaces"
         logs.info("listening", host=host, port=port, api_server=client.configuration.host, watches=watched)
         await operator.run(stop)
     logs.info("stopped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from ipaddress import ip_network
 from typing import Annotated, Literal, Self
@@ -11,6 +12,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 OPERATOR = "speechpipeline-operator"
 """The operator's name: its field manager, its User-Agent, the source of its Events, the default name of its Lease."""
+
+ALL_NAMESPACES = ("",)
+"""What `Settings.namespaces` is when all namespaces are watched: the API's name for all of them is the empty one."""
+
+_NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+"""A name of a namespace: a DNS label (RFC 1123)."""
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -49,7 +56,10 @@ class Settings(BaseSettings):
         default_factory=socket.gethostname,
         description="name of this replica, its identity in the leader election (default: the host name)",
     )
-    watch_namespace: str = Field("", description="the only namespace to watch; empty: all namespaces")
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="namespaces to watch, comma-separated; empty: all namespaces"
+    )
+    watch_namespace: str = Field("", description="deprecated: the only namespace to watch; use WATCH_NAMESPACES")
     operator_class: str = Field(
         "",
         pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
@@ -66,7 +76,9 @@ class Settings(BaseSettings):
 
     # Reconciling.
     workers: int = Field(8, ge=1, description="pipelines reconciled at the same time")
-    resync_interval: Seconds = Field(300, description="seconds between two complete lists of the watched objects")
+    resync_interval: Seconds = Field(
+        1800, description="seconds between two complete lists of the watched objects, in case an event was missed"
+    )
     retry_base_delay: Seconds = Field(
         0.2, description="seconds until a failed pipeline is retried; doubles with each consecutive failure"
     )
@@ -113,10 +125,23 @@ class Settings(BaseSettings):
     )
     lease_retry_period: Seconds = Field(2, description="seconds between two attempts to acquire or renew the Lease")
 
-    @field_validator("image_pull_secrets", mode="before")
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces to list and watch, each on its own; `ALL_NAMESPACES` for all of them together."""
+        return self.watch_namespaces or (self.watch_namespace,)
+
+    @field_validator("image_pull_secrets", "watch_namespaces", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @field_validator("watch_namespaces")
+    @classmethod
+    def _namespaces(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [name for name in value if not re.fullmatch(_NAMESPACE, name)]:
+            message = f"not the name of a namespace: {', '.join(map(repr, wrong))}"
+            raise ValueError(message)
+        return tuple(dict.fromkeys(value))
 
     @field_validator("url_denied_networks")
     @classmethod
@@ -129,6 +154,13 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_list_of_namespaces(self) -> Self:
+        if self.watch_namespace and self.watch_namespaces:
+            message = "WATCH_NAMESPACE is deprecated and cannot be combined with WATCH_NAMESPACES: unset it"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _lease_times(self) -> Self:

@@ -36,6 +36,8 @@ class Workers:
         self._metrics = metrics
         self._busy: dict[asyncio.Task[None], tuple[Key, float]] = {}
         self._stopping = False
+        self.running = False
+        """Whether `run` is running."""
 
     async def run(self) -> None:
         """Work until cancelled; then let the reconciles in progress finish, within the grace period.
@@ -43,14 +45,14 @@ class Workers:
         Raises:
             Exception: a worker ended, which is a bug in the operator.
         """
-        self._stopping = False
+        self._stopping, self.running = False, True
         tasks = {asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self._number)}
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
                 task.result()  # they do not end by themselves
         finally:
-            self._stopping = True
+            self._stopping, self.running = True, False
             for task in tasks - self._busy.keys():
                 task.cancel()
             if self._busy:

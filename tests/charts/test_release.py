@@ -216,7 +216,7 @@ async def test_two_operators_of_one_namespace_each_get_along(cluster_helm: Helm,
     for namespace in ("one-team", "other-team"):
         cluster_helm(
             *("install", "speech", CHART, "--namespace", namespace, "--create-namespace"),
-            *("--set", f"watchNamespace={namespace}"),
+            *("--set", f"watchNamespaces={{{namespace}}}"),
         )
 
     for namespace in ("one-team", "other-team"):

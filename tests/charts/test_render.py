@@ -81,12 +81,40 @@ def test_the_pipeline_of_a_release_gets_the_class_of_its_operator(helm: Helm, gi
     assert found["spec"]["class"] == gets
 
 
-def test_operator_of_one_namespace_has_no_rights_in_others(helm: Helm) -> None:
+def test_operator_of_some_namespaces_has_permissions_there_only(helm: Helm) -> None:
     objects = helm.objects("--values", VALUES / "namespaced.yaml")
 
     roles = [body for body in objects if body["kind"] == "ClusterRole"]
     assert [rule["resources"] for role in roles for rule in role["rules"]] == [["ingressclasses"]]
+    for kind in ("Role", "RoleBinding"):
+        found = {(body["metadata"]["namespace"], body["metadata"]["name"]) for body in objects if body["kind"] == kind}
+        assert found == {
+            ("calls", "speech-operator"),
+            ("night", "speech-operator"),
+            ("voice", "speech-operator-lease"),
+        }
+    assert setting(objects, "WATCH_NAMESPACES") == "calls,night"
+
+
+def test_operator_without_any_cluster_role(helm: Helm) -> None:
+    objects = helm.objects("--values", VALUES / "namespaced.yaml", "--set", "rbac.ingressClasses=false")
+
+    assert not [body for body in objects if body["kind"].startswith("ClusterRole")]
+
+
+def test_earlier_value_of_one_namespace_still_works(helm: Helm) -> None:
+    objects = helm.objects("--set", "watchNamespace=calls")
+
     assert {body["metadata"]["namespace"] for body in objects if body["kind"] == "Role"} == {"calls", "voice"}
+    assert setting(objects, "WATCH_NAMESPACES") == "calls"
+
+
+def setting(objects: list[dict[str, Any]], name: str) -> str:
+    """The value of a setting of the operator."""
+    [deployment] = [body for body in objects if body["kind"] == "Deployment"]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    [value] = [variable["value"] for variable in container["env"] if variable["name"] == name]
+    return str(value)
 
 
 def test_all_objects_have_the_common_labels_and_annotations(helm: Helm) -> None:
@@ -129,9 +157,9 @@ def test_operator_may_not_delete_what_holds_data(helm: Helm, values: Path) -> No
     ]
 
 
-def test_pipeline_outside_the_watched_namespace_is_refused(helm: Helm) -> None:
-    with pytest.raises(HelmError, match=r"created in namespace voice, but the operator .* only namespace calls"):
-        helm.template("--values", VALUES / "pipeline.yaml", "--set", "watchNamespace=calls")
+def test_pipeline_outside_the_watched_namespaces_is_refused(helm: Helm) -> None:
+    with pytest.raises(HelmError, match=r"created in namespace voice, but the operator .* manages only calls, night"):
+        helm.template("--values", VALUES / "pipeline.yaml", "--set", "watchNamespaces={calls,night}")
 
 
 def test_missing_service_account_is_refused(helm: Helm) -> None:

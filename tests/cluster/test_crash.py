@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from cluster.api import Api, Object
-from cluster.expected import WITH_ITS_CLAIMS, objects, pipeline, ready
+from cluster.expected import WITH_ITS_CLAIMS, condition, objects, pipeline, ready
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator, Stage
 from cluster.proxy import Fault, FaultyApi, Request, Then
+from fakes.speech_whisper import FakeSpeechWhisper
 
 pytestmark = pytest.mark.cluster
 
@@ -27,7 +29,7 @@ def essence(found: dict[tuple[str, str], Object]) -> dict[str, Any]:
 
 def _without_life(item: Object) -> Any:
     meta = {name: value for name, value in item["metadata"].items() if name not in OF_THIS_LIFE}
-    meta["ownerReferences"] = [owner["name"] for owner in meta["ownerReferences"]]
+    meta["ownerReferences"] = [owner["name"] for owner in meta.get("ownerReferences", ())]
     if "annotations" in meta:
         meta["annotations"] = sorted(meta["annotations"])  # the hash is of the owner's uid as well
     spec = {
@@ -58,8 +60,53 @@ async def test_killed_after_every_write(stage: Stage, api: Api, namespace: str, 
     assert volume.most_at_once == 1
 
 
-async def one_write(stage: Stage, proxy: FaultyApi, api: Api, namespace: str, written: list[str]) -> None:
-    """Run an operator until its first write is done and kill it before it learns so, or until the pipeline is ready."""
+async def test_killed_after_every_write_of_a_change(stage: Stage, api: Api, namespace: str, kubelet: Kubelet) -> None:
+    """A component that moves to a service of others: objects are pruned, a PVC is orphaned, an Ingress is created."""
+    async with FakeSpeechWhisper() as whisper:
+        change = {
+            "whisper": {"url": whisper.url, "cache": None},
+            "bridge": {"ingress": {"host": "speech.example.com", "className": "traefik"}},
+        }
+        async with Operator(stage):
+            await api.create(pipeline(namespace, **WITH_ITS_CLAIMS))
+            await api.until("SpeechPipeline", namespace, "p", ready)
+            await api.patch("SpeechPipeline", namespace, "p", {"spec": change})
+            await api.until("SpeechPipeline", namespace, "p", finished, within_s=60)
+            wanted = essence(await objects(api, namespace))
+            await api.delete("SpeechPipeline", namespace, "p")
+            await api.delete("PersistentVolumeClaim", namespace, "p-whisper")  # nothing else deletes it
+            for kind, name in await objects(api, namespace):
+                await api.until_gone(kind, namespace, name)
+            kubelet.volumes.clear()
+            await api.create(pipeline(namespace, **WITH_ITS_CLAIMS))
+            await api.until("SpeechPipeline", namespace, "p", ready)
+        await api.patch("SpeechPipeline", namespace, "p", {"spec": change})
+        written: list[str] = []
+        async with FaultyApi(stage.plane) as proxy:
+            while not finished(await api.get("SpeechPipeline", namespace, "p")):
+                assert len(written) < MORE_THAN_ENOUGH, written
+                await one_write(stage, proxy, api, namespace, written, finished)
+    assert essence(await objects(api, namespace)) == wanted
+    assert any(line.startswith("DELETE") for line in written), "something was pruned"
+    assert any("/persistentvolumeclaims/" in line for line in written), "and something orphaned"
+
+
+def finished(found: Object) -> bool:
+    """Ready as it stands in the spec, and nothing is under way."""
+    progressing = condition(found, "Progressing")
+    settled = progressing.get("observedGeneration") == found["metadata"]["generation"]
+    return ready(found) and settled and progressing.get("status") == "False"
+
+
+async def one_write(
+    stage: Stage,
+    proxy: FaultyApi,
+    api: Api,
+    namespace: str,
+    written: list[str],
+    done: Callable[[Object], bool] = ready,
+) -> None:
+    """Run an operator until its first write is done and kill it before it learns so, or until the pipeline is done."""
     operator = Operator(stage, url=proxy.url)
 
     def interfere(request: Request) -> Fault | None:
@@ -74,7 +121,7 @@ async def one_write(stage: Stage, proxy: FaultyApi, api: Api, namespace: str, wr
     try:
         async with asyncio.timeout(WITHIN_S):
             while operator.process.exit_code() is None:
-                if ready(await api.get("SpeechPipeline", namespace, "p")):
+                if done(await api.get("SpeechPipeline", namespace, "p")):
                     return
                 await asyncio.sleep(POLL_S)
     finally:

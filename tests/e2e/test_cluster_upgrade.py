@@ -10,6 +10,7 @@ from speechlocal.cluster import platform
 pytestmark = pytest.mark.e2e
 
 DEFINITION = "speechpipelines.speechpipeline.dev"
+SHARED = "shared-whisper"
 OPERATOR = f"{platform.RELEASE}-operator"
 
 
@@ -53,6 +54,7 @@ async def test_pipeline_of_the_release_keeps_its_models_when_it_goes(
         "pipeline.spec.ollama.resources.requests.cpu": "50m",
         "pipeline.spec.bridge.replicas": "1",
     }
+    await cluster_api.apply(shared_whisper(speech), manager="e2e")
     install(deployed.cluster, *(text for name, value in values.items() for text in ("--set", f"{name}={value}")))
     wait_ready(deployed.cluster, platform.NAMESPACE, "calls")
 
@@ -65,6 +67,25 @@ async def test_pipeline_of_the_release_keeps_its_models_when_it_goes(
     claim: Object = await cluster_api.get("PersistentVolumeClaim", platform.NAMESPACE, "calls-ollama")
     assert "deletionTimestamp" not in claim["metadata"]
     await cluster_api.delete("PersistentVolumeClaim", platform.NAMESPACE, "calls-ollama")
+    await cluster_api.delete("NetworkPolicy", speech.namespace, SHARED)
+
+
+def shared_whisper(speech: Service) -> Object:
+    """Admits the bridges of another namespace to the pipeline's Whisper, as docs/how-to/restrict-clients.md says."""
+    namespace = {"matchLabels": {"kubernetes.io/metadata.name": platform.NAMESPACE}}
+    bridges = {"matchLabels": {"app.kubernetes.io/component": "bridge"}}
+    whisper = {"app.kubernetes.io/instance": speech.name, "app.kubernetes.io/component": "whisper"}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": SHARED, "namespace": speech.namespace},
+        "spec": {
+            "podSelector": {"matchLabels": whisper},
+            "ingress": [
+                {"from": [{"namespaceSelector": namespace, "podSelector": bridges}], "ports": [{"port": 9000}]},
+            ],
+        },
+    }
 
 
 async def test_service_goes_on_without_the_operator(speech: Service) -> None:

@@ -120,7 +120,7 @@ class ApiServer:
             raise ApiError(request, refused[0], "", refused[1])
         assert not (labels and fields)
         assert not (any_version and (labels or fields))
-        items = self.all(kind.name)
+        items = [item for item in self.all(kind.name) if namespace in {"", item["metadata"].get("namespace")}]
         if fields.startswith("metadata.name="):
             name = fields.removeprefix("metadata.name=")
             items = [item for item in items if item["metadata"]["name"] == name]

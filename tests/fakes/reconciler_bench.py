@@ -27,7 +27,7 @@ from speechoperator.telemetry.metrics import Metrics
 from speechoperator.update_slots import UpdateSlots
 from speechoperator.watch.listing import replace
 from speechoperator.watch.pod_warnings import PodWarnings
-from speechoperator.watch.store import Store
+from speechoperator.watch.store import Scope, Store
 
 if TYPE_CHECKING:
     from fakes.api_server import ApiServer
@@ -76,7 +76,7 @@ class Bench:
         self.reconciler = Reconciler(
             Observer(
                 self.store,
-                Warnings(PodWarnings(self.store), api),
+                Warnings(PodWarnings(self.store), PodWarnings(self.store), api),
                 self.poller,
                 self.pulls,
                 Sources(api, self._ollama, ExternalServices(api, self._ollama, Egress(()), settings.ollama_timeout)),
@@ -104,7 +104,7 @@ class Bench:
     async def once(self) -> Result:
         """Take in what there is, as the listings and watches do, and reconcile."""
         for kind in kinds.WATCHED:
-            if kind.name not in self.store.unreadable:
+            if Scope(kind.name, "") not in self.store.unreadable:
                 replace(self.store, kind, self.api.all(kind.name), self.api.version())
         self.api.calls.clear()
         self._news.clear()

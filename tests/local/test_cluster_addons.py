@@ -108,6 +108,18 @@ def test_the_storage_class_has_the_images_made_here() -> None:
     assert manifest["args"] == ["--helper-image", kubernetes_images.SHELL]
 
 
+def test_the_pod_network_has_the_image_made_here_and_the_queue_of_the_guard() -> None:
+    [daemon] = [one for one in yaml.safe_load_all(node_image.cni_manifest()) if one["kind"] == "DaemonSet"]
+    [container] = daemon["spec"]["template"]["spec"]["containers"]
+    guard = (kubernetes_images.NODE_FILES / "guard-network").read_text()
+
+    assert container["image"] == kubernetes_images.NETWORK_POLICIES
+    assert container["image"] in kubernetes_images.tags(), "the node has it"
+    [queue] = [one.partition("=")[2] for one in container["args"] if one.startswith("--nfqueue-id=")]
+    assert f"--queue-num {queue} " in guard
+    assert daemon["spec"]["template"]["spec"]["hostNetwork"]
+
+
 def test_containerd_gets_the_pause_image_made_here() -> None:
     config = 'sandbox_image = "registry.k8s.io/pause:3.10"\nrestrict_oom_score_adj = false\n'
 

@@ -81,5 +81,34 @@ async def test_a_leader_works_on_all_pipelines_and_a_crash_of_its_workers_is_log
     assert bench.depth == 0, "nothing more is queued"
 
 
+async def test_a_leader_that_does_not_begin_to_work_is_not_alive(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("speechoperator.app.monotonic", lambda: now)
+    assert bench.operator.not_alive() == "", "it is on standby"
+    bench.lead()
+    assert bench.operator.not_alive() == ""
+    now = 601.0
+    assert bench.operator.not_alive() == "the leader has had no workers for 601 s"
+
+
+async def test_a_leader_that_works_is_alive(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, working = 0.0, asyncio.Event()
+
+    async def reconcile(_: object) -> Result:
+        working.set()
+        return Result()
+
+    monkeypatch.setattr("speechoperator.app.monotonic", lambda: now)
+    monkeypatch.setattr(bench.operator.reconciler, "reconcile", reconcile)
+    bench.lead()
+    leading = asyncio.create_task(bench.operator.lead())
+    await asyncio.wait_for(working.wait(), 5)
+    assert bench.operator.not_alive() == ""
+    now = 5000.0
+    assert bench.operator.not_alive() == ""
+    leading.cancel()
+    await asyncio.gather(leading, return_exceptions=True)
+
+
 async def test_an_operator_whose_workers_do_not_hang_is_alive(bench: Bench) -> None:
     assert bench.operator.not_alive() == ""

@@ -9,6 +9,7 @@ from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.objects import Key
 from speechoperator.reconciler import Result
 from speechoperator.settings import Settings
+from speechoperator.watch.store import Scope
 
 pytestmark = pytest.mark.unit
 
@@ -258,7 +259,7 @@ async def test_nothing_is_written_while_a_kind_was_never_read(bench: Bench) -> N
     bench.start()
     words = 'services is forbidden: User "op" cannot list resource "services" in API group "" at the cluster scope'
     request = Request("list", "services")
-    bench.store.unreadable["Service"] = ApiError(request, 403, "Forbidden", words)
+    bench.store.unreadable[Scope("Service", "")] = ApiError(request, 403, "Forbidden", words)
     await bench.once()
     assert {call.resource for call in bench.api.writes} <= {"speechpipelines/status", "events"}
     for kind in ("Ready", "Progressing"):
@@ -274,7 +275,7 @@ async def test_a_list_that_fails_after_a_restart_makes_no_serving_pipeline_unrea
     ready |= {"status": "True", "reason": "Ready", "message": "serving"}
     bench.api.have(found)
     bench.start()
-    bench.store.unreadable["Service"] = ApiError(Request("list", "services"), 410, "Expired", "too old")
+    bench.store.unreadable[Scope("Service", "")] = ApiError(Request("list", "services"), 410, "Expired", "too old")
     await bench.once()
     assert bench.condition("Ready") == ready
     said = bench.condition("Progressing")

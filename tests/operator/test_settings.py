@@ -34,3 +34,30 @@ def test_a_leader_must_stop_writing_before_another_may_begin(
     monkeypatch.setenv("LEASE_DURATION", duration)
     with pytest.raises(ValidationError, match="LEASE_RETRY_PERIOD must be less than LEASE_RENEW_DEADLINE"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "namespaces"),
+    [("", ("",)), ("calls", ("calls",)), ("calls, night,,calls", ("calls", "night"))],
+)
+def test_namespaces_are_separated_by_commas(
+    monkeypatch: pytest.MonkeyPatch, given: str, namespaces: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("WATCH_NAMESPACES", given)
+    assert Settings().namespaces == namespaces
+
+
+def test_what_is_no_name_of_a_namespace_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCH_NAMESPACES", "calls night")
+    with pytest.raises(ValidationError, match="not the name of a namespace: 'calls night'"):
+        Settings()
+
+
+def test_the_earlier_setting_of_one_namespace_still_works_but_not_beside_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WATCH_NAMESPACE", "calls")
+    assert Settings().namespaces == ("calls",)
+    monkeypatch.setenv("WATCH_NAMESPACES", "night")
+    with pytest.raises(ValidationError, match="WATCH_NAMESPACE is deprecated and cannot be combined"):
+        Settings()

@@ -4,9 +4,17 @@
 {{- .Values.fullnameOverride | default (printf "%s-operator" (.Values.nameOverride | default .Release.Name)) | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Name of cluster-scoped objects, with the release's namespace if watchNamespace is set: several releases may coexist then. */}}
+{{/* The namespaces to manage as a JSON list, empty for all of them. */}}
+{{- define "speechpipeline.namespaces" -}}
+{{- if and .Values.watchNamespace .Values.watchNamespaces }}
+{{- fail "watchNamespace is deprecated and cannot be combined with watchNamespaces: move it into the list" }}
+{{- end }}
+{{- .Values.watchNamespaces | default (compact (list .Values.watchNamespace)) | toJson }}
+{{- end }}
+
+{{/* Name of cluster-scoped objects, with the release's namespace if there are watchNamespaces: several releases may coexist then. */}}
 {{- define "speechpipeline.clusterName" -}}
-{{- if .Values.watchNamespace }}{{ .Release.Namespace }}-{{ end }}{{ include "speechpipeline.fullname" . }}
+{{- if include "speechpipeline.namespaces" . | fromJsonArray }}{{ .Release.Namespace }}-{{ end }}{{ include "speechpipeline.fullname" . }}
 {{- end }}
 
 {{- define "speechpipeline.serviceAccountName" -}}

@@ -85,6 +85,7 @@ RECIPES = {
         (f"sigs.k8s.io/metrics-server/pkg/version.gitVersion={versions.METRICS_SERVER}",),
     ),
     "coredns": Recipe("speechpipeline.dev/local/coredns", module="coredns", packages=900, seconds=80),
+    "kube-network-policies": Recipe("sigs.k8s.io/kube-network-policies/cmd", packages=900, seconds=70),
     "kwok": Recipe(
         "sigs.k8s.io/kwok/cmd/kwok",
         variables=(f"sigs.k8s.io/kwok/pkg/consts.Version={versions.KWOK}",),

@@ -1,4 +1,4 @@
-"""The images that kubeadm and kind's default StorageClass ask for, made from programs built here."""
+"""The images that kubeadm, kind's default StorageClass and the pod network ask for, made from programs built here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ NODE_FILES = paths.OFFLINE / "node"
 REGISTRY = "registry.k8s.io"  # part of the names only: nothing is pulled from there
 PAUSE = f"{REGISTRY}/pause:{versions.PAUSE}"
 KUBE_PROXY = f"{REGISTRY}/kube-proxy:{versions.KUBERNETES}"
+NETWORK_POLICIES = f"localhost/kube-network-policies:{versions.KUBE_NETWORK_POLICIES}"
 LOCAL_PATH_PROVISIONER = f"localhost/local-path-provisioner:{versions.LOCAL_PATH_PROVISIONER}"
 SHELL = "localhost/shell:1"
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -26,6 +27,7 @@ SINGLE_PROGRAMS = {
     **{f"{REGISTRY}/{name}:{versions.KUBERNETES}": name for name in CONTROL_PLANE},
     f"{REGISTRY}/etcd:{versions.ETCD.removeprefix('v')}-0": "etcd",
     f"{REGISTRY}/coredns/coredns:{versions.COREDNS}": "coredns",
+    NETWORK_POLICIES: "kube-network-policies",
     LOCAL_PATH_PROVISIONER: "local-path-provisioner",
 }
 DOCKERFILES = {KUBE_PROXY: NODE_FILES / "kube-proxy.Dockerfile", SHELL: NODE_FILES / "shell.Dockerfile"}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from speechlocal.progress import Report
 
+IMAGE_PLACEHOLDER = "NETWORK_POLICIES_IMAGE"
 NODE_PROGRAMS = ("kubeadm", "kubectl", "kubelet")
 KIND_SOURCE = f"sigs.k8s.io/kind@{versions.KIND}"
 
@@ -85,7 +86,6 @@ def write_files(root: Path) -> None:
     config = root / "etc/containerd/config.toml"
     config.write_text(containerd_config(config.read_text()))
     copy(NODE_FILES / "pod-network.conflist", root / "etc/cni/net.d/10-ptp.conflist")
-    copy(NODE_FILES / "default-cni.yaml", root / "kind/manifests/default-cni.yaml")
     copy(NODE_FILES / "guard-network.service", root / "etc/systemd/system/guard-network.service")
     for name in ("guard-network", "import-images", "runc"):
         copy(NODE_FILES / name, root / "usr/local/sbin" / name, 0o755)
@@ -93,6 +93,7 @@ def write_files(root: Path) -> None:
         copy(program, root / "usr/bin" / name, 0o755)
     source = (kind / "pkg/build/nodeimage/const_storage.go").read_text()
     (root / "kind/manifests/default-storage.yaml").write_text(storage_manifest(source))
+    (root / "kind/manifests/default-cni.yaml").write_text(cni_manifest())
     (root / "kind/version").write_text(versions.KUBERNETES)
 
 
@@ -114,6 +115,11 @@ def storage_manifest(go_source: str) -> str:
     return (
         found[1].replace("` + storageProvisionerImage + `", provisioner).replace("` + storageHelperImage + `", helper)
     )
+
+
+def cni_manifest() -> str:
+    """Return the manifest that kind applies as the pod network, with the image made here."""
+    return (NODE_FILES / "default-cni.yaml").read_text().replace(IMAGE_PLACEHOLDER, kubernetes_images.NETWORK_POLICIES)
 
 
 def import_images(node: str, images: Sequence[str], wanted: str) -> None:

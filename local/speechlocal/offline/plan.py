@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from speechlocal.progress import Report
 
 # Names of jobs, which are shown
-KUBERNETES, CLIENTS, OTHERS = "Kubernetes and its tools", "kubectl, Helm, kind", "CoreDNS, storage provisioner"
+KUBERNETES, CLIENTS, OTHERS = "Kubernetes and its tools", "kubectl, Helm, kind", "CoreDNS, NetworkPolicies, storage"
 BASE, NODE, OLLAMA = "Debian image", "node image", "Ollama"
 TEST_PROGRAMS = "kubeconform, kwok, Compose"
 CLIENTS_SECONDS = 120

@@ -104,3 +104,9 @@ class SpeechPipeline(Model):
     def namespace(self) -> str:
         """The namespace of the object."""
         return self.metadata.namespace
+
+
+def class_of(raw: Mapping[str, Any]) -> str:
+    """Return the class of a pipeline as the API server sent it, valid or not; empty if it has none."""
+    spec = raw.get("spec")
+    return str((spec.get("class") if isinstance(spec, dict) else None) or "")

@@ -29,6 +29,7 @@ class Write:
 
     Attributes:
         manifest: The hash of the manifest.
+        at: When it was written, as a timestamp in seconds.
         undone: How many writes of this manifest in a row were undone.
         until: The time before which it is not written again, as a timestamp in seconds.
         reason: What differed from the manifest.
@@ -36,6 +37,7 @@ class Write:
     """
 
     manifest: str
+    at: float
     undone: int
     until: float
     reason: str
@@ -59,9 +61,13 @@ class Conflicts:
         self._writes: defaultdict[Key, dict[Ref, Write]] = defaultdict(dict)
 
     def recent(self, key: Key, ref: Ref, manifest: str, now: float) -> Write | None:
-        """Return the last write of an object if it was of the same manifest and so recent that it has been undone."""
+        """Return the last write of an object if it was of the same manifest and so recent that it has been undone.
+
+        A write in the future was made before the clock was set back. Nothing is known of how long ago.
+        """
         write = self._writes[key].get(ref)
-        return write if write and write.manifest == manifest and now < write.until + _WINDOW_S else None
+        recent = write is not None and write.at <= now < write.until + _WINDOW_S
+        return write if write and recent and write.manifest == manifest else None
 
     def wrote(
         self,
@@ -89,7 +95,7 @@ class Conflicts:
         """
         undone = (before.undone + 1 if before else 0) + (0 if kept or before else _TOLERATED + 1)
         delay = min(MAX_BACKOFF_S, 2.0 ** (undone - 1)) if undone else 0.0
-        write = Write(manifest, undone, now + delay, reason, writer)
+        write = Write(manifest, now, undone, now + delay, reason, writer)
         self._writes[key][ref] = write
         return write
 

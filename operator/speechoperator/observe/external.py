@@ -7,7 +7,6 @@ rejects that (401, 403) is there, and more cannot be known.
 from __future__ import annotations
 
 import json
-import ssl
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -15,29 +14,25 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from speechoperator.errors import OllamaError, OllamaRejectedError, describe_os_error
-from speechoperator.kube.errors import ApiError
-from speechoperator.kube.kinds import Kind
+from speechoperator.observe.authorities import Authorities, UnusableError
 from speechoperator.observe.polling import Target
 from speechoperator.plan.snapshot import Health, OllamaPod
 
 if TYPE_CHECKING:
-    from speechoperator.api import CertificateAuthorities, Ollama, Whisper
+    import ssl
+
+    from speechoperator.api import Ollama, Whisper
     from speechoperator.kube.client import KubeClient
     from speechoperator.observe.egress import Egress
     from speechoperator.observe.polling import Polls
     from speechoperator.ollama.client import OllamaClient
 
-CONFIG_MAP = Kind("ConfigMap", "configmaps")
 _REJECTED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _MAX_LIST_BYTES = 2**20
 _MAX_DETAIL_CHARS = 500
 """Length of what a service says about itself: whoever edits the spec reads it in the status."""
 _INTERVAL_S = 30.0
 """Seconds until a service that responds is probed again."""
-
-
-class _UnusableError(Exception):
-    """The certificate authorities cannot be read; the message says why."""
 
 
 class ExternalServices:
@@ -51,7 +46,7 @@ class ExternalServices:
     """
 
     def __init__(self, client: KubeClient, ollama: OllamaClient, egress: Egress, timeout_s: float) -> None:
-        self._client = client
+        self._authorities = Authorities(client)
         self._ollama = ollama
         self._egress = egress
         self._timeout_s = timeout_s
@@ -82,16 +77,10 @@ class ExternalServices:
             namespace: The namespace of the pipeline.
             spec: The spec, with a URL.
         """
-        url = (spec.url or "").rstrip("/")
-        try:
-            authorities = await _authorities(self._client, namespace, spec.ca)
-            if spec.protocol == "ollama":
-                return OllamaPod(reachable=True, models=await self._ollama.models(url, authorities))
-        except OllamaRejectedError as error:
-            return OllamaPod(reachable=True, detail=str(error), rejected=True)
-        except (OllamaError, _UnusableError) as error:
-            return OllamaPod(reachable=False, detail=str(error))
-        return await self._listed(f"{url}/v1/models", authorities)
+        found = await self._generator(namespace, spec)
+        if not found.reachable:
+            self._authorities.doubt(namespace, spec.ca)
+        return found
 
     async def transcriber(self, namespace: str, spec: Whisper) -> Health:
         """Return whether a speech recognition server responds; any response but a server error counts.
@@ -99,12 +88,30 @@ class ExternalServices:
         The arguments are those of `generator`. whisper-asr-webservice does not respond during a job, so a timeout of it
         is no failure.
         """
+        found = await self._transcriber(namespace, spec)
+        if not found.healthy:
+            self._authorities.doubt(namespace, spec.ca)
+        return found
+
+    async def _generator(self, namespace: str, spec: Ollama) -> OllamaPod:
+        url = (spec.url or "").rstrip("/")
         try:
-            authorities = await _authorities(self._client, namespace, spec.ca)
+            authorities = await self._authorities.context(namespace, spec.ca)
+            if spec.protocol == "ollama":
+                return OllamaPod(reachable=True, models=await self._ollama.models(url, authorities))
+        except OllamaRejectedError as error:
+            return OllamaPod(reachable=True, detail=str(error), rejected=True)
+        except (OllamaError, UnusableError) as error:
+            return OllamaPod(reachable=False, detail=str(error))
+        return await self._listed(f"{url}/v1/models", authorities)
+
+    async def _transcriber(self, namespace: str, spec: Whisper) -> Health:
+        try:
+            authorities = await self._authorities.context(namespace, spec.ca)
             status, reason, _ = await self._get(spec.url or "", authorities)
         except TimeoutError:
             return Health(spec.engine == "asr-webservice", "no response in time")
-        except (_UnusableError, aiohttp.ClientError, OSError, ValueError) as error:
+        except (UnusableError, aiohttp.ClientError, OSError, ValueError) as error:
             return Health(healthy=False, detail=_words(error))
         healthy = status < HTTPStatus.INTERNAL_SERVER_ERROR
         return Health(healthy, "" if healthy else _status_line(status, reason), rejected=status in _REJECTED)
@@ -139,28 +146,6 @@ class ExternalServices:
             while len(body) < _MAX_LIST_BYTES and (more := await response.content.read(_MAX_LIST_BYTES - len(body))):
                 body += more
             return response.status, response.reason or "", body
-
-
-async def _authorities(client: KubeClient, namespace: str, ca: CertificateAuthorities | None) -> ssl.SSLContext | None:
-    """Return what verifies the certificate of a service; None for the certificate authorities of the system.
-
-    Raises:
-        _UnusableError: the ConfigMap does not exist, cannot be read, or has no certificates.
-    """
-    if ca is None:
-        return None
-    name = f'ConfigMap "{ca.config_map_name}"'
-    try:
-        found, _ = await client.list(CONFIG_MAP, namespace, fields=f"metadata.name={ca.config_map_name}")
-    except ApiError as error:
-        raise _UnusableError(f"{name} cannot be read: {error.advice}") from error
-    pem = (found[0].get("data") or {}).get(ca.key) if found else None
-    if not pem:
-        raise _UnusableError(f"{name} has no key {ca.key}" if found else f"{name} not found")
-    try:
-        return ssl.create_default_context(cadata=pem)
-    except (ssl.SSLError, ValueError) as error:
-        raise _UnusableError(f"{name} has no certificates in PEM format in {ca.key}") from error
 
 
 def _status_line(status: int, reason: str) -> str:

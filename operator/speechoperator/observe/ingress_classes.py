@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from speechoperator.kube import kinds
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 _FRESH_S = 10.0
 """Seconds for which a list serves all pipelines."""
+_FORBIDDEN_S = 300.0
+"""Seconds until they are listed again if that is forbidden, as with `rbac.ingressClasses=false` in the chart."""
 
 
 class IngressClasses:
@@ -50,8 +53,9 @@ class IngressClasses:
             if asyncio.get_running_loop().time() >= self._until:
                 try:
                     self._classes, _ = await self._client.list(kinds.INGRESS_CLASS, any_version=True)
+                    fresh_s = _FRESH_S
                 except ApiError as error:
                     logs.debug("cannot list IngressClasses", code=error.code, reason=error.advice)
-                    self._classes = None
-                self._until = asyncio.get_running_loop().time() + _FRESH_S
+                    self._classes, fresh_s = None, _FORBIDDEN_S if error.status == HTTPStatus.FORBIDDEN else _FRESH_S
+                self._until = asyncio.get_running_loop().time() + fresh_s
             return self._classes

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from speechoperator.api import SpeechPipeline, format_validation_error, kinds, labels
 from speechoperator.api.names import INGRESS_CLASS_ANNOTATION
+from speechoperator.api.pipeline import class_of
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.observe import existing_claims, services
@@ -103,7 +104,7 @@ class Observer:
     def raw(self, key: Key) -> Object | None:
         """Return a pipeline as the API server sent it, None if it is gone, terminating, or another operator's."""
         raw = self._store.pipeline(key)
-        if raw is None or objects.terminating(raw) or _class_of(raw) != self._settings.operator_class:
+        if raw is None or objects.terminating(raw) or class_of(raw) != self._settings.operator_class:
             return None
         return raw
 
@@ -126,7 +127,7 @@ class Observer:
         polls = Polls(self._poller, key)
         snapshot = self._snapshot(polls, pipeline, raw, now, failures)
         polls.retain()
-        return Observation(raw, pipeline, "", snapshot, now, polls.due, polls.complete, self._writable())
+        return Observation(raw, pipeline, "", snapshot, now, polls.due, polls.complete, self._writable(key.namespace))
 
     def _snapshot(
         self,
@@ -152,19 +153,19 @@ class Observer:
             pod_warnings=self._warnings.about_pods(polls, pods, now),
             may_update=self._may_update(polls.key),
             failures=failures,
-            unreadable=self._failed_reads(),
+            unreadable=self._failed_reads(polls.key.namespace),
             status=objects.status(raw),
         )
 
-    def _failed_reads(self) -> tuple[WriteFailure, ...]:
-        """Return the kinds that cannot be listed, in the same form as failed writes."""
+    def _failed_reads(self, namespace: str) -> tuple[WriteFailure, ...]:
+        """Return the kinds that cannot be listed in a namespace, in the same form as failed writes."""
         return tuple(
             WriteFailure(Ref(kind, ""), error.request.verb, error.status, error.message)
-            for kind, error in self._store.unreadable.items()
+            for kind, error in self._store.unreadable_in(namespace).items()
         )
 
-    def _writable(self) -> bool:
-        return all(self._store.listed(kind) for kind in kinds.WATCHED if kind not in kinds.OPTIONAL)
+    def _writable(self, namespace: str) -> bool:
+        return all(self._store.listed(kind, namespace) for kind in kinds.WATCHED if kind not in kinds.OPTIONAL)
 
     def _models(self, polls: Polls, pipeline: SpeechPipeline, pods: tuple[Object, ...]) -> Mapping[str, OllamaPod]:
         """Return what each Ollama has. A pod is polled more often until it has all models."""
@@ -215,9 +216,3 @@ class Observer:
             lambda _: _POLL_STEADY_S,
             failed=lambda missing: missing is not None,
         )
-
-
-def _class_of(raw: Object) -> str:
-    """Return the class of a pipeline, valid or not; empty if it has none."""
-    spec = raw.get("spec")
-    return str((spec.get("class") if isinstance(spec, dict) else None) or "")

@@ -1,6 +1,7 @@
-"""Warnings about objects that are not healthy: pods from the watch on Events, PVCs on demand.
+"""Warnings about objects that are not healthy: pods from the watches on Events, PVCs on demand.
 
-The problems of PVCs are few, and not all are Events of type Warning.
+The problems of PVCs are few, not all are Events of type Warning (FailedBinding), and an Event of type Normal ends one
+(WaitForFirstConsumer, Provisioning): all Events of a PVC count.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from speechoperator.kube.errors import ApiError
 from speechoperator.kube.events import last_seen
 from speechoperator.observe.polling import Target
 from speechoperator.telemetry import logs
+from speechoperator.watch.pod_warnings import NO_SCALE_UP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,20 +37,29 @@ class Warnings:
 
     Args:
         pods: The warnings about pods.
+        autoscaler: The Events of the cluster autoscaler about pods.
         client: What reads the Events of PVCs.
     """
 
-    def __init__(self, pods: PodWarnings, client: KubeClient) -> None:
+    def __init__(self, pods: PodWarnings, autoscaler: PodWarnings, client: KubeClient) -> None:
         self._pods = pods
+        self._autoscaler = autoscaler
         self._client = client
 
     def about_pods(self, polls: Polls, pods: Iterable[Object], now: datetime) -> Mapping[str, str]:
-        """Return the newest warnings about unready pods, by name, unless a pod has made progress since then."""
+        """Return the newest warnings about unready pods, by name, unless a pod has made progress since then.
+
+        A pod without a node has the cluster autoscaler's, if that adds none.
+        """
         found = {}
         for pod in pods:
-            if not _unready(pod) or _is_young(polls, _age(pod, now)):
+            if _unscheduled(pod):
+                warning = self._autoscaler.of(objects.uid(pod))
+                warning = warning if warning and warning.reason == NO_SCALE_UP else None
+            elif not _unready(pod) or _is_young(polls, _age(pod, now)):
                 continue
-            warning = self._pods.of(objects.uid(pod))
+            else:
+                warning = self._pods.of(objects.uid(pod))
             if warning and warning.at >= objects.last_transition(pod)[: len(warning.at)]:
                 found[objects.name(pod)] = warning.message
         return found
@@ -90,6 +101,12 @@ def _is_warning(event: Object) -> bool:
 def _unready(pod: Object) -> bool:
     """Return whether a pod is scheduled and yet not ready: its own status may not say why."""
     return objects.alive(pod) and objects.holds(pod, "PodScheduled") and not objects.containers_ready(pod)
+
+
+def _unscheduled(pod: Object) -> bool:
+    """Return whether a pod waits for a node."""
+    scheduled = objects.condition(pod, "PodScheduled")
+    return objects.alive(pod) and scheduled is not None and scheduled.get("status") == "False"
 
 
 def _is_young(polls: Polls, age: float) -> bool:

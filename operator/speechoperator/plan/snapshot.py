@@ -129,7 +129,8 @@ class Snapshot:
             None if it exists or no Ingress is wanted.
         pvc_warnings: Newest Warning Event of each unbound PVC, by name: "storageclass "x" not found".
         pod_warnings: Newest Warning Event of each pod that is not ready, by name. Some faults are reported nowhere
-            else: a missing Secret of a volume (FailedMount), the response to a probe (Unhealthy).
+            else: a missing Secret of a volume (FailedMount), the response to a probe (Unhealthy). For a pod without a
+            node, that the cluster autoscaler adds none (NotTriggerScaleUp).
         may_update: Whether the pods may be replaced now because of a new release of the operator.
         failures: Refused writes of the last reconcile.
         unreadable: Failed lists, as failed writes: what is known of these kinds may be outdated.

@@ -79,7 +79,7 @@ class Reporter:
 
     async def _event(self, key: Key, pipeline: Object, event: Event, now: datetime) -> None:
         recorded = self._recorded[key]
-        for old in [old for old, at in recorded.items() if now.timestamp() - at > _EVENT_DEDUP_S]:
+        for old in [old for old, at in recorded.items() if not 0 <= now.timestamp() - at <= _EVENT_DEDUP_S]:
             del recorded[old]
         if event not in recorded:
             await self._recorder.event(pipeline, event, now)

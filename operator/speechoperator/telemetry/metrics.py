@@ -1,6 +1,7 @@
 """The operator's Prometheus metrics, with units in their names; `docs/reference` is generated from this module.
 
-No label names a pipeline or an object: their number is unbounded, and the state of one is in its status.
+No label here names a pipeline or an object: their number is unbounded. What is known of single pipelines is added from
+their statuses (`report.pipeline_metrics`).
 The names of the queue's metrics are those of client-go's workqueue.
 """
 
@@ -28,6 +29,7 @@ class Metrics:
     """All metrics of one operator, in their own registry."""
 
     def __init__(self) -> None:
+        self._more: list[Callable[[], bytes]] = []
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -72,6 +74,10 @@ class Metrics:
         """Make a gauge read its value when it is scraped."""
         gauge.set_function(read)
 
+    def include(self, render: Callable[[], bytes]) -> None:
+        """Add what a function renders on each scrape, in the same format."""
+        self._more.append(render)
+
     def exposition(self) -> bytes:
         """Return the text of `/metrics`."""
-        return generate_latest(self.registry)
+        return generate_latest(self.registry) + b"".join(render() for render in self._more)

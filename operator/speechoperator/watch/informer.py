@@ -10,17 +10,20 @@ When a watch fails permanently, all its tasks end and the caller restarts it.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import aiohttp
 import kopf
-from kopf._cogs.clients import fetching
+from kopf._cogs.clients import errors, fetching
+from kopf._cogs.clients import watching as kopf_watching
 
 from speechoperator.api import kinds, labels
+from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
 
     from speechoperator.kube.client import KubeClient
     from speechoperator.kube.kinds import Kind
@@ -33,14 +36,19 @@ _WATCHER = "watcher for "
 
 Task = asyncio.Task[Any]
 
-List: TypeAlias = "Callable[[Kind], Awaitable[str]]"
-"""Lists a kind completely; returns the resourceVersion to watch it from, "" if that failed: then it is called again."""
+List: TypeAlias = "Callable[[Kind, str], Awaitable[str]]"
+"""Lists a kind completely in a namespace ("" for all); returns the resourceVersion to watch it from, "" if that failed:
+then it is called again.
+"""
+
+_FORBIDDEN_S = 15.0
+"""Seconds until a kind is listed again whose watch is forbidden."""
 
 
 @asynccontextmanager
 async def watching(
     watched: Collection[Kind],
-    namespace: str,
+    namespaces: Collection[str],
     client: KubeClient,
     list_kind: List,
     handle: Callable[[kopf.RawEvent], None],
@@ -49,40 +57,54 @@ async def watching(
 
     Args:
         watched: The kinds to watch.
-        namespace: The namespace to watch; "" for all.
+        namespaces: The namespaces to watch, each with watches of its own; none for all, with one watch for each kind.
         client: The client whose configuration is used.
         list_kind: Lists a kind, whenever its watch begins anew.
         handle: Called with every event.
     """
     with listed_by(list_kind, watched):
-        async with _running(watched, namespace, client, handle) as tasks:
+        async with _running(watched, namespaces, client, handle) as tasks:
             yield tasks
 
 
 @contextmanager
 def listed_by(list_kind: List, watched: Collection[Kind]) -> Iterator[None]:
-    """Let kopf's watches begin at lists of the operator.
+    """Let kopf's watches begin at lists of the operator, and let a forbidden watch stop no other one.
 
-    kopf has no setting for that, so its function is replaced; a test fails if kopf calls another one.
+    kopf has no setting for that, so its functions are replaced; a test fails if kopf calls other ones. A forbidden
+    watch would end all of its watches; as an expired one it has its kind listed again, until it is allowed.
     """
     by_name = {(kind.group, kind.version, kind.plural): kind for kind in watched}
 
-    async def fetch_objs(*, resource: Any, **_: Any) -> AsyncIterator[tuple[tuple[()], str]]:
-        version = await list_kind(by_name[resource.group, resource.version, resource.plural])
+    async def fetch_objs(*, resource: Any, namespace: str | None, **_: Any) -> AsyncIterator[tuple[tuple[()], str]]:
+        version = await list_kind(by_name[resource.group, resource.version, resource.plural], namespace or "")
         if not version:
             raise aiohttp.ClientConnectionError("the list failed")  # the error after which kopf begins anew
         yield (), version
 
-    original, fetching.fetch_objs = fetching.fetch_objs, fetch_objs
+    async def watch_objs(**arguments: Any) -> AsyncIterator[Any]:
+        try:
+            events = cast("AsyncGenerator[Any, None]", watch(**arguments))  # which is what kopf's function returns
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+        except errors.APIForbiddenError as error:
+            namespace = arguments["namespace"] or "all"
+            logs.warning("watch forbidden", kind=str(arguments["resource"]), namespace=namespace, reason=error.message)
+            await asyncio.sleep(_FORBIDDEN_S)
+            yield {"type": "ERROR", "object": {"code": HTTPStatus.GONE}}
+
+    fetch, fetching.fetch_objs = fetching.fetch_objs, fetch_objs
+    watch, kopf_watching.watch_objs = kopf_watching.watch_objs, watch_objs
     try:
         yield
     finally:
-        fetching.fetch_objs = original
+        fetching.fetch_objs, kopf_watching.watch_objs = fetch, watch
 
 
 @asynccontextmanager
 async def _running(
-    watched: Collection[Kind], namespace: str, client: KubeClient, handle: Callable[[kopf.RawEvent], None]
+    watched: Collection[Kind], namespaces: Collection[str], client: KubeClient, handle: Callable[[kopf.RawEvent], None]
 ) -> AsyncIterator[Collection[Task]]:
     registry = kopf.OperatorRegistry()
 
@@ -96,8 +118,8 @@ async def _running(
         registry=registry,
         settings=_settings(watched),
         standalone=True,
-        clusterwide=not namespace,
-        namespaces=[namespace] if namespace else [],
+        clusterwide=not namespaces,
+        namespaces=namespaces,
     )
     try:
         yield tasks

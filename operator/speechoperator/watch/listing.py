@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator.watch.store import place_of
+from speechoperator.watch.store import Scope, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,21 +17,23 @@ if TYPE_CHECKING:
 class Listing:
     """A complete list of a kind that is being taken in: no more than one page of it is in memory.
 
-    At most one list of a kind is taken in at a time. It must have been requested after this object was created, so that
-    it reflects all deletions known by then.
+    At most one list of a kind in a namespace is taken in at a time. It must have been requested after this object was
+    created, so that it reflects all deletions known by then.
 
     Args:
         store: The store.
         kind: The kind.
+        namespace: The namespace that is listed, "" for all.
     """
 
-    def __init__(self, store: Store, kind: Kind) -> None:
+    def __init__(self, store: Store, kind: Kind, namespace: str = "") -> None:
         self._store = store
         self._kind = kind
+        self._scope = Scope(kind.name, namespace)
         self._version: int | None = None
         self._found: set[Place] = set()
         self._changed: set[Key] = set()
-        self._tombstones = store.tombstones(kind)
+        self._tombstones = store.tombstones(self._scope)
 
     def page(self, bodies: Iterable[Json], version: str) -> None:
         """Take in a page.
@@ -43,7 +45,7 @@ class Listing:
         """
         if self._version is None:
             self._version = int(version or 0)
-            self._changed |= self._store.begin_list(self._kind, self._version)
+            self._changed |= self._store.begin_list(self._scope, self._version)
         for body in bodies:
             body.setdefault("kind", self._kind.name)
             body.setdefault("apiVersion", self._kind.api_version)
@@ -52,11 +54,11 @@ class Listing:
 
     def end(self) -> set[Key]:
         """Remove what the pages did not contain; return the pipelines that the list has changed."""
-        return self._changed | self._store.end_list(self._kind, self._version or 0, self._found, self._tombstones)
+        return self._changed | self._store.end_list(self._scope, self._version or 0, self._found, self._tombstones)
 
 
-def replace(store: Store, kind: Kind, bodies: Iterable[Json], version: str) -> set[Key]:
+def replace(store: Store, kind: Kind, bodies: Iterable[Json], version: str, namespace: str = "") -> set[Key]:
     """Take in a complete list at once; return the pipelines that it changes. For the arguments see `Listing`."""
-    listing = Listing(store, kind)
+    listing = Listing(store, kind, namespace)
     listing.page(bodies, version)
     return listing.end()

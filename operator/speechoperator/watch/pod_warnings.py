@@ -1,7 +1,8 @@
-"""Warning Events about pods, from one watch: some faults of a pod are reported nowhere else.
+"""Events about pods that report a fault: some faults of a pod are reported nowhere else.
 
-The API server filters them. Most are about pods of others: of those only the last ones are kept, since the Event about
-a new pod may come before the pod itself.
+The API server filters them: Events of type Warning, and two of the cluster autoscaler, which are of type Normal. Most
+are about pods of others: of those only the last ones are kept, since the Event about a new pod may come before the pod
+itself.
 """
 
 from __future__ import annotations
@@ -24,24 +25,37 @@ if TYPE_CHECKING:
     from speechoperator.kube.watch_client import WatchClient
     from speechoperator.watch.store import Store
 
-_FIELDS = f"type=Warning,involvedObject.kind={POD.name}"
+_HARMLESS = "FailedToRetrieveImagePullSecret"
+"""The kubelet repeats it while it pulls an image, which may need none of the Secrets: no fault, but it may hide one."""
+WARNINGS = (f"type=Warning,reason!={_HARMLESS},involvedObject.kind={POD.name}",)
+"""Field selectors of the Warning Events; each is a watch."""
+NO_SCALE_UP, SCALE_UP = "NotTriggerScaleUp", "TriggeredScaleUp"
+"""Reasons of the cluster autoscaler's Events: it adds no node for a pod, or it does.
+https://github.com/kubernetes/autoscaler/tree/master/cluster-autoscaler/processors/status
+"""
+SCALE_UPS = tuple(f"reason={reason},involvedObject.kind={POD.name}" for reason in (NO_SCALE_UP, SCALE_UP))
+"""Field selectors of these Events. The API server has no "or", and all Events of type Normal are too many."""
 _OTHERS = 1000
 """Warnings about pods that are not known: about 300 bytes each."""
 _MIN_RETRY_S, _MAX_RETRY_S = 1.0, 60.0
 
 
 class PodWarning(NamedTuple):
-    """The newest Warning Event about a pod.
+    """The newest Event about a pod, of those that are watched.
 
     Attributes:
         at: When it was last seen, to the second; these times sort as text.
         message: Its message.
         event: The name of the Event.
+        reason: Its reason.
+        source: What watches it: field selector and namespace.
     """
 
     at: str
     message: str
     event: str
+    reason: str
+    source: tuple[str, str]
 
 
 class PodWarnings:
@@ -64,16 +78,18 @@ class PodWarnings:
         """Return the newest warning about a pod, None if there is none."""
         return self._own.get(uid) or self._others.get(uid)
 
-    def observe(self, change: str, event: Object) -> Key | None:
+    def observe(self, change: str, event: Object, source: tuple[str, str] = ("", "")) -> Key | None:
         """Take in a change of an Event; return the pipeline whose pod it is about, None if that is nothing new.
 
         Args:
             change: "ADDED", "MODIFIED" or "DELETED": the API server deletes Events after an hour.
             event: The Event.
+            source: What watches it: field selector and namespace.
         """
         about = event["involvedObject"]
         uid, key = about.get("uid", ""), self._store.owner(POD, about.get("namespace", ""), about.get("name", ""))
-        warning = PodWarning(last_seen(event), str(event.get("message", "")), event["metadata"]["name"])
+        name, reason, message = event["metadata"]["name"], str(event.get("reason", "")), str(event.get("message", ""))
+        warning = PodWarning(last_seen(event), message, name, reason, source)
         known = self.of(uid)
         if change == "DELETED":
             if known and known.event == warning.event:
@@ -85,34 +101,44 @@ class PodWarnings:
         if key:
             self._others.pop(uid, None)
             self._own[uid] = warning
-            return key if known is None or known.message != warning.message else None
+            return key if known is None or (known.reason, known.message) != (reason, message) else None
         self._others[uid] = warning
         self._others.move_to_end(uid)
         if len(self._others) > _OTHERS:
             self._others.popitem(last=False)
         return None
 
-    def clear(self) -> None:
-        """Forget all warnings: a complete list follows."""
-        self._own.clear()
-        self._others.clear()
+    def clear(self, source: tuple[str, str]) -> None:
+        """Forget the warnings from one source: a complete list follows."""
+        for warnings in (self._own, self._others):
+            for uid in [uid for uid, warning in warnings.items() if warning.source == source]:
+                del warnings[uid]
 
 
 class PodWarningsWatcher:
-    """Keeps the warnings current; `run` it as a task. Without permission to watch Events there are no warnings.
+    """Keeps the warnings from one source current; `run` it as a task.
+
+    Without permission to watch Events there are no warnings.
 
     Args:
         client: What reads from the API server.
         warnings: What is kept current.
+        fields: The field selector of the Events.
         namespace: The namespace to watch; "" for all.
         changed: Called with the pipeline about whose pod there is a new warning.
     """
 
     def __init__(
-        self, client: WatchClient, warnings: PodWarnings, namespace: str, changed: Callable[[Key], None]
+        self,
+        client: WatchClient,
+        warnings: PodWarnings,
+        fields: str,
+        namespace: str,
+        changed: Callable[[Key], None],
     ) -> None:
         self._client = client
         self._warnings = warnings
+        self._fields = fields
         self._namespace = namespace
         self._changed = changed
         self._last_error = ""
@@ -131,14 +157,16 @@ class PodWarningsWatcher:
     def _failed(self, error: ApiError) -> None:
         """Log a new kind of error, and pause longer each time: a list alone, without a watch, is no success."""
         if error.code != self._last_error:
-            logs.warning("cannot watch Events; warnings about pods are missing", reason=error.advice)
+            logs.warning(
+                "cannot watch Events; warnings about pods are missing", fields=self._fields, reason=error.advice
+            )
         self._last_error, self._pause = error.code, min(_MAX_RETRY_S, self._pause * 2)
 
     async def _list(self) -> str:
         """Take in all warnings; return the resourceVersion to watch from."""
         version = ""
-        self._warnings.clear()
-        async with aclosing(self._client.pages(EVENT, self._namespace, fields=_FIELDS)) as pages:
+        self._warnings.clear((self._fields, self._namespace))
+        async with aclosing(self._client.pages(EVENT, self._namespace, fields=self._fields)) as pages:
             async for events, version in pages:  # noqa: B007 - the version of the last page
                 for event in events:
                     self._take_in("ADDED", event)
@@ -148,7 +176,8 @@ class PodWarningsWatcher:
         """Watch from a resourceVersion on; the API server ends each watch after some minutes."""
         while True:
             before = version
-            async with aclosing(self._client.watch(EVENT, self._namespace, fields=_FIELDS, version=version)) as changes:
+            watch = self._client.watch(EVENT, self._namespace, fields=self._fields, version=version)
+            async with aclosing(watch) as changes:
                 async for change, event in changes:
                     version = event["metadata"].get("resourceVersion", version)
                     if change != "BOOKMARK":
@@ -158,5 +187,5 @@ class PodWarningsWatcher:
                 await asyncio.sleep(self._pause)
 
     def _take_in(self, change: str, event: Json) -> None:
-        if key := self._warnings.observe(change, event):
+        if key := self._warnings.observe(change, event, (self._fields, self._namespace)):
             self._changed(key)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Json, Object
 
+_PIPELINE = kinds.PIPELINE.name
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -36,6 +37,13 @@ class Place(NamedTuple):
     kind: str
     namespace: str
     name: str
+
+
+class Scope(NamedTuple):
+    """What one list covers: a kind in one namespace, or in all of them ("")."""
+
+    kind: str
+    namespace: str
 
 
 class _Entry(NamedTuple):
@@ -56,10 +64,10 @@ class Store:
     def __init__(self) -> None:
         self._entries: dict[Place, _Entry] = {}
         self._owned: dict[Key, dict[Ref, Place]] = {}
-        self._listed: dict[str, int] = {}
+        self._listed: dict[Scope, int] = {}
         self._tombstones: dict[Place, _Tombstone] = {}
-        self.unreadable: dict[str, ApiError] = {}
-        """Kinds that could not be listed, and why. What is known of them may be outdated, or nothing."""
+        self.unreadable: dict[Scope, ApiError] = {}
+        """What could not be listed, and why. What is known of it may be outdated, or nothing."""
 
     def __len__(self) -> int:
         """Return the number of objects."""
@@ -83,7 +91,7 @@ class Store:
             Its pipeline, and the one before if it has moved; nothing if the object is not new.
         """
         place = place_of(body)
-        if place not in self._entries and _version(body) <= self._listed.get(place.kind, -1):
+        if place not in self._entries and _version(body) <= self._last_list(place.kind, place.namespace):
             return set()  # the last list did not contain it
         return self.put_listed(body, frozenset())
 
@@ -127,48 +135,57 @@ class Store:
             self._tombstones[place] = _Tombstone(known.version, known.uid)
             self._drop(place)
 
-    def begin_list(self, kind: Kind, version: int) -> set[Key]:
+    def begin_list(self, scope: Scope, version: int) -> set[Key]:
         """Note the resourceVersion of a list; return the pipelines that change by that alone. Used by `Listing`."""
         changed: set[Key] = set()
-        if version < self._listed.get(kind.name, 0):
-            changed = {self._drop(place) for place in self._places(kind)}
-            self._listed[kind.name] = version
-            for place in [place for place in self._tombstones if place.kind == kind.name]:
+        if version < self._listed.get(scope, 0):
+            changed = {self._drop(place) for place in self._places(scope)}
+            self._listed[scope] = version
+            for place in self.tombstones(scope):
                 del self._tombstones[place]
         return changed
 
-    def end_list(self, kind: Kind, version: int, found: Collection[Place], tombstones: Collection[Place]) -> set[Key]:
+    def end_list(self, scope: Scope, version: int, found: Collection[Place], tombstones: Collection[Place]) -> set[Key]:
         """Remove what a complete list did not contain; return the pipelines that this changes. Used by `Listing`.
 
         Args:
-            kind: The kind.
+            scope: What was listed.
             version: The list's resourceVersion.
             found: The places of the objects in it.
             tombstones: The places of the deletions that were known before it began.
         """
-        self._listed[kind.name] = version
+        self._listed[scope] = version
         for place in tombstones:
             tombstone = self._tombstones.get(place)
             if tombstone and tombstone.version <= version:
                 del self._tombstones[place]
-        gone = [place for place in self._places(kind) if place not in found]
+        gone = [place for place in self._places(scope) if place not in found]
         return {self._drop(place) for place in gone if self._entries[place].version <= version}
 
-    def tombstones(self, kind: Kind) -> frozenset[Place]:
-        """Return the places of the deletions of a kind that are remembered."""
-        return frozenset(place for place in self._tombstones if place.kind == kind.name)
+    def tombstones(self, scope: Scope) -> frozenset[Place]:
+        """Return the places of the deletions in a scope that are remembered."""
+        return frozenset(place for place in self._tombstones if _covers(scope, place))
 
-    def listed(self, kind: Kind) -> bool:
-        """Return whether a kind has been listed completely at least once."""
-        return kind.name in self._listed
+    def listed(self, kind: Kind, namespace: str) -> bool:
+        """Return whether a kind has been listed completely at least once, where a namespace is covered."""
+        return self._last_list(kind.name, namespace) >= 0
 
-    def pipelines(self) -> Iterator[Key]:
-        """Yield all pipelines."""
-        return (known.key for place, known in self._entries.items() if place.kind == kinds.PIPELINE.name)
+    def unreadable_in(self, namespace: str) -> dict[str, ApiError]:
+        """Return the kinds that could not be listed in a namespace, and why."""
+        return {scope.kind: error for scope, error in self.unreadable.items() if scope.namespace in {"", namespace}}
+
+    def pipelines(self, namespace: str = "") -> Iterator[Key]:
+        """Yield the pipelines of a namespace, "" for all of them."""
+        scope = Scope(_PIPELINE, namespace)
+        return (known.key for place, known in self._entries.items() if _covers(scope, place))
+
+    def versions(self) -> Iterator[tuple[Key, int]]:
+        """Yield all pipelines, each with its resourceVersion: it differs if anything of the pipeline does."""
+        return ((known.key, known.version) for place, known in self._entries.items() if place.kind == _PIPELINE)
 
     def pipeline(self, key: Key) -> Json | None:
         """Return a pipeline as the API server sent it, None if there is none."""
-        known = self._entries.get(Place(kinds.PIPELINE.name, *key))
+        known = self._entries.get(Place(_PIPELINE, *key))
         return _read(known) if known else None
 
     def owner(self, kind: Kind, namespace: str, name: str) -> Key | None:
@@ -182,7 +199,7 @@ class Store:
 
     def objects(self, key: Key) -> dict[Ref, Object]:
         """Return the objects of a pipeline, without its pods."""
-        others = {kinds.PIPELINE.name, POD.name}
+        others = {_PIPELINE, POD.name}
         return {
             ref: _read(self._entries[place])
             for ref, place in self._owned.get(key, {}).items()
@@ -194,8 +211,12 @@ class Store:
         owned = self._owned.get(key, {})
         return tuple(_read(self._entries[owned[ref]]) for ref in sorted(owned) if ref.kind == POD.name)
 
-    def _places(self, kind: Kind) -> list[Place]:
-        return [place for place in self._entries if place.kind == kind.name]
+    def _places(self, scope: Scope) -> list[Place]:
+        return [place for place in self._entries if _covers(scope, place)]
+
+    def _last_list(self, kind: str, namespace: str) -> int:
+        """Return the resourceVersion of the last complete list that covers a namespace, -1 before the first one."""
+        return max(self._listed.get(Scope(kind, namespace), -1), self._listed.get(Scope(kind, ""), -1))
 
     def _is_deleted(self, place: Place, body: Object) -> bool:
         """Return whether an unknown object is an outdated state of one that has been deleted."""
@@ -216,7 +237,7 @@ class Store:
 def key_of(body: Object) -> Key | None:
     """Return the pipeline that an object belongs to, by its label; a pipeline belongs to itself."""
     meta = body["metadata"]
-    own = meta["name"] if body["kind"] == kinds.PIPELINE.name else None
+    own = meta["name"] if body["kind"] == _PIPELINE else None
     name = own or (meta.get("labels") or {}).get(labels.PIPELINE)
     return Key(meta["namespace"], name) if name else None
 
@@ -225,6 +246,10 @@ def place_of(body: Object) -> Place:
     """Return where an object is."""
     meta = body["metadata"]
     return Place(body["kind"], meta["namespace"], meta["name"])
+
+
+def _covers(scope: Scope, place: Place) -> bool:
+    return place.kind == scope.kind and scope.namespace in {"", place.namespace}
 
 
 def _version(body: Object) -> int:

@@ -91,3 +91,22 @@ async def test_an_object_that_is_deleted_again_and_again_is_a_conflict_too(bench
         bench.later(1)
     assert writes <= 9
     assert bench.condition("Ready")["reason"] == "WriteConflict"
+
+
+async def test_a_clock_that_is_set_back_delays_no_write(bench: Bench) -> None:
+    """An hour: what was written before is in the future then."""
+    await bench.settled()
+    bench.later(-3600)
+    bench.api.objects.pop(("Service", "team", "p-bridge"))
+
+    await bench.once()
+
+    assert bench.api.find("Service", "p-bridge")
+    assert "WriteConflict" not in str(bench.status)
+
+
+async def test_a_clock_that_is_set_forward_writes_nothing(bench: Bench) -> None:
+    await bench.settled()
+    bench.later(86400)
+    await bench.settled()
+    assert bench.api.writes == []

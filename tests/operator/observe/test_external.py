@@ -1,5 +1,6 @@
 """External services: whether they respond, and which models they have, without the credentials of the bridge."""
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -139,6 +140,50 @@ async def test_a_certificate_is_verified_with_the_certificate_authorities_of_the
     assert (missing.reachable, missing.detail) == (False, 'ConfigMap "company-ca" not found')
     assert list(trusted.models) == ["llama3"]
     assert [health.healthy for health in whisper] == [True, False]
+
+
+async def test_the_certificate_authorities_are_read_once_for_all_services_and_again_when_one_fails(
+    probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speechoperator.observe.authorities._DOUBTED_S", 0.0)
+    for folder in ("made", "other"):
+        (tmp_path / folder).mkdir()
+    made, other = certificates.create(tmp_path / "made"), certificates.create(tmp_path / "other")
+    runner = await serve_models(made)
+    try:
+        host, port = runner.addresses[0]
+        url = f"https://{host}:{port}"
+        probe.have(**{"ca.crt": other.authority.read_text()})
+        assert not (await probe.generator(url, ca=CA)).reachable
+
+        probe.have(**{"ca.crt": made.authority.read_text()})
+        assert (await probe.generator(url, ca=CA)).reachable, "it is read again after a failure"
+        for _ in range(3):
+            assert (await probe.transcriber(url, ca=CA)).healthy
+    finally:
+        await runner.cleanup()
+
+    assert [call.resource for call in probe.api.calls] == ["configmaps", "configmaps"]
+
+
+async def test_services_that_are_probed_at_the_same_time_share_one_read(probe: Probe, tmp_path: Path) -> None:
+    probe.have(**{"ca.crt": certificates.create(tmp_path).authority.read_text()})
+
+    found = await asyncio.gather(*(probe.generator("https://localhost:1", ca=CA) for _ in range(5)))
+
+    assert {one.reachable for one in found} == {False}, "nothing listens there"
+    assert len(probe.api.calls) == 1
+
+
+async def test_certificate_authorities_that_vanish_are_missing_at_the_next_read(
+    probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe.have(**{"ca.crt": certificates.create(tmp_path).authority.read_text()})
+    await probe.generator("https://localhost:1", ca=CA)
+    monkeypatch.setattr("speechoperator.observe.authorities._DOUBTED_S", 0.0)
+    probe.api.objects.clear()
+
+    assert (await probe.generator("https://localhost:1", ca=CA)).detail == 'ConfigMap "company-ca" not found'
 
 
 async def serve_models(made: certificates.Certificates) -> web.AppRunner:

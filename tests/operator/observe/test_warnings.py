@@ -68,8 +68,16 @@ class Warned:
         about = {"kind": "Pod", "namespace": "team", "name": "p-0", "uid": "u"}
         meta = {"name": "e", "namespace": "team"}
         pods.observe("ADDED", {"metadata": meta, "involvedObject": about, "message": "no", "lastTimestamp": warned_at})
-        self.warnings = Warnings(pods, cast("KubeClient", None))
+        self.autoscaler = PodWarnings(store)
+        self.warnings = Warnings(pods, self.autoscaler, cast("KubeClient", None))
         self.polls = Polls(Poller(lambda _: None), Key("team", "p"))
+
+    def scaled(self, reason: str, at: str) -> None:
+        """The cluster autoscaler says something about it, in an Event of type Normal."""
+        about = {"kind": "Pod", "namespace": "team", "name": "p-0", "uid": "u"}
+        meta = {"name": reason, "namespace": "team"}
+        words = {"message": reason, "reason": reason, "lastTimestamp": at, "type": "Normal"}
+        self.autoscaler.observe("ADDED", {"metadata": meta, "involvedObject": about, **words})
 
     def observed(self, at: str = "2026-11-23T12:05:00Z") -> dict[str, str]:
         now = datetime.fromisoformat(at)
@@ -97,3 +105,20 @@ def test_a_new_pod_gets_a_moment_and_is_looked_at_again_then() -> None:
     assert young.observed("2026-11-23T12:00:03Z") == {}
     assert young.polls.due == 1
     assert young.observed("2026-11-23T12:00:04Z") == {"p-0": "no"}
+
+
+WITHOUT_NODE = ("PodScheduled", "False", "2026-11-23T12:00:01Z")
+
+
+def test_of_a_pod_without_a_node_the_autoscaler_says_that_it_adds_none() -> None:
+    warned = Warned("2026-11-23T12:03:00Z", WITHOUT_NODE)
+    warned.scaled("NotTriggerScaleUp", "2026-11-23T12:01:00Z")
+    assert warned.observed() == {"p-0": "NotTriggerScaleUp"}, "the warning is the scheduler's"
+    warned.scaled("TriggeredScaleUp", "2026-11-23T12:02:00Z")
+    assert warned.observed() == {}, "it adds one after all"
+
+
+def test_what_the_autoscaler_said_counts_no_more_once_the_pod_has_a_node() -> None:
+    warned = Warned("2026-11-23T12:00:00Z", SCHEDULED)
+    warned.scaled("NotTriggerScaleUp", "2026-11-23T12:01:00Z")
+    assert warned.observed() == {}

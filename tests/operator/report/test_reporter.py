@@ -71,3 +71,16 @@ async def test_a_change_that_arrives_with_the_status_is_reconciled_at_once(bench
     bench.api.refuse = lambda _: None
     await bench.settled()
     assert bench.status["observedGeneration"] == 3
+
+
+async def test_an_event_is_recorded_again_after_the_clock_was_set_back(bench: Bench) -> None:
+    bench.api.refuse = lambda call: (403, FORBIDDEN) if call.resource == "deployments.apps" else None
+    await bench.once()
+    before = len([thing for (kind, _, _), thing in bench.api.objects.items() if kind == "Event"])
+    bench.later(-3600)
+    bench.api.refuse = lambda _: None
+    await bench.settled()
+    bench.api.refuse = lambda call: (403, FORBIDDEN) if call.resource == "deployments.apps" else None
+    bench.api.objects.pop(("Deployment", "team", "p-bridge"))
+    await bench.once()
+    assert len([thing for (kind, _, _), thing in bench.api.objects.items() if kind == "Event"]) > before

@@ -7,6 +7,7 @@ from typing import Any
 import kopf
 import pytest
 from kopf._cogs.clients import watching
+from kopf._cogs.clients.errors import APIForbiddenError
 from kopf._cogs.structs.references import Resource
 
 from speechoperator.api import kinds
@@ -24,7 +25,7 @@ async def test_kopf_watches_from_the_operators_list_and_lists_nothing_itself(mon
     stop: asyncio.Future[None] = asyncio.Future()
     listed: list[Kind] = []
 
-    async def list_kind(kind: Kind) -> str:
+    async def list_kind(kind: Kind, _: str) -> str:
         listed.append(kind)
         return "42"
 
@@ -47,7 +48,7 @@ async def test_kopf_watches_from_the_operators_list_and_lists_nothing_itself(mon
 
 
 async def test_kopf_begins_anew_after_a_list_that_failed() -> None:
-    async def list_kind(_: Kind) -> str:
+    async def list_kind(_: Kind, __: str) -> str:
         return ""
 
     resource = Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
@@ -56,3 +57,28 @@ async def test_kopf_begins_anew_after_a_list_that_failed() -> None:
             settings=kopf.OperatorSettings(), resource=resource, namespace=None, operator_pause_waiter=asyncio.Future()
         )
         assert [event async for event in stream] == []
+
+
+async def test_a_forbidden_watch_has_its_kind_listed_again_and_ends_no_other_watch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An exception here would end all watches of kopf; after an expired one it begins anew."""
+    monkeypatch.setattr(informer, "_FORBIDDEN_S", 0.0)
+    listed: list[str] = []
+
+    async def list_kind(_: Kind, namespace: str) -> str:
+        listed.append(namespace)
+        return "42"
+
+    async def watch_objs(**_: Any) -> AsyncIterator[Any]:
+        raise APIForbiddenError({"message": "deployments.apps is forbidden"}, status=403, headers={})
+        yield
+
+    monkeypatch.setattr(watching, "watch_objs", watch_objs)
+    settings, resource = kopf.OperatorSettings(), Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
+    settings.watching.reconnect_backoff = 0.0
+    with informer.listed_by(list_kind, [DEPLOYMENT]):
+        stream = watching.infinite_watch(settings=settings, resource=resource, namespace="night", _iterations=2)
+        async with asyncio.timeout(5):
+            assert [event async for event in stream if isinstance(event, dict)] == []
+    assert listed == ["night", "night"]

@@ -9,7 +9,7 @@ import pytest
 from fakes.reconciler_bench import KEY
 from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.objects import Key
-from speechoperator.watch.pod_warnings import PodWarnings, PodWarningsWatcher
+from speechoperator.watch.pod_warnings import WARNINGS, PodWarnings, PodWarningsWatcher
 from speechoperator.watch.store import Store
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Server:
         self.open = asyncio.Event()
 
     async def pages(self, *_: object, fields: str) -> AsyncGenerator[tuple[list[dict[str, Any]], str], None]:
-        assert fields == "type=Warning,involvedObject.kind=Pod"
+        assert fields == WARNINGS[0]
         found = self.lists.pop(0)
         if isinstance(found, ApiError):
             raise found
@@ -113,7 +113,7 @@ def refused(status: int) -> ApiError:
 
 async def run(server: Server, warnings: PodWarnings, changed: Callable[[Key], None]) -> None:
     """Run a watcher until it has come to an open watch."""
-    watcher = PodWarningsWatcher(cast("WatchClient", server), warnings, "", changed)
+    watcher = PodWarningsWatcher(cast("WatchClient", server), warnings, WARNINGS[0], "", changed)
     running = asyncio.create_task(watcher.run())
     async with asyncio.timeout(5):
         await server.open.wait()
@@ -160,3 +160,12 @@ async def test_without_permission_to_watch_lists_become_rare(
     await run(server, PodWarnings(store_with()), lambda _: None)
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
     assert len([record for record in caplog.records if "cannot watch Events" in record.message]) == 1
+
+
+def test_a_new_list_of_one_source_forgets_only_what_came_from_it() -> None:
+    warnings = PodWarnings(store_with("p-0", "p-1"))
+    warnings.observe("ADDED", event(1), ("a", ""))
+    warnings.observe("ADDED", event(1, pod="p-1"), ("b", ""))
+    warnings.clear(("a", ""))
+    assert message_of(warnings) is None
+    assert message_of(warnings, "p-1") == "no secret"

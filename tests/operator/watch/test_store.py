@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from speechoperator.api import kinds
 from speechoperator.kube.objects import Key, Ref
 from speechoperator.watch.listing import Listing, replace
-from speechoperator.watch.store import Store
+from speechoperator.watch.store import Scope, Store
 
 pytestmark = pytest.mark.unit
 
@@ -111,11 +111,11 @@ def test_a_listing_finds_what_was_deleted_unseen() -> None:
     store.put(thing(1))
     store.put(thing(2, name="p-whisper"))
     store.put(pod("p-0"))
-    assert not store.listed(DEPLOYMENT)
+    assert not store.listed(DEPLOYMENT, "team")
     assert replace(store, DEPLOYMENT, [thing(1)], "9") == {KEY}
     assert set(store.objects(KEY)) == {Ref("Deployment", "p-bridge")}
     assert store.pods(KEY), "of other kinds a listing says nothing"
-    assert store.listed(DEPLOYMENT)
+    assert store.listed(DEPLOYMENT, "team")
 
 
 def test_a_listing_without_news_has_none() -> None:
@@ -204,7 +204,7 @@ def test_deletions_are_not_remembered_for_longer_than_needed() -> None:
     store.observe("DELETED", thing(25, name="p-whisper"))
     listing.page([], "22")
     listing.end()
-    assert {place.name for place in store.tombstones(DEPLOYMENT)} == {"p-whisper"}
+    assert {place.name for place in store.tombstones(Scope("Deployment", ""))} == {"p-whisper"}
 
 
 def test_a_listing_comes_in_pages() -> None:
@@ -224,3 +224,35 @@ def test_what_is_deleted_stays_deleted_whatever_comes_last(events: list[tuple[st
     for event, version in events:
         store.observe(event, thing(version))
     assert deployment(store) is None
+
+
+def elsewhere(version: int) -> dict[str, Any]:
+    found = thing(version, uid="2")
+    found["metadata"]["namespace"] = "night"
+    return found
+
+
+def test_a_list_of_one_namespace_concerns_that_namespace_alone() -> None:
+    store = Store()
+    store.put(thing(1))
+    store.put(elsewhere(2))
+    assert replace(store, DEPLOYMENT, [], "9", "night") == {Key("night", "p")}
+    assert deployment(store), "it is in another namespace"
+    assert store.listed(DEPLOYMENT, "night")
+    assert not store.listed(DEPLOYMENT, "team")
+
+
+def test_each_namespace_has_the_version_of_its_own_list() -> None:
+    store = Store()
+    replace(store, DEPLOYMENT, [], "9", "night")
+    assert store.put(elsewhere(8)) == set(), "the list did not contain it"
+    assert store.put(thing(8)) == {KEY}, "no list of its namespace says otherwise"
+
+
+def test_a_cluster_restored_from_a_backup_is_so_in_every_namespace_by_itself() -> None:
+    store = Store()
+    for namespace, body in (("team", thing(50)), ("night", elsewhere(51))):
+        replace(store, DEPLOYMENT, [body], "60", namespace)
+    replace(store, DEPLOYMENT, [elsewhere(5)], "6", "night")
+    assert deployment(store)["metadata"]["resourceVersion"] == "50"
+    assert store.objects(Key("night", "p"))[Ref("Deployment", "p-bridge")]["metadata"]["resourceVersion"] == "5"

@@ -39,6 +39,8 @@ _MISSING_PVC = re.compile(r'persistentvolumeclaim "[^"]*" (not found|is being de
 _LACKS_MODELS = "missing models:"
 """What the readiness probe of Ollama says; its Event may be older than the pull of the models."""
 _UNBOUND_PVC = "unbound immediate PersistentVolumeClaims"
+_MAY_STILL_SCALE_UP = ("in backoff after failed scale-up", "not ready for scale-up")
+"""Reasons of the cluster autoscaler for which a node may still be added, without a change of the pod or the cluster."""
 _BINDING_GRACE_S = 60.0
 _READINESS_GRACE_S = 30.0
 _STARTUP_GRACE_S = 600.0  # weights may be downloaded
@@ -51,7 +53,8 @@ def finding(
 
     Args:
         pod: The pod.
-        warning: Its newest Warning Event, empty if none.
+        warning: Its newest Warning Event, empty if none; of a pod without a node, the cluster autoscaler's if that
+            adds none.
         now: The time: a pod may take a while to start.
         component: Its component, for advice that names a field of the spec.
         gpu: The extended resource by which the component requests GPUs, empty without GPUs.
@@ -62,7 +65,9 @@ def finding(
         return _finished(pod, subject)
     scheduled = objects.condition(pod, "PodScheduled")
     if scheduled is not None and scheduled.get("status") == "False":
-        return _unscheduled(scheduled, subject, now, component, gpu, node_grace_s)
+        if found := _without_volume(scheduled, subject, now, component):
+            return found
+        return _unschedulable(scheduled, subject, warning, now, component, gpu, node_grace_s)
     for container in objects.containers(pod):
         if found := _container(container, subject, component):
             return found
@@ -95,22 +100,36 @@ def _seconds_unscheduled(scheduled: Object, now: datetime, unknown: float) -> fl
     return (now - objects.parse_time(since)).total_seconds() if since else unknown
 
 
-def _unscheduled(
-    scheduled: Object, subject: str, now: datetime, component: Component, gpu: str, node_grace_s: float
-) -> Finding | None:
-    detail = one_line(scheduled.get("message") or scheduled.get("reason") or "waiting for a node")
+def _without_volume(scheduled: Object, subject: str, now: datetime, component: Component) -> Finding | None:
+    """Return that a pod has no node because of its PVC; None if it waits for something else."""
+    detail = _scheduler_message(scheduled)
     if _MISSING_PVC.search(detail):
         advice = f"Create the PVC, or change {component}.cache.existingClaim"
         return Finding(Reason.PVC_NOT_FOUND, subject, detail, advice)
+    if _UNBOUND_PVC in detail and _seconds_unscheduled(scheduled, now, _BINDING_GRACE_S) >= _BINDING_GRACE_S:
+        return Finding(Reason.PVC_NOT_BOUND, subject, detail)
+    return None
+
+
+def _unschedulable(
+    scheduled: Object, subject: str, warning: str, now: datetime, component: Component, gpu: str, node_grace_s: float
+) -> Finding | None:
+    """Return that no node fits a pod, and none is being added: the autoscaler says so, or it has taken too long."""
+    detail = _scheduler_message(scheduled)
     if _UNBOUND_PVC in detail:
-        overdue = _seconds_unscheduled(scheduled, now, _BINDING_GRACE_S) >= _BINDING_GRACE_S
-        return Finding(Reason.PVC_NOT_BOUND, subject, detail) if overdue else None
-    if _seconds_unscheduled(scheduled, now, node_grace_s) < node_grace_s:
         return None
+    no_scale_up = bool(warning) and not any(passing in warning for passing in _MAY_STILL_SCALE_UP)
+    if not no_scale_up and _seconds_unscheduled(scheduled, now, node_grace_s) < node_grace_s:
+        return None
+    advice = ""
     if gpu and f"Insufficient {gpu}" in detail:
         advice = f"Free a GPU, add a node with {gpu}, or remove {component}.gpu to run on the CPU"
-        return Finding(Reason.UNSCHEDULABLE, subject, detail, advice)
-    return Finding(Reason.UNSCHEDULABLE, subject, detail)
+    words = f"{detail}; cluster autoscaler: {one_line(warning)}" if warning else detail
+    return Finding(Reason.UNSCHEDULABLE, subject, words, advice)
+
+
+def _scheduler_message(scheduled: Object) -> str:
+    return one_line(scheduled.get("message") or scheduled.get("reason") or "waiting for a node")
 
 
 def _container(container: Object, subject: str, component: Component) -> Finding | None:

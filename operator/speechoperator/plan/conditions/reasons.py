@@ -241,7 +241,7 @@ class Reason(Enum):
         "WaitingForNode",
         Kind.WAITING,
         Actor.WAIT,
-        "No node fits a pod yet; an autoscaler may be adding one. After `UNSCHEDULABLE_GRACE` this is `Unschedulable`.",
+        "No node fits a pod yet. After `UNSCHEDULABLE_GRACE`, or once the autoscaler adds none, it is `Unschedulable`.",
     )
     STARTING = ("Starting", Kind.WAITING, Actor.WAIT, "Pods are starting.")
     ROLLOUT_IN_PROGRESS = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.api.labels import selector
 from speechoperator.api.names import SETTINGS_HASH, object_name
 from speechoperator.kube import quantities
 from speechoperator.plan.manifests.bridge_config import KEYS_PATH, settings_hash
@@ -78,7 +77,6 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, v
             drain=bridge_drain(spec),
             volumes=(_tmp(spec), *_volumes(spec), *ca_volumes(pipeline)),
             annotations={SETTINGS_HASH: settings_hash(variables)},
-            topologySpreadConstraints=_spread(pipeline),
         ),
         decisions,
         strategy=SURGE,
@@ -96,16 +94,3 @@ def _volumes(spec: Bridge) -> tuple[dict[str, Any], ...]:
         return ()
     secret = {"secretName": spec.api_keys.secret_name, "defaultMode": _GROUP_READABLE}
     return ({"name": "api-keys", "secret": secret},)
-
-
-def _spread(pipeline: SpeechPipeline) -> list[dict[str, Any]]:
-    """Return constraints that prefer different nodes and zones."""
-    return [
-        {
-            "maxSkew": 1,
-            "topologyKey": key,
-            "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": selector(pipeline.name, "bridge")},
-        }
-        for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
-    ]

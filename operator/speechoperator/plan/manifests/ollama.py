@@ -75,7 +75,8 @@ def _wait_for_answers(seconds: int) -> str:
     """Return the script of the preStop hook, which waits until all connections are closed, so many seconds at most.
 
     Ollama truncates answers at SIGTERM, so the signal has to wait until the kernel lists no connection to Ollama's port
-    in state 01, ESTABLISHED (https://docs.kernel.org/networking/proc_net_tcp.html). Requires only a shell and `sleep`
+    in state 01, ESTABLISHED (https://docs.kernel.org/networking/proc_net_tcp.html). It does not list which of them have
+    a request in flight, so idle ones of a sidecar count (docs/how-to/adapt-pods.md). Requires only a shell and `sleep`
     in the image.
     """
     return f"""\

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from speechoperator.api.labels import selector
+from speechoperator.api.serving import ServingSpec
 from speechoperator.plan.manifests.containers import without_nulls
 
 if TYPE_CHECKING:
-    from speechoperator.api import ComponentSpec, Gpu, Toleration
+    from speechoperator.api import ComponentSpec, Gpu, SpeechPipeline, Toleration
+    from speechoperator.api.names import Component
     from speechoperator.settings import Settings
 
 _GPU_TAINTS = {"nvidia.com": "nvidia.com/gpu", "amd.com": "amd.com/gpu"}
@@ -27,6 +30,24 @@ def placement(spec: ComponentSpec, settings: Settings, gpu: Gpu | None) -> dict[
         "priorityClassName": spec.priority_class_name,
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def spread(pipeline: SpeechPipeline, component: Component, spec: ComponentSpec) -> list[dict[str, Any]]:
+    """Return constraints that prefer different nodes and zones for the replicas of a component, if it can have several.
+
+    They are preferences: GPUs of one node are used when there are no others.
+    """
+    if isinstance(spec, ServingSpec) and spec.scaling.maximum == 1:
+        return []
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": selector(pipeline.name, component)},
+        }
+        for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+    ]
 
 
 def _given_tolerations(spec: ComponentSpec) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from speechoperator.api.labels import labels
 from speechoperator.api.names import object_name
 from speechoperator.kube.merge import merge
-from speechoperator.plan.manifests.placement import placement
+from speechoperator.plan.manifests.placement import placement, spread
 
 if TYPE_CHECKING:
     from speechoperator.api import ComponentSpec, Gpu, SpeechPipeline
@@ -58,6 +58,7 @@ def template(
         gpu: The GPUs of the component.
         fields: Further fields of the pod's spec.
     """
+    constraints = spread(pipeline, component, spec)
     by_name = {"tmp": {"name": "tmp", "emptyDir": {}}, **{volume["name"]: volume for volume in volumes}}
     manifest = {
         "metadata": {"annotations": dict(spec.pod_annotations)},
@@ -78,6 +79,7 @@ def template(
             "containers": [container],
             "volumes": list(by_name.values()),
             **fields,
+            **({"topologySpreadConstraints": constraints} if constraints else {}),
             **placement(spec, settings, gpu),
         },
     }

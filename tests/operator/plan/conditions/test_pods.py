@@ -206,6 +206,28 @@ def test_a_pod_waits_for_an_autoscaled_node_before_that_is_a_fault() -> None:
     assert verdict(slow.plan(), "WhisperAvailable")[1] == "Unschedulable"
 
 
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("pod didn't trigger scale-up: 1 max node group size reached", "Unschedulable"),
+        ("pod didn't trigger scale-up: 1 in backoff after failed scale-up", "WaitingForNode"),
+    ],
+)
+def test_a_pod_for_which_the_autoscaler_adds_no_node_waits_in_vain(message: str, reason: str) -> None:
+    stuck = cluster_with(unscheduled(NO_GPU), of_whisper(gpu={}))
+    stuck.settings = Settings()
+    stuck.pod_warnings[stuck.pods_of("whisper")[0]["metadata"]["name"]] = message
+
+    stuck.later(20)
+
+    assert verdict(stuck.plan(), "WhisperAvailable")[1] == reason
+    if reason == "Unschedulable":
+        words = verdict(stuck.plan(), "WhisperAvailable")[2]
+        assert "1 Insufficient nvidia.com/gpu" in words
+        assert f"cluster autoscaler: {message}" in words
+        assert "Free a GPU" in words
+
+
 def test_a_finished_pod_that_was_replaced_is_no_fault() -> None:
     """A spot node went away: its pod stays as Failed, and another one loads the weights."""
     found = cluster_with(unready(started=False))
