@@ -23,8 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(
         prog="python -m speechwhisper",
-        description="A speech recognition server based on faster-whisper. `python -m speechwhisper fetch --help`: fetch "
-        "weights before a server starts.",
+        description="A speech recognition server based on faster-whisper. To fetch weights before it starts, see "
+        "`python -m speechwhisper fetch --help`.",
         epilog=settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -13,7 +13,6 @@ import pytest
 
 from fakes import model_hub
 from fakes.model_hub import COMMIT, FILES, NAME, OTHER_TOKEN, TOKEN, ModelHub
-from speechwhisper.weights import fetch as fetching
 from speechwhisper.weights.errors import (
     ChecksumError,
     DeniedError,
@@ -25,6 +24,7 @@ from speechwhisper.weights.errors import (
 from speechwhisper.weights.fetch import fetch
 from speechwhisper.weights.folders import LocalFolder, WebFolder
 from speechwhisper.weights.hub import Hub
+from speechwhisper.weights.listing import Listing, RemoteFile
 from speechwhisper.weights.names import find
 from speechwhisper.weights.reporting import Reporter
 from speechwhisper.weights.transfer import Web
@@ -198,7 +198,7 @@ def test_small_files_are_compared_with_their_git_object(hub: ModelHub, tmp_path:
     hub.files["config.json"] = b'{"alignment_heads": 17}'
 
     class Stale(Hub):
-        def list(self) -> fetching.Listing:
+        def list(self) -> Listing:
             return listing
 
     stale = Stale(Web(lambda _: None), NAME, "main", hub.url, "", offline=False)
@@ -305,7 +305,7 @@ def test_a_disk_that_fills_up_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("speechwhisper.weights.transfer.Web.open", full)
     with pytest.raises(DiskFullError, match=r"no space left for config\.json"):
-        Web(lambda _: None).download(fetching.RemoteFile("config.json", 5), "http://x/", {}, tmp_path / "part")
+        Web(lambda _: None).download(RemoteFile("config.json", 5), "http://x/", {}, tmp_path / "part")
 
 
 def test_a_folder_that_is_not_writable_is_named(hub: ModelHub, tmp_path: Path) -> None:
@@ -331,7 +331,7 @@ def test_a_second_process_waits_for_the_first_and_uses_its_weights(hub: ModelHub
             assert waits.wait(DEADLINE)
 
     class First(Hub):
-        def list(self) -> fetching.Listing:
+        def list(self) -> Listing:
             while_first_downloads()
             return super().list()
 

@@ -170,4 +170,7 @@ def _put_in_place(partial: Path, folder: Path, manifest: dict[str, Any]) -> Path
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

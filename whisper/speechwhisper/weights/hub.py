@@ -87,7 +87,7 @@ class Hub:
             files = {file.name: file for file in map(_file, answer["siblings"])}
         except urllib.error.HTTPError as error:
             raise self._error(error) from error
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise UnreachableError(f"{self.endpoint} does not answer like a hub: check HF_ENDPOINT") from error
         return Listing(commit, tuple(files[name] for name in chosen(files, self.origin)))
 

@@ -82,8 +82,7 @@ class Web:
             try:
                 return self.open(url, headers, method)
             except _CUT as error:
-                if isinstance(error, urllib.error.HTTPError) and not _passes(error):
-                    raise
+                _raise_if_final(error)
                 last = error
         raise UnreachableError(f"{_host(url)} {reason(last)}") from last
 
@@ -101,8 +100,7 @@ class Web:
             try:
                 complete = self._continue(file, url, headers, part)
             except _CUT as error:
-                if isinstance(error, urllib.error.HTTPError) and not _passes(error):
-                    raise
+                _raise_if_final(error)
                 if isinstance(error, OSError) and error.errno in NO_SPACE:
                     raise DiskFullError(f"no space left for {file.name} in {part.parent}") from error
                 failures = 0 if _size(part) > before else failures + 1
@@ -129,6 +127,7 @@ class Web:
         except urllib.error.HTTPError as error:
             if error.code != _RANGE_NOT_SATISFIABLE or not have:
                 raise
+            error.close()
             part.unlink()  # longer than the file, which has changed or has an unknown size
             return False
         with response:
@@ -155,9 +154,12 @@ def reason(error: BaseException) -> str:
     return f"cannot be reached: {words}"
 
 
-def _passes(error: urllib.error.HTTPError) -> bool:
-    """Return whether another attempt may succeed."""
-    return error.code == _TOO_MANY_REQUESTS or error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+def _raise_if_final(error: BaseException) -> None:
+    """Raise an error response that another attempt does not change. Its headers can be read, its body is closed."""
+    if isinstance(error, urllib.error.HTTPError):
+        error.close()
+        if error.code != _TOO_MANY_REQUESTS and error.code < http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise error
 
 
 def _host(url: str) -> str:
@@ -165,4 +167,7 @@ def _host(url: str) -> str:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
