@@ -11,7 +11,7 @@ from speechoperator.api.base import Model
 from speechoperator.api.components import Bridge, Ollama, Whisper
 from speechoperator.api.network import NetworkPolicy
 from speechoperator.api.overrides import ExtraMetadata
-from speechoperator.api.values import Flag, ObjectName, PipelineName
+from speechoperator.api.values import Duration, Flag, ObjectName, PipelineName
 
 GROUP = "speechpipeline.dev"
 VERSION = "v1alpha1"

@@ -69,6 +69,29 @@ class ComponentStatus(Model):
 
 class BridgeStatus(ComponentStatus):
     """Replicas of the bridge."""
+class WeightsStatus(Model):
+    """Download progress of Whisper's weights."""
+
+    name: str = Field(description="Name of the model, as in spec.whisper.model.")
+    stage: Literal["Pending", "Pulling", "Ready", "Failed"] = Field(
+        description="Pending: the download has not started, or another pod fills the volume. Pulling: the weights are "
+        "being downloaded. Ready: every Whisper pod has them. Failed: see message."
+    )
+    completed_bytes: Int64 | None = Field(None, description="Bytes downloaded so far, to one percent.")
+    total_bytes: Int64 | None = Field(None, description="Total bytes to download.")
+    bytes_per_second: Int64 | None = Field(None, description="Bytes downloaded per second.")
+    eta_seconds: Int64 | None = Field(None, description="Estimated seconds until the download completes.")
+    message: str | None = Field(None, description="Why the download failed, and what to do.")
+
+
+class WhisperStatus(ComponentStatus):
+    """Replicas of Whisper, and its weights."""
+
+    model: WeightsStatus | None = Field(
+        None, description="Download progress of the weights. Absent if none are downloaded, or if there is no pod."
+    )
+
+
 
     selector: str | None = Field(None, description="Label selector of the bridge's pods, for the scale subresource.")
 
@@ -95,7 +118,7 @@ class Status(Model):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     models_summary: str | None = Field(None, description="Ready and total language models, such as 1/2.")
-    whisper: ComponentStatus | None = Field(None, description="Replicas of Whisper.")
+    whisper: WhisperStatus | None = Field(None, description="Replicas of Whisper, and its weights.")
     ollama: ComponentStatus | None = Field(None, description="Replicas of Ollama.")
     bridge: BridgeStatus | None = Field(None, description="Replicas of the bridge.")
     conditions: tuple[Condition, ...] | None = Field(

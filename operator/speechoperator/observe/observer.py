@@ -12,7 +12,7 @@ from speechoperator.api import SpeechPipeline, format_validation_error, kinds, l
 from speechoperator.api.names import INGRESS_CLASS_ANNOTATION
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.observe import existing_claims, services
+from speechoperator.observe import existing_claims, fetches, services
 from speechoperator.observe.ingress_classes import IngressClasses
 from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure

@@ -20,6 +20,7 @@ from speechoperator.plan.manifests.build import build
 from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
 from speechoperator.plan.models.lifecycle import plan_models
+from speechoperator.plan.models import weights
 from speechoperator.plan.pvcs import pvcs_to_orphan, reused_pvcs, unused_pvcs
 from speechoperator.plan.rollout import claims, handover, updates
 from speechoperator.plan.status import bridge_url, build_status
@@ -110,7 +111,7 @@ def _judge_components(draft: Draft) -> None:
         draft.failures,
         draft.now,
         draft.settings.unschedulable_grace,
-        draft.models.waiting,
+        draft.models.waiting | weights.fetching(snapshot),
     )
     for component in draft.components:
         draft.requeue(component.requeue_after)
@@ -219,6 +220,9 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     _report,
 )
 
+    if fetched := weights.weights_state(draft.snapshot):
+        before = (draft.snapshot.status.get("whisper") or {}).get("model")
+        draft.status["whisper"]["model"] = weights.as_status(fetched, draft.pipeline.spec.whisper.model, before)
 
 def _pending_writes(draft: Draft) -> frozenset[Ref]:
     return frozenset(diff.ref(one.object) for one in draft.apply)

@@ -171,8 +171,8 @@ class Reason(Enum):
         "PullFailed",
         Kind.FINDING,
         Actor.OWNER,
-        "A language model cannot be pulled. The pull is retried with increasing delays.",
-        "Check the name of the model, the access to its registry, and the free space in `ollama.cache`.",
+        "A language model or the weights of Whisper cannot be downloaded. It is retried with increasing delays.",
+        "Check the name of the model, the access to its registry or hub, and the free space in `cache`.",
     )
     OLLAMA_UNREACHABLE = (
         "OllamaUnreachable",
@@ -254,7 +254,7 @@ class Reason(Enum):
         "WaitingForModels",
         Kind.WAITING,
         Actor.WAIT,
-        "The Ollama pods are running and become ready once they have all models.",
+        "The pods are running and become ready once they have all models.",
     )
     WAITING_FOR_OLLAMA = (
         "WaitingForOllama",
