@@ -30,6 +30,22 @@ class Metadata(Model):
     creation_timestamp: str = ""
 
 
+class Verification(Model):
+    """Canary requests: a spoken sentence through all components."""
+
+    enabled: Flag = Field(
+        default=True,
+        description="Send a spoken sentence through all components before new pods become Ready, which waits for 2 "
+        "minutes at most, and then at the interval. Not possible with bridge.apiKeys, and not done with external "
+        "services.",
+    )
+    interval: Duration = Field(
+        "10m",
+        description="Time between two canary requests. Pipelines with minReplicas 0 are not called again: that would "
+        "keep them from scaling to zero.",
+    )
+
+
 class Spec(Model):
     """Desired state of the pipeline."""
 
@@ -60,6 +76,9 @@ class Spec(Model):
         NetworkPolicy(),
         description="Which pods may connect to those of the pipeline. If unset, all clients to the bridge, and only "
         "the bridge and the operator to Whisper and Ollama.",
+    )
+    verification: Verification = Field(
+        Verification(), description="Canary requests. If unset, one before new pods become Ready, and every 10 minutes."
     )
     inherited_metadata: ExtraMetadata = Field(
         ExtraMetadata(),

@@ -28,6 +28,8 @@ CONDITION_TYPES: Mapping[str, str] = {
     "while it is True.",
     "Stalled": "The pipeline does not become ready by waiting. For tools that follow kstatus. Present only while it is "
     "True.",
+    "Verified": "A spoken sentence passed through all components. Absent before they are available, while suspended, "
+    "and with verification disabled.",
     "UpdateAvailable": "A new release of the operator changes the pods. Present only until that is done.",
     "PVCsOrphaned": "PVCs of the pipeline are no longer used; their data is kept. Present only if there are any.",
 }
@@ -67,8 +69,6 @@ class ComponentStatus(Model):
     image: str | None = Field(None, description="Container image of the pods.")
 
 
-class BridgeStatus(ComponentStatus):
-    """Replicas of the bridge."""
 class WeightsStatus(Model):
     """Download progress of Whisper's weights."""
 
@@ -92,6 +92,8 @@ class WhisperStatus(ComponentStatus):
     )
 
 
+class BridgeStatus(ComponentStatus):
+    """Replicas of the bridge."""
 
     selector: str | None = Field(None, description="Label selector of the bridge's pods, for the scale subresource.")
 

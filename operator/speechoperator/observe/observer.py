@@ -146,6 +146,8 @@ class Observer:
             external=self._external(polls, pipeline, ollama),
             pulls=self._pulls.of(polls.key),
             waiting_pulls=self._pulls.waiting(polls.key),
+            canary=self._sources.canaries.of(polls.key),
+            fetches=fetches.latest(polls, pods),
             existing_claims=existing_claims.obstacles(polls, self._sources.api, pipeline, owned),
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings.about_pvcs(polls, pvcs, now),
