@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.apply.applier import Applier
 from speechoperator.apply.writer import Writer
+from speechoperator.canary.runs import Canaries
 from speechoperator.kube.configuration import load_configuration
 from speechoperator.kube.fenced_client import FencedClient
 from speechoperator.kube.leader_election import LeaderElection
@@ -86,6 +87,7 @@ class Operator:
         self.pulls = pulls = Pulls(
             ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS), settings.max_pulls
         )
+        self.canaries = canaries = Canaries(self.queue.add, lambda: datetime.now(UTC))
         self.slots = slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self.queue.add)
         fenced = FencedClient(client, store, metrics, self.election.time_left, limit)
         self.reconciler = Reconciler(
@@ -94,15 +96,15 @@ class Operator:
                 Warnings(pod_warnings, autoscaler, client),
                 poller,
                 pulls,
-                Sources(client, ollama, external),
+                Sources(client, ollama, external, canaries),
                 settings,
                 lambda: datetime.now(UTC),
                 slots.holds,
             ),
-            Applier(Writer(fenced, client, store), pulls, metrics),
+            Applier(Writer(fenced, client, store), pulls, canaries, metrics),
             Reporter(Recorder(fenced, identity), store),
             slots,
-            [pulls.forget, poller.forget],
+            [pulls.forget, poller.forget, canaries.forget],
             settings,
             metrics,
         )
@@ -174,6 +176,7 @@ class Operator:
                 await _cancel(standby)
                 await self.pulls.close()
                 self.poller.close()
+                self.canaries.close()
                 self.slots.clear()
                 self.queue.close()
 

@@ -106,6 +106,10 @@ class Settings(BaseSettings):
     )
     gpu_rollout_concurrency: int = Field(1, ge=1, description="how many pipelines of ROLLOUT_CONCURRENCY may use GPUs")
 
+    verification: bool = Field(
+        default=True, description="whether pipelines are verified by canary requests, unless their spec disables it"
+    )
+
     # Models.
     ollama_port: Port = Field(11434, description="port of the Ollama pods")
     ollama_timeout: Seconds = Field(5, description="timeout of a request to Ollama or an external service, in seconds")

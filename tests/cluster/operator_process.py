@@ -26,6 +26,7 @@ FAST = {
     "KUBE_API_QPS": "1000",
     "KUBE_API_BURST": "1000",
     "URL_DENIED_NETWORKS": "",
+    "VERIFICATION": "false",
 }
 """Times that a test can wait for; their order is that of the defaults."""
 

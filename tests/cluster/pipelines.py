@@ -142,10 +142,14 @@ WRONG = (
     Wrong("url with a password", of_whisper(url="http://me:secret@asr"), f"spec.whisper.url: {URL}"),
     Wrong("empty url", of_ollama(url=""), f"spec.ollama.url: {URL}"),
     # Replicas.
-    Wrong("several replicas on a single-node PVC", of_whisper(scaling={"maxReplicas": 2}), f"spec.whisper: {ONE_NODE}"),
+    Wrong(
+        "several replicas on a single-node PVC",
+        of_whisper(scaling={"maxReplicas": 2}, cache={"size": "5Gi"}),
+        f"spec.whisper: {ONE_NODE}",
+    ),
     Wrong(
         "several replicas on a single-node PVC, by minReplicas",
-        of_ollama(scaling={"minReplicas": 2}),
+        of_ollama(scaling={"minReplicas": 2}, cache={}),
         f"spec.ollama: {ONE_NODE}",
     ),
     Wrong(
@@ -351,6 +355,29 @@ WRONG = (
         "ephemeral cache with a StorageClass",
         of_ollama(cache={"ephemeral": True, "storageClassName": "fast"}),
         "spec.ollama.cache: an ephemeral cache has no PVC: remove storageClassName, accessMode and whenDeleted",
+    ),
+    Wrong(
+        "cache of two kinds",
+        of_whisper(cache={"nodePath": "/var/lib/models", "image": "weights:1"}),
+        "spec.whisper.cache: a cache is of one kind: set only one of existingClaim, ephemeral, nodePath and image",
+    ),
+    Wrong(
+        "folder of the node that is ephemeral",
+        of_ollama(cache={"nodePath": "/var/lib/models", "ephemeral": True}),
+        "spec.ollama.cache: a cache is of one kind",
+    ),
+    Wrong(
+        "image with a size",
+        of_whisper(cache={"image": "weights:1", "size": "5Gi"}),
+        "spec.whisper.cache: nodePath and image have no PVC: remove size, storageClassName, accessMode and whenDeleted",
+    ),
+    *(
+        Wrong(
+            f"folder of the node: {path}",
+            of_whisper(cache={"nodePath": path}),
+            "spec.whisper.cache.nodePath: must be an absolute path such as /var/lib/speechpipeline",
+        )
+        for path in ("models", "/", "/var/../etc", "/var/lib/")
     ),
     Wrong(
         "unsupported access mode",
@@ -571,6 +598,18 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
     "existing PVCs": {
         "whisper": {"cache": {"existingClaim": "weights"}, "scaling": {"maxReplicas": 2}},
         "ollama": {"cache": {"existingClaim": "models", "ephemeral": False}, "scaling": {"maxReplicas": 2}},
+    },
+    "folders of the nodes": {
+        "whisper": {"cache": {"nodePath": "/var/lib/weights"}, "scaling": {"maxReplicas": 2}},
+        "ollama": {"cache": {"nodePath": "/mnt/nvme0/ollama-1.0"}, "scaling": {"maxReplicas": 2}},
+    },
+    "models in images": {
+        "whisper": {"cache": {"image": "registry.example:5000/weights:1"}, "scaling": {"maxReplicas": 2}},
+        "ollama": {"cache": {"image": "models@sha256:" + "0" * 64}, "scaling": {"maxReplicas": 2}},
+    },
+    "several replicas with the default cache": {
+        "whisper": {"scaling": {"maxReplicas": 2}},
+        "ollama": {"scaling": {"minReplicas": 2}},
     },
     "bridge scaling with a CPU limit": {
         "bridge": {"scaling": {"maxReplicas": 4}, "resources": {"limits": {"cpu": "1"}}}

@@ -22,7 +22,7 @@ from speechoperator.plan import plan
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.rollout import claims
-from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Pull, Snapshot, WriteFailure
+from speechoperator.plan.snapshot import EXTERNAL, Canary, Fetch, Health, OllamaPod, Pull, Snapshot, WriteFailure
 from speechoperator.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class PlannedCluster:
         raw: The pipeline as the API server stores it.
         now: The time.
         stored: Canonical names of the models in each volume.
+        canary: The canary request; a test that wants one sends and answers it.
+        fetches: What init containers report about weights, by pod.
         health: Health of external services, by component.
         slots: How many pipelines may be updated to a new operator release at the same time; 0: the others are first.
         may_update: Whether it is this one's turn.
@@ -71,6 +73,7 @@ class PlannedCluster:
     pods: list[Object] = field(default_factory=list)
     stored: dict[str, set[str]] = field(default_factory=dict)
     pulls: dict[tuple[str, str], Pull] = field(default_factory=dict)
+    fetches: dict[str, Fetch] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
     external_models: set[str] = field(default_factory=set)
     external_rejects: bool = False
@@ -83,7 +86,8 @@ class PlannedCluster:
     may_update: bool = False
     missing_claims: set[str] = field(default_factory=set)
     unseen_claims: set[str] = field(default_factory=set)
-    settings: Settings = field(default_factory=Settings)
+    canary: Canary | None = None
+    settings: Settings = field(default_factory=lambda: Settings(verification=False))
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -107,6 +111,8 @@ class PlannedCluster:
             ollama=reachable | ({EXTERNAL: external} if url else {}),
             external=dict(self.health),
             pulls=dict(self.pulls),
+            canary=self.canary,
+            fetches=dict(self.fetches),
             existing_claims={name: claims.obstacle(self._claims(name), name) for name in self._moved_to()},
             ingress_class_missing=self.ingress_class_missing,
             pvc_warnings=dict(self.pvc_warnings),
@@ -260,7 +266,17 @@ class PlannedCluster:
                 "labels": {**template["metadata"]["labels"], "deployment": deployment},
             },
             "spec": copy.deepcopy(template["spec"]),
-            "status": serving(template["spec"]["containers"][0]["name"], f"10.0.0.{number % 250 + 1}"),
+            "status": {
+                **serving(template["spec"]["containers"][0]["name"], f"10.0.0.{number % 250 + 1}"),
+                "initContainerStatuses": [
+                    {
+                        "name": one["name"],
+                        "ready": True,
+                        "state": {"terminated": {"exitCode": 0, "reason": "Completed"}},
+                    }
+                    for one in template["spec"].get("initContainers", ())
+                ],
+            },
             "template": copy.deepcopy(template),
         }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from speechoperator.api import kinds
 from speechoperator.apply.applier import Applier
 from speechoperator.apply.writer import Writer
+from speechoperator.canary.runs import Canaries
 from speechoperator.kube.fenced_client import FencedClient
 from speechoperator.kube.objects import Key
 from speechoperator.kube.rate_limit import RateLimit
@@ -55,7 +56,7 @@ class Bench:
 
     def __init__(self, api: ApiServer, ollama: OllamaClient) -> None:
         self.api = api
-        self.settings = Settings()
+        self.settings = Settings(verification=False)
         self.now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
         self.time_left = 15.0
         self.queued: set[Key] = set()
@@ -71,6 +72,7 @@ class Bench:
         self.store = Store()
         self.poller = Poller(self._queue)
         self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS), 8)
+        self.canaries = Canaries(self._queue, lambda: self.now)
         fenced = FencedClient(api, self.store, self.metrics, lambda: self.time_left, RateLimit(1000, 1000))
         self.writer = Writer(fenced, api, self.store)
         self.reconciler = Reconciler(
@@ -79,15 +81,20 @@ class Bench:
                 Warnings(PodWarnings(self.store), PodWarnings(self.store), api),
                 self.poller,
                 self.pulls,
-                Sources(api, self._ollama, ExternalServices(api, self._ollama, Egress(()), settings.ollama_timeout)),
+                Sources(
+                    api,
+                    self._ollama,
+                    ExternalServices(api, self._ollama, Egress(()), settings.ollama_timeout),
+                    self.canaries,
+                ),
                 settings,
                 lambda: self.now,
                 self.slots.holds,
             ),
-            Applier(self.writer, self.pulls, self.metrics),
+            Applier(self.writer, self.pulls, self.canaries, self.metrics),
             Reporter(Recorder(fenced, "operator-0"), self.store),
             self.slots,
-            [self.pulls.forget, self.poller.forget],
+            [self.pulls.forget, self.poller.forget, self.canaries.forget],
             settings,
             self.metrics,
         )

@@ -54,6 +54,23 @@ class TestState:
         assert pipelines.state(pipeline(conditions=ready)).ready
         assert not pipelines.state(pipeline(conditions=ready, observedGeneration=1)).ready
 
+    def test_the_weights_of_whisper_are_one_of_the_models(self) -> None:
+        weights = {"name": "small", "stage": "Pulling", "completedBytes": 10, "totalBytes": 40, "etaSeconds": 3}
+        state = pipelines.state(pipeline(whisper={"summary": "0/1", "model": weights}, models=[PULLING]))
+
+        assert [(one.name, one.completed, one.eta_s) for one in state.models] == [
+            ("Whisper small", 10, 3),
+            ("smollm2:135m", 49_000_000, 3),
+        ]
+
+    def test_the_canary_counts_once_it_has_succeeded(self) -> None:
+        verified = condition("Verified", "True", "a spoken sentence was answered in less than 2 s")
+
+        assert pipelines.state(pipeline(conditions=[condition("Verified", "Unknown")])).verified is None
+        found = pipelines.state(pipeline(conditions=[verified])).verified
+        assert found
+        assert found.message == verified["message"]
+
     def test_an_unmet_condition_is_listed_once(self) -> None:
         ready = condition("Ready", "False", "OllamaAvailable: 0/1 nodes: no GPU")
         state = pipelines.state(pipeline(conditions=[ready, WAITING, condition("Progressing", "False")]))

@@ -1,4 +1,4 @@
-"""`python -m speechwhisper`: load the model, listen, serve until SIGTERM."""
+"""`python -m speechwhisper`: load the model, listen, serve until SIGTERM; with `fetch`, only fetch weights."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ _INVALID_SETTING = 2
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse arguments and settings, then run; return the exit status of the process."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(
         prog="python -m speechwhisper",
-        description="A speech recognition server based on faster-whisper.",
+        description="A speech recognition server based on faster-whisper. To fetch weights before it starts, see "
+        "`python -m speechwhisper fetch --help`.",
         epilog=settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    if arguments[:1] == ["fetch"]:
+        from speechwhisper.weights.command import main as fetch  # noqa: PLC0415 - the server does not need it
+
+        return fetch(arguments[1:])
     parser.parse_args(arguments)
     try:
         settings = Settings()

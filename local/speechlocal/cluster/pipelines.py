@@ -67,6 +67,11 @@ class State:
         return self.current and any(one.type == "Ready" and one.status == "True" for one in self.conditions)
 
     @property
+    def verified(self) -> Condition | None:
+        """What the canary request measured; None if it has not succeeded."""
+        return next((one for one in self.conditions if one.type == "Verified" and one.status == "True"), None)
+
+    @property
     def unmet(self) -> tuple[Condition, ...]:
         """The conditions that are not met yet; `Ready`, which sums up the others, only if it is the only one."""
         unmet = [one for one in self.conditions if one.status != "True" and one.type != "Progressing"]
@@ -94,13 +99,19 @@ def state(pipeline: Mapping[str, Any]) -> State:
                 model.get("etaSeconds"),
                 model.get("message", ""),
             )
-            for model in status.get("models", ())
+            for model in (*_weights(status), *status.get("models", ()))
         ),
         conditions=tuple(
             Condition(one["type"], one["status"], one.get("reason", ""), one.get("message", ""))
             for one in status.get("conditions", ())
         ),
     )
+
+
+def _weights(status: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return the download of Whisper's weights, which has the members of a model; none if nothing is downloaded."""
+    found = (status.get("whisper") or {}).get("model")
+    return ({**found, "name": f"Whisper {found['name']}"},) if found else ()
 
 
 async def watch(kubectl: Sequence[str | Path], namespace: str, name: str) -> AsyncGenerator[State]:

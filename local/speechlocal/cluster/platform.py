@@ -104,7 +104,9 @@ async def wait_ready(console: Console, access: Access, name: str, *, timeout_s: 
                     async for last in states:
                         progress.show(last)
                         if last.ready:
-                            return
+                            break
+            if last and last.verified:
+                console.print(f"{INDENT}{sentence(last.verified)}", markup=False)
     except TimeoutError as error:
         why = "\n".join(f"{INDENT}{sentence(one)}" for one in last.unmet) if last else "it has no status"
         raise LocalError(

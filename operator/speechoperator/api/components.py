@@ -59,7 +59,8 @@ class Whisper(ServingSpec):
     )
     cache: Cache = Field(
         Cache(),
-        description="Storage of the model weights. If unset, a PVC of 10Gi with the default StorageClass.",
+        description="Storage of the model weights. If unset, a PVC of 10Gi with the default StorageClass for one "
+        "replica, and an ephemeral cache of this size in each pod for several.",
     )
     scaling: WhisperScaling = Field(
         WhisperScaling(), description="Scaling on the backlog of audio. If unset, one replica."
@@ -106,7 +107,9 @@ class Ollama(ServingSpec):
         "GPU (OLLAMA_NUM_PARALLEL). A change restarts the pods.",
     )
     cache: OllamaCache = Field(
-        OllamaCache(), description="Storage of the models. If unset, a PVC of 50Gi with the default StorageClass."
+        OllamaCache(),
+        description="Storage of the models. If unset, a PVC of 50Gi with the default StorageClass for one replica, and "
+        "an ephemeral cache of this size in each pod for several.",
     )
     scaling: OllamaScaling = Field(
         OllamaScaling(), description="Scaling on the requests in flight. If unset, one replica."

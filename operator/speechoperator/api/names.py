@@ -16,6 +16,12 @@ INGRESS_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 REQUIRED_MODELS = "models"
 """Key in the ConfigMap of Ollama: the models that a pod must have to be ready, one per line, the default first."""
 
+CACHE_VOLUME = "cache"
+"""The volume with the models in the pods of Whisper and Ollama."""
+
+FETCH = "fetch"
+"""The init container of Whisper pods that fetches the weights."""
+
 SETTINGS_HASH = "speechpipeline.dev/settings-hash"
 """Pod annotation that triggers a rollout of the bridge when its ConfigMap changes."""
 

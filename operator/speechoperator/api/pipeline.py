@@ -11,7 +11,7 @@ from speechoperator.api.base import Model
 from speechoperator.api.components import Bridge, Ollama, Whisper
 from speechoperator.api.network import NetworkPolicy
 from speechoperator.api.overrides import ExtraMetadata
-from speechoperator.api.values import Flag, ObjectName, PipelineName
+from speechoperator.api.values import Duration, Flag, ObjectName, PipelineName
 
 GROUP = "speechpipeline.dev"
 VERSION = "v1alpha1"
@@ -28,6 +28,22 @@ class Metadata(Model):
     uid: str = ""
     generation: int = 0
     creation_timestamp: str = ""
+
+
+class Verification(Model):
+    """Canary requests: a spoken sentence through all components."""
+
+    enabled: Flag = Field(
+        default=True,
+        description="Send a spoken sentence through all components before new pods become Ready, which waits for 2 "
+        "minutes at most, and then at the interval. Not possible with bridge.apiKeys, and not done with external "
+        "services.",
+    )
+    interval: Duration = Field(
+        "10m",
+        description="Time between two canary requests. Pipelines with minReplicas 0 are not called again: that would "
+        "keep them from scaling to zero.",
+    )
 
 
 class Spec(Model):
@@ -60,6 +76,9 @@ class Spec(Model):
         NetworkPolicy(),
         description="Which pods may connect to those of the pipeline. If unset, all clients to the bridge, and only "
         "the bridge and the operator to Whisper and Ollama.",
+    )
+    verification: Verification = Field(
+        Verification(), description="Canary requests. If unset, one before new pods become Ready, and every 10 minutes."
     )
     inherited_metadata: ExtraMetadata = Field(
         ExtraMetadata(),

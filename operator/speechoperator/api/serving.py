@@ -50,12 +50,13 @@ _NEEDS_URL = Rule(
     "auth and ca are about an external service: set url, or remove them",
 )
 _SINGLE_NODE_PVC = Rule(
-    """has(self.url) || self.?cache.?existingClaim.hasValue() || self.?cache.?ephemeral.orValue(false)
+    """has(self.url) || !has(self.cache) || has(self.cache.existingClaim) || has(self.cache.nodePath)
+       || has(self.cache.image) || self.?cache.?ephemeral.orValue(false)
        || self.?cache.?accessMode.orValue('ReadWriteOnce') == 'ReadWriteMany'
        || self.?scaling.?maxReplicas.orValue(self.?scaling.?minReplicas.orValue(1)) <= 1""",
-    lambda spec: spec.url is not None or not spec.cache.single_node or spec.scaling.maximum <= 1,
+    lambda spec: spec.url is not None or not spec.storage.single_node or spec.scaling.maximum <= 1,
     "several replicas cannot share a PVC that only one node can mount: set cache.accessMode: ReadWriteMany, "
-    "cache.existingClaim or cache.ephemeral: true, or limit scaling.maxReplicas to 1",
+    "cache.existingClaim, cache.nodePath, cache.image or cache.ephemeral: true, or limit scaling.maxReplicas to 1",
 )
 _CA_WITH_TLS = Rule(
     "!has(self.ca) || !has(self.url) || self.url.startsWith('https://')",
@@ -75,7 +76,10 @@ _VENDOR = Rule(
     lambda spec: not spec.gpus or spec.gpu.resource_name.startswith("nvidia.com/") or spec.image is not None,
     "the default images support only GPUs of nvidia.com: set image to one that supports this GPU",
 )
-_OWN_CACHE = "!has({0}.url) && !{0}.?cache.?existingClaim.hasValue()"
+_OWN_CACHE = (
+    "!has({0}.url) && !{0}.?cache.?existingClaim.hasValue()"
+    " && !{0}.?cache.?nodePath.hasValue() && !{0}.?cache.?image.hasValue()"
+)
 """CEL: the operator provides the cache."""
 _OWN_PVC = f"{_OWN_CACHE} && !{{0}}.?cache.?ephemeral.orValue(false)"
 """CEL: the cache is a PVC created by the operator."""
@@ -145,6 +149,13 @@ class ServingSpec(ComponentSpec):
     def managed(self) -> bool:
         """Whether the operator runs the pods of this component."""
         return self.url is None
+
+    @property
+    def storage(self) -> Cache:
+        """The cache, with the default for the number of replicas: several cannot share the default PVC."""
+        if self.has("cache") or self.scaling.maximum <= 1:
+            return self.cache
+        return type(self.cache)(ephemeral=True)
 
     @property
     def gpus(self) -> int:

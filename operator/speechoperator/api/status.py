@@ -28,6 +28,8 @@ CONDITION_TYPES: Mapping[str, str] = {
     "while it is True.",
     "Stalled": "The pipeline does not become ready by waiting. For tools that follow kstatus. Present only while it is "
     "True.",
+    "Verified": "A spoken sentence passed through all components. Absent before they are available, while suspended, "
+    "and with verification disabled.",
     "UpdateAvailable": "A new release of the operator changes the pods. Present only until that is done.",
     "PVCsOrphaned": "PVCs of the pipeline are no longer used; their data is kept. Present only if there are any.",
 }
@@ -67,6 +69,29 @@ class ComponentStatus(Model):
     image: str | None = Field(None, description="Container image of the pods.")
 
 
+class WeightsStatus(Model):
+    """Download progress of Whisper's weights."""
+
+    name: str = Field(description="Name of the model, as in spec.whisper.model.")
+    stage: Literal["Pending", "Pulling", "Ready", "Failed"] = Field(
+        description="Pending: the download has not started, or another pod fills the volume. Pulling: the weights are "
+        "being downloaded. Ready: every Whisper pod has them. Failed: see message."
+    )
+    completed_bytes: Int64 | None = Field(None, description="Bytes downloaded so far, to one percent.")
+    total_bytes: Int64 | None = Field(None, description="Total bytes to download.")
+    bytes_per_second: Int64 | None = Field(None, description="Bytes downloaded per second.")
+    eta_seconds: Int64 | None = Field(None, description="Estimated seconds until the download completes.")
+    message: str | None = Field(None, description="Why the download failed, and what to do.")
+
+
+class WhisperStatus(ComponentStatus):
+    """Replicas of Whisper, and its weights."""
+
+    model: WeightsStatus | None = Field(
+        None, description="Download progress of the weights. Absent if none are downloaded, or if there is no pod."
+    )
+
+
 class BridgeStatus(ComponentStatus):
     """Replicas of the bridge."""
 
@@ -95,7 +120,7 @@ class Status(Model):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     models_summary: str | None = Field(None, description="Ready and total language models, such as 1/2.")
-    whisper: ComponentStatus | None = Field(None, description="Replicas of Whisper.")
+    whisper: WhisperStatus | None = Field(None, description="Replicas of Whisper, and its weights.")
     ollama: ComponentStatus | None = Field(None, description="Replicas of Ollama.")
     bridge: BridgeStatus | None = Field(None, description="Replicas of the bridge.")
     conditions: tuple[Condition, ...] | None = Field(

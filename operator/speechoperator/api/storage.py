@@ -1,4 +1,7 @@
-"""Where the pods of a component store their models: a PVC created by the operator, an existing one, or an emptyDir."""
+"""Where the pods of a component have their models.
+
+On a PVC created by the operator, an existing one, an emptyDir, a folder of the node, or in an OCI image.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pydantic import Field
 
 from speechoperator.api.base import Model
 from speechoperator.api.rules import Rule
-from speechoperator.api.values import ClassName, Flag, ObjectName, Size
+from speechoperator.api.values import ClassName, Flag, Image, NodePath, ObjectName, Size
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
@@ -40,6 +43,22 @@ class Cache(Model):
             lambda cache: not (cache.ephemeral and cache.has("storage_class_name", "access_mode", "when_deleted")),
             "an ephemeral cache has no PVC: remove storageClassName, accessMode and whenDeleted",
         ),
+        Rule(
+            "[has(self.existingClaim), self.ephemeral, has(self.nodePath), has(self.image)].filter(x, x).size() <= 1",
+            lambda cache: (
+                cache.ephemeral + cache.has("existing_claim") + cache.has("node_path") + cache.has("image") <= 1
+            ),
+            "a cache is of one kind: set only one of existingClaim, ephemeral, nodePath and image",
+        ),
+        Rule(
+            """!(has(self.nodePath) || has(self.image)) || !(has(self.size) || has(self.storageClassName)
+               || has(self.accessMode) || has(self.whenDeleted))""",
+            lambda cache: (
+                not cache.has("node_path", "image")
+                or not cache.has("size", "storage_class_name", "access_mode", "when_deleted")
+            ),
+            "nodePath and image have no PVC: remove size, storageClassName, accessMode and whenDeleted",
+        ),
     )
 
     size: Size = Field(
@@ -65,6 +84,18 @@ class Cache(Model):
         description="Store the models in an emptyDir on the node instead of a PVC; every new pod downloads them "
         "again. Immutable.",
     )
+    node_path: NodePath | None = Field(
+        None,
+        description="Folder on each node for the models, which all pods on the node share and which outlives them. It "
+        "is created if it does not exist. Pod Security must allow hostPath volumes and, to fill the folder, an init "
+        "container that runs as root: the level privileged. If unset, none.",
+    )
+    image: Image | None = Field(
+        None,
+        description="OCI image that contains the models, mounted read-only: nothing is downloaded. Requires image "
+        "volumes: Kubernetes 1.33 or later with the feature gate ImageVolume, and a container runtime with them. If "
+        "unset, none.",
+    )
     when_deleted: Literal["Delete", "Retain"] = Field(
         "Retain",
         description="What happens to the PVC and the models on it when the pipeline is deleted. Retain: it is kept, "
@@ -85,7 +116,7 @@ class Cache(Model):
     @property
     def creates_pvc(self) -> bool:
         """Whether the operator creates a PVC for the cache."""
-        return not self.ephemeral and self.existing_claim is None
+        return not (self.ephemeral or self.existing_claim or self.node_path or self.image)
 
     @property
     def single_node(self) -> bool:

@@ -120,6 +120,14 @@ Image = Annotated[
         max_length=512,
     ),
 ]
+NodePath = Annotated[
+    str,
+    TextRule(
+        r"(/[A-Za-z0-9_][-A-Za-z0-9._]*)+",
+        "must be an absolute path such as /var/lib/speechpipeline, without a slash at its end",
+        max_length=1024,
+    ),
+]
 WhisperModel = Annotated[
     str,
     TextRule(

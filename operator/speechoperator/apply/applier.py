@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from speechoperator.apply.conflicts import Write
     from speechoperator.apply.writer import Writer
+    from speechoperator.canary.runs import Canaries
     from speechoperator.kube.objects import Key
     from speechoperator.ollama.pulls import Pulls
     from speechoperator.plan.actions import Apply, Plan
@@ -55,12 +56,14 @@ class Applier:
     Args:
         writer: What writes.
         pulls: What pulls models.
+        canaries: What sends canary requests.
         metrics: Where rejected writes are counted.
     """
 
-    def __init__(self, writer: Writer, pulls: Pulls, metrics: Metrics) -> None:
+    def __init__(self, writer: Writer, pulls: Pulls, canaries: Canaries, metrics: Metrics) -> None:
         self._writer = writer
         self._pulls = pulls
+        self._canaries = canaries
         self._metrics = metrics
         self._conflicts = Conflicts()
 
@@ -86,6 +89,8 @@ class Applier:
             self._pulls.stop(key, stop)
             outcome.wrote = True  # its volume is free: plan again
         self._pulls.start(key, plan.pulls)
+        if plan.canary:
+            self._canaries.start(key, plan.canary)
         return outcome
 
     def forget(self, key: Key) -> None:

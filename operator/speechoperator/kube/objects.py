@@ -103,6 +103,12 @@ def containers(pod: Object) -> Iterator[Object]:
     yield from found.get("containerStatuses") or ()
 
 
+def init_container(pod: Object, name: str) -> Object | None:
+    """Return the state of an init container, None before the kubelet has reported one."""
+    states = status(pod).get("initContainerStatuses") or ()
+    return next((state for state in states if state.get("name") == name), None)
+
+
 def containers_ready(pod: Object) -> bool:
     """Return whether the readiness probes of the containers pass."""
     states = status(pod).get("containerStatuses") or ()

@@ -13,7 +13,7 @@ from speechoperator.api.names import INGRESS_CLASS_ANNOTATION
 from speechoperator.api.pipeline import class_of
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.observe import existing_claims, services
+from speechoperator.observe import existing_claims, fetches, services
 from speechoperator.observe.ingress_classes import IngressClasses
 from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
@@ -147,6 +147,8 @@ class Observer:
             external=self._external(polls, pipeline, ollama),
             pulls=self._pulls.of(polls.key),
             waiting_pulls=self._pulls.waiting(polls.key),
+            canary=self._sources.canaries.of(polls.key),
+            fetches=fetches.latest(polls, pods),
             existing_claims=existing_claims.obstacles(polls, self._sources.api, pipeline, owned),
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings.about_pvcs(polls, pvcs, now),

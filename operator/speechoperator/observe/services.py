@@ -9,6 +9,7 @@ from speechoperator.errors import OllamaError
 from speechoperator.plan.snapshot import OllamaPod
 
 if TYPE_CHECKING:
+    from speechoperator.canary.runs import Canaries
     from speechoperator.kube.client import KubeClient
     from speechoperator.observe.external import ExternalServices
     from speechoperator.ollama.client import OllamaClient
@@ -22,11 +23,13 @@ class Sources:
         api: The API server, for objects that are not watched.
         ollama: The client of the operator's own Ollama pods.
         external: The services behind a `url` of a spec.
+        canaries: The canary requests.
     """
 
     api: KubeClient
     ollama: OllamaClient
     external: ExternalServices
+    canaries: Canaries
 
 
 async def ollama(client: OllamaClient, url: str) -> OllamaPod:

@@ -100,6 +100,19 @@ class StopPull:
 
 
 @dataclass(frozen=True, slots=True)
+class StartCanary:
+    """Start of a canary request in the background; its result shows as the `Canary` in the snapshot.
+
+    Attributes:
+        url: The base URL of the bridge's Service.
+        version: What identifies the pods that it is sent to.
+    """
+
+    url: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """An Event on the pipeline, recorded once.
 
@@ -124,6 +137,7 @@ class Plan:
         delete: Objects to delete, after everything was applied.
         stops: Pulls to cancel or remove, before others are started.
         pulls: Pulls to start.
+        canary: The canary request to start; None for none.
         status: The whole status as JSON. Written only if it differs from `Snapshot.status`.
         events: Events to record, after the status was written.
         update: The state of its update to a new operator release.
@@ -135,6 +149,7 @@ class Plan:
     delete: tuple[Delete, ...] = ()
     stops: tuple[StopPull, ...] = ()
     pulls: tuple[StartPull, ...] = ()
+    canary: StartCanary | None = None
     status: dict[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     update: UpdateState = "none"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from speechoperator.api.names import COMPONENTS, object_name
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff
-from speechoperator.plan.conditions import exposure, kstatus, models, pvcs, ready, refused_writes, update
+from speechoperator.plan.actions import StartCanary
+from speechoperator.plan.conditions import exposure, kstatus, models, pvcs, ready, refused_writes, update, verified
 from speechoperator.plan.conditions.components import component_states, exposure_findings
 from speechoperator.plan.conditions.compose import by_type, compose
 from speechoperator.plan.conditions.reasons import Reason
@@ -19,10 +20,11 @@ from speechoperator.plan.manifests import bridge_config
 from speechoperator.plan.manifests.build import build
 from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
+from speechoperator.plan.models import weights
 from speechoperator.plan.models.lifecycle import plan_models
 from speechoperator.plan.pvcs import pvcs_to_orphan, reused_pvcs, unused_pvcs
 from speechoperator.plan.rollout import claims, handover, updates
-from speechoperator.plan.status import bridge_url, build_status
+from speechoperator.plan.status import bridge_url, build_status, service_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +112,7 @@ def _judge_components(draft: Draft) -> None:
         draft.failures,
         draft.now,
         draft.settings.unschedulable_grace,
-        draft.models.waiting,
+        draft.models.waiting | weights.fetching(snapshot),
     )
     for component in draft.components:
         draft.requeue(component.requeue_after)
@@ -166,6 +168,18 @@ def _judge_exposure(draft: Draft) -> None:
         draft.requeue(seconds)
 
 
+def _verify(draft: Draft) -> None:
+    """Decide about the canary request."""
+    if not draft.settings.verification:
+        return
+    pipeline = draft.pipeline
+    serving = verified.is_serving(draft.components, draft.models_ready) and not draft.held_back
+    draft.verification = verified.verification(pipeline, draft.snapshot, draft.now, serving=serving)
+    if draft.verification.version:
+        draft.canary = StartCanary(service_url(pipeline), draft.verification.version)
+    draft.requeue(draft.verification.requeue_after)
+
+
 def _report(draft: Draft) -> None:
     """Sum up the status and the Events."""
     state = ready.PipelineState(
@@ -185,6 +199,7 @@ def _report(draft: Draft) -> None:
         suspended=draft.pipeline.spec.suspend,
         url=bridge_url(draft.pipeline),
         unreadable=refused_writes.unreadable(draft.snapshot.unreadable),
+        unverified=draft.verification.unready,
     )
     available = update.verdict(list(map(str, draft.updates)), draft.update, draft.pipeline.spec.upgrade_policy)
     unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
@@ -198,12 +213,16 @@ def _report(draft: Draft) -> None:
         **({"Exposed": draft.exposed} if draft.exposed else {}),
         "Progressing": progressing,
         **kstatus.conditions(is_ready, progressing),
+        **({"Verified": draft.verification.verdict} if draft.verification.verdict else {}),
         **({"UpdateAvailable": available} if available else {}),
         **({"PVCsOrphaned": orphaned} if orphaned else {}),
     }
     conditions = compose(verdicts, draft.snapshot.status, draft.pipeline.metadata.generation, draft.now)
     images = updates.images(draft.snapshot.objects, draft.pipeline.name)
     draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions, images)
+    if fetched := weights.weights_state(draft.snapshot):
+        before = (draft.snapshot.status.get("whisper") or {}).get("model")
+        draft.status["whisper"]["model"] = weights.as_status(fetched, draft.pipeline.spec.whisper.model, before)
     reused = reused_pvcs(draft.manifests, draft.snapshot.objects, draft.pipeline.metadata.creation_timestamp)
     draft.events = events(draft.snapshot.status, draft.status, reused)
 
@@ -216,6 +235,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     _follow_update,
     _hold_back,
     _judge_exposure,
+    _verify,
     _report,
 )
 

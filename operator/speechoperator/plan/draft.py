@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.plan.actions import Plan
+from speechoperator.plan.conditions.verified import Verification
 from speechoperator.plan.decisions import Decisions, from_spec
 from speechoperator.plan.models.lifecycle import ModelPlan
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.kube.objects import Object
-    from speechoperator.plan.actions import Apply, Delete, Event, Orphan, UpdateState
+    from speechoperator.plan.actions import Apply, Delete, Event, Orphan, StartCanary, UpdateState
     from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.conditions.verdicts import Verdict
     from speechoperator.plan.rollout.claims import Move
@@ -50,6 +51,8 @@ class Draft:
         models_ready: Whether the models are present.
         held_back: What a held back change is waiting for; empty if none is held back.
         exposed: Whether the bridge is exposed; None if no exposure is wanted.
+        verification: What is known from the canary request.
+        canary: The canary request to start.
         status: The new status.
         events: The Events for its changes.
         requeue_after: Seconds until the plan changes by time alone, for each reason.
@@ -76,6 +79,8 @@ class Draft:
     models_ready: Verdict = field(init=False)
     held_back: str = ""
     exposed: Verdict | None = None
+    verification: Verification = field(default_factory=Verification)
+    canary: StartCanary | None = None
     status: dict[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     requeue_after: list[float] = field(default_factory=list)
@@ -96,6 +101,7 @@ class Draft:
             delete=self.delete,
             stops=self.models.stops,
             pulls=self.models.pulls,
+            canary=self.canary,
             status=self.status,
             events=self.events,
             update=self.update,

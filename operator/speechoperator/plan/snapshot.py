@@ -7,7 +7,7 @@ JSON of the API server, unabridged, because changes by people and webhooks must 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,6 +89,49 @@ class Pull:
     pod: str = ""
 
 
+FetchStage: TypeAlias = Literal["waiting", "downloading", "verifying", "ready"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What the init container of a Whisper pod reports about its weights.
+
+    Attributes:
+        stage: "waiting" while another pod fills the volume.
+        completed: Bytes on the volume.
+        total: Bytes in all; 0 while unknown.
+        rate: Bytes per second, smoothed; 0 while unknown.
+    """
+
+    stage: FetchStage
+    completed: int = 0
+    total: int = 0
+    rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """The canary request of a pipeline: the last result for these pods.
+
+    Attributes:
+        version: What identifies the pods.
+        running: Whether one is on its way.
+        ended: When the last one ended; None if none has.
+        error: Why it failed; empty if it did not.
+        whisper_s: Seconds of the transcription.
+        llm_s: Seconds of the language model.
+        total_s: Seconds of the whole request.
+    """
+
+    version: str
+    running: bool = False
+    ended: datetime | None = None
+    error: str = ""
+    whisper_s: float = 0.0
+    llm_s: float = 0.0
+    total_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class WriteFailure:
     """A write of the last reconcile that the API server refused.
@@ -123,6 +166,9 @@ class Snapshot:
         pulls: Running and failed pulls, by (volume, name of the model in the spec).
         waiting_pulls: What pulls wait for that are to start, by (volume, name of the model in the spec): another
             pipeline pulls into the volume, or too many pulls run.
+        fetches: What the init container of each Whisper pod reports about its weights, by pod name; without pods whose
+            init container does not run, or does not respond.
+        canary: The canary request; None if there was none.
         existing_claims: Why each PVC that a running component is to move to (`cache.existingClaim`) cannot be used, by
             name; empty if it can. A PVC that has not been looked up yet is missing.
         ingress_class_missing: The IngressClass in `spec.bridge.ingress` that does not exist ("" for a missing default);
@@ -143,6 +189,8 @@ class Snapshot:
     external: Mapping[str, Health] = field(default_factory=dict)
     pulls: Mapping[tuple[str, str], Pull] = field(default_factory=dict)
     waiting_pulls: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    fetches: Mapping[str, Fetch] = field(default_factory=dict)
+    canary: Canary | None = None
     existing_claims: Mapping[str, str] = field(default_factory=dict)
     ingress_class_missing: str | None = None
     pvc_warnings: Mapping[str, str] = field(default_factory=dict)

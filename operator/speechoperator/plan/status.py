@@ -51,6 +51,11 @@ def bridge_url(pipeline: SpeechPipeline) -> str:
     if bridge.gateway:
         scheme = "https" if (bridge.gateway.parent_ref.section_name or "").startswith("https") else "http"
         return f"{scheme}://{bridge.gateway.host}"
+    return service_url(pipeline)
+
+
+def service_url(pipeline: SpeechPipeline) -> str:
+    """Return the URL of the bridge within the cluster."""
     return f"http://{object_name(pipeline.name, 'bridge')}.{pipeline.namespace}.svc:{PORTS['bridge']}"
 
 

@@ -210,6 +210,10 @@ CHANGES: tuple[tuple[Object, Object, str], ...] = (
     ({}, {"existingClaim": "calls-ollama"}, ""),
     ({"existingClaim": "mine"}, {"existingClaim": "other"}, ""),
     ({"existingClaim": "mine"}, {"storageClassName": "fast", "size": "1Gi"}, ""),
+    ({"storageClassName": "fast"}, {"nodePath": "/var/lib/models"}, ""),
+    ({"ephemeral": True}, {"nodePath": "/var/lib/models"}, ""),
+    ({"nodePath": "/var/lib/models"}, {"image": "models:1"}, ""),
+    ({"image": "models:1"}, {"accessMode": "ReadWriteMany"}, ""),
 )
 
 

@@ -82,6 +82,8 @@ def test_the_maximum_of_replicas(scaling: dict[str, int], maximum: int) -> None:
         ({"accessMode": "ReadWriteMany"}, True, False),
         ({"existingClaim": "mine"}, False, False),
         ({"ephemeral": True}, False, False),
+        ({"nodePath": "/var/lib/weights"}, False, False),
+        ({"image": "weights:1"}, False, False),
     ],
 )
 def test_which_caches_need_a_pvc_and_which_are_bound_to_one_node(
@@ -90,6 +92,23 @@ def test_which_caches_need_a_pvc_and_which_are_bound_to_one_node(
     found = SpeechPipeline.parse(pipeline(of_whisper(cache=cache))).spec.whisper.cache
 
     assert (found.creates_pvc, found.single_node) == (creates_pvc, single_node)
+
+
+@pytest.mark.parametrize(
+    ("fields", "ephemeral", "size"),
+    [
+        ({}, False, "50Gi"),
+        ({"scaling": {"minReplicas": 0}}, False, "50Gi"),
+        ({"scaling": {"maxReplicas": 2}}, True, "50Gi"),
+        ({"scaling": {"maxReplicas": 2}, "cache": {"accessMode": "ReadWriteMany"}}, False, "50Gi"),
+    ],
+)
+def test_without_a_cache_in_the_spec_several_replicas_have_one_each(
+    fields: dict[str, object], *, ephemeral: bool, size: str
+) -> None:
+    storage = SpeechPipeline.parse(pipeline(of_ollama(**fields))).spec.ollama.storage
+
+    assert (storage.ephemeral, storage.size) == (ephemeral, size)
 
 
 def test_quantities_are_normalized() -> None:

@@ -61,6 +61,9 @@ NO_LONGER_WANTED = {
     "a service elsewhere": ELSEWHERE,
     "a service elsewhere while suspended": ELSEWHERE | {"suspend": True},
     "the node's disk": of_ollama(cache={"ephemeral": True}),
+    "a folder of the node": of_ollama(cache={"nodePath": "/var/lib/models"}),
+    "an image": of_ollama(cache={"image": "models:1"}),
+    "several replicas with the default cache": of_ollama(scaling={"maxReplicas": 2}),
 }
 """Specs that do not ask for Ollama's PVC."""
 

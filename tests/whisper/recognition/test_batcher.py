@@ -15,7 +15,7 @@ from speechwhisper.recognition.port import BrokenError, Stop, StoppedError
 from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning
 from speechwhisper.recognition.work import Recognition
 from whisper.scripted import DEADLINE
-from whisper.weights import ScriptedWeights, block, decoded, improbable, silent
+from whisper.scripted_weights import ScriptedWeights, block, decoded, improbable, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

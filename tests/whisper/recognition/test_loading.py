@@ -53,6 +53,25 @@ def test_a_model_is_loaded_once_it_has_decoded_a_second_of_noise(monkeypatch: py
 
 
 @pytest.mark.unit
+def test_weights_that_were_fetched_are_loaded_from_their_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "Systran--faster-whisper-medium"
+    folder.mkdir()
+    (folder / "fetched.json").write_text("{}")
+    sources: list[str] = []
+
+    def model(source: str, **_: object) -> ScriptedModel:
+        sources.append(source)
+        return ScriptedModel()
+
+    monkeypatch.setattr(loading, "WhisperModel", model)
+    load(Settings(whisper_model="medium", whisper_download_root=str(tmp_path)))
+
+    assert sources == [str(folder)]
+
+
+@pytest.mark.unit
 def test_noise_is_not_worth_more_than_one_attempt_and_a_few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     model = loaded(monkeypatch, ScriptedModel(), whisper_beam_size=3)
 

@@ -22,6 +22,7 @@ from speechwhisper.recognition.engine import Engine
 from speechwhisper.recognition.model import Model
 from speechwhisper.recognition.tuning import Tuning
 from speechwhisper.telemetry import logs
+from speechwhisper.weights import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,8 @@ def _weights(settings: Settings) -> list[WhisperModel]:
         and not Path(source).expanduser().is_dir()
     ):
         raise ModelUnavailableError(f"WHISPER_MODEL={source}: folder not found")
-    folder = str(Path(source).expanduser()) if Path(source).expanduser().is_dir() else source
+    fetched = names.find(source, settings.whisper_download_root)
+    folder = str(Path(source).expanduser()) if Path(source).expanduser().is_dir() else str(fetched or source)
     try:
         try:
             first = _load(settings, folder, local_files_only=True)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from speechoperator.api.names import FETCH
 from speechoperator.kube import objects
 from speechoperator.plan.conditions.findings import Finding
 from speechoperator.plan.conditions.reasons import Reason
+from speechoperator.plan.models import weights
 from speechoperator.plan.text import log_tail, one_line
 
 if TYPE_CHECKING:
@@ -160,6 +162,9 @@ def _crash(container: Object, terminated: Object, message: str, subject: str, co
     name = container.get("name", "")
     if not terminated:
         return Finding(Reason.CRASH_LOOP_BACK_OFF, subject, f"container {name} does not start: {one_line(message)}")
+    if name == FETCH:
+        error = weights.failure(container) or f"exited with code {terminated.get('exitCode', 0)}"
+        return Finding(Reason.PULL_FAILED, subject, f"the weights cannot be fetched: {error}")
     reason = terminated.get("reason", "")
     why = f" ({reason})" if reason not in {"", "Error"} else ""
     log = log_tail(terminated.get("message", ""))

@@ -30,6 +30,7 @@ class PipelineState:
         suspended: Whether the pipeline is suspended.
         url: The URL of the bridge.
         unreadable: Which kind of object cannot be listed; None if all can.
+        unverified: Why new pods are not verified yet; None if Ready need not wait for that.
     """
 
     components: Sequence[ComponentState]
@@ -41,6 +42,7 @@ class PipelineState:
     suspended: bool
     url: str
     unreadable: Verdict | None = None
+    unverified: Verdict | None = None
 
 
 def ready(state: PipelineState) -> Verdict:
@@ -88,6 +90,8 @@ def _obstacles(state: PipelineState) -> Iterator[Verdict]:
         yield state.exposed.about("exposure")
     if state.held_back:
         yield Verdict(status=False, reason=Reason.ROLLOUT_IN_PROGRESS, message=state.held_back)
+    if state.unverified:
+        yield state.unverified
 
 
 def _changes(state: PipelineState) -> Iterator[Verdict]:

@@ -171,8 +171,8 @@ class Reason(Enum):
         "PullFailed",
         Kind.FINDING,
         Actor.OWNER,
-        "A language model cannot be pulled. The pull is retried with increasing delays.",
-        "Check the name of the model, the access to its registry, and the free space in `ollama.cache`.",
+        "A language model or the weights of Whisper cannot be downloaded. It is retried with increasing delays.",
+        "Check the name of the model, the access to its registry or hub, and the free space in `cache`.",
     )
     OLLAMA_UNREACHABLE = (
         "OllamaUnreachable",
@@ -217,6 +217,14 @@ class Reason(Enum):
         "Allow the namespace and the host in the listener of the Gateway, or change `bridge.gateway`.",
     )
 
+    VERIFICATION_FAILED = (
+        "VerificationFailed",
+        Kind.FINDING,
+        Actor.OWNER,
+        "All components are available, but a spoken sentence sent to the bridge is not answered. It is sent again.",
+        "Read the logs of the bridge, Whisper and Ollama. Pods that are not verified become Ready after 2 minutes.",
+    )
+
     SUSPENDED = (
         "Suspended",
         Kind.WAITING,
@@ -254,7 +262,7 @@ class Reason(Enum):
         "WaitingForModels",
         Kind.WAITING,
         Actor.WAIT,
-        "The Ollama pods are running and become ready once they have all models.",
+        "The pods are running and become ready once they have all models.",
     )
     WAITING_FOR_OLLAMA = (
         "WaitingForOllama",
@@ -309,6 +317,25 @@ class Reason(Enum):
         "A write failed with a transient error of the API server and is retried.",
     )
 
+    VERIFYING = (
+        "Verifying",
+        Kind.WAITING,
+        Actor.WAIT,
+        "New pods are available, and a spoken sentence is sent through all components before they become Ready.",
+    )
+    KEYS_REQUIRED = (
+        "KeysRequired",
+        Kind.WAITING,
+        Actor.NONE,
+        "The bridge requires an API key, and the operator reads no Secrets: it sends no spoken sentence.",
+    )
+    EXTERNAL_SERVICE = (
+        "ExternalService",
+        Kind.WAITING,
+        Actor.NONE,
+        "A component is an external service, which may bill each request: the operator sends no spoken sentence.",
+    )
+
     VALID = ("Valid", Kind.GOOD, Actor.NONE, "The spec is valid.")
     READY = ("Ready", Kind.GOOD, Actor.NONE, "The pipeline serves requests and matches its spec.")
     IDLE = (
@@ -338,6 +365,12 @@ class Reason(Enum):
         Actor.NONE,
         "PVCs of the pipeline are no longer used. Their data is kept.",
         "Delete them with the commands in the message if the data is no longer needed.",
+    )
+    VERIFIED = (
+        "Verified",
+        Kind.GOOD,
+        Actor.NONE,
+        "A spoken sentence sent to the bridge was transcribed and answered; the message has the times.",
     )
     UP_TO_DATE = ("UpToDate", Kind.GOOD, Actor.NONE, "All components match the spec.")
 

@@ -55,8 +55,8 @@ def _serving(
     yield service_account(pipeline, component, spec)
     if pipeline.spec.network_policy.enabled:
         yield serving_policy(pipeline, component, settings)
-    if spec.cache.creates_pvc:
-        yield pvc(pipeline, component, spec.cache)
+    if spec.storage.creates_pvc:
+        yield pvc(pipeline, component, spec.storage)
     if component == "ollama":
         yield ollama_readiness.config_map(pipeline, map(canonical, decisions.models))
     yield service(pipeline, component)

@@ -62,6 +62,6 @@ def serving_strategy(spec: ServingSpec) -> dict[str, Any]:
     A new pod that needs the GPU or the volume of the pod it replaces would stay pending forever.
     """
     alone = spec.scaling.maximum == 1
-    if spec.cache.single_node or (alone and (spec.gpus or spec.cache.existing_claim)):
+    if spec.storage.single_node or (alone and (spec.gpus or spec.storage.existing_claim)):
         return RECREATE
     return REPLACE_IN_PLACE if spec.gpus else SURGE

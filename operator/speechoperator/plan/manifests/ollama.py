@@ -6,7 +6,7 @@ the pods.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.names import PORTS
 from speechoperator.plan.manifests import ollama_readiness
@@ -15,7 +15,8 @@ from speechoperator.plan.manifests.deployments import deployment, serving_strate
 from speechoperator.plan.manifests.limits import ollama_drain
 from speechoperator.plan.manifests.pod_templates import PRE_STOP_SECONDS, template
 from speechoperator.plan.manifests.probes import Probes, http_probe
-from speechoperator.plan.manifests.pvcs import CACHE, CACHE_PATH, volume
+from speechoperator.plan.manifests.pvcs import CACHE_PATH, mount, volume
+from speechoperator.plan.manifests.weights import node_folder_container
 
 if TYPE_CHECKING:
     from speechoperator.api import Ollama, SpeechPipeline
@@ -34,11 +35,12 @@ the pipeline's own conditions report pulls."""
 
 def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -> Object:
     """Return the Deployment of Ollama. Its pods become ready once they have all models."""
-    spec = pipeline.spec.ollama
+    spec, image = pipeline.spec.ollama, decisions.images["ollama"]
+    folder: dict[str, Any] = {"initContainers": [node_folder_container(spec, image)]} if spec.storage.node_path else {}
     pod = container(
         "ollama",
         spec,
-        image=decisions.images["ollama"],
+        image=image,
         env=_environment(spec),
         resources=resources(spec, _RESOURCES, spec.gpu),
         probes=Probes(
@@ -48,7 +50,7 @@ def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -
         ),
         pre_stop={"exec": {"command": ["sh", "-c", _wait_for_answers(ollama_drain(spec))]}},
         mounts=(
-            {"name": CACHE, "mountPath": CACHE_PATH},
+            mount(read_only=bool(spec.storage.image)),
             {"name": ollama_readiness.VOLUME, "mountPath": ollama_readiness.PATH, "readOnly": True},
         ),
     )
@@ -62,8 +64,9 @@ def ollama(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -
             settings,
             pod,
             drain=ollama_drain(spec) + _AFTER_PRE_STOP_S,
-            volumes=(volume(pipeline, "ollama", spec.cache), ollama_readiness.volume(pipeline)),
+            volumes=(volume(pipeline, "ollama", spec.storage), ollama_readiness.volume(pipeline)),
             gpu=spec.gpu,
+            **folder,
         ),
         decisions,
         strategy=serving_strategy(spec),

@@ -1,19 +1,18 @@
-"""Model storage of Whisper and Ollama: the PVC, and the volume of the pods."""
+"""Model storage of Whisper and Ollama: the PVC, and the volume of the pods with its mount."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import metadata
-from speechoperator.api.names import object_name
+from speechoperator.api.names import CACHE_VOLUME, object_name
 
 if TYPE_CHECKING:
     from speechoperator.api import Cache, SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
 
-CACHE = "cache"
-"""The name of the volume in the pods."""
+CACHE = CACHE_VOLUME
 
 CACHE_PATH = "/cache"
 
@@ -50,5 +49,14 @@ def volume(pipeline: SpeechPipeline, component: Component, cache: Cache) -> dict
     """Return the volume that holds the models in a component's pods."""
     if cache.ephemeral:
         return {"name": CACHE, "emptyDir": {"sizeLimit": cache.size}}
+    if cache.node_path:
+        return {"name": CACHE, "hostPath": {"path": cache.node_path, "type": "DirectoryOrCreate"}}
+    if cache.image:
+        return {"name": CACHE, "image": {"reference": cache.image, "pullPolicy": "IfNotPresent"}}
     name = cache.existing_claim or object_name(pipeline.name, component)
     return {"name": CACHE, "persistentVolumeClaim": {"claimName": name}}
+
+
+def mount(*, read_only: bool = False) -> dict[str, Any]:
+    """Return the mount of that volume in a container."""
+    return {"name": CACHE, "mountPath": CACHE_PATH, **({"readOnly": True} if read_only else {})}

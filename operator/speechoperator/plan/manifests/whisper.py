@@ -1,4 +1,7 @@
-"""The Deployment of Whisper: this project's own server, or whisper-asr-webservice."""
+"""The Deployment of Whisper: this project's own server, or whisper-asr-webservice.
+
+An init container fetches the weights of the former.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from speechoperator.plan.manifests.deployments import deployment, serving_strate
 from speechoperator.plan.manifests.limits import whisper_drain
 from speechoperator.plan.manifests.pod_templates import SLEEP_BEFORE_STOP, template
 from speechoperator.plan.manifests.probes import Probes, http_probe, tcp_probe
-from speechoperator.plan.manifests.pvcs import CACHE, CACHE_PATH, volume
+from speechoperator.plan.manifests.pvcs import CACHE_PATH, mount, volume
+from speechoperator.plan.manifests.weights import fetch_container, fetches
 
 if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline, Whisper
@@ -22,21 +26,25 @@ _MAX_DOWNLOAD = 3600
 """Seconds until a pod that has not started is restarted: its port opens after the download and a first decode."""
 
 _PERIOD = 3
+_HUB = {"HF_HOME": CACHE_PATH, "HOME": "/tmp"}  # noqa: S108 - an emptyDir of the pod
 
 
 def whisper(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) -> Object:
     """Return the Deployment of Whisper."""
     spec = pipeline.spec.whisper
     engine = _asr_webservice(spec) if spec.engine == "asr-webservice" else _faster_whisper(spec)
+    image, fetched = decisions.images["whisper"], fetches(spec)
+    read_only = bool(spec.storage.image) or (fetched and bool(spec.storage.node_path))
     pod = container(
         "whisper",
         spec,
-        image=decisions.images["whisper"],
+        image=image,
         **engine,
         resources=resources(spec, _RESOURCES, spec.gpu),
         pre_stop=SLEEP_BEFORE_STOP,
-        mounts=({"name": CACHE, "mountPath": CACHE_PATH},),
+        mounts=(mount(read_only=read_only),),
     )
+    fetch: dict[str, Any] = {"initContainers": [fetch_container(spec, image, _HUB)]} if fetched else {}
     return deployment(
         pipeline,
         "whisper",
@@ -47,8 +55,9 @@ def whisper(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) 
             settings,
             pod,
             drain=whisper_drain(spec),
-            volumes=(volume(pipeline, "whisper", spec.cache),),
+            volumes=(volume(pipeline, "whisper", spec.storage),),
             gpu=spec.gpu,
+            **fetch,
         ),
         decisions,
         strategy=serving_strategy(spec),
@@ -65,8 +74,7 @@ def _faster_whisper(spec: Whisper) -> dict[str, Any]:
             **device,
             "WHISPER_DOWNLOAD_ROOT": CACHE_PATH,
             "WHISPER_DRAIN_TIMEOUT": f"{whisper_drain(spec)}",
-            "HF_HOME": CACHE_PATH,
-            "HOME": "/tmp",  # noqa: S108 - an emptyDir of the pod
+            **_HUB,
         },
         "probes": Probes(
             startup=http_probe("/livez", period=_PERIOD, timeout=5, failures=_MAX_DOWNLOAD // _PERIOD),
@@ -88,8 +96,7 @@ def _asr_webservice(spec: Whisper) -> dict[str, Any]:
             "ASR_MODEL": spec.model,
             **device,
             "ASR_MODEL_PATH": CACHE_PATH,
-            "HF_HOME": CACHE_PATH,
-            "HOME": "/tmp",  # noqa: S108 - an emptyDir of the pod
+            **_HUB,
         },
         "probes": Probes(
             startup=tcp_probe(period=_PERIOD, timeout=5, failures=_MAX_DOWNLOAD // _PERIOD),

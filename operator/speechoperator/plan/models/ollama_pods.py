@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechoperator.api import labels
-from speechoperator.api.names import REQUIRED_MODELS, object_name
+from speechoperator.api.names import CACHE_VOLUME, REQUIRED_MODELS, object_name
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.models import names
@@ -61,8 +61,14 @@ def unreachable(pods: Sequence[Pod], snapshot: Snapshot) -> str:
 
 
 def volume_of(pod: Object) -> str:
-    """Return the volume that a pull in this pod fills: "pvc:NAME" if the pod mounts a PVC, else "pod:NAME"."""
-    return next((f"pvc:{pvc}" for pvc in objects.mounts(pod)), f"pod:{objects.name(pod)}")
+    """Return the volume that a pull in this pod fills: "pvc:NAME", "node:NODE/PATH", else "pod:NAME"."""
+    if pvc := next(iter(objects.mounts(pod)), None):
+        return f"pvc:{pvc}"
+    spec = pod.get("spec", {})
+    cache: Object = next((volume for volume in spec.get("volumes") or () if volume["name"] == CACHE_VOLUME), {})
+    if (folder := cache.get("hostPath")) and spec.get("nodeName"):
+        return f"node:{spec['nodeName']}{folder['path']}"
+    return f"pod:{objects.name(pod)}"
 
 
 def _pod(raw: Object, snapshot: Snapshot, required: frozenset[str]) -> Pod:

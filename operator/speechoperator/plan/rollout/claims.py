@@ -48,8 +48,8 @@ def moves(pipeline: SpeechPipeline, live: Mapping[Ref, Object]) -> tuple[Move, .
         live: The existing objects.
     """
     parts: tuple[tuple[Component, str | None], ...] = (
-        ("whisper", pipeline.spec.whisper.cache.existing_claim if pipeline.spec.whisper.managed else None),
-        ("ollama", pipeline.spec.ollama.cache.existing_claim if pipeline.spec.ollama.managed else None),
+        ("whisper", pipeline.spec.whisper.storage.existing_claim if pipeline.spec.whisper.managed else None),
+        ("ollama", pipeline.spec.ollama.storage.existing_claim if pipeline.spec.ollama.managed else None),
     )
     found = []
     for component, claim in parts:

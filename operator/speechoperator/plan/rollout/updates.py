@@ -131,7 +131,9 @@ def _inputs(component: str, template: Object, pipeline: SpeechPipeline, models: 
         **common,
         component: _members(own, own.keys() - _NOT_ABOUT_SERVING_PODS),
         "volumes": list(objects.mounts(template)),  # a move to another PVC may be blocked for a while
-        "ephemeral": serving.cache.size if serving.cache.ephemeral else "",
+        "ephemeral": serving.storage.size if serving.storage.ephemeral else "",
+        **({"nodePath": serving.storage.node_path} if serving.storage.node_path else {}),
+        **({"cacheImage": serving.storage.image} if serving.storage.image else {}),
     }
 
 

@@ -533,3 +533,92 @@ def test_the_bridge_mounts_the_certificate_authorities_where_its_setting_says() 
 
     assert volume["configMap"] == {"name": "company-ca", "items": [{"key": "root.pem", "path": "ca.crt"}]}
     assert made["ConfigMap/bridge"]["data"]["LLM_CA_FILE"] == f"{mount['mountPath']}/ca.crt"
+
+
+def fetch(deployment: Raw) -> Raw:
+    (found,) = (one for one in pod(deployment)["initContainers"] if one["name"] == "fetch")
+    return found
+
+
+def cache(deployment: Raw) -> Raw:
+    (found,) = (one for one in pod(deployment)["volumes"] if one["name"] == "cache")
+    return found
+
+
+def test_the_weights_are_fetched_before_whisper_starts() -> None:
+    token = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}
+    resources = {"limits": {"memory": "4Gi"}}
+
+    deployment = build({"whisper": {"model": "medium", "env": [token], "gpu": {}, "resources": resources}})[
+        "Deployment/whisper"
+    ]
+
+    found = fetch(deployment)
+    assert found["image"] == container(deployment)["image"]
+    assert found["args"][:3] == ["fetch", "medium", "--into=/cache"]
+    assert token in found["env"]
+    assert found["resources"] == resources  # a quota of the namespace needs limits, and a download no GPU
+    assert found["securityContext"] == container(deployment)["securityContext"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"model": "/models/tiny.en"}, id="in the image of the server"),
+        pytest.param({"engine": "asr-webservice"}, id="another server, which downloads them itself"),
+        pytest.param({"cache": {"image": "weights:1"}}, id="in an image of their own"),
+    ],
+)
+def test_weights_that_are_there_are_not_fetched(spec: Raw) -> None:
+    assert "initContainers" not in pod(build({"whisper": spec})["Deployment/whisper"])
+
+
+@pytest.mark.parametrize("component", ["whisper", "ollama"])
+def test_models_in_an_image_are_mounted_read_only(component: str) -> None:
+    objects = build({component: {"cache": {"image": "models:1"}, "scaling": {"maxReplicas": 2}}})
+
+    deployment = objects[f"Deployment/{component}"]
+    assert cache(deployment)["image"] == {"reference": "models:1", "pullPolicy": "IfNotPresent"}
+    assert {"name": "cache", "mountPath": "/cache", "readOnly": True} in container(deployment)["volumeMounts"]
+    assert f"PersistentVolumeClaim/{component}" not in objects
+
+
+@pytest.mark.parametrize("component", ["whisper", "ollama"])
+def test_a_folder_of_the_node_is_filled_by_root_and_used_without_privileges(component: str) -> None:
+    objects = build({component: {"cache": {"nodePath": "/var/lib/models"}, "scaling": {"maxReplicas": 2}}})
+
+    deployment = objects[f"Deployment/{component}"]
+    assert cache(deployment)["hostPath"] == {"path": "/var/lib/models", "type": "DirectoryOrCreate"}
+    (init,) = pod(deployment)["initContainers"]
+    assert init["securityContext"]["runAsUser"] == 0
+    assert init["securityContext"]["capabilities"]["drop"] == ["ALL"]
+    assert "runAsUser" not in container(deployment)["securityContext"]
+    read_only = {"name": "cache", "mountPath": "/cache", "readOnly": True} in container(deployment)["volumeMounts"]
+    assert read_only == (component == "whisper")  # Ollama pulls its models itself
+
+
+def test_several_replicas_without_a_cache_have_an_empty_dir_each() -> None:
+    objects = build({"whisper": {"scaling": {"maxReplicas": 3}}})
+
+    assert cache(objects["Deployment/whisper"])["emptyDir"] == {"sizeLimit": "10Gi"}
+    assert "PersistentVolumeClaim/whisper" not in objects
+
+
+def test_what_a_pod_template_adds_to_the_server_applies_to_the_fetch_too() -> None:
+    mount = {"name": "ca", "mountPath": "/etc/company-ca", "readOnly": True}
+    server = {
+        "name": "whisper",
+        "env": [{"name": "HF_ENDPOINT", "value": "https://hub.example.com"}],
+        "envFrom": [{"secretRef": {"name": "hub"}}],
+        "volumeMounts": [mount],
+        "livenessProbe": {"periodSeconds": 60},
+    }
+    template = {"spec": {"containers": [server], "volumes": [{"name": "ca", "configMap": {"name": "company-ca"}}]}}
+
+    found = fetch(build({"whisper": {"podTemplate": template}})["Deployment/whisper"])
+
+    assert mount in found["volumeMounts"]
+    assert len(found["volumeMounts"]) == 3
+    assert found["envFrom"] == server["envFrom"]
+    assert server["env"][0] in found["env"]  # type: ignore[index]
+    assert "livenessProbe" not in found

@@ -60,6 +60,8 @@ GPUS = st.fixed_dictionaries(
 SHARED = st.one_of(
     st.fixed_dictionaries({"ephemeral": st.sampled_from([True])}, optional={"size": SIZES}),
     st.fixed_dictionaries({"existingClaim": WORDS}),
+    st.fixed_dictionaries({"nodePath": st.just("/var/lib/models")}),
+    st.fixed_dictionaries({"image": st.just("models:1")}),
     st.fixed_dictionaries(
         {"accessMode": st.just("ReadWriteMany")},
         optional={"size": SIZES, "storageClassName": st.sampled_from(["", "fast"]), "whenDeleted": st.just("Retain")},

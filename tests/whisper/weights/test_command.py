@@ -1,0 +1,91 @@
+"""`python -m speechwhisper fetch`: arguments, exit status, and what is said where."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fakes import model_hub
+from fakes.model_hub import FILES, ModelHub
+from speechwhisper.__main__ import main
+from speechwhisper.weights import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def hub() -> Iterator[ModelHub]:
+    with model_hub.running() as running:
+        yield running
+
+
+def test_it_prints_the_folder_and_reports_on_stderr(
+    hub: ModelHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+
+    assert main(["fetch", "tiny", "--into", str(tmp_path), "--progress", "json", "--progress-port", "0"]) == 0
+
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path}/Systran--faster-whisper-tiny\n"
+    assert json.loads(said.err.splitlines()[-1])["stage"] == "ready"
+
+
+def test_the_folder_defaults_to_that_of_the_server(hub: ModelHub, tmp_path: Path) -> None:
+    environment = {"HF_ENDPOINT": hub.url, "WHISPER_DOWNLOAD_ROOT": str(tmp_path)}
+
+    assert command.main(["tiny"], environment) == 0
+    assert (tmp_path / "Systran--faster-whisper-tiny" / "model.bin").read_bytes() == FILES["model.bin"]
+
+
+def test_an_error_is_said_on_stderr_and_where_the_kubelet_reads_it(
+    hub: ModelHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "termination-log"
+    arguments = ["nobody/nothing", f"--into={tmp_path}", f"--termination-log={log}"]
+
+    assert command.main(arguments, {"HF_ENDPOINT": hub.url}) == 3
+
+    assert log.read_text().startswith(f"nobody/nothing at {hub.url} does not exist")
+    assert capsys.readouterr().err.endswith(f"error: {log.read_text()}")
+
+
+def test_a_local_folder_is_copied_under_the_name_of_its_model(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    for name, content in FILES.items():
+        (tmp_path / "share" / name).write_bytes(content)
+
+    assert command.main([f"{tmp_path}/share", f"--into={tmp_path}/cache", "--as=small"], {}) == 0
+    assert command.main([f"{tmp_path}/share", f"--into={tmp_path}/cache"], {}) == 0
+
+    found = {path.name for path in (tmp_path / "cache").iterdir() if not path.name.startswith(".")}
+    assert found == {"Systran--faster-whisper-small", "share"}
+
+
+@pytest.mark.parametrize("arguments", [["tiny"], ["..", "--into=/tmp"], []])
+def test_missing_arguments_are_named(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main(arguments, {})
+    assert "error:" in capsys.readouterr().err
+
+
+def test_help_lists_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        command.main(["--help"], {})
+    said = capsys.readouterr().out
+    assert "3  unknown model or revision" in said
+    assert "HF_TOKEN_PATH" in said
