@@ -11,6 +11,7 @@ from speechoperator.plan.snapshot import OllamaPod
 if TYPE_CHECKING:
     from speechoperator.kube.client import KubeClient
     from speechoperator.observe.external import ExternalServices
+    from speechoperator.observe.load_feed import LoadFeed
     from speechoperator.ollama.client import OllamaClient
 
 
@@ -22,11 +23,13 @@ class Sources:
         api: The API server, for objects that are not watched.
         ollama: The client of the operator's own Ollama pods.
         external: The services behind a `url` of a spec.
+        loads: The load of bridges and Whisper pods, which is followed rather than polled.
     """
 
     api: KubeClient
     ollama: OllamaClient
     external: ExternalServices
+    loads: LoadFeed
 
 
 async def ollama(client: OllamaClient, url: str) -> OllamaPod:
