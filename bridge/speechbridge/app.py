@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from speechbridge import memory
-from speechbridge.api import chat, health, models, pages, process, responses, transcriptions
+from speechbridge.api import chat, health, load, models, pages, process, responses, transcriptions
 from speechbridge.api.connections import ConnectionLimits
 from speechbridge.api.cors import CrossOrigin
 from speechbridge.api.middleware import authorized, observed
@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> web.Application:
     """Return the application; it looks up its upstreams when the event loop starts it."""
     app = web.Application(middlewares=[observed, authorized], client_max_size=_NO_LIMIT)
     app[SERVICE] = assemble(settings)
-    for family in (process, transcriptions, chat, responses, models, health, pages):
+    for family in (process, transcriptions, chat, responses, models, health, load, pages):
         family.add_routes(app)
     CrossOrigin(settings.cors_allowed_origins).install(app)
     app.cleanup_ctx.append(_pod_discovery)
@@ -90,6 +90,7 @@ async def serve(settings: Settings) -> None:
 async def _drain(service: Service) -> None:
     """Fail `/readyz` and wait for the requests in flight, for at most DRAIN_TIMEOUT."""
     service.admission.stopping = True
+    service.load.close()
     logs.info("stopping", in_flight=service.admission.open)
     with suppress(TimeoutError):
         async with asyncio.timeout(service.settings.drain_timeout):

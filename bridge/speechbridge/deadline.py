@@ -87,6 +87,11 @@ class Deadline:
         """Set the estimate of the recording's duration, which the total grows with; it is read when needed."""
         self._audio_seconds = seconds
 
+    @property
+    def audio_seconds(self) -> float:
+        """The estimated duration of the recording, 0 before one has begun."""
+        return self._audio_seconds()
+
     def extend(self, seconds: float) -> None:
         """Add a recording that many seconds long to the others."""
         before = self._audio_seconds()

@@ -5,7 +5,7 @@ Every layer raises `Problem`; `api/problem_documents.py` turns it into an HTTP r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Literal
 
@@ -27,6 +27,10 @@ class Loading:
     stage: LoadingStage
     since_seconds: int | None = None
     eta_seconds: int | None = None
+
+    def document(self) -> dict[str, str | int]:
+        """Return the JSON object: what is unknown is missing."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 PROBLEMS: dict[str, tuple[int, str]] = {

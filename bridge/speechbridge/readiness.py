@@ -93,8 +93,7 @@ class Readiness:
         if stage is None:
             return None
         pool = self._whisper if name == "whisper" else self._llm
-        now, outage = pool.time(), pool.pods.outage
-        elapsed, remaining = outage.elapsed(now), outage.remaining(now)
+        elapsed, remaining = pool.pods.outage.elapsed(pool.time()), pool.reachability.remaining()
         return Loading(
             stage,
             since_seconds=None if elapsed is None else math.floor(elapsed),

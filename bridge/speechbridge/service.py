@@ -24,7 +24,10 @@ from speechbridge.intake.form import FormLimits
 from speechbridge.intake.upload import UploadRules
 from speechbridge.readiness import Readiness
 from speechbridge.stages.conversation import Conversation
+from speechbridge.stages.demand import Demand
 from speechbridge.stages.generate import Generation
+from speechbridge.stages.hold import Hold
+from speechbridge.stages.load import Load
 from speechbridge.stages.prefill import Prefill
 from speechbridge.stages.transcribe import Transcription
 from speechbridge.telemetry.metrics import Metrics
@@ -57,6 +60,7 @@ class Service:
     conversation: Conversation
     catalog: ModelCatalog
     readiness: Readiness
+    load: Load
     pace: Pace
     upload_rules: UploadRules
     budgets: Budgets
@@ -80,8 +84,16 @@ def assemble(settings: Settings) -> Service:
         return retry_after(admission.queued)
 
     prefill = Prefill(generator, llm, clock)
-    transcription = Transcription(transcriber, whisper, metrics, backlog, durations, retry_after_now, clock)
-    generation = Generation(generator, llm, prefill, metrics, retry_after_now, clock)
+    readiness = Readiness(transcriber, whisper, generator, llm, settings.models, clock)
+    limit = settings.max_held_requests
+    to_transcribe = Demand(clock, lambda: whisper.reachable, lambda: backlog.mean_audio)
+    to_generate = Demand(clock, lambda: llm.reachable)
+    hold_whisper = Hold(whisper, to_transcribe, limit, "transcriber_unavailable", readiness.loading)
+    hold_llm = Hold(llm, to_generate, limit, "generator_unavailable", readiness.loading)
+    transcription = Transcription(
+        transcriber, whisper, to_transcribe, hold_whisper, metrics, backlog, durations, retry_after_now, clock
+    )
+    generation = Generation(generator, llm, to_generate, hold_llm, prefill, metrics, retry_after_now, clock)
 
     async def discover() -> tuple[str, ...]:
         names = await ask_for_models(generator, llm)
@@ -123,7 +135,8 @@ def assemble(settings: Settings) -> Service:
         generation=generation,
         conversation=Conversation(transcription, generation, catalog, prefill if settings.prompt_prefill else None),
         catalog=catalog,
-        readiness=Readiness(transcriber, whisper, generator, llm, settings.models, clock),
+        readiness=readiness,
+        load=Load(to_transcribe, to_generate, backlog),
         pace=Pace(settings.upload_min_rate, settings.upload_stall_timeout),
         upload_rules=_upload_rules(settings),
         budgets=budgets,

@@ -133,7 +133,13 @@ class Settings(BaseSettings):
     hold_timeout: Seconds = Field(
         5,
         description="seconds a request may wait in total while no pod of an upstream is reachable, or for a pod on"
-        " which it has not failed yet",
+        " which it has not failed yet; at least the startup time of a pod if the upstream is scaled to zero",
+    )
+    max_held_requests: int = Field(
+        100,
+        ge=0,
+        description="maximum number of requests that wait while no pod of an upstream is reachable, for each upstream;"
+        " further ones are rejected with 503. Their bytes are limited by MEMORY_BUDGET_BYTES and MAX_SPOOL_BYTES",
     )
 
     # Server.

@@ -21,6 +21,8 @@ from speechoperator.kube.unfenced_client import UnfencedClient
 from speechoperator.kube.workqueue import WorkQueue
 from speechoperator.observe.egress import Egress, parse_networks
 from speechoperator.observe.external import ExternalServices
+from speechoperator.observe.load_feed import LoadFeed
+from speechoperator.observe.load_stream import LoadClient
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
 from speechoperator.observe.services import Sources
@@ -55,6 +57,7 @@ class Operator:
         client: The client of the API server.
         ollama: The client of the Ollama pods.
         external: Probes external services.
+        loads: Reads the load of pods.
         limit: Limits the rate of requests to the API server.
         metrics: The metrics.
         restore_signals: Called after kopf has installed its own signal handlers.
@@ -66,6 +69,7 @@ class Operator:
         client: UnfencedClient,
         ollama: OllamaClient,
         external: ExternalServices,
+        loads: LoadClient,
         limit: RateLimit,
         metrics: Metrics,
         restore_signals: Callable[[], None],
@@ -88,6 +92,7 @@ class Operator:
             ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS), settings.max_pulls
         )
         self.canaries = canaries = Canaries(self.queue.add, lambda: datetime.now(UTC))
+        self.loads = feed = LoadFeed(loads, self._reconcile_after, settings.max_load_streams)
         self.slots = slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self.queue.add)
         fenced = FencedClient(client, store, metrics, self.election.time_left, limit)
         self.reconciler = Reconciler(
@@ -96,7 +101,7 @@ class Operator:
                 Warnings(pod_warnings, autoscaler, client),
                 poller,
                 pulls,
-                Sources(client, ollama, external, canaries),
+                Sources(client, ollama, external, canaries, feed),
                 settings,
                 lambda: datetime.now(UTC),
                 slots.holds,
@@ -104,17 +109,24 @@ class Operator:
             Applier(Writer(fenced, client, store), pulls, canaries, metrics),
             Reporter(Recorder(fenced, identity), store),
             slots,
-            [pulls.forget, poller.forget, canaries.forget],
+            [pulls.forget, poller.forget, canaries.forget, feed.forget],
             settings,
             metrics,
         )
         self._hang_timeout_s = settings.hang_timeout
         self._idle_since: float | None = None
         self._workers = Workers(settings.workers, self.queue, self.reconciler, metrics)
+        metrics.follow(metrics.load_streams, lambda: len(feed))
         metrics.follow(metrics.leader, lambda: float(self.election.is_leader.is_set()))
         pipeline_metrics = PipelineMetrics(store, settings.operator_class, self.election.is_leader.is_set)
         metrics.include(pipeline_metrics.exposition)
         metrics.follow(metrics.pipelines, lambda: sum(1 for _ in store.pipelines()))
+
+    def _reconcile_after(self, key: Key, seconds: float) -> None:
+        if seconds > 0:
+            self.queue.after(key, seconds)
+        else:
+            self.queue.add(key)
 
     def not_alive(self) -> str:
         """Return why the process has to be restarted, "" if it does not."""
@@ -177,6 +189,7 @@ class Operator:
                 await self.pulls.close()
                 self.poller.close()
                 self.canaries.close()
+                self.loads.close()
                 self.slots.clear()
                 self.queue.close()
 
@@ -207,7 +220,8 @@ async def run(settings: Settings) -> int:
         ollama = await stack.enter_async_context(OllamaClient(*timeouts))
         guarded = await stack.enter_async_context(OllamaClient(*timeouts, egress.socket))
         external = ExternalServices(client, guarded, egress, settings.ollama_timeout)
-        operator = Operator(settings, client, ollama, external, limit, metrics, handle_signals)
+        loads = await stack.enter_async_context(LoadClient(egress))
+        operator = Operator(settings, client, ollama, external, loads, limit, metrics, handle_signals)
         service = Service(metrics, lambda: operator.watcher.not_ready, operator.not_alive)
         try:
             host, port = await stack.enter_async_context(serving(settings.server_host, settings.server_port, service))

@@ -93,6 +93,13 @@ class Settings(BaseSettings):
     )
     kube_api_burst: int = Field(30, ge=1, description="requests to the API server at once, after a quiet time")
 
+    max_load_streams: int = Field(
+        4000,
+        ge=0,
+        description="bridges and Whisper pods whose load is followed at the same time, each over a connection; replicas"
+        " of pipelines beyond it stay as they are",
+    )
+
     # Alarms.
     unschedulable_grace: float = Field(
         600,

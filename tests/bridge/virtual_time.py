@@ -24,3 +24,9 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in virtual time."""
     with asyncio.Runner(loop_factory=_VirtualTime) as runner:
         return runner.run(main)
+
+
+async def passes(seconds: float) -> None:
+    """Let time pass, and what is due then happen."""
+    await asyncio.sleep(seconds)
+    await asyncio.sleep(0)

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from fakes.load import SilentStreams
 from speechoperator.api import kinds
 from speechoperator.apply.applier import Applier
 from speechoperator.apply.writer import Writer
@@ -15,6 +16,7 @@ from speechoperator.kube.objects import Key
 from speechoperator.kube.rate_limit import RateLimit
 from speechoperator.observe.egress import Egress
 from speechoperator.observe.external import ExternalServices
+from speechoperator.observe.load_feed import LoadFeed
 from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
 from speechoperator.observe.services import Sources
@@ -73,6 +75,8 @@ class Bench:
         self.poller = Poller(self._queue)
         self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS), 8)
         self.canaries = Canaries(self._queue, lambda: self.now)
+        self.loads = LoadFeed(SilentStreams(), lambda key, _: self._queue(key), limit=100)
+        external = ExternalServices(api, self._ollama, Egress(()), settings.ollama_timeout)
         fenced = FencedClient(api, self.store, self.metrics, lambda: self.time_left, RateLimit(1000, 1000))
         self.writer = Writer(fenced, api, self.store)
         self.reconciler = Reconciler(
@@ -81,12 +85,7 @@ class Bench:
                 Warnings(PodWarnings(self.store), PodWarnings(self.store), api),
                 self.poller,
                 self.pulls,
-                Sources(
-                    api,
-                    self._ollama,
-                    ExternalServices(api, self._ollama, Egress(()), settings.ollama_timeout),
-                    self.canaries,
-                ),
+                Sources(api, self._ollama, external, self.canaries, self.loads),
                 settings,
                 lambda: self.now,
                 self.slots.holds,
@@ -94,7 +93,7 @@ class Bench:
             Applier(self.writer, self.pulls, self.canaries, self.metrics),
             Reporter(Recorder(fenced, "operator-0"), self.store),
             self.slots,
-            [self.pulls.forget, self.poller.forget, self.canaries.forget],
+            [self.pulls.forget, self.poller.forget, self.canaries.forget, self.loads.forget],
             settings,
             self.metrics,
         )

@@ -18,3 +18,4 @@ async def bench() -> AsyncIterator[Bench]:
         yield bench
         await bench.pulls.close()
         bench.poller.close()
+        bench.loads.close()

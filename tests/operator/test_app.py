@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from fakes.api_server import ApiServer
+from fakes.load import SilentStreams
 from fakes.reconciler_bench import KEY, pipeline
 from speechoperator.app import Operator
+from speechoperator.kube.objects import Key
 from speechoperator.kube.rate_limit import RateLimit
 from speechoperator.observe.egress import Egress
 from speechoperator.observe.external import ExternalServices
+from speechoperator.observe.load_feed import LoadFeed, Source
+from speechoperator.observe.load_stream import LoadClient
 from speechoperator.ollama.client import OllamaClient
 from speechoperator.reconciler import Result
 from speechoperator.settings import Settings
@@ -29,9 +33,9 @@ class Bench:
     def __init__(self, ollama: OllamaClient) -> None:
         client, self.metrics = cast("UnfencedClient", ApiServer()), Metrics()
         external = ExternalServices(client, ollama, Egress(()), 5)
-        limit = RateLimit(1000, 1000)
+        loads, limit = LoadClient(Egress(())), RateLimit(1000, 1000)
         settings = Settings(hang_timeout=600)
-        self.operator = Operator(settings, client, ollama, external, limit, self.metrics, lambda: None)
+        self.operator = Operator(settings, client, ollama, external, loads, limit, self.metrics, lambda: None)
         body = pipeline()
         body["metadata"] |= {"uid": "u", "resourceVersion": "1"}
         self.operator.store.put(body)
@@ -112,3 +116,22 @@ async def test_a_leader_that_works_is_alive(bench: Bench, monkeypatch: pytest.Mo
 
 async def test_an_operator_whose_workers_do_not_hang_is_alive(bench: Bench) -> None:
     assert bench.operator.not_alive() == ""
+
+
+async def test_a_replica_that_no_longer_leads_follows_no_load(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def reconcile(key: Key) -> Result:
+        bench.operator.loads.follow(key, [Source("bridge", "b-0", "uid", "http://10.0.0.7:8080", ready=True)])
+        return Result()
+
+    monkeypatch.setattr(bench.operator, "loads", LoadFeed(SilentStreams(), lambda *_: None, limit=1))
+    monkeypatch.setattr(bench.operator.reconciler, "reconcile", reconcile)
+    leading = asyncio.create_task(bench.operator.lead())
+    bench.lead()
+    async with asyncio.timeout(5):
+        while not len(bench.operator.loads):  # noqa: ASYNC110 - the feed has no event for it
+            await asyncio.sleep(0)
+        bench.operator.election.is_leader.clear()
+        bench.operator.election.is_standby.set()
+        while len(bench.operator.loads):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)
+    leading.cancel()

@@ -53,6 +53,11 @@ class Admission:
         return len(self._queue)
 
     @property
+    def full(self) -> bool:
+        """Whether a request that arrives now is queued, or rejected."""
+        return self.in_flight >= self._limit or bool(self._queue)
+
+    @property
     def arriving(self) -> int:
         """How many requests have not been received completely."""
         return max(0, self.open - self.in_flight - self.queued)
@@ -98,7 +103,7 @@ class Admission:
 
     async def take(self, budget: WaitBudget, caller: str, *, first: bool) -> None:
         """Wait until the request may be worked on; see `Slot`."""
-        if self.in_flight < self._limit and not self._queue:
+        if not self.full:
             self._enter(caller)
             return
         if not first and not self._has_room(caller):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RETRY_AFTER_STOPPING_S = 1  # another bridge is ready at once
-RETRY_AFTER_OUTAGE_S = 5  # about the time that a pod needs to restart
+_RETRY_AFTER_OUTAGE_S = 5  # about the time that a pod needs to restart
 RETRY_AFTER_SPOOL_FULL_S = 30
 RETRY_AFTER_MEMORY_FULL_S = 5
 _MAX_RETRY_AFTER_S = 600
@@ -19,6 +19,15 @@ _INITIAL_PACE = 0.25  # seconds of work per second of audio, until there is a tr
 _INITIAL_AUDIO_S = 10.0  # per request, likewise; also what the initial pace counts for
 _PACE_WINDOW_S = 600.0  # seconds of audio after which an earlier transcript counts a third (1/e) for the pace
 _TRANSCRIPTS_FOR_A_PACE = 5  # before them the pace is a guess
+
+
+def retry_after_outage(remaining: float | None) -> int:
+    """Return the whole seconds (5 to 600) after which to try again while no pod can be reached.
+
+    Args:
+        remaining: Estimated seconds until one can be, None if unknown.
+    """
+    return min(_MAX_RETRY_AFTER_S, max(_RETRY_AFTER_OUTAGE_S, math.ceil(remaining or 0.0)))
 
 
 class Backlog:
@@ -47,6 +56,11 @@ class Backlog:
     def measured_pace(self) -> float | None:
         """The pace; None until enough transcripts were observed, before which it is a guess."""
         return self.pace if self._observed >= _TRANSCRIPTS_FOR_A_PACE else None
+
+    @property
+    def mean_audio(self) -> float:
+        """Mean duration of recent recordings, in seconds."""
+        return self._mean_audio
 
     def pending(self, queued: int) -> float:
         """Return the seconds of audio for which no pod works yet, including uploads in progress.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from speechbridge.api.chat_recordings import without_recordings
+from speechbridge.api.chat_recordings import has_recordings, without_recordings
 from speechbridge.api.chat_request import check_chat, model_in
 from speechbridge.api.entry import Arriving, Working, call_of, expect_continue, json_object
 from speechbridge.api.event_stream import EventStream
@@ -44,8 +44,10 @@ async def completions(request: web.Request) -> web.StreamResponse:
         ):
             check_chat(body, media_urls=service.settings.forward_media_urls)
             call.streams = body.get("stream") is True
+            call.transcribes = has_recordings(body["messages"])
             if call.streams:
                 call.on_accepted = stream.accepted
+                call.on_starting = stream.starting
                 stream.keep_alive()
             async with Working(service, call):
                 model = await chosen_model(service, body)

@@ -31,6 +31,11 @@ _AUDIO_ENDINGS = tuple(
 _MAX_ENDING_CHARS = 20
 
 
+def has_recordings(messages: list[Message]) -> bool:
+    """Return whether the messages have a recording."""
+    return any(_is_recording(part) for message in messages for part in _parts(message))
+
+
 async def without_recordings(
     messages: list[Message], transcribe: Callable[[AudioBytes], Awaitable[str]]
 ) -> list[Message]:

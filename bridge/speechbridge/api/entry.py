@@ -75,11 +75,17 @@ class Working:
 
     def __init__(self, service: Service, call: Call) -> None:
         self._slot = service.admission.admit(call.budget, call.caller)
+        self._service = service
         self._call = call
 
     async def __aenter__(self) -> None:
-        call = self._call
-        call.slot = await self._slot.__aenter__()
+        call, service = self._call, self._service
+        if service.admission.full:
+            stage = service.transcription if call.transcribes else service.generation
+            with stage.demand.held(call.deadline.audio_seconds):
+                call.slot = await self._slot.__aenter__()
+        else:
+            call.slot = await self._slot.__aenter__()
         call.timeline.queued += call.slot.waited
         try:
             call.deadline.begin()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
 from speechbridge.api import sse
 from speechbridge.telemetry.logs import request_id
 
+if TYPE_CHECKING:
+    from speechbridge.errors import Loading
+
 _KEEP_ALIVE_INTERVAL_S = 15.0  # proxies close connections without traffic, typically after 60 s
 _MAX_QUIET_WAIT_S = 45.0  # for a pod: a comment would begin the response, and rule out a 503 with Retry-After
 _WRITE_BUFFER_BYTES = 2**20  # more than the events of an hour of speech: a pod waits for no slow reader
-_HEADERS = {
+HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",  # nginx and ingress-nginx: do not buffer
@@ -55,7 +58,7 @@ class EventStream:
     async def send(self, data: bytes) -> None:
         """Send an encoded event, or a comment."""
         if self._response is None:
-            self._response = web.StreamResponse(headers={**_HEADERS, "X-Request-ID": request_id.get()})
+            self._response = web.StreamResponse(headers={**HEADERS, "X-Request-ID": request_id.get()})
             if self._request.transport is not None:
                 self._request.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
             await self._response.prepare(self._request)
@@ -63,6 +66,10 @@ class EventStream:
             self.keep_alive()
         self._last_sent = self._loop.time()
         await self._response.write(data)
+
+    async def starting(self, loading: Loading | None) -> None:
+        """Tell the client in a comment that a component starts, and how far: OpenAI's clients know no such event."""
+        await self.send(sse.comment(f"starting{_progress(loading)}"))
 
     def keep_alive(self) -> None:
         """Send comments from now on whenever nothing else is sent: soon once a pod has accepted the request."""
@@ -86,3 +93,10 @@ class EventStream:
                 await self.send(sse.KEEP_ALIVE)
             except ConnectionError:
                 return  # the client disconnected, which cancels the handler
+
+
+def _progress(loading: Loading | None) -> str:
+    if loading is None:
+        return ""
+    left = "" if loading.eta_seconds is None else f", about {loading.eta_seconds} s left"
+    return f": {loading.stage}{left}"

@@ -28,7 +28,8 @@ CALLER = web.RequestKey("caller", str)
 
 _CANCELLED = 499  # nginx's status for a client that disconnected
 _KEY_REQUIRED = ("/process", "/v1/")
-_NOT_LOGGED = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+_NOT_LOGGED = frozenset({"/livez", "/readyz", "/health", "/metrics", "/load"})
+_NOT_MEASURED = "/load"  # its streams last for hours
 
 
 @web.middleware
@@ -77,9 +78,10 @@ def _record(request: web.Request, timeline: Timeline, status: int, problem: Prob
     outcome = problem.outcome if problem else request.get(OUTCOME, default)
     code = problem.code if problem else request.get(CODE)
     route = _route(request)
-    metrics = request.app[SERVICE].metrics
-    metrics.requests.labels(route, outcome).inc()
-    metrics.request_seconds.labels(route).observe(seconds)
+    if route != _NOT_MEASURED:
+        metrics = request.app[SERVICE].metrics
+        metrics.requests.labels(route, outcome).inc()
+        metrics.request_seconds.labels(route).observe(seconds)
     if route not in _NOT_LOGGED:
         logs.info(
             "request",

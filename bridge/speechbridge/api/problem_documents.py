@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +38,7 @@ def openai_document(problem: Problem) -> dict[str, Any]:
 def _additions(problem: Problem) -> dict[str, Any]:
     additions: dict[str, Any] = {}
     if problem.loading:
-        known = asdict(problem.loading)
-        additions["loading"] = {name: value for name, value in known.items() if value is not None}
+        additions["loading"] = problem.loading.document()
     if problem.transcription is not None:
         additions["transcription"] = problem.transcription
     return additions

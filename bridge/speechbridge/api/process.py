@@ -66,6 +66,7 @@ class _Reply:
         """Have the conversation and answer; also a failure while the slot is occupied, so that a shutdown waits."""
         if self._call.streams:
             self._call.on_accepted = self._stream.accepted
+            self._call.on_starting = self._events.starting
             self._stream.keep_alive()
         async with self._stream:
             try:

@@ -12,7 +12,7 @@ from speechbridge.transcribers.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
     from speechbridge.api.event_stream import EventStream
-    from speechbridge.errors import Problem
+    from speechbridge.errors import Loading, Problem
     from speechbridge.stages.answer import Answer
 
 
@@ -51,6 +51,11 @@ class EventAnswer:
         """Send a segment, the transcript, or a piece of the response."""
         await self._stream.send(self._event(item))
 
+    async def starting(self, loading: Loading | None) -> None:
+        """Send that a component starts, and how far it is."""
+        known = {} if loading is None else {"loading": loading.document()}
+        await self._stream.send(sse.encode("status", {"status": "starting", "stage": self._stage, **known}))
+
     async def done(self) -> web.StreamResponse:
         """Send the complete answer and return the response."""
         await self._stream.send(sse.encode("response.done", self._answer.document()))
@@ -60,12 +65,17 @@ class EventAnswer:
         """Send the error, then the answer if there is a transcription; return the response."""
         transcribed = self._answer.transcript is not None
         record_failure(self._request, problem, partial=transcribed)
-        stage = "generate" if transcribed and not self._answer.truncated else "transcribe"
-        await self._stream.send(sse.encode("error", {"code": problem.code, "message": problem.detail, "stage": stage}))
+        error = {"code": problem.code, "message": problem.detail, "stage": self._stage}
+        await self._stream.send(sse.encode("error", error))
         if transcribed:
             self._answer.error = problem
             return await self.done()
         return self._stream.response
+
+    @property
+    def _stage(self) -> str:
+        transcribed = self._answer.transcript is not None and not self._answer.truncated
+        return "generate" if transcribed else "transcribe"
 
     def _event(self, item: Segment | Transcript | str) -> bytes:
         if isinstance(item, str):

@@ -66,6 +66,7 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
             options()
             if call.streams:
                 call.on_accepted = stream.accepted
+                call.on_starting = stream.starting
                 stream.keep_alive()
             async with stream, Working(service, call):
                 streamed = False

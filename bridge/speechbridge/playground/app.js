@@ -48,10 +48,15 @@ async function follow(events) {
   results.setSteps("upload", "transcribe");
   results.setState("running", "Uploading and transcribing.");
   let requestId = "";
+  let starting = false;
   let failure = null; // in the stage generate, response.done still follows with the transcription
   for await (const { name, data } of events) {
     if (name === "open") {
       ({ requestId } = data);
+    } else if (name === "status") {
+      const left = data.loading?.eta_seconds;
+      results.setState("running", left ? `The service is starting, about ${left} s left.` : "The service is starting.");
+      starting = true;
     } else if (name === "transcript.delta") {
       if (!$("transcript").firstChild) {
         results.setSteps("transcribe");
@@ -63,7 +68,10 @@ async function follow(events) {
       results.addWarnings(data.warnings);
       results.setSteps("answer");
       results.setState("running", "Answering.");
+      starting = false;
     } else if (name === "response.delta") {
+      if (starting) results.setState("running", "Answering.");
+      starting = false;
       results.addAnswer(data.text);
     } else if (name === "error") {
       failure = new Problem(data.message, { code: data.code, requestId });

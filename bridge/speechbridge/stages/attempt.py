@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar
 
+from speechbridge.admission.retry_after import retry_after_outage
 from speechbridge.audio.port import RestartRequired
 from speechbridge.errors import Problem
 from speechbridge.stages.problems import problem_of
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from speechbridge.stages.call import Call
+    from speechbridge.stages.demand import Demand, Want
+    from speechbridge.stages.hold import Hold
     from speechbridge.stages.problems import StageName
     from speechbridge.telemetry.metrics import Metrics
     from speechbridge.upstreams.acquisition import Acquisition
@@ -30,6 +33,8 @@ class Stage:
 
     Args:
         pool: The pods.
+        demand: Counts the requests.
+        hold: Holds requests while no pod can be reached.
         metrics: Where waits, durations and failures are recorded.
         retry_after: Returns the seconds to report in Retry-After when every pod is busy.
         clock: Seconds of a monotonic clock.
@@ -40,8 +45,16 @@ class Stage:
     """The upstream's label in the metrics."""
 
     def __init__(
-        self, pool: Pool, metrics: Metrics, retry_after: Callable[[], int], clock: Callable[[], float]
+        self,
+        pool: Pool,
+        demand: Demand,
+        hold: Hold,
+        metrics: Metrics,
+        retry_after: Callable[[], int],
+        clock: Callable[[], float],
     ) -> None:
+        self.demand = demand
+        self.hold = hold
         self.metrics = metrics
         self._pool = pool
         self._retry_after = retry_after
@@ -50,18 +63,36 @@ class Stage:
     def _retry(self, call: Call) -> Retry:
         return Retry(call.budget, self._clock, lambda: self._pool.endpoints)
 
+    async def _until_reachable(self, call: Call, model: str = "", audio_seconds: float = 0.0) -> None:
+        """Hold a request while no pod can be reached; raises as `Hold.until_reachable` does."""
+        if self._pool.reachable:
+            return
+        measured = self.metrics.stage("queue", self.metrics.model_label(model) if model else "")
+        entered = measured.enter()
+        try:
+            await self.hold.until_reachable(call, audio_seconds)
+        except BaseException as error:
+            measured.leave(entered, outcome_of(error, expired=bool(call.deadline.expired)))
+            if isinstance(error, UpstreamError):
+                self.metrics.upstream_failures.labels(self.upstream, error.kind).inc()
+            raise
+        measured.leave(entered, "ok")
+
     def _attempt(self, retry: Retry, call: Call, model: str, prefer: Endpoint | None = None) -> Attempt:
         """Have a pod work at once."""
         request = PodRequest(call.budget, retry.failed, prefer, retry.retrying, model)
-        return Attempt(self, self._pool.acquire(request), retry, call, self.metrics.model_label(model))
+        want = self.demand.want()
+        return Attempt(self, self._pool.acquire(request), retry, call, want, self.metrics.model_label(model))
 
     def _queued_attempt(self, retry: Retry, call: Call, audio_seconds: float, on_begin: Callable[[], None]) -> Attempt:
         """Have a pod work that may queue the request first; `on_begin` is called when it may begin."""
         request = PodRequest(call.budget, retry.failed, None, retry.retrying, "", audio_seconds, retry.may_recover)
-        return Attempt(self, self._pool.acquire(request), retry, call, "", on_begin)
+        want = self.demand.want(audio_seconds)
+        return Attempt(self, self._pool.acquire(request), retry, call, want, "", on_begin)
 
     def _problem(self, error: UpstreamError) -> Problem:
-        return problem_of(self.name, error, self._retry_after())
+        outage = retry_after_outage(self._pool.reachability.remaining())
+        return problem_of(self.name, error, busy=self._retry_after(), outage=outage)
 
 
 class Attempt:
@@ -74,6 +105,7 @@ class Attempt:
         acquisition: Acquires the pod.
         retry: The attempts of the request so far.
         call: The request, whose wait is recorded.
+        want: Counts the request.
         model: The model's label in the metrics.
         on_begin: Called when the pod may begin to work; None if it begins as soon as it is acquired.
     """
@@ -89,6 +121,7 @@ class Attempt:
         "_retry",
         "_stage",
         "_timeline",
+        "_want",
     )
 
     def __init__(
@@ -97,6 +130,7 @@ class Attempt:
         acquisition: Acquisition,
         retry: Retry,
         call: Call,
+        want: Want,
         model: str,
         on_begin: Callable[[], None] | None = None,
     ) -> None:
@@ -105,6 +139,7 @@ class Attempt:
         self._retry = retry
         self._timeline = call.timeline
         self._deadline = call.deadline
+        self._want = want
         self._model = model
         self._on_begin = on_begin
         self._queued_at: float | None = None
@@ -112,25 +147,30 @@ class Attempt:
     async def __aenter__(self) -> Acquisition:
         self._enter("queue")
         self._queued_at = self._timeline.clock()
+        self._acquisition.on_wait = self._want.held
         try:
             await self._acquisition.__aenter__()
         except BaseException as error:
+            self._want.leave(error)
             self._leave(error)
             raise
         self._retry.begin()
         if self._on_begin is None:
             self._begin()
         else:
+            self._want.waiting()
             self._acquisition.on_begin = self._begin
         return self._acquisition
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        self._want.leave(error)
         self._leave(error)
         self._retry.end(self._acquisition.endpoint)
         await self._acquisition.__aexit__(kind, error)
 
     def _begin(self) -> None:
         """Record that the wait is over and the work begins."""
+        self._want.working()
         self._leave_queue(None)
         self._enter(self._stage.name)
         if self._on_begin is not None:

@@ -10,9 +10,14 @@ if TYPE_CHECKING:
 
     from speechbridge.admission.queue import Slot
     from speechbridge.deadline import Deadline
+    from speechbridge.errors import Loading
     from speechbridge.telemetry.timeline import Timeline
     from speechbridge.transcribers.transcript import Segment
     from speechbridge.wait_budget import WaitBudget
+
+
+async def _tell_nobody(_loading: Loading | None) -> None:
+    """Most clients get one response, at the end."""
 
 
 @dataclass
@@ -28,9 +33,11 @@ class Call:
             until the form is read: before that nothing has been sent.
         caller: Whose request it is; empty if no API keys are required.
         expected_size: Size of the audio in bytes, as far as the headers of the request reveal it.
+        transcribes: Whether it begins with a transcription; chats may have no recording.
         slot: Its slot for work, once it has one.
         segments: What Whisper has transcribed of the recording in progress.
         on_accepted: Is called when a pod has accepted the recording.
+        on_starting: Tells the client of a stream that no pod can be reached yet, and how far the start is.
     """
 
     timeline: Timeline
@@ -40,9 +47,11 @@ class Call:
     streams: bool
     caller: str = ""
     expected_size: int | None = None
+    transcribes: bool = True
     slot: Slot | None = None
     segments: list[Segment] = field(default_factory=list)
     on_accepted: Callable[[], object] = object
+    on_starting: Callable[[Loading | None], Awaitable[None]] = field(default=_tell_nobody)
 
     async def buffer_again(self, buffer: Callable[[], Awaitable[None]]) -> None:
         """Wait until the rest of a recording that slowed down is ready, without a slot for work.

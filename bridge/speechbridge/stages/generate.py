@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from speechbridge.generators.options import GenerationOptions
     from speechbridge.generators.port import Generator, OnText
     from speechbridge.stages.call import Call
+    from speechbridge.stages.demand import Demand
+    from speechbridge.stages.hold import Hold
     from speechbridge.stages.prefill import Prefill
     from speechbridge.telemetry.metrics import Metrics
     from speechbridge.telemetry.timeline import Timeline
@@ -31,6 +33,8 @@ class Generation(Stage):
     Args:
         generator: The protocol of the pods.
         pool: The pods.
+        demand: Counts the requests.
+        hold: Holds requests while no pod can be reached.
         prefill: Knows which pod has a prompt in its prefix cache.
         metrics: Where waits, durations and failures are recorded.
         retry_after: Returns the seconds to report in Retry-After when every pod is busy.
@@ -44,12 +48,14 @@ class Generation(Stage):
         self,
         generator: Generator,
         pool: Pool,
+        demand: Demand,
+        hold: Hold,
         prefill: Prefill,
         metrics: Metrics,
         retry_after: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
-        super().__init__(pool, metrics, retry_after, clock)
+        super().__init__(pool, demand, hold, metrics, retry_after, clock)
         self._generator = generator
         self._prefill = prefill
 
@@ -100,6 +106,7 @@ class Generation(Stage):
                 await pass_on(reasoning.feed(piece))
 
             try:
+                await self._until_reachable(call, model)
                 prefilled = self._prefill.endpoint(prompt)
                 async with self._attempt(retry, call, model, prefilled) as acquisition:
                     endpoint = acquisition.endpoint
@@ -130,6 +137,7 @@ class Generation(Stage):
         sent = False
         while True:
             try:
+                await self._until_reachable(call, model)
                 async with (
                     self._attempt(retry, call, model) as acquisition,
                     aclosing(forward(acquisition.endpoint, request, call.headers)) as items,

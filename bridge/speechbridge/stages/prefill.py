@@ -48,8 +48,10 @@ class Prefill:
         self._cached: OrderedDict[bytes, tuple[Endpoint, float]] = OrderedDict()  # the oldest first
 
     def start(self, model: str, instructions: str, options: GenerationOptions, call: Call) -> PrefillTask | None:
-        """Start the prefill of a prompt; None if a pod has it in its cache, or the model has other requests."""
+        """Start the prefill of a prompt, unless a pod has it in its cache, the pods have requests, or there is none."""
         key = key_of(model, instructions, options)
+        if not self._pool.reachable:
+            return None  # held requests would all start the same prefill as soon as a pod has started
         if self.endpoint(key) in self._pool.endpoints:
             return None
         if any(endpoint.outstanding for endpoint in self._pool.endpoints):

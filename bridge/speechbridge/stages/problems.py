@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from speechbridge.admission.retry_after import RETRY_AFTER_OUTAGE_S
 from speechbridge.errors import PROBLEMS, Problem
 from speechbridge.upstreams.failures import FailureKind
 
@@ -35,20 +34,21 @@ _OTHER_KINDS: dict[StageName, str] = {"transcribe": "transcriber_failed", "gener
 _KINDS_WITH_CODE = frozenset({FailureKind.BAD_AUDIO, FailureKind.BAD_REQUEST})
 
 
-def problem_of(stage: StageName, error: UpstreamError, retry_after: int) -> Problem:
+def problem_of(stage: StageName, error: UpstreamError, *, busy: int, outage: int) -> Problem:
     """Return the problem to report for an upstream's failure.
 
     Args:
         stage: The stage that failed.
         error: Its last failure.
-        retry_after: Seconds until the backlog is done; reported when every pod is busy.
+        busy: Seconds to report in Retry-After when every pod is busy: until the backlog is done.
+        outage: Seconds to report in Retry-After when no pod can be reached.
     """
     code = _CODES[stage].get(error.kind, _OTHER_KINDS[stage])
     if error.kind in _KINDS_WITH_CODE and error.code in PROBLEMS and PROBLEMS[error.code][0] < 500:  # noqa: PLR2004 - a client error
         code = error.code
     detail = f"{PROBLEMS[code][1]}: {error.detail.removesuffix('.')}."
     if error.kind is FailureKind.BUSY:
-        return Problem(code, f"{detail.removesuffix('.')}; try again in {retry_after} s.", retry_after=retry_after)
+        return Problem(code, f"{detail.removesuffix('.')}; try again in {busy} s.", retry_after=busy)
     if error.kind is FailureKind.CONNECT:
-        return Problem(code, detail, retry_after=RETRY_AFTER_OUTAGE_S)
+        return Problem(code, detail, retry_after=outage)
     return Problem(code, detail, param=error.param if error.kind in _KINDS_WITH_CODE else None)

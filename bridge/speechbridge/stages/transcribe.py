@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from speechbridge.audio.durations import Duration, Durations
     from speechbridge.audio.port import Audio
     from speechbridge.stages.call import Call
+    from speechbridge.stages.demand import Demand
+    from speechbridge.stages.hold import Hold
     from speechbridge.telemetry.metrics import Metrics
     from speechbridge.telemetry.timeline import Timeline
     from speechbridge.transcribers.port import OnSegment, Segments, Transcriber, TranscriptionOptions
@@ -33,6 +35,8 @@ class Transcription(Stage):
     Args:
         transcriber: The protocol of the pods.
         pool: The pods.
+        demand: Counts the requests.
+        hold: Holds requests while no pod can be reached.
         metrics: Where waits, durations and failures are recorded.
         backlog: Accounts for the audio in progress.
         durations: Estimates how long recordings are, and learns from transcripts.
@@ -47,13 +51,15 @@ class Transcription(Stage):
         self,
         transcriber: Transcriber,
         pool: Pool,
+        demand: Demand,
+        hold: Hold,
         metrics: Metrics,
         backlog: Backlog,
         durations: Durations,
         retry_after: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
-        super().__init__(pool, metrics, retry_after, clock)
+        super().__init__(pool, demand, hold, metrics, retry_after, clock)
         self._transcriber = transcriber
         self._backlog = backlog
         self._durations = durations
@@ -98,6 +104,7 @@ class Transcription(Stage):
                             with work.paused():
                                 await pass_on(segment)
 
+                    await self._until_reachable(call, audio_seconds=duration.seconds)
                     async with self._queued_attempt(retry, call, duration.seconds, begin) as acquisition:
                         transcript = await self._transcriber.transcribe(
                             acquisition, audio, options, call.headers, on_segment, segments=segments
@@ -124,7 +131,9 @@ class Transcription(Stage):
         def arrived() -> float:
             return self._durations.of(excerpt_of(audio, None)).seconds
 
-        with self._backlog.arriving(arrived):
+        held = self.demand.held(arrived)  # so that a pod starts meanwhile
+        early: AbstractContextManager[None] = nullcontext() if self._pool.reachable else held
+        with self._backlog.arriving(arrived), early:
             await audio.buffer_until_ready()
 
     def _beginner(self, start_work: Callable[[], None], work: Work, call: Call, *, reports: bool) -> Callable[[], None]:

@@ -61,23 +61,30 @@ class Acquisition:
     Attributes:
         request: What was asked for.
         endpoint: The pod; another one after the request has moved.
+        on_wait: Called when the request has to wait for a pod.
         on_begin: Called when the pod may begin to work: the request was not queued there, or has left the pod's queue.
     """
 
-    __slots__ = ("_acquired_at", "_pool", "endpoint", "on_begin", "request")
+    __slots__ = ("_acquired_at", "_pool", "endpoint", "on_begin", "on_wait", "request")
 
     endpoint: Endpoint
 
     def __init__(self, pool: Pool, request: PodRequest) -> None:
         self._pool = pool
         self.request = request
+        self.on_wait: Callable[[], None] | None = None
         self.on_begin: Callable[[], None] | None = None
 
     async def __aenter__(self) -> Endpoint:
         pool = self._pool
-        self.endpoint = pool.acquire_now(self.request) or await pool.wait_for_turn(self.request)
+        endpoint = pool.acquire_now(self.request)
+        if endpoint is None:
+            if self.on_wait is not None:
+                self.on_wait()
+            endpoint = await pool.wait_for_turn(self.request)
+        self.endpoint = endpoint
         self._acquired_at = pool.time()
-        return self.endpoint
+        return endpoint
 
     async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, *__: object) -> None:
         self._pool.release(self.endpoint, self.request, error)

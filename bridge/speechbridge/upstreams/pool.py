@@ -20,6 +20,7 @@ from speechbridge.upstreams.choose import Queued, busy_cooldown, choose, moves
 from speechbridge.upstreams.discovery import resolve
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.pods import Pods
+from speechbridge.upstreams.reachability import Reachability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +53,10 @@ class Pool:
         options: How the pool behaves.
         resolver: Looks a host up.
         jitter: Returns a random number from 0 to 1.
+
+    Attributes:
+        pods: The pods.
+        reachability: Whether one of them can be reached, and who waits for that.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class Pool:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.pods = Pods(url, options, resolver, self._distribute)
+        self.reachability = Reachability(self.pods)
         self._jitter = jitter
         self._waiters: deque[_Waiter] = deque()
         self._queued: dict[Acquisition, Connection] = {}
@@ -80,9 +86,14 @@ class Pool:
         return self.pods.endpoints
 
     @property
+    def reachable(self) -> bool:
+        """Whether a pod can be reached, as far as known."""
+        return self.reachability.present
+
+    @property
     def waiting(self) -> int:
         """How many requests of this bridge wait for a pod, those in a pod's queue included."""
-        return len(self._waiters) + len(self._queued)
+        return self.reachability.held + len(self._waiters) + len(self._queued)
 
     @property
     def slots(self) -> int:
@@ -189,6 +200,7 @@ class Pool:
     def _distribute(self) -> None:
         """Let pods have more requests, after one of them has changed: those that have waited in a pod's queue first."""
         self.pods.observe()
+        self.reachability.observe()
         if self._queued:
             self._move()
         if self._waiters:

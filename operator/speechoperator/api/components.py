@@ -150,6 +150,11 @@ class Bridge(ComponentSpec):
     )
     max_concurrent_requests: Positive = Field(50, description="Requests that one replica works on concurrently.")
     request_timeout: Duration = Field("300s", description="Time a request may take without progress, from 1s to 24h.")
+    hold_timeout: Duration | None = Field(
+        None,
+        description="Time a request may wait while no pod of Whisper or Ollama can be reached, such as until one has "
+        "started from zero. If unset, 300s where minReplicas of either is 0, else requestTimeout, but at most 120s.",
+    )
     service: BridgeService = Field(BridgeService(), description="The Service of the bridge. If unset, a ClusterIP.")
     ingress: Ingress | None = Field(None, description="Expose the bridge through an Ingress. If unset, no Ingress.")
     gateway: Gateway | None = Field(

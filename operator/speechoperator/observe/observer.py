@@ -13,7 +13,7 @@ from speechoperator.api.names import INGRESS_CLASS_ANNOTATION
 from speechoperator.api.pipeline import class_of
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.observe import existing_claims, fetches, services
+from speechoperator.observe import existing_claims, fetches, loads, services
 from speechoperator.observe.ingress_classes import IngressClasses
 from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
@@ -139,6 +139,7 @@ class Observer:
     ) -> Snapshot:
         owned, pods = self._store.objects(polls.key), self._store.pods(polls.key)
         ollama = self._models(polls, pipeline, pods)
+        load, pod_loads = loads.observe(self._sources.loads, polls.key, pipeline, pods, now.timestamp())
         pvcs = [thing for ref, thing in owned.items() if ref.kind == "PersistentVolumeClaim"]
         return Snapshot(
             objects=owned,
@@ -153,6 +154,8 @@ class Observer:
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings.about_pvcs(polls, pvcs, now),
             pod_warnings=self._warnings.about_pods(polls, pods, now),
+            loads=load,
+            pod_loads=pod_loads,
             may_update=self._may_update(polls.key),
             failures=failures,
             unreadable=self._failed_reads(polls.key.namespace),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from speechoperator.canary.runs import Canaries
     from speechoperator.kube.client import KubeClient
     from speechoperator.observe.external import ExternalServices
+    from speechoperator.observe.load_feed import LoadFeed
     from speechoperator.ollama.client import OllamaClient
 
 
@@ -24,12 +25,14 @@ class Sources:
         ollama: The client of the operator's own Ollama pods.
         external: The services behind a `url` of a spec.
         canaries: The canary requests.
+        loads: The load of bridges and Whisper pods, which is followed rather than polled.
     """
 
     api: KubeClient
     ollama: OllamaClient
     external: ExternalServices
     canaries: Canaries
+    loads: LoadFeed
 
 
 async def ollama(client: OllamaClient, url: str) -> OllamaPod:

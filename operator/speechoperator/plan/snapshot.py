@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from speechoperator.plan.scaling.load import Loads
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from speechoperator.kube.objects import Object, Ref
+    from speechoperator.plan.scaling.load import Report
 
 
 EXTERNAL = "url"
@@ -177,6 +180,8 @@ class Snapshot:
         pod_warnings: Newest Warning Event of each pod that is not ready, by name. Some faults are reported nowhere
             else: a missing Secret of a volume (FailedMount), the response to a probe (Unhealthy). For a pod without a
             node, that the cluster autoscaler adds none (NotTriggerScaleUp).
+        loads: What the pods and bridges report of their work; unknown unless observed.
+        pod_loads: What each Whisper pod reports of its work, by name. A pod whose work is unknown is missing.
         may_update: Whether the pods may be replaced now because of a new release of the operator.
         failures: Refused writes of the last reconcile.
         unreadable: Failed lists, as failed writes: what is known of these kinds may be outdated.
@@ -195,6 +200,8 @@ class Snapshot:
     ingress_class_missing: str | None = None
     pvc_warnings: Mapping[str, str] = field(default_factory=dict)
     pod_warnings: Mapping[str, str] = field(default_factory=dict)
+    loads: Loads = field(default_factory=Loads)
+    pod_loads: Mapping[str, Report] = field(default_factory=dict)
     may_update: bool = False
     failures: tuple[WriteFailure, ...] = ()
     unreadable: tuple[WriteFailure, ...] = ()

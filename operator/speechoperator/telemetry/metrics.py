@@ -65,6 +65,9 @@ class Metrics:
         self.queue_duration = histogram("workqueue_queue_duration_seconds", "Time a pipeline waited for a worker")
         self.retries = counter("workqueue_retries_total", "Reconciles delayed because the previous one failed")
         self.pipelines = gauge("pipelines", "Pipelines that exist")
+        self.load_streams = gauge(
+            "load_streams", "Bridges and Whisper pods whose load is followed, at most MAX_LOAD_STREAMS"
+        )
         self.leader = gauge("leader", "1 while this replica is the leader, 0 on standby")
         self.pulls = gauge("pulls_running", "Model pulls in progress")
         self.pull_bytes = counter("pull_bytes_total", "Bytes of models pulled")

@@ -29,7 +29,7 @@ def error_for(status: int, code: str | None) -> UpstreamError:
     ],
 )
 def test_the_recording_and_the_options_are_the_callers(status: int, code: str) -> None:
-    problem = problem_of("transcribe", error_for(status, code), retry_after=1)
+    problem = problem_of("transcribe", error_for(status, code), busy=1, outage=5)
 
     assert (problem.status, problem.code, problem.param) == (status, code, "model")
 
@@ -43,7 +43,7 @@ def test_the_recording_and_the_options_are_the_callers(status: int, code: str) -
 )
 def test_the_deployment_and_the_network_are_not(status: int, code: str | None) -> None:
     error = error_for(status, code)
-    problem = problem_of("transcribe", error, retry_after=1)
+    problem = problem_of("transcribe", error, busy=1, outage=5)
 
     assert (problem.status, problem.code, problem.param) == (502, "transcriber_failed", None)
     assert error.kind is (FailureKind.DIED if status == 408 else FailureKind.MISCONFIGURED)

@@ -1,10 +1,22 @@
-"""OpenAPI: `/health`, `/livez`, `/readyz` and `/metrics`."""
+"""OpenAPI: `/health`, `/livez`, `/readyz`, `/load` and `/metrics`."""
 
 from __future__ import annotations
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from speechbridge.api.openapi.schemas import Json, json_content, record, ref, response, text
+from speechbridge.api.openapi.problems import errors
+from speechbridge.api.openapi.schemas import (
+    Json,
+    event_stream,
+    integer,
+    json_content,
+    number,
+    record,
+    ref,
+    response,
+    text,
+    unnamed_event,
+)
 
 TAGS: list[Json] = [{"name": "Health", "description": "For the kubelet, Prometheus, and clients of the older bridge."}]
 
@@ -24,6 +36,17 @@ _NOT_READY = {
     },
 }
 _STOPPING = {"status": "stopping", "components": {}}
+_LOAD = {
+    "held": 0,
+    "waiting": 1,
+    "working": 4,
+    "audio_seconds_held": 0.0,
+    "audio_seconds_waiting": 12.5,
+    "audio_seconds_working": 63.2,
+    "audio_seconds_per_second": 11.8,
+    "oldest_wait_seconds": 0.8,
+    "ollama": {"held": 0, "waiting": 0, "working": 2},
+}
 
 
 def _alive(path: str, summary: str) -> Json:
@@ -59,6 +82,29 @@ PATHS: Json = {
             },
         }
     },
+    "/load": {
+        "get": {
+            "operationId": "load",
+            "tags": ["Health"],
+            "summary": "Load of this replica",
+            "description": (
+                "What the operator scales by. With `Accept: text/event-stream`, an event now and on each change: at "
+                "most one per second, but at once when a request is held and none was before."
+            ),
+            "responses": {
+                "200": response(
+                    "The requests of this replica.",
+                    {
+                        **json_content(ref("Load"), busy=_LOAD),
+                        **event_stream(
+                            "Each event is the JSON object.", {"chunk": ref("Load")}, [unnamed_event(_LOAD)]
+                        ),
+                    },
+                ),
+                **errors("problem", "stopping"),
+            },
+        }
+    },
     "/metrics": {
         "get": {
             "operationId": "metrics",
@@ -83,6 +129,31 @@ SCHEMAS: Json = {
             "description": "`whisper` and `llm`; empty while this replica is shutting down.",
             "additionalProperties": ref("Component"),
         },
+    ),
+    "Load": record(
+        "The requests of this replica by how far they are, for Whisper except in `ollama`. Each is in one of `held`, "
+        "`waiting` and `working`; Whisper pods report those of `waiting` and `working`, too.",
+        held=integer(
+            "Requests that no Whisper pod has: none can be reached, or none accepts them now. While none can be "
+            "reached, also uploads in progress, and for five minutes a request whose client gave up.",
+            minimum=0,
+        ),
+        waiting=integer("Requests in the queue of a Whisper pod.", minimum=0),
+        working=integer("Requests that Whisper pods work on.", minimum=0),
+        audio_seconds_held=number("Estimated duration of the held recordings in seconds.", minimum=0),
+        audio_seconds_waiting=number("Estimated duration of the held and waiting recordings in seconds.", minimum=0),
+        audio_seconds_working=number("Estimated duration of the recordings in work in seconds.", minimum=0),
+        audio_seconds_per_second=number(
+            "Seconds of audio per second of work, as in recent transcripts; 0 until there are enough.", minimum=0
+        ),
+        oldest_wait_seconds=number("How long the first held or waiting request has waited, in seconds.", minimum=0),
+        ollama=ref("LanguageModelLoad"),
+    ),
+    "LanguageModelLoad": record(
+        "The requests of this replica for the language model.",
+        held=integer("Requests that no pod has, as for Whisper.", minimum=0),
+        waiting=integer("Always 0: a pod's own queue is unknown, and counted as in work.", minimum=0),
+        working=integer("Requests that pods have.", minimum=0),
     ),
     "Component": record(
         "The state of a component.",

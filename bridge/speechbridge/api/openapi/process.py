@@ -188,11 +188,13 @@ PATHS: Json = {
                             silence=_SILENT,
                         ),
                         **event_stream(
-                            "Events in this order: any number of `transcript.delta` (if Whisper streams), one "
+                            "Events in this order: `status`, every ten seconds while no pod can be reached; any "
+                            "number of `transcript.delta` (if Whisper streams), one "
                             "`transcript.done`, any number of `response.delta`, one `response.done`. An `error` in the "
                             "stage `transcribe` ends the stream; one in `generate`, and a deadline after the first "
                             "segment, is followed by `response.done`.",
                             {
+                                "status": ref("StreamStatus"),
                                 "transcript.delta": ref("TranscriptDelta"),
                                 "transcript.done": ref("TranscriptDone"),
                                 "response.delta": ref("ResponseDelta"),
@@ -283,6 +285,13 @@ SCHEMAS: Json = {
         warnings=WARNINGS,
     ),
     "ResponseDelta": record("A part of the response.", text=text("Concatenated, the texts are the response.")),
+    "StreamStatus": record(
+        "The request waits for a component that starts.",
+        ("status", "stage"),
+        status=text("What the request waits for.", const="starting"),
+        stage=text("The stage that waits.", enum=["transcribe", "generate"]),
+        loading=ref("Loading"),
+    ),
     "StreamError": record(
         "An error after the stream has started.",
         code=text("As in an error response.", enum=sorted(PROBLEMS)),

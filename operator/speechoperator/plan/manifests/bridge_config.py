@@ -9,6 +9,7 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from speechoperator.api import durations
 from speechoperator.api.labels import metadata
 from speechoperator.api.names import PORTS, object_name, pods_service
 from speechoperator.plan.manifests.limits import bridge_drain
@@ -17,7 +18,7 @@ from speechoperator.plan.manifests.upstreams import ca_files
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from speechoperator.api import ServingSpec, SpeechPipeline
+    from speechoperator.api import ServingSpec, Spec, SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.kube.objects import Object
 
@@ -26,6 +27,9 @@ KEYS_PATH = "/etc/speechpipeline/api-keys"
 
 _MAX_HOLD_SECONDS = 120.0
 """How long a request waits for a pod: enough for a pod to restart with its model."""
+
+_HOLD_FROM_ZERO_SECONDS = 300.0
+"""How long it waits for one that starts from zero: enough for a new node, its image and its model, in most clusters."""
 
 _PROTOCOLS = {"faster-whisper": "openai", "asr-webservice": "asr-webservice"}
 
@@ -65,7 +69,7 @@ def environment(pipeline: SpeechPipeline, models: Sequence[str]) -> dict[str, st
         "MAX_CONCURRENT_REQUESTS": f"{bridge.max_concurrent_requests}",
         "REQUEST_TIMEOUT": f"{timeout:.10g}",
         "DRAIN_TIMEOUT": f"{bridge_drain(bridge)}",
-        "HOLD_TIMEOUT": f"{min(timeout, _MAX_HOLD_SECONDS):.10g}",
+        "HOLD_TIMEOUT": f"{_hold_seconds(pipeline.spec):.10g}",
         "QUEUE_TIMEOUT": f"{min(timeout, _MAX_HOLD_SECONDS):.10g}",
         **({"API_KEYS_DIR": KEYS_PATH} if bridge.api_keys else {}),
         **ca_files(pipeline),
@@ -76,6 +80,14 @@ def settings_hash(variables: Mapping[str, str]) -> str:
     """Return a hash of the environment. The bridge reads it at startup only, so a new hash triggers a rollout."""
     text = json.dumps(variables, sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
+
+
+def _hold_seconds(spec: Spec) -> float:
+    if spec.bridge.hold_timeout is not None:
+        return durations.seconds(spec.bridge.hold_timeout)
+    if any(component.managed and component.scaling.min_replicas == 0 for component in (spec.whisper, spec.ollama)):
+        return _HOLD_FROM_ZERO_SECONDS
+    return min(spec.bridge.request_timeout_seconds, _MAX_HOLD_SECONDS)
 
 
 def _url(pipeline: SpeechPipeline, component: Component, spec: ServingSpec) -> str:

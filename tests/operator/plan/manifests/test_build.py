@@ -492,6 +492,19 @@ def test_a_request_is_held_while_a_pod_restarts_but_not_beyond_its_timeout(timeo
     assert (data["HOLD_TIMEOUT"], data["QUEUE_TIMEOUT"]) == (held, held)
 
 
+@pytest.mark.parametrize(
+    ("spec", "held"),
+    [
+        ({"whisper": {"scaling": {"minReplicas": 0}}}, "300"),
+        ({"ollama": {"scaling": {"minReplicas": 0}}, "bridge": {"requestTimeout": "60s"}}, "300"),
+        ({"whisper": {"scaling": {"minReplicas": 0}}, "bridge": {"holdTimeout": "10m"}}, "600"),
+        ({"bridge": {"holdTimeout": "5s"}}, "5"),
+    ],
+)
+def test_a_request_is_held_until_a_pod_has_started_from_zero(spec: Raw, held: str) -> None:
+    assert build(spec)["ConfigMap/bridge"]["data"]["HOLD_TIMEOUT"] == held
+
+
 VLLM: Raw = {
     "whisper": {"url": "https://asr", "auth": {"secretName": "asr"}},
     "ollama": {

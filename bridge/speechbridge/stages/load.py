@@ -1,0 +1,79 @@
+"""What this bridge has to do, as `GET /load` reports it, and when that changes.
+
+The members have the names of the Whisper server's `/load`; here they count this bridge's own requests. A request is in
+one of `held`, `waiting` and `working`, and one that a pod reports is never in `held`. So the load of Whisper is the sum
+of what the pods report and of what the bridges hold, and no request is counted twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from speechbridge.admission.retry_after import Backlog
+    from speechbridge.stages.demand import Demand
+
+_DIGITS = 3
+
+
+class Load:
+    """The load of a bridge.
+
+    Args:
+        transcription: The requests for Whisper.
+        generation: The requests for the language model.
+        backlog: Knows the speed of Whisper.
+
+    Attributes:
+        closed: Whether the bridge is shutting down: nothing follows.
+    """
+
+    def __init__(self, transcription: Demand, generation: Demand, backlog: Backlog) -> None:
+        self.closed = False
+        self._transcription = transcription
+        self._generation = generation
+        self._backlog = backlog
+        self._changed = asyncio.Event()
+        self._held = asyncio.Event()
+        for demand in (transcription, generation):
+            demand.on_change = self._changed.set
+            demand.on_hold = self._held.set
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        whisper, ollama = self._transcription.load(), self._generation.load()
+        pace = self._backlog.measured_pace
+        return {
+            "held": whisper.held,
+            "waiting": whisper.waiting,
+            "working": whisper.working,
+            "audio_seconds_held": round(whisper.audio_seconds_held, _DIGITS),
+            "audio_seconds_waiting": round(whisper.audio_seconds_held + whisper.audio_seconds_waiting, _DIGITS),
+            "audio_seconds_working": round(whisper.audio_seconds_working, _DIGITS),
+            "audio_seconds_per_second": round(1 / pace, _DIGITS) if pace else 0.0,
+            "oldest_wait_seconds": round(whisper.oldest_wait_seconds, _DIGITS),
+            "ollama": {"held": ollama.held, "waiting": ollama.waiting, "working": ollama.working},
+        }
+
+    @property
+    def holds(self) -> bool:
+        """Whether a request of either stage is held."""
+        return self._transcription.holds or self._generation.holds
+
+    def close(self) -> None:
+        """End what follows the load."""
+        self.closed = True
+        self._changed.set()
+        self._held.set()
+
+    async def change(self) -> None:
+        """Wait until a request comes, moves or goes."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    async def hold(self) -> None:
+        """Wait until a request is held."""
+        while not (self.holds or self.closed):
+            self._held.clear()
+            await self._held.wait()

@@ -1,0 +1,144 @@
+"""What pods and bridges report at `/load`, and the load of each component that follows from it. No I/O.
+
+No request is counted twice:
+
+- Whisper: what its pods report, and what the bridges hold (`held`, `audio_seconds_held`). A bridge's `waiting` and
+  `working` are in the reports of the pods.
+- Whisper pods that report nothing (the engine asr-webservice, an external service, an older image): what the bridges
+  hold, and what they have sent (`waiting`, `working`). Requests of other clients are then unknown, and a recording in
+  work counts with its whole duration.
+- Ollama: the member `ollama` of the bridges. Its pods report nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from speechoperator.plan.scaling.load import STALE_AFTER_S, Load, Loads, Report, total
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Reporting: TypeAlias = Literal["whisper", "bridge"]
+"""A component whose pods report their load."""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeReport:
+    """What one bridge reports.
+
+    Attributes:
+        held: Its requests that no Whisper pod has, and their audio.
+        whisper: All its requests for Whisper.
+        ollama: Its requests for Ollama.
+    """
+
+    held: Report
+    whisper: Report
+    ollama: Report
+
+    @classmethod
+    def parse(cls, members: Mapping[str, object]) -> BridgeReport:
+        """Read the members of a bridge's `/load`; what is missing or invalid is unknown."""
+        whisper, ollama = Report.parse(members), members.get("ollama")
+        audio_held = Report.parse({"audio_seconds_waiting": members.get("audio_seconds_held")}).audio_seconds_waiting
+        held = Report(
+            held=whisper.held,
+            audio_seconds_waiting=audio_held,
+            oldest_wait_seconds=whisper.oldest_wait_seconds if whisper.held else None,
+        )
+        return cls(held, whisper, Report.parse(ollama) if isinstance(ollama, dict) else Report())
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds requests, for Whisper or for Ollama."""
+        return bool(self.held.held or self.ollama.held)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is known of the load of one running pod.
+
+    Attributes:
+        component: Its component.
+        pod: Its name.
+        ready: Whether it is ready: then its load has to be known.
+        report: What it reported last, None if nothing yet.
+        age: Seconds since it was last known to be true, None if it never was.
+        reports: Whether it reports its load at all, as far as known.
+    """
+
+    component: Reporting
+    pod: str
+    ready: bool
+    report: Report | BridgeReport | None = None
+    age: float | None = None
+    reports: bool = True
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the report still counts."""
+        return self.report is not None and self.age is not None and self.age <= STALE_AFTER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods of a pipeline that exist and are not terminating.
+
+    Attributes:
+        whisper: Number of Whisper pods.
+        ollama: Number of Ollama pods.
+        whisper_reports: Whether its Whisper pods are expected to report their load.
+    """
+
+    whisper: int
+    ollama: int
+    whisper_reports: bool
+
+
+def pod_loads(heard: Iterable[Heard]) -> Mapping[str, Report]:
+    """Return the reports of the Whisper pods that are known, by the name of the pod."""
+    return {one.pod: one.report for one in heard if one.fresh and isinstance(one.report, Report)}
+
+
+def loads(heard: Sequence[Heard], pods: Pods, now: float) -> Loads:
+    """Return the loads of the components.
+
+    A load is unknown if that of a ready pod is: the sum of the others would be too small, and scale down. From zero
+    pods, a sum that is too small does no harm, and requests that any bridge holds wake the component.
+
+    Args:
+        heard: What is known of the running pods.
+        pods: The pods that exist.
+        now: The time in seconds since the epoch.
+    """
+    bridges = [one for one in heard if one.component == "bridge"]
+    whisper = [one for one in heard if one.component == "whisper"]
+    reports = [one.report for one in bridges if one.fresh and isinstance(one.report, BridgeReport)]
+    held = any(report.holds for report in reports)
+    if pods.whisper_reports and all(one.reports for one in whisper):
+        parts = [*pod_loads(whisper).values(), *(report.held for report in reports)]
+        found = _load(parts, heard, now, wakes=held and not pods.whisper)
+    else:  # a bridge is no pod: how many of them have requests says nothing about busy pods
+        parts = [report.whisper for report in reports]
+        found = replace(_load(parts, bridges, now, wakes=held and not pods.whisper), busy=None)
+    # A request that is held for Whisper wakes Ollama, too.
+    ollama = _load([report.ollama for report in reports], bridges, now, wakes=held and not pods.ollama)
+    return Loads(found, replace(ollama, busy=None))
+
+
+def _load(parts: Iterable[Report], of: Iterable[Heard], now: float, *, wakes: bool) -> Load:
+    """Return the sum of reports.
+
+    Args:
+        parts: The reports that are known.
+        of: What they are known from.
+        now: The time in seconds since the epoch.
+        wakes: Whether the sum counts although it is not complete; otherwise it is unknown then.
+    """
+    every = list(of)
+    if not wakes and not all(one.fresh for one in every if one.ready):
+        return Load()
+    oldest = max((one.age for one in every if one.fresh and one.age is not None), default=0.0)
+    return total(parts, now - oldest)

@@ -1,0 +1,71 @@
+"""The loads of a pipeline: which pods are followed, and what they report together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speechoperator.api import labels
+from speechoperator.api.names import PORTS
+from speechoperator.kube import objects
+from speechoperator.observe import load_reports
+from speechoperator.observe.load_feed import Source
+from speechoperator.observe.load_reports import Pods
+from speechoperator.plan.scaling.load import Loads
+from speechoperator.plan.scaling.spec import from_pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from speechoperator.api import SpeechPipeline
+    from speechoperator.api.names import Component
+    from speechoperator.kube.objects import Key, Object
+    from speechoperator.observe.load_feed import LoadFeed
+    from speechoperator.observe.load_reports import Reporting
+    from speechoperator.plan.scaling.load import Report
+
+_REPORTING_ENGINE = "faster-whisper"
+"""The engine with `/load`; asr-webservice answers no request during a job."""
+
+
+def observe(
+    feed: LoadFeed,
+    key: Key,
+    pipeline: SpeechPipeline,
+    pods: Sequence[Object],
+    now: float,
+    ports: Mapping[Component, int] = PORTS,
+) -> tuple[Loads, Mapping[str, Report]]:
+    """Return the loads of the components, and what each Whisper pod reports, by its name.
+
+    A pipeline that is suspended, or whose replicas belong to another autoscaler, is not followed.
+
+    Args:
+        feed: Follows the pods from now on.
+        key: The pipeline.
+        pipeline: The same, parsed.
+        pods: Its pods.
+        now: The time in seconds since the epoch.
+        ports: The ports of the components.
+    """
+    if pipeline.spec.suspend or from_pipeline(pipeline.spec).mode == "Off":
+        feed.forget(key)
+        return Loads(), {}
+    whisper_reports = pipeline.spec.whisper.managed and pipeline.spec.whisper.engine == _REPORTING_ENGINE
+    alive = [pod for pod in pods if objects.alive(pod)]
+    heard = feed.follow(key, _sources(alive, ports, whisper_reports=whisper_reports))
+    counts = Pods(_count(alive, "whisper"), _count(alive, "ollama"), whisper_reports)
+    return load_reports.loads(heard, counts, now), load_reports.pod_loads(heard)
+
+
+def _sources(pods: Sequence[Object], ports: Mapping[Component, int], *, whisper_reports: bool) -> Iterator[Source]:
+    """Yield the running pods that report their load; terminating ones are not among `pods`: their work is no demand."""
+    components: tuple[Reporting, ...] = ("bridge", "whisper") if whisper_reports else ("bridge",)
+    for component in components:
+        for pod in pods:
+            url = objects.address(pod, ports[component])
+            if labels.component_of(pod) == component and objects.running(pod) and url:
+                yield Source(component, objects.name(pod), objects.uid(pod), url, objects.containers_ready(pod))
+
+
+def _count(pods: Sequence[Object], component: Component) -> int:
+    return sum(1 for pod in pods if labels.component_of(pod) == component)

@@ -1,0 +1,207 @@
+"""`GET /load`: where the requests of a bridge are, once and as events."""
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bridge.running import WAV, Bridge, StartBridge, form, lead_to
+from bridge.wire import DEADLINE
+from fakes.faults import refusing_url
+from fakes.gates import Point
+from fakes.ollama import FakeOllama
+from fakes.speech_whisper import FakeSpeechWhisper
+from fakes.whisper import FakeAsrWebservice
+from speechbridge.api import load as load_module
+
+pytestmark = pytest.mark.unit
+
+FOLLOW = {"Accept": "text/event-stream"}
+IDLE = {
+    "held": 0,
+    "waiting": 0,
+    "working": 0,
+    "audio_seconds_held": 0.0,
+    "audio_seconds_waiting": 0.0,
+    "audio_seconds_working": 0.0,
+    "audio_seconds_per_second": 0.0,
+    "oldest_wait_seconds": 0.0,
+    "ollama": {"held": 0, "waiting": 0, "working": 0},
+}
+
+
+async def load(bridge: Bridge) -> dict[str, Any]:
+    async with bridge.client.get("/load") as response:
+        assert response.status == 200
+        found: dict[str, Any] = await response.json()
+    return found
+
+
+async def reaches(bridge: Bridge, **numbers: object) -> dict[str, Any]:
+    """Wait until the load has these members; return it."""
+    async with asyncio.timeout(DEADLINE):
+        while not numbers.items() <= (now := await load(bridge)).items():  # noqa: ASYNC110 - it has no event for that
+            await asyncio.sleep(0)
+    return now
+
+
+async def next_event(stream: aiohttp.ClientResponse) -> dict[str, Any]:
+    async with asyncio.timeout(DEADLINE):
+        while not (line := await stream.content.readline()).startswith(b"data: "):
+            pass
+    found: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+    return found
+
+
+async def test_without_requests_everything_is_zero(bridge: Bridge) -> None:
+    assert await load(bridge) == IDLE
+
+
+async def test_a_request_in_the_queue_of_a_pod_waits_and_one_that_is_decoded_is_in_work(
+    start_bridge: StartBridge, ollama: FakeOllama
+) -> None:
+    async with FakeSpeechWhisper() as whisper:
+        bridge = await start_bridge(whisper_url=whisper.url, ollama_url=ollama.url, transcriber="openai")
+        await bridge.until(lambda: bridge.service.whisper.endpoints[0].reports_load)
+        gate = whisper.hold(Point.BEFORE_ANSWER)
+        requests = [asyncio.create_task(bridge.json()) for _ in range(2)]
+
+        seen = await reaches(bridge, held=0, waiting=1, working=1)
+
+        assert seen["audio_seconds_waiting"] == seen["audio_seconds_working"] == pytest.approx(1.0, abs=0.1)
+        gate.release()
+        await asyncio.gather(*requests)
+    assert (await load(bridge))["working"] == 0
+
+
+async def test_a_request_that_no_pod_accepts_is_held(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    gate = asr.hold(Point.BEFORE_ANSWER)
+    requests = [asyncio.create_task(bridge.json()) for _ in range(3)]
+
+    seen = await reaches(bridge, held=2, waiting=0, working=1)
+
+    assert seen["audio_seconds_held"] == seen["audio_seconds_waiting"] == pytest.approx(2.0, abs=0.1)
+    gate.release()
+    await asyncio.gather(*requests)
+
+
+async def test_a_request_that_waits_for_admission_is_held_by_the_stage_it_begins_with(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, max_concurrent_requests=1)
+    gate = ollama.hold(Point.BEFORE_ANSWER)
+    chat = {"messages": [{"role": "user", "content": "Hello"}]}
+    requests = [asyncio.create_task(bridge.client.post("/v1/chat/completions", json=chat)) for _ in range(2)]
+    await reaches(bridge, held=0, ollama={"held": 1, "waiting": 0, "working": 1})
+
+    requests.append(asyncio.create_task(bridge.process()))
+
+    await reaches(bridge, held=1, ollama={"held": 1, "waiting": 0, "working": 1})
+    gate.release()
+    assert [response.status for response in await asyncio.gather(*requests)] == [200, 200, 200]
+
+
+async def test_a_prefill_is_no_demand(start_bridge: StartBridge, asr: FakeAsrWebservice) -> None:
+    with refusing_url() as url:
+        bridge = await start_bridge(whisper_url=asr.url, ollama_url=url, prompt_prefill=True)
+        await lead_to(bridge.service.llm)
+        gate = asr.hold(Point.BEFORE_ANSWER)
+        request = asyncio.create_task(bridge.json())
+
+        assert (await reaches(bridge, working=1))["ollama"] == IDLE["ollama"]
+
+        gate.release()
+        await request
+
+
+async def test_events_begin_with_the_load_and_follow_its_changes(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    gate = asr.hold(Point.BEFORE_ANSWER)
+    async with bridge.client.get("/load", headers=FOLLOW) as stream:
+        assert stream.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+        assert await next_event(stream) == IDLE
+
+        request = asyncio.create_task(bridge.json())
+
+        assert (await next_event(stream))["working"] == 1
+        gate.release()
+        await request
+
+
+async def test_a_held_request_is_an_event_at_once(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an interval longer than the deadline: only what does not wait for it arrives."""
+    monkeypatch.setattr(load_module, "_MIN_INTERVAL_S", 10 * DEADLINE)
+    await lead_to(bridge.service.whisper)
+    async with bridge.client.get("/load", headers=FOLLOW) as stream:
+        assert (await next_event(stream))["held"] == 0
+
+        request = asyncio.create_task(bridge.json())
+
+        assert (await next_event(stream))["held"] == 1
+        await request
+
+
+async def test_an_upload_that_arrives_while_no_pod_can_be_reached_is_held(bridge: Bridge) -> None:
+    await lead_to(bridge.service.whisper)
+    rest = asyncio.Event()
+
+    async def slowly() -> Any:
+        yield WAV[:100]
+        await rest.wait()
+        yield WAV[100:]
+
+    request = asyncio.create_task(bridge.client.post("/process", data=slowly(), headers={"Content-Type": "audio/wav"}))
+
+    await reaches(bridge, held=1)
+    rest.set()
+    await request
+
+
+async def test_idle_streams_are_kept_alive_by_comments(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_module, "_MIN_INTERVAL_S", 0.01)
+    monkeypatch.setattr(load_module, "_KEEP_ALIVE_S", 0.01)
+    async with bridge.client.get("/load", headers=FOLLOW) as stream:
+        await next_event(stream)
+
+        async with asyncio.timeout(DEADLINE):
+            assert await stream.content.readline() == b"\n"
+            assert await stream.content.readline() == b": keep-alive\n"
+
+
+async def test_a_shutdown_ends_the_streams(bridge: Bridge) -> None:
+    async with bridge.client.get("/load", headers=FOLLOW) as stream:
+        await next_event(stream)
+        bridge.service.load.close()
+
+        async with asyncio.timeout(DEADLINE):
+            await stream.read()
+
+    async with bridge.client.get("/load", headers=FOLLOW) as response:
+        assert (response.status, (await response.json())["code"]) == (503, "stopping")
+
+
+async def test_it_needs_no_key_and_is_neither_measured_nor_logged(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, caplog: pytest.LogCaptureFixture, tmp_path: Any
+) -> None:
+    (tmp_path / "key").write_text("secret", encoding="utf-8")
+    bridge = await start_bridge(whisper_url=asr.url, api_keys_dir=str(tmp_path))
+
+    await load(bridge)
+    async with bridge.client.head("/load", headers=FOLLOW) as response:
+        assert response.status == 200
+
+    async with bridge.client.get("/metrics") as response:
+        assert 'route="/load"' not in await response.text()
+    assert "request" not in caplog.messages
+
+
+async def test_unknown_durations_count_as_typical(bridge: Bridge, asr: FakeAsrWebservice) -> None:
+    gate = asr.hold(Point.BEFORE_ANSWER)
+    data = form(b"OggS\x00\x02" + bytes(1000))
+    request = asyncio.create_task(bridge.client.post("/process", data=data))
+
+    assert (await reaches(bridge, working=1))["audio_seconds_working"] > 0
+
+    gate.release()
+    await request

@@ -1,0 +1,125 @@
+"""Which pods of a pipeline are followed."""
+
+from typing import Any
+
+import pytest
+
+from fakes.reconciler_bench import Bench
+from speechoperator.api import SpeechPipeline, labels
+from speechoperator.kube.objects import Key
+from speechoperator.observe import loads
+from speechoperator.observe.load_feed import LoadFeed, Source
+from speechoperator.observe.load_reports import Heard
+from speechoperator.plan.scaling import ScalingSpec
+from speechoperator.plan.scaling.load import Load, Loads, Report
+
+pytestmark = pytest.mark.unit
+
+KEY = Key("team", "p")
+
+
+class Feed:
+    """Remembers what it is to follow; every Whisper pod works on two requests."""
+
+    def __init__(self) -> None:
+        self.sources: tuple[Source, ...] = ()
+
+    def follow(self, _key: Key, sources: Any) -> tuple[Heard, ...]:
+        self.sources = tuple(sources)
+        report = Report(waiting=0, working=2)
+        return tuple(
+            Heard(one.component, one.pod, one.ready, report, 1.0) for one in self.sources if one.component == "whisper"
+        )
+
+    def forget(self, _key: Key) -> None:
+        self.sources = ()
+
+
+def pod(name: str, component: str, ip: str = "10.0.0.7", *, ready: bool = True, **metadata: Any) -> dict[str, Any]:
+    container = {"ready": ready, "started": True, "state": {"running": {}}}
+    return {
+        "metadata": {"name": name, "uid": f"uid-{name}", "labels": {labels.COMPONENT: component}, **metadata},
+        "status": {"phase": "Running", "podIP": ip, "containerStatuses": [container]},
+    }
+
+
+def observe(*pods: dict[str, Any], **spec: Any) -> tuple[tuple[Source, ...], Loads, Any]:
+    raw = {
+        "apiVersion": "speechpipeline.dev/v1alpha1",
+        "kind": "SpeechPipeline",
+        "metadata": {"name": "p", "namespace": "team"},
+        "spec": {"ollama": {"models": [{"name": "llama3"}]}, **spec},
+    }
+    feed: Any = Feed()
+    feed.follow(KEY, [Source("bridge", "before", "u", "http://before", ready=True)])
+    found, pod_loads = loads.observe(_as_feed(feed), KEY, SpeechPipeline.parse(raw), pods, 1000.0)
+    return feed.sources, found, pod_loads
+
+
+def _as_feed(feed: Any) -> LoadFeed:
+    found: LoadFeed = feed
+    return found
+
+
+def test_running_bridges_and_whisper_pods_are_followed_at_their_addresses() -> None:
+    sources, found, pod_loads = observe(
+        pod("b-0", "bridge"),
+        pod("w-0", "whisper", "fd00::7"),
+        pod("w-1", "whisper", ready=False),
+        pod("o-0", "ollama"),
+    )
+
+    assert sources == (
+        Source("bridge", "b-0", "uid-b-0", "http://10.0.0.7:8080", ready=True),
+        Source("whisper", "w-0", "uid-w-0", "http://[fd00::7]:9000", ready=True),
+        Source("whisper", "w-1", "uid-w-1", "http://10.0.0.7:9000", ready=False),
+    )
+    assert found.whisper.working == 4
+    assert set(pod_loads) == {"w-0", "w-1"}
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        pod("w-0", "whisper", deletionTimestamp="2026-11-29T12:00:00Z"),
+        pod("w-0", "whisper", ""),
+        {**pod("w-0", "whisper"), "status": {"phase": "Failed", "podIP": "10.0.0.7"}},
+        {**pod("w-0", "whisper"), "status": {"phase": "Pending"}},
+    ],
+    ids=["terminating", "without an address", "finished", "pending"],
+)
+def test_the_work_of_other_pods_is_no_demand(gone: dict[str, Any]) -> None:
+    sources, found, pod_loads = observe(gone)
+
+    assert (sources, found.whisper.requests, pod_loads) == ((), 0.0, {})
+
+
+@pytest.mark.parametrize(
+    "whisper", [{"engine": "asr-webservice"}, {"url": "http://asr:9000"}], ids=["asr-webservice", "external"]
+)
+def test_whisper_pods_without_a_report_are_not_asked(whisper: dict[str, Any]) -> None:
+    sources, _, _ = observe(pod("b-0", "bridge"), pod("w-0", "whisper"), whisper=whisper)
+
+    assert [source.pod for source in sources] == ["b-0"]
+
+
+def test_a_suspended_pipeline_is_not_followed() -> None:
+    assert observe(pod("b-0", "bridge"), suspend=True) == ((), Loads(Load(), Load()), {})
+
+
+def test_a_pipeline_that_another_autoscaler_scales_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loads, "from_pipeline", lambda _: ScalingSpec(mode="Off"))
+
+    assert observe(pod("b-0", "bridge")) == ((), Loads(Load(), Load()), {})
+
+
+async def test_the_streams_of_a_pipeline_end_with_it(bench: Bench) -> None:
+    own = {labels.PIPELINE: "p", labels.COMPONENT: "bridge"}
+    bench.api.have({"kind": "Pod", **pod("b-0", "bridge", namespace="team", labels=own)})
+    await bench.once()
+    assert len(bench.loads) == 1
+
+    del bench.api.objects["SpeechPipeline", "team", "p"]
+    await bench.once()
+
+    assert len(bench.loads) == 0
