@@ -92,8 +92,10 @@ def write_files(root: Path) -> None:
     for name, program in go_programs.ensure(NODE_PROGRAMS).items():
         copy(program, root / "usr/bin" / name, 0o755)
     source = (kind / "pkg/build/nodeimage/const_storage.go").read_text()
-    (root / "kind/manifests/default-storage.yaml").write_text(storage_manifest(source))
-    (root / "kind/manifests/default-cni.yaml").write_text(cni_manifest())
+    manifests = root / "kind" / "manifests"
+    manifests.mkdir(parents=True)
+    (manifests / "default-storage.yaml").write_text(storage_manifest(source))
+    (manifests / "default-cni.yaml").write_text(cni_manifest())
     (root / "kind/version").write_text(versions.KUBERNETES)
 
 

@@ -74,7 +74,7 @@ async def request(url: str) -> Measured:
 def judged(answer: dict[str, Any]) -> Measured:
     """Return what an answer of `/process` says (`docs/reference/http-api.md`)."""
     if error := answer.get("error"):
-        detail = error.get("detail") if isinstance(error, dict) else error
+        detail = error.get("message") if isinstance(error, dict) else error
         return Measured(f"the language model does not answer: {detail}"[:_MAX_DETAIL_CHARS])
     if not str(answer.get("transcription") or "").strip():
         return Measured("Whisper recognized no word of a spoken sentence")
