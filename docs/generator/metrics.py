@@ -49,6 +49,8 @@ _OPERATOR_LABELS = {
     "why": "`missing`, `changed`, `orphaned`, `pruned`, `status` or `event`",
     "resource": "as in `kubectl auth can-i`, such as `deployments.apps`",
     "status": "of requests the HTTP status, `none` without a response; of conditions `True`, `False` or `Unknown`",
+    "namespace": "namespace of a pipeline",
+    "name": "name of a pipeline",
     "type": "[type of a condition](conditions.md)",
     "component": "`whisper`, `ollama` or `bridge`",
     "model": "as in `spec.ollama.models`",

@@ -13,6 +13,7 @@ import pytest
 
 from charts.helm import Helm, program, value_files
 from cluster.api import Api
+from speechlocal.offline import node_image
 
 pytestmark = pytest.mark.cluster
 
@@ -65,6 +66,10 @@ async def test_every_render_keeps_to_the_clusters_schemas(schemas: str, helm: He
     rendered = [helm.template("--include-crds", "--values", values, name=values.stem) for values in value_files()]
 
     assert check(schemas, "\n---\n".join(rendered)) == []
+
+
+async def test_the_pod_network_of_a_node_built_here_keeps_to_them_too(schemas: str) -> None:
+    assert check(schemas, node_image.cni_manifest()) == []
 
 
 async def test_a_wrong_member_is_found(schemas: str, helm: Helm) -> None:

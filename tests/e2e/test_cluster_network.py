@@ -32,7 +32,7 @@ REFUSED = 3
 
 @dataclass(frozen=True)
 class Caller:
-    """A pod of somebody else."""
+    """A pod that does not belong to the pipeline."""
 
     api: Api
     namespace: str

@@ -44,3 +44,16 @@ async def test_they_are_listed_once_for_all_pipelines(refusal: tuple[int, str] |
     answers = await asyncio.gather(*(found.missing("nginx") for _ in range(100)))
     assert set(answers) == {None if refusal else "nginx"}, "one that may not be listed may well exist"
     assert len(api.calls) == 1
+
+
+async def test_what_is_forbidden_is_seldom_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speechoperator.observe.ingress_classes._FRESH_S", 0.0)
+    api = ApiServer()
+    found = classes(api)
+    for _ in range(2):
+        await found.missing("nginx")
+    assert len(api.calls) == 2
+    api.refuse = lambda _: (403, "cannot list resource")
+    for _ in range(3):
+        await found.missing("nginx")
+    assert len(api.calls) == 3
