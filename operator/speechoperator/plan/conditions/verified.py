@@ -130,10 +130,12 @@ def _wait(pipeline: SpeechPipeline, result: Canary | None, now: datetime, *, kno
     interval = float(durations.seconds(pipeline.spec.verification.interval))
     if result is None and not known:
         return 0.0
-    if result and result.ended and result.error:
-        return min(_RETRY_S, interval) - (now - result.ended).total_seconds()
-    if 0 in {pipeline.spec.whisper.scaling.min_replicas, pipeline.spec.ollama.scaling.min_replicas}:
+    failed = result if result and result.error else None
+    to_zero = 0 in {pipeline.spec.whisper.scaling.min_replicas, pipeline.spec.ollama.scaling.min_replicas}
+    if to_zero and (known or not failed):
         return None
+    if failed and failed.ended:
+        return min(_RETRY_S, interval) - (now - failed.ended).total_seconds()
     # Each pipeline has a phase of its own, so that a restarted operator does not call all of them at once.
     phase = int(sha256(pipeline.metadata.uid.encode()).hexdigest()[:8], 16) % interval
     since = (now.timestamp() + phase) % interval

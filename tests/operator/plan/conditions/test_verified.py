@@ -175,6 +175,21 @@ def test_a_pipeline_that_scales_to_zero_is_called_only_when_its_pods_are_new(com
     assert verdict(plan, "Verified")[0] == "True"
 
 
+def test_a_failure_keeps_no_pipeline_from_scaling_to_zero() -> None:
+    cluster = serving(of_whisper(scaling={"minReplicas": 0}))
+    started(cluster)
+    answered(cluster, error="no answer within 60 s")
+    cluster.later(60)
+    assert cluster.plan().canary  # Ready waits for it
+
+    cluster.later(60)
+    cluster.raw["status"] = cluster.plan().status
+    cluster.later(10 * INTERVAL)
+
+    assert verdict(cluster.plan(), "Ready")[0] == "True"
+    assert cluster.plan().canary is None
+
+
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
