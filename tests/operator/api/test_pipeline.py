@@ -40,7 +40,8 @@ def test_every_field_but_the_models_has_a_default() -> None:
     assert spec.whisper.cache.access_mode == "ReadWriteOnce"
     assert spec.whisper.cache.when_deleted == "Retain"
     assert (spec.whisper.scaling.min_replicas, spec.whisper.scaling.maximum) == (1, 1)
-    assert spec.whisper.scaling.target_backlog == "60s"
+    assert spec.whisper.scaling.target_backlog is None, "it is derived from the startup time of a pod"
+    assert (spec.whisper.scaling.idle_period, spec.scaling.mode, spec.scaling.gpu_budget) == ("5m", "Auto", None)
     assert (spec.ollama.parallel, spec.ollama.target_in_flight) == (4, 4)
     assert spec.ollama.model_names == ("llama3",)
     assert (spec.bridge.replicas, spec.bridge.maximum) == (2, 2)
