@@ -38,7 +38,7 @@ _OPERATOR_LABELS = {
     "code": "[error code](operator-errors.md)",
     "kind": "kind of the object, as in manifests",
     "verb": "for writes `apply`, `create`, `delete`, or the patch type `merge`, `strategic`; for requests as in RBAC",
-    "why": "`missing`, `changed`, `orphaned`, `pruned`, `status`, `gate` or `event`",
+    "why": "`missing`, `changed`, `scaled`, `cost` (of a pod's deletion), `orphaned`, `pruned`, `status` or `event`",
     "resource": "as in `kubectl auth can-i`, such as `deployments.apps`",
     "status": "HTTP status; `none` without a response",
     "changed": "`false` if the state was already known, such as after the operator's own writes; otherwise `true`",

@@ -29,6 +29,7 @@ from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler
 from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
+from speechoperator.scaling_memory import ScalingMemory
 from speechoperator.telemetry import logs
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.telemetry.server import Service, serving
@@ -81,6 +82,7 @@ class Operator:
             ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS), settings.max_pulls
         )
         self.slots = slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self.queue.add)
+        self.memory = ScalingMemory()
         fenced = FencedClient(client, store, metrics, self.election.time_left, limit)
         self.reconciler = Reconciler(
             Observer(
@@ -96,6 +98,7 @@ class Operator:
             Applier(Writer(fenced, client, store), pulls, metrics),
             Reporter(Recorder(fenced, identity), store),
             slots,
+            self.memory,
             [pulls.forget, poller.forget],
             settings,
             metrics,
@@ -153,6 +156,7 @@ class Operator:
                 await self.pulls.close()
                 self.poller.close()
                 self.slots.clear()
+                self.memory.clear()
                 self.queue.close()
 
 

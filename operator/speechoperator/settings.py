@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 OPERATOR = "speechpipeline-operator"
 """The operator's name: its field manager, its User-Agent, the source of its Events, the default name of its Lease."""
 
+SCALER = "speechpipeline-scaler"
+"""The field manager of `spec.replicas` of Whisper's and Ollama's Deployments; it owns no other field."""
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]

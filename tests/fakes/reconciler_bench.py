@@ -22,6 +22,7 @@ from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler, Result
 from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
+from speechoperator.scaling_memory import ScalingMemory
 from speechoperator.settings import Settings
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.update_slots import UpdateSlots
@@ -87,6 +88,7 @@ class Bench:
             Applier(self.writer, self.pulls, self.metrics),
             Reporter(Recorder(fenced, "operator-0"), self.store),
             self.slots,
+            ScalingMemory(),
             [self.pulls.forget, self.poller.forget],
             settings,
             self.metrics,

@@ -63,6 +63,11 @@ class Conflicts:
         write = self._writes[key].get(ref)
         return write if write and write.manifest == manifest and now < write.until + _WINDOW_S else None
 
+    def latest(self, key: Key, ref: Ref, now: float) -> Write | None:
+        """Return the last write of an object, whatever its manifest, if it was so recent that a change undoes it."""
+        write = self._writes[key].get(ref)
+        return write if write and now < write.until + _WINDOW_S else None
+
     def wrote(
         self,
         key: Key,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from speechoperator.plan.conditions.verdicts import Verdict
     from speechoperator.plan.rollout.claims import Move
     from speechoperator.plan.rollout.updates import Update
+    from speechoperator.plan.scaler import ScalerPlan
     from speechoperator.plan.snapshot import Snapshot, WriteFailure
     from speechoperator.settings import Settings
 
@@ -33,6 +34,7 @@ class Draft:
         snapshot: The snapshot.
         now: The time, in UTC.
         settings: The operator's settings.
+        scaler: What the scaler decides about Whisper and Ollama.
         decisions: Replicas, offered models and images.
         environment: The bridges' environment according to the spec, with all its models.
         old_environment: The environment that the bridges have from an older spec; empty if they have the current one.
@@ -59,6 +61,7 @@ class Draft:
     snapshot: Snapshot
     now: datetime
     settings: Settings
+    scaler: ScalerPlan = field(init=False)
     decisions: Decisions = field(init=False)
     environment: Mapping[str, str] = field(default_factory=dict)
     old_environment: Mapping[str, str] = field(default_factory=dict)
@@ -93,11 +96,14 @@ class Draft:
         return Plan(
             orphan=self.orphan,
             apply=self.apply,
+            costs=self.scaler.costs,
+            scales=self.scaler.scales,
             delete=self.delete,
             stops=self.models.stops,
             pulls=self.models.pulls,
             status=self.status,
             events=self.events,
             update=self.update,
+            history=self.scaler.history,
             requeue_after=min(self.requeue_after, default=None),
         )

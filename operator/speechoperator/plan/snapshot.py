@@ -9,11 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from speechoperator.plan.scaling.history import History
+from speechoperator.plan.scaling.load import Loads
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from speechoperator.kube.objects import Object, Ref
+    from speechoperator.plan.scaling.load import Report
 
 
 EXTERNAL = "url"
@@ -25,6 +29,10 @@ NAME_CONFLICT = "AlreadyExists"
 
 WRITE_CONFLICT = "WriteConflict"
 """Reason of a `WriteFailure`: another writer keeps undoing the write."""
+
+
+SCALE = "Scale"
+"""Kind of the `ref` of a `WriteFailure` about the replicas of a Deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,9 @@ class Snapshot:
         failures: Refused writes of the last reconcile.
         unreadable: Failed lists, as failed writes: what is known of these kinds may be outdated.
         status: The current status of the pipeline in the API, {} if none.
+        loads: What the pods and bridges report of their work; unknown unless observed.
+        pod_loads: What each pod of Whisper and Ollama reports of its work, by name; those that are unknown are missing.
+        history: What the scaler remembers of its decisions so far.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict)
@@ -150,3 +161,6 @@ class Snapshot:
     failures: tuple[WriteFailure, ...] = ()
     unreadable: tuple[WriteFailure, ...] = ()
     status: Object = field(default_factory=dict)
+    loads: Loads = field(default_factory=Loads)
+    pod_loads: Mapping[str, Report] = field(default_factory=dict)
+    history: History = field(default_factory=History)
