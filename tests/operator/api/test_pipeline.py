@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from cluster.pipelines import EXTERNAL, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
+from cluster.pipelines import EXTERNAL, OFFICE, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
 from speechoperator.api import SpeechPipeline, format_validation_error
 
 pytestmark = pytest.mark.unit
@@ -53,6 +53,15 @@ def test_the_target_of_the_scaler_is_what_a_pod_processes_in_parallel_unless_it_
         spec = SpeechPipeline.parse(pipeline(of_ollama(parallel=8, scaling=scaling))).spec
 
         assert spec.ollama.target_in_flight == target
+
+
+def test_a_time_zone_that_does_not_exist_is_reported_by_the_operator() -> None:
+    """CEL cannot look it up."""
+    spec = pipeline({"scaling": {"schedules": [{**OFFICE, "timeZone": "Europe/Atlantis"}]}})["spec"]
+
+    assert error_of(spec) == (
+        "spec.scaling.schedules[0].timeZone: must be the name of a time zone, such as Europe/Berlin or UTC"
+    )
 
 
 def test_an_empty_gpu_is_one_nvidia_gpu() -> None:
