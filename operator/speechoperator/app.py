@@ -33,6 +33,7 @@ from speechoperator.reconciler import Reconciler
 from speechoperator.report.pipeline_metrics import PipelineMetrics
 from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
+from speechoperator.scaling_memory import ScalingMemory
 from speechoperator.telemetry import logs
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.telemetry.server import Service, serving
@@ -94,6 +95,7 @@ class Operator:
         self.canaries = canaries = Canaries(self.queue.add, lambda: datetime.now(UTC))
         self.loads = feed = LoadFeed(loads, self._reconcile_after, settings.max_load_streams)
         self.slots = slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self.queue.add)
+        self.memory = ScalingMemory()
         fenced = FencedClient(client, store, metrics, self.election.time_left, limit)
         self.reconciler = Reconciler(
             Observer(
@@ -109,6 +111,7 @@ class Operator:
             Applier(Writer(fenced, client, store), pulls, canaries, metrics),
             Reporter(Recorder(fenced, identity), store),
             slots,
+            self.memory,
             [pulls.forget, poller.forget, canaries.forget, feed.forget],
             settings,
             metrics,
@@ -191,6 +194,7 @@ class Operator:
                 self.canaries.close()
                 self.loads.close()
                 self.slots.clear()
+                self.memory.clear()
                 self.queue.close()
 
 

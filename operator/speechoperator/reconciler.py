@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from speechoperator.observe.observer import Observation, Observer
     from speechoperator.plan.snapshot import WriteFailure
     from speechoperator.report.reporter import Reporter
+    from speechoperator.scaling_memory import ScalingMemory
     from speechoperator.settings import Settings
     from speechoperator.telemetry.metrics import Metrics
     from speechoperator.update_slots import UpdateSlots
@@ -58,6 +59,7 @@ class Reconciler:
         applier: Carries out plans.
         reporter: Writes status and Events.
         slots: Which pipelines may be updated to a new operator release.
+        memory: What the scaler remembers.
         forget: Called with a pipeline that is gone: whatever else keeps state about it.
         settings: The settings, for the plan.
         metrics: Where durations are recorded.
@@ -69,6 +71,7 @@ class Reconciler:
         applier: Applier,
         reporter: Reporter,
         slots: UpdateSlots,
+        memory: ScalingMemory,
         forget: Sequence[Forget],
         settings: Settings,
         metrics: Metrics,
@@ -77,7 +80,8 @@ class Reconciler:
         self._applier = applier
         self._reporter = reporter
         self._slots = slots
-        self._forget = (*forget, applier.forget, reporter.forget, slots.forget)
+        self._memory = memory
+        self._forget = (*forget, applier.forget, reporter.forget, slots.forget, memory.forget)
         self._settings = settings
         self._metrics = metrics
         self._failures: dict[Key, tuple[WriteFailure, ...]] = {}
@@ -106,7 +110,8 @@ class Reconciler:
             return self._gone(key)
         observed, planned = decided
         outcome = await self._applier.apply(key, planned, observed.now) if observed.writable else Outcome()
-        if outcome.wrote or outcome.failures != self._failures.get(key, ()):
+        scaled = self._memory.keep(key, planned.history, outcome.unscaled)
+        if scaled or outcome.wrote or outcome.failures != self._failures.get(key, ()):
             self._failures[key] = outcome.failures
             decided = self._decide(key)
             if decided is None:
@@ -129,7 +134,9 @@ class Reconciler:
         elif not observed.writable:
             planned = unlisted(observed.raw, observed.snapshot.unreadable, observed.now)
         else:
-            planned = plan(observed.pipeline, observed.snapshot, observed.now, self._settings)
+            history = self._memory.of(key, observed.snapshot.status, observed.now)
+            snapshot = replace(observed.snapshot, history=history)
+            planned = plan(observed.pipeline, snapshot, observed.now, self._settings)
         self._metrics.reconcile_cpu.observe(thread_time() - began)
         return observed, planned
 
@@ -154,7 +161,7 @@ def _where(error: Exception) -> str:
 
 
 def _result(observed: Observation, planned: Plan, outcome: Outcome, *, changed: bool) -> Result:
-    more = any((planned.orphan, planned.apply, planned.delete, planned.stops, planned.pulls))
+    more = any((planned.orphan, planned.apply, planned.scales, planned.delete, planned.stops, planned.pulls))
     at_once = _REQUEUE_AT_ONCE_S if changed or (outcome.wrote and more and not outcome.failures) else None
     waits = (planned.requeue_after, observed.requeue_after, outcome.requeue_after, at_once)
     return Result(

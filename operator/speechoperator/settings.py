@@ -19,6 +19,9 @@ ALL_NAMESPACES = ("",)
 _NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 """A name of a namespace: a DNS label (RFC 1123)."""
 
+SCALER = "speechpipeline-scaler"
+"""The field manager of `spec.replicas` of Whisper's and Ollama's Deployments; it owns no other field."""
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]

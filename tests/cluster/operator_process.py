@@ -48,7 +48,14 @@ class Operator:
     """`async with Operator(stage, ...) as operator` enters when it leads; on leaving it is asked to end."""
 
     def __init__(
-        self, stage: Stage, name: str = "operator", *, url: str | None = None, leads: bool = True, **settings: str
+        self,
+        stage: Stage,
+        name: str = "operator",
+        *,
+        url: str | None = None,
+        leads: bool = True,
+        module: str = "speechoperator",
+        **settings: str,
     ) -> None:
         """`url`: of a proxy before the API server; `leads`: else it stands by; `settings`: environment."""
         self.stage = stage
@@ -66,7 +73,7 @@ class Operator:
             "OLLAMA_PORT": str(stage.ollama_port),
             **settings,
         }
-        command = [sys.executable, "-m", "speechoperator", "run"]
+        command = [sys.executable, "-m", module, "run"]
         self.process = Process(f"{name}-{self.port}", command, stage.plane.folder, environment)
 
     async def __aenter__(self) -> Self:

@@ -53,6 +53,10 @@ class Wrong:
     name: str = "calls"
 
 
+OFFICE = {"name": "office", "component": "whisper", "minReplicas": 1, "start": "08:00", "end": "18:00"}
+BUDGET = "scaling.gpuBudget must be enough for minReplicas of Whisper and Ollama, and for one replica of each"
+
+
 def of_whisper(**fields: Any) -> Object:
     return {"whisper": fields}
 
@@ -339,6 +343,46 @@ WRONG = (
         of_ollama(keepAlive="30"),
         "spec.ollama.keepAlive: must be a duration such as 30m, or -1 to keep the model loaded indefinitely",
     ),
+    # Scaling.
+    Wrong(
+        "minReplicas above maxReplicas",
+        of_whisper(cache={"ephemeral": True}, scaling={"minReplicas": 3, "maxReplicas": 2}),
+        "spec.whisper.scaling: minReplicas must not exceed maxReplicas",
+    ),
+    Wrong(
+        "GPU budget below the minimum of replicas",
+        {
+            **of_whisper(gpu={}, cache={"ephemeral": True}, scaling={"minReplicas": 2}),
+            **of_ollama(gpu={"count": 2}),
+            "scaling": {"gpuBudget": 3},
+        },
+        f"spec: {BUDGET}",
+    ),
+    Wrong(
+        "GPU budget below one replica of each component",
+        {
+            **of_whisper(gpu={}, scaling={"minReplicas": 0}),
+            **of_ollama(gpu={}, scaling={"minReplicas": 0}),
+            "scaling": {"gpuBudget": 1},
+        },
+        f"spec: {BUDGET}",
+    ),
+    Wrong(
+        "schedule that starts at a time that does not exist",
+        {"scaling": {"schedules": [{**OFFICE, "start": "24:00"}]}},
+        "spec.scaling.schedules[0].start: must be a time of day from 00:00 to 23:59",
+    ),
+    Wrong(
+        "schedule with a time zone in an unknown form",
+        {"scaling": {"schedules": [{**OFFICE, "timeZone": "UTC+1:00"}]}},
+        "spec.scaling.schedules[0].timeZone: must be the name of a time zone, such as Europe/Berlin or UTC",
+    ),
+    Wrong(
+        "two schedules of one name",
+        {"scaling": {"schedules": [OFFICE, OFFICE]}},
+        "spec.scaling.schedules: duplicate value: office",
+        "Duplicate value",
+    ),
     # Caches.
     Wrong(
         "existing PVC with a size",
@@ -524,7 +568,24 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
                 "whenDeleted": "Retain",
                 "ephemeral": False,
             },
-            "scaling": {"minReplicas": 0, "maxReplicas": 4, "targetBacklog": "1m30s"},
+            "scaling": {
+                "minReplicas": 0,
+                "maxReplicas": 4,
+                "targetBacklog": "1m30s",
+                "assumedSpeed": 12.5,
+                "idlePeriod": "10m",
+                "behavior": {
+                    "scaleUp": {"tolerance": "0.2"},
+                    "scaleDown": {
+                        "stabilizationWindowSeconds": 600,
+                        "selectPolicy": "Min",
+                        "policies": [
+                            {"type": "Pods", "value": 1, "periodSeconds": 60},
+                            {"type": "Percent", "value": 50, "periodSeconds": 300},
+                        ],
+                    },
+                },
+            },
             "image": "registry.example:5000/whisper@sha256:" + "0" * 64,
             "resources": {"requests": {"cpu": 2, "memory": "1024Mi"}, "limits": {"memory": "4Gi"}},
             "env": [
@@ -626,6 +687,14 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
         "whisper": {"gpu": {}, "cache": {}, "scaling": {}, "resources": {"limits": {}}, "env": []},
         "ollama": {"gpu": {"count": 0}, "cache": {}},
         "bridge": {},
+    },
+    "schedules and a budget": {
+        "whisper": {"gpu": {}},
+        "scaling": {
+            "mode": "Advisory",
+            "gpuBudget": 1,
+            "schedules": [{**OFFICE, "days": ["Mon", "Fri"], "timeZone": "America/Argentina/Buenos_Aires"}],
+        },
     },
     "scaling between zero and one replica": {"whisper": {"scaling": {"minReplicas": 0, "maxReplicas": 1}}},
 }

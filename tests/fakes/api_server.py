@@ -1,8 +1,8 @@
 """The API server in memory, for unit tests: a double of `speechoperator.kube.unfenced_client.UnfencedClient`.
 
-Kept alike: server-side apply with one manager (what was applied before and is no more goes), uids, resourceVersions,
-preconditions, merge patches, a pod's conditions merged by type, ownerReferences removed by uid. Left out: defaults,
-schemas, other managers; the tier `cluster` has a real one for those.
+Kept alike: server-side apply with one manager (what was applied before and is no more goes; the replicas of Deployments
+have several), uids, resourceVersions, preconditions, merge patches, a pod's conditions merged by type, ownerReferences
+removed by uid. Left out: defaults, schemas, other managers; the tier `cluster` has a real one for those.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import itertools
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any
 
+from fakes import replica_owners
 from speechoperator.kube.client import MERGE, STRATEGIC
 from speechoperator.kube.errors import ApiError, Request
 
@@ -95,6 +96,7 @@ class ApiServer:
         elif there and more.get("content_type") == MERGE:
             body = _merge_patched(there, body)
         else:
+            body = replica_owners.applied(there, body, more["query"]["fieldManager"])
             self.webhook(body)
         return copy.deepcopy(self._keep(place, body))
 

@@ -1,8 +1,8 @@
 """A fake of the cluster for plans: it stores what is applied like an API server, and runs the pods.
 
 As in an API server, defaults are added to what is applied, fields no longer applied are removed (server-side apply with
-one manager), generation counts changes of the spec, and every object gets a uid. `settle` does the work of all
-controllers at once. Time passes only by `later`.
+one manager; the replicas of Deployments have several), generation counts changes of the spec, and every object gets a
+uid. `settle` does the work of all controllers at once. Time passes only by `later`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,23 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cluster.pipelines import pipeline
+from fakes import replica_owners
 from speechoperator.api import SpeechPipeline
+from speechoperator.api.names import POD_DELETION_COST
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.rollout import claims
+from speechoperator.plan.scaling.history import History
+from speechoperator.plan.scaling.load import Loads
+from speechoperator.plan.scaling.restore import from_status
 from speechoperator.plan.snapshot import EXTERNAL, Canary, Fetch, Health, OllamaPod, Pull, Snapshot, WriteFailure
-from speechoperator.settings import Settings
+from speechoperator.settings import OPERATOR, SCALER, Settings
 
 if TYPE_CHECKING:
     from speechoperator.plan.actions import Plan
+    from speechoperator.plan.scaling.load import Report
 
 Object = dict[str, Any]
 
@@ -63,6 +69,9 @@ class PlannedCluster:
         may_update: Whether it is this one's turn.
         external_models: The models of an external Ollama.
         external_rejects: Whether it does not list them without credentials.
+        loads: What the pods and bridges report of their work.
+        pod_loads: What each pod reports, by name.
+        history: What the scaler remembers.
         missing_claims: Names of PVCs that do not exist; those of other names that a spec mentions do.
         unseen_claims: Names of PVCs that the operator has not looked up yet.
     """
@@ -84,6 +93,9 @@ class PlannedCluster:
     ingress_class_missing: str | None = None
     slots: int = 1
     may_update: bool = False
+    loads: Loads = field(default_factory=Loads)
+    pod_loads: dict[str, Report] = field(default_factory=dict)
+    history: History = field(default_factory=History)
     missing_claims: set[str] = field(default_factory=set)
     unseen_claims: set[str] = field(default_factory=set)
     canary: Canary | None = None
@@ -121,6 +133,9 @@ class PlannedCluster:
             failures=self.failures,
             unreadable=self.unreadable,
             status=self.raw.get("status", {}),
+            loads=self.loads,
+            pod_loads=dict(self.pod_loads),
+            history=self.history,
         )
 
     def _moved_to(self) -> set[str]:
@@ -143,6 +158,10 @@ class PlannedCluster:
             meta["ownerReferences"] = [one for one in meta["ownerReferences"] if one["uid"] != orphan.owner]
         for one in planned.apply:
             self._apply(copy.deepcopy(dict(one.object)))
+        for cost in planned.costs:
+            self.pod(cost.pod)["metadata"]["annotations"] = {POD_DELETION_COST: str(cost.cost)}
+        for scale in planned.scales:
+            self.write_replicas(scale.ref.name, scale.replicas, SCALER)
         for gone in planned.delete:
             assert self.objects[gone.ref]["metadata"]["uid"] == gone.uid
             del self.objects[gone.ref]
@@ -152,6 +171,7 @@ class PlannedCluster:
             before = self.pulls.get((pull.volume, pull.model))
             known = before or Pull(pull.model, pull.volume, "Pulling")
             self.pulls[pull.volume, pull.model] = replace(known, stage="Pulling", pod=pull.pod, retry_at=None)
+        self.history = planned.history or self.history
         self.raw["status"] = copy.deepcopy(planned.status)
         self.may_update = planned.update != "none" and self.slots > 0
 
@@ -165,11 +185,23 @@ class PlannedCluster:
         """Plan, carry out and let all controllers work, until nothing is left to do."""
         for _ in range(rounds):
             planned = self.step()
-            writes = planned.orphan or planned.apply or planned.delete
+            writes = planned.orphan or planned.apply or planned.scales or planned.delete
             idle = not (writes or planned.stops or planned.pulls)
             if not self.settle() and idle and self.plan().status == self.raw["status"]:
                 return self.plan()
         raise AssertionError(f"the pipeline does not converge: {planned}")
+
+    def new_leader(self) -> None:
+        """Let another replica of the operator take over: it knows what the status says."""
+        self.history = from_status(self.raw["status"], self.now)
+
+    def write_replicas(self, name: str, replicas: int, manager: str) -> None:
+        """Apply the replicas of a Deployment, and nothing else."""
+        live = self.objects[Ref("Deployment", name)]
+        changed = live["spec"].get("replicas", 1) != replicas
+        new = replica_owners.applied(live, {"kind": "Deployment", "spec": {"replicas": replicas}}, manager)
+        new["metadata"]["generation"] += changed
+        self.objects[Ref("Deployment", name)] = new
 
     # Users.
 
@@ -236,7 +268,8 @@ class PlannedCluster:
         generation = deployment["metadata"]["generation"]
         template = deployment["spec"]["template"]
         mine = [pod for pod in self.pods if pod["metadata"]["labels"]["deployment"] == name]
-        kept = [pod for pod in mine if pod["template"] == template][: deployment["spec"].get("replicas", 1)]
+        current = sorted((pod for pod in mine if pod["template"] == template), key=_deletion_cost, reverse=True)
+        kept = current[: deployment["spec"].get("replicas", 1)]
         self.pods = [pod for pod in self.pods if pod not in mine or pod in kept]
         for _ in range(deployment["spec"].get("replicas", 1) - len(kept)):
             kept.append(self._new_pod(name, template))
@@ -311,8 +344,7 @@ class PlannedCluster:
         ref = Ref(manifest["kind"], manifest["metadata"]["name"])
         old = self.objects.get(ref)
         new = _merged(_DEFAULTS.get(ref.kind, {}), manifest)
-        if ref.kind == "Deployment" and "replicas" not in new["spec"]:
-            new["spec"]["replicas"] = old["spec"]["replicas"] if old else 1
+        new = replica_owners.applied(old, new, OPERATOR)
         meta = new["metadata"]
         meta["uid"] = old["metadata"]["uid"] if old else f"uid-{next(self._numbers)}"
         meta["creationTimestamp"] = WRITTEN_NOON
@@ -366,6 +398,10 @@ def serving(container: str, ip: str = "10.0.0.1") -> Object:
             }
         ],
     }
+
+
+def _deletion_cost(pod: Object) -> int:
+    return int(pod["metadata"].get("annotations", {}).get(POD_DELETION_COST, "0"))
 
 
 def _is(condition: Object, kind: str) -> bool:

@@ -25,6 +25,7 @@ from speechoperator.ollama.pulls import Pulls
 from speechoperator.reconciler import Reconciler, Result
 from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
+from speechoperator.scaling_memory import ScalingMemory
 from speechoperator.settings import Settings
 from speechoperator.telemetry.metrics import Metrics
 from speechoperator.update_slots import UpdateSlots
@@ -93,6 +94,7 @@ class Bench:
             Applier(self.writer, self.pulls, self.canaries, self.metrics),
             Reporter(Recorder(fenced, "operator-0"), self.store),
             self.slots,
+            ScalingMemory(),
             [self.pulls.forget, self.poller.forget, self.canaries.forget, self.loads.forget],
             settings,
             self.metrics,

@@ -33,7 +33,7 @@ objects that do not exist yet. PVCs hold data, so there is no permission to dele
   verbs: [create, delete, list, patch, watch]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch]
+  verbs: [list, patch, watch]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, list, watch]

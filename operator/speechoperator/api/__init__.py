@@ -14,7 +14,7 @@ from speechoperator.api.network import NetworkPolicy, Peer
 from speechoperator.api.overrides import ExtraMetadata, PodTemplate
 from speechoperator.api.pipeline import API_VERSION, GROUP, KIND, PLURAL, VERSION, Metadata, Spec, SpeechPipeline
 from speechoperator.api.pod_template import ComponentSpec, EnvVar, PullSecret, Resources, Toleration
-from speechoperator.api.scaling import BridgeScaling, OllamaScaling, Scaling, WhisperScaling
+from speechoperator.api.scaling import BridgeScaling, OllamaScaling, PipelineScaling, Scaling, Schedule, WhisperScaling
 from speechoperator.api.serving import Gpu, ServingSpec
 from speechoperator.api.storage import Cache, OllamaCache
 
@@ -46,10 +46,12 @@ __all__ = [
     "OllamaScaling",
     "ParentRef",
     "Peer",
+    "PipelineScaling",
     "PodTemplate",
     "PullSecret",
     "Resources",
     "Scaling",
+    "Schedule",
     "ServingSpec",
     "Spec",
     "SpeechPipeline",

@@ -11,6 +11,12 @@ COMPONENTS: tuple[Component, ...] = ("whisper", "ollama", "bridge")
 
 PORTS: dict[Component, int] = {"whisper": 9000, "ollama": 11434, "bridge": 8080}
 
+REPLICAS = "spec.replicas"
+"""The field of a Deployment that the scaler owns."""
+
+POD_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+"""Pod annotation by which a ReplicaSet chooses the pods to delete: those with the lowest cost first."""
+
 INGRESS_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 """The annotation by which controllers without an IngressClass, such as GKE's, recognize their Ingresses."""
 REQUIRED_MODELS = "models"

@@ -11,6 +11,8 @@ from speechoperator.api.base import Model
 from speechoperator.api.components import Bridge, Ollama, Whisper
 from speechoperator.api.network import NetworkPolicy
 from speechoperator.api.overrides import ExtraMetadata
+from speechoperator.api.rules import Rule
+from speechoperator.api.scaling import PipelineScaling
 from speechoperator.api.values import Duration, Flag, ObjectName, PipelineName
 
 GROUP = "speechpipeline.dev"
@@ -46,8 +48,30 @@ class Verification(Model):
     )
 
 
+def _starting_gpus(component: str) -> str:
+    """CEL: the GPUs of a component with its minimum of replicas, but at least one."""
+    one = f"self.{component}"
+    managed = f"has({one}.url) || !has({one}.gpu)"
+    minimum = f"(has({one}.scaling) && {one}.scaling.minReplicas > 1 ? {one}.scaling.minReplicas : 1)"
+    return f"({managed} ? 0 : {one}.gpu.count * {minimum})"
+
+
+_BUDGET = Rule(
+    f"""!has(self.scaling) || !has(self.scaling.gpuBudget)
+        || {_starting_gpus("whisper")} + {_starting_gpus("ollama")} <= self.scaling.gpuBudget""",
+    lambda spec: (
+        spec.scaling.gpu_budget is None
+        or sum(one.gpus * max(one.scaling.min_replicas, 1) for one in (spec.whisper, spec.ollama) if one.managed)
+        <= spec.scaling.gpu_budget
+    ),
+    "scaling.gpuBudget must be enough for minReplicas of Whisper and Ollama, and for one replica of each",
+)
+
+
 class Spec(Model):
     """Desired state of the pipeline."""
+
+    rules = (_BUDGET,)
 
     class_: ObjectName | None = Field(
         None,
@@ -56,7 +80,9 @@ class Spec(Model):
         "setting OPERATOR_CLASS. If unset, the operator without a class.",
     )
     suspend: Flag = Field(
-        default=False, description="Scale all components to zero. PVCs and the models on them are kept."
+        default=False,
+        description="Scale all components to zero. PVCs and the models on them are kept, and afterwards "
+        "Whisper and Ollama get as many replicas as before.",
     )
     upgrade_policy: Literal["Automatic", "Manual"] = Field(
         "Automatic",
@@ -71,6 +97,10 @@ class Spec(Model):
     ollama: Ollama = Field(description="Ollama, which serves the language models.")
     bridge: Bridge = Field(
         Bridge(), description="The bridge, the HTTP service that clients call.", json_schema_extra={"default": {}}
+    )
+    scaling: PipelineScaling = Field(
+        PipelineScaling(),
+        description="How the replicas of Whisper and Ollama are decided. If unset, by their load without a GPU budget.",
     )
     network_policy: NetworkPolicy = Field(
         NetworkPolicy(),

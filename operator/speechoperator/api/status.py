@@ -22,6 +22,7 @@ CONDITION_TYPES: Mapping[str, str] = {
     "OllamaAvailable": "Ollama has enough ready replicas, or its external service responds.",
     "BridgeAvailable": "The bridge has enough ready replicas.",
     "ModelsReady": "Every Ollama pod has all language models.",
+    "ScalingActive": "The operator scales Whisper and Ollama with their load. Present only if it runs one of them.",
     "Exposed": "The Ingress or HTTPRoute works. Present only if one is configured.",
     "Progressing": "The pipeline is moving towards its spec. False means up to date or stuck; see the reason.",
     "Reconciling": "The same as Progressing, or why Ready is not True yet, for tools that follow kstatus. Present only "
@@ -90,12 +91,41 @@ class WhisperStatus(ComponentStatus):
     model: WeightsStatus | None = Field(
         None, description="Download progress of the weights. Absent if none are downloaded, or if there is no pod."
     )
+    backlog_seconds: Int64 | None = Field(
+        None, description="Seconds of audio that wait for a pod, rounded up to 10, 20, 50, 100 and so on."
+    )
+    startup_seconds: Int32 | None = Field(
+        None, description="Measured seconds from the creation of a pod until it is ready."
+    )
+
+
+class OllamaStatus(ComponentStatus):
+    """Replicas of Ollama."""
+
+    startup_seconds: Int32 | None = Field(
+        None, description="Measured seconds from the creation of a pod until it is ready."
+    )
+    volume: str | None = Field(
+        None, description="Volume with the models of status.models, such as pvc:calls-ollama; unset for emptyDirs."
+    )
 
 
 class BridgeStatus(ComponentStatus):
     """Replicas of the bridge."""
 
     selector: str | None = Field(None, description="Label selector of the bridge's pods, for the scale subresource.")
+
+
+class ScalingChange(Model):
+    """A decision to change the replicas of a component."""
+
+    time: datetime = Field(description="When it was decided.")
+    component: Literal["whisper", "ollama"] = Field(description="Component whose replicas change.")
+    from_: Int32 = Field(alias="from", description="Number of replicas before.")
+    to: Int32 = Field(description="Number of replicas after.")
+    reason: str = Field(description="Why the number changes.")
+    id: str = Field(description="Identifier of the decision, which the operator's log and the Event contain, too.")
+    ok: bool = Field(description="Whether the number was written. False in the mode Advisory, and if the write failed.")
 
 
 class Condition(Model):
@@ -121,8 +151,16 @@ class Status(Model):
     )
     models_summary: str | None = Field(None, description="Ready and total language models, such as 1/2.")
     whisper: WhisperStatus | None = Field(None, description="Replicas of Whisper, and its weights.")
-    ollama: ComponentStatus | None = Field(None, description="Replicas of Ollama.")
+    ollama: OllamaStatus | None = Field(None, description="Replicas of Ollama.")
     bridge: BridgeStatus | None = Field(None, description="Replicas of the bridge.")
+    bottleneck: Literal["whisper", "ollama"] | None = Field(
+        None, description="Component that limits the pipeline: its load needs more than its ready replicas."
+    )
+    scaling_history: tuple[ScalingChange, ...] | None = Field(
+        None,
+        description="The last 20 changes of the replicas of Whisper and Ollama, the oldest first.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
     conditions: tuple[Condition, ...] | None = Field(
         None,
         description="Standard Kubernetes conditions.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, WithJsonSchema
 
@@ -79,6 +80,31 @@ Duration = Annotated[
 ]
 """A timeout or another duration, between one second and one day."""
 
+Clock = Annotated[
+    str, TextRule("([01][0-9]|2[0-3]):[0-5][0-9]", "must be a time of day from 00:00 to 23:59", max_length=5)
+]
+"""A time of day, in hours and minutes."""
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+TimeZone = Annotated[
+    str,
+    TextRule(
+        r"[A-Za-z][-+A-Za-z0-9_]*(/[A-Za-z][-+A-Za-z0-9_]*){0,2}",
+        "must be the name of a time zone, such as Europe/Berlin or UTC",
+        max_length=64,
+        holds=_is_time_zone,
+    ),
+]
+"""A time zone of the IANA database. CEL cannot look it up: only the operator reports an unknown one."""
+
 KeepAlive = Annotated[
     str,
     TextRule(
@@ -111,6 +137,9 @@ ClassName = Annotated[
 ]
 SectionName = Annotated[str, TextRule(_HOST, "must be the name of a listener of the Gateway")]
 Namespace = Annotated[str, TextRule(_LABEL, "must be a namespace name", max_length=63)]
+ScheduleName = Annotated[
+    str, TextRule(_LABEL, "must be a name of lowercase letters, digits and '-', such as office-hours", max_length=63)
+]
 ResourceName = Annotated[str, TextRule(_QUALIFIED, "must be a resource name, such as nvidia.com/gpu", max_length=317)]
 Image = Annotated[
     str,

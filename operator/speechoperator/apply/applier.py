@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from speechoperator.api.names import REPLICAS
 from speechoperator.apply.conflicts import MAX_BACKOFF_S, Conflicts
 from speechoperator.kube import drift, kinds
 from speechoperator.kube.errors import ApiError
 from speechoperator.kube.objects import Ref
-from speechoperator.plan.snapshot import WriteFailure
+from speechoperator.plan.snapshot import SCALE, WriteFailure
 from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from speechoperator.canary.runs import Canaries
     from speechoperator.kube.objects import Key
     from speechoperator.ollama.pulls import Pulls
-    from speechoperator.plan.actions import Apply, Plan
+    from speechoperator.plan.actions import Apply, Plan, Scale
     from speechoperator.telemetry.metrics import Metrics
 
 
@@ -34,6 +35,7 @@ class Outcome:
         wrote: Whether anything was written, so that the snapshot is outdated.
         rejected: Writes that the API server rejected; to be retried.
         reverted: Writes that something else in the cluster reverts whenever they are made.
+        unscaled: Identifiers of the scaling decisions that were not written.
         retry_after: Seconds the API server asked to wait; 0 if it did not.
         requeue_after: In how many seconds reverted writes are tried again, None if there are none.
     """
@@ -41,6 +43,7 @@ class Outcome:
     wrote: bool = False
     rejected: list[WriteFailure] = field(default_factory=list)
     reverted: list[WriteFailure] = field(default_factory=list)
+    unscaled: list[str] = field(default_factory=list)
     retry_after: float = 0.0
     requeue_after: float | None = None
 
@@ -66,6 +69,7 @@ class Applier:
         self._canaries = canaries
         self._metrics = metrics
         self._conflicts = Conflicts()
+        self._scaling_conflicts = Conflicts()
 
     async def apply(self, key: Key, plan: Plan, now: datetime) -> Outcome:
         """Carry out all of a plan except its report.
@@ -83,6 +87,12 @@ class Applier:
                 outcome.wrote = True  # it was deleted meanwhile: observe again
                 return outcome
             await self._apply(key, action, outcome, now.timestamp())
+        if plan.scales and not uid:
+            return outcome
+        for cost in plan.costs:
+            await self._try(outcome, Ref(kinds.POD.name, cost.pod), self._writer.cost(key, cost))
+        for scale in plan.scales:
+            await self._scale(key, scale, outcome, now.timestamp())
         for delete in plan.delete:
             await self._try(outcome, delete.ref, self._writer.delete(key.namespace, delete))
         for stop in plan.stops:
@@ -96,6 +106,7 @@ class Applier:
     def forget(self, key: Key) -> None:
         """Forget a pipeline."""
         self._conflicts.forget(key)
+        self._scaling_conflicts.forget(key)
 
     async def _apply(self, key: Key, action: Apply, outcome: Outcome, now: float) -> None:
         ref = Ref(action.object["kind"], action.object["metadata"]["name"])
@@ -124,6 +135,32 @@ class Applier:
                 "write was undone", kind=ref.kind, name=ref.name, reason=write.reason, writer=writer, times=write.undone
             )
         if reason is not None:
+            self._contested(outcome, ref, write, now)
+
+    async def _scale(self, key: Key, action: Scale, outcome: Outcome, now: float) -> None:
+        """Write the replicas of a Deployment; less and less often, if another writer keeps changing them."""
+        ref = Ref(SCALE, action.ref.name)
+        before = self._scaling_conflicts.latest(key, ref, now)
+        if before and action.before in {None, int(before.manifest)}:
+            before = None  # nobody has changed what was written
+        if before and now < before.until:
+            self._contested(outcome, ref, before, now)
+            outcome.unscaled.append(action.id)
+            return
+        found = None
+        if self._writer.has(key, action):
+            found = await self._try(outcome, ref, self._writer.scale(key, action))
+        if found is None:
+            outcome.unscaled.append(action.id)
+            return
+        spec = found.get("spec")
+        kept = isinstance(spec, dict) and spec.get("replicas") == action.replicas
+        reason = f"{REPLICAS} was {action.before}, wanted {action.replicas}"
+        write = self._scaling_conflicts.wrote(
+            key, ref, str(action.replicas), now, before=before, reason=reason, writer=action.undoes, kept=kept
+        )
+        if write.contested:
+            logs.warning("replicas were changed by another writer", name=ref.name, reason=reason, writer=action.undoes)
             self._contested(outcome, ref, write, now)
 
     @staticmethod

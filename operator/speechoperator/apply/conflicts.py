@@ -69,6 +69,11 @@ class Conflicts:
         recent = write is not None and write.at <= now < write.until + _WINDOW_S
         return write if write and recent and write.manifest == manifest else None
 
+    def latest(self, key: Key, ref: Ref, now: float) -> Write | None:
+        """Return the last write of an object, whatever its manifest, if it was so recent that a change undoes it."""
+        write = self._writes[key].get(ref)
+        return write if write and now < write.until + _WINDOW_S else None
+
     def wrote(
         self,
         key: Key,

@@ -6,19 +6,20 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from speechoperator.api import kinds
+from speechoperator.api.names import POD_DELETION_COST
 from speechoperator.kube import drift, managed_fields, objects
 from speechoperator.kube.errors import ApiError, Request
-from speechoperator.kube.kinds import PVC
+from speechoperator.kube.kinds import POD, PVC
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.snapshot import NAME_CONFLICT
-from speechoperator.settings import OPERATOR
+from speechoperator.settings import OPERATOR, SCALER
 
 if TYPE_CHECKING:
     from speechoperator.kube.client import KubeClient
     from speechoperator.kube.fenced_client import FencedClient, Why
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Json, Key, Object
-    from speechoperator.plan.actions import Apply, Delete, Orphan
+    from speechoperator.plan.actions import Apply, Delete, Orphan, PodCost, Scale
     from speechoperator.watch.store import Store
 
 _FOREIGN = "an object of this name exists that this pipeline did not create"
@@ -56,6 +57,52 @@ class Writer:
         if self._store.has(key, Ref(kind.name, action.object["metadata"]["name"])):
             return await self._update(kind, action)
         return await self._create(kind, action)
+
+    def has(self, key: Key, action: Scale) -> bool:
+        """Return whether the Deployment to be scaled exists: its creation may have been rejected."""
+        return self._store.has(key, action.ref)
+
+    async def scale(self, key: Key, action: Scale) -> Json:
+        """Server-side apply of the replicas of an existing Deployment, and of nothing else.
+
+        Raises:
+            ApiError: the write was rejected, or the Deployment was recreated since it was observed.
+        """
+        kind = kinds.BY_NAME[action.ref.kind]
+        uid = objects.uid(self._store.objects(key)[action.ref])
+        body: Json = {
+            "apiVersion": kind.api_version,
+            "kind": kind.name,
+            "metadata": {"name": action.ref.name, "namespace": key.namespace, "uid": uid},
+            "spec": {"replicas": action.replicas},
+        }
+        return await self._client.write(
+            "apply",
+            kind,
+            key.namespace,
+            action.ref.name,
+            body,
+            why="scaled",
+            reason=f"{action.before} -> {action.replicas}: {action.reason}" + (f" [{action.id}]" if action.id else ""),
+            query={"fieldManager": SCALER, "force": "true", "fieldValidation": "Strict"},
+        )
+
+    async def cost(self, key: Key, action: PodCost) -> Json:
+        """Write the deletion cost of a pod.
+
+        Raises:
+            ApiError: the write was rejected; 404 or 409 if the pod is gone.
+        """
+        annotations = {POD_DELETION_COST: str(action.cost)}
+        return await self._client.write(
+            "merge",
+            POD,
+            key.namespace,
+            action.pod,
+            {"metadata": {"uid": action.uid, "annotations": annotations}},
+            why="cost",
+            reason=f"its deletion cost is {action.cost}",
+        )
 
     async def other_writer(self, action: Apply) -> str:
         """Return the field manager that wrote what an apply is about to change; "" if it is unknown.

@@ -16,6 +16,35 @@ _STEP = re.compile(r"\[(?P<item>[^\]]*)\]|(?P<field>[^.\[\]]+)")
 _FIELD, _ITEM, _VALUE = "f:", "k:", "v:"
 
 
+def only_about(fields: Object, path: str) -> list[dict[str, Any]]:
+    """Return the entries of managed fields that own a field, each reduced to this field.
+
+    Args:
+        fields: The metadata of an object, with its managed fields.
+        path: The field: "spec.replicas".
+    """
+    steps = path.split(".")
+    found = []
+    for entry in fields.get("managedFields") or ():
+        if _depth(entry.get("fieldsV1") or {}, steps) == len(steps):
+            owned: dict[str, Any] = {}
+            for step in reversed(steps):
+                owned = {f"{_FIELD}{step}": owned}
+            found.append({**entry, "fieldsV1": owned})
+    return found
+
+
+def owners_of(live: Object, path: str) -> tuple[str, ...]:
+    """Return the field managers that own a field, the latest first; () if they are unknown.
+
+    Args:
+        live: The object, with its managed fields.
+        path: The field: "spec.replicas".
+    """
+    entries = sorted(only_about(live["metadata"], path), key=lambda entry: str(entry.get("time", "")), reverse=True)
+    return tuple(dict.fromkeys(_manager(entry) for entry in entries))
+
+
 def writer_of(live: Object, path: str, own: str) -> str:
     """Return the field manager, other than `own`, that owns a field or what is around it; "" if there is none.
 
@@ -30,9 +59,13 @@ def writer_of(live: Object, path: str, own: str) -> str:
         manager = str(entry.get("manager", ""))
         rank = (_depth(entry.get("fieldsV1") or {}, steps), str(entry.get("time", "")))
         if manager != own and rank[0] and rank >= best:
-            best = rank
-            found = f"{manager} (subresource {subresource})" if (subresource := entry.get("subresource")) else manager
+            best, found = rank, _manager(entry)
     return found
+
+
+def _manager(entry: Object) -> str:
+    manager, subresource = str(entry.get("manager", "")), entry.get("subresource")
+    return f"{manager} (subresource {subresource})" if subresource else manager
 
 
 def _depth(fields: Any, steps: list[str]) -> int:

@@ -6,7 +6,7 @@ possible actions are in `speechoperator.plan.actions`.
 
 from __future__ import annotations
 
-from speechoperator.plan.actions import Apply, Delete, Event, Orphan, Plan, StartPull, StopPull
+from speechoperator.plan.actions import Apply, Delete, Event, Orphan, Plan, PodCost, Scale, StartPull, StopPull
 from speechoperator.plan.decide import plan
 from speechoperator.plan.interrupted import failed, unlisted
 from speechoperator.plan.rejected import rejected
@@ -17,6 +17,8 @@ __all__ = [
     "Event",
     "Orphan",
     "Plan",
+    "PodCost",
+    "Scale",
     "StartPull",
     "StopPull",
     "failed",

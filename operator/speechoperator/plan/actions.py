@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from speechoperator.kube.objects import Object, Ref
+    from speechoperator.plan.scaling.history import History
 
 UpdateState: TypeAlias = Literal["none", "waiting", "running"]
 """Whether a pipeline waits for its turn to be updated to a new operator release, or is being updated."""
@@ -61,6 +62,44 @@ class Orphan:
     owner: str
     reason: str
     uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodCost:
+    """A pod's deletion cost, by which its ReplicaSet deletes idle pods first when it is scaled down.
+
+    Attributes:
+        pod: The name of the pod.
+        uid: Its uid in the snapshot; a precondition.
+        cost: The cost; 0 is that of an idle pod, and of one without the annotation.
+    """
+
+    pod: str
+    uid: str
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Server-side apply of `spec.replicas` of a Deployment, and of nothing else, by the scaler's own field manager.
+
+    Attributes:
+        ref: The Deployment.
+        component: The component that it runs.
+        before: Its replicas in the snapshot; None if it does not exist: it is created by the same plan.
+        replicas: Replicas to run.
+        reason: Why.
+        id: The identifier of the decision in `status.scalingHistory`; empty if only the ownership of the field changes.
+        undoes: The field manager that has changed the number since the scaler wrote it; empty if none has.
+    """
+
+    ref: Ref
+    component: str
+    before: int | None
+    replicas: int
+    reason: str
+    id: str = ""
+    undoes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +173,8 @@ class Plan:
     Attributes:
         orphan: Objects to orphan, before anything else: the pipeline may be deleted at any moment.
         apply: Objects to apply, in this order: dependencies come first.
+        costs: Deletion costs of pods, before their Deployment is scaled down.
+        scales: Replicas to write, in this order: fewer before more. A missing Deployment has been created before.
         delete: Objects to delete, after everything was applied.
         stops: Pulls to cancel or remove, before others are started.
         pulls: Pulls to start.
@@ -141,11 +182,14 @@ class Plan:
         status: The whole status as JSON. Written only if it differs from `Snapshot.status`.
         events: Events to record, after the status was written.
         update: The state of its update to a new operator release.
+        history: What the scaler remembers once the plan has been carried out; None if it has decided nothing.
         requeue_after: Seconds until the plan changes by time alone; None if only a change of the cluster can.
     """
 
     orphan: tuple[Orphan, ...] = ()
     apply: tuple[Apply, ...] = ()
+    costs: tuple[PodCost, ...] = ()
+    scales: tuple[Scale, ...] = ()
     delete: tuple[Delete, ...] = ()
     stops: tuple[StopPull, ...] = ()
     pulls: tuple[StartPull, ...] = ()
@@ -153,4 +197,5 @@ class Plan:
     status: dict[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     update: UpdateState = "none"
+    history: History | None = None
     requeue_after: float | None = None

@@ -9,7 +9,17 @@ from speechoperator.api.names import COMPONENTS, object_name
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff
 from speechoperator.plan.actions import StartCanary
-from speechoperator.plan.conditions import exposure, kstatus, models, pvcs, ready, refused_writes, update, verified
+from speechoperator.plan.conditions import (
+    exposure,
+    kstatus,
+    models,
+    pvcs,
+    ready,
+    refused_writes,
+    scaling,
+    update,
+    verified,
+)
 from speechoperator.plan.conditions.components import component_states, exposure_findings
 from speechoperator.plan.conditions.compose import by_type, compose
 from speechoperator.plan.conditions.reasons import Reason
@@ -23,7 +33,9 @@ from speechoperator.plan.manifests.unsupported_fields import without_unsupported
 from speechoperator.plan.models import weights
 from speechoperator.plan.models.lifecycle import plan_models
 from speechoperator.plan.pvcs import pvcs_to_orphan, reused_pvcs, unused_pvcs
-from speechoperator.plan.rollout import claims, handover, updates
+from speechoperator.plan.rollout import claims, handover, replica_numbers, updates
+from speechoperator.plan.scaler import plan_scaling
+from speechoperator.plan.scaling_status import scaling_status
 from speechoperator.plan.status import bridge_url, build_status, service_url
 
 if TYPE_CHECKING:
@@ -31,8 +43,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from speechoperator.api import SpeechPipeline
+    from speechoperator.api.names import Component
     from speechoperator.plan.actions import Plan
     from speechoperator.plan.conditions.availability import ComponentState
+    from speechoperator.plan.replicas import Replicas
     from speechoperator.plan.snapshot import Snapshot
     from speechoperator.settings import Settings
 
@@ -55,6 +69,17 @@ def plan(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, settings: 
     return draft.plan()
 
 
+def _decide_replicas(draft: Draft) -> None:
+    """Decide the replicas of Whisper and Ollama; those of the bridge follow from the spec."""
+    moves = claims.moves(draft.pipeline, draft.snapshot.objects)
+    draft.blocked_moves = claims.blocked(moves, draft.snapshot)
+    held = [move.component for move in draft.blocked_moves]
+    draft.scaler = plan_scaling(draft.pipeline, draft.snapshot, draft.now, draft.settings.unschedulable_grace, held)
+    replicas: dict[Component, Replicas] = {**draft.decisions.replicas, **draft.scaler.replicas}
+    draft.decisions = replace(draft.decisions, replicas=replicas)
+    draft.requeue(draft.scaler.requeue_after)
+
+
 def _decide_models(draft: Draft) -> None:
     """Decide about pulls, and which models the bridge offers."""
     spec, snapshot = draft.pipeline.spec, draft.snapshot
@@ -62,7 +87,8 @@ def _decide_models(draft: Draft) -> None:
     config_map = bridge_config.config_map(draft.pipeline, draft.environment)
     draft.old_environment = handover.previous_environment(config_map, snapshot.objects)
     offers = handover.offered_models(draft.old_environment)
-    draft.models = plan_models(draft.pipeline, snapshot, draft.now, draft.settings.ollama_port, offers)
+    asleep = draft.decisions.replicas["ollama"].required == 0
+    draft.models = plan_models(draft.pipeline, snapshot, draft.now, draft.settings.ollama_port, offers, asleep=asleep)
     if draft.models.offered is not None:
         draft.decisions = replace(draft.decisions, models=draft.models.offered)
     draft.requeue(draft.models.requeue_after)
@@ -71,13 +97,13 @@ def _decide_models(draft: Draft) -> None:
 def _compare(draft: Draft) -> None:
     """Build the manifests and compare them with the cluster."""
     live, owner = draft.snapshot.objects, draft.pipeline.metadata.uid
-    draft.blocked_moves = claims.blocked(claims.moves(draft.pipeline, live), draft.snapshot)
     built = build(draft.pipeline, draft.settings, draft.decisions)
     built = without_unsupported_fields(built, live, draft.snapshot.failures)
     built = claims.with_previous_volumes(built, draft.blocked_moves, live, CACHE)
-    draft.manifests = updates.stamped(built, draft.pipeline, draft.decisions.models)
+    draft.manifests = updates.stamped(replica_numbers.left_out(built), draft.pipeline, draft.decisions.models)
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
     draft.apply = diff.objects_to_apply(draft.manifests, live)
+    draft.apply = replica_numbers.with_initial(draft.apply, live, draft.scaler.initial)
     draft.delete = diff.objects_to_delete(draft.manifests, live, owner)
 
 
@@ -201,6 +227,7 @@ def _report(draft: Draft) -> None:
         unreadable=refused_writes.unreadable(draft.snapshot.unreadable),
         unverified=draft.verification.unready,
     )
+    scaled = scaling.verdict(draft.scaler, draft.snapshot, draft.now, suspended=draft.pipeline.spec.suspend)
     available = update.verdict(list(map(str, draft.updates)), draft.update, draft.pipeline.spec.upgrade_policy)
     unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
     orphaned = pvcs.orphaned(unused, draft.pipeline.namespace)
@@ -210,6 +237,7 @@ def _report(draft: Draft) -> None:
         "Ready": is_ready,
         **{f"{one.component.capitalize()}Available": one.available for one in draft.components},
         "ModelsReady": draft.models_ready,
+        **({"ScalingActive": scaled} if scaled else {}),
         **({"Exposed": draft.exposed} if draft.exposed else {}),
         "Progressing": progressing,
         **kstatus.conditions(is_ready, progressing),
@@ -219,7 +247,8 @@ def _report(draft: Draft) -> None:
     }
     conditions = compose(verdicts, draft.snapshot.status, draft.pipeline.metadata.generation, draft.now)
     images = updates.images(draft.snapshot.objects, draft.pipeline.name)
-    draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions, images)
+    members = scaling_status(draft.scaler, draft.snapshot.loads.whisper, draft.models.volume, draft.now)
+    draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions, images, members)
     if fetched := weights.weights_state(draft.snapshot):
         before = (draft.snapshot.status.get("whisper") or {}).get("model")
         draft.status["whisper"]["model"] = weights.as_status(fetched, draft.pipeline.spec.whisper.model, before)
@@ -228,6 +257,7 @@ def _report(draft: Draft) -> None:
 
 
 _STEPS: tuple[Callable[[Draft], None], ...] = (
+    _decide_replicas,
     _decide_models,
     _compare,
     _pace_updates,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from speechoperator.plan.conditions.verdicts import Verdict
     from speechoperator.plan.rollout.claims import Move
     from speechoperator.plan.rollout.updates import Update
+    from speechoperator.plan.scaler import ScalerPlan
     from speechoperator.plan.snapshot import Snapshot, WriteFailure
     from speechoperator.settings import Settings
 
@@ -34,6 +35,7 @@ class Draft:
         snapshot: The snapshot.
         now: The time, in UTC.
         settings: The operator's settings.
+        scaler: What the scaler decides about Whisper and Ollama.
         decisions: Replicas, offered models and images.
         environment: The bridges' environment according to the spec, with all its models.
         old_environment: The environment that the bridges have from an older spec; empty if they have the current one.
@@ -62,6 +64,7 @@ class Draft:
     snapshot: Snapshot
     now: datetime
     settings: Settings
+    scaler: ScalerPlan = field(init=False)
     decisions: Decisions = field(init=False)
     environment: Mapping[str, str] = field(default_factory=dict)
     old_environment: Mapping[str, str] = field(default_factory=dict)
@@ -98,6 +101,8 @@ class Draft:
         return Plan(
             orphan=self.orphan,
             apply=self.apply,
+            costs=self.scaler.costs,
+            scales=self.scaler.scales,
             delete=self.delete,
             stops=self.models.stops,
             pulls=self.models.pulls,
@@ -105,5 +110,6 @@ class Draft:
             status=self.status,
             events=self.events,
             update=self.update,
+            history=self.scaler.history,
             requeue_after=min(self.requeue_after, default=None),
         )

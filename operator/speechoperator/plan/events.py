@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from speechoperator.plan.actions import Event
 from speechoperator.plan.conditions.compose import by_type
 from speechoperator.plan.conditions.pvcs import messages_by_pvc
-from speechoperator.plan.conditions.reasons import FINDINGS
+from speechoperator.plan.conditions.reasons import FINDINGS, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +28,9 @@ NORMAL_EVENTS: Mapping[str, str] = {
     "PVCOrphaned": "A PVC is no longer used; its data is kept. The message has the command that deletes it.",
     "PVCReused": "A new pipeline uses a PVC that an earlier pipeline of its name has left, with the models on it.",
     "Ready": "The pipeline has become ready.",
+    "ScaledDown": "Whisper or Ollama has fewer replicas. The message has the reason, and the id of the decision.",
+    "ScaledUp": "Whisper or Ollama has more replicas. The message has the reason, and the id of the decision.",
+    "ScalingAdvised": "In the mode `Advisory`, another number of replicas is recommended. The message has the reason.",
     "Suspended": "The pipeline has been suspended.",
 }
 """The reasons of Events that are no findings, each with its meaning."""
@@ -45,6 +48,7 @@ def events(before: Object, after: Mapping[str, Any], reused: Iterable[str] = ())
         *(() if before else (_reused(name) for name in reused)),
         *_findings(before, after),
         *_models(before, after),
+        *_scaling(before, after),
         *_orphans(before, after),
         *_readiness(before, after),
     )
@@ -76,6 +80,24 @@ def _models(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
             yield Event("Normal", "ModelPulling", _truncated(f"pulling {name}"))
         elif stage == "Ready":
             yield Event("Normal", "ModelReady", _truncated(f"{name} is ready"))
+
+
+def _scaling(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
+    """Return the changes of replicas; a failed write is a finding."""
+    known = {change.get("id") for change in before.get("scalingHistory") or ()}
+    advisory = by_type(after).get("ScalingActive", {}).get("reason") == Reason.ADVISORY.text
+    for change in after.get("scalingHistory") or ():
+        if change["id"] in known:
+            continue
+        numbers = f"{change['component']} {change['from']} -> {change['to']}"
+        message = _truncated(f"{numbers}: {change['reason']} [{change['id']}]")
+        if not change["ok"]:
+            if advisory:
+                yield Event("Normal", "ScalingAdvised", message)
+        elif change["to"] > change["from"]:
+            yield Event("Normal", "ScaledUp", message)
+        else:
+            yield Event("Normal", "ScaledDown", message)
 
 
 def _orphans(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""How many replicas each component runs."""
+"""How many replicas each component starts with, by its spec alone; later the scaler decides for Whisper and Ollama."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Replicas:
     """The replicas of one component.
 
     Attributes:
-        target: Replicas to run; None leaves the number to a HorizontalPodAutoscaler.
+        target: Replicas to run; None leaves the number to another autoscaler.
         required: Replicas that must be ready for the component to be available.
         reason: Why this number was chosen.
     """
@@ -28,7 +28,7 @@ class Replicas:
 
 
 def replicas(spec: Spec) -> Mapping[Component, Replicas]:
-    """Decide the replicas of each component."""
+    """Return the replicas with which a new pipeline starts."""
     if spec.suspend:
         stopped = Replicas(0, 0, "spec.suspend is true")
         return {"whisper": stopped, "ollama": stopped, "bridge": stopped}
@@ -36,10 +36,8 @@ def replicas(spec: Spec) -> Mapping[Component, Replicas]:
 
 
 def _serving(spec: ServingSpec) -> Replicas:
-    minimum = spec.scaling.min_replicas
-    if minimum == 0:
-        return Replicas(1, 1, "scaling.minReplicas is 0, but scaling from zero is not supported yet: one replica runs")
-    return Replicas(minimum, minimum, f"scaling.minReplicas is {minimum}")
+    minimum = max(spec.scaling.min_replicas, 1)
+    return Replicas(minimum, minimum, f"minReplicas is {spec.scaling.min_replicas}")
 
 
 def _bridge(spec: Bridge) -> Replicas:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from speechoperator.plan.scaling.history import History
 from speechoperator.plan.scaling.load import Loads
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ NAME_CONFLICT = "AlreadyExists"
 
 WRITE_CONFLICT = "WriteConflict"
 """Reason of a `WriteFailure`: another writer keeps undoing the write."""
+
+
+SCALE = "Scale"
+"""Kind of the `ref` of a `WriteFailure` about the replicas of a Deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,7 @@ class Snapshot:
         failures: Refused writes of the last reconcile.
         unreadable: Failed lists, as failed writes: what is known of these kinds may be outdated.
         status: The current status of the pipeline in the API, {} if none.
+        history: What the scaler remembers of its decisions so far.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict)
@@ -206,3 +212,4 @@ class Snapshot:
     failures: tuple[WriteFailure, ...] = ()
     unreadable: tuple[WriteFailure, ...] = ()
     status: Object = field(default_factory=dict)
+    history: History = field(default_factory=History)

@@ -25,14 +25,29 @@ def build_status(
     models: Sequence[ModelState],
     conditions: list[dict[str, Any]],
     images: Mapping[Component, str],
+    scaling: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return the whole status."""
+    """Return the whole status.
+
+    Args:
+        pipeline: The pipeline.
+        components: The states of its components.
+        models: The states of its models.
+        conditions: Its conditions.
+        images: The image of each component.
+        scaling: Members about scaling: of each component by its name, and of the whole status under "".
+    """
     return {
         "observedGeneration": pipeline.metadata.generation,
         "url": bridge_url(pipeline),
         "models": [_model(model) for model in models],
         "modelsSummary": f"{sum(1 for model in models if model.stage == 'Ready')}/{len(models)}",
-        **{state.component: _component(state, pipeline.name, images.get(state.component)) for state in components},
+        **{
+            state.component: _component(state, pipeline.name, images.get(state.component))
+            | dict(scaling.get(state.component, {}))
+            for state in components
+        },
+        **scaling.get("", {}),
         "conditions": conditions,
     }
 

@@ -17,6 +17,8 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from speechoperator.api import kinds, labels
+from speechoperator.api.names import REPLICAS
+from speechoperator.kube import managed_fields
 from speechoperator.kube.kinds import POD
 from speechoperator.kube.objects import Key, Ref
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Json, Object
 
 _PIPELINE = kinds.PIPELINE.name
+_SCALED = frozenset({"Deployment"})
+"""Kinds whose field for the number of replicas has several writers: who they are is kept of the managed fields."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -111,7 +115,10 @@ class Store:
         if key is None:
             return moved
         meta = body["metadata"]
-        meta.pop("managedFields", None)
+        if owners := managed_fields.only_about(meta, REPLICAS) if place.kind in _SCALED else []:
+            meta["managedFields"] = owners
+        else:
+            meta.pop("managedFields", None)
         meta.get("annotations", {}).pop(_LAST_APPLIED, None)
         text = json.dumps(body, separators=(",", ":")).encode()
         self._entries[place] = _Entry(key, _version(body), meta["uid"], text)

@@ -107,10 +107,8 @@ async def test_the_scale_subresource_has_replicas_and_selector(kubectl: Kubectl,
 async def test_explain_describes_the_fields(kubectl: Kubectl) -> None:
     output = " ".join((await kubectl("explain", "sp.spec.whisper.scaling")).split())
 
-    assert (
-        "Length of the audio waiting per replica above which a replica is added. Without effect yet. Default: 60s."
-        in output
-    )
+    assert "Time within which the audio that waits is to be transcribed. If unset, the measured startup time" in output
+    assert "after which the component is scaled to zero, if minReplicas is 0. Default: 5m." in output
 
 
 async def test_apply_rejects_an_unknown_field(kubectl: Kubectl, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from cluster.pipelines import EXTERNAL, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
+from cluster.pipelines import EXTERNAL, OFFICE, RIGHT, WRONG, Wrong, of_ollama, of_whisper, pipeline
 from speechoperator.api import SpeechPipeline, format_validation_error
 
 pytestmark = pytest.mark.unit
@@ -40,7 +40,8 @@ def test_every_field_but_the_models_has_a_default() -> None:
     assert spec.whisper.cache.access_mode == "ReadWriteOnce"
     assert spec.whisper.cache.when_deleted == "Retain"
     assert (spec.whisper.scaling.min_replicas, spec.whisper.scaling.maximum) == (1, 1)
-    assert spec.whisper.scaling.target_backlog == "60s"
+    assert spec.whisper.scaling.target_backlog is None, "it is derived from the startup time of a pod"
+    assert (spec.whisper.scaling.idle_period, spec.scaling.mode, spec.scaling.gpu_budget) == ("5m", "Auto", None)
     assert (spec.ollama.parallel, spec.ollama.target_in_flight) == (4, 4)
     assert spec.ollama.model_names == ("llama3",)
     assert (spec.bridge.replicas, spec.bridge.maximum) == (2, 2)
@@ -52,6 +53,15 @@ def test_the_target_of_the_scaler_is_what_a_pod_processes_in_parallel_unless_it_
         spec = SpeechPipeline.parse(pipeline(of_ollama(parallel=8, scaling=scaling))).spec
 
         assert spec.ollama.target_in_flight == target
+
+
+def test_a_time_zone_that_does_not_exist_is_reported_by_the_operator() -> None:
+    """CEL cannot look it up."""
+    spec = pipeline({"scaling": {"schedules": [{**OFFICE, "timeZone": "Europe/Atlantis"}]}})["spec"]
+
+    assert error_of(spec) == (
+        "spec.scaling.schedules[0].timeZone: must be the name of a time zone, such as Europe/Berlin or UTC"
+    )
 
 
 def test_an_empty_gpu_is_one_nvidia_gpu() -> None:

@@ -110,3 +110,51 @@ async def test_a_clock_that_is_set_forward_writes_nothing(bench: Bench) -> None:
     bench.later(86400)
     await bench.settled()
     assert bench.api.writes == []
+
+
+async def scaled_against(bench: Bench, seconds: int, fields: list[dict[str, Any]]) -> int:
+    """Reconcile each second, after another writer has set the replicas of Whisper; return how often we did."""
+    writes = 0
+    for _ in range(seconds):
+        whisper = bench.api.find("Deployment", "p-whisper")
+        assert whisper
+        whisper["spec"]["replicas"] = 7
+        whisper["metadata"]["managedFields"] = fields
+        bench.api.have(whisper)
+        await bench.once()
+        writes += bench.api.written("deployments.apps")
+        bench.later(1)
+    return writes
+
+
+async def test_another_scaler_is_not_fought_over_and_it_is_named_while_the_pipeline_stays_as_it_is(
+    bench: Bench,
+) -> None:
+    await bench.settled()
+    ready = bench.condition("Ready")["reason"]
+    writes = await scaled_against(bench, 100, [SCALER])
+    assert writes <= 9, "the pauses double"
+    said = bench.condition("ScalingActive")
+    assert (said["status"], said["reason"]) == ("False", "WriteConflict")
+    assert "keda (subresource scale) reverts it: spec.replicas was 7, wanted 1" in said["message"]
+    assert bench.condition("Ready")["reason"] == ready
+    assert len(bench.status["scalingHistory"]) < 15, "what fails again is not listed again"
+    bench.later(600)
+    await bench.settled()
+    assert "WriteConflict" not in str(bench.status), "the other one has stopped"
+
+
+async def test_replicas_that_may_not_be_written_are_not_recorded_as_written(bench: Bench) -> None:
+    await bench.settled()
+    whisper = bench.api.find("Deployment", "p-whisper")
+    assert whisper
+    whisper["spec"]["replicas"] = 3
+    bench.api.have(whisper)
+    bench.api.refuse = lambda call: (
+        (403, "no") if call.resource == "deployments.apps" and call.verb == "patch" else None
+    )
+    await bench.once()
+    await bench.once()
+    failed = [one for one in bench.status["scalingHistory"] if not one["ok"]]
+    assert [(one["from"], one["to"]) for one in failed] == [(3, 1)]
+    assert bench.condition("ScalingActive")["status"] == "False"

@@ -65,7 +65,11 @@ async def test_a_sentence_is_sent_and_one_token_is_asked_for() -> None:
     ("answer", "status", "error"),
     [
         ({**ANSWER, "error": "no model"}, 200, "the language model does not answer: no model"),
-        ({**ANSWER, "error": {"code": "llm_failed", "message": "no model"}}, 200, "the language model does not answer: no model"),
+        (
+            {**ANSWER, "error": {"code": "llm_failed", "message": "no model"}},
+            200,
+            "the language model does not answer: no model",
+        ),
         ({**ANSWER, "transcription": " "}, 200, "Whisper recognized no word of a spoken sentence"),
         ({"title": "x", "detail": "Whisper is down"}, 503, "the bridge answers HTTP 503: Whisper is down"),
         ([], 502, "the bridge answers HTTP 502: Bad Gateway"),

@@ -43,7 +43,7 @@ def test_a_converged_pipeline_has_nothing_to_do() -> None:
 
     plan = steady.plan()
 
-    assert plan == Plan(status=steady.raw["status"])
+    assert plan == Plan(status=steady.raw["status"], history=plan.history)
 
 
 def test_network_policies_are_deleted_where_they_are_disabled() -> None:
@@ -59,11 +59,11 @@ def test_network_policies_are_deleted_where_they_are_disabled() -> None:
 
 def test_drift_is_reverted_with_the_difference_as_the_reason() -> None:
     drifted = converged()
-    drifted.object("Deployment", "calls-whisper")["spec"]["replicas"] = 3
+    drifted.object("Deployment", "calls-bridge")["spec"]["replicas"] = 3
 
     (revert,) = drifted.plan().apply
 
-    assert revert.reason == "spec.replicas is 3, wanted 1"
+    assert revert.reason == "spec.replicas is 3, wanted 2"
 
 
 def test_a_kind_that_cannot_be_listed_for_a_while_leaves_a_ready_pipeline_ready() -> None:
@@ -209,11 +209,11 @@ def test_the_replicas_of_an_autoscaler_are_the_desired_replicas() -> None:
     assert condition(plan, "Ready")["status"] == "True", "the minimum is two"
 
 
-def test_min_replicas_of_zero_runs_one_replica_and_explains_it() -> None:
+def test_with_a_minimum_of_zero_a_new_pipeline_starts_one_replica_and_says_why() -> None:
     plan = converged(of_whisper(scaling={"minReplicas": 0})).plan()
 
     assert plan.status["whisper"]["summary"] == "1/1"
-    assert "minReplicas is 0" in plan.status["whisper"]["replicasReason"]
+    assert plan.status["whisper"]["replicasReason"] == "as many as it started with"
 
 
 @pytest.mark.parametrize(

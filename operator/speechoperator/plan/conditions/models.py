@@ -27,8 +27,8 @@ def verdict(models: ModelPlan, *, managed: bool, suspended: bool) -> Verdict:
         names = one_line(", ".join(state.name for state in states))
         reason = Reason.CREDENTIALS_REQUIRED if models.unchecked else Reason.MODELS_PRESENT
         return Verdict(status=True, reason=reason, message=models.unchecked or names)
-    if suspended:
-        return Verdict(status=False, reason=Reason.SUSPENDED, message="spec.suspend is true")
+    if suspended or models.asleep:
+        return _stopped(models, count, suspended=suspended)
     if failed := next((state for state in states if state.stage == "Failed"), None):
         reason = Reason.PULL_FAILED if managed else Reason.MODELS_MISSING
         return Verdict(status=False, reason=reason, message=f"{failed.name}: {failed.message}")
@@ -38,3 +38,11 @@ def verdict(models: ModelPlan, *, managed: bool, suspended: bool) -> Verdict:
         return Verdict(status=False, reason=Reason.MODELS_PULLING, message=f"pulling {', '.join(pulling)}; {count}")
     message = f"{count}; waiting for an Ollama pod to report its models"
     return Verdict(status=False, reason=Reason.WAITING_FOR_OLLAMA, message=message)
+
+
+def _stopped(models: ModelPlan, count: str, *, suspended: bool) -> Verdict:
+    if suspended:
+        return Verdict(status=False, reason=Reason.SUSPENDED, message="spec.suspend is true")
+    missing = one_line(", ".join(state.name for state in models.states if state.stage != "Ready"))
+    message = f"{count}; Ollama is scaled to zero, and pulls {missing} when it starts"
+    return Verdict(status=False, reason=Reason.SCALED_TO_ZERO, message=message)

@@ -236,8 +236,8 @@ class Reason(Enum):
         "ScaledToZero",
         Kind.WAITING,
         Actor.NONE,
-        "The spec asks for zero replicas of the component.",
-        "Increase `bridge.replicas` to serve requests.",
+        "The component is scaled to zero: it is idle, or the spec asks for zero replicas.",
+        "Nothing for Whisper and Ollama: the next request starts them. Increase `bridge.replicas` to serve requests.",
     )
     MODELS_PULLING = (
         "ModelsPulling",
@@ -310,6 +310,27 @@ class Reason(Enum):
         "A new release of the operator changes the pods, and `spec.upgradePolicy` is `Manual`.",
         "Set `spec.upgradePolicy` to `Automatic` to replace the pods.",
     )
+    SCALING_OFF = (
+        "Off",
+        Kind.WAITING,
+        Actor.NONE,
+        "`spec.scaling.mode` is `Off`: the replicas of Whisper and Ollama are left to another writer.",
+        "Set `spec.scaling.mode` to `Auto` to let the operator scale them.",
+    )
+    ADVISORY = (
+        "Advisory",
+        Kind.WAITING,
+        Actor.NONE,
+        "`spec.scaling.mode` is `Advisory`: `status.scalingHistory` has the decisions, and none is written.",
+        "Set `spec.scaling.mode` to `Auto` to let the operator write them.",
+    )
+    LOAD_UNKNOWN = (
+        "LoadUnknown",
+        Kind.WAITING,
+        Actor.WAIT,
+        "Pods and bridges do not report their load, so replicas are kept within their bounds.",
+        "If it lasts, check that the operator may connect to the pods, and that the engine has `/load`.",
+    )
     RETRYING = (
         "Retrying",
         Kind.WAITING,
@@ -342,8 +363,8 @@ class Reason(Enum):
         "Idle",
         Kind.GOOD,
         Actor.NONE,
-        "A component is scaled to zero, as the spec asks, so no requests are served.",
-        "Increase `bridge.replicas` to serve requests.",
+        "A component is scaled to zero. The next request starts Whisper and Ollama; without bridges, none is served.",
+        "Increase `bridge.replicas` if it is 0 and requests are to be served.",
     )
     AVAILABLE = (
         "Available",
@@ -371,6 +392,21 @@ class Reason(Enum):
         Kind.GOOD,
         Actor.NONE,
         "A spoken sentence sent to the bridge was transcribed and answered; the message has the times.",
+    )
+    AUTO = ("Auto", Kind.GOOD, Actor.NONE, "The replicas of Whisper and Ollama follow their load.")
+    LIMITED_BY_MAXIMUM = (
+        "LimitedByMaximum",
+        Kind.GOOD,
+        Actor.NONE,
+        "The load needs more replicas than `scaling.maxReplicas`.",
+        "Raise `scaling.maxReplicas` if requests wait too long.",
+    )
+    LIMITED_BY_BUDGET = (
+        "LimitedByBudget",
+        Kind.GOOD,
+        Actor.NONE,
+        "The load needs more GPUs than `spec.scaling.gpuBudget`, or GPUs are still used by terminating pods.",
+        "Raise `spec.scaling.gpuBudget` if requests wait too long.",
     )
     UP_TO_DATE = ("UpToDate", Kind.GOOD, Actor.NONE, "All components match the spec.")
 

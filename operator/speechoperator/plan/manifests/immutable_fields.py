@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator.kube import quantities
+from speechoperator.api import labels
+from speechoperator.api.names import REPLICAS
+from speechoperator.kube import managed_fields, quantities
+from speechoperator.settings import OPERATOR
 
 if TYPE_CHECKING:
     from speechoperator.kube.objects import Object
@@ -20,7 +23,7 @@ def adopt_immutable_fields(desired: Object, live: Object) -> Object:
     if desired["kind"] == "PersistentVolumeClaim":
         return _pvc(desired, live)
     if desired["kind"] == "Deployment" and "replicas" not in desired["spec"]:
-        return _autoscaled(desired, live)
+        return _autoscaled(desired, live) if labels.component_of(desired) == "bridge" else _scaled(desired, live)
     return desired
 
 
@@ -36,6 +39,17 @@ def _pvc(desired: Object, live: Object) -> Object:
     bound = live.get("status", {}).get("phase") == "Bound"
     storage = max(sizes, key=quantities.value) if bound else sizes[0]
     return {**desired, "spec": {**spec, **kept, "resources": {"requests": {"storage": storage}}}}
+
+
+def _scaled(desired: Object, live: Object) -> Object:
+    """Keep the number of replicas while the operator alone owns the field.
+
+    A field that its only owner no longer applies is removed: the API server would put its default of 1 in. Once the
+    scaler, or another autoscaler, has written the number, it is left out.
+    """
+    if managed_fields.owners_of(live, REPLICAS) != (OPERATOR,):
+        return desired
+    return {**desired, "spec": {**desired["spec"], "replicas": live["spec"].get("replicas", 1)}}
 
 
 def _autoscaled(desired: Object, live: Object) -> Object:

@@ -12,9 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speechoperator.api.names import object_name
+from speechoperator.kube import objects
+from speechoperator.kube.objects import Ref
 from speechoperator.plan.actions import StopPull
 from speechoperator.plan.models import names
-from speechoperator.plan.models.ollama_pods import ollama_pods, unreachable
+from speechoperator.plan.models.ollama_pods import common_volume, ollama_pods, stored_models, unreachable
 from speechoperator.plan.models.pulls import pulls_to_start, pulls_to_stop
 from speechoperator.plan.models.states import ModelState, external_state, offered, state_of
 from speechoperator.plan.snapshot import EXTERNAL
@@ -40,6 +43,8 @@ class ModelPlan:
         stops: Pulls to stop.
         waiting: Names of the pods that are known to lack a model, so that their readiness probe fails.
         unreachable: Which running Ollama does not list its models, and why; empty if none.
+        volume: The PVC with the models, "pvc:NAME"; empty if they are not on one that all pods share.
+        asleep: Whether no pod runs because Ollama is scaled to zero; the states are those of the volume.
         unchecked: Why the models of an external service are unknown although it works; empty if they are known.
         requeue_after: Seconds until the plan changes by time alone; None if it does not.
     """
@@ -50,12 +55,20 @@ class ModelPlan:
     stops: tuple[StopPull, ...] = ()
     waiting: frozenset[str] = frozenset()
     unreachable: str = ""
+    volume: str = ""
+    asleep: bool = False
     unchecked: str = ""
     requeue_after: float | None = None
 
 
 def plan_models(
-    pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, port: int, offers: Sequence[str] = ()
+    pipeline: SpeechPipeline,
+    snapshot: Snapshot,
+    now: datetime,
+    port: int,
+    offers: Sequence[str] = (),
+    *,
+    asleep: bool = False,
 ) -> ModelPlan:
     """Decide about the models of a pipeline.
 
@@ -65,6 +78,7 @@ def plan_models(
         now: The time, for retries.
         port: The port of the Ollama pods.
         offers: The models that the bridges offer now, the default first; empty before there are bridges.
+        asleep: Whether Ollama is scaled to zero until the next request.
     """
     spec, ollama = pipeline.spec, pipeline.spec.ollama
     if not ollama.managed:
@@ -74,6 +88,8 @@ def plan_models(
         stops = tuple(StopPull(*key, "the pipeline is suspended") for key in sorted(snapshot.pulls))
         return ModelPlan(states, stops=stops)  # without clients, the new models can be offered at once
     pods = ollama_pods(snapshot, pipeline.name)
+    if not pods:
+        return _without_pods(pipeline, snapshot, offers, asleep=asleep)
     states = tuple(state_of(model, pods, snapshot) for model in ollama.models)
     usable = offered(states, offers)
     start, waits = pulls_to_start(ollama, pods, snapshot, now, port)
@@ -84,8 +100,23 @@ def plan_models(
         stops=pulls_to_stop(ollama, pods, snapshot),
         waiting=frozenset(pod.name for pod in pods if any(map(pod.lacks, ollama.models))),
         unreachable=unreachable(pods, snapshot),
+        volume=common_volume(pods),
         requeue_after=min(waits, default=None),
     )
+
+
+def _without_pods(pipeline: SpeechPipeline, snapshot: Snapshot, offers: Sequence[str], *, asleep: bool) -> ModelPlan:
+    """Report the models that are on the volume of the pods that do not run now."""
+    deployment = snapshot.objects.get(Ref("Deployment", object_name(pipeline.name, "ollama"))) or {}
+    template = (deployment.get("spec") or {}).get("template") or {}
+    volume = next((f"pvc:{pvc}" for pvc in objects.mounts(template)), "")
+    present = stored_models(snapshot.status).get(volume, frozenset())
+    models = pipeline.spec.ollama.models
+    states = tuple(
+        ModelState(model.name, "Ready" if names.canonical(model.name) in present else "Pending") for model in models
+    )
+    stops = pulls_to_stop(pipeline.spec.ollama, (), snapshot)
+    return ModelPlan(states, offered(states, offers), stops=stops, volume=volume if present else "", asleep=asleep)
 
 
 def _external(ollama: Ollama, snapshot: Snapshot, offers: Sequence[str]) -> ModelPlan:

@@ -13,11 +13,14 @@ from speechoperator.plan.models import names
 from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from speechoperator.api import LanguageModel
     from speechoperator.kube.objects import Object
     from speechoperator.plan.snapshot import Snapshot
+
+
+_PVC = "pvc:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,13 @@ class Pod:
 
 def ollama_pods(snapshot: Snapshot, pipeline: str) -> tuple[Pod, ...]:
     """Return the active pods of a pipeline, sorted by volume and name."""
+    stored = stored_models(snapshot.status)
     config = snapshot.objects.get(Ref("ConfigMap", object_name(pipeline, "ollama"))) or {}
     required = frozenset(((config.get("data") or {}).get(REQUIRED_MODELS) or "").split())
     alive = (pod for pod in snapshot.pods if labels.component_of(pod) == "ollama" and objects.alive(pod))
-    return tuple(sorted((_pod(raw, snapshot, required) for raw in alive), key=lambda pod: (pod.volume, pod.name)))
+    return tuple(
+        sorted((_pod(raw, snapshot, required, stored) for raw in alive), key=lambda pod: (pod.volume, pod.name))
+    )
 
 
 def unreachable(pods: Sequence[Pod], snapshot: Snapshot) -> str:
@@ -63,7 +69,7 @@ def unreachable(pods: Sequence[Pod], snapshot: Snapshot) -> str:
 def volume_of(pod: Object) -> str:
     """Return the volume that a pull in this pod fills: "pvc:NAME", "node:NODE/PATH", else "pod:NAME"."""
     if pvc := next(iter(objects.mounts(pod)), None):
-        return f"pvc:{pvc}"
+        return f"{_PVC}{pvc}"
     spec = pod.get("spec", {})
     cache: Object = next((volume for volume in spec.get("volumes") or () if volume["name"] == CACHE_VOLUME), {})
     if (folder := cache.get("hostPath")) and spec.get("nodeName"):
@@ -71,11 +77,32 @@ def volume_of(pod: Object) -> str:
     return f"pod:{objects.name(pod)}"
 
 
-def _pod(raw: Object, snapshot: Snapshot, required: frozenset[str]) -> Pod:
+def stored_models(status: Object) -> Mapping[str, frozenset[str]]:
+    """Return the canonical names of the models on a PVC, by volume, as far as the status says so.
+
+    Models stay there while no pod runs.
+    """
+    volume = (status.get("ollama") or {}).get("volume")
+    listed = status.get("models") or ()
+    present = frozenset(names.canonical(model["name"]) for model in listed if model.get("stage") == "Ready")
+    return {volume: present} if volume and present else {}
+
+
+def common_volume(pods: Sequence[Pod]) -> str:
+    """Return the volume that all pods share, so that it outlives them; "" if there is none."""
+    volumes = {pod.volume for pod in pods}
+    volume = volumes.pop() if len(volumes) == 1 else ""
+    return volume if volume.startswith(_PVC) else ""
+
+
+def _pod(raw: Object, snapshot: Snapshot, required: frozenset[str], stored: Mapping[str, frozenset[str]]) -> Pod:
     name, volume = objects.name(raw), volume_of(raw)
     answer = snapshot.ollama.get(name)
     if answer is None or not answer.reachable:
-        return Pod(raw, name, volume, _last_known_models(raw, required), reachable=False)
+        known = _last_known_models(raw, required)
+        if known is None and not objects.started(raw):
+            known = stored.get(volume)
+        return Pod(raw, name, volume, known, reachable=False)
     return Pod(raw, name, volume, frozenset(names.canonical(model) for model in answer.models), reachable=True)
 
 

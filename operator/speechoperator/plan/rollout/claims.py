@@ -96,7 +96,7 @@ def with_previous_volumes(
 ) -> tuple[Object, ...]:
     """Return the manifests with the volumes that the Deployments of blocked moves have now.
 
-    They keep their strategy, and get no further replicas: the volume may be one that only a single node mounts.
+    They keep their strategy: the volume may be one that only a single node mounts. The scaler adds no replicas either.
 
     Args:
         manifests: The manifests of the pipeline.
@@ -126,6 +126,4 @@ def _with_previous_volume(manifest: Object, deployment: Object, name: str) -> Ob
     volumes = [previous if volume["name"] == name else volume for volume in spec["template"]["spec"]["volumes"]]
     template = {**spec["template"], "spec": {**spec["template"]["spec"], "volumes": volumes}}
     kept = {field: live[field] for field in ("strategy",) if field in live}
-    if "replicas" in spec:
-        kept["replicas"] = min(spec["replicas"], live.get("replicas", 1))
     return {**manifest, "spec": {**spec, **kept, "template": template}}

@@ -50,13 +50,19 @@ def allocate(wants: tuple[Want, ...], budget: int | None) -> tuple[int, ...]:
 
 
 def _shares(wants: tuple[Want, ...], budget: int) -> list[int]:
-    """Share the budget out: first the minimums, then one replica at a time to the highest need per replica.
+    """Share the budget out: first one replica each, then the minimums, then to the highest need per replica.
+
+    A pipeline needs both components, however much one of them has to do.
 
     Source: the method of D'Hondt (Jefferson); a larger budget never makes a share smaller.
     """
     shares = [0 if want.gpus else want.replicas for want in wants]
     left = budget
-    for limits in ([min(want.minimum, want.replicas) for want in wants], [want.replicas for want in wants]):
+    for limits in (
+        [min(1, want.replicas) for want in wants],
+        [min(want.minimum, want.replicas) for want in wants],
+        [want.replicas for want in wants],
+    ):
         while True:
             open_ones = [
                 index for index, want in enumerate(wants) if shares[index] < limits[index] and want.gpus <= left

@@ -6,6 +6,7 @@ Everything in it is derived from past loads and decisions. A new leader starts w
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,14 @@ class Change:
     reason: str
     id: str
     ok: bool = True
+
+    @classmethod
+    def decided(
+        cls, component: ScaledComponent, before: int, after: int, reason: str, now: float, *, ok: bool = True
+    ) -> Change:
+        """Return a change with its identifier; equal arguments give equal ones."""
+        identifier = hashlib.sha256(f"{component} {now:.3f} {before} {after} {reason}".encode()).hexdigest()[:6]
+        return cls(now, component, before, after, reason, identifier, ok)
 
     def as_status(self) -> dict[str, Any]:
         """Return the entry of `status.scalingHistory`."""
@@ -114,6 +123,20 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True)
+class Startup:
+    """The measured startup time of a component's pods.
+
+    Attributes:
+        seconds: Time from the creation of a pod until it was ready.
+        measured: Pods created later have not been measured yet: a time of the API. The readiness of older ones may have
+            changed since their start.
+    """
+
+    seconds: float
+    measured: str
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """The memory of one component.
 
@@ -124,6 +147,7 @@ class Track:
         events: Changes within the periods of the policies: when, and how many replicas were added or removed.
         active_at: When it last had a request; None if it has not been seen with one.
         cap: Limit after pods found no node.
+        startup: The measured startup time of its pods.
     """
 
     averages: Averages | None = None
@@ -132,6 +156,7 @@ class Track:
     events: tuple[Sample, ...] = ()
     active_at: float | None = None
     cap: Cap | None = None
+    startup: Startup | None = None
 
     def recommend(self, replicas: int, now: float, up_window: float, down_window: float) -> Track:
         """Add a recommendation, and drop those that are too old or can no longer be the highest or lowest."""
@@ -187,9 +212,20 @@ class History:
         shifted = replace(self, at=now, whisper=self.whisper.shifted(jump), ollama=self.ollama.shifted(jump))
         return shifted, TICK_S
 
+    def last(self, component: ScaledComponent) -> Change | None:
+        """Return the last change of a component's replicas that was written."""
+        return next((one for one in reversed(self.changes) if one.component == component and one.ok), None)
+
     def failed(self, change_id: str) -> History:
-        """Return the history after a change could not be written: it is not ok, and no policy counts it."""
-        changes = tuple(replace(one, ok=False) if one.id == change_id else one for one in self.changes)
+        """Return the history after a change could not be written: it is not ok, and no policy counts it.
+
+        A failure of what the last change was about is not listed: another writer undid it, or it has failed before.
+        """
+        changes: tuple[Change, ...] = ()
+        for one in self.changes:
+            failed = replace(one, ok=False) if one.id == change_id else one
+            if one.id != change_id or not _repeats(failed, changes):
+                changes += (failed,)
         times = {one.time for one in self.changes if one.id == change_id}
         without = [
             replace(track, events=tuple(event for event in track.events if event[0] not in times))
@@ -200,6 +236,11 @@ class History:
     def add(self, changes: Iterable[Change]) -> History:
         """Append changes, and drop the oldest beyond the limit."""
         return replace(self, changes=(*self.changes, *changes)[-MAX_CHANGES:])
+
+
+def _repeats(change: Change, before: tuple[Change, ...]) -> bool:
+    last = next((one for one in reversed(before) if one.component == change.component), None)
+    return last is not None and (last.before, last.after) == (change.before, change.after)
 
 
 def _restored(component: ScaledComponent, changes: tuple[Change, ...]) -> Track:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from speechoperator.plan.scaling.behavior import Behavior, rate_limited, stabilized, within_tolerance
 from speechoperator.plan.scaling.history import Cap
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from speechoperator.plan.scaling.need import Need
     from speechoperator.plan.scaling.spec import Bounds
     from speechoperator.plan.scaling.state import ComponentState
+
+Limit: TypeAlias = Literal["maximum", "nodes", "budget"]
+"""What keeps a component from the replicas that its load needs: `maxReplicas`, no room on nodes, the GPU budget."""
 
 RETRY_UNSCHEDULABLE_S = 600.0
 """Seconds after which replicas that found no node are tried again."""
@@ -33,6 +36,7 @@ class Proposal:
         replicas: Replicas it gets.
         reason: Why, in words.
         limits: What else determined the number, in words.
+        limited_by: Which limits keep the component from getting what its load needs.
         track: The memory for the next decision, without the change itself.
     """
 
@@ -40,6 +44,7 @@ class Proposal:
     reason: str
     limits: tuple[str, ...]
     track: Track
+    limited_by: frozenset[Limit] = frozenset()
 
 
 def propose(
@@ -57,29 +62,22 @@ def propose(
     """
     current = state.desired
     limits: list[str] = []
-    panicking = idle = False
-    if need is None or need.replicas is None:
-        recommended = current
-        reason = need.reason if need else "the load is unknown: replicas are kept"
-        if need and track.active_at == now:
-            recommended = max(recommended, 1)
-    else:
-        recommended, panicking = _recommended(need, behavior, current)
-        reason = need.reason
-        if panicking:
-            reason += f"; the last {behavior.panic_window:.0f} s alone need {need.panic:.1f}"
-        idle = _idle(track, behavior, now)
-        recommended = 0 if idle else max(recommended, 1)
+    limited_by: set[Limit] = set()
+    wanted = _wanted(need, behavior, current, track, now)
+    recommended, reason = wanted.replicas, wanted.reason
     clamped = min(max(recommended, bounds.minimum), bounds.maximum)
     if clamped < recommended:
-        limits.append(f"maxReplicas is {bounds.maximum}")
+        limits.append(bounds.maximum_reason)
+        limited_by.add("maximum")
     elif clamped > recommended:
-        limits.append(f"minReplicas is {bounds.minimum}")
+        limits.append(bounds.minimum_reason)
+    if limits and (not wanted.known or clamped > max(recommended, current)):
+        reason = limits[-1]
 
     track = track.recommend(clamped, now, behavior.up.window, behavior.down.window)
     # The idle period is a delay of its own for the last replica, which does not wait for the window as well.
-    highs = tuple(one for one in track.highs if one[1] > 1) if idle else track.highs
-    target = stabilized(clamped, current, () if panicking else track.lows, highs)
+    highs = tuple(one for one in track.highs if one[1] > 1) if wanted.idle else track.highs
+    target = stabilized(clamped, current, () if wanted.panicking else track.lows, highs)
     if target != clamped:
         limits.append("the stabilization window has not passed")
     if current == 0 and clamped > 0:
@@ -92,7 +90,41 @@ def propose(
     limited, track = _withdraw_unschedulable(limited, bounds, state, track, now)
     if track.cap and limited == track.cap.replicas:
         limits.append(f"no node has room for more: {track.cap.message}" if track.cap.message else "no node has room")
-    return Proposal(limited, reason, tuple(limits), track)
+        limited_by.add("nodes")
+    return Proposal(limited, reason, tuple(limits), track, frozenset(limited_by))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Replicas by the load alone.
+
+    Attributes:
+        replicas: Replicas.
+        reason: Why, in words.
+        known: Whether the need is known; else the replicas are the current ones.
+        panicking: Whether a burst demands them at once.
+        idle: Whether there has been no request for the idle period.
+    """
+
+    replicas: int
+    reason: str
+    known: bool = True
+    panicking: bool = False
+    idle: bool = False
+
+
+def _wanted(need: Need | None, behavior: Behavior, current: int, track: Track, now: float) -> _Wanted:
+    if need is None:
+        return _Wanted(current, "the load is unknown: replicas are kept", known=False)
+    if need.replicas is None:
+        return _Wanted(max(current, 1) if track.active_at == now else current, need.reason, known=False)
+    if _idle(track, behavior, now):
+        return _Wanted(0, f"no request for {behavior.idle_period:.0f} s", idle=True)
+    recommended, panicking = _recommended(need, behavior, current)
+    reason = need.reason
+    if panicking:
+        reason += f"; the last {behavior.panic_window:.0f} s alone need {need.panic:.1f}"
+    return _Wanted(max(recommended, 1), reason, panicking=panicking)
 
 
 def _recommended(need: Need, behavior: Behavior, current: int) -> tuple[int, bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,8 @@ from speechoperator.plan.scaling.bottleneck import bottleneck
 from speechoperator.plan.scaling.budget import Want, allocate
 from speechoperator.plan.scaling.history import Averages, Change, History, Track
 from speechoperator.plan.scaling.need import Need, ollama_need, whisper_need
-from speechoperator.plan.scaling.replicas import Proposal, propose
-from speechoperator.plan.scaling.schedule import scheduled_minimum
+from speechoperator.plan.scaling.replicas import Limit, Proposal, propose
+from speechoperator.plan.scaling.schedule import applying
 
 if TYPE_CHECKING:
     from speechoperator.plan.scaling.load import Load, Loads
@@ -23,6 +22,9 @@ BUSY_INTERVAL_S = 1.0
 
 IDLE_INTERVAL_S = 15.0
 
+AS_STARTED = "as many as it started with"
+"""Why a component has its replicas before the first change."""
+
 
 @dataclass(frozen=True, slots=True)
 class ComponentDecision:
@@ -33,12 +35,14 @@ class ComponentDecision:
         need: Replicas that the load needs, as a real number; None if unknown.
         reason: Why this number: of the change, if this decision is one, else of the last change.
         limits: What limits the number, in words; it varies only with what it names.
+        limited_by: Which limits keep the component from getting what its load needs.
     """
 
     replicas: int
     need: float | None
     reason: str
     limits: tuple[str, ...] = ()
+    limited_by: frozenset[Limit] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,11 @@ def scale(spec: ScalingSpec, loads: Loads, states: States, history: History, now
         (
             change
             for component in components
-            if (change := _change(component, decided[component.name], history, now, write=spec.mode == "Auto"))
+            if (
+                change := _change(
+                    component, decided[component.name], history, now, spec.gpu_budget, write=spec.mode == "Auto"
+                )
+            )
         ),
         key=lambda change: change.after - change.before,
     )
@@ -194,10 +202,19 @@ def _component(
     track: Track,
     now: float,
 ) -> _Component:
-    scheduled = scheduled_minimum(spec.schedules, name, now, state.startup)
-    bounds = replace(scaling.bounds, minimum=min(max(scaling.bounds.minimum, scheduled), scaling.bounds.maximum))
+    bounds = _raised(scaling.bounds, state.start, state.start_reason)
+    if scheduled := applying(spec.schedules, name, now, state.startup):
+        bounds = _raised(bounds, scheduled.minimum, f"schedule {scheduled.name} asks for {scheduled.minimum}")
+    if state.start:
+        track = replace(track, active_at=now)
     proposal = propose(bounds, scaling.behavior, state, need, track, now)
     return _Component(name, scaling, bounds, state, need, proposal)
+
+
+def _raised(bounds: Bounds, minimum: int, why: str) -> Bounds:
+    """Raise the minimum, within the maximum."""
+    raised = min(minimum, bounds.maximum)
+    return replace(bounds, minimum=raised, why=why) if raised > bounds.minimum else bounds
 
 
 def _want(component: _Component) -> Want:
@@ -212,7 +229,9 @@ def _want(component: _Component) -> Want:
     )
 
 
-def _change(component: _Component, replicas: int, history: History, now: float, *, write: bool) -> Change | None:
+def _change(
+    component: _Component, replicas: int, history: History, now: float, budget: int | None, *, write: bool
+) -> Change | None:
     before = component.state.desired
     if replicas == before:
         return None
@@ -220,8 +239,9 @@ def _change(component: _Component, replicas: int, history: History, now: float, 
     if not write and earlier and not earlier[-1].ok and (earlier[-1].before, earlier[-1].after) == (before, replicas):
         return None  # advised already
     reason = component.proposal.reason
-    identifier = hashlib.sha256(f"{component.name} {now:.3f} {before} {replicas} {reason}".encode()).hexdigest()[:6]
-    return Change(now, component.name, before, replicas, reason, identifier, ok=write)
+    if replicas < min(before, component.proposal.replicas):
+        reason = f"gpuBudget is {budget}"
+    return Change.decided(component.name, before, replicas, reason, now, ok=write)
 
 
 def _with_events(component: _Component, changes: list[Change], now: float, *, write: bool) -> Track:
@@ -234,13 +254,18 @@ def _with_events(component: _Component, changes: list[Change], now: float, *, wr
 
 def _decision(component: _Component, replicas: int, history: History, spec: ScalingSpec) -> ComponentDecision:
     made = [change for change in history.changes if change.component == component.name and change.after == replicas]
-    reason = made[-1].reason if made else f"minReplicas is {component.bounds.minimum}"
-    limits = component.proposal.limits
+    started = component.bounds.minimum_reason if replicas == component.bounds.minimum else AS_STARTED
+    reason = made[-1].reason if made else started
+    limits, limited_by = component.proposal.limits, component.proposal.limited_by
     if replicas < component.proposal.replicas:
-        limits = (*limits, f"gpuBudget is {spec.gpu_budget}")
-    return ComponentDecision(replicas, component.need.replicas if component.need else None, reason, limits)
+        limits, limited_by = (*limits, f"gpuBudget is {spec.gpu_budget}"), limited_by | {"budget"}
+    need = component.need.replicas if component.need else None
+    return ComponentDecision(replicas, need, reason, limits, limited_by)
 
 
-def _requeue_after(components: list[_Component], loads: Loads) -> float:
+def _requeue_after(components: list[_Component], loads: Loads) -> float | None:
+    """Return when to decide again; None if time and loads change nothing."""
+    if all(component.scaling.bounds.fixed for component in components):
+        return None
     moving = any(component.state.starting or component.state.pending for component in components)
     return BUSY_INTERVAL_S if moving or loads.whisper.requests or loads.ollama.requests else IDLE_INTERVAL_S

@@ -26,6 +26,7 @@ class Schedule:
         end: Local time until which; if it is not after `start`, on the next day.
         days: Days on which it starts; Monday is 0.
         time_zone: IANA name, such as Europe/Berlin.
+        name: Its name.
     """
 
     component: ScaledComponent
@@ -34,6 +35,7 @@ class Schedule:
     end: time
     days: frozenset[int] = EVERY_DAY
     time_zone: str = "UTC"
+    name: str = ""
 
     def active(self, now: float) -> bool:
         """Return whether `now`, in seconds since the epoch, is within it."""
@@ -47,15 +49,22 @@ class Schedule:
 
 
 def scheduled_minimum(schedules: Iterable[Schedule], component: ScaledComponent, now: float, startup: float) -> int:
-    """Return the highest minimum that applies; 0 if none does.
+    """Return the highest minimum that applies; 0 if none does."""
+    found = applying(schedules, component, now, startup)
+    return found.minimum if found else 0
+
+
+def applying(schedules: Iterable[Schedule], component: ScaledComponent, now: float, startup: float) -> Schedule | None:
+    """Return the schedule with the highest minimum that applies; None if none does.
 
     A schedule applies one startup time early, so that its pods are ready when it starts.
     """
     return max(
         (
-            schedule.minimum
+            schedule
             for schedule in schedules
             if schedule.component == component and (schedule.active(now) or schedule.active(now + startup))
         ),
-        default=0,
+        key=lambda schedule: schedule.minimum,
+        default=None,
     )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from speechoperator.api import durations
-from speechoperator.plan.scaling.behavior import DEFAULT_BEHAVIOR, Behavior
+from speechoperator.api.scaling import DAYS
+from speechoperator.kube import quantities
+from speechoperator.plan.scaling.behavior import DEFAULT_BEHAVIOR, Behavior, Policy, Rules
+from speechoperator.plan.scaling.schedule import Schedule
 
 if TYPE_CHECKING:
     from speechoperator.api import ServingSpec, Spec
-    from speechoperator.plan.scaling.schedule import Schedule
+    from speechoperator.api import scaling as api
 
 Mode: TypeAlias = Literal["Auto", "Advisory", "Off"]
 
@@ -23,11 +27,30 @@ class Bounds:
         minimum: At least so many; 0 allows scaling to zero.
         maximum: At most so many.
         gpus: GPUs of each replica.
+        why: What the minimum comes from, in words; empty for the spec's `minReplicas`.
+        why_no_more: What the maximum comes from, in words; empty for the spec's `maxReplicas`.
     """
 
     minimum: int = 1
     maximum: int = 1
     gpus: int = 0
+    why: str = ""
+    why_no_more: str = ""
+
+    @property
+    def fixed(self) -> bool:
+        """Whether there is no choice."""
+        return self.minimum == self.maximum
+
+    @property
+    def minimum_reason(self) -> str:
+        """Why there are at least so many replicas, in words."""
+        return self.why or f"minReplicas is {self.minimum}"
+
+    @property
+    def maximum_reason(self) -> str:
+        """Why there are at most so many replicas, in words."""
+        return self.why_no_more or f"maxReplicas is {self.maximum}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +105,54 @@ class ScalingSpec:
 
 
 def from_pipeline(spec: Spec) -> ScalingSpec:
-    """Return what the spec of a SpeechPipeline says about scaling; what it cannot say yet has its default."""
+    """Return what the spec of a SpeechPipeline says about scaling."""
     whisper, ollama = spec.whisper, spec.ollama
-    target = durations.seconds(whisper.scaling.target_backlog) if whisper.scaling.has("target_backlog") else None
+    target, speed = whisper.scaling.target_backlog, whisper.scaling.assumed_speed
     return ScalingSpec(
-        whisper=None if whisper.url else WhisperScaling(_bounds(whisper), target),
-        ollama=None if ollama.url else OllamaScaling(_bounds(ollama), ollama.target_in_flight),
+        mode=spec.scaling.mode,
+        whisper=WhisperScaling(
+            _bounds(whisper), durations.seconds(target) if target else None, speed, _behavior(whisper.scaling)
+        )
+        if whisper.managed
+        else None,
+        ollama=OllamaScaling(_bounds(ollama), ollama.target_in_flight, _behavior(ollama.scaling))
+        if ollama.managed
+        else None,
+        gpu_budget=spec.scaling.gpu_budget,
+        schedules=tuple(map(_schedule, spec.scaling.schedules)),
     )
 
 
 def _bounds(component: ServingSpec) -> Bounds:
-    gpus = component.gpu.count if component.gpu else 0
-    return Bounds(component.scaling.min_replicas, component.scaling.maximum, gpus)
+    return Bounds(component.scaling.min_replicas, component.scaling.maximum, component.gpus)
+
+
+def _behavior(scaling: api.Scaling) -> Behavior:
+    return replace(
+        DEFAULT_BEHAVIOR,
+        up=_rules(scaling.behavior.scale_up, DEFAULT_BEHAVIOR.up),
+        down=_rules(scaling.behavior.scale_down, DEFAULT_BEHAVIOR.down),
+        idle_period=durations.seconds(scaling.idle_period),
+    )
+
+
+def _rules(rules: api.ScalingRules, default: Rules) -> Rules:
+    window, tolerance = rules.stabilization_window_seconds, rules.tolerance
+    return Rules(
+        window=default.window if window is None else float(window),
+        policies=tuple(Policy(one.type, one.value, float(one.period_seconds)) for one in rules.policies),
+        select=rules.select_policy,
+        tolerance=default.tolerance if tolerance is None else float(quantities.value(tolerance)),
+    )
+
+
+def _schedule(schedule: api.Schedule) -> Schedule:
+    return Schedule(
+        name=schedule.name,
+        component=schedule.component,
+        minimum=schedule.min_replicas,
+        start=time.fromisoformat(schedule.start),
+        end=time.fromisoformat(schedule.end),
+        days=frozenset(DAYS.index(day) for day in schedule.days),
+        time_zone=schedule.time_zone,
+    )

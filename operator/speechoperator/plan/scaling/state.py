@@ -25,6 +25,8 @@ class ComponentState:
         terminating: Pods that finish their last requests; they occupy their GPUs.
         scheduler_message: Why there is no node for them, in the scheduler's words.
         startup_seconds: Measured time from the creation of a pod until it is ready; None before the first.
+        start: Replicas to start with, of a Deployment that does not exist yet or is no longer suspended; else 0.
+        start_reason: Why so many, in words.
     """
 
     desired: int = 0
@@ -35,6 +37,8 @@ class ComponentState:
     terminating: int = 0
     scheduler_message: str = ""
     startup_seconds: float | None = None
+    start: int = 0
+    start_reason: str = ""
 
     @property
     def startup(self) -> float:

@@ -6,6 +6,7 @@ import pytest
 
 import goldens
 from speechoperator.plan.manifests.immutable_fields import adopt_immutable_fields
+from speechoperator.settings import OPERATOR, SCALER
 
 pytestmark = pytest.mark.unit
 
@@ -44,9 +45,31 @@ def test_a_retained_pvc_keeps_its_class_and_access_modes(desired: Raw) -> None:
 
 @pytest.mark.parametrize(("live", "applied"), [({"replicas": 4}, {"replicas": 4}), ({"replicas": 0}, {}), ({}, {})])
 def test_an_autoscaled_deployment_keeps_its_replicas(live: Raw, applied: Raw) -> None:
-    deployment = {"kind": "Deployment", "spec": {}}
+    deployment = {"kind": "Deployment", "metadata": of("bridge"), "spec": {}}
 
     assert adopt_immutable_fields(deployment, {"kind": "Deployment", "spec": live})["spec"] == applied
+
+
+def of(component: str) -> Raw:
+    return {"labels": {"app.kubernetes.io/component": component}}
+
+
+@pytest.mark.parametrize(
+    ("owners", "applied"),
+    [
+        pytest.param([OPERATOR], {"replicas": 0}, id="nobody else would keep it"),
+        pytest.param([OPERATOR, SCALER], {}, id="the scaler has it"),
+        pytest.param([SCALER], {}, id="only the scaler has it"),
+        pytest.param(["keda"], {}, id="another autoscaler has it"),
+    ],
+)
+def test_replicas_are_left_out_unless_the_operator_alone_owns_them(owners: list[str], applied: Raw) -> None:
+    fields = [{"manager": owner, "fieldsV1": {"f:spec": {"f:replicas": {}}}} for owner in owners]
+    live = {"kind": "Deployment", "metadata": {"managedFields": fields}, "spec": {"replicas": 0}}
+
+    adopted = adopt_immutable_fields({"kind": "Deployment", "metadata": of("whisper"), "spec": {}}, live)
+
+    assert adopted["spec"] == applied
 
 
 def test_any_other_manifest_is_applied_unchanged() -> None:

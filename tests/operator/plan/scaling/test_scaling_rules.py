@@ -67,7 +67,12 @@ def test_a_component_grows_only_into_gpus_that_are_free_now() -> None:
 
 
 def test_a_budget_that_was_reduced_is_enforced() -> None:
-    assert allocate((want(3, 3, need=3.0), want(1, 1, need=1.0)), 2) == (2, 0)
+    assert allocate((want(3, 3, need=3.0), want(1, 1, need=1.0)), 2) == (1, 1)
+
+
+def test_neither_component_is_starved_by_the_other() -> None:
+    assert allocate((want(4, 4, need=40.0), want(1, 0, need=0.1)), 4) == (3, 0), "until a GPU is free"
+    assert allocate((want(4, 3, need=40.0), want(1, 0, need=0.1)), 4) == (3, 1)
 
 
 def test_the_bottleneck_needs_most_per_ready_replica() -> None:

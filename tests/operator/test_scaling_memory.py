@@ -1,0 +1,62 @@
+"""What the scaler remembers from one reconcile to the next."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from speechoperator.kube.objects import Key
+from speechoperator.plan.scaling.history import Change, History
+from speechoperator.scaling_memory import ScalingMemory
+
+pytestmark = pytest.mark.unit
+
+KEY, NOW = Key("team", "calls"), datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def change(time: float = 1.0, after: int = 3) -> Change:
+    return Change.decided("whisper", 1, after, "much audio", time)
+
+
+def test_the_first_history_is_that_of_the_status_and_the_next_ones_are_those_of_the_plans() -> None:
+    memory = ScalingMemory()
+    status = {"scalingHistory": [change().as_status()]}
+    assert memory.of(KEY, status, NOW).changes[0].after == 3
+    later = History(changes=(change(2.0),))
+    assert memory.keep(KEY, later, [])
+    assert memory.of(KEY, status, NOW) == later
+
+
+def test_a_change_that_was_not_written_is_not_ok() -> None:
+    memory = ScalingMemory()
+    memory.of(KEY, {}, NOW)
+    failed = change()
+    assert memory.keep(KEY, History(changes=(failed,)), [failed.id])
+    assert memory.of(KEY, {}, NOW).changes == (replace(failed, ok=False),)
+    assert memory.of(KEY, {}, NOW).last("whisper") is None
+
+
+def test_a_change_that_fails_again_and_again_is_listed_once() -> None:
+    memory = ScalingMemory()
+    memory.of(KEY, {}, NOW)
+    for time in range(5):
+        again = change(float(time))
+        history = memory.of(KEY, {}, NOW).add([again])
+        assert memory.keep(KEY, history, [again.id]) is (time == 0), "only the first one is new"
+    assert len(memory.of(KEY, {}, NOW).changes) == 1
+
+
+def test_a_plan_that_decides_nothing_changes_nothing() -> None:
+    memory = ScalingMemory()
+    before = memory.of(KEY, {}, NOW)
+    assert not memory.keep(KEY, None, [])
+    assert memory.of(KEY, {}, NOW) == before
+
+
+def test_what_is_forgotten_comes_from_the_status() -> None:
+    memory = ScalingMemory()
+    for forget in (lambda: memory.forget(KEY), memory.clear):
+        memory.of(KEY, {}, NOW)
+        memory.keep(KEY, History(changes=(change(),)), [])
+        forget()
+        assert memory.of(KEY, {}, NOW) == History()
