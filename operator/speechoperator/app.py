@@ -25,7 +25,7 @@ from speechoperator.observe.polling import Poller
 from speechoperator.observe.services import Sources
 from speechoperator.observe.warnings import Warnings
 from speechoperator.ollama.client import OllamaClient
-from speechoperator.ollama.pulls import Pulls
+from speechoperator.ollama.work import ModelWork
 from speechoperator.reconciler import Reconciler
 from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
@@ -77,7 +77,7 @@ class Operator:
         self._warnings_watcher = PodWarningsWatcher(client, pod_warnings, settings.watch_namespace, self.queue.add)
         self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
         self.poller = poller = Poller(self.queue.add)
-        self.pulls = pulls = Pulls(
+        self.work = work = ModelWork.create(
             ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS), settings.max_pulls
         )
         self.slots = slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self.queue.add)
@@ -87,16 +87,16 @@ class Operator:
                 store,
                 Warnings(pod_warnings, client),
                 poller,
-                pulls,
+                work,
                 Sources(client, ollama, external),
                 settings,
                 lambda: datetime.now(UTC),
                 slots.holds,
             ),
-            Applier(Writer(fenced, client, store), pulls, metrics),
+            Applier(Writer(fenced, client, store), work, metrics),
             Reporter(Recorder(fenced, identity), store),
             slots,
-            [pulls.forget, poller.forget],
+            [work.forget, poller.forget],
             settings,
             metrics,
         )
@@ -150,7 +150,7 @@ class Operator:
             finally:
                 await _cancel(working)
                 await _cancel(standby)
-                await self.pulls.close()
+                await self.work.close()
                 self.poller.close()
                 self.slots.clear()
                 self.queue.close()

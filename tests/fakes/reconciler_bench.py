@@ -18,7 +18,7 @@ from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
 from speechoperator.observe.services import Sources
 from speechoperator.observe.warnings import Warnings
-from speechoperator.ollama.pulls import Pulls
+from speechoperator.ollama.work import ModelWork
 from speechoperator.reconciler import Reconciler, Result
 from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
@@ -70,7 +70,10 @@ class Bench:
         self.slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self._queue)
         self.store = Store()
         self.poller = Poller(self._queue)
-        self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS), 8)
+        self.work = ModelWork.create(
+            self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS), 8
+        )
+        self.pulls = self.work.pulls
         fenced = FencedClient(api, self.store, self.metrics, lambda: self.time_left, RateLimit(1000, 1000))
         self.writer = Writer(fenced, api, self.store)
         self.reconciler = Reconciler(
@@ -78,16 +81,16 @@ class Bench:
                 self.store,
                 Warnings(PodWarnings(self.store), api),
                 self.poller,
-                self.pulls,
+                self.work,
                 Sources(api, self._ollama, ExternalServices(api, self._ollama, Egress(()), settings.ollama_timeout)),
                 settings,
                 lambda: self.now,
                 self.slots.holds,
             ),
-            Applier(self.writer, self.pulls, self.metrics),
+            Applier(self.writer, self.work, self.metrics),
             Reporter(Recorder(fenced, "operator-0"), self.store),
             self.slots,
-            [self.pulls.forget, self.poller.forget],
+            [self.work.forget, self.poller.forget],
             settings,
             self.metrics,
         )

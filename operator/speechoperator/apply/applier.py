@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from speechoperator.apply.conflicts import Write
     from speechoperator.apply.writer import Writer
     from speechoperator.kube.objects import Key
-    from speechoperator.ollama.pulls import Pulls
+    from speechoperator.ollama.work import ModelWork
     from speechoperator.plan.actions import Apply, Plan
     from speechoperator.telemetry.metrics import Metrics
 
@@ -54,13 +54,13 @@ class Applier:
 
     Args:
         writer: What writes.
-        pulls: What pulls models.
+        work: What pulls, loads and removes models.
         metrics: Where rejected writes are counted.
     """
 
-    def __init__(self, writer: Writer, pulls: Pulls, metrics: Metrics) -> None:
+    def __init__(self, writer: Writer, work: ModelWork, metrics: Metrics) -> None:
         self._writer = writer
-        self._pulls = pulls
+        self._work = work
         self._metrics = metrics
         self._conflicts = Conflicts()
 
@@ -82,10 +82,7 @@ class Applier:
             await self._apply(key, action, outcome, now.timestamp())
         for delete in plan.delete:
             await self._try(outcome, delete.ref, self._writer.delete(key.namespace, delete))
-        for stop in plan.stops:
-            self._pulls.stop(key, stop)
-            outcome.wrote = True  # its volume is free: plan again
-        self._pulls.start(key, plan.pulls)
+        outcome.wrote = self._work.apply(key, plan) or outcome.wrote
         return outcome
 
     def forget(self, key: Key) -> None:

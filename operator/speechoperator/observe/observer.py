@@ -12,7 +12,7 @@ from speechoperator.api import SpeechPipeline, format_validation_error, kinds, l
 from speechoperator.api.names import INGRESS_CLASS_ANNOTATION
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.observe import existing_claims, services
+from speechoperator.observe import existing_claims, services, shared_volumes
 from speechoperator.observe.ingress_classes import IngressClasses
 from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from speechoperator.observe.polling import Poller
     from speechoperator.observe.services import Sources
     from speechoperator.observe.warnings import Warnings
-    from speechoperator.ollama.pulls import Pulls
+    from speechoperator.ollama.work import ModelWork
     from speechoperator.settings import Settings
     from speechoperator.watch.store import Store
 
@@ -68,7 +68,7 @@ class Observer:
         store: What is known from lists and watches.
         warnings: The warnings about pods and PVCs.
         poller: What is polled in the background.
-        pulls: The pulls in progress.
+        work: The pulls and warm-ups in progress.
         sources: What it polls.
         settings: Ports and timeouts.
         clock: Returns the time, in UTC.
@@ -80,7 +80,7 @@ class Observer:
         store: Store,
         warnings: Warnings,
         poller: Poller,
-        pulls: Pulls,
+        work: ModelWork,
         sources: Sources,
         settings: Settings,
         clock: Callable[[], datetime],
@@ -89,7 +89,7 @@ class Observer:
         self._store = store
         self._warnings = warnings
         self._poller = poller
-        self._pulls = pulls
+        self._work = work
         self._sources = sources
         self._ingress_classes = IngressClasses(sources.api)
         self._settings = settings
@@ -144,8 +144,17 @@ class Observer:
             pods=pods,
             ollama=ollama,
             external=self._external(polls, pipeline, ollama),
-            pulls=self._pulls.of(polls.key),
-            waiting_pulls=self._pulls.waiting(polls.key),
+            pulls=self._work.pulls.of(polls.key),
+            waiting_pulls=self._work.pulls.waiting(polls.key),
+            refreshed=self._work.pulls.refreshed(polls.key),
+            warm_ups=self._work.warm_ups.of(polls.key, {objects.name(pod) for pod in pods if objects.alive(pod)}),
+            wanted_by_others=shared_volumes.wanted_by_others(
+                self._store,
+                polls.key,
+                pipeline.spec.ollama,
+                pods,
+                {name for answer in ollama.values() for name in answer.models},
+            ),
             existing_claims=existing_claims.obstacles(polls, self._sources.api, pipeline, owned),
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings.about_pvcs(polls, pvcs, now),

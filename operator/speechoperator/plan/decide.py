@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from speechoperator.api.names import COMPONENTS, object_name
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff
-from speechoperator.plan.conditions import exposure, kstatus, models, pvcs, ready, refused_writes, update
+from speechoperator.plan.conditions import exposure, kstatus, models, models_loaded, pvcs, ready, refused_writes, update
 from speechoperator.plan.conditions.components import component_states, exposure_findings
 from speechoperator.plan.conditions.compose import by_type, compose
 from speechoperator.plan.conditions.reasons import Reason
@@ -60,7 +60,9 @@ def _decide_models(draft: Draft) -> None:
     config_map = bridge_config.config_map(draft.pipeline, draft.environment)
     draft.old_environment = handover.previous_environment(config_map, snapshot.objects)
     offers = handover.offered_models(draft.old_environment)
-    draft.models = plan_models(draft.pipeline, snapshot, draft.now, draft.settings.ollama_port, offers)
+    draft.models = plan_models(
+        draft.pipeline, snapshot, draft.now, draft.settings.ollama_port, offers, draft.environment
+    )
     if draft.models.offered is not None:
         draft.decisions = replace(draft.decisions, models=draft.models.offered)
     draft.requeue(draft.models.requeue_after)
@@ -168,6 +170,9 @@ def _judge_exposure(draft: Draft) -> None:
 
 def _report(draft: Draft) -> None:
     """Sum up the status and the Events."""
+    loaded = models_loaded.verdict(draft.models, gpus=draft.pipeline.spec.ollama.gpus > 0)
+    # Loading only delays that a pipeline becomes ready: one that serves stays ready while another pod loads its models.
+    was_ready = by_type(draft.snapshot.status).get("Ready", {}).get("status") == "True"
     state = ready.PipelineState(
         components=draft.components,
         models=draft.models_ready,
@@ -185,6 +190,7 @@ def _report(draft: Draft) -> None:
         suspended=draft.pipeline.spec.suspend,
         url=bridge_url(draft.pipeline),
         unreadable=refused_writes.unreadable(draft.snapshot.unreadable),
+        loaded=None if was_ready else loaded,
     )
     available = update.verdict(list(map(str, draft.updates)), draft.update, draft.pipeline.spec.upgrade_policy)
     unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
@@ -195,6 +201,7 @@ def _report(draft: Draft) -> None:
         "Ready": is_ready,
         **{f"{one.component.capitalize()}Available": one.available for one in draft.components},
         "ModelsReady": draft.models_ready,
+        **({"ModelsLoaded": loaded} if loaded else {}),
         **({"Exposed": draft.exposed} if draft.exposed else {}),
         "Progressing": progressing,
         **kstatus.conditions(is_ready, progressing),
@@ -203,7 +210,7 @@ def _report(draft: Draft) -> None:
     }
     conditions = compose(verdicts, draft.snapshot.status, draft.pipeline.metadata.generation, draft.now)
     images = updates.images(draft.snapshot.objects, draft.pipeline.name)
-    draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions, images)
+    draft.status = build_status(draft.pipeline, draft.components, draft.models, conditions, images)
     reused = reused_pvcs(draft.manifests, draft.snapshot.objects, draft.pipeline.metadata.creation_timestamp)
     draft.events = events(draft.snapshot.status, draft.status, reused)
 

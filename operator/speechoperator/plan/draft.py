@@ -96,6 +96,8 @@ class Draft:
             delete=self.delete,
             stops=self.models.stops,
             pulls=self.models.pulls,
+            warm_ups=self.models.warmth.start,
+            removals=self.models.removals,
             status=self.status,
             events=self.events,
             update=self.update,

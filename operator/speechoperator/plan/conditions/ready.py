@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from speechoperator.plan.conditions.findings import Finding
 
 
+_NOT_LOADED = frozenset({Reason.LOAD_FAILED, Reason.WARMING})
+"""Other reasons tell of a pipeline that serves, if slowly."""
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineState:
     """The state of a pipeline.
@@ -30,6 +34,7 @@ class PipelineState:
         suspended: Whether the pipeline is suspended.
         url: The URL of the bridge.
         unreadable: Which kind of object cannot be listed; None if all can.
+        loaded: Whether the models are in memory; None if that does not matter.
     """
 
     components: Sequence[ComponentState]
@@ -41,6 +46,7 @@ class PipelineState:
     suspended: bool
     url: str
     unreadable: Verdict | None = None
+    loaded: Verdict | None = None
 
 
 def ready(state: PipelineState) -> Verdict:
@@ -84,6 +90,8 @@ def _obstacles(state: PipelineState) -> Iterator[Verdict]:
             yield component.rollout
     if not state.models.status:
         yield state.models.about("models")
+    if state.loaded and state.loaded.reason in _NOT_LOADED:
+        yield state.loaded.about("models")
     if state.exposed and state.exposed.status is False:  # unknown: it may well work
         yield state.exposed.about("exposure")
     if state.held_back:
@@ -100,6 +108,8 @@ def _changes(state: PipelineState) -> Iterator[Verdict]:
         yield state.models.about("models")
     elif state.models.reason is Reason.MODELS_PULLING:
         yield replace(state.models, status=True)
+    if state.loaded and state.loaded.reason in _NOT_LOADED:
+        yield replace(state.loaded.about("models"), status=state.loaded.reason is Reason.WARMING)
     if state.held_back:
         yield Verdict(status=True, reason=Reason.ROLLOUT_IN_PROGRESS, message=state.held_back)
 
