@@ -17,7 +17,7 @@ from speechbridge.deadline import TimeLimits
 from speechbridge.generators.catalog import ModelCatalog, ask_for_models
 from speechbridge.generators.ollama import Ollama
 from speechbridge.generators.openai_chat import OpenAIChat
-from speechbridge.generators.options import think_of
+from speechbridge.generators.options import ModelOptions, think_of
 from speechbridge.intake.body import Pace
 from speechbridge.intake.budget import Budgets, ByteBudget
 from speechbridge.intake.form import FormLimits
@@ -151,7 +151,8 @@ def _generator(settings: Settings) -> Generator:
     think = think_of(settings.think)
     if settings.generator == "openai":
         return OpenAIChat(think)
-    return Ollama(settings.context_length, settings.keep_alive, think)
+    own = {name: ModelOptions(one.options, one.keep_alive) for name, one in settings.model_options.items()}
+    return Ollama(settings.context_length, settings.keep_alive, think, own)
 
 
 def _whisper_options(settings: Settings) -> PoolOptions:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from speechbridge.credentials import header_lines
@@ -48,6 +50,15 @@ Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(gt=0)]
+
+
+class ModelSettings(BaseModel):
+    """What requests to one model carry unless a client says otherwise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    options: Mapping[str, Any] = {}
+    keep_alive: str = ""
 
 
 class Settings(BaseSettings):
@@ -109,6 +120,11 @@ class Settings(BaseSettings):
     )
     keep_alive: str = Field(
         "", description="how long Ollama keeps an unused model in memory (`30m`, `-1`); empty: Ollama's default"
+    )
+    model_options: Annotated[Mapping[str, ModelSettings], NoDecode] = Field(
+        {},
+        description="what requests to a model carry unless a client says otherwise, for Ollama, as JSON:"
+        ' `{"llama3": {"options": {"num_ctx": 8192, "top_p": 0.9}, "keep_alive": "1h"}}`',
     )
     think: Literal["", "true", "false", "low", "medium", "high"] = Field(
         "",
@@ -263,6 +279,14 @@ class Settings(BaseSettings):
             message = f"must be a readable file of PEM certificates, but {value!r} is not"
             raise ValueError(message) from None
         return value
+
+    @field_validator("model_options", mode="before")
+    @classmethod
+    def _is_json(cls, value: object) -> object:
+        try:
+            return json.loads(value or "{}") if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValueError(f"must be JSON: {error}") from None
 
     @field_validator("api_keys_dir")
     @classmethod

@@ -28,7 +28,7 @@ from speechoperator.observe.polling import Poller
 from speechoperator.observe.services import Sources
 from speechoperator.observe.warnings import Warnings
 from speechoperator.ollama.client import OllamaClient
-from speechoperator.ollama.pulls import Pulls
+from speechoperator.ollama.work import ModelWork
 from speechoperator.reconciler import Reconciler
 from speechoperator.report.pipeline_metrics import PipelineMetrics
 from speechoperator.report.recorder import Recorder
@@ -89,7 +89,7 @@ class Operator:
         ]
         self.watcher = Watcher(client, store, self.queue, settings, metrics, restore_signals)
         self.poller = poller = Poller(self.queue.add)
-        self.pulls = pulls = Pulls(
+        self.work = work = ModelWork.create(
             ollama, metrics, self.queue.add, lambda key: poller.refresh(key, MODELS), settings.max_pulls
         )
         self.canaries = canaries = Canaries(self.queue.add, lambda: datetime.now(UTC))
@@ -102,17 +102,17 @@ class Operator:
                 store,
                 Warnings(pod_warnings, autoscaler, client),
                 poller,
-                pulls,
+                work,
                 Sources(client, ollama, external, canaries, feed),
                 settings,
                 lambda: datetime.now(UTC),
                 slots.holds,
             ),
-            Applier(Writer(fenced, client, store), pulls, canaries, metrics),
+            Applier(Writer(fenced, client, store), work, canaries, metrics),
             Reporter(Recorder(fenced, identity), store),
             slots,
             self.memory,
-            [pulls.forget, poller.forget, canaries.forget, feed.forget],
+            [work.forget, poller.forget, canaries.forget, feed.forget],
             settings,
             metrics,
         )
@@ -189,7 +189,7 @@ class Operator:
             finally:
                 await _cancel(working)
                 await _cancel(standby)
-                await self.pulls.close()
+                await self.work.close()
                 self.poller.close()
                 self.canaries.close()
                 self.loads.close()

@@ -58,6 +58,7 @@ def test_the_log_level_is_not_case_sensitive(monkeypatch: pytest.MonkeyPatch, va
         ("OLLAMA_URL", "http://ollama:99999"),
         ("OLLAMA_URL", "http://a..b"),
         ("TRANSCRIBER", "google"),
+        ("MODEL_OPTIONS", "num_ctx=4096"),
         ("GENERATOR", "openapi"),
         ("SERVER_PORT", "eighty"),
         ("SERVER_PORT", "65536"),

@@ -204,6 +204,37 @@ WRONG = (
     # Models.
     Wrong("no models", of_ollama(models=[]), "spec.ollama.models: list at least one model; the first is the default"),
     Wrong(
+        "a derived model with a source",
+        of_ollama(models=[{"name": "a", "from": "b", "source": "c"}]),
+        "spec.ollama.models[0]: from is the name to pull the base by: remove source",
+    ),
+    Wrong(
+        "a definition without a base",
+        of_ollama(models=[{"name": "a", "system": "Be brief."}]),
+        "spec.ollama.models[0]: system, template and parameters define a derived model: set from to its base",
+    ),
+    Wrong(
+        "a model derived from itself",
+        of_ollama(models=[{"name": "a", "from": "a"}]),
+        "spec.ollama.models[0]: a derived model needs a name of its own: name and from must differ",
+    ),
+    Wrong(
+        "an interval without pullPolicy Always",
+        of_ollama(models=[{"name": "a", "refreshInterval": "1h"}]),
+        "spec.ollama.models[0]: refreshInterval needs pullPolicy: Always",
+    ),
+    Wrong(
+        "a derived model in an external service",
+        of_ollama(url="http://box", models=[{"name": "a", "from": "b"}]),
+        "spec.ollama: the operator neither pulls into nor creates models in an external service: remove from and "
+        "pullPolicy Always",
+    ),
+    Wrong(
+        "options of a model for OpenAI's API",
+        of_ollama(url="http://box", protocol="openai", models=[{"name": "a", "options": {"top_p": 1}}]),
+        "spec.ollama: keepAlive and options of a model are options of Ollama's API: remove them with protocol openai",
+    ),
+    Wrong(
         "models unset",
         of_ollama(models=None),
         "spec.ollama.models: is required",
@@ -610,6 +641,17 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
             "models": [
                 {"name": "smollm2:135m", "source": "models.ns.svc:5000/library/smollm2:135m", "insecure": True},
                 {"name": "hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M"},
+                {
+                    "name": "support",
+                    "from": "smollm2:135m",
+                    "system": "Be brief.",
+                    "template": "{{ .Prompt }}",
+                    "parameters": {"temperature": 0, "stop": ["END", "\n"]},
+                    "options": {"num_ctx": 2048, "top_p": 0.9},
+                    "keepAlive": "1h",
+                    "pullPolicy": "Always",
+                    "refreshInterval": "6h",
+                },
             ],
             "contextLength": 8192,
             "keepAlive": "-1",
@@ -658,7 +700,10 @@ RIGHT: Mapping[str, Mapping[str, Any]] = {
     },
     "existing PVCs": {
         "whisper": {"cache": {"existingClaim": "weights"}, "scaling": {"maxReplicas": 2}},
-        "ollama": {"cache": {"existingClaim": "models", "ephemeral": False}, "scaling": {"maxReplicas": 2}},
+        "ollama": {
+            "cache": {"existingClaim": "models", "ephemeral": False, "unusedModels": "Remove"},
+            "scaling": {"maxReplicas": 2},
+        },
     },
     "folders of the nodes": {
         "whisper": {"cache": {"nodePath": "/var/lib/weights"}, "scaling": {"maxReplicas": 2}},

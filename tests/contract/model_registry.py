@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import json
 import random
+import ssl
 from typing import Self
 
 from aiohttp import web
@@ -20,14 +21,23 @@ DOCKER = "application/vnd.docker"
 
 
 class ModelRegistry:
-    """`async with ModelRegistry() as registry`, then pull `registry.model` with `insecure`."""
+    """`async with ModelRegistry() as registry`, then pull `registry.model` with `insecure`.
 
-    def __init__(self) -> None:
+    Args:
+        tls: Serve over TLS with this certificate, else over plain HTTP.
+        damaged: Serve other weights than the manifest says, as a broken disk or proxy does.
+    """
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None, damaged: bool = False) -> None:
+        self._tls = tls
+        self._damaged = damaged
         self.flows = asyncio.Event()
         """While clear, no byte after the first half of the weights is sent."""
         self.flows.set()
         self.half_sent = asyncio.Event()
         about = {"model_format": "gguf", "model_family": "llama", "model_families": ["llama"], "model_type": "1M"}
+        self.sent = 0
+        """Bytes of the weights that were sent, over all requests."""
         self._blobs: dict[str, bytes] = {}
         config = self._layer(f"{DOCKER}.container.image.v1+json", json.dumps({**about, "file_type": "F16"}).encode())
         weights = self._layer("application/vnd.ollama.image.model", random.Random(0).randbytes(WEIGHTS))
@@ -42,6 +52,10 @@ class ModelRegistry:
     def model(self) -> str:
         return f"127.0.0.1:{self._port}/{NAME}"
 
+    def repair(self) -> None:
+        """Serve the weights that the manifest names."""
+        self._damaged = False
+
     async def __aenter__(self) -> Self:
         self._port = free_port()
         app = web.Application()
@@ -50,7 +64,7 @@ class ModelRegistry:
         app.router.add_get("/elsewhere/{digest}", self._get_bytes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls).start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -72,6 +86,8 @@ class ModelRegistry:
 
     async def _get_bytes(self, request: web.Request) -> web.StreamResponse:
         content = self._blobs[request.match_info["digest"]]
+        if self._damaged and len(content) == WEIGHTS:
+            content = bytes(WEIGHTS)
         wanted = request.http_range
         start, stop = wanted.start or 0, wanted.stop or len(content)
         response = web.StreamResponse(status=206)
@@ -81,5 +97,7 @@ class ModelRegistry:
             if offset >= WEIGHTS // 2:
                 self.half_sent.set()
                 await self.flows.wait()
-            await response.write(content[offset : min(offset + CHUNK, stop)])
+            piece = content[offset : min(offset + CHUNK, stop)]
+            await response.write(piece)
+            self.sent += len(piece) if len(content) == WEIGHTS else 0
         return response

@@ -87,6 +87,8 @@ class FakeOllama(FakeUpstream):
         self.default_context = default_context
         self.queue_full = False
         self.loads: list[Load] = []
+        self.fits = 8
+        """Models that fit in memory: loading another evicts the one that was loaded first."""
         self._loaded: dict[str, Load] = {}
 
     def is_work(self, received: Received) -> bool:
@@ -113,7 +115,7 @@ class FakeOllama(FakeUpstream):
         told = {
             "/api/version": {"version": VERSION},
             "/api/tags": {"models": [model.listed() for model in models]},
-            "/api/ps": {"models": [self.models[name].running(self._context(name)) for name in self._loaded]},
+            "/api/ps": {"models": [model.running(self._context(model.name)) for model in self._in_memory()]},
             "/v1/models": {"object": "list", "data": [model.openai() for model in models] or None},
         }
         if received.path in told:
@@ -123,6 +125,9 @@ class FakeOllama(FakeUpstream):
         if received.path in ASKS | {"/api/show"}:
             return Reply(b"405 method not allowed", 405, "text/plain")
         return Reply(b"404 page not found", 404, "text/plain")
+
+    def _in_memory(self) -> list[Model]:
+        return [self.models[name] for name in self._loaded if name in self.models]
 
     def _known(self, body: Any) -> Model:
         if not isinstance(body, dict):
@@ -165,6 +170,8 @@ class FakeOllama(FakeUpstream):
         load = Load(ask.model.name, wanted)
         self._loaded[ask.model.name] = load
         self.loads.append(load)
+        while len(self._loaded) > self.fits:
+            del self._loaded[next(iter(self._loaded))]
         return 540_000_000
 
     def _context(self, name: str) -> int:

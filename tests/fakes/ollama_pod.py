@@ -3,9 +3,12 @@
 Lines and errors as in Ollama 0.17.4: server/images.go (PullModel), server/download.go and server/routes.go.
 """
 
+import asyncio
 import hashlib
+import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +20,8 @@ from fakes.received import Received
 from fakes.sending import Reply, wire
 
 PIECES = 8
+TICK_S = 0.06
+"""Seconds between two lines of a pull (server/download.go, Wait)."""
 MIB = 1 << 20
 DISK_FULL = "write /cache/models/blobs/sha256-7d5bb8-partial-0: no space left on device"
 """What the real one says; give it to StreamError."""
@@ -67,6 +72,8 @@ class FakeOllamaPod(FakeOllama):
         match (received.method, received.path):
             case ("POST", "/api/pull"):
                 return self._pull(received.json, fault)
+            case ("POST", "/api/create"):
+                return self._create(received.json)
             case ("POST", "/api/copy"):
                 return self._copy(received.json)
             case ("DELETE", "/api/delete"):
@@ -84,7 +91,7 @@ class FakeOllamaPod(FakeOllama):
             return _error(400, "invalid model name")
         return Reply(self._pulled(full_name(name), fault), content_type="application/x-ndjson")
 
-    async def _pulled(self, name: str, fault: Fault | None) -> AsyncIterator[bytes]:
+    async def _pulled(self, name: str, fault: Fault | None) -> AsyncGenerator[bytes]:
         yield _line(status="pulling manifest")
         if name not in self.registry.models:
             yield _line(error="pull model manifest: file does not exist")
@@ -102,8 +109,9 @@ class FakeOllamaPod(FakeOllama):
                         return
                     if isinstance(fault, EndsEarly) and pieces == fault.after:
                         return
-                    yield _progress(layer, there)
-                    await self.at(Point.BEFORE_CHUNK)
+                    async with aclosing(self._waiting(layer, there)) as lines:
+                        async for line in lines:
+                            yield line
                     pieces += 1
                     volume.layers[layer.digest] = min(layer.size, there + -(-layer.size // PIECES))
                     yield _progress(layer, volume.layers[layer.digest])
@@ -114,6 +122,28 @@ class FakeOllamaPod(FakeOllama):
         layers = self.registry.models[name]
         volume.models[name] = Model(name, size=sum(layer.size for layer in layers), digest=_sha256(name))
         yield _line(status="success")
+
+    async def _waiting(self, layer: Layer, there: int) -> AsyncGenerator[bytes]:
+        """Repeat a line until the next piece is here, as the real one does even if nothing comes any more."""
+        piece = asyncio.ensure_future(self.at(Point.BEFORE_CHUNK))
+        try:
+            while not piece.done():
+                yield _progress(layer, there)
+                await asyncio.wait({piece}, timeout=TICK_S)
+        finally:
+            piece.cancel()
+
+    def _create(self, body: Any) -> Reply:
+        """A model from another one; the same members give the same digest."""
+        base = self.models.get(full_name(body["from"]))
+        if base is None:
+            return Reply(_line(error=f"model '{body['from']}' not found"), content_type="application/x-ndjson")
+        defined = {name: body[name] for name in ("system", "template", "parameters") if name in body}
+        digest = _sha256(base.digest + json.dumps(defined, sort_keys=True))
+        name = full_name(body["model"])
+        self.models[name] = replace(base, name=name, digest=digest)
+        lines = [_line(status="writing manifest"), _line(status="success")]
+        return Reply(b"".join(lines), content_type="application/x-ndjson")
 
     def _copy(self, body: Any) -> Reply:
         source = self.models.get(full_name(body["source"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.pipelines import of_ollama, pipeline
 from fakes.planned_cluster import NOON
@@ -11,6 +11,9 @@ from speechoperator.kube.objects import Ref
 from speechoperator.plan.models.lifecycle import ModelPlan, plan_models
 from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.snapshot import OllamaPod, Pull, Snapshot
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Object = dict[str, Any]
 
@@ -57,6 +60,9 @@ def decide(
     offers: tuple[str, ...] = (),
     required: tuple[str, ...] = ("llama3:latest",),
     waiting: dict[tuple[str, str], str] | None = None,
+    refreshed: dict[tuple[str, str], datetime] | None = None,
+    status: Object | None = None,
+    objects: dict[Ref, Object] | None = None,
     **ollama: Any,
 ) -> ModelPlan:
     """The plan for the models of a spec (llama3 if none is given) in a snapshot.
@@ -66,11 +72,16 @@ def decide(
     listed = [one if isinstance(one, dict) else {"name": one} for one in models or ("llama3",)]
     wanted = SpeechPipeline.parse(pipeline(of_ollama(models=listed, **ollama)))
     found = Snapshot(
-        objects={Ref("ConfigMap", "calls-ollama"): {"data": {"models": "".join(f"{name}\n" for name in required)}}},
+        objects={
+            Ref("ConfigMap", "calls-ollama"): {"data": {"models": "".join(f"{name}\n" for name in required)}},
+            **(objects or {}),
+        },
         pods=pods,
         ollama=answers or {},
         pulls={(pull.volume, pull.model): pull for pull in pulls},
         waiting_pulls=waiting or {},
+        refreshed=refreshed or {},
+        status=status or {},
     )
     return plan_models(wanted, found, NOON, 11434, offers)
 

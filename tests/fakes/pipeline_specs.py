@@ -19,11 +19,18 @@ _GPU = st.sampled_from([{}, {"count": 0}, {"count": 2}])
 _MODELS = st.lists(
     st.sampled_from(["llama3", "qwen3:4b", "mistral", "registry:5000/library/phi4"]), min_size=1, unique=True
 ).map(lambda names: [{"name": name} for name in names])
+_DERIVED = {"name": "support", "from": "llama3", "system": "Be brief.", "parameters": {"stop": ["END"]}}
+_OWN_OPTIONS = {"name": "llama3:8b", "options": {"num_ctx": 2048}, "keepAlive": "-1", "pullPolicy": "Always"}
+_MANAGED_MODELS = st.builds(
+    lambda models, more: [*models, *more],
+    _MODELS,
+    st.sampled_from([[], [], [_DERIVED], [_OWN_OPTIONS], [_OWN_OPTIONS, _DERIVED]]),
+)
 
 
-def _serving(required: dict[str, Any], url: str) -> st.SearchStrategy[Object]:
+def _serving(required: dict[str, Any], url: str, external: dict[str, Any] | None = None) -> st.SearchStrategy[Object]:
     return st.one_of(
-        st.fixed_dictionaries({**required, "url": st.just(url)}),
+        st.fixed_dictionaries({**(external or required), "url": st.just(url)}),
         st.fixed_dictionaries(
             required, optional={"gpu": _GPU, "cache": _SINGLE_NODE_PVCS, "image": st.just("other:1")}
         ),
@@ -57,7 +64,7 @@ SPECS: st.SearchStrategy[Object] = st.builds(
     },
     st.sampled_from([False, False, False, True]),
     st.one_of(st.none(), _serving({}, "http://asr:9000")),
-    _serving({"models": _MODELS}, "http://box:11434"),
+    _serving({"models": _MANAGED_MODELS}, "http://box:11434", {"models": _MODELS}),
     _BRIDGE,
     _EXPOSED,
 )

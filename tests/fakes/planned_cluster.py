@@ -21,13 +21,24 @@ from speechoperator.api import SpeechPipeline
 from speechoperator.api.names import POD_DELETION_COST
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
+from speechoperator.plan.models import definitions
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.rollout import claims
 from speechoperator.plan.scaling.history import History
 from speechoperator.plan.scaling.load import Loads
 from speechoperator.plan.scaling.restore import from_status
-from speechoperator.plan.snapshot import EXTERNAL, Canary, Fetch, Health, OllamaPod, Pull, Snapshot, WriteFailure
+from speechoperator.plan.snapshot import (
+    EXTERNAL,
+    Canary,
+    Fetch,
+    Health,
+    OllamaPod,
+    Pull,
+    Snapshot,
+    WarmUp,
+    WriteFailure,
+)
 from speechoperator.settings import OPERATOR, SCALER, Settings
 
 if TYPE_CHECKING:
@@ -83,6 +94,8 @@ class PlannedCluster:
     stored: dict[str, set[str]] = field(default_factory=dict)
     pulls: dict[tuple[str, str], Pull] = field(default_factory=dict)
     fetches: dict[str, Fetch] = field(default_factory=dict)
+    refreshed: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    warm_ups: dict[str, WarmUp] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
     external_models: set[str] = field(default_factory=set)
     external_rejects: bool = False
@@ -125,6 +138,8 @@ class PlannedCluster:
             pulls=dict(self.pulls),
             canary=self.canary,
             fetches=dict(self.fetches),
+            refreshed=dict(self.refreshed),
+            warm_ups=dict(self.warm_ups),
             existing_claims={name: claims.obstacle(self._claims(name), name) for name in self._moved_to()},
             ingress_class_missing=self.ingress_class_missing,
             pvc_warnings=dict(self.pvc_warnings),
@@ -172,6 +187,10 @@ class PlannedCluster:
             known = before or Pull(pull.model, pull.volume, "Pulling")
             self.pulls[pull.volume, pull.model] = replace(known, stage="Pulling", pod=pull.pod, retry_at=None)
         self.history = planned.history or self.history
+        for load in planned.warm_ups:
+            self.warm_ups[load.pod] = WarmUp(load.pod, load.key, "Loading")
+        for removal in planned.removals:
+            self.stored[removal.volume].remove(removal.model)
         self.raw["status"] = copy.deepcopy(planned.status)
         self.may_update = planned.update != "none" and self.slots > 0
 
@@ -186,7 +205,7 @@ class PlannedCluster:
         for _ in range(rounds):
             planned = self.step()
             writes = planned.orphan or planned.apply or planned.scales or planned.delete
-            idle = not (writes or planned.stops or planned.pulls)
+            idle = not (writes or planned.stops or planned.pulls or planned.warm_ups or planned.removals)
             if not self.settle() and idle and self.plan().status == self.raw["status"]:
                 return self.plan()
         raise AssertionError(f"the pipeline does not converge: {planned}")
@@ -229,8 +248,11 @@ class PlannedCluster:
         before = self._state()
         for (volume, model), pull in list(self.pulls.items()):
             if pull.stage == "Pulling":
-                self.stored.setdefault(volume, set()).add(canonical(model))
+                self.stored.setdefault(volume, set()).update({canonical(model), *self._derived(model)})
+                self.refreshed[volume, model] = self.now
                 del self.pulls[volume, model]
+        names = {pod["metadata"]["name"] for pod in self.pods}
+        self.warm_ups = {name: replace(one, stage="Loaded") for name, one in self.warm_ups.items() if name in names}
         for found in (thing for ref, thing in self.objects.items() if ref.kind == "PersistentVolumeClaim"):
             found["status"] = {"phase": "Bound"}
         for found in (thing for ref, thing in self.objects.items() if ref.kind == "HTTPRoute"):
@@ -250,6 +272,14 @@ class PlannedCluster:
         self.pods = [pod for pod in self.pods if pod["metadata"]["labels"]["deployment"] in names]
         return before != self._state()
 
+    def _derived(self, name: str) -> set[str]:
+        """The base and the marker of a model, if it is a derived one; all digests are the same."""
+        models = SpeechPipeline.parse(self.raw).spec.ollama.models
+        found = next((model for model in models if model.name == name and model.base), None)
+        if found is None or found.base is None:
+            return set()
+        return {canonical(found.base), definitions.marker(name, definitions.definition(found), "d")}
+
     def fail_pull(self, error: str) -> None:
         """Let every running pull fail."""
         for key, pull in self.pulls.items():
@@ -260,7 +290,13 @@ class PlannedCluster:
 
     def _state(self) -> str:
         return json.dumps(
-            [[*self.objects.values()], self.pods, [*self.pulls], sorted(map(sorted, self.stored.values()))]
+            [
+                [*self.objects.values()],
+                self.pods,
+                [*self.pulls],
+                sorted(map(sorted, self.stored.values())),
+                [[one.pod, one.stage] for one in self.warm_ups.values()],
+            ]
         )
 
     def _roll(self, deployment: Object) -> None:

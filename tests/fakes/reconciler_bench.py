@@ -21,7 +21,7 @@ from speechoperator.observe.observer import MODELS, Observer
 from speechoperator.observe.polling import Poller
 from speechoperator.observe.services import Sources
 from speechoperator.observe.warnings import Warnings
-from speechoperator.ollama.pulls import Pulls
+from speechoperator.ollama.work import ModelWork
 from speechoperator.reconciler import Reconciler, Result
 from speechoperator.report.recorder import Recorder
 from speechoperator.report.reporter import Reporter
@@ -74,7 +74,10 @@ class Bench:
         self.slots = UpdateSlots(settings.rollout_concurrency, settings.gpu_rollout_concurrency, self._queue)
         self.store = Store()
         self.poller = Poller(self._queue)
-        self.pulls = Pulls(self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS), 8)
+        self.work = ModelWork.create(
+            self._ollama, self.metrics, self._queue, lambda key: self.poller.refresh(key, MODELS), 8
+        )
+        self.pulls = self.work.pulls
         self.canaries = Canaries(self._queue, lambda: self.now)
         self.loads = LoadFeed(SilentStreams(), lambda key, _: self._queue(key), limit=100)
         external = ExternalServices(api, self._ollama, Egress(()), settings.ollama_timeout)
@@ -85,17 +88,17 @@ class Bench:
                 self.store,
                 Warnings(PodWarnings(self.store), PodWarnings(self.store), api),
                 self.poller,
-                self.pulls,
+                self.work,
                 Sources(api, self._ollama, external, self.canaries, self.loads),
                 settings,
                 lambda: self.now,
                 self.slots.holds,
             ),
-            Applier(self.writer, self.pulls, self.canaries, self.metrics),
+            Applier(self.writer, self.work, self.canaries, self.metrics),
             Reporter(Recorder(fenced, "operator-0"), self.store),
             self.slots,
             ScalingMemory(),
-            [self.pulls.forget, self.poller.forget, self.canaries.forget, self.loads.forget],
+            [self.work.forget, self.poller.forget, self.canaries.forget, self.loads.forget],
             settings,
             self.metrics,
         )

@@ -11,11 +11,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.generators.exchange import COALESCE_S, EMBEDS, count_in, expect_ok, post_json, stream_error
+from speechbridge.generators.options import ModelOptions
 from speechbridge.generators.port import Completion
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import error_text, json_object, json_objects
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from speechbridge.generators.options import GenerationOptions, Think
     from speechbridge.generators.port import GenerationRequest, OnText
     from speechbridge.upstreams.endpoint import Endpoint
@@ -34,19 +37,29 @@ class Ollama:
         context_length: Context length to request in tokens (`num_ctx`); 0 for the server's default.
         keep_alive: How long the model stays loaded, unless the request says; empty for the server's default.
         think: Whether the model reasons, unless the request says; None for the server's default.
+        models: What applies to one model, by its name, in place of the above.
     """
 
-    def __init__(self, context_length: int = 0, keep_alive: str = "", think: Think | None = None) -> None:
+    def __init__(
+        self,
+        context_length: int = 0,
+        keep_alive: str = "",
+        think: Think | None = None,
+        models: Mapping[str, ModelOptions] | None = None,
+    ) -> None:
         self._context_length = context_length
         self._keep_alive = keep_alive
         self._think = think
+        self._models = models or {}
 
     async def generate(
         self, endpoint: Endpoint, request: GenerationRequest, headers: str, on_text: OnText
     ) -> Completion:
         """Report the text, and return how it ended; see the port."""
+        body = self._body(request)
+        context = int(body.get("options", {}).get("num_ctx") or 0)
         async with endpoint.connection() as connection:
-            post_json(connection, endpoint, _PATH, self._body(request), headers)
+            post_json(connection, endpoint, _PATH, body, headers)
             await expect_ok(connection)
             tail = b""
             completion = None
@@ -54,9 +67,9 @@ class Ollama:
                 *lines, tail = (tail + chunk).split(b"\n")
                 if len(tail) > _MAX_LINE_BYTES:
                     raise UpstreamError(FailureKind.BAD_ANSWER, "a line of the response is too long")
-                completion = await self._pass_on(json_objects(lines), on_text) or completion
+                completion = await self._pass_on(json_objects(lines), on_text, context) or completion
             if completion is None and tail.strip():  # the last line may end without a line feed
-                completion = await self._pass_on(json_objects([tail]), on_text)
+                completion = await self._pass_on(json_objects([tail]), on_text, context)
             if completion is None:
                 raise UpstreamError(FailureKind.DIED, "the response ended early")
             return completion
@@ -81,7 +94,7 @@ class Ollama:
         return tuple(item["name"] for item in sorted(items, key=_only_embeds))
 
     def _body(self, request: GenerationRequest) -> dict[str, Any]:
-        options = request.options
+        options, own = request.options, self._models.get(request.model, ModelOptions())
         body: dict[str, Any] = {
             "model": request.model,
             "messages": request.messages,
@@ -89,9 +102,9 @@ class Ollama:
             "truncate": False,
             "shift": False,
         }
-        if runner_options := self._options(options):
+        if runner_options := self._options(options, own):
             body["options"] = runner_options
-        if keep_alive := options.keep_alive or self._keep_alive:
+        if keep_alive := options.keep_alive or own.keep_alive or self._keep_alive:
             body["keep_alive"] = int(keep_alive) if _is_int(keep_alive) else keep_alive
         if options.json_format:
             body["format"] = "json" if options.json_format.schema is None else options.json_format.schema
@@ -100,9 +113,10 @@ class Ollama:
             body["think"] = think
         return body
 
-    def _options(self, options: GenerationOptions) -> dict[str, Any]:
+    def _options(self, options: GenerationOptions, own: ModelOptions) -> dict[str, Any]:
         members = {
             "num_ctx": self._context_length or None,
+            **own.options,
             "temperature": options.temperature,
             "num_predict": options.max_tokens,
             "seed": options.seed,
@@ -110,7 +124,7 @@ class Ollama:
         }
         return {name: value for name, value in members.items() if value is not None}
 
-    async def _pass_on(self, items: list[dict[str, Any]], on_text: OnText) -> Completion | None:
+    async def _pass_on(self, items: list[dict[str, Any]], on_text: OnText, context: int) -> Completion | None:
         """Report the text in these lines; return how the answer ended, if it did; raise an error among them."""
         text: list[str] = []
         done = error = None
@@ -126,13 +140,14 @@ class Ollama:
             await on_text("".join(text))
         if error is not None:
             raise stream_error(*error_text(json.dumps(error).encode()))
-        return None if done is None else self._completion(done)
+        return None if done is None else _completion(done, context)
 
-    def _completion(self, item: dict[str, Any]) -> Completion:
-        prompt_tokens = count_in(item, "prompt_eval_count")
-        overflowed = bool(self._context_length and prompt_tokens and prompt_tokens >= self._context_length)
-        completion_tokens = count_in(item, "eval_count")
-        return Completion(str(item.get("done_reason") or "stop"), prompt_tokens, completion_tokens, overflowed)
+
+def _completion(item: dict[str, Any], context: int) -> Completion:
+    prompt_tokens = count_in(item, "prompt_eval_count")
+    overflowed = bool(context and prompt_tokens and prompt_tokens >= context)
+    completion_tokens = count_in(item, "eval_count")
+    return Completion(str(item.get("done_reason") or "stop"), prompt_tokens, completion_tokens, overflowed)
 
 
 def _is_model(item: object) -> bool:

@@ -7,9 +7,10 @@ Every optional field has its default here, so callers never check for a missing 
 from __future__ import annotations
 
 from speechoperator.api.base import Model, format_validation_error
-from speechoperator.api.components import Bridge, LanguageModel, Ollama, Whisper
+from speechoperator.api.components import Bridge, Ollama, Whisper
 from speechoperator.api.exposure import ApiKeys, BridgeService, Gateway, Ingress, ParentRef
 from speechoperator.api.external import Auth, CertificateAuthorities
+from speechoperator.api.language_models import LanguageModel
 from speechoperator.api.network import NetworkPolicy, Peer
 from speechoperator.api.overrides import ExtraMetadata, PodTemplate
 from speechoperator.api.pipeline import API_VERSION, GROUP, KIND, PLURAL, VERSION, Metadata, Spec, SpeechPipeline

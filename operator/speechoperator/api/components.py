@@ -7,14 +7,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictInt
 
 from speechoperator.api import durations
-from speechoperator.api.base import Model
 from speechoperator.api.exposure import ApiKeys, BridgeService, Gateway, Ingress
+from speechoperator.api.language_models import LanguageModel
 from speechoperator.api.pod_template import ComponentSpec
 from speechoperator.api.rules import MapList, Rule
 from speechoperator.api.scaling import BridgeScaling, OllamaScaling, WhisperScaling
 from speechoperator.api.serving import ServingSpec, pvc_rules
 from speechoperator.api.storage import Cache, OllamaCache
-from speechoperator.api.values import Count, Duration, Flag, KeepAlive, OllamaModel, Positive, WhisperModel
+from speechoperator.api.values import Count, Duration, KeepAlive, Positive, WhisperModel
 
 _MODEL_LIST = MapList(
     (
@@ -38,6 +38,20 @@ _PROTOCOL_RULES = (
         "self.protocol == 'ollama' || !(has(self.contextLength) || has(self.keepAlive))",
         lambda ollama: ollama.protocol == "ollama" or not ollama.has("context_length", "keep_alive"),
         "contextLength and keepAlive are options of Ollama's API: remove them with protocol openai",
+    ),
+    Rule(
+        "self.protocol == 'ollama' || !self.models.exists(model, has(model.keepAlive) || has(model.options))",
+        lambda ollama: (
+            ollama.protocol == "ollama" or not any(model.has("keep_alive", "options") for model in ollama.models)
+        ),
+        "keepAlive and options of a model are options of Ollama's API: remove them with protocol openai",
+    ),
+    Rule(
+        "!has(self.url) || !self.models.exists(model, has(model.from) || model.pullPolicy == 'Always')",
+        lambda ollama: (
+            ollama.url is None or not any(model.has("base") or model.refresh_s is not None for model in ollama.models)
+        ),
+        "the operator neither pulls into nor creates models in an external service: remove from and pullPolicy Always",
     ),
 )
 
@@ -65,18 +79,6 @@ class Whisper(ServingSpec):
     scaling: WhisperScaling = Field(
         WhisperScaling(), description="Scaling on the backlog of audio. If unset, one replica."
     )
-
-
-class LanguageModel(Model):
-    """A language model served by Ollama."""
-
-    name: OllamaModel = Field(description="Name of the model as clients request it, such as qwen3:4b.")
-    source: OllamaModel | None = Field(
-        None,
-        description="Name to pull the model by, such as registry.example.com:5000/library/qwen3:4b; clients still "
-        "use name. If unset, name.",
-    )
-    insecure: Flag = Field(default=False, description="Pull over plain HTTP, from a registry without TLS.")
 
 
 class Ollama(ServingSpec):

@@ -25,7 +25,7 @@ _COLUMNS: tuple[tuple[str, str, str, str], ...] = (
     ("Ready", "string", f"{_READY}.status", "Whether the pipeline is ready to serve requests."),
     ("Whisper", "string", ".status.whisper.summary", "Ready and desired replicas of Whisper."),
     ("Ollama", "string", ".status.ollama.summary", "Ready and desired replicas of Ollama."),
-    ("Models", "string", ".status.modelsSummary", "Ready and total language models."),
+    ("Models", "string", ".status.modelsSummary", "Ready and total language models, and the pull in progress."),
     ("URL", "string", ".status.url", "URL of the bridge."),
     ("Age", "date", ".metadata.creationTimestamp", "Time since creation."),
     ("Message", "string", f"{_READY}.message", "Message of the condition Ready."),

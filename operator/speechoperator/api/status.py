@@ -23,6 +23,8 @@ CONDITION_TYPES: Mapping[str, str] = {
     "BridgeAvailable": "The bridge has enough ready replicas.",
     "ModelsReady": "Every Ollama pod has all language models.",
     "ScalingActive": "The operator scales Whisper and Ollama with their load. Present only if it runs one of them.",
+    "ModelsLoaded": "Every Ollama pod has loaded the models into memory since it started. Present only once the pods "
+    "have the models.",
     "Exposed": "The Ingress or HTTPRoute works. Present only if one is configured.",
     "Progressing": "The pipeline is moving towards its spec. False means up to date or stuck; see the reason.",
     "Reconciling": "The same as Progressing, or why Ready is not True yet, for tools that follow kstatus. Present only "
@@ -44,15 +46,31 @@ class ModelStatus(Model):
     """Pull progress of a language model."""
 
     name: str = Field(description="Name of the model, as in spec.ollama.models.")
-    stage: Literal["Pending", "Pulling", "Ready", "Failed"] = Field(
-        description="Pending: the pull has not started. Pulling: the model is being downloaded. Ready: every Ollama "
-        "pod has the model. Failed: see message."
+    stage: Literal["Pending", "Pulling", "Warming", "Ready", "Failed"] = Field(
+        description="Pending: the pull has not started. Pulling: the model is being downloaded. Warming: it is being "
+        "loaded into memory for the first time. Ready: every Ollama pod has the model. Failed: see message."
     )
     completed_bytes: Int64 | None = Field(None, description="Bytes downloaded so far.")
     total_bytes: Int64 | None = Field(None, description="Total bytes to download, as far as Ollama has reported them.")
-    eta_seconds: Int64 | None = Field(None, description="Estimated seconds until the download completes.")
+    percent: Int32 | None = Field(None, description="Share that is downloaded, rounded down.")
+    bytes_per_second: Int64 | None = Field(None, description="Speed of the download. Missing until it has settled.")
+    eta_seconds: Int64 | None = Field(
+        None, description="Estimated seconds until the download completes. Missing until the speed has settled."
+    )
+    pulled_at: datetime | None = Field(None, description="When the model was last pulled, with pullPolicy Always.")
+    memory_bytes: Int64 | None = Field(None, description="Memory that the model takes, as last seen.")
+    gpu_bytes: Int64 | None = Field(None, description="The share of memoryBytes on GPUs.")
+    swapped: bool | None = Field(None, description="Whether Ollama unloaded the model to load another.")
     replicas_ready: Int32 | None = Field(None, description="Number of Ollama pods that have the model.")
     message: str | None = Field(None, description="Why the model is not ready, and what to do.")
+
+
+class UnusedModel(Model):
+    """A model on the volume that no pipeline wants."""
+
+    name: str = Field(description="Name of the model, as Ollama lists it.")
+    size_bytes: Int64 | None = Field(None, description="Its size; layers that it shares with other models stay.")
+    since: datetime = Field(description="Since when no pipeline wants it.")
 
 
 class ComponentStatus(Model):
@@ -108,6 +126,9 @@ class OllamaStatus(ComponentStatus):
     volume: str | None = Field(
         None, description="Volume with the models of status.models, such as pvc:calls-ollama; unset for emptyDirs."
     )
+    warm_pods: dict[str, str] | None = Field(
+        None, description="Pods that have loaded their models, each with a hash of what they have loaded."
+    )
 
 
 class BridgeStatus(ComponentStatus):
@@ -149,7 +170,22 @@ class Status(Model):
         description="Pull progress of each language model.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    models_summary: str | None = Field(None, description="Ready and total language models, such as 1/2.")
+    models_summary: str | None = Field(
+        None,
+        description="Ready and total language models, and the progress of the pull in progress, such as 0/2 llama3 43% "
+        "16MB/s 3m30s.",
+    )
+    models_bytes: Int64 | None = Field(
+        None,
+        description="Bytes of the models on the volume, the fullest one if each pod has its own. Layers that models "
+        "share count for each.",
+    )
+    unused_models: tuple[UnusedModel, ...] | None = Field(
+        None,
+        description="Models on the volume that no pipeline wants. They are removed 24 h after since, unless "
+        "ollama.cache.unusedModels is Keep.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
     whisper: WhisperStatus | None = Field(None, description="Replicas of Whisper, and its weights.")
     ollama: OllamaStatus | None = Field(None, description="Replicas of Ollama.")
     bridge: BridgeStatus | None = Field(None, description="Replicas of the bridge.")

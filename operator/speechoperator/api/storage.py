@@ -128,3 +128,14 @@ class OllamaCache(Cache):
     """A volume for language models."""
 
     size: Size = Field("50Gi", description=Cache.model_fields["size"].description)
+    unused_models: Literal["Keep", "Remove"] | None = Field(
+        None,
+        description="What happens to models on the volume that no pipeline wants. Remove: they are deleted 24 h after "
+        "they were last wanted; status.unusedModels lists them before. If unset, Remove, but Keep with existingClaim, "
+        "which others may fill.",
+    )
+
+    @property
+    def removes_unused(self) -> bool:
+        """Whether models that no pipeline wants are removed."""
+        return self.unused_models == "Remove" or (self.unused_models is None and self.existing_claim is None)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from speechoperator.apply.writer import Writer
     from speechoperator.canary.runs import Canaries
     from speechoperator.kube.objects import Key
-    from speechoperator.ollama.pulls import Pulls
+    from speechoperator.ollama.work import ModelWork
     from speechoperator.plan.actions import Apply, Plan, Scale
     from speechoperator.telemetry.metrics import Metrics
 
@@ -58,14 +58,14 @@ class Applier:
 
     Args:
         writer: What writes.
-        pulls: What pulls models.
+        work: What pulls, loads and removes models.
         canaries: What sends canary requests.
         metrics: Where rejected writes are counted.
     """
 
-    def __init__(self, writer: Writer, pulls: Pulls, canaries: Canaries, metrics: Metrics) -> None:
+    def __init__(self, writer: Writer, work: ModelWork, canaries: Canaries, metrics: Metrics) -> None:
         self._writer = writer
-        self._pulls = pulls
+        self._work = work
         self._canaries = canaries
         self._metrics = metrics
         self._conflicts = Conflicts()
@@ -95,10 +95,7 @@ class Applier:
             await self._scale(key, scale, outcome, now.timestamp())
         for delete in plan.delete:
             await self._try(outcome, delete.ref, self._writer.delete(key.namespace, delete))
-        for stop in plan.stops:
-            self._pulls.stop(key, stop)
-            outcome.wrote = True  # its volume is free: plan again
-        self._pulls.start(key, plan.pulls)
+        outcome.wrote = self._work.apply(key, plan) or outcome.wrote
         if plan.canary:
             self._canaries.start(key, plan.canary)
         return outcome

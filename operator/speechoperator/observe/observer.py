@@ -13,7 +13,7 @@ from speechoperator.api.names import INGRESS_CLASS_ANNOTATION
 from speechoperator.api.pipeline import class_of
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.observe import existing_claims, fetches, loads, services
+from speechoperator.observe import existing_claims, fetches, loads, services, shared_volumes
 from speechoperator.observe.ingress_classes import IngressClasses
 from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from speechoperator.observe.polling import Poller
     from speechoperator.observe.services import Sources
     from speechoperator.observe.warnings import Warnings
-    from speechoperator.ollama.pulls import Pulls
+    from speechoperator.ollama.work import ModelWork
     from speechoperator.settings import Settings
     from speechoperator.watch.store import Store
 
@@ -69,7 +69,7 @@ class Observer:
         store: What is known from lists and watches.
         warnings: The warnings about pods and PVCs.
         poller: What is polled in the background.
-        pulls: The pulls in progress.
+        work: The pulls and warm-ups in progress.
         sources: What it polls.
         settings: Ports and timeouts.
         clock: Returns the time, in UTC.
@@ -81,7 +81,7 @@ class Observer:
         store: Store,
         warnings: Warnings,
         poller: Poller,
-        pulls: Pulls,
+        work: ModelWork,
         sources: Sources,
         settings: Settings,
         clock: Callable[[], datetime],
@@ -90,7 +90,7 @@ class Observer:
         self._store = store
         self._warnings = warnings
         self._poller = poller
-        self._pulls = pulls
+        self._work = work
         self._sources = sources
         self._ingress_classes = IngressClasses(sources.api)
         self._settings = settings
@@ -146,8 +146,17 @@ class Observer:
             pods=pods,
             ollama=ollama,
             external=self._external(polls, pipeline, ollama),
-            pulls=self._pulls.of(polls.key),
-            waiting_pulls=self._pulls.waiting(polls.key),
+            pulls=self._work.pulls.of(polls.key),
+            waiting_pulls=self._work.pulls.waiting(polls.key),
+            refreshed=self._work.pulls.refreshed(polls.key),
+            warm_ups=self._work.warm_ups.of(polls.key, {objects.name(pod) for pod in pods if objects.alive(pod)}),
+            wanted_by_others=shared_volumes.wanted_by_others(
+                self._store,
+                polls.key,
+                pipeline.spec.ollama,
+                pods,
+                {name for answer in ollama.values() for name in answer.models},
+            ),
             canary=self._sources.canaries.of(polls.key),
             fetches=fetches.latest(polls, pods),
             existing_claims=existing_claims.obstacles(polls, self._sources.api, pipeline, owned),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechoperator.errors import OllamaError
-from speechoperator.plan.snapshot import OllamaPod
+from speechoperator.plan.snapshot import Memory, OllamaPod
 
 if TYPE_CHECKING:
     from speechoperator.canary.runs import Canaries
@@ -36,8 +36,18 @@ class Sources:
 
 
 async def ollama(client: OllamaClient, url: str) -> OllamaPod:
-    """Return which models an Ollama has; a failure is a result, too."""
+    """Return which models an Ollama has, and which of them are in memory; a failure is a result, too."""
     try:
-        return OllamaPod(reachable=True, models=await client.models(url))
+        listed = await client.listed(url)
     except OllamaError as error:
         return OllamaPod(reachable=False, detail=str(error))
+    try:
+        running = await client.running(url)
+    except OllamaError:  # another image than Ollama's may lack it; what is in memory is only reported
+        running = ()
+    return OllamaPod(
+        reachable=True,
+        models={model.name: model.digest or "" for model in listed},
+        sizes={model.name: model.size or 0 for model in listed},
+        loaded={model.name: Memory(model.size or 0, model.size_vram or 0) for model in running},
+    )

@@ -1,4 +1,4 @@
-"""A client of Ollama's API: which models it has, and pulls.
+"""A client of Ollama's API: which models it has and which are in memory, pulls, loads and derived models.
 
 Every connection is closed after its response: Ollama pods exit only after all connections are closed.
 https://github.com/ollama/ollama/blob/main/docs/api.md
@@ -6,70 +6,35 @@ https://github.com/ollama/ollama/blob/main/docs/api.md
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import asyncio
+from contextlib import aclosing
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from speechoperator.errors import OllamaError, OllamaRejectedError, describe_os_error
+from speechoperator.errors import OllamaError
+from speechoperator.ollama import messages, responses
+from speechoperator.ollama.messages import Progress
 
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from aiohttp import AddrInfoType
 
+    from speechoperator.ollama.messages import Model, Running
+
 _MAX_LINE_BYTES = 2**20
-_MAX_BODY_BYTES = 4 * 2**20
-_MAX_ERROR_BYTES = 2000
-_MAX_ERROR_CHARS = 500
-_MAX_SHOWN_BYTES = 100
-
-
-class _Answer(BaseModel):
-    """What is read of a response; other members are ignored, and null is the same as none."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Model(_Answer):
-    name: str
-    digest: str | None = None
-
-
-class _Tags(_Answer):
-    models: tuple[_Model, ...] | None = None
-
-
-class _PullLine(_Answer):
-    status: str | None = None
-    digest: str | None = None
-    total: int | None = None
-    completed: int | None = None
-    error: str | None = None
-
+_VERIFY_TIMEOUT_S = 1800.0
+"""Ollama reports nothing while it computes the checksum of a layer, which may have 100 GB on a slow disk."""
+_LOAD_TIMEOUT_S = 1800.0
+"""A model may be read from a slow network volume; Ollama itself gives up when a load makes no progress."""
+_CANNOT_CHAT = "does not support"
+"""In the error for a model without the capability: one for embeddings."""
 
 OpenSocket: TypeAlias = "Callable[[AddrInfoType], socket.socket]"
-A = TypeVar("A", bound=_Answer)
-
-
-class Progress(NamedTuple):
-    """A line of a pull's response.
-
-    Attributes:
-        status: "pulling manifest", "pulling 966de95ca8a6", "verifying sha256 digest", "success".
-        digest: The layer it is about, "" for none.
-        total: Bytes of the layer, 0 while unknown.
-        completed: Bytes of the layer pulled so far.
-    """
-
-    status: str
-    digest: str = ""
-    total: int = 0
-    completed: int = 0
 
 
 class OllamaClient:
@@ -83,7 +48,9 @@ class OllamaClient:
 
     def __init__(self, timeout: float, stall_timeout: float, open_socket: OpenSocket | None = None) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._pull_timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=stall_timeout)
+        self._pull_timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeout)
+        self._stall_timeout_s = stall_timeout
+        self._load_timeout = aiohttp.ClientTimeout(total=_LOAD_TIMEOUT_S, sock_connect=timeout)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True, limit=0, socket_factory=open_socket),
             read_bufsize=_MAX_LINE_BYTES,
@@ -96,7 +63,11 @@ class OllamaClient:
         await self._session.close()
 
     async def models(self, url: str, authorities: ssl.SSLContext | None = None) -> dict[str, str]:
-        """Return the models that an Ollama has: name with tag to digest.
+        """Return the models that an Ollama has: name with tag to digest. For arguments and errors see `listed`."""
+        return {model.name: model.digest or "" for model in await self.listed(url, authorities)}
+
+    async def listed(self, url: str, authorities: ssl.SSLContext | None = None) -> tuple[Model, ...]:
+        """Return the models that an Ollama has.
 
         Args:
             url: Its base URL.
@@ -105,15 +76,18 @@ class OllamaClient:
         Raises:
             OllamaError: it did not respond, or not as Ollama does.
         """
-        with _translate_errors("response"):
-            async with self._session.get(
-                f"{url}/api/tags", timeout=self._timeout, ssl=authorities or True, allow_redirects=False
-            ) as response:
-                await _check(response)
-                text = await _read(response)
-        return {model.name: model.digest or "" for model in _parse(_Tags, text).models or ()}
+        text = await self._send("GET", f"{url}/api/tags", authorities=authorities)
+        return messages.parse(messages.Tags, text).models or ()
 
-    async def pull(self, url: str, model: str, *, insecure: bool) -> AsyncGenerator[Progress, None]:
+    async def running(self, url: str) -> tuple[Running, ...]:
+        """Return the models that an Ollama has in memory.
+
+        Raises:
+            OllamaError: it did not respond, or not as Ollama does.
+        """
+        return messages.parse(messages.Processes, await self._send("GET", f"{url}/api/ps")).models or ()
+
+    def pull(self, url: str, model: str, *, insecure: bool) -> AsyncGenerator[Progress, None]:
         """Pull a model; layers that exist are not pulled again. Leaving the iteration aborts the pull.
 
         Args:
@@ -125,18 +99,42 @@ class OllamaClient:
             OllamaError: it failed, with Ollama's message; that may come in a line of a response with status 200.
         """
         body = {"model": model, "insecure": insecure, "stream": True}
-        last = ""
-        with _translate_errors("progress"):
-            async with self._session.post(
-                f"{url}/api/pull", json=body, timeout=self._pull_timeout, allow_redirects=False
-            ) as response:
-                await _check(response)
-                async for line in response.content:
-                    progress = _progress(line)
-                    last = progress.status
-                    yield progress
-        if last != "success":
-            raise OllamaError(f"the pull ended early{last and f', at: {last}'}")
+        return self._lines(f"{url}/api/pull", body, "the pull")
+
+    async def create(self, url: str, name: str, definition: Mapping[str, Any]) -> None:
+        """Create a model from another one that is there, or replace it.
+
+        Args:
+            url: The base URL of the Ollama.
+            name: The name of the new model.
+            definition: Further members of the request: `from`, `system`, `template`, `parameters`.
+
+        Raises:
+            OllamaError: it failed, with Ollama's message.
+        """
+        body = {"model": name, **definition, "stream": True}
+        async with aclosing(self._lines(f"{url}/api/create", body, "the creation")) as lines:
+            async for _ in lines:
+                continue
+
+    async def load(self, url: str, model: str, parameters: Mapping[str, Any]) -> None:
+        """Load a model into memory, as a chat with these parameters would. One that cannot chat is left alone.
+
+        Args:
+            url: The base URL of the Ollama.
+            model: The model.
+            parameters: Further members of the request: `options` and `keep_alive`; Ollama loads a model again when a
+                request has other options.
+
+        Raises:
+            OllamaError: it failed, with Ollama's message: too little memory, a damaged file.
+        """
+        body = {"model": model, "messages": [], "stream": False, **parameters}
+        try:
+            await self._send("POST", f"{url}/api/chat", body, limits=self._load_timeout)
+        except OllamaError as error:
+            if _CANNOT_CHAT not in str(error):
+                raise
 
     async def copy(self, url: str, source: str, name: str) -> None:
         """Give a model a second name; its blobs are shared.
@@ -144,12 +142,7 @@ class OllamaClient:
         Raises:
             OllamaError: it failed.
         """
-        with _translate_errors("response"):
-            body = {"source": source, "destination": name}
-            async with self._session.post(
-                f"{url}/api/copy", json=body, timeout=self._timeout, allow_redirects=False
-            ) as response:
-                await _check(response)
+        await self._send("POST", f"{url}/api/copy", {"source": source, "destination": name})
 
     async def delete(self, url: str, name: str) -> None:
         """Delete a name of a model; blobs that another name uses stay. A name that is already gone is fine.
@@ -157,80 +150,52 @@ class OllamaClient:
         Raises:
             OllamaError: it failed.
         """
-        with _translate_errors("response"):
-            body = {"model": name}
-            async with self._session.delete(
-                f"{url}/api/delete", json=body, timeout=self._timeout, allow_redirects=False
+        await self._send("DELETE", f"{url}/api/delete", {"model": name}, accepts_missing=True)
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        authorities: ssl.SSLContext | None = None,
+        limits: aiohttp.ClientTimeout | None = None,
+        accepts_missing: bool = False,
+    ) -> bytes:
+        """Send a request; return the body of the response."""
+        with responses.translated_errors("response"):
+            async with self._session.request(
+                method,
+                url,
+                json=body,
+                timeout=limits or self._timeout,
+                ssl=authorities or True,
+                allow_redirects=False,
             ) as response:
-                if response.status != HTTPStatus.NOT_FOUND:
-                    await _check(response)
+                if not (accepts_missing and response.status == HTTPStatus.NOT_FOUND):
+                    await responses.check(response)
+                return await responses.body(response)
 
+    async def _lines(self, url: str, body: Mapping[str, Any], what: str) -> AsyncGenerator[Progress, None]:
+        """Yield the lines of a response, whose last one must say that it succeeded.
 
-def _progress(line: bytes) -> Progress:
-    found = _parse(_PullLine, line)
-    if found.error:
-        raise OllamaError(found.error[:_MAX_ERROR_CHARS])
-    return Progress(found.status or "", found.digest or "", found.total or 0, found.completed or 0)
-
-
-def _parse(model: type[A], text: bytes) -> A:
-    """Parse a response.
-
-    Raises:
-        OllamaError: it is not one of Ollama's.
-    """
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        shown = f"{where}: {first['msg']}" if where else repr(text[:_MAX_SHOWN_BYTES])
-        raise OllamaError(f"it does not respond as Ollama does: {shown}") from None
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Return the body of a response, which must not be longer than a list of models can be.
-
-    Raises:
-        OllamaError: it is longer.
-    """
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > _MAX_BODY_BYTES:
-            raise OllamaError(f"it does not respond as Ollama does: more than {_MAX_BODY_BYTES} bytes")
-    return b"".join(parts)
-
-
-async def _check(response: aiohttp.ClientResponse) -> None:
-    """Raise the error of a response that is no success; a redirect is none, and is not followed."""
-    if response.status < HTTPStatus.MULTIPLE_CHOICES:
-        return
-    text = await response.content.read(_MAX_ERROR_BYTES)
-    reason = _error_of(text) or f"HTTP {response.status}: {response.reason}"[:_MAX_ERROR_CHARS]
-    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise OllamaRejectedError(reason)
-    raise OllamaError(reason)
-
-
-def _error_of(text: bytes) -> str:
-    try:
-        return (_PullLine.model_validate_json(text).error or "")[:_MAX_ERROR_CHARS]
-    except ValidationError:
-        return ""
-
-
-@contextmanager
-def _translate_errors(expected: str) -> Iterator[None]:
-    """Turn network errors into an `OllamaError` with a message for people."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise OllamaError(f"no {expected} in time") from error
-    except aiohttp.ClientConnectorCertificateError as error:
-        raise OllamaError(f"its certificate is not trusted: {error.certificate_error}") from error
-    except aiohttp.ClientConnectorError as error:
-        raise OllamaError(describe_os_error(error.os_error)) from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise OllamaError(f"the connection was lost: {error}") from error
+        Lines alone are no progress: Ollama repeats them 16 times a second, also while the registry sends nothing, for
+        which it waits forever.
+        """
+        last = Progress("")
+        with responses.translated_errors("progress"):
+            async with asyncio.timeout(self._stall_timeout_s):
+                response = await self._session.post(url, json=body, timeout=self._pull_timeout, allow_redirects=False)
+            async with response:
+                await responses.check(response)
+                clock = asyncio.get_running_loop().time
+                deadline = clock() + self._stall_timeout_s
+                while line := await responses.line(response, deadline):
+                    progress = messages.progress(line)
+                    if progress != last:
+                        verifying = progress.status.startswith(messages.VERIFYING)
+                        deadline = clock() + (_VERIFY_TIMEOUT_S if verifying else self._stall_timeout_s)
+                    last = progress
+                    yield progress
+        if last.status != "success":
+            raise OllamaError(f"{what} ended early{last.status and f', at: {last.status}'}")

@@ -6,15 +6,18 @@ State is in memory only: after a restart the plan starts what is missing, and Ol
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import defaultdict
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from speechoperator.errors import OllamaError, OperatorError
+from speechoperator.ollama.meter import Meter
 from speechoperator.ollama.turns import PullId, Turns
+from speechoperator.plan.models import definitions
+from speechoperator.plan.models.disk import exceeded
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.snapshot import Pull
@@ -24,59 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from speechoperator.kube.objects import Key
-    from speechoperator.ollama.client import OllamaClient, Progress
+    from speechoperator.ollama.client import OllamaClient
     from speechoperator.plan.actions import StartPull, StopPull
     from speechoperator.telemetry.metrics import Metrics
 
-_MIN_REPORT_INTERVAL_S, _MAX_REPORT_INTERVAL_S, _REPORT_SHARE = 1.0, 5.0, 0.02
-"""Progress is reported when 2 % have been pulled since the last report, or after 5 s, but no more than once a second:
-every report is a write, which wakes whoever watches the pipeline."""
 _TIMER_SLACK_S = 0.05
-_SMOOTHING = 0.3
-"""Weight of the latest interval in the exponentially smoothed rate."""
-
-
-@dataclass(slots=True)
-class Meter:
-    """Sums up the layers of a pull, and measures its rate. Bytes from an earlier attempt do not count."""
-
-    layers: dict[str, tuple[int, int]] = field(default_factory=dict)
-    pulled: int = 0
-    rate: float = 0.0
-    _measured_at: float = 0.0
-    _measured_pulled: int = 0
-
-    def add(self, progress: Progress) -> int:
-        """Take in a line; return the bytes pulled since the last line about the same layer."""
-        if not progress.digest:
-            return 0
-        before, _ = self.layers.get(progress.digest, (progress.completed, 0))
-        self.layers[progress.digest] = (max(before, progress.completed), progress.total)
-        received = max(0, progress.completed - before)
-        self.pulled += received
-        return received
-
-    def due(self) -> float:
-        """Return the seconds until the next report: 0 or less for the first one."""
-        total = sum(total for _, total in self.layers.values())
-        progressed = self.pulled - self._measured_pulled >= _REPORT_SHARE * total > 0
-        interval = _MIN_REPORT_INTERVAL_S if progressed or not self._measured_at else _MAX_REPORT_INTERVAL_S
-        return self._measured_at + interval - monotonic()
-
-    def measure(self) -> None:
-        """Update the rate from what was pulled since the last report."""
-        now = monotonic()
-        if self._measured_at > 0:
-            latest = (self.pulled - self._measured_pulled) / (now - self._measured_at)
-            self.rate = latest if not self.rate else (1 - _SMOOTHING) * self.rate + _SMOOTHING * latest
-        self._measured_at, self._measured_pulled = now, self.pulled
-
-    def update(self, pull: Pull) -> Pull:
-        """Return the record with the progress; once bytes have been received, earlier failures are forgotten."""
-        completed = sum(completed for completed, _ in self.layers.values())
-        total = sum(total for _, total in self.layers.values())
-        pull = replace(pull, completed=completed, total=total, rate=self.rate)
-        return replace(pull, attempts=0, error="") if self.pulled else pull
 
 
 class Pulls:
@@ -89,6 +44,8 @@ class Pulls:
             ends.
         pulled: Called when a model has been pulled, before its record is removed: reads again what the pods have.
         limit: Pulls that run at the same time, over all pipelines.
+        jitter: Returns a number from 0 to 1, by which retries are spread: pulls that failed together, when a registry
+            went down, do not all come back together.
     """
 
     def __init__(
@@ -98,19 +55,26 @@ class Pulls:
         changed: Callable[[Key], None],
         pulled: Callable[[Key], Awaitable[None]],
         limit: int,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._ollama = ollama
         self._metrics = metrics
         self._changed = changed
         self._pulled = pulled
         self._turns = Turns(limit)
+        self._jitter = jitter
         self._records: defaultdict[Key, dict[PullId, Pull]] = defaultdict(dict)
+        self._refreshed: defaultdict[Key, dict[PullId, datetime]] = defaultdict(dict)
         self._tasks: dict[tuple[Key, PullId], asyncio.Task[None]] = {}
         metrics.follow(metrics.pulls, lambda: len(self._tasks))
 
     def of(self, key: Key) -> Mapping[PullId, Pull]:
         """Return a pipeline's pulls, by volume and model: those in progress, and those that failed."""
         return dict(self._records.get(key, {}))
+
+    def refreshed(self, key: Key) -> Mapping[PullId, datetime]:
+        """Return when models of a pipeline were last pulled, by volume and model, as far as this process knows."""
+        return dict(self._refreshed.get(key, {}))
 
     def start(self, key: Key, actions: Sequence[StartPull]) -> None:
         """Start pulls, except those in progress.
@@ -153,6 +117,7 @@ class Pulls:
     def forget(self, key: Key) -> None:
         """Abort and forget all pulls of a pipeline."""
         self._turns.forget(key)
+        self._refreshed.pop(key, None)
         for pull in list(self._records.get(key, {})):
             self._remove(key, pull)
 
@@ -160,6 +125,7 @@ class Pulls:
         """Abort all pulls, and wait until their connections are closed."""
         tasks = list(self._tasks.values())
         self._turns.clear()
+        self._refreshed.clear()  # another replica may lead meanwhile; what it did is in the status
         for key in list(self._records):
             self.forget(key)
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -183,6 +149,7 @@ class Pulls:
             logs.exception("pull failed unexpectedly")
             self._failed(key, pull, f"the operator failed: {error}", OperatorError.code)
         else:
+            self._refreshed[key][pull] = datetime.now(UTC)
             self._metrics.pulls_ended.labels("ok").inc()
             logs.info("pull succeeded", model=action.source, pod=action.pod, volume=action.volume)
             self._tasks.pop((key, pull), None)
@@ -196,9 +163,27 @@ class Pulls:
             self._changed(other)
 
     async def _pull(self, key: Key, action: StartPull) -> None:
+        """Pull what is missing, and give it its name.
+
+        A model from another name is renamed; a derived one is created from its base, which stays.
+        """
+        address, source, model = action.address, action.source, action.model
+        renames = canonical(source) != canonical(model)
+        existing = {canonical(name) for name in await self._ollama.models(address)} if renames else set()
+        if action.refresh or not action.definition or canonical(source) not in existing:
+            await self._download(key, action)
+        if action.definition:
+            digests = {canonical(name): digest for name, digest in (await self._ollama.models(address)).items()}
+            marker = definitions.marker(model, action.definition, digests.get(canonical(source), ""))
+            await self._ollama.create(address, model, action.definition)
+            await self._ollama.copy(address, model, marker)
+        elif renames:
+            await self._ollama.copy(address, source, model)
+            if canonical(source) not in existing:  # otherwise it is used under that name
+                await self._ollama.delete(address, source)
+
+    async def _download(self, key: Key, action: StartPull) -> None:
         pull, meter = (action.volume, action.model), Meter()
-        renames = canonical(action.source) != canonical(action.model)
-        existing = await self._ollama.models(action.address) if renames else {}
         lines = self._ollama.pull(action.address, action.source, insecure=action.insecure)
         timer: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()
@@ -206,14 +191,15 @@ class Pulls:
         def report() -> None:
             nonlocal timer
             timer = None
-            meter.measure()
-            self._update(key, pull, meter)
+            self._update(key, pull, meter.report)
             self._changed(key)
 
         try:
             async with aclosing(lines):
                 async for progress in lines:
                     self._metrics.pull_bytes.inc(meter.add(progress))
+                    if 0 < action.capacity < meter.total:
+                        raise OllamaError(exceeded(meter.total, action.capacity))
                     due = loop.time() + max(0.0, meter.due())
                     if timer and due < timer.when() - _TIMER_SLACK_S:
                         timer.cancel()
@@ -222,15 +208,11 @@ class Pulls:
         finally:
             if timer:
                 timer.cancel()
-            self._update(key, pull, meter)
-        if renames:
-            await self._ollama.copy(action.address, action.source, action.model)
-            if canonical(action.source) not in map(canonical, existing):  # otherwise it is used under that name
-                await self._ollama.delete(action.address, action.source)
+            self._update(key, pull, meter.update)
 
-    def _update(self, key: Key, pull: PullId, meter: Meter) -> None:
+    def _update(self, key: Key, pull: PullId, update: Callable[[Pull], Pull]) -> None:
         if record := self._records.get(key, {}).get(pull):  # none after `stop`
-            self._records[key][pull] = meter.update(record)
+            self._records[key][pull] = update(record)
 
     def _failed(self, key: Key, pull: PullId, error: str, code: str) -> None:
         self._metrics.pulls_ended.labels("failed").inc()
@@ -239,9 +221,9 @@ class Pulls:
         self._ended(key, pull)
         record = self._records[key][pull]
         attempts = record.attempts + 1
-        at = retry_at(attempts, datetime.now(UTC))
+        at = retry_at(attempts, datetime.now(UTC), self._jitter())
         self._records[key][pull] = replace(
-            record, stage="Failed", error=error, attempts=attempts, retry_at=at, rate=0.0
+            record, stage="Failed", error=error, attempts=attempts, retry_at=at, rate=0.0, verifying=False
         )
         volume, model = pull
         logs.warning("pull failed", code=code, model=model, volume=volume, error=error, attempts=attempts, retry_at=at)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from speechoperator.kube.objects import Object, Ref
     from speechoperator.plan.scaling.history import History
 
@@ -113,6 +115,9 @@ class StartPull:
         model: The name of the model in the spec, under which Ollama is to list it.
         source: The name to pull. If it differs from `model`, the model is copied to `model` and `source` is removed.
         insecure: Whether to allow a registry without TLS.
+        capacity: Bytes that the volume certainly cannot exceed; 0 if that is unknown.
+        definition: What to derive `model` from `source` with; empty if it is no derived model. `source` then stays.
+        refresh: Whether `source` is pulled although it is there.
     """
 
     pod: str
@@ -121,6 +126,9 @@ class StartPull:
     model: str
     source: str
     insecure: bool = False
+    capacity: int = 0
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    refresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,42 @@ class StartCanary:
 
 
 @dataclass(frozen=True, slots=True)
+class StartWarmUp:
+    """Start of loading a pod's models in the background; it shows as a `WarmUp` in the snapshot.
+
+    Attributes:
+        pod: The pod.
+        address: The base URL of its Ollama.
+        key: What is loaded.
+        loads: The models in the order in which they are loaded, each with the members of a request that decide how.
+    """
+
+    pod: str
+    address: str
+    key: str
+    loads: tuple[tuple[str, Mapping[str, Any]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveModel:
+    """Removal of a model from a volume.
+
+    Attributes:
+        pod: The pod whose Ollama removes it.
+        address: The base URL of its Ollama.
+        volume: The volume.
+        model: The name, as Ollama lists it.
+        reason: Why.
+    """
+
+    pod: str
+    address: str
+    volume: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """An Event on the pipeline, recorded once.
 
@@ -178,6 +222,8 @@ class Plan:
         delete: Objects to delete, after everything was applied.
         stops: Pulls to cancel or remove, before others are started.
         pulls: Pulls to start.
+        warm_ups: Loads of models into memory to start; those of pods that are not listed are stopped.
+        removals: Models to remove from volumes.
         canary: The canary request to start; None for none.
         status: The whole status as JSON. Written only if it differs from `Snapshot.status`.
         events: Events to record, after the status was written.
@@ -193,6 +239,8 @@ class Plan:
     delete: tuple[Delete, ...] = ()
     stops: tuple[StopPull, ...] = ()
     pulls: tuple[StartPull, ...] = ()
+    warm_ups: tuple[StartWarmUp, ...] = ()
+    removals: tuple[RemoveModel, ...] = ()
     canary: StartCanary | None = None
     status: dict[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()

@@ -13,6 +13,7 @@ from speechoperator.plan.conditions import (
     exposure,
     kstatus,
     models,
+    models_loaded,
     pvcs,
     ready,
     refused_writes,
@@ -88,7 +89,15 @@ def _decide_models(draft: Draft) -> None:
     draft.old_environment = handover.previous_environment(config_map, snapshot.objects)
     offers = handover.offered_models(draft.old_environment)
     asleep = draft.decisions.replicas["ollama"].required == 0
-    draft.models = plan_models(draft.pipeline, snapshot, draft.now, draft.settings.ollama_port, offers, asleep=asleep)
+    draft.models = plan_models(
+        draft.pipeline,
+        snapshot,
+        draft.now,
+        draft.settings.ollama_port,
+        offers,
+        draft.environment,
+        asleep=asleep,
+    )
     if draft.models.offered is not None:
         draft.decisions = replace(draft.decisions, models=draft.models.offered)
     draft.requeue(draft.models.requeue_after)
@@ -208,6 +217,9 @@ def _verify(draft: Draft) -> None:
 
 def _report(draft: Draft) -> None:
     """Sum up the status and the Events."""
+    loaded = models_loaded.verdict(draft.models, gpus=draft.pipeline.spec.ollama.gpus > 0)
+    # Loading only delays that a pipeline becomes ready: one that serves stays ready while another pod loads its models.
+    was_ready = by_type(draft.snapshot.status).get("Ready", {}).get("status") == "True"
     state = ready.PipelineState(
         components=draft.components,
         models=draft.models_ready,
@@ -226,6 +238,7 @@ def _report(draft: Draft) -> None:
         url=bridge_url(draft.pipeline),
         unreadable=refused_writes.unreadable(draft.snapshot.unreadable),
         unverified=draft.verification.unready,
+        loaded=None if was_ready else loaded,
     )
     scaled = scaling.verdict(draft.scaler, draft.snapshot, draft.now, suspended=draft.pipeline.spec.suspend)
     available = update.verdict(list(map(str, draft.updates)), draft.update, draft.pipeline.spec.upgrade_policy)
@@ -237,6 +250,7 @@ def _report(draft: Draft) -> None:
         "Ready": is_ready,
         **{f"{one.component.capitalize()}Available": one.available for one in draft.components},
         "ModelsReady": draft.models_ready,
+        **({"ModelsLoaded": loaded} if loaded else {}),
         **({"ScalingActive": scaled} if scaled else {}),
         **({"Exposed": draft.exposed} if draft.exposed else {}),
         "Progressing": progressing,
@@ -248,7 +262,7 @@ def _report(draft: Draft) -> None:
     conditions = compose(verdicts, draft.snapshot.status, draft.pipeline.metadata.generation, draft.now)
     images = updates.images(draft.snapshot.objects, draft.pipeline.name)
     members = scaling_status(draft.scaler, draft.snapshot.loads.whisper, draft.models.volume, draft.now)
-    draft.status = build_status(draft.pipeline, draft.components, draft.models.states, conditions, images, members)
+    draft.status = build_status(draft.pipeline, draft.components, draft.models, conditions, images, members)
     if fetched := weights.weights_state(draft.snapshot):
         before = (draft.snapshot.status.get("whisper") or {}).get("model")
         draft.status["whisper"]["model"] = weights.as_status(fetched, draft.pipeline.spec.whisper.model, before)

@@ -106,6 +106,8 @@ class Draft:
             delete=self.delete,
             stops=self.models.stops,
             pulls=self.models.pulls,
+            warm_ups=self.models.warmth.start,
+            removals=self.models.removals,
             canary=self.canary,
             status=self.status,
             events=self.events,

@@ -7,7 +7,7 @@ JSON of the API server, unabridged, because changes by people and webhooks must 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from speechoperator.plan.scaling.history import History
 from speechoperator.plan.scaling.load import Loads
@@ -50,6 +50,18 @@ class Health:
     rejected: bool = False
 
 
+class Memory(NamedTuple):
+    """The memory that a loaded model takes, in bytes.
+
+    Attributes:
+        total: All of it.
+        gpu: The share on GPUs.
+    """
+
+    total: int
+    gpu: int
+
+
 @dataclass(frozen=True, slots=True)
 class OllamaPod:
     """What one Ollama reported about itself.
@@ -59,12 +71,16 @@ class OllamaPod:
         detail: Why not.
         models: The list from `/api/tags`: name in Ollama's notation ("llama3:latest") to digest; from a service with
             OpenAI's API that from `/v1/models`, with empty digests.
+        sizes: Bytes of each model, by the same names; layers that models share count for each.
+        loaded: The models in memory, from `/api/ps`, by the same names.
         rejected: Whether an external service responds, but does not list its models without credentials (401, 403).
     """
 
     reachable: bool
     detail: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    loaded: Mapping[str, Memory] = field(default_factory=dict)
     rejected: bool = False
 
 
@@ -78,7 +94,8 @@ class Pull:
         stage: "Pulling", or "Failed" until it is started again.
         completed: Bytes downloaded so far, over all layers; 0 while unknown.
         total: Bytes of all known layers; 0 while unknown.
-        rate: Bytes per second, smoothed; 0 while unknown.
+        rate: Bytes per second, smoothed; 0 until it has settled.
+        verifying: Whether all bytes are there, and Ollama computes their checksums.
         error: The error of Ollama or of the connection, after a failure.
         attempts: Consecutive failures; 0 while the first attempt runs.
         retry_at: After a failure, when it may start again: `pull_errors.retry_at(attempts, now)`.
@@ -91,6 +108,7 @@ class Pull:
     completed: int = 0
     total: int = 0
     rate: float = 0.0
+    verifying: bool = False
     error: str = ""
     attempts: int = 0
     retry_at: datetime | None = None
@@ -141,6 +159,33 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class WarmUp:
+    """The loading of a pod's models into memory.
+
+    Attributes:
+        pod: The pod.
+        key: What is loaded: `warmth.Load.key`. Another key is another warm-up.
+        stage: "Loading", "Failed" until it is started again, or "Loaded".
+        model: The model that is being loaded, or could not be.
+        evicted: Models that Ollama removed from memory to load others.
+        memory: The memory of each model, by name, as seen right after it was loaded.
+        error: The error of Ollama or of the connection, after a failure.
+        attempts: Consecutive failures.
+        retry_at: After a failure, when it may start again.
+    """
+
+    pod: str
+    key: str
+    stage: Literal["Loading", "Failed", "Loaded"]
+    model: str = ""
+    evicted: tuple[str, ...] = ()
+    memory: Mapping[str, Memory] = field(default_factory=dict)
+    error: str = ""
+    attempts: int = 0
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WriteFailure:
     """A write of the last reconcile that the API server refused.
 
@@ -177,6 +222,11 @@ class Snapshot:
         fetches: What the init container of each Whisper pod reports about its weights, by pod name; without pods whose
             init container does not run, or does not respond.
         canary: The canary request; None if there was none.
+        refreshed: When each model with pullPolicy Always was last pulled, by (volume, name in the spec), as far as this
+            process knows.
+        warm_ups: The loading of models, by pod.
+        wanted_by_others: Canonical names of the models that other pipelines want on a volume that they may share with
+            this one, by volume; None if a pipeline cannot be read. A volume of this pipeline alone is missing.
         existing_claims: Why each PVC that a running component is to move to (`cache.existingClaim`) cannot be used, by
             name; empty if it can. A PVC that has not been looked up yet is missing.
         ingress_class_missing: The IngressClass in `spec.bridge.ingress` that does not exist ("" for a missing default);
@@ -202,6 +252,9 @@ class Snapshot:
     waiting_pulls: Mapping[tuple[str, str], str] = field(default_factory=dict)
     fetches: Mapping[str, Fetch] = field(default_factory=dict)
     canary: Canary | None = None
+    refreshed: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    warm_ups: Mapping[str, WarmUp] = field(default_factory=dict)
+    wanted_by_others: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     existing_claims: Mapping[str, str] = field(default_factory=dict)
     ingress_class_missing: str | None = None
     pvc_warnings: Mapping[str, str] = field(default_factory=dict)

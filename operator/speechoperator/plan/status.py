@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import selector
 from speechoperator.api.names import PORTS, object_name
+from speechoperator.kube import objects
+from speechoperator.plan.models.states import warmed
+from speechoperator.plan.models.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,13 +19,15 @@ if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
     from speechoperator.api.names import Component
     from speechoperator.plan.conditions.availability import ComponentState
+    from speechoperator.plan.models.lifecycle import ModelPlan
+    from speechoperator.plan.models.removals import UnusedModel
     from speechoperator.plan.models.states import ModelState
 
 
 def build_status(
     pipeline: SpeechPipeline,
     components: Sequence[ComponentState],
-    models: Sequence[ModelState],
+    models: ModelPlan,
     conditions: list[dict[str, Any]],
     images: Mapping[Component, str],
     scaling: Mapping[str, Mapping[str, Any]],
@@ -32,21 +37,27 @@ def build_status(
     Args:
         pipeline: The pipeline.
         components: The states of its components.
-        models: The states of its models.
+        models: What was decided about its models.
         conditions: Its conditions.
         images: The image of each component.
         scaling: Members about scaling: of each component by its name, and of the whole status under "".
     """
+    states = [warmed(state, models.warmth) for state in models.states]
+    members: dict[str, dict[str, Any]] = {
+        state.component: _component(state, pipeline.name, images.get(state.component))
+        | dict(scaling.get(state.component, {}))
+        for state in components
+    }
+    if models.warmth.warm:
+        members["ollama"]["warmPods"] = dict(models.warmth.warm)
     return {
         "observedGeneration": pipeline.metadata.generation,
         "url": bridge_url(pipeline),
-        "models": [_model(model) for model in models],
-        "modelsSummary": f"{sum(1 for model in models if model.stage == 'Ready')}/{len(models)}",
-        **{
-            state.component: _component(state, pipeline.name, images.get(state.component))
-            | dict(scaling.get(state.component, {}))
-            for state in components
-        },
+        "models": [_model(model) for model in states],
+        "modelsSummary": summary(states),
+        **({"modelsBytes": models.bytes_used} if models.bytes_used else {}),
+        **({"unusedModels": [_unused(model) for model in models.unused]} if models.unused else {}),
+        **members,
         **scaling.get("", {}),
         "conditions": conditions,
     }
@@ -92,12 +103,21 @@ def _joined(labels: Iterable[tuple[str, str]]) -> str:
 
 
 def _model(model: ModelState) -> dict[str, Any]:
-    pulling = model.stage != "Ready" and model.total > 0
+    pulling = model.stage in {"Pulling", "Failed"} and model.total > 0
+    progress = {"completedBytes": model.completed, "totalBytes": model.total, "percent": model.percent}
     return {
         "name": model.name,
         "stage": model.stage,
-        **({"completedBytes": model.completed, "totalBytes": model.total} if pulling else {}),
+        **(progress if pulling else {}),
+        **({"bytesPerSecond": model.rate} if model.rate else {}),
         **({} if model.eta is None else {"etaSeconds": model.eta}),
         "replicasReady": model.replicas_ready,
+        **({"pulledAt": objects.format_time(model.pulled_at)} if model.pulled_at else {}),
+        **({"memoryBytes": model.memory.total, "gpuBytes": model.memory.gpu} if model.memory else {}),
+        **({"swapped": True} if model.swapped else {}),
         **({"message": model.message} if model.message else {}),
     }
+
+
+def _unused(model: UnusedModel) -> dict[str, Any]:
+    return {"name": model.name, "sizeBytes": model.size, "since": objects.format_time(model.since)}

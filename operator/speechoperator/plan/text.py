@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+_ONE_DIGIT = 9.95
+"""Below this, a number is written with a decimal."""
+
 _MAX_QUOTE_CHARS = 1000
 """Length of a quoted message. A condition may have 32768 characters, but people read a few lines."""
 
@@ -27,3 +31,21 @@ def sentences(*parts: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: "1 replica", "2 replicas"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def size(number: float) -> str:
+    """Return a number of bytes in decimal units, as Ollama shows sizes: "4.7 GB", "40 GB", "523 MB"."""
+    for factor, unit in _UNITS:
+        if number >= factor:
+            value = number / factor
+            return f"{value:.1f} {unit}" if value < _ONE_DIGIT else f"{value:.0f} {unit}"
+    return f"{number:.0f} B"
+
+
+def duration(seconds: int) -> str:
+    """Return whole seconds as a duration: "45s", "3m30s", "1h05m"."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"

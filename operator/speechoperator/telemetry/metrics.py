@@ -49,7 +49,9 @@ class Metrics:
             "reconcile_cpu_seconds", "CPU time of observing and planning, which block all other work"
         )
         self.errors = counter(
-            "errors_total", "Failed reconciles, rejected writes, failed lists and failed pulls, by error code", "code"
+            "errors_total",
+            "Failed reconciles, rejected writes, failed lists, pulls, warm-ups and removals of models, by error code",
+            "code",
         )
         self.writes = counter("writes_total", "Writes to the API server, by cause", "kind", "verb", "why")
         self.api_requests = counter("api_requests_total", "Requests to the API server", "verb", "resource", "status")
@@ -72,6 +74,7 @@ class Metrics:
         self.pulls = gauge("pulls_running", "Model pulls in progress")
         self.pull_bytes = counter("pull_bytes_total", "Bytes of models pulled")
         self.pulls_ended = counter("pulls_total", "Model pulls that ended", "outcome")
+        self.warm_ups = counter("warm_ups_total", "Loads of a pod's models into memory that ended", "outcome")
 
     def follow(self, gauge: Gauge, read: Callable[[], float]) -> None:
         """Make a gauge read its value when it is scraped."""

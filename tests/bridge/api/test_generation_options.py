@@ -241,3 +241,40 @@ async def test_the_last_line_of_ollama_needs_no_line_feed(bridge: Bridge, ollama
     _, answer = await bridge.json()
 
     assert (answer["response"], answer["finish_reason"]) == ("Yes.", "stop")
+
+
+async def test_a_model_has_options_of_its_own_and_those_of_the_request_have_precedence(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    own = {"smollm2:135m": {"options": {"num_ctx": 2048, "top_p": 0.5, "temperature": 1}, "keep_alive": "1h"}}
+    bridge = await start_bridge(
+        whisper_url=asr.url,
+        llm_url=ollama.url,
+        models="smollm2:135m",
+        context_length=4096,
+        keep_alive="5m",
+        model_options=json.dumps(own),
+    )
+
+    await bridge.json(temperature="0")
+    await bridge.json(keep_alive="-1")
+
+    first, second = (received.json for received in ollama.work if received.json.get("stream"))
+    assert first["options"] == {"num_ctx": 2048, "top_p": 0.5, "temperature": 0}
+    assert (first["keep_alive"], second["keep_alive"]) == ("1h", -1)
+    assert len(ollama.loads) == 1
+
+
+async def test_other_models_have_the_options_of_all(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(
+        whisper_url=asr.url,
+        llm_url=ollama.url,
+        context_length=4096,
+        model_options='{"llama3": {"options": {"num_ctx": 2048}}}',
+    )
+
+    await bridge.json()
+
+    assert ollama.work[-1].json["options"] == {"num_ctx": 4096}

@@ -101,11 +101,11 @@ def test_the_schema_is_structural() -> None:
         assert "anyOf" not in schema or schema.get("x-kubernetes-int-or-string"), path
 
 
-def test_unknown_fields_are_preserved_only_where_kubernetes_validates_them() -> None:
+def test_unknown_fields_are_preserved_only_where_kubernetes_or_ollama_validates_them() -> None:
     preserved = {path.rpartition(".")[2] for path, schema in spec_and_status().items() if preserving(schema)}
 
     selectors = {"ipBlock", "namespaceSelector", "podSelector"}
-    assert preserved == {"affinity", "spec", "valueFrom"} | selectors
+    assert preserved == {"affinity", "spec", "valueFrom", "options", "parameters"} | selectors
 
 
 def preserving(schema: Schema) -> bool:

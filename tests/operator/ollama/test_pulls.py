@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,10 @@ from fakes.gates import Point
 from fakes.ollama_pod import FakeOllamaPod, Registry, is_pull
 from speechoperator.errors import OllamaError
 from speechoperator.kube.objects import Key
-from speechoperator.ollama.client import OllamaClient, Progress
-from speechoperator.ollama.pulls import Meter, Pulls
+from speechoperator.ollama.client import OllamaClient
+from speechoperator.ollama.pulls import Pulls
 from speechoperator.plan.actions import StartPull, StopPull
+from speechoperator.plan.models.definitions import marker
 from speechoperator.plan.snapshot import Pull
 from speechoperator.telemetry.metrics import Metrics
 
@@ -32,9 +35,10 @@ class Bench:
     metrics: Metrics = field(default_factory=Metrics)
     pulled: list[Key] = field(default_factory=list)
     changes: int = 0
+    jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        self.pulls = Pulls(self.ollama, self.metrics, self._changed, self._pulled, limit=8)
+        self.pulls = Pulls(self.ollama, self.metrics, self._changed, self._pulled, limit=8, jitter=lambda: self.jitter)
         self._event = asyncio.Event()
 
     def start(self, model: str = "llama3", source: str = "") -> None:
@@ -241,24 +245,67 @@ async def test_what_is_no_ollama_is_said_to_be_none(bench: Bench, body: bytes) -
         await bench.ollama.models(bench.pod.url)
 
 
-def test_progress_is_reported_when_it_is_worth_a_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("speechoperator.ollama.pulls.monotonic", lambda: now)
-    meter = Meter()
+async def test_a_model_larger_than_the_limit_of_its_emptydir_is_not_pulled(bench: Bench) -> None:
+    """The kubelet would evict the pod in the middle of the pull."""
+    action = StartPull("p-ollama-0", bench.pod.url, "pod:p-ollama-0", "llama3", "llama3", capacity=50 << 20)
+    gate = bench.pod.hold(Point.BEFORE_CHUNK)
 
-    def pulled(completed: int) -> float:
-        meter.add(Progress("pulling", "sha256:a", total=40_000, completed=completed))
-        return meter.due()
+    bench.pulls.start(KEY, [action])
 
-    assert pulled(0) <= 0, "the first report at once"
-    meter.measure()
-    assert pulled(799) == 5, "less than 2 %"
-    now += 0.25
-    assert pulled(800) == 0.75, "2 %, but no more than once a second"
-    now += 0.75
-    assert pulled(801) == 0
-    meter.measure()
-    assert pulled(802) == 5
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    assert bench.pull is not None
+    assert bench.pull.error == "the model needs 103 MB, and the volume holds 52 MB"
+    gate.release()
+
+
+async def test_retries_after_the_same_failure_are_spread(bench: Bench) -> None:
+    """A registry that comes back is not met by all pulls at once."""
+    bench.jitter = 1.0
+    bench.pod.script(StreamError(after=0, message="it broke"), only=is_pull)
+    before = datetime.now(UTC)
+    bench.start()
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+
+    assert bench.pull is not None
+    assert bench.pull.retry_at is not None
+    assert bench.pull.retry_at >= before + timedelta(seconds=5 * 1.25)
+
+
+DEFINED = {"from": "llama3", "system": "Answer briefly."}
+
+
+def derived(bench: Bench, **more: Any) -> StartPull:
+    return StartPull("p-ollama-0", bench.pod.url, "pod:p-ollama-0", "support", "llama3", definition=DEFINED, **more)
+
+
+async def test_a_derived_model_is_created_from_its_base_which_stays(bench: Bench) -> None:
+    bench.pulls.start(KEY, [derived(bench)])
+    await bench.until(lambda: not bench.pulls.of(KEY))
+
+    models = await bench.ollama.models(bench.pod.url)
+    mark = marker("support", DEFINED, models["llama3:latest"])
+    assert set(models) == {"llama3:latest", "support:latest", mark}
+    assert models["support:latest"] == models[mark] != models["llama3:latest"]
+
+
+async def test_the_base_of_a_derived_model_is_pulled_only_if_it_is_missing(bench: Bench) -> None:
+    """In a closed network the registry may be gone once the base is there."""
+    bench.start()
+    await bench.until(lambda: not bench.pulls.of(KEY))
+    bench.pulls.start(KEY, [derived(bench)])
+    await bench.until(lambda: not bench.pulls.of(KEY))
+    assert len(bench.pod.pulls) == 1
+
+    bench.pulls.start(KEY, [derived(bench, refresh=True)])
+    await bench.until(lambda: not bench.pulls.of(KEY))
+    assert len(bench.pod.pulls) == 2
+
+
+async def test_when_a_model_was_pulled_is_known(bench: Bench) -> None:
+    bench.start()
+    assert not bench.pulls.refreshed(KEY)
+    await bench.until(lambda: bench.pull is None)
+    assert set(bench.pulls.refreshed(KEY)) == {NAME}
 
 
 SHARED = "pvc:shared-models"

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from speechoperator.plan.conditions.findings import Finding
 
 
+_NOT_LOADED = frozenset({Reason.LOAD_FAILED, Reason.WARMING})
+"""Other reasons tell of a pipeline that serves, if slowly."""
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineState:
     """The state of a pipeline.
@@ -31,6 +35,7 @@ class PipelineState:
         url: The URL of the bridge.
         unreadable: Which kind of object cannot be listed; None if all can.
         unverified: Why new pods are not verified yet; None if Ready need not wait for that.
+        loaded: Whether the models are in memory; None if that does not matter.
     """
 
     components: Sequence[ComponentState]
@@ -43,6 +48,7 @@ class PipelineState:
     url: str
     unreadable: Verdict | None = None
     unverified: Verdict | None = None
+    loaded: Verdict | None = None
 
 
 def ready(state: PipelineState) -> Verdict:
@@ -86,6 +92,8 @@ def _obstacles(state: PipelineState) -> Iterator[Verdict]:
             yield component.rollout
     if not state.models.status:
         yield state.models.about("models")
+    if state.loaded and state.loaded.reason in _NOT_LOADED:
+        yield state.loaded.about("models")
     if state.exposed and state.exposed.status is False:  # unknown: it may well work
         yield state.exposed.about("exposure")
     if state.held_back:
@@ -104,6 +112,8 @@ def _changes(state: PipelineState) -> Iterator[Verdict]:
         yield state.models.about("models")
     elif state.models.reason is Reason.MODELS_PULLING:
         yield replace(state.models, status=True)
+    if state.loaded and state.loaded.reason in _NOT_LOADED:
+        yield replace(state.loaded.about("models"), status=state.loaded.reason is Reason.WARMING)
     if state.held_back:
         yield Verdict(status=True, reason=Reason.ROLLOUT_IN_PROGRESS, message=state.held_back)
 

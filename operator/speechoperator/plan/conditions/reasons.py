@@ -174,6 +174,27 @@ class Reason(Enum):
         "A language model or the weights of Whisper cannot be downloaded. It is retried with increasing delays.",
         "Check the name of the model, the access to its registry or hub, and the free space in `cache`.",
     )
+    LOAD_FAILED = (
+        "LoadFailed",
+        Kind.FINDING,
+        Actor.OWNER,
+        "Ollama cannot load a language model into memory. Loading is retried with increasing delays.",
+        "Give the pods more memory or a larger GPU, or reduce `ollama.contextLength` or `ollama.parallel`.",
+    )
+    PARTLY_ON_CPU = (
+        "PartlyOnCPU",
+        Kind.FINDING,
+        Actor.OWNER,
+        "A language model does not fit in the memory of the GPUs: the rest of it runs on the CPU, many times slower.",
+        "Use a larger GPU or a smaller model, or reduce `ollama.contextLength` or `ollama.parallel`.",
+    )
+    MODELS_SWAP = (
+        "ModelsSwap",
+        Kind.FINDING,
+        Actor.OWNER,
+        "The language models do not fit in memory together: Ollama unloads one to load another.",
+        "Serve fewer or smaller models, use a larger GPU, or serve the models in pipelines of their own.",
+    )
     OLLAMA_UNREACHABLE = (
         "OllamaUnreachable",
         Kind.FINDING,
@@ -263,6 +284,12 @@ class Reason(Enum):
         Kind.WAITING,
         Actor.WAIT,
         "The pods are running and become ready once they have all models.",
+    )
+    WARMING = (
+        "Warming",
+        Kind.WAITING,
+        Actor.WAIT,
+        "Ollama loads the language models into memory, so that the first request does not wait for that.",
     )
     WAITING_FOR_OLLAMA = (
         "WaitingForOllama",
@@ -379,6 +406,12 @@ class Reason(Enum):
         "The external service responds, and rejects requests without credentials. The operator reads no Secrets.",
     )
     MODELS_PRESENT = ("ModelsPresent", Kind.GOOD, Actor.NONE, "Every Ollama pod has all models.")
+    MODELS_LOADED = (
+        "ModelsLoaded",
+        Kind.GOOD,
+        Actor.NONE,
+        "Every Ollama pod has loaded all models since it started; what it unloads after `keepAlive` stays unloaded.",
+    )
     EXPOSED = ("Exposed", Kind.GOOD, Actor.NONE, "The bridge is exposed at the URL in the message.")
     NOT_USED = (
         "NotUsed",

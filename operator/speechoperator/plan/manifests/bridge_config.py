@@ -14,6 +14,7 @@ from speechoperator.api.labels import metadata
 from speechoperator.api.names import PORTS, object_name, pods_service
 from speechoperator.plan.manifests.limits import bridge_drain
 from speechoperator.plan.manifests.upstreams import ca_files
+from speechoperator.plan.models import request_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,8 +65,7 @@ def environment(pipeline: SpeechPipeline, models: Sequence[str]) -> dict[str, st
         "OLLAMA_URL": _url(pipeline, "ollama", ollama),
         **({"GENERATOR": ollama.protocol} if ollama.protocol != "ollama" else {}),
         "MODELS": ",".join(models),
-        **({"CONTEXT_LENGTH": f"{ollama.context_length}"} if ollama.context_length else {}),
-        **({"KEEP_ALIVE": ollama.keep_alive} if ollama.keep_alive else {}),
+        **request_options.settings(ollama),
         "MAX_CONCURRENT_REQUESTS": f"{bridge.max_concurrent_requests}",
         "REQUEST_TIMEOUT": f"{timeout:.10g}",
         "DRAIN_TIMEOUT": f"{bridge_drain(bridge)}",

@@ -9,7 +9,7 @@ pods keep receiving requests during the pull.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from speechoperator.api.names import object_name
@@ -17,18 +17,23 @@ from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.actions import StopPull
 from speechoperator.plan.models import names
+from speechoperator.plan.models.disk import used
 from speechoperator.plan.models.ollama_pods import common_volume, ollama_pods, stored_models, unreachable
 from speechoperator.plan.models.pulls import pulls_to_start, pulls_to_stop
+from speechoperator.plan.models.removals import removals
 from speechoperator.plan.models.states import ModelState, external_state, offered, state_of
+from speechoperator.plan.models.warmth import Warmth, plan_warmth
 from speechoperator.plan.snapshot import EXTERNAL
 from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from speechoperator.api import Ollama, SpeechPipeline
-    from speechoperator.plan.actions import StartPull
+    from speechoperator.plan.actions import RemoveModel, StartPull
+    from speechoperator.plan.models.ollama_pods import Pod
+    from speechoperator.plan.models.removals import UnusedModel
     from speechoperator.plan.snapshot import Snapshot
 
 
@@ -45,6 +50,10 @@ class ModelPlan:
         unreachable: Which running Ollama does not list its models, and why; empty if none.
         volume: The PVC with the models, "pvc:NAME"; empty if they are not on one that all pods share.
         asleep: Whether no pod runs because Ollama is scaled to zero; the states are those of the volume.
+        warmth: Which pods have loaded their models into memory, and which are to.
+        unused: Models on the volumes that no pipeline wants.
+        removals: Those to remove.
+        bytes_used: Bytes of the models on the volumes; None while unknown.
         unchecked: Why the models of an external service are unknown although it works; empty if they are known.
         requeue_after: Seconds until the plan changes by time alone; None if it does not.
     """
@@ -57,6 +66,10 @@ class ModelPlan:
     unreachable: str = ""
     volume: str = ""
     asleep: bool = False
+    warmth: Warmth = field(default_factory=Warmth)
+    unused: tuple[UnusedModel, ...] = ()
+    removals: tuple[RemoveModel, ...] = ()
+    bytes_used: int | None = None
     unchecked: str = ""
     requeue_after: float | None = None
 
@@ -67,6 +80,7 @@ def plan_models(
     now: datetime,
     port: int,
     offers: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
     *,
     asleep: bool = False,
 ) -> ModelPlan:
@@ -78,6 +92,7 @@ def plan_models(
         now: The time, for retries.
         port: The port of the Ollama pods.
         offers: The models that the bridges offer now, the default first; empty before there are bridges.
+        environment: The bridges' environment according to the spec: what requests to the models carry.
         asleep: Whether Ollama is scaled to zero until the next request.
     """
     spec, ollama = pipeline.spec, pipeline.spec.ollama
@@ -93,6 +108,9 @@ def plan_models(
     states = tuple(state_of(model, pods, snapshot) for model in ollama.models)
     usable = offered(states, offers)
     start, waits = pulls_to_start(ollama, pods, snapshot, now, port)
+    warmth = plan_warmth(pipeline.name, environment or {}, pods, snapshot, now, port)
+    unused, remove, due = removals(ollama, pods, snapshot, now, port, offers)
+    waits += [wait for wait in (warmth.requeue_after, due) if wait is not None]
     return ModelPlan(
         states,
         usable,
@@ -101,6 +119,10 @@ def plan_models(
         waiting=frozenset(pod.name for pod in pods if any(map(pod.lacks, ollama.models))),
         unreachable=unreachable(pods, snapshot),
         volume=common_volume(pods),
+        warmth=warmth,
+        unused=unused,
+        removals=remove,
+        bytes_used=_bytes_used(pods, snapshot),
         requeue_after=min(waits, default=None),
     )
 
@@ -117,6 +139,18 @@ def _without_pods(pipeline: SpeechPipeline, snapshot: Snapshot, offers: Sequence
     )
     stops = pulls_to_stop(pipeline.spec.ollama, (), snapshot)
     return ModelPlan(states, offered(states, offers), stops=stops, volume=volume if present else "", asleep=asleep)
+
+
+def _bytes_used(pods: Sequence[Pod], snapshot: Snapshot) -> int | None:
+    """Return the bytes of the models on the fullest volume; None while unknown."""
+    volumes = {pod.volume for pod in pods if pod.reachable}
+    return max(
+        (
+            used(snapshot.ollama[pod.name] for pod in pods if pod.volume == volume and pod.reachable)
+            for volume in volumes
+        ),
+        default=None,
+    )
 
 
 def _external(ollama: Ollama, snapshot: Snapshot, offers: Sequence[str]) -> ModelPlan:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from speechoperator.api import labels
 from speechoperator.api.names import CACHE_VOLUME, REQUIRED_MODELS, object_name
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.plan.models import names
+from speechoperator.plan.models import definitions, names
 from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Pod:
         volume: Where its models are: "pvc:NAME" or "pod:NAME".
         models: Canonical names of the models it has; None while unknown.
         reachable: Whether its Ollama responded, so that it can pull.
+        digests: The digests of the models by canonical name; empty unless its Ollama responded.
     """
 
     raw: Object
@@ -40,10 +41,14 @@ class Pod:
     volume: str
     models: frozenset[str] | None
     reachable: bool
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def lacks(self, model: LanguageModel) -> bool:
-        """Return whether the model is known to be missing."""
-        return self.models is not None and names.canonical(model.name) not in self.models
+        """Return whether the model is known to be missing, or to be derived by an older definition."""
+        if self.models is None:
+            return False
+        outdated = self.reachable and model.base is not None and not definitions.is_current(model, self.digests)
+        return outdated or names.canonical(model.name) not in self.models
 
 
 def ollama_pods(snapshot: Snapshot, pipeline: str) -> tuple[Pod, ...]:
@@ -84,7 +89,9 @@ def stored_models(status: Object) -> Mapping[str, frozenset[str]]:
     """
     volume = (status.get("ollama") or {}).get("volume")
     listed = status.get("models") or ()
-    present = frozenset(names.canonical(model["name"]) for model in listed if model.get("stage") == "Ready")
+    present = frozenset(
+        names.canonical(model["name"]) for model in listed if model.get("stage") in {"Ready", "Warming"}
+    )
     return {volume: present} if volume and present else {}
 
 
@@ -103,7 +110,8 @@ def _pod(raw: Object, snapshot: Snapshot, required: frozenset[str], stored: Mapp
         if known is None and not objects.started(raw):
             known = stored.get(volume)
         return Pod(raw, name, volume, known, reachable=False)
-    return Pod(raw, name, volume, frozenset(names.canonical(model) for model in answer.models), reachable=True)
+    digests = {names.canonical(model): digest for model, digest in answer.models.items()}
+    return Pod(raw, name, volume, frozenset(digests), reachable=True, digests=digests)
 
 
 def _last_known_models(pod: Object, required: frozenset[str]) -> frozenset[str] | None:

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
 _MIN_DELAY_S = 5.0
 _MAX_DELAY_S = 300.0
+_JITTER_SHARE = 0.25
 _MAX_DOUBLINGS = 10  # beyond that the delay is capped anyway
 
 _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), advice)
     for pattern, advice in (
-        (r"no space left|not enough space|disk quota", "Increase ollama.cache.size"),
+        (r"no space left|not enough space|disk quota|the volume holds", "Increase ollama.cache.size"),
         (r"file does not exist|manifest unknown|not found", "The registry has no model of this name"),
         (
             r"server gave HTTP response to HTTPS client",
@@ -24,6 +25,7 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (r"insecure protocol", "The registry has no TLS: set insecure: true on the model"),
         (r"x509|certificate|tls:", "The Ollama pods do not trust the registry's certificate"),
+        (r"digest mismatch", "The registry or a proxy served damaged data; the layer is pulled again"),
         (r"unauthorized|denied|status code 40[13]", "The registry requires credentials; Ollama has none"),
         (r"newer version of Ollama|status code 412|\b412\b", "Set ollama.image to a newer version of Ollama"),
         (r"no such host|server misbehaving", "The pods cannot resolve the registry's host name"),
@@ -41,7 +43,13 @@ def advice(error: str) -> str:
     return next((advised for pattern, advised in _ADVICE if pattern.search(error)), "")
 
 
-def retry_at(attempts: int, now: datetime) -> datetime:
-    """Return when to retry a pull after so many consecutive failures: after 5 s, 10 s, ... up to 5 min."""
-    delay = _MIN_DELAY_S * 2.0 ** min(max(attempts, 1) - 1, _MAX_DOUBLINGS)
-    return now + timedelta(seconds=min(_MAX_DELAY_S, delay))
+def retry_at(attempts: int, now: datetime, jitter: float = 0.0) -> datetime:
+    """Return when to retry a pull after so many consecutive failures: after 5 s, 10 s, ... up to 5 min.
+
+    Args:
+        attempts: The failures.
+        now: The time of the last one.
+        jitter: A number from 0 to 1; the delay is up to a quarter longer.
+    """
+    delay = min(_MAX_DELAY_S, _MIN_DELAY_S * 2.0 ** min(max(attempts, 1) - 1, _MAX_DOUBLINGS))
+    return now + timedelta(seconds=delay * (1 + _JITTER_SHARE * jitter))

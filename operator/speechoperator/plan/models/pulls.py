@@ -1,4 +1,8 @@
-"""Which pulls to start and which to stop: at most one pull runs per volume, those of small models first."""
+"""Which pulls to start and which to stop: at most one pull runs per volume, those of small models first.
+
+A model is pulled where it is missing; with pullPolicy Always also where it is present, from time to time. Ollama
+replaces a model only once the new one is complete.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,11 @@ from typing import TYPE_CHECKING
 from speechoperator.kube import objects
 from speechoperator.plan.actions import StartPull, StopPull
 from speechoperator.plan.models import names
+from speechoperator.plan.models.definitions import definition
+from speechoperator.plan.models.disk import limit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from speechoperator.api import LanguageModel, Ollama
@@ -37,15 +43,30 @@ def pulls_to_start(
         pullers = [pod for pod in members if pod.reachable]
         if volume in busy:
             continue
-        for model in sorted(ollama.models, key=lambda model: names.parameters(model.name)):
-            pull = _pull(model, pullers, port)
-            if pull is None:
+        for model, puller in _candidates(ollama, pullers):
+            address, refresh = objects.address(puller.raw, port), not puller.lacks(model)
+            if address is None:
                 continue
             wait = _seconds_until_retry(snapshot.pulls.get((volume, model.name)), now)
-            if wait <= 0:
-                start.append(pull)
-                break
-            waits.append(wait)
+            if refresh:
+                wait = max(wait, _seconds_until_refresh(model, volume, snapshot, now))
+            if wait > 0:
+                waits.append(wait)
+                continue
+            start.append(
+                StartPull(
+                    puller.name,
+                    address,
+                    volume,
+                    model.name,
+                    model.pulled_as,
+                    insecure=model.insecure,
+                    capacity=limit(ollama),
+                    definition=definition(model),
+                    refresh=refresh,
+                )
+            )
+            break
     return tuple(start), waits
 
 
@@ -61,12 +82,37 @@ def pulls_to_stop(ollama: Ollama, pods: Sequence[Pod], snapshot: Snapshot) -> tu
     return tuple(found)
 
 
-def _pull(model: LanguageModel, pullers: Sequence[Pod], port: int) -> StartPull | None:
-    for pod in pullers:
-        if pod.lacks(model) and (address := objects.address(pod.raw, port)):
-            source = model.source or model.name
-            return StartPull(pod.name, address, pod.volume, model.name, source, insecure=model.insecure)
-    return None
+def pulled_at(model: LanguageModel, volumes: Iterable[str], snapshot: Snapshot) -> datetime | None:
+    """Return when a model was last pulled into all of these volumes; None if that is unknown.
+
+    After a restart of the operator the status says it.
+    """
+    reported = snapshot.status.get("models")
+    listed = (one for one in (reported if isinstance(reported, list) else ()) if isinstance(one, dict))
+    text = next((str(one.get("pulledAt") or "") for one in listed if one.get("name") == model.name), "")
+    before = objects.parse_time(text) if text else None
+    times = [snapshot.refreshed.get((volume, model.name), before) for volume in volumes]
+    return min(known) if (known := [time for time in times if time]) and len(known) == len(times) else None
+
+
+def _candidates(ollama: Ollama, pullers: Sequence[Pod]) -> Iterable[tuple[LanguageModel, Pod]]:
+    """Yield the models to pull, each with a pod that can: missing ones first, and among these the small ones."""
+    by_size = sorted(ollama.models, key=_expected_size)
+    lacking = {model.name: pod for model in by_size for pod in reversed(pullers) if pod.lacks(model)}
+    yield from ((model, lacking[model.name]) for model in by_size if model.name in lacking)
+    if pullers:
+        rest = (model for model in by_size if model.name not in lacking and model.refresh_s is not None)
+        yield from ((model, pullers[0]) for model in rest)
+
+
+def _expected_size(model: LanguageModel) -> float:
+    """Return the billions of parameters in the name of a model, or in that it is pulled by."""
+    return min(names.parameters(model.name), names.parameters(model.pulled_as))
+
+
+def _seconds_until_refresh(model: LanguageModel, volume: str, snapshot: Snapshot, now: datetime) -> float:
+    last = pulled_at(model, [volume], snapshot)
+    return (last - now).total_seconds() + (model.refresh_s or 0.0) if last else 0.0
 
 
 def _seconds_until_retry(pull: Pull | None, now: datetime) -> float:
@@ -83,5 +129,7 @@ def _stop_reason(model: LanguageModel | None, pull: Pull, members: Sequence[Pod]
     if pull.stage == "Pulling":
         # Ollama exits only after all connections are closed, including the one of the pull.
         return f"pod {pull.pod} is terminating" if pull.pod in terminating else ""
+    if model.refresh_s is not None:
+        return ""  # it failed to be pulled again, and is retried
     present = any(pod.reachable for pod in members) and not any(pod.lacks(model) for pod in members)
     return f"{pull.model} is present" if present else ""

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from speechoperator.kube import objects
-from speechoperator.plan.models import names
+from speechoperator.plan.models import disk, names, progress
 from speechoperator.plan.models.pull_errors import advice
+from speechoperator.plan.models.pulls import pulled_at
 from speechoperator.plan.text import counted, one_line, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
 
     from speechoperator.api import LanguageModel, Ollama
     from speechoperator.plan.models.ollama_pods import Pod
-    from speechoperator.plan.snapshot import Pull, Snapshot
+    from speechoperator.plan.models.warmth import Warmth
+    from speechoperator.plan.snapshot import Memory, Pull, Snapshot
 
-Stage: TypeAlias = Literal["Pending", "Pulling", "Ready", "Failed"]
-
-_ETA_STEPS = ((30, 1), (300, 5), (math.inf, 30))
-"""(Limit, step) in seconds: estimates up to the limit are rounded up to the step, so that the status changes seldom."""
+Stage: TypeAlias = Literal["Pending", "Pulling", "Warming", "Ready", "Failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,16 @@ class ModelState:
 
     Attributes:
         name: The name in the spec.
-        stage: "Ready" if every Ollama pod has the model.
+        stage: "Ready" if every Ollama pod has the model; "Warming" while none of them has loaded it (`warmed` only).
         replicas_ready: Pods that have the model.
         completed: Bytes downloaded by the pull with the least progress; 0 while unknown.
         total: Total bytes of that pull; 0 while unknown.
+        rate: Bytes per second of that pull; 0 while unknown.
+        verifying: Whether Ollama computes the checksums of that pull.
         eta: Seconds until the last pull completes, rounded; None while unknown.
+        pulled_at: When it was last pulled; None if unknown, or if it is pulled only once.
+        memory: What it takes in memory; None while unknown.
+        swapped: Whether Ollama removed it from memory to load another.
         message: What failed, and what to do.
     """
 
@@ -43,8 +48,18 @@ class ModelState:
     replicas_ready: int = 0
     completed: int = 0
     total: int = 0
+    rate: int = 0
+    verifying: bool = False
     eta: int | None = None
+    pulled_at: datetime | None = None
+    memory: Memory | None = None
+    swapped: bool = False
     message: str = ""
+
+    @property
+    def percent(self) -> int:
+        """The share that is downloaded, rounded down."""
+        return 100 * self.completed // self.total if self.total else 0
 
 
 def state_of(model: LanguageModel, pods: Sequence[Pod], snapshot: Snapshot) -> ModelState:
@@ -53,21 +68,34 @@ def state_of(model: LanguageModel, pods: Sequence[Pod], snapshot: Snapshot) -> M
     A failed pull counts as failed until a retry has made progress.
     """
     having = sum(1 for pod in pods if pod.models is not None and not pod.lacks(model))
-    if pods and having == len(pods):
-        return ModelState(model.name, "Ready", having)
     volumes = sorted({pod.volume for pod in pods})
     pulls = [pull for volume in volumes if (pull := snapshot.pulls.get((volume, model.name)))]
     failed = next((pull for pull in pulls if pull.stage == "Failed" or pull.attempts), None)
-    slowest = min(pulls, key=_progress, default=None)
+    if pods and having == len(pods):
+        last = pulled_at(model, volumes, snapshot) if model.refresh_s is not None else None
+        return ModelState(model.name, "Ready", having, pulled_at=last, message=_failure(failed) if failed else "")
+    slowest = min(pulls, key=progress.share, default=None)
+    if slowest is None:
+        return ModelState(model.name, "Pending", having, message=_waits(model, volumes, snapshot))
     return ModelState(
         model.name,
-        "Failed" if failed else "Pulling" if pulls else "Pending",
+        "Failed" if failed else "Pulling",
         having,
-        completed=slowest.completed if slowest else 0,
-        total=slowest.total if slowest else 0,
-        eta=None if failed else _eta(pulls),
-        message=_failure(failed) if failed else "" if pulls else _waits(model, volumes, snapshot),
+        completed=slowest.completed,
+        total=slowest.total,
+        rate=round(slowest.rate) if math.isfinite(slowest.rate) else 0,
+        verifying=slowest.verifying,
+        eta=None if failed else progress.seconds_left(pulls),
+        message=_failure(failed) if failed else disk.warning(slowest.volume, slowest.total, snapshot),
     )
+
+
+def warmed(state: ModelState, warmth: Warmth) -> ModelState:
+    """Return the state with what is known of the model in memory."""
+    name = names.canonical(state.name)
+    state = replace(state, memory=warmth.memory.get(name), swapped=name in warmth.evicted)
+    waits = state.stage == "Ready" and warmth.cold and not warmth.warm
+    return replace(state, stage="Warming") if waits else state
 
 
 def external_state(model: LanguageModel, present: Collection[str], ollama: Ollama) -> ModelState:
@@ -111,24 +139,6 @@ def _waits(model: LanguageModel, volumes: Iterable[str], snapshot: Snapshot) -> 
     """Return what the pulls of a model wait for, empty if for nothing."""
     waits = (snapshot.waiting_pulls.get((volume, model.name), "") for volume in volumes)
     return next((why for why in waits if why), "")
-
-
-def _progress(pull: Pull) -> float:
-    return pull.completed / pull.total if pull.total > 0 else 0.0
-
-
-def _eta(pulls: Iterable[Pull]) -> int | None:
-    """Return the seconds until the last pull completes; None while unknown for any of them."""
-    remaining = []
-    for pull in pulls:
-        if pull.rate <= 0 or pull.total <= 0:
-            return None
-        remaining.append(max(pull.total - pull.completed, 0) / pull.rate)
-    seconds = max(remaining, default=math.inf)
-    if not math.isfinite(seconds):
-        return None
-    step = next(step for limit, step in _ETA_STEPS if seconds <= limit)
-    return math.ceil(seconds / step) * step
 
 
 def _failure(pull: Pull) -> str:

@@ -130,8 +130,9 @@ def test_the_progress_of_a_pull_changes_no_condition() -> None:
     found.pulls[key] = replace(pull, completed=10, total=100, rate=9)
     plan = found.plan()
 
-    model = {"name": "llama3", "stage": "Pulling", "completedBytes": 10, "totalBytes": 100, "etaSeconds": 10}
-    assert plan.status["models"] == [model | {"replicasReady": 0}]
+    progress = {"completedBytes": 10, "totalBytes": 100, "percent": 10, "bytesPerSecond": 9, "etaSeconds": 10}
+    assert plan.status["models"] == [{"name": "llama3", "stage": "Pulling", **progress, "replicasReady": 0}]
+    assert plan.status["modelsSummary"] == "0/1 llama3 10% 9B/s 10s"
     assert plan.status["conditions"] == found.raw["status"]["conditions"]
 
 

@@ -13,6 +13,10 @@ def test_the_delay_doubles_up_to_five_minutes(attempts: int, seconds: int) -> No
     assert (retry_at(attempts, NOON) - NOON).total_seconds() == seconds
 
 
+def test_retries_are_spread_over_a_quarter_of_the_delay() -> None:
+    assert (retry_at(3, NOON, jitter=1.0) - NOON).total_seconds() == 25
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -22,6 +26,8 @@ def test_the_delay_doubles_up_to_five_minutes(attempts: int, seconds: int) -> No
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "trust"),
         ("dial tcp: lookup registry.ollama.ai on 10.96.0.10:53: no such host", "resolve"),
         ("dial tcp 34.36.133.15:443: i/o timeout", "reach"),
+        ("the model needs 40 GB, and the volume holds 11 GB", "ollama.cache.size"),
+        ("digest mismatch, file must be downloaded again: want sha256:aa, got sha256:bb", "damaged"),
         ("something else", ""),
     ],
 )

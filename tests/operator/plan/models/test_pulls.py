@@ -1,7 +1,8 @@
 """Which models are pulled where and when, and which pulls are stopped."""
 
 from dataclasses import replace
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 
 import pytest
 
@@ -10,7 +11,8 @@ from fakes.ollama_snapshots import POD, VOLUME, decide, failed, has, ollama_pod,
 from fakes.planned_cluster import NOON
 from speechoperator.api import SpeechPipeline
 from speechoperator.plan.actions import StartPull, StopPull
-from speechoperator.plan.models.lifecycle import plan_models
+from speechoperator.plan.models.definitions import marker
+from speechoperator.plan.models.lifecycle import ModelPlan, plan_models
 from speechoperator.plan.snapshot import EXTERNAL, OllamaPod, Pull, Snapshot
 
 pytestmark = pytest.mark.unit
@@ -94,6 +96,94 @@ class TestStart:
 
         assert decide(pods=pods, answers=answers, pulls=(failed(),)).requeue_after == 5
         assert [pull.model for pull in decide(pods=pods, answers=answers, pulls=(due,)).pulls] == ["llama3"]
+
+
+class TestDerived:
+    MODEL: ClassVar[dict[str, Any]] = {"name": "support", "from": "llama3", "system": "Be brief."}
+    DEFINED: ClassVar[dict[str, Any]] = {"from": "llama3", "system": "Be brief."}
+
+    def test_a_derived_model_is_created_from_its_base(self) -> None:
+        (pull,) = decide(self.MODEL, pods=(ollama_pod(),), answers={POD: has()}).pulls
+
+        assert (pull.model, pull.source, pull.definition) == ("support", "llama3", self.DEFINED)
+
+    def test_one_with_its_marker_is_current(self) -> None:
+        present = has("support", "llama3", marker("support", self.DEFINED, "digest"))
+
+        assert not decide(self.MODEL, pods=(ollama_pod(),), answers={POD: present}).pulls
+
+    @pytest.mark.parametrize(
+        "models",
+        [
+            pytest.param({"support": "digest", "llama3": "digest"}, id="an older definition"),
+            pytest.param({"support": "digest", "llama3": "newer"}, id="another base"),
+            pytest.param({"support": "by hand", "llama3": "digest"}, id="changed by hand"),
+            pytest.param({"support": "digest"}, id="no base"),
+        ],
+    )
+    def test_an_outdated_one_is_created_again_and_serves_meanwhile(self, models: dict[str, str]) -> None:
+        marked = marker("support", self.DEFINED if models.get("support") == "by hand" else {"from": "x"}, "digest")
+        present = OllamaPod(reachable=True, models={**models, marked: "digest"})
+
+        found = decide(
+            self.MODEL, pods=(ollama_pod(),), answers={POD: present}, offers=("support",), required=("support:latest",)
+        )
+
+        assert [pull.model for pull in found.pulls] == ["support"]
+        assert found.offered == ("support",)
+
+
+class TestAlways:
+    MODEL: ClassVar[dict[str, Any]] = {"name": "llama3", "pullPolicy": "Always", "refreshInterval": "1h"}
+
+    def found(self, **more: Any) -> ModelPlan:
+        return decide(self.MODEL, pods=(ollama_pod(),), answers={POD: has("llama3:latest")}, **more)
+
+    def test_a_model_is_pulled_again_after_its_interval(self) -> None:
+        recent = self.found(refreshed={(VOLUME, "llama3"): NOON - timedelta(minutes=50)})
+        due = self.found(refreshed={(VOLUME, "llama3"): NOON - timedelta(hours=1)})
+
+        assert (recent.pulls, recent.requeue_after) == ((), 600)
+        assert [(pull.model, pull.refresh) for pull in due.pulls] == [("llama3", True)]
+        assert due.states[0].stage == "Ready", "it serves meanwhile"
+
+    def test_a_missing_model_comes_before_one_that_is_there(self) -> None:
+        (pull,) = decide(self.MODEL, "qwen3:70b", pods=(ollama_pod(),), answers={POD: has("llama3:latest")}).pulls
+
+        assert pull.model == "qwen3:70b"
+
+    def test_after_a_restart_the_status_says_when_it_was_pulled(self) -> None:
+        status = {"models": [{"name": "llama3", "pulledAt": "2026-11-23T11:30:00Z"}]}
+
+        found = self.found(status=status)
+
+        assert (found.pulls, found.requeue_after) == ((), 1800)
+        assert found.states[0].pulled_at == NOON - timedelta(minutes=30)
+
+    def test_a_failed_attempt_keeps_the_model_and_is_retried_with_backoff(self) -> None:
+        """A registry that is down is no reason to be unready."""
+        found = self.found(pulls=(failed(),))
+
+        assert (found.pulls, found.stops, found.requeue_after) == ((), (), 5)
+        assert found.states[0].stage == "Ready"
+        assert "file does not exist" in found.states[0].message
+
+    def test_a_model_with_if_not_present_is_pulled_once(self) -> None:
+        assert not decide(pods=(ollama_pod(),), answers={POD: has("llama3:latest")}).pulls
+
+
+class TestCapacity:
+    def test_the_limit_of_an_emptydir_is_certain(self) -> None:
+        cache = {"ephemeral": True, "size": "1Gi"}
+
+        (pull,) = decide(pods=(ollama_pod(pvc=None),), answers={POD: has()}, cache=cache).pulls
+
+        assert pull.capacity == 2**30
+
+    def test_the_size_of_a_pvc_is_not(self) -> None:
+        (pull,) = decide(pods=(ollama_pod(),), answers={POD: has()}, cache={"size": "1Gi"}).pulls
+
+        assert pull.capacity == 0
 
 
 class TestStop:

@@ -1,8 +1,12 @@
 """The state of each model: stage, progress, estimate and error."""
 
+from typing import Any
+
 import pytest
 
 from fakes.ollama_snapshots import MISSING, POD, VOLUME, decide, failed, has, ollama_pod, pulling
+from speechoperator.kube.objects import Ref
+from speechoperator.plan.models.summary import summary
 from speechoperator.plan.snapshot import OllamaPod, Pull
 
 pytestmark = pytest.mark.unit
@@ -52,6 +56,66 @@ def test_an_estimate_is_rounded_to_its_precision(left: float, eta: int) -> None:
 @pytest.mark.parametrize("pull", [pulling(), pulling(total=10), pulling(rate=10), pulling(total=10, rate=float("nan"))])
 def test_there_is_no_estimate_without_progress(pull: Pull) -> None:
     assert decide(pods=(ollama_pod(),), answers={POD: has()}, pulls=(pull,)).states[0].eta is None
+
+
+def test_the_status_has_percent_speed_and_time_left() -> None:
+    pull = pulling(completed=1_288_490_188, total=4_661_224_676, rate=16_106_127.3)
+
+    (state,) = decide(pods=(ollama_pod(),), answers={POD: has()}, pulls=(pull,)).states
+
+    assert (state.percent, state.rate, state.eta) == (27, 16_106_127, 210)
+    assert summary([state]) == "0/1 llama3 27% 16MB/s 3m30s"
+
+
+@pytest.mark.parametrize(
+    ("pull", "line"),
+    [
+        pytest.param(pulling(), "0/1 llama3 Pulling", id="before the size is known"),
+        pytest.param(pulling(completed=999, total=1000), "0/1 llama3 99%", id="before the speed has settled"),
+        pytest.param(pulling(completed=1000, total=1000, verifying=True), "0/1 llama3 100% verifying", id="verifying"),
+        pytest.param(failed(), "0/1 llama3 Failed", id="failed"),
+        pytest.param(pulling(total=9_000_000_000, rate=1_500_000), "0/1 llama3 0% 1.5MB/s 1h40m", id="an hour"),
+    ],
+)
+def test_the_line_for_kubectl_says_no_more_than_is_known(pull: Pull, line: str) -> None:
+    assert summary(decide(pods=(ollama_pod(),), answers={POD: has()}, pulls=(pull,)).states) == line
+
+
+def test_the_line_for_kubectl_counts_once_all_is_well() -> None:
+    found = decide("llama3", "mistral", pods=(ollama_pod(),), answers={POD: has("llama3", "mistral")})
+
+    assert summary(found.states) == "2/2"
+
+
+PVC: dict[str, Any] = {"spec": {"resources": {"requests": {"storage": "10Gi"}}}}
+
+
+@pytest.mark.parametrize(
+    ("pvc", "total", "message"),
+    [
+        pytest.param(
+            PVC,
+            40_000_000_000,
+            "needs 40 GB, PVC calls-ollama has 10Gi: increase ollama.cache.size, unless its driver ignores that",
+            id="too large for what was asked for",
+        ),
+        pytest.param(
+            PVC | {"status": {"capacity": {"storage": "20Gi"}}},
+            22_000_000_000,
+            "needs 22 GB, PVC calls-ollama has 20Gi: increase ollama.cache.size, unless its driver ignores that",
+            id="too large for what was granted",
+        ),
+        pytest.param(PVC | {"status": {"capacity": {"storage": "40Gi"}}}, 40_000_000_000, "", id="it fits"),
+        pytest.param(PVC, 0, "", id="unknown"),
+    ],
+)
+def test_a_model_larger_than_its_pvc_is_pulled_and_reported(pvc: dict[str, Any], total: int, message: str) -> None:
+    """NFS and node folders do not enforce the size of a PVC, so it may well fit."""
+    objects = {Ref("PersistentVolumeClaim", "calls-ollama"): pvc}
+
+    (state,) = decide(pods=(ollama_pod(),), answers={POD: has()}, pulls=(pulling(total=total),), objects=objects).states
+
+    assert (state.stage, state.message) == ("Pulling", message)
 
 
 def test_a_failure_has_the_error_of_ollama_and_advice() -> None:

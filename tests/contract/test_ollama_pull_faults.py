@@ -1,0 +1,167 @@
+"""Faults of pulls with Ollama 0.17.4: what it says, what is advised, and that the next pull succeeds."""
+
+import asyncio
+import json
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from contract.conftest import or_missing
+from contract.model_registry import WEIGHTS, ModelRegistry
+from speechlocal.children import free_port
+from speechlocal.ollama import serving
+from speechoperator.errors import OllamaError
+from speechoperator.ollama.client import OllamaClient
+from speechoperator.ollama.messages import Progress
+from speechoperator.plan.models.pull_errors import advice
+
+pytestmark = pytest.mark.component
+
+RESUMABLE = {"OLLAMA_NOPRUNE": "1"}
+"""As in the operator's pods."""
+
+
+@dataclass(frozen=True)
+class Pod:
+    """An Ollama, as the operator meets it."""
+
+    url: str
+    client: OllamaClient
+
+    async def pull(self, model: str, *, insecure: bool = True) -> list[Progress]:
+        return [line async for line in self.client.pull(self.url, model, insecure=insecure)]
+
+    async def error(self, model: str, *, insecure: bool = True) -> str:
+        """The error of a pull that fails."""
+        with pytest.raises(OllamaError) as found:
+            await self.pull(model, insecure=insecure)
+        return str(found.value)
+
+
+@asynccontextmanager
+async def ollama(folder: Path, *, stall_timeout: float = 60.0) -> AsyncIterator[Pod]:
+    async with AsyncExitStack() as stack:
+        with or_missing("Ollama"):
+            url = await stack.enter_async_context(serving(folder, environment=RESUMABLE))
+        client = await stack.enter_async_context(OllamaClient(timeout=10.0, stall_timeout=stall_timeout))
+        yield Pod(url, client)
+
+
+@pytest.fixture
+async def pod(tmp_path: Path) -> AsyncIterator[Pod]:
+    async with ollama(tmp_path / "models") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """A certificate that no certificate authority has signed."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "tls.key", folder / "tls.crt"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+async def test_a_name_that_does_not_exist(pod: Pod) -> None:
+    async with ModelRegistry() as registry:
+        error = await pod.error(f"{registry.model}-of-mine")
+
+    assert "file does not exist" in error
+    assert advice(error) == "The registry has no model of this name"
+
+
+async def test_a_registry_without_tls(pod: Pod) -> None:
+    async with ModelRegistry() as registry:
+        error = await pod.error(registry.model, insecure=False)
+
+    assert "insecure: true" in advice(error), error
+
+
+async def test_a_certificate_that_is_not_trusted(pod: Pod, self_signed: ssl.SSLContext) -> None:
+    async with ModelRegistry(tls=self_signed) as registry:
+        error = await pod.error(registry.model, insecure=False)
+
+    assert advice(error) == "The Ollama pods do not trust the registry's certificate", error
+
+
+async def test_a_registry_that_is_down(pod: Pod) -> None:
+    error = await pod.error(f"127.0.0.1:{free_port()}/library/tiny")
+
+    assert advice(error) == "The pods cannot reach the registry", error
+
+
+async def test_damaged_data_is_not_kept_and_the_next_pull_succeeds(pod: Pod) -> None:
+    async with ModelRegistry(damaged=True) as registry:
+        error = await pod.error(registry.model)
+        assert "digest mismatch" in error
+        assert "damaged data" in advice(error)
+        assert await pod.client.models(pod.url) == {}
+
+        registry.repair()
+        await pod.pull(registry.model)
+
+        assert list(await pod.client.models(pod.url)) == [f"{registry.model}:latest"]
+
+
+async def test_a_registry_that_sends_nothing_any_more_is_given_up(tmp_path: Path) -> None:
+    """Ollama itself waits forever, and goes on sending lines: 16 a second, all the same."""
+    async with ollama(tmp_path / "models", stall_timeout=2.0) as pod, ModelRegistry() as registry:
+        registry.flows.clear()
+        assert await pod.error(registry.model) == "no progress in time"
+        registry.flows.set()
+        before = registry.sent
+
+        await pod.pull(registry.model)
+
+    assert registry.sent - before < WEIGHTS, "it goes on where it was"
+
+
+async def test_a_pull_goes_on_in_another_ollama_with_the_same_volume(tmp_path: Path) -> None:
+    """The pod is replaced. The operator leaves the pull of a terminating pod, whereupon Ollama notes how far it came.
+
+    Killed without notice, it loses the parts of a layer that were in progress: 100 MB to 1 GB each.
+    """
+    async with ModelRegistry() as registry:
+        registry.flows.clear()
+        async with ollama(tmp_path / "models", stall_timeout=2.0) as first:
+            await first.error(registry.model)
+            await noted(tmp_path / "models")
+        registry.flows.set()
+        before = registry.sent
+        async with ollama(tmp_path / "models") as second:
+            await second.pull(registry.model)
+
+            assert list(await second.client.models(second.url)) == [f"{registry.model}:latest"]
+    assert registry.sent - before < WEIGHTS
+
+
+async def noted(models: Path) -> None:
+    """Wait until Ollama has written down the progress of a part (server/download.go, writePart)."""
+    async with asyncio.timeout(20):
+        while not _completed(models):  # noqa: ASYNC110 - the files are another process's
+            await asyncio.sleep(0.05)
+
+
+def _completed(models: Path) -> int:
+    """The bytes of a part that Ollama has noted."""
+    for file in models.glob("blobs/*-partial-*"):
+        with suppress(ValueError):  # it is being written
+            return int(json.loads(file.read_text())["Completed"])
+    return 0

@@ -1,0 +1,74 @@
+"""What other pipelines want on a volume."""
+
+from typing import Any
+
+import pytest
+
+from cluster.pipelines import of_ollama, pipeline
+from fakes.ollama_snapshots import ollama_pod
+from speechoperator.api import SpeechPipeline
+from speechoperator.kube.objects import Key
+from speechoperator.observe.shared_volumes import wanted_by_others
+from speechoperator.watch.store import Store
+
+pytestmark = pytest.mark.unit
+
+Object = dict[str, Any]
+KEY = Key("team", "calls")
+SHARED = of_ollama(cache={"existingClaim": "shared"})
+SPEC = SpeechPipeline.parse(pipeline(SHARED)).spec.ollama
+
+
+def other(*changes: Object, name: str = "other", namespace: str = "team", **spec: Any) -> Object:
+    raw = pipeline(*changes, name=name)
+    raw["metadata"] |= {"namespace": namespace, "uid": f"uid-{name}", "resourceVersion": "1"}
+    raw["spec"] |= spec
+    return raw
+
+
+def wanted(*others: Object, pvc: str = "shared", present: tuple[str, ...] = ("llama3:latest", "old:latest")) -> Any:
+    store = Store()
+    for raw in (other(SHARED, name="calls"), *others):
+        store.observe("ADDED", raw)
+    return wanted_by_others(store, KEY, SPEC, [ollama_pod(pvc=pvc)], present)
+
+
+def test_models_and_bases_of_others_on_the_same_pvc_are_wanted() -> None:
+    models = of_ollama(models=[{"name": "support", "from": "Phi4:14b"}])
+
+    assert wanted(other(SHARED, models)) == {"pvc:shared": frozenset({"support:latest", "phi4:14b"})}
+
+
+def test_the_wishes_of_all_others_count() -> None:
+    found = wanted(other(SHARED), other(SHARED, of_ollama(models=[{"name": "phi4"}]), name="third"))
+
+    assert found == {"pvc:shared": frozenset({"llama3:latest", "phi4:latest"})}
+
+
+def test_a_pvc_that_the_operator_created_may_be_the_existing_one_of_another() -> None:
+    found = wanted(other(of_ollama(cache={"existingClaim": "calls-ollama"})), pvc="calls-ollama")
+
+    assert found == {"pvc:calls-ollama": frozenset({"llama3:latest"})}
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        pytest.param(other(), id="with a PVC of its own"),
+        pytest.param(other(SHARED, namespace="elsewhere"), id="in another namespace"),
+    ],
+)
+def test_others_do_not_matter(theirs: Object) -> None:
+    assert wanted(theirs) == {}
+
+
+@pytest.mark.parametrize("models", [None, [{"name": "llama3"}, 3]])
+def test_what_an_unreadable_pipeline_wants_is_unknown(models: Any) -> None:
+    theirs = other(SHARED)
+    theirs["spec"]["ollama"]["models"] = models
+
+    assert wanted(other(SHARED, name="third"), theirs) == {"pvc:shared": None}
+
+
+def test_nothing_is_looked_up_while_there_is_nothing_but_what_the_spec_names() -> None:
+    assert wanted(other(SHARED), present=("llama3:latest",)) == {}
