@@ -142,14 +142,15 @@ def _without_pods(pipeline: SpeechPipeline, snapshot: Snapshot, offers: Sequence
 
 
 def _bytes_used(pods: Sequence[Pod], snapshot: Snapshot) -> int | None:
-    """Return the bytes of the models on the fullest volume; None while unknown."""
+    """Return the bytes of the models on the fullest volume; until the pods are queried, those in the status."""
+    reported = snapshot.status.get("modelsBytes")
     volumes = {pod.volume for pod in pods if pod.reachable}
     return max(
         (
             used(snapshot.ollama[pod.name] for pod in pods if pod.volume == volume and pod.reachable)
             for volume in volumes
         ),
-        default=None,
+        default=reported if isinstance(reported, int) else None,
     )
 
 

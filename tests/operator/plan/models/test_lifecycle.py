@@ -82,6 +82,14 @@ def test_a_manual_change_of_the_offered_models_is_reverted() -> None:
     assert offered_by_bridges(found) == "llama3,mistral"
 
 
+def test_before_the_pods_are_queried_their_bytes_are_those_of_the_status() -> None:
+    """Otherwise every restart of the operator would write the status twice."""
+    pods, status = (ollama_pod(),), {"modelsBytes": 5}
+
+    assert decide(pods=pods, status=status).bytes_used == 5
+    assert decide(pods=pods, answers={POD: replace(has("llama3"), sizes={"llama3": 7})}, status=status).bytes_used == 7
+
+
 def test_a_failed_pull_is_reported_with_its_error_and_retried() -> None:
     found = starting()
     found.step()
