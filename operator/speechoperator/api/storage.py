@@ -127,15 +127,25 @@ class Cache(Model):
 class OllamaCache(Cache):
     """A volume for language models."""
 
+    rules = (
+        *Cache.rules,
+        Rule(
+            "!has(self.unusedModels) || self.unusedModels == 'Keep' || !(has(self.nodePath) || has(self.image))",
+            lambda cache: cache.unused_models != "Remove" or not cache.has("node_path", "image"),
+            "nothing is removed from a nodePath, which other pipelines use too, or an image: set unusedModels to Keep",
+        ),
+    )
+
     size: Size = Field("50Gi", description=Cache.model_fields["size"].description)
     unused_models: Literal["Keep", "Remove"] | None = Field(
         None,
         description="What happens to models on the volume that no pipeline wants. Remove: they are deleted 24 h after "
         "they were last wanted; status.unusedModels lists them before. If unset, Remove, but Keep with existingClaim, "
-        "which others may fill.",
+        "nodePath and image, which others fill.",
     )
 
     @property
     def removes_unused(self) -> bool:
         """Whether models that no pipeline wants are removed."""
-        return self.unused_models == "Remove" or (self.unused_models is None and self.existing_claim is None)
+        own = self.creates_pvc or self.ephemeral
+        return self.unused_models == "Remove" or (self.unused_models is None and own)

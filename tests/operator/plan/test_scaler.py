@@ -295,6 +295,7 @@ def test_a_held_request_starts_whisper_and_ollama_at_once() -> None:
     found = asleep()
     planned = step(found, HELD)
     assert {(one.component, one.replicas) for one in planned.scales} == {("whisper", 1), ("ollama", 1)}
+    assert verdict(step(found, HELD), "Ready")[:2] == ("False", "Warming")
     assert verdict(step(found, HELD), "Ready")[:2] == ("True", "Ready")
 
 

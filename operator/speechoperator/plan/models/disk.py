@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def limit(ollama: Ollama) -> int:
     """Return how many bytes the volumes of the pods certainly cannot exceed; 0 if that is unknown."""
-    return int(quantities.value(ollama.cache.size)) if ollama.cache.ephemeral else 0
+    return int(quantities.value(ollama.storage.size)) if ollama.storage.ephemeral else 0
 
 
 def exceeded(needed: int, capacity: int) -> str:
@@ -35,7 +35,7 @@ def warning(volume: str, needed: int, snapshot: Snapshot) -> str:
     """Return that a model is larger than the PVC that it is pulled into; empty if it is not, or if that is unknown.
 
     Args:
-        volume: The volume: "pvc:NAME" or "pod:NAME".
+        volume: The volume: "pvc:NAME", "node:NODE/PATH" or "pod:NAME".
         needed: Bytes of the model, as far as they are known.
         snapshot: Contains the PVC, if the operator created it.
     """

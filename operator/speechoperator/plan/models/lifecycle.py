@@ -21,7 +21,7 @@ from speechoperator.plan.models.disk import used
 from speechoperator.plan.models.ollama_pods import common_volume, ollama_pods, stored_models, unreachable
 from speechoperator.plan.models.pulls import pulls_to_start, pulls_to_stop
 from speechoperator.plan.models.removals import removals
-from speechoperator.plan.models.states import ModelState, external_state, offered, state_of
+from speechoperator.plan.models.states import ModelState, external_state, in_image, offered, state_of
 from speechoperator.plan.models.warmth import Warmth, plan_warmth
 from speechoperator.plan.snapshot import EXTERNAL
 from speechoperator.plan.text import one_line
@@ -106,6 +106,8 @@ def plan_models(
     if not pods:
         return _without_pods(pipeline, snapshot, offers, asleep=asleep)
     states = tuple(state_of(model, pods, snapshot) for model in ollama.models)
+    if ollama.storage.image:
+        states = tuple(in_image(state, pods) for state in states)
     usable = offered(states, offers)
     start, waits = pulls_to_start(ollama, pods, snapshot, now, port)
     warmth = plan_warmth(pipeline.name, environment or {}, pods, snapshot, now, port)

@@ -85,12 +85,13 @@ def volume_of(pod: Object) -> str:
 def stored_models(status: Object) -> Mapping[str, frozenset[str]]:
     """Return the canonical names of the models on a PVC, by volume, as far as the status says so.
 
-    Models stay there while no pod runs.
+    What is malformed in the status is ignored. Models stay there while no pod runs.
     """
-    volume = (status.get("ollama") or {}).get("volume")
-    listed = status.get("models") or ()
+    ollama, listed = status.get("ollama"), status.get("models")
+    volume = ollama.get("volume") if isinstance(ollama, dict) else None
+    models = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     present = frozenset(
-        names.canonical(model["name"]) for model in listed if model.get("stage") in {"Ready", "Warming"}
+        names.canonical(str(one.get("name"))) for one in models if one.get("stage") in {"Ready", "Warming"}
     )
     return {volume: present} if volume and present else {}
 

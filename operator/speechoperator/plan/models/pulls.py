@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def pulls_to_start(
     ollama: Ollama, pods: Sequence[Pod], snapshot: Snapshot, now: datetime, port: int
 ) -> tuple[tuple[StartPull, ...], list[float]]:
-    """Return the pulls to start, and the seconds until each failed pull may be retried.
+    """Return the pulls to start, and the seconds until each failed pull may be retried; none into an image.
 
     Args:
         ollama: The spec.
@@ -36,6 +36,8 @@ def pulls_to_start(
         now: The time.
         port: The port of the Ollama pods.
     """
+    if ollama.storage.image:
+        return (), []
     busy = {volume for (volume, _), pull in snapshot.pulls.items() if pull.stage == "Pulling"}
     start: list[StartPull] = []
     waits: list[float] = []

@@ -90,6 +90,13 @@ def state_of(model: LanguageModel, pods: Sequence[Pod], snapshot: Snapshot) -> M
     )
 
 
+def in_image(state: ModelState, pods: Sequence[Pod]) -> ModelState:
+    """Return the state of a model that should be in `cache.image`, into which nothing can be pulled."""
+    if state.stage != "Pending" or all(pod.models is None for pod in pods):
+        return state
+    return replace(state, stage="Failed", message="ollama.cache.image does not contain it: add it to the image")
+
+
 def warmed(state: ModelState, warmth: Warmth) -> ModelState:
     """Return the state with what is known of the model in memory."""
     name = names.canonical(state.name)

@@ -68,6 +68,7 @@ def test_how_long_a_model_is_unused_outlives_a_restart_of_the_operator() -> None
         pytest.param(of_ollama(cache={"existingClaim": "shared"}), [], id="an existing PVC is kept by default"),
         pytest.param(of_ollama(cache={"existingClaim": "shared", "unusedModels": "Remove"}), [OLD], id="unless told"),
         pytest.param(of_ollama(cache={"unusedModels": "Keep"}), [], id="all is kept if the spec says so"),
+        pytest.param(of_ollama(cache={"nodePath": "/models"}), [], id="a folder of the node is shared"),
         pytest.param(of_ollama(cache={"ephemeral": True}), [OLD], id="an emptyDir"),
     ],
 )

@@ -138,3 +138,13 @@ def test_a_pull_that_is_not_its_turn_says_what_it_waits_for() -> None:
     (state,) = decide(pods=(ollama_pod(),), answers={POD: has()}, waiting={(VOLUME, "llama3"): why}).states
 
     assert (state.stage, state.message) == ("Pending", why)
+
+
+def test_a_model_that_an_image_lacks_fails_and_is_not_pulled() -> None:
+    cache = {"image": "registry.example.com/models:1"}
+
+    planned = decide("llama3", "mistral", pods=(ollama_pod(pvc=None),), answers={POD: has("llama3")}, cache=cache)
+
+    assert [state.stage for state in planned.states] == ["Ready", "Failed"]
+    assert planned.states[1].message == "ollama.cache.image does not contain it: add it to the image"
+    assert planned.pulls == ()
