@@ -442,6 +442,11 @@ WRONG = (
         "spec.ollama.cache: a cache is of one kind",
     ),
     Wrong(
+        "removal of models from a folder of the node",
+        of_ollama(cache={"nodePath": "/var/lib/models", "unusedModels": "Remove"}),
+        "spec.ollama.cache: nothing is removed from a nodePath",
+    ),
+    Wrong(
         "image with a size",
         of_whisper(cache={"image": "weights:1", "size": "5Gi"}),
         "spec.whisper.cache: nodePath and image have no PVC: remove size, storageClassName, accessMode and whenDeleted",
