@@ -5,7 +5,7 @@ On a PVC created by the operator, an existing one, an emptyDir, a folder of the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,7 +28,7 @@ class Cache(Model):
     be told apart from a value that the user set beside `existingClaim`.
     """
 
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             """!has(self.existingClaim) || !(has(self.size) || has(self.storageClassName) || has(self.accessMode)
                || has(self.whenDeleted) || self.ephemeral)""",
@@ -127,7 +127,7 @@ class Cache(Model):
 class OllamaCache(Cache):
     """A volume for language models."""
 
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         *Cache.rules,
         Rule(
             "!has(self.unusedModels) || self.unusedModels == 'Keep' || !(has(self.nodePath) || has(self.image))",

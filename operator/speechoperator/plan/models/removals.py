@@ -80,7 +80,7 @@ def removals(
             if not marker:
                 unused[name] = model
             wait = 0.0 if marker else (model.since - now).total_seconds() + GRACE_S
-            if not ollama.storage.removes_unused or address is None:
+            if not ollama.cache.removes_unused or address is None:
                 continue
             if wait > 0:
                 waits.append(wait)
