@@ -1,0 +1,125 @@
+"""Replicas that follow the load of real requests, from zero and back: no request is lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from e2e.asking import VOICE, client, form, word_error_rate
+from e2e.service import Service, condition, settled
+from e2e.traffic import AT_ONCE, traffic
+from speechlocal.cluster import platform
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from cluster.api import Api, Object
+    from e2e.service import Deployed
+
+pytestmark = pytest.mark.e2e
+
+BURST = 6
+WITHIN_S = 240.0
+AT_ONCE_DOWN = {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}
+TWO = {"minReplicas": 2, "maxReplicas": 2, **AT_ONCE_DOWN}
+ONE = {"minReplicas": 1, "maxReplicas": 2, **AT_ONCE_DOWN}
+FROM_ZERO = {"minReplicas": 0, "maxReplicas": 1, "idlePeriod": "5s", **AT_ONCE_DOWN}
+
+
+def idle(body: Object) -> bool:
+    """Whether nothing runs but the bridge, and the pipeline is Ready all the same."""
+    ready = condition(body, "Ready")
+    return (ready.get("status"), ready.get("reason")) == ("True", "Idle")
+
+
+def changes(body: Object, component: str) -> list[tuple[int, int]]:
+    """The changes of a component's replicas that were written, the oldest first."""
+    history = body["status"].get("scalingHistory", ())
+    return [(one["from"], one["to"]) for one in history if one["component"] == component and one["ok"]]
+
+
+async def answered(session: aiohttp.ClientSession, url: str) -> str:
+    """Ask about a recording; return what was wrong with the answer, or nothing."""
+    async with session.post(f"{url}/process", data=form(prompt="Say hello.", max_tokens="4")) as answer:
+        if answer.status != 200:
+            return f"HTTP {answer.status}: {await answer.text()}"
+        found = await answer.json()
+    if word_error_rate(found["transcription"], VOICE) > 0.2:
+        return f"misheard: {found['transcription']}"
+    return "" if found["response"].strip() else f"no answer: {found}"
+
+
+async def test_a_burst_from_zero_is_held_until_pods_have_started(
+    cluster_api: Api, deployed: Deployed, room: str
+) -> None:
+    service = Service(cluster_api, deployed.cluster, room, "zero")
+    await service.apply(whisper={"scaling": FROM_ZERO}, ollama={"scaling": FROM_ZERO})
+    await cluster_api.until("SpeechPipeline", room, "zero", idle, WITHIN_S)
+    for part in ("whisper", "ollama"):
+        for pod in await service.pods(part):
+            await cluster_api.until_gone("Pod", room, pod["metadata"]["name"], within_s=120)
+    async with client(service.host) as session:
+        await platform.routed(session, deployed.cluster.ingress)
+
+        wrong = await asyncio.gather(*(answered(session, deployed.cluster.ingress) for _ in range(BURST)))
+
+    assert set(wrong) == {""}
+    after = await cluster_api.until("SpeechPipeline", room, "zero", idle, WITHIN_S)
+    for part in ("whisper", "ollama"):
+        assert changes(after, part)[-2:] == [(0, 1), (1, 0)], part
+    stages = {model["stage"] for model in after["status"]["models"]}
+    assert stages == {"Ready"}, "the models are still on the volume"
+
+
+async def test_scale_downs_lose_no_request(speech: Service) -> None:
+    await speech.edit(whisper={"scaling": TWO})
+    try:
+        async with traffic(speech.cluster.ingress, speech.host) as users:
+            for _ in range(3):
+                await speech.edit(whisper={"scaling": ONE})
+                await until_replicas(speech, 1)
+                await users.more(2 * AT_ONCE)
+                await speech.edit(whisper={"scaling": TWO})
+                await until_replicas(speech, 2)
+                await users.more(2 * AT_ONCE)
+        assert users.lost == []
+    finally:
+        await speech.edit(whisper={"scaling": None})
+
+
+async def test_deleted_pods_lose_no_request(speech: Service) -> None:
+    await speech.edit(whisper={"scaling": TWO})
+    try:
+        async with traffic(speech.cluster.ingress, speech.host) as users:
+            for count in range(10):
+                part = "bridge" if count % 3 == 0 else "whisper"
+                living = [pod for pod in await speech.pods(part) if "deletionTimestamp" not in pod["metadata"]]
+                await speech.api.delete("Pod", speech.namespace, living[0]["metadata"]["name"])
+                await until_replaced(speech, part, living[0]["metadata"]["name"])
+                await users.more(AT_ONCE)
+        assert users.lost == []
+    finally:
+        await speech.edit(whisper={"scaling": None})
+
+
+async def until_replicas(speech: Service, replicas: int) -> None:
+    """Wait until Whisper has so many ready replicas, and the pipeline has settled."""
+
+    def reached(body: Object) -> bool:
+        whisper = body["status"].get("whisper", {})
+        return settled(body) and (whisper.get("desired"), whisper.get("ready")) == (replicas, replicas)
+
+    await speech.api.until("SpeechPipeline", speech.namespace, speech.name, reached, WITHIN_S)
+
+
+async def until_replaced(speech: Service, part: str, deleted: str) -> None:
+    """Wait until a deleted pod is gone, and its Deployment has all replicas ready again."""
+
+    def replaced(body: Object) -> bool:
+        status = body.get("status", {})
+        return int(status.get("readyReplicas", 0)) == int(body["spec"]["replicas"]) == int(status.get("replicas", 0))
+
+    await speech.api.until_gone("Pod", speech.namespace, deleted, WITHIN_S)
+    await speech.api.until("Deployment", speech.namespace, f"{speech.name}-{part}", replaced, WITHIN_S)
