@@ -17,7 +17,7 @@ from speechbridge.errors import Problem
 from speechbridge.service import SERVICE
 
 if TYPE_CHECKING:
-    from speechbridge.stages.load import Load
+    from speechbridge.stages.load import Follower, Load
 
 _MIN_INTERVAL_S = 1.0
 """Between two events, unless a request is held now and none was before."""
@@ -40,14 +40,15 @@ async def load(request: web.Request) -> web.StreamResponse:
         raise Problem("stopping", "This server is shutting down; try again.", retry_after=RETRY_AFTER_STOPPING_S)
     response = web.StreamResponse(headers=HEADERS)
     await response.prepare(request)
-    await _follow(response, current)
+    with current.following() as follower:
+        await _follow(response, current, follower)
     return response
 
 
-async def _follow(response: web.StreamResponse, current: Load) -> None:
-    """Send the load now and on each change, until the server shuts down."""
+async def _follow(response: web.StreamResponse, current: Load, follower: Follower) -> None:
+    """Send the load now and on each change, until the server shuts down or newer streams take its place."""
     sent: dict[str, Any] = {}
-    while not current.closed:
+    while not (current.closed or follower.ended):
         now = current.document()
         if now != sent:
             await response.write(f"data: {json.dumps(now)}\n\n".encode())

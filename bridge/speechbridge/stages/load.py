@@ -8,13 +8,30 @@ of what the pods report and of what the bridges hold, and no request is counted 
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from speechbridge.admission.retry_after import Backlog
     from speechbridge.stages.demand import Demand
 
 _DIGITS = 3
+
+MAX_FOLLOWERS = 16
+"""Streams at once: one for each replica of the operator is enough. `/load` asks for no key, so more end the oldest."""
+
+
+class Follower:
+    """A stream of the load.
+
+    Attributes:
+        ended: Whether it has to end, since newer ones have taken its place.
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
 
 
 class Load:
@@ -34,6 +51,7 @@ class Load:
         self._transcription = transcription
         self._generation = generation
         self._backlog = backlog
+        self._followers: list[Follower] = []
         self._changed = asyncio.Event()
         self._held = asyncio.Event()
         for demand in (transcription, generation):
@@ -66,6 +84,20 @@ class Load:
         self.closed = True
         self._changed.set()
         self._held.set()
+
+    @contextmanager
+    def following(self) -> Iterator[Follower]:
+        """Count a stream while it lasts; the oldest ends if there are too many."""
+        follower = Follower()
+        self._followers.append(follower)
+        if len(self._followers) > MAX_FOLLOWERS:
+            self._followers.pop(0).ended = True
+            self._changed.set()
+        try:
+            yield follower
+        finally:
+            if follower in self._followers:
+                self._followers.remove(follower)
 
     async def change(self) -> None:
         """Wait until a request comes, moves or goes."""

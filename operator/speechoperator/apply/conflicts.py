@@ -70,9 +70,12 @@ class Conflicts:
         return write if write and recent and write.manifest == manifest else None
 
     def latest(self, key: Key, ref: Ref, now: float) -> Write | None:
-        """Return the last write of an object, whatever its manifest, if it was so recent that a change undoes it."""
+        """Return the last write of an object, whatever its manifest, if it was so recent that a change undoes it.
+
+        A write in the future does not count, as with `recent`.
+        """
         write = self._writes[key].get(ref)
-        return write if write and now < write.until + _WINDOW_S else None
+        return write if write and write.at <= now < write.until + _WINDOW_S else None
 
     def wrote(
         self,

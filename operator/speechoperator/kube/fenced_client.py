@@ -93,7 +93,7 @@ class FencedClient:
             NotLeadingError: another replica may be the leader; nothing was sent.
             ApiError: the API server rejected the request or did not respond.
         """
-        await self._limit.wait(Priority.STATUS if subresource == "status" else Priority.NORMAL)
+        await self._limit.wait(Priority.STATUS if subresource == "status" or why == "scaled" else Priority.NORMAL)
         seconds = self._time_left()  # after the wait, during which the Lease may have been lost
         if seconds <= 0:
             raise NotLeadingError("another replica may be the leader by now")

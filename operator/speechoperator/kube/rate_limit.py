@@ -20,7 +20,7 @@ class Priority(IntEnum):
     LEASE = 0
     """Never waits: a late renewal costs the leadership."""
     STATUS = 1
-    """What people and other controllers wait for."""
+    """What people, other controllers and requests wait for: the status, and replicas."""
     NORMAL = 2
 
 

@@ -192,10 +192,9 @@ class LoadFeed:
         due = self._due.get(key, float("-inf"))
         if at_once:
             self._due[key] = now
-        elif due > now:
-            return
-        else:
+        elif due <= now:
             self._due[key] = max(now, due + _MIN_INTERVAL_S)
+        # Also if it is due already: a reconcile for another reason cancels the timer of the queue.
         self._queue(key, self._due[key] - now)
 
 

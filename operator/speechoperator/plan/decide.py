@@ -36,7 +36,7 @@ from speechoperator.plan.models.lifecycle import plan_models
 from speechoperator.plan.pvcs import pvcs_to_orphan, reused_pvcs, unused_pvcs
 from speechoperator.plan.rollout import claims, handover, replica_numbers, updates
 from speechoperator.plan.scaler import plan_scaling
-from speechoperator.plan.scaling_status import scaling_status
+from speechoperator.plan.scaling_status import reported, scaling_status
 from speechoperator.plan.status import bridge_url, build_status, service_url
 
 if TYPE_CHECKING:
@@ -241,6 +241,11 @@ def _report(draft: Draft) -> None:
         loaded=None if was_ready else loaded,
     )
     scaled = scaling.verdict(draft.scaler, draft.snapshot, draft.now, suspended=draft.pipeline.spec.suspend)
+    loads, timestamp = draft.snapshot.loads, draft.now.timestamp()
+    load, seconds = reported(draft.scaler, loads.whisper, scaling.limits_of(scaled), timestamp)
+    scaled = scaling.as_reported(scaled, load.limits)
+    draft.scaler = replace(draft.scaler, history=replace(draft.scaler.history, reported=load))
+    draft.requeue(seconds)
     available = update.verdict(list(map(str, draft.updates)), draft.update, draft.pipeline.spec.upgrade_policy)
     unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
     orphaned = pvcs.orphaned(unused, draft.pipeline.namespace)
@@ -261,7 +266,7 @@ def _report(draft: Draft) -> None:
     }
     conditions = compose(verdicts, draft.snapshot.status, draft.pipeline.metadata.generation, draft.now)
     images = updates.images(draft.snapshot.objects, draft.pipeline.name)
-    members = scaling_status(draft.scaler, draft.snapshot.loads.whisper, draft.models.volume, draft.now)
+    members = scaling_status(draft.scaler, load, draft.models.volume)
     draft.status = build_status(draft.pipeline, draft.components, draft.models, conditions, images, members)
     if fetched := weights.weights_state(draft.snapshot):
         before = (draft.snapshot.status.get("whisper") or {}).get("model")

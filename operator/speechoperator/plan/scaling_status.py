@@ -1,38 +1,61 @@
-"""What the status says about scaling. Numbers that vary with the load are rounded, so that they change seldom."""
+"""What the status says about scaling. Numbers that vary with the load are rounded, and change twice a minute."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from speechoperator.plan.scaling.history import Reported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from speechoperator.plan.scaler import ScalerPlan
     from speechoperator.plan.scaling.history import Track
     from speechoperator.plan.scaling.load import Load
 
+REPORT_INTERVAL_S = 30.0
+"""Seconds for which the status keeps what it says about the load: every write wakes all who watch the pipeline."""
+
 _STEPS = (1, 2, 5)
 
 
-def scaling_status(scaler: ScalerPlan, whisper: Load, volume: str, now: datetime) -> Mapping[str, Mapping[str, Any]]:
+def reported(
+    scaler: ScalerPlan, whisper: Load, limits: tuple[str, str] | None, now: float
+) -> tuple[Reported, float | None]:
+    """Return what the status should say about the load, and in how many seconds something newer; None if never.
+
+    Args:
+        scaler: What the scaler decides, with what the status says so far in its history.
+        whisper: The load of Whisper.
+        limits: What limits the replicas now, as for `Reported`.
+        now: The time in seconds since the epoch.
+    """
+    backlog = whisper.audio_seconds_waiting if whisper.known(now) else None
+    bottleneck = scaler.decision.bottleneck if scaler.decision else None
+    current = Reported(None if backlog is None else rounded_up(backlog), bottleneck, limits, now)
+    before = scaler.history.reported
+    if before is None or replace(before, at=now) == current:
+        return before or current, None
+    left = REPORT_INTERVAL_S - (now - before.at)
+    return (before, left) if 0 < left <= REPORT_INTERVAL_S else (current, None)
+
+
+def scaling_status(scaler: ScalerPlan, load: Reported, volume: str) -> Mapping[str, Mapping[str, Any]]:
     """Return the members about scaling: of each component by its name, and of the whole status under "".
 
     Args:
         scaler: What the scaler decides.
-        whisper: The load of Whisper.
+        load: What it says about the load.
         volume: The volume with the models of Ollama, empty if they are not on a PVC.
-        now: The time.
     """
-    backlog = whisper.audio_seconds_waiting if whisper.known(now.timestamp()) else None
-    bottleneck = scaler.decision.bottleneck if scaler.decision else None
     found: dict[str, dict[str, Any]] = {
         "": {
-            "bottleneck": bottleneck,
+            "bottleneck": load.bottleneck,
             "scalingHistory": [change.as_status() for change in scaler.changes] or None,
         },
         "whisper": {
-            "backlogSeconds": None if backlog is None else rounded_up(backlog),
+            "backlogSeconds": load.backlog_seconds,
             "startupSeconds": _startup(scaler.history.whisper),
         },
         "ollama": {"startupSeconds": _startup(scaler.history.ollama), "volume": volume or None},

@@ -15,6 +15,7 @@ from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
 from speechbridge.api import load as load_module
+from speechbridge.stages.load import MAX_FOLLOWERS
 
 pytestmark = pytest.mark.unit
 
@@ -205,3 +206,17 @@ async def test_unknown_durations_count_as_typical(bridge: Bridge, asr: FakeAsrWe
 
     gate.release()
     await request
+
+
+async def test_more_streams_than_the_operator_needs_end_the_oldest(bridge: Bridge) -> None:
+    """They require no key: they must neither use up connections nor lock the operator out."""
+    streams = [await bridge.client.get("/load", headers=FOLLOW) for _ in range(MAX_FOLLOWERS + 1)]
+    for stream in streams:
+        await next_event(stream)
+
+    async with asyncio.timeout(DEADLINE):
+        assert await streams[0].content.readline() == b"\n"
+        assert await streams[0].content.read() == b""
+    assert not streams[1].content.at_eof()
+    for stream in streams:
+        stream.close()

@@ -112,6 +112,16 @@ async def test_a_clock_that_is_set_forward_writes_nothing(bench: Bench) -> None:
     assert bench.api.writes == []
 
 
+async def test_a_clock_that_is_set_back_delays_no_replicas(bench: Bench) -> None:
+    await bench.settled()
+    await scaled_against(bench, 5, [SCALER])
+    bench.later(-3600)
+
+    await bench.once()
+
+    assert bench.api.find("Deployment", "p-whisper")["spec"]["replicas"] == 1
+
+
 async def scaled_against(bench: Bench, seconds: int, fields: list[dict[str, Any]]) -> int:
     """Reconcile each second, after another writer has set the replicas of Whisper; return how often we did."""
     writes = 0

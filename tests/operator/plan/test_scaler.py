@@ -91,7 +91,7 @@ def test_a_pipeline_with_a_fixed_number_is_planned_again_only_when_something_cha
     assert converged().plan().requeue_after is None
     assert scaled().plan().requeue_after == 15.0
     found = scaled()
-    assert step(found, BACKLOG).requeue_after == 1.0
+    assert step(found, BACKLOG).requeue_after == 5.0
 
 
 def test_with_an_unknown_load_replicas_are_kept_within_their_bounds() -> None:
@@ -387,9 +387,30 @@ def test_a_schedule_raises_the_minimum() -> None:
     assert found.plan().status["whisper"]["replicasReason"] == "schedule office asks for 3"
 
 
+def test_a_load_that_varies_changes_the_status_twice_a_minute_at_most() -> None:
+    found = scaled(1, 1)
+    step(found, IDLE)
+    seen = []
+    for second in range(120):
+        step(found, Loads(load(15.0 * (second % 2), busy=1.0), IDLE.ollama))
+        if not seen or seen[-1] != found.raw["status"]:
+            seen.append(found.raw["status"])
+    assert len(seen) <= 5
+
+
+def test_the_status_ends_with_the_last_load() -> None:
+    found = scaled(1, 1)
+    step(found, IDLE)
+    step(found, BACKLOG)
+    planned = step(found, IDLE)
+    assert planned.requeue_after is not None
+    steps(found, IDLE, planned.requeue_after + 1, interval=planned.requeue_after + 1)
+    assert found.raw["status"]["whisper"]["backlogSeconds"] == 0
+
+
 def test_the_bottleneck_and_the_backlog_are_in_the_status() -> None:
     found = scaled(1, 1)
-    step(found, Loads(load(1234.0, busy=1.0), IDLE.ollama))
+    steps(found, Loads(load(1234.0, busy=1.0), IDLE.ollama), 45.0)
     planned = found.plan()
     assert planned.status["bottleneck"] == "whisper"
     assert planned.status["whisper"]["backlogSeconds"] == 2000

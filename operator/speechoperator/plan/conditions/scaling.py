@@ -30,6 +30,23 @@ _LIMITS: tuple[tuple[Limit, Reason, bool], ...] = (
 """What limits the replicas, the most useful to report first: its reason, and the status of the condition."""
 
 
+_VARYING = {one.text: one for one in (Reason.AUTO, Reason.LIMITED_BY_MAXIMUM, Reason.LIMITED_BY_BUDGET)}
+"""Reasons that come and go with the load."""
+
+
+def limits_of(found: Verdict | None) -> tuple[str, str] | None:
+    """Return reason and message of a verdict that varies with the load; None for another."""
+    return (found.reason.text, found.message) if found and found.reason.text in _VARYING else None
+
+
+def as_reported(found: Verdict | None, limits: tuple[str, str] | None) -> Verdict | None:
+    """Return the verdict with what the status says of the limits at the moment (`history.Reported`)."""
+    if found is None or limits is None or found.reason.text not in _VARYING:
+        return found
+    reason, message = limits
+    return Verdict(status=True, reason=_VARYING[reason], message=message)
+
+
 def verdict(scaler: ScalerPlan, snapshot: Snapshot, now: datetime, *, suspended: bool) -> Verdict | None:
     """Return the verdict; None if the operator runs neither Whisper nor Ollama.
 

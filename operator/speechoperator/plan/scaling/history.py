@@ -177,6 +177,23 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """What the status says about the load at the moment, which changes faster than a status should.
+
+    Attributes:
+        backlog_seconds: Audio that waits, rounded; None if unknown.
+        bottleneck: The component that limits the pipeline; None if none does.
+        limits: What limits the replicas: reason and message of the condition ScalingActive; None if there is a fault.
+        at: Since when it says so, in seconds since the epoch.
+    """
+
+    backlog_seconds: int | None
+    bottleneck: ScaledComponent | None
+    limits: tuple[str, str] | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """The memory of a pipeline's scaler.
 
@@ -185,12 +202,14 @@ class History:
         whisper: Memory of Whisper.
         ollama: Memory of Ollama.
         changes: The last changes, the oldest first.
+        reported: What the status says about the load; None before the first of this leader.
     """
 
     at: float | None = None
     whisper: Track = field(default_factory=Track)
     ollama: Track = field(default_factory=Track)
     changes: tuple[Change, ...] = ()
+    reported: Reported | None = None
 
     @classmethod
     def from_status(cls, entries: Iterable[Mapping[str, Any]]) -> History:

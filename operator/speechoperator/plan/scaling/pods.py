@@ -47,7 +47,8 @@ def component_state(
     alive = [pod for pod in pods if objects.alive(pod)]
     ready = [pod for pod in alive if objects.holds(pod, "Ready")]
     pending = [pod for pod in alive if pod not in ready and not objects.holds(pod, "PodScheduled")]
-    starting = [pod for pod in alive if pod not in ready and pod not in pending and not _fails(pod)]
+    longest = max(LONGEST_STARTUP_S, 3 * startup.seconds if startup else 0.0)
+    starting = [pod for pod in alive if pod not in ready and pod not in pending and _loads(pod, now, longest)]
     stuck = [pod for pod in pending if _waits_too_long(pod, now, node_grace_s)]
     return ComponentState(
         desired=desired,
@@ -89,9 +90,15 @@ def _startup_seconds(pod: Object) -> float | None:
     return seconds if 0 <= seconds <= LONGEST_STARTUP_S else None
 
 
-def _fails(pod: Object) -> bool:
-    states = (container.get("state") or {} for container in objects.containers(pod))
-    return any((state.get("waiting") or {}).get("reason") in _FAILING for state in states)
+def _loads(pod: Object, now: datetime, longest_s: float) -> bool:
+    """Return whether a pod on a node can still be expected to become ready: others must not block a scale-down."""
+    containers = tuple(objects.containers(pod))
+    states = (container.get("state") or {} for container in containers)
+    fails = any((state.get("waiting") or {}).get("reason") in _FAILING for state in states)
+    restarted = any(container.get("restartCount") for container in containers)
+    created = objects.created(pod)
+    age = (now - objects.parse_time(created)).total_seconds() if created else 0.0
+    return not fails and not restarted and age < longest_s
 
 
 def _waits_too_long(pod: Object, now: datetime, node_grace_s: float) -> bool:

@@ -152,13 +152,17 @@ def _keep_loading(target: int, state: ComponentState, limits: list[str]) -> tupl
 def _withdraw_unschedulable(
     target: int, bounds: Bounds, state: ComponentState, track: Track, now: float
 ) -> tuple[int, Track]:
-    """Withdraw replicas that find no node, and try again later."""
+    """Withdraw replicas that find no node, and try again later.
+
+    The last one that is wanted stays: it tells the cluster's autoscaler what is missing, and gets the next free node.
+    """
     cap = track.cap
     if cap and now >= cap.until:
         cap = None
+    least = max(bounds.minimum, min(target, 1))
     if state.unschedulable and state.desired > bounds.minimum:
         running = state.ready + state.starting  # the pods seen may be older than the last write of spec.replicas
-        room = max(state.desired - state.unschedulable, min(running, state.desired), bounds.minimum)
+        room = max(state.desired - state.unschedulable, min(running, state.desired), least)
         cap = Cap(room, now + RETRY_UNSCHEDULABLE_S, state.scheduler_message)
-    target = min(target, max(cap.replicas, bounds.minimum)) if cap else target
+    target = min(target, max(cap.replicas, least)) if cap else target
     return target, replace(track, cap=cap)

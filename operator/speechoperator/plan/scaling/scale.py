@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from speechoperator.plan.scaling.spec import Bounds, OllamaScaling, ScalingSpec, WhisperScaling
     from speechoperator.plan.scaling.state import ComponentState, ScaledComponent, States
 
-BUSY_INTERVAL_S = 1.0
-"""Seconds until the next decision while there are requests or pods start: loads are reported once a second."""
+BUSY_INTERVAL_S = 5.0
+"""Seconds until the next decision while there are requests, besides those that a changed load causes."""
 
 IDLE_INTERVAL_S = 15.0
 
@@ -100,7 +100,7 @@ def scale(spec: ScalingSpec, loads: Loads, states: States, history: History, now
         components.append(_whisper(spec, spec.whisper, loads.whisper, states.whisper, history.whisper, now, elapsed))
     if spec.ollama:
         components.append(_ollama(spec, spec.ollama, loads, states.ollama, history, now, elapsed))
-    granted = allocate(tuple(_want(component) for component in components), spec.gpu_budget)
+    granted = allocate(tuple(_want(component, history, now) for component in components), spec.gpu_budget)
     decided = {component.name: replicas for component, replicas in zip(components, granted, strict=True)}
     changes = sorted(
         (
@@ -168,7 +168,8 @@ def _ollama(
         if upstream and state.desired == 0:
             coming = max(coming, 1.0)
         need = ollama_need(scaling, loads.ollama, coming, track.averages, elapsed)
-        active = bool(loads.ollama.requests) or bool(upstream)
+        # Transcriptions alone wake Ollama, since an answer may follow, but do not keep it awake.
+        active = bool(loads.ollama.requests) or (bool(upstream) and state.desired == 0)
         track = _observed(track, need.averages, scaling, state, now, active=active)
     return _component("ollama", spec, scaling, state, need, track, now)
 
@@ -187,7 +188,7 @@ def _observed(
     if track.averages is None:
         behavior = scaling.behavior
         highs = (*highs, (now - max(0.0, behavior.down.window - behavior.stable_window), state.desired))
-        active_at = now if active_at is None and state.desired else active_at
+        active_at = now if state.desired else active_at  # the last request may have come after the last change
     if state.desired == 0 and not active:
         averages = Averages(audio_seconds=averages.audio_seconds, speed=averages.speed, weight=0.0)
     return replace(track, averages=averages, highs=highs, active_at=now if active else active_at)
@@ -217,8 +218,10 @@ def _raised(bounds: Bounds, minimum: int, why: str) -> Bounds:
     return replace(bounds, minimum=raised, why=why) if raised > bounds.minimum else bounds
 
 
-def _want(component: _Component) -> Want:
-    need = component.need.replicas if component.need else None
+def _want(component: _Component, history: History, now: float) -> Want:
+    need, last = component.need.replicas if component.need else None, history.last(component.name)
+    moving = component.state.starting or component.state.pending
+    quiet = last is None or now - last.time >= component.scaling.behavior.down.window
     return Want(
         replicas=component.proposal.replicas,
         minimum=component.bounds.minimum,
@@ -226,6 +229,7 @@ def _want(component: _Component) -> Want:
         current=component.state.desired,
         occupied=component.state.occupied,
         gpus=component.bounds.gpus,
+        settled=quiet and not moving,
     )
 
 
@@ -267,5 +271,4 @@ def _requeue_after(components: list[_Component], loads: Loads) -> float | None:
     """Return when to decide again; None if time and loads change nothing."""
     if all(component.scaling.bounds.fixed for component in components):
         return None
-    moving = any(component.state.starting or component.state.pending for component in components)
-    return BUSY_INTERVAL_S if moving or loads.whisper.requests or loads.ollama.requests else IDLE_INTERVAL_S
+    return BUSY_INTERVAL_S if loads.whisper.requests or loads.ollama.requests else IDLE_INTERVAL_S

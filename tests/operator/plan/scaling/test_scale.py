@@ -173,6 +173,28 @@ def test_a_new_leader_without_a_history_observes_the_load_first() -> None:
     assert calls.steps(load(), 60)[-1] == 1
 
 
+def test_a_new_leader_waits_for_the_idle_period_since_it_does_not_know_the_last_request() -> None:
+    """The last change may be hours older than the last request."""
+    calls = ScaledWhisper(
+        whisper(0, 1, behavior=Behavior(down=Rules(0.0), idle_period=300.0)), ComponentState(desired=0)
+    )
+    calls.step(load(20, held=1.0, requests=0, speed=None))
+    calls.pods_become_ready()
+    calls.steps(load(0, busy=1), 7200, interval=30.0)
+    calls.history = History.from_status([change.as_status() for change in calls.history.changes])
+    assert set(calls.steps(load(), 299)) == {1}
+    assert calls.steps(load(), 60)[-1] == 0
+
+
+def test_the_last_replica_that_is_wanted_stays_without_a_node() -> None:
+    """It tells the cluster's autoscaler what is missing."""
+    stuck = ComponentState(desired=1, pending=1, unschedulable=1, scheduler_message="Insufficient nvidia.com/gpu")
+    calls = ScaledWhisper(whisper(0), stuck)
+    assert set(calls.steps(load(20, held=1.0, requests=0, speed=None), 1300)) == {1}
+    assert calls.decisions[-1].whisper
+    assert calls.decisions[-1].whisper.limited_by == {"nodes"}
+
+
 def test_advisory_decides_and_records_but_writes_nothing() -> None:
     calls = ScaledWhisper(whisper(target_backlog=60.0, mode="Advisory"))
     assert calls.steps(load(1795, busy=1), 5) == [4] * 5
@@ -225,6 +247,51 @@ def test_ollama_starts_from_zero_together_with_whisper() -> None:
     assert decision.whisper
     assert decision.ollama
     assert (decision.whisper.replicas, decision.ollama.replicas) == (1, 1)
+
+
+def test_transcriptions_alone_do_not_keep_ollama_awake() -> None:
+    behavior = Behavior(down=Rules(0.0), idle_period=60.0)
+    spec = ScalingSpec(whisper=WhisperScaling(Bounds(1, 1)), ollama=OllamaScaling(Bounds(0, 2), behavior=behavior))
+    loads = Loads(load(0, busy=1), Load(held=0.0, waiting=0.0, working=0.0))
+    states, history = States(ComponentState(1, 1), ComponentState(1, 1)), History()
+    for second in range(61):
+        decision = scale(spec, _at(loads, START + second), states, history, START + second)
+        history = decision.history
+    assert decision.ollama
+    assert decision.ollama.replicas == 0
+
+
+def test_needs_that_go_up_and_down_move_no_gpu_back_and_forth() -> None:
+    """Each pod that starts costs a minute of its GPU."""
+    spec = ScalingSpec(
+        whisper=WhisperScaling(Bounds(1, 4, 1), target_backlog=60.0),
+        ollama=OllamaScaling(Bounds(1, 4, 1), 1),
+        gpu_budget=3,
+    )
+    history, replicas, changes = History(), {"whisper": 1, "ollama": 1}, 0
+    for second in range(3600):
+        turn = (second // 20) % 2
+        loads = Loads(load(1800 if turn else 600, busy=2), Load(held=0.0, waiting=1.0 if turn else 5.0, working=1.0))
+        states = States(*(ComponentState(replicas[name], replicas[name]) for name in ("whisper", "ollama")))
+        decision = scale(spec, _at(loads, START + second), states, history, START + second)
+        history = decision.history
+        for change in decision.changes:
+            replicas[change.component] = change.after
+            changes += 1
+        assert sum(replicas.values()) <= 3
+    assert changes <= 25
+
+
+def test_a_gpu_goes_to_the_component_that_needs_it_far_more() -> None:
+    spec = ScalingSpec(
+        whisper=WhisperScaling(Bounds(1, 4, 1), target_backlog=60.0),
+        ollama=OllamaScaling(Bounds(1, 4, 1), 1),
+        gpu_budget=4,
+    )
+    states = States(ComponentState(3, 3), ComponentState(1, 1))
+    loads = Loads(load(1200, busy=3), Load(held=0.0, waiting=40.0, working=1.0))
+    decision = scale(spec, _at(loads, START), states, History(), START)
+    assert [(change.component, change.after) for change in decision.changes] == [("whisper", 2)]
 
 
 def test_more_requests_than_usual_at_whisper_are_expected_at_ollama() -> None:

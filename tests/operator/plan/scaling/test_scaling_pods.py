@@ -56,6 +56,13 @@ def test_pods_are_counted_by_what_they_do() -> None:
     assert state.scheduler_message == "0/1 nodes are available: 1 Insufficient cpu."
 
 
+def test_a_pod_that_does_not_become_ready_does_not_count_as_loading_for_ever() -> None:
+    old = pod(scheduled(), created="2026-11-23T10:00:00Z")
+    restarted = pod(scheduled(), containerStatuses=[{"name": "whisper", "restartCount": 1, "state": {"running": {}}}])
+    state = component_state(2, [old, restarted], None, NOW, 600.0)
+    assert (state.starting, state.ready) == (0, 0)
+
+
 def test_a_pod_may_wait_as_long_as_a_new_node_needs() -> None:
     state = component_state(1, [pod(LACKS_A_NODE)], None, NOW, 601.0)
     assert (state.pending, state.unschedulable) == (1, 0)
