@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,8 @@ from speechlocal.loopback import address
 
 pytestmark = pytest.mark.component
 
+PATIENCE_S = 240.0
+"""The upload pauses until the first segment has come."""
 FIRST = {"/v1/audio/transcriptions": "transcript.text.delta", "/process": "transcript.delta"}
 DONE = {"/v1/audio/transcriptions": "transcript.text.done", "/process": "transcript.done"}
 
@@ -25,7 +28,9 @@ DONE = {"/v1/audio/transcriptions": "transcript.text.done", "/process": "transcr
 @pytest.fixture(scope="module")
 def whisper() -> Iterator[str]:
     port = free_port()
-    with or_missing("Whisper server"), entered(running([stack.whisper_program(port)])):
+    program = stack.whisper_program(port)
+    patient = replace(program, environment={**program.environment, "UPLOAD_STALL_TIMEOUT": str(PATIENCE_S)})
+    with or_missing("Whisper server"), entered(running([patient])):
         yield address(port)
 
 
@@ -39,8 +44,10 @@ async def bridge(start_bridge: StartBridge, whisper: str, openai_chat: FakeOpenA
         generator="openai",
         models="",
         stream_min_rate=1,
-        slot_idle_timeout=60.0,
-        queue_timeout=60.0,
+        slot_idle_timeout=PATIENCE_S,
+        queue_timeout=PATIENCE_S,
+        upload_stall_timeout=PATIENCE_S,
+        upload_min_rate=1,
     )
 
 
