@@ -88,7 +88,8 @@ class Cache(Model):
         None,
         description="Folder on each node for the models, which all pods on the node share and which outlives them. It "
         "is created if it does not exist. Pod Security must allow hostPath volumes and, to fill the folder, an init "
-        "container that runs as root: the level privileged. If unset, none.",
+        "container that runs as root: the level privileged. If whisper.image is set, it must have the command "
+        "python -m speechwhisper fetch, which fills the folder. If unset, none.",
     )
     image: Image | None = Field(
         None,

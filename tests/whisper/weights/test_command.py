@@ -76,6 +76,53 @@ def test_a_local_folder_is_copied_under_the_name_of_its_model(tmp_path: Path) ->
     assert found == {"Systran--faster-whisper-small", "share"}
 
 
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    """A folder with fine-tuned weights, as on a mounted disk."""
+    folder = tmp_path / "usb" / "tiny"
+    folder.mkdir(parents=True)
+    for name, content in {**FILES, "model.bin": b"fine-tuned"}.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def volume(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("model", ["tiny", "company/calls", "calls"])
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_weights_supplied_by_hand_are_used_and_kept(
+    model: str, offline: str, hub: ModelHub, share: Path, tmp_path: Path
+) -> None:
+    """The command of docs/how-to/closed-networks.md, then that of the init container."""
+    into, log = tmp_path / "weights", tmp_path / "termination-log"
+    assert command.main([str(share), "--as", model, "--into", str(into)], {}) == 0
+    before = volume(into)
+
+    init = ["fetch", model, f"--into={into}", "--progress-port=0", f"--termination-log={log}"]
+    assert command.main(init[1:], {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": offline}) == 0
+
+    assert volume(into) == before
+    assert b"fine-tuned" in before.values()
+    assert hub.requests == []
+
+
+def test_damaged_weights_from_a_folder_are_not_replaced_by_those_of_a_hub(
+    hub: ModelHub, share: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    into, model = tmp_path / "weights", tmp_path / "weights" / "Systran--faster-whisper-tiny" / "model.bin"
+    assert command.main([str(share), "--as=tiny", f"--into={into}"], {}) == 0
+    model.write_bytes(b"fine")
+
+    assert command.main(["tiny", f"--into={into}"], {"HF_ENDPOINT": hub.url}) == 1
+    assert f"{model} is damaged: fetch the weights from {share} again, or delete" in capsys.readouterr().err
+    assert hub.requests == []
+
+    assert command.main([str(share), "--as=tiny", f"--into={into}"], {}) == 0
+    assert model.read_bytes() == b"fine-tuned"
+
+
 @pytest.mark.parametrize("arguments", [["tiny"], ["..", "--into=/tmp"], []])
 def test_missing_arguments_are_named(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -248,7 +248,7 @@ def test_an_unknown_model_is_named(token: str, words: str, hub: ModelHub) -> Non
 
 def test_an_unknown_size_lists_the_sizes() -> None:
     with pytest.raises(UnknownModelError, match=r"unknown model smal: choose a size \(tiny.en, tiny, .*Systran/"):
-        Hub.from_environment(Web(lambda _: None), "smal", "main", {})
+        Hub.from_environment(Web(lambda _: None), "smal", "main", {}).list()
 
 
 def test_an_unknown_revision_is_named(hub: ModelHub, tmp_path: Path) -> None:

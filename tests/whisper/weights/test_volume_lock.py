@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from speechwhisper.weights import volume_lock
+from speechwhisper.weights.errors import FetchError
 from speechwhisper.weights.volume_lock import held
 
 if TYPE_CHECKING:
@@ -86,3 +88,49 @@ def test_a_lock_file_that_is_not_touched_is_taken_over(tmp_path: Path, monkeypat
         assert now[0] >= 2 * volume_lock.STALE_S
     assert waited[0] == 0
     assert not dead.exists()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("flock", "x.lock"), ("file", "x.held")], indirect=["kind"])
+@pytest.mark.usefixtures("kind")
+def test_a_holder_shows_that_it_is_alive(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volume_lock, "TOUCH_S", 0.01)
+    with held(tmp_path / "x.lock", give_up):
+        for _ in range(3):
+            os.utime(tmp_path / name, ns=(0, 0))
+            deadline = time.monotonic() + 10
+            while not (tmp_path / name).stat().st_mtime_ns:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+
+
+def test_a_lock_whose_holder_never_returns_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of NFSv3 keeps the lock of a node that is gone."""
+    now, touches = [0.0], [10**18, 2 * 10**18]
+    monkeypatch.setattr(volume_lock.time, "monotonic", lambda: now[0])
+    path = tmp_path / "x.lock"
+
+    def pause(_: float) -> None:
+        if touches:
+            latest = touches.pop(0)
+            os.utime(path, ns=(latest, latest))
+        now[0] += volume_lock.STALE_S / 2
+        assert now[0] < 10 * volume_lock.STALE_S
+
+    words = r"x\.lock is locked, but its holder has shown no sign of life for 60 s; .* delete this file"
+    with path.open("ab") as dead:
+        fcntl.flock(dead, fcntl.LOCK_EX)
+        with pytest.raises(FetchError, match=words), held(path, lambda: None, pause):
+            pytest.fail("held by two")
+    assert now[0] >= 2 * volume_lock.STALE_S
+
+
+def test_a_waiting_process_sees_that_the_file_was_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    with path.open("ab") as dead:
+        fcntl.flock(dead, fcntl.LOCK_EX)
+        with (
+            held(path, lambda: None, lambda _: path.unlink()),
+            pytest.raises(EndOfWaitError),
+            held(path, give_up),  # which opens the new file
+        ):
+            pytest.fail("held by two")

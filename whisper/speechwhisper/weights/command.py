@@ -92,7 +92,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         "--revision",
         default="main",
         help="branch, tag or commit on the hub (default: %(default)s); once fetched, "
-        "weights are not compared with the hub again",
+        "weights are not compared with the hub again, and those that came from a folder or URL serve for each revision",
     )
     parser.add_argument(
         "--as",

@@ -36,13 +36,14 @@ _SPARE_BYTES = 16 * 1024 * 1024
 def fetch(model: str, into: Path, source: Source, revision: str, reporter: Reporter) -> Path:
     """Provide the weights of a model in a folder; return the folder with them.
 
-    Weights that are already there are used without asking the source.
+    Weights that are already there are used without asking the source. Those that came from a folder or a web server
+    serve for every revision, and a hub does not replace them.
 
     Args:
         model: The name by which the server finds them.
         into: The volume.
         source: Where they come from.
-        revision: The version that was asked for.
+        revision: The version that was asked for; empty for a folder or a web server, which have one.
         reporter: Is told about the progress.
 
     Raises:
@@ -64,18 +65,29 @@ def fetch(model: str, into: Path, source: Source, revision: str, reporter: Repor
 
 
 def _present(model: str, into: Path, revision: str) -> Path | None:
-    """Return the folder with undamaged weights of this version, None if there is none."""
+    """Return the folder with undamaged weights of this version, None if there is none.
+
+    Raises:
+        FetchError: Weights that came from a folder or a web server are damaged, and a hub may not replace them.
+    """
     folder = into / folder_name(model)
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
+        requested, origin = manifest["requested"], manifest["origin"]
         sizes = {name: file["size"] for name, file in manifest["files"].items()}
-        if manifest["requested"] == revision and all(_size(folder / name) == sizes[name] for name in sizes):
-            return folder
     except FileNotFoundError:
         return find_in_hub_cache(model, into) if revision in {"", "main"} else None
     except (ValueError, KeyError, TypeError):
         return None  # damaged: fetched again
-    return None
+    if requested not in {"", revision}:
+        return None
+    damaged = [name for name in sizes if _size(folder / name) != sizes[name]]
+    if damaged and revision and not requested:
+        raise FetchError(
+            f"{folder / damaged[0]} is damaged: fetch the weights from {origin} again, or delete {folder} to download "
+            f"{model}"
+        )
+    return None if damaged else folder
 
 
 def _fetch(model: str, into: Path, source: Source, revision: str, reporter: Reporter) -> Path:

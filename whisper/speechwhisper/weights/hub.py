@@ -52,16 +52,8 @@ class Hub:
         """Return the source of a model as the variables of huggingface_hub describe the hub.
 
         Source: https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
-
-        Raises:
-            UnknownModelError: The model is neither a size nor the name of a repository.
         """
         repository = HUB_NAMES.get(model, model)
-        if "/" not in repository:
-            raise UnknownModelError(
-                f"unknown model {model}: choose a size ({', '.join(HUB_NAMES)}) or the name of a repository, such as "
-                "Systran/faster-whisper-small"
-            )
         endpoint = environment.get("HF_ENDPOINT") or _DEFAULT_ENDPOINT
         offline = environment.get("HF_HUB_OFFLINE", "").upper() in _TRUE
         return cls(web, repository, revision, endpoint.rstrip("/"), _token(environment), offline)
@@ -77,6 +69,11 @@ class Hub:
         Raises:
             FetchError: The hub does not have it, refuses it or does not answer.
         """
+        if "/" not in self.repository:
+            raise UnknownModelError(
+                f"unknown model {self.repository}: choose a size ({', '.join(HUB_NAMES)}) or the name of a repository, "
+                "such as Systran/faster-whisper-small"
+            )
         if self.offline:
             raise UnreachableError(f"{self.origin}: HF_HUB_OFFLINE is set, and the weights are not on this volume")
         url = f"{self.endpoint}/api/models/{self.repository}/revision/{quote(self.revision, safe='')}?blobs=true"

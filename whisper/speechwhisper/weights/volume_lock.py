@@ -1,7 +1,8 @@
 """A lock on a volume that several processes, pods or nodes share.
 
-The kernel's `flock` ends with its holder. Some network file systems refuse it: there, a file that its holder touches
-serves, and a file that has not been touched for a while is from a dead holder.
+The kernel's `flock` ends with its holder, but not if that was on a node that is gone: a server of NFSv3 keeps its lock.
+Some network file systems refuse `flock`: there, the existence of a file serves. In both cases the holder touches the
+file, and one that has not been touched for a while is from a dead holder.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from speechwhisper.weights.errors import FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,53 +39,99 @@ def held(path: Path, waiting: Callable[[], None], pause: Callable[[float], None]
         pause: Waits so many seconds.
 
     Raises:
+        FetchError: The lock is not released, although its holder seems dead.
         OSError: The file cannot be created.
     """
-    with path.open("ab") as file:
-        try:
-            _flock(file.fileno(), waiting, pause)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-        else:
-            yield  # closing the file releases the lock
-            return
-    with _held_file(path.with_suffix(".held"), waiting, pause):
-        yield
+    supported, locked = True, False
+    while supported and not locked:
+        with path.open("ab") as file:
+            try:
+                locked = _flock(file.fileno(), path, waiting, pause)
+            except OSError as error:
+                if error.errno not in _UNSUPPORTED:
+                    raise
+                supported = False
+            if locked:
+                with _touching(file.fileno()):
+                    yield  # closing the file releases the lock
+    if not supported:
+        with _held_file(path.with_suffix(".held"), waiting, pause):
+            yield
 
 
-def _flock(descriptor: int, waiting: Callable[[], None], pause: Callable[[float], None]) -> None:
-    while True:
+class _Holder:
+    """What a waiting process knows about the holder of a lock.
+
+    Args:
+        file: What the holder touches: a path, or the descriptor of an open file.
+    """
+
+    def __init__(self, file: int | Path) -> None:
+        self._file = file
+        self._touched, self._since = -1, 0.0
+
+    def seems_dead(self) -> bool:
+        """Return whether the file has not been touched for long, as far as earlier calls have seen."""
+        now, latest = time.monotonic(), _touched(self._file)
+        if latest != self._touched:
+            self._touched, self._since = latest, now
+        return now - self._since >= STALE_S
+
+
+def _flock(descriptor: int, path: Path, waiting: Callable[[], None], pause: Callable[[float], None]) -> bool:
+    """Wait for the lock; return whether it is that of the path, whose file may be deleted meanwhile."""
+    holder = _Holder(descriptor)
+    while _is_at(path, descriptor):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waiting()
+            if holder.seems_dead():
+                raise FetchError(
+                    f"{path} is locked, but its holder has shown no sign of life for {STALE_S:.0f} s; its node may be "
+                    "gone. If no other process fetches these weights, delete this file"
+                ) from None
             pause(_POLL_S)
         else:
-            return
+            return _is_at(path, descriptor)
+    return False
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
 def _held_file(path: Path, waiting: Callable[[], None], pause: Callable[[float], None]) -> Iterator[None]:
-    touched, since = -1, 0.0
+    holder = _Holder(path)
     while not _create(path):
         waiting()
-        now, latest = time.monotonic(), _touched(path)
-        if latest != touched:
-            touched, since = latest, now
-        elif now - since >= STALE_S:
+        if holder.seems_dead():
             path.unlink(missing_ok=True)
+            holder = _Holder(path)
             continue
         pause(_POLL_S)
+    try:
+        with _touching(path):
+            yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _touching(file: int | Path) -> Iterator[None]:
+    """Touch a file now and again and again during the `with` block."""
     released = threading.Event()
-    toucher = threading.Thread(target=_touch, args=(path, released), daemon=True)
+    toucher = threading.Thread(target=_touch, args=(file, released), daemon=True)
     toucher.start()
     try:
         yield
     finally:
         released.set()
         toucher.join()
-        path.unlink(missing_ok=True)
 
 
 def _create(path: Path) -> bool:
@@ -93,17 +142,21 @@ def _create(path: Path) -> bool:
     return True
 
 
-def _touched(path: Path) -> int:
+def _touched(file: int | Path) -> int:
     """Return when a file was touched, in nanoseconds of the file server's clock; 0 if it is gone."""
     try:
-        return path.stat().st_mtime_ns
+        return os.stat(file).st_mtime_ns  # noqa: PTH116 - also of a descriptor
     except FileNotFoundError:
         return 0
 
 
-def _touch(path: Path, released: threading.Event) -> None:
-    while not released.wait(TOUCH_S):
+def _touch(file: int | Path, released: threading.Event) -> None:
+    while True:
         try:
-            os.utime(path)
-        except OSError:
+            os.utime(file)
+        except FileNotFoundError:
             return  # another process took this one for dead
+        except OSError:
+            pass  # a fault of the network may pass
+        if released.wait(TOUCH_S):
+            return

@@ -23,8 +23,14 @@ _TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - an emptyDir of the p
 
 
 def fetches(spec: Whisper) -> bool:
-    """Return whether the weights are fetched before the server starts, not contained in an image."""
-    return spec.engine == "faster-whisper" and not spec.model.startswith("/") and not spec.storage.image
+    """Return whether an init container fetches the weights before the server starts.
+
+    It does not if an image contains them. An image that the spec names may be older than the command: its server
+    downloads them itself. It cannot write to a folder of the node, so there the image must have the command.
+    """
+    storage = spec.storage
+    needed = spec.engine == "faster-whisper" and not spec.model.startswith("/") and not storage.image
+    return needed and (spec.image is None or bool(storage.node_path))
 
 
 def fetch_container(spec: Whisper, image: str, env: Mapping[str, str]) -> dict[str, Any]:

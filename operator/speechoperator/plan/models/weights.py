@@ -43,12 +43,11 @@ class WeightsState:
 
 def weights_state(snapshot: Snapshot) -> WeightsState | None:
     """Return the state of the weights; None if no pod has an init container that fetches them."""
-    pods = [pod for pod in snapshot.pods if _fetches(pod)]
-    stages = {objects.name(pod): _stage(pod, snapshot.fetches.get(objects.name(pod))) for pod in pods}
-    if not pods:
+    stages = _stages(snapshot)
+    if not stages:
         return None
-    for pod in pods:
-        if stages[objects.name(pod)] == "Failed":
+    for pod in snapshot.pods:
+        if stages.get(objects.name(pod)) == "Failed":
             return WeightsState("Failed", message=failure(objects.init_container(pod, FETCH) or {}))
     found = set(stages.values())
     if "Pulling" in found:
@@ -62,14 +61,15 @@ def weights_state(snapshot: Snapshot) -> WeightsState | None:
 def fetching(snapshot: Snapshot) -> frozenset[str]:
     """Return the names of the pods that become ready once they have the weights: nothing is wrong with them.
 
-    A download that does not get on ends by itself, with an error.
+    A download that does not get on ends by itself, with an error. A pod that waits for another one is among them while
+    some pod downloads: otherwise it may wait for one that is gone.
     """
+    stages = _stages(snapshot)
+    fine = {"Pulling", "Pending"} if "Pulling" in stages.values() else set()
     return frozenset(
         objects.name(pod)
         for pod in snapshot.pods
-        if _fetches(pod)
-        and _is_running(objects.init_container(pod, FETCH))
-        and _stage(pod, snapshot.fetches.get(objects.name(pod))) != "Failed"
+        if stages.get(objects.name(pod)) in fine and _is_running(objects.init_container(pod, FETCH))
     )
 
 
@@ -110,8 +110,22 @@ def _fetches(pod: Object) -> bool:
     )
 
 
-def _stage(pod: Object, fetch: Fetch | None) -> Stage:
-    """Return the stage in one pod. A failed download counts as failed until another attempt gets on."""
+def _stages(snapshot: Snapshot) -> dict[str, Stage]:
+    """Return the stage in each pod with an init container that fetches weights, by the name of the pod."""
+    pods = {objects.name(pod): pod for pod in snapshot.pods if _fetches(pod)}
+    stages = {name: _stage(pod, snapshot.fetches.get(name)) for name, pod in pods.items()}
+    downloaded = "Pulling" in stages.values()
+    return {name: _stage(pod, snapshot.fetches.get(name), downloaded=downloaded) for name, pod in pods.items()}
+
+
+def _stage(pod: Object, fetch: Fetch | None, *, downloaded: bool = False) -> Stage:
+    """Return the stage in one pod. A failed download counts as failed until another attempt gets on.
+
+    Args:
+        pod: The pod.
+        fetch: What its init container reports.
+        downloaded: Whether some pod downloads, so that one that waits gets on.
+    """
     if objects.containers_ready(pod):
         return "Ready"
     container = objects.init_container(pod, FETCH) or {}
@@ -122,9 +136,11 @@ def _stage(pod: Object, fetch: Fetch | None) -> Stage:
     failed = ((container.get("lastState") or {}).get("terminated") or {}).get("exitCode", 0) != 0
     if not _is_running(container):
         return "Failed" if failed else "Pending"
-    if failed and not (fetch and (fetch.rate > 0 or fetch.stage in {"waiting", "verifying"})):
+    waits = fetch is not None and fetch.stage == "waiting"
+    gets_on = fetch is not None and (fetch.rate > 0 or fetch.stage == "verifying" or (waits and downloaded))
+    if failed and not gets_on:
         return "Failed"
-    return "Pending" if fetch and fetch.stage == "waiting" else "Pulling"
+    return "Pending" if waits else "Pulling"
 
 
 def _is_running(container: Object | None) -> bool:

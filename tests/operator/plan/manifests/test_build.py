@@ -586,6 +586,30 @@ def test_weights_that_are_there_are_not_fetched(spec: Raw) -> None:
     assert "initContainers" not in pod(build({"whisper": spec})["Deployment/whisper"])
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param({}, id="a PVC"),
+        pytest.param({"cache": {"existingClaim": "models"}}, id="an existing PVC"),
+        pytest.param({"scaling": {"maxReplicas": 3}}, id="ephemeral"),
+    ],
+)
+def test_the_server_of_an_image_in_the_spec_downloads_its_weights_itself(where: Raw) -> None:
+    """It may be older than the command: an update of the operator must not break its pods."""
+    deployment = build({"whisper": {"image": "registry.example.com/whisper:old", **where}})["Deployment/whisper"]
+
+    assert "initContainers" not in pod(deployment)
+    assert {"name": "cache", "mountPath": "/cache"} in container(deployment)["volumeMounts"]
+
+
+def test_an_image_in_the_spec_fills_a_folder_of_the_node() -> None:
+    spec = {"image": "registry.example.com/whisper:1", "cache": {"nodePath": "/var/lib/models"}}
+    deployment = build({"whisper": spec})["Deployment/whisper"]
+
+    assert fetch(deployment)["image"] == "registry.example.com/whisper:1"
+    assert {"name": "cache", "mountPath": "/cache", "readOnly": True} in container(deployment)["volumeMounts"]
+
+
 @pytest.mark.parametrize("component", ["whisper", "ollama"])
 def test_models_in_an_image_are_mounted_read_only(component: str) -> None:
     objects = build({component: {"cache": {"image": "models:1"}, "scaling": {"maxReplicas": 2}}})

@@ -150,6 +150,38 @@ def test_of_several_pods_the_slowest_download_counts() -> None:
     assert model(cluster)["completedBytes"] == TOTAL // 4
 
 
+def test_a_pod_that_waits_for_the_download_of_another_is_no_fault() -> None:
+    cluster = starting(
+        container(RUNNING), container(RUNNING, terminated(6, message="the hub cannot be reached")), replicas=2
+    )
+    first, second = names(cluster)
+    cluster.fetches = {first: Fetch("downloading", TOTAL // 2, TOTAL, 1e6), second: Fetch("waiting")}
+    cluster.later(3 * 3600)
+
+    assert model(cluster)["stage"] == "Pulling"
+    assert verdict(cluster.plan(), "WhisperAvailable")[1] == "WaitingForModels"
+
+
+def test_a_pod_that_waits_for_none_of_the_pipeline_may_not_do_so_for_long() -> None:
+    cluster = starting(container(RUNNING))
+    cluster.fetches[names(cluster)[0]] = Fetch("waiting")
+
+    assert model(cluster)["stage"] == "Pending"
+    cluster.later(300)
+    assert verdict(cluster.plan(), "WhisperAvailable")[1] == "Starting"
+    cluster.later(600)
+    assert verdict(cluster.plan(), "WhisperAvailable")[1] == "ProbeFailing"
+
+
+def test_a_pod_that_waits_again_still_says_why_it_gave_up() -> None:
+    locked = "/cache/.x.lock is locked, but its holder has shown no sign of life for 60 s"
+    cluster = starting(container(RUNNING, terminated(1, message=locked)))
+    cluster.fetches[names(cluster)[0]] = Fetch("waiting")
+
+    assert model(cluster) == {"name": "medium", "stage": "Failed", "message": locked}
+    assert verdict(cluster.plan(), "WhisperAvailable")[1] == "PullFailed"
+
+
 def test_weights_are_ready_once_every_pod_has_them() -> None:
     done = container({"terminated": {"exitCode": 0, "reason": "Completed"}})
 
