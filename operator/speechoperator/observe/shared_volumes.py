@@ -49,8 +49,7 @@ def wanted_by_others(
         mounted = objects.mounts((deployment.get("spec") or {}).get("template") or {})
         for pvc in caches.intersection({named, *mounted}):
             before = found.get(f"pvc:{pvc}", frozenset())
-            unknown = before is None or wanted is None or pvc != named
-            found[f"pvc:{pvc}"] = None if unknown else before | wanted
+            found[f"pvc:{pvc}"] = None if before is None or wanted is None or pvc != named else before | wanted
     return found
 
 
