@@ -38,13 +38,15 @@ class Verification(Model):
     enabled: Flag = Field(
         default=True,
         description="Send a spoken sentence through all components before new pods become Ready, which waits for 2 "
-        "minutes at most, and then at the interval. Not possible with bridge.apiKeys, and not done with external "
-        "services.",
+        "minutes at most, and then at the interval if the model stays loaded anyway. Not possible with bridge.apiKeys, "
+        "and not done with external services.",
     )
     interval: Duration = Field(
         "10m",
-        description="Time between two canary requests. Pipelines with minReplicas 0 are not called again: that would "
-        "keep them from scaling to zero.",
+        description="Time between two canary requests. Pods that were verified are called again only if the keepAlive "
+        "of the first model is -1 or longer than this, since each canary would load it again; not with minReplicas 0, "
+        "since that would keep the pipeline from scaling to zero. What failed is tried again after 1 minute, then 2, "
+        "4, up to this.",
     )
 
 
@@ -108,7 +110,9 @@ class Spec(Model):
         "the bridge and the operator to Whisper and Ollama.",
     )
     verification: Verification = Field(
-        Verification(), description="Canary requests. If unset, one before new pods become Ready, and every 10 minutes."
+        Verification(),
+        description="Canary requests. If unset, one before new pods become Ready, and every 10 "
+        "minutes if the model stays loaded anyway.",
     )
     inherited_metadata: ExtraMetadata = Field(
         ExtraMetadata(),

@@ -182,8 +182,8 @@ class Status(Model):
     )
     unused_models: tuple[UnusedModel, ...] | None = Field(
         None,
-        description="Models on the volume that no pipeline wants. They are removed 24 h after since, unless "
-        "ollama.cache.unusedModels is Keep.",
+        description="Models on the volume that no pipeline wants. They stay, or with ollama.cache.unusedModels: "
+        "Remove are deleted 24 h after since.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     whisper: WhisperStatus | None = Field(None, description="Replicas of Whisper, and its weights.")

@@ -138,15 +138,15 @@ class OllamaCache(Cache):
     )
 
     size: Size = Field("50Gi", description=Cache.model_fields["size"].description)
-    unused_models: Literal["Keep", "Remove"] | None = Field(
-        None,
-        description="What happens to models on the volume that no pipeline wants. Remove: they are deleted 24 h after "
-        "they were last wanted; status.unusedModels lists them before. If unset, Remove, but Keep with existingClaim, "
-        "nodePath and image, which others fill.",
+    unused_models: Literal["Keep", "Remove"] = Field(
+        "Keep",
+        description="What happens to models on the volume that no pipeline wants, also to those that were pulled by "
+        "hand; status.unusedModels lists them. Remove: they are deleted 24 h after they were last wanted, but only "
+        "from the PVC that the operator created, existingClaim, or an emptyDir: never from a volume that "
+        "ollama.podTemplate puts in its place.",
     )
 
     @property
     def removes_unused(self) -> bool:
         """Whether models that no pipeline wants are removed."""
-        own = self.creates_pvc or self.ephemeral
-        return self.unused_models == "Remove" or (self.unused_models is None and own)
+        return self.unused_models == "Remove"

@@ -14,8 +14,8 @@ import aiohttp
 
 from speechoperator.errors import describe_os_error
 
-_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
-"""Enough for a model that has to be loaded; a bridge answers later only if it is overloaded."""
+_TIMEOUT = aiohttp.ClientTimeout(total=180, sock_connect=5)
+"""Enough for a model that has to be loaded from a disk."""
 _MAX_BYTES = 256 * 1024
 _MAX_DETAIL_CHARS = 300
 _FIELDS = {"prompt": "Reply with one word.", "max_tokens": "1"}
@@ -30,12 +30,14 @@ class Measured:
         whisper_s: Seconds of the transcription.
         llm_s: Seconds of the language model.
         total_s: Seconds of the whole request.
+        timed_out: Whether it failed only because no answer came in time: a model may still be loading.
     """
 
     error: str = ""
     whisper_s: float = 0.0
     llm_s: float = 0.0
     total_s: float = 0.0
+    timed_out: bool = False
 
 
 @cache
@@ -59,8 +61,10 @@ async def request(url: str) -> Measured:
         ):
             answer = _object(await response.content.read(_MAX_BYTES))
             status, phrase = response.status, response.reason
+    except aiohttp.ConnectionTimeoutError:
+        return Measured(f"the bridge cannot be reached: no connection within {_TIMEOUT.sock_connect:.0f} s")
     except TimeoutError:
-        return Measured(f"no answer within {_TIMEOUT.total:.0f} s")
+        return Measured(f"no answer within {_TIMEOUT.total:.0f} s", timed_out=True)
     except OSError as error:
         return Measured(f"the bridge cannot be reached: {describe_os_error(error)}")
     except aiohttp.ClientError as error:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Key
     from speechoperator.plan.actions import StartCanary
 
-_CONCURRENCY = 4
+_CONCURRENCY = 8
+_MAX_TURN_S = 60.0
+"""Seconds after which a canary that has no answer yet no longer counts: one that hangs must not hold up the others."""
 
 
 class Canaries:
@@ -68,21 +70,34 @@ class Canaries:
             task.cancel()
 
     async def _run(self, key: Key, action: StartCanary) -> None:
-        async with self._turns:
-            try:
-                measured = await self._send(action.url)
-            except Exception:  # noqa: BLE001 - a bug in the operator: the pipeline must not wait for its canary
-                logs.exception("canary request failed")
-                measured = Measured("the operator failed to send it; see its log")
+        try:
+            measured = await self._sent(action.url)
+        except Exception:  # noqa: BLE001 - a bug in the operator: the pipeline must not wait for its canary
+            logs.exception("canary request failed")
+            measured = Measured("the operator failed to send it; see its log")
+        before = self._found[key]
         log = logs.warning if measured.error else logs.debug
         log("canary ended", namespace=key.namespace, name=key.name, error=measured.error, seconds=measured.total_s)
         self._found[key] = Canary(
             action.version,
             ended=self._clock(),
             error=measured.error,
+            timed_out=measured.timed_out,
+            failures=before.failures + 1 if measured.error else 0,
             whisper_s=measured.whisper_s,
             llm_s=measured.llm_s,
             total_s=measured.total_s,
         )
         self._tasks.pop(key, None)
         self._changed(key)
+
+    async def _sent(self, url: str) -> Measured:
+        """Send a canary when it is its turn, which ends after some time whether there is an answer or not."""
+        async with self._turns:
+            sending = asyncio.ensure_future(self._send(url))
+            try:
+                await asyncio.wait({sending}, timeout=_MAX_TURN_S)
+            except asyncio.CancelledError:
+                sending.cancel()
+                raise
+        return await sending

@@ -132,6 +132,17 @@ def mounts(pod: Object) -> tuple[str, ...]:
     return tuple(claim["claimName"] for volume in volumes if (claim := volume.get("persistentVolumeClaim")))
 
 
+def volume(pod: Object, name: str) -> Object:
+    """Return a volume of a pod, or of the pods of a template, by its name; empty if there is none."""
+    volumes: list[Object] = pod.get("spec", {}).get("volumes") or []
+    return next((one for one in volumes if one["name"] == name), {})
+
+
+def claim(volume: Object) -> str:
+    """Return the name of the PVC that a volume is; empty if it is none."""
+    return str((volume.get("persistentVolumeClaim") or {}).get("claimName") or "")
+
+
 def address(pod: Object, port: int) -> str | None:
     """Return the base URL of a port of a pod; None while the pod has no IP address."""
     ip: str = status(pod).get("podIP") or ""

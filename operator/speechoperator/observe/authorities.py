@@ -63,7 +63,7 @@ class Authorities:
             ca: Where the certificates are.
 
         Raises:
-            UnusableError: the ConfigMap does not exist, cannot be read, or has no certificates.
+            UnusableError: the ConfigMap does not exist or has no certificates, or has never been read.
         """
         if ca is None:
             return None
@@ -73,11 +73,22 @@ class Authorities:
         async with known.lock:  # one read for all that wait for it
             fresh_s = _DOUBTED_S if known.doubted else _FRESH_S
             if known.context is None or now - known.read_at >= fresh_s:
-                pem = await self._read(place)
-                if known.context is None or pem != known.pem:
-                    known.context, known.pem = _context(place, pem), pem
-                known.read_at, known.doubted = now, False
+                await self._renew(known, place)
+                known.read_at = now
             return known.context
+
+    async def _renew(self, known: _Known, place: _Place) -> None:
+        """Read the certificates; what is known stays while the API server does not answer, and is doubted."""
+        try:
+            pem = await self._read(place)
+        except ApiError as error:
+            if known.context is None:
+                raise UnusableError(f'ConfigMap "{place.name}" cannot be read: {error.advice}') from error
+            known.doubted = True
+            return
+        if known.context is None or pem != known.pem:
+            known.context, known.pem = _context(place, pem), pem
+        known.doubted = False
 
     def doubt(self, namespace: str, ca: CertificateAuthorities | None) -> None:
         """Note that a service with these certificate authorities did not respond: they may have been replaced."""
@@ -87,10 +98,7 @@ class Authorities:
     async def _read(self, place: _Place) -> str:
         """Return the certificates; a permission to list is enough, so that is what is used."""
         name = f'ConfigMap "{place.name}"'
-        try:
-            found, _ = await self._client.list(CONFIG_MAP, place.namespace, fields=f"metadata.name={place.name}")
-        except ApiError as error:
-            raise UnusableError(f"{name} cannot be read: {error.advice}") from error
+        found, _ = await self._client.list(CONFIG_MAP, place.namespace, fields=f"metadata.name={place.name}")
         pem = (found[0].get("data") or {}).get(place.key) if found else None
         if not pem:
             raise UnusableError(f"{name} has no key {place.key}" if found else f"{name} not found")

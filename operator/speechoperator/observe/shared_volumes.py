@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator.api.names import object_name
+from speechoperator.api.names import CACHE_VOLUME, object_name
 from speechoperator.kube import objects
+from speechoperator.kube.objects import Ref
 from speechoperator.plan.models.names import canonical
 
 if TYPE_CHECKING:
@@ -27,26 +28,28 @@ def wanted_by_others(
         store: Contains all pipelines.
         key: The pipeline.
         spec: Its spec.
-        pods: Its pods; only the PVCs that they mount matter.
+        pods: Its pods; only the PVCs with their models matter.
         present: The names of the models that they have.
 
     Returns:
-        Canonical names by volume ("pvc:NAME"); None if the spec of another pipeline that uses it cannot be read.
+        Canonical names by volume ("pvc:NAME"); None if that is unknown of another pipeline that uses it: its spec
+        cannot be read, or its pods mount the PVC, and its spec names another.
     """
     own = {canonical(name) for model in spec.models for name in (model.name, model.base) if name}
     if own.issuperset(map(canonical, present)):
         return {}
-    mounted = {pvc for pod in pods for pvc in objects.mounts(pod)}
+    caches = {objects.claim(objects.volume(pod, CACHE_VOLUME)) for pod in pods} - {""}
     found: dict[str, frozenset[str] | None] = {}
-    for other in store.pipelines():
-        raw = store.pipeline(other) if other.namespace == key.namespace and other != key else None
+    for other in store.pipelines(key.namespace):
+        raw = store.pipeline(other) if caches and other != key else None
         if raw is None:
             continue
-        pvc, wanted = _wants(raw, other.name)
-        if pvc not in mounted:
-            continue
-        before = found.get(f"pvc:{pvc}", frozenset())
-        found[f"pvc:{pvc}"] = None if before is None or wanted is None else before | wanted
+        named, wanted = _wants(raw, other.name)
+        deployment = store.object(other, Ref("Deployment", object_name(other.name, "ollama"))) or {}
+        mounted = objects.mounts((deployment.get("spec") or {}).get("template") or {})
+        for pvc in caches.intersection({named, *mounted}):
+            before = found.get(f"pvc:{pvc}", frozenset())
+            found[f"pvc:{pvc}"] = None if before is None or wanted is None or pvc != named else before | wanted
     return found
 
 

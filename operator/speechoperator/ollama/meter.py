@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from speechoperator.ollama.messages import VERIFYING
+from speechoperator.plan.models.pull_errors import overcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,10 +94,10 @@ class Meter:
         return self.update(pull)
 
     def update(self, pull: Pull) -> Pull:
-        """Return the record with the progress; once bytes have been received, earlier failures are forgotten."""
+        """Return the record with the progress; once bytes have been received, lost connections are forgotten."""
         rate = self._rate if self.settled else 0.0
         pull = replace(pull, completed=self.completed, total=self.total, rate=rate, verifying=self.verifying)
-        return replace(pull, attempts=0, error="") if self.pulled else pull
+        return replace(pull, attempts=0, error="") if self.pulled and overcome(pull.error) else pull
 
     def _sample(self) -> None:
         now = self._clock()

@@ -1,7 +1,7 @@
 """Turns: at most one pull at a time fills a volume, whichever pipeline starts it, and so many run in total.
 
 Two Ollamas that pull into one volume write the same partial files. Pipelines share a volume when they name the same PVC
-in `cache.existingClaim`.
+in `cache.existingClaim`, or the same folder of a node, even in different namespaces.
 """
 
 from __future__ import annotations
@@ -17,12 +17,21 @@ if TYPE_CHECKING:
     from speechoperator.kube.objects import Key
 
 PullId = tuple[str, str]
-"""Volume ("pvc:NAME" or "pod:NAME"), and model as the spec writes it."""
+"""Volume ("pvc:NAME", "node:NODE/PATH", "nfs:SERVER:PATH" or "pod:NAME"), and model as the spec writes it."""
+
+
+_CLUSTER_WIDE = ("node:", "nfs:")
 
 
 class _Place(NamedTuple):
+    """A volume, and its namespace; "" for a folder of a node or an NFS server, which all namespaces share."""
+
     namespace: str
     volume: str
+
+
+def _place(key: Key, volume: str) -> _Place:
+    return _Place("" if volume.startswith(_CLUSTER_WIDE) else key.namespace, volume)
 
 
 class Turns:
@@ -40,10 +49,12 @@ class Turns:
     def begin(self, key: Key, pull: PullId) -> bool:
         """Begin a pull if it is its turn; else it waits, and `waiting` says for what."""
         volume, model = pull
-        place = _Place(key.namespace, volume)
+        place = _place(key, volume)
         if holder := self._running.get(place):
             other, theirs = holder
-            self._waiting[key][pull] = f"waiting for the volume: pipeline {other.name} pulls {theirs} into it"
+            who = f"pipeline {other.name} pulls {theirs}"
+            who = who if other.namespace == key.namespace else "a pipeline of another namespace pulls"
+            self._waiting[key][pull] = f"waiting for the volume: {who} into it"
             return False
         if len(self._running) >= self._limit:
             self._waiting[key][pull] = f"waiting: {self._limit} pulls are running, as many as MAX_PULLS allows"
@@ -55,7 +66,7 @@ class Turns:
     def end(self, key: Key, pull: PullId) -> tuple[Key, ...]:
         """End a pull; return the pipelines that should try again, those that wait for the smallest models first."""
         volume, model = pull
-        place = _Place(key.namespace, volume)
+        place = _place(key, volume)
         if self._running.get(place) != (key, model):
             return ()
         del self._running[place]

@@ -68,7 +68,7 @@ class WarmUps:
             if record.stage == "Loading" and (pod not in wanted or wanted[pod].key != record.key):
                 self._remove(key, pod)
         for action in actions:
-            if (key, action.pod) not in self._tasks:
+            if (key, action.pod) not in self._tasks and not action.continued:
                 self._start(key, action)
 
     def forget(self, key: Key) -> None:

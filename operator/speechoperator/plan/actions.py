@@ -168,12 +168,14 @@ class StartWarmUp:
         address: The base URL of its Ollama.
         key: What is loaded.
         loads: The models in the order in which they are loaded, each with the members of a request that decide how.
+        continued: Whether it is in progress, and is only to continue: it must not be started again.
     """
 
     pod: str
     address: str
     key: str
     loads: tuple[tuple[str, Mapping[str, Any]], ...]
+    continued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,8 @@ class Canary:
         running: Whether one is on its way.
         ended: When the last one ended; None if none has.
         error: Why it failed; empty if it did not.
+        timed_out: Whether it failed only because no answer came in time.
+        failures: Consecutive failures of these pods.
         whisper_s: Seconds of the transcription.
         llm_s: Seconds of the language model.
         total_s: Seconds of the whole request.
@@ -153,6 +155,8 @@ class Canary:
     running: bool = False
     ended: datetime | None = None
     error: str = ""
+    timed_out: bool = False
+    failures: int = 0
     whisper_s: float = 0.0
     llm_s: float = 0.0
     total_s: float = 0.0

@@ -204,6 +204,11 @@ class Store:
         """Return whether a pipeline has an object."""
         return ref in self._owned.get(key, {})
 
+    def object(self, key: Key, ref: Ref) -> Object | None:
+        """Return an object of a pipeline, None if it has none of this name."""
+        place = self._owned.get(key, {}).get(ref)
+        return _read(self._entries[place]) if place else None
+
     def objects(self, key: Key) -> dict[Ref, Object]:
         """Return the objects of a pipeline, without its pods."""
         others = {_PIPELINE, POD.name}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import wave
 from typing import Any, cast
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from speechoperator.canary import request as request_module
 from speechoperator.canary.request import Measured, request, sentence
 
 pytestmark = pytest.mark.unit
@@ -88,3 +91,21 @@ async def test_a_bridge_that_is_not_there_is_a_failure() -> None:
 
 async def test_an_answer_without_timings_counts() -> None:
     assert await measured({**ANSWER, "timings": None}) == Measured()
+
+
+async def test_an_answer_that_does_not_come_in_time_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await measured(ANSWER)).timed_out is False
+    monkeypatch.setattr("speechoperator.canary.request._TIMEOUT", aiohttp.ClientTimeout(total=0.2))
+
+    async def process(_: web.Request) -> web.Response:
+        await asyncio.sleep(1)
+        return web.json_response(ANSWER)
+
+    app = web.Application()
+    app.router.add_post("/process", process)
+    async with TestServer(app) as server:
+        assert (await request(f"http://127.0.0.1:{server.port}")).timed_out is True
+
+
+def test_there_is_time_to_load_a_model() -> None:
+    assert (request_module._TIMEOUT.total or 0) >= 180

@@ -26,10 +26,12 @@ class Bridges:
         self.urls: list[str] = []
         self.answers: asyncio.Queue[Measured | Exception] = asyncio.Queue()
         self.asked = asyncio.Event()
+        self.received: asyncio.Queue[str] = asyncio.Queue()
 
     async def send(self, url: str) -> Measured:
         self.urls.append(url)
         self.asked.set()
+        self.received.put_nowait(url)
         answer = await self.answers.get()
         if isinstance(answer, Exception):
             raise answer
@@ -78,11 +80,43 @@ async def test_only_a_few_are_on_their_way() -> None:
         canaries.start(key, StartCanary(f"http://{key.name}", "v1"))
     await asyncio.wait_for(bridges.asked.wait(), 5)
     await asyncio.sleep(0)
-    assert len(bridges.urls) == 4
+    assert len(bridges.urls) == 8
 
     for _ in keys:
         bridges.answers.put_nowait(Measured())
     assert {await asyncio.wait_for(changed.get(), 5) for _ in keys} == set(keys)
+
+
+async def test_one_that_hangs_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speechoperator.canary.runs._MAX_TURN_S", 0.01)
+    bridges = Bridges()
+    canaries, changed = runs(bridges)
+    keys = [Key("team", f"p{number}") for number in range(9)]
+    for key in keys:
+        canaries.start(key, StartCanary(f"http://{key.name}", "v1"))
+    for _ in keys:
+        await asyncio.wait_for(bridges.received.get(), 5)
+
+    bridges.answers.put_nowait(Measured(total_s=70))
+    found = canaries.of(await asyncio.wait_for(changed.get(), 5))
+    assert found
+    assert found.total_s == 70, "it is still waited for"
+    canaries.close()
+
+
+async def test_failures_in_a_row_are_counted() -> None:
+    bridges = Bridges()
+    canaries, changed = runs(bridges)
+    counts = []
+    for measured in (Measured("broken"), Measured("late", timed_out=True), Measured(), Measured("broken")):
+        canaries.start(KEY, StartCanary("http://bridge", "v1"))
+        bridges.answers.put_nowait(measured)
+        await asyncio.wait_for(changed.get(), 5)
+        found = canaries.of(KEY)
+        assert found
+        counts.append((found.failures, found.timed_out))
+
+    assert counts == [(1, False), (2, True), (0, False), (1, False)]
 
 
 async def test_a_pipeline_that_is_gone_is_forgotten() -> None:

@@ -175,6 +175,37 @@ async def test_services_that_are_probed_at_the_same_time_share_one_read(probe: P
     assert len(probe.api.calls) == 1
 
 
+async def test_known_certificate_authorities_stay_while_the_api_server_does_not_answer(
+    probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speechoperator.observe.authorities._FRESH_S", 0.0)
+    monkeypatch.setattr("speechoperator.observe.authorities._unused", lambda *_: False)
+    made = certificates.create(tmp_path)
+    runner = await serve_models(made)
+    try:
+        host, port = runner.addresses[0]
+        probe.have(**{"ca.crt": made.authority.read_text()})
+        assert (await probe.generator(f"https://{host}:{port}", ca=CA)).reachable
+        monkeypatch.setattr(probe.api, "refuse", lambda _: (500, "etcd has no leader"))
+
+        for _ in range(3):
+            assert (await probe.generator(f"https://{host}:{port}", ca=CA)).reachable
+    finally:
+        await runner.cleanup()
+
+    assert len(probe.api.calls) == 2, "what is doubted is read again, but not at once"
+
+
+async def test_certificate_authorities_that_were_never_read_are_missing(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe.api, "refuse", lambda _: (500, "etcd has no leader"))
+
+    found = await probe.generator("https://localhost:1", ca=CA)
+
+    assert (found.reachable, "cannot be read" in found.detail) == (False, True)
+
+
 async def test_certificate_authorities_that_vanish_are_missing_at_the_next_read(
     probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from cluster.pipelines import of_ollama, pipeline
 from fakes.ollama_snapshots import ollama_pod
 from speechoperator.api import SpeechPipeline
+from speechoperator.api.labels import PIPELINE
 from speechoperator.kube.objects import Key
 from speechoperator.observe.shared_volumes import wanted_by_others
 from speechoperator.watch.store import Store
@@ -26,7 +27,24 @@ def other(*changes: Object, name: str = "other", namespace: str = "team", **spec
     return raw
 
 
+def deployment(pvc: str, pipeline: str = "other") -> Object:
+    """The Deployment of another pipeline, whose pods mount this PVC."""
+    volumes = [{"name": "cache", "persistentVolumeClaim": {"claimName": pvc}}]
+    return {
+        "kind": "Deployment",
+        "metadata": {
+            "name": f"{pipeline}-ollama",
+            "namespace": "team",
+            "uid": f"uid-{pipeline}-ollama",
+            "resourceVersion": "1",
+            "labels": {PIPELINE: pipeline},
+        },
+        "spec": {"template": {"spec": {"volumes": volumes}}},
+    }
+
+
 def wanted(*others: Object, pvc: str = "shared", present: tuple[str, ...] = ("llama3:latest", "old:latest")) -> Any:
+    """What others want, given these pipelines and Deployments."""
     store = Store()
     for raw in (other(SHARED, name="calls"), *others):
         store.observe("ADDED", raw)
@@ -68,6 +86,21 @@ def test_what_an_unreadable_pipeline_wants_is_unknown(models: Any) -> None:
     theirs["spec"]["ollama"]["models"] = models
 
     assert wanted(other(SHARED, name="third"), theirs) == {"pvc:shared": None}
+
+
+def test_what_a_pipeline_wants_whose_pods_still_mount_the_pvc_is_unknown() -> None:
+    assert wanted(other(), deployment("shared")) == {"pvc:shared": None}
+    assert wanted(other(SHARED), deployment("shared")) == {"pvc:shared": frozenset({"llama3:latest"})}
+    assert wanted(other(), deployment("other-ollama")) == {}
+
+
+def test_only_the_volume_with_the_models_is_shared() -> None:
+    pod = ollama_pod(pvc=None)
+    pod["spec"]["volumes"].append({"name": "logs", "persistentVolumeClaim": {"claimName": "shared"}})
+    store = Store()
+    store.observe("ADDED", other(SHARED))
+
+    assert wanted_by_others(store, KEY, SPEC, [pod], ("old:latest",)) == {}
 
 
 def test_nothing_is_looked_up_while_there_is_nothing_but_what_the_spec_names() -> None:

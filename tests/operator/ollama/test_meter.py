@@ -1,6 +1,6 @@
 """How a pull is measured, and when its progress is worth a report."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -10,7 +10,7 @@ from speechoperator.plan.snapshot import Pull
 
 pytestmark = pytest.mark.unit
 
-PULL = Pull("llama3", "pod:a", "Pulling", attempts=2, error="it broke")
+PULL = Pull("llama3", "pod:a", "Pulling", attempts=2, error="unexpected EOF")
 TOTAL = 100_000
 
 
@@ -91,12 +91,25 @@ def test_bytes_of_an_earlier_attempt_are_complete_but_not_pulled() -> None:
     measured.pulled(60_000)
     record = measured.meter.report(PULL)
     assert (record.completed, record.total, measured.meter.pulled) == (60_000, TOTAL, 0)
-    assert (record.attempts, record.error) == (2, "it broke"), "it has not made progress yet"
+    assert (record.attempts, record.error) == (2, "unexpected EOF"), "it has not made progress yet"
 
     measured.pulled(60_100, after=1)
 
     assert measured.meter.pulled == 100
     assert measured.meter.report(PULL).attempts == 0
+
+
+@pytest.mark.parametrize(
+    "error", ["digest mismatch", "write /cache/x: no space left on device", "the volume holds 1 GB"]
+)
+def test_bytes_do_not_show_that_a_full_volume_or_damaged_data_are_over(error: str) -> None:
+    measured = Measured()
+    measured.pulled(0)
+    measured.pulled(100, after=1)
+
+    record = measured.meter.report(replace(PULL, error=error))
+
+    assert (record.attempts, record.error) == (2, error)
 
 
 def test_all_layers_count() -> None:

@@ -136,8 +136,19 @@ async def test_failures_in_a_row_are_counted_while_no_byte_comes(bench: Bench) -
     assert (pull.error, pull.attempts) == ("it broke", 2)
 
 
-async def test_bytes_that_came_make_the_next_failure_the_first(bench: Bench) -> None:
-    bench.pod.script(Answer(500, b'{"error": "it broke"}'), EndsEarly(after=3), only=is_pull)
+async def test_the_wait_after_damaged_data_grows_although_bytes_come_each_time(bench: Bench) -> None:
+    bench.pod.script(Answer(500, b'{"error": "digest mismatch"}'), EndsEarly(after=3), only=is_pull)
+    bench.start()
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    bench.start()
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+
+    assert bench.pull is not None
+    assert bench.pull.attempts == 2
+
+
+async def test_bytes_that_came_after_a_lost_connection_make_the_next_failure_the_first(bench: Bench) -> None:
+    bench.pod.script(Answer(500, b'{"error": "unexpected EOF"}'), EndsEarly(after=3), only=is_pull)
     bench.start()
     await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
     bench.start()

@@ -38,3 +38,25 @@ def test_a_pipeline_that_is_gone_waits_for_nothing() -> None:
     turns.forget(B)
 
     assert turns.end(A, first) == ()
+
+
+@pytest.mark.parametrize("volume", ["node:node-1/var/lib/models", "nfs:nas:/models"])
+def test_namespaces_share_the_folders_of_nodes_and_of_nfs_servers(volume: str) -> None:
+    turns = Turns(9)
+    elsewhere, pull = Key("elsewhere", "a"), (volume, "llama3")
+    assert turns.begin(A, pull)
+
+    assert not turns.begin(elsewhere, pull)
+    assert turns.waiting(elsewhere) == {
+        pull: "waiting for the volume: a pipeline of another namespace pulls into it",
+    }
+    assert turns.end(A, pull) == (elsewhere,)
+    assert turns.begin(elsewhere, pull)
+
+
+@pytest.mark.parametrize("volume", ["pvc:models", "pod:a"])
+def test_a_pvc_or_a_pod_of_the_same_name_in_another_namespace_is_another(volume: str) -> None:
+    turns = Turns(9)
+
+    assert turns.begin(A, (volume, "llama3"))
+    assert turns.begin(Key("elsewhere", "a"), (volume, "llama3"))

@@ -39,9 +39,9 @@ class Bench:
         self.warm_ups = WarmUps(self.ollama, self.metrics, self._changed, lambda: 0.0)
         self._event = asyncio.Event()
 
-    def start(self, *models: str, key: str = "0-a") -> None:
+    def start(self, *models: str, key: str = "0-a", continued: bool = False) -> None:
         loads = tuple((model, OPTIONS) for model in models or ("llama3",))
-        self.warm_ups.start(KEY, [StartWarmUp(POD, self.pod.url, key, loads)])
+        self.warm_ups.start(KEY, [StartWarmUp(POD, self.pod.url, key, loads, continued=continued)])
 
     @property
     def warm_up(self) -> WarmUp | None:
@@ -130,6 +130,17 @@ async def test_a_warm_up_in_progress_is_not_started_again(bench: Bench) -> None:
     bench.start()
     await bench.ended()
 
+    assert len([request for request in bench.pod.requests if is_load(request)]) == 1
+
+
+async def test_one_that_is_to_continue_is_neither_stopped_nor_started_again(bench: Bench) -> None:
+    bench.start()
+    bench.start(continued=True)
+    assert (await bench.ended()).stage == "Loaded"
+    bench.start(continued=True)
+
+    assert bench.warm_up is not None
+    assert bench.warm_up.stage == "Loaded"
     assert len([request for request in bench.pod.requests if is_load(request)]) == 1
 
 

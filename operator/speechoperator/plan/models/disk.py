@@ -35,7 +35,7 @@ def warning(volume: str, needed: int, snapshot: Snapshot) -> str:
     """Return that a model is larger than the PVC that it is pulled into; empty if it is not, or if that is unknown.
 
     Args:
-        volume: The volume: "pvc:NAME", "node:NODE/PATH" or "pod:NAME".
+        volume: The volume, as `volume_of` says.
         needed: Bytes of the model, as far as they are known.
         snapshot: Contains the PVC, if the operator created it.
     """

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from speechoperator.api.names import object_name
+from speechoperator.api.names import CACHE_VOLUME, object_name
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.actions import StopPull
@@ -111,7 +111,7 @@ def plan_models(
     usable = offered(states, offers)
     start, waits = pulls_to_start(ollama, pods, snapshot, now, port)
     warmth = plan_warmth(pipeline.name, environment or {}, pods, snapshot, now, port)
-    unused, remove, due = removals(ollama, pods, snapshot, now, port, offers)
+    unused, remove, due = removals(pipeline, pods, snapshot, now, port, offers)
     waits += [wait for wait in (warmth.requeue_after, due) if wait is not None]
     return ModelPlan(
         states,
@@ -133,7 +133,8 @@ def _without_pods(pipeline: SpeechPipeline, snapshot: Snapshot, offers: Sequence
     """Report the models that are on the volume of the pods that do not run now."""
     deployment = snapshot.objects.get(Ref("Deployment", object_name(pipeline.name, "ollama"))) or {}
     template = (deployment.get("spec") or {}).get("template") or {}
-    volume = next((f"pvc:{pvc}" for pvc in objects.mounts(template)), "")
+    pvc = objects.claim(objects.volume(template, CACHE_VOLUME))
+    volume = f"pvc:{pvc}" if pvc else ""
     present = stored_models(snapshot.status).get(volume, frozenset())
     models = pipeline.spec.ollama.models
     states = tuple(

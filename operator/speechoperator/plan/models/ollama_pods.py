@@ -30,7 +30,7 @@ class Pod:
     Attributes:
         raw: The pod.
         name: Its name.
-        volume: Where its models are: "pvc:NAME" or "pod:NAME".
+        volume: Where its models are, as `volume_of` says.
         models: Canonical names of the models it has; None while unknown.
         reachable: Whether its Ollama responded, so that it can pull.
         digests: The digests of the models by canonical name; empty unless its Ollama responded.
@@ -72,13 +72,17 @@ def unreachable(pods: Sequence[Pod], snapshot: Snapshot) -> str:
 
 
 def volume_of(pod: Object) -> str:
-    """Return the volume that a pull in this pod fills: "pvc:NAME", "node:NODE/PATH", else "pod:NAME"."""
-    if pvc := next(iter(objects.mounts(pod)), None):
+    """Return the volume that a pull in this pod fills.
+
+    It is "pvc:NAME", "nfs:SERVER:PATH", "node:NODE/PATH", else "pod:NAME": only the pod has it.
+    """
+    cache, node = objects.volume(pod, CACHE_VOLUME), pod.get("spec", {}).get("nodeName")
+    if pvc := objects.claim(cache):
         return f"{_PVC}{pvc}"
-    spec = pod.get("spec", {})
-    cache: Object = next((volume for volume in spec.get("volumes") or () if volume["name"] == CACHE_VOLUME), {})
-    if (folder := cache.get("hostPath")) and spec.get("nodeName"):
-        return f"node:{spec['nodeName']}{folder['path']}"
+    if share := cache.get("nfs"):
+        return f"nfs:{share['server']}:{share['path']}"
+    if (folder := cache.get("hostPath")) and node:
+        return f"node:{node}{folder['path']}"
     return f"pod:{objects.name(pod)}"
 
 

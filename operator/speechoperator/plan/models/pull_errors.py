@@ -37,10 +37,25 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 
+_LASTING = re.compile(
+    r"no space left|not enough space|disk quota|the volume holds|digest mismatch|read-only file system", re.IGNORECASE
+)
+"""Errors that come only after bytes, and come again: a full volume, damaged data."""
+_OF_CONNECTION = re.compile(
+    r"connection|i/o timeout|\bEOF\b|no progress in time|ended early|stalled|max retries exceeded|deadline exceeded"
+    r"|network is unreachable|no route to host|no such host|server misbehaving|TLS handshake timeout",
+    re.IGNORECASE,
+)
+
 
 def advice(error: str) -> str:
     """Return what to do about an error of Ollama; empty if unknown."""
     return next((advised for pattern, advised in _ADVICE if pattern.search(error)), "")
+
+
+def overcome(error: str) -> bool:
+    """Return whether bytes that come after this error show that its cause is gone: the connection was lost."""
+    return bool(_OF_CONNECTION.search(error)) and not _LASTING.search(error)
 
 
 def retry_at(attempts: int, now: datetime, jitter: float = 0.0) -> datetime:

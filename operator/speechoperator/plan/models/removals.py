@@ -1,4 +1,4 @@
-"""Models on a volume that no pipeline wants: they are reported, and removed after a grace time.
+"""Models on a volume that no pipeline wants: they are reported, and removed after a grace time if the spec says so.
 
 Wanted is what the spec of any pipeline that uses the volume names, with the bases of derived models, and what the
 bridges still offer. Since when a model is not wanted is in the status: a restart of the operator does not matter.
@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speechoperator.api.names import CACHE_VOLUME, object_name
 from speechoperator.kube import objects
+from speechoperator.kube.kinds import PVC
+from speechoperator.kube.objects import Ref
 from speechoperator.plan.actions import RemoveModel
 from speechoperator.plan.models import definitions, names
 
@@ -17,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from speechoperator.api import Ollama
+    from speechoperator.api import Ollama, SpeechPipeline
+    from speechoperator.kube.objects import Object
     from speechoperator.plan.models.ollama_pods import Pod
     from speechoperator.plan.snapshot import Snapshot
 
@@ -41,7 +45,7 @@ class UnusedModel:
 
 
 def removals(
-    ollama: Ollama,
+    pipeline: SpeechPipeline,
     pods: Sequence[Pod],
     snapshot: Snapshot,
     now: datetime,
@@ -51,25 +55,27 @@ def removals(
     """Return the unused models, which of them to remove, and the seconds until the next one is due.
 
     Nothing is removed while a model of the spec is missing or pulled, or as long as it is unknown what another pipeline
-    that uses the volume wants.
+    that uses the volume wants; nor from a volume that neither the operator created nor the spec names as the cache.
 
     Args:
-        ollama: The spec.
+        pipeline: The pipeline.
         pods: The active pods, sorted by volume.
         snapshot: Its status says since when models are unused.
         now: The time.
         port: The port of the Ollama pods.
         offers: The models that the bridges offer now.
     """
+    ollama = pipeline.spec.ollama
     complete = bool(pods) and not any(pod.lacks(model) or not pod.reachable for pod in pods for model in ollama.models)
     if not complete or snapshot.pulls:
-        return _reported(snapshot), (), None
+        return _still_unused(ollama, snapshot, offers), (), None
     since = {model.name: model.since for model in _reported(snapshot)}
     unused: dict[str, UnusedModel] = {}
     remove, waits = [], []
     for pod in _one_by_volume(pods):
         others = snapshot.wanted_by_others.get(pod.volume, frozenset())
         address = objects.address(pod.raw, port)
+        removable = ollama.cache.removes_unused and _is_own(objects.volume(pod.raw, CACHE_VOLUME), pipeline, snapshot)
         for name in sorted(pod.digests):
             if name in _wanted(ollama, pod, offers) or others is None or name in others:
                 continue
@@ -80,7 +86,7 @@ def removals(
             if not marker:
                 unused[name] = model
             wait = 0.0 if marker else (model.since - now).total_seconds() + GRACE_S
-            if not ollama.cache.removes_unused or address is None:
+            if not removable or address is None:
                 continue
             if wait > 0:
                 waits.append(wait)
@@ -89,17 +95,38 @@ def removals(
     return tuple(unused.values()), tuple(remove), min(waits, default=None)
 
 
+def _is_own(volume: Object, pipeline: SpeechPipeline, snapshot: Snapshot) -> bool:
+    """Return whether a pod's cache is what the spec says: an emptyDir, or the PVC created for it or named there.
+
+    `podTemplate` may put any other volume in its place, which others fill.
+    """
+    if "emptyDir" in volume:
+        return True
+    pvc, storage = objects.claim(volume), pipeline.spec.ollama.storage
+    created = Ref(PVC.name, object_name(pipeline.name, "ollama"))
+    own = created.name if storage.creates_pvc and created in snapshot.objects else ""
+    return bool(pvc) and pvc in {own, storage.existing_claim}
+
+
+def _still_unused(ollama: Ollama, snapshot: Snapshot, offers: Iterable[str]) -> tuple[UnusedModel, ...]:
+    """Return the unused models of the status without those that are wanted again: their grace time begins anew."""
+    others = (wanted for wanted in snapshot.wanted_by_others.values() if wanted is not None)
+    wanted = _named(ollama, offers).union(*others)
+    return tuple(model for model in _reported(snapshot) if model.name not in wanted)
+
+
+def _named(ollama: Ollama, offers: Iterable[str]) -> set[str]:
+    bases = (model.base for model in ollama.models if model.base is not None)
+    return {names.canonical(name) for name in (*offers, *(model.name for model in ollama.models), *bases)}
+
+
 def _wanted(ollama: Ollama, pod: Pod, offers: Iterable[str]) -> set[str]:
-    wanted = {names.canonical(name) for name in offers}
-    for model in ollama.models:
-        wanted.add(names.canonical(model.name))
-        if model.base is not None:
-            base = names.canonical(model.base)
-            wanted |= {
-                base,
-                definitions.marker(model.name, definitions.definition(model), pod.digests.get(base, "")),
-            }
-    return wanted
+    markers = (
+        definitions.marker(model.name, definitions.definition(model), pod.digests.get(names.canonical(model.base), ""))
+        for model in ollama.models
+        if model.base is not None
+    )
+    return _named(ollama, offers).union(markers)
 
 
 def _one_by_volume(pods: Iterable[Pod]) -> Iterable[Pod]:

@@ -65,7 +65,7 @@ class ModelState:
 def state_of(model: LanguageModel, pods: Sequence[Pod], snapshot: Snapshot) -> ModelState:
     """Return the state of a model in the pods that the operator runs.
 
-    A failed pull counts as failed until a retry has made progress.
+    A failed pull counts as failed until a retry has made progress; a full volume or damaged data, until it succeeds.
     """
     having = sum(1 for pod in pods if pod.models is not None and not pod.lacks(model))
     volumes = sorted({pod.volume for pod in pods})

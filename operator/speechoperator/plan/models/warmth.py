@@ -78,6 +78,10 @@ def plan_warmth(
     settled = _settled(snapshot.objects.get(Ref("Deployment", object_name(pipeline, "bridge"))))
     start, warm, cold, waits = [], {}, [], []
     for pod in pods:
+        if unfinished := _unfinished(pod, snapshot):  # an Ollama that loads a model may be too busy to list its models
+            cold.append(pod.name)
+            start.append(StartWarmUp(pod.name, "", unfinished.key, loads, continued=True))
+            continue
         if pod.models is None or not {names.canonical(model) for model, _ in loads} <= pod.models:
             continue
         wanted = _key(pod, loads)
@@ -126,6 +130,14 @@ def _loaded(pod: Pod, wanted: str, snapshot: Snapshot, known: str | None, *, set
     return wanted if _killed_for_memory(pod.raw) else None  # loading all models may be what killed it
 
 
+def _unfinished(pod: Pod, snapshot: Snapshot) -> WarmUp | None:
+    """Return the warm-up that goes on in a pod that does not respond now, but still runs the same container."""
+    warm_up = snapshot.warm_ups.get(pod.name)
+    if pod.reachable or warm_up is None or warm_up.stage != "Loading":
+        return None
+    return warm_up if _container(warm_up.key) == str(_restarts(pod)) else None
+
+
 def _seconds_until_retry(warm_up: WarmUp | None, wanted: str, now: datetime) -> float:
     if warm_up is None or warm_up.retry_at is None or warm_up.key != wanted or warm_up.stage != "Failed":
         return 0.0
@@ -140,10 +152,13 @@ def _loads(environment: Mapping[str, str]) -> tuple[tuple[str, dict[str, Any]], 
 
 def _key(pod: Pod, loads: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
     """Return "RESTARTS-HASH": of a container of a pod, and of what it loads, including the digests of the models."""
-    states = objects.status(pod.raw).get("containerStatuses") or ()
-    restarts = sum(int(one.get("restartCount") or 0) for one in states)
     text = json.dumps([[name, how, pod.digests.get(names.canonical(name), "")] for name, how in loads], sort_keys=True)
-    return f"{restarts}-{sha256(text.encode()).hexdigest()[:12]}"
+    return f"{_restarts(pod)}-{sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _restarts(pod: Pod) -> int:
+    states = objects.status(pod.raw).get("containerStatuses") or ()
+    return sum(int(one.get("restartCount") or 0) for one in states)
 
 
 def _killed_for_memory(pod: Object) -> bool:

@@ -23,6 +23,7 @@ Spec = dict[str, Any]
 
 URL = "http://calls-bridge.team.svc:8080"
 INTERVAL = 600
+KEPT = of_ollama(keepAlive="-1")
 
 
 def serving(*changes: Spec) -> PlannedCluster:
@@ -101,7 +102,7 @@ def test_a_failure_is_reported_and_holds_new_pods_for_a_while() -> None:
 
 
 def test_pods_that_are_ready_stay_so_whatever_becomes_of_later_canaries() -> None:
-    cluster = verified()
+    cluster = verified(KEPT)
     cluster.later(INTERVAL)
     started(cluster)
     answered(cluster, error="no answer within 60 s")
@@ -111,7 +112,7 @@ def test_pods_that_are_ready_stay_so_whatever_becomes_of_later_canaries() -> Non
 
 
 def test_a_canary_is_sent_once_in_each_interval() -> None:
-    cluster = verified()
+    cluster = verified(KEPT)
     sent = []
     for second in range(0, 3 * INTERVAL, 10):
         if cluster.plan().canary:
@@ -124,8 +125,75 @@ def test_a_canary_is_sent_once_in_each_interval() -> None:
     assert {after - before for before, after in pairwise(sent)} == {INTERVAL}
 
 
-def test_times_of_the_same_magnitude_change_no_status() -> None:
+@pytest.mark.parametrize(
+    ("fields", "called"),
+    [
+        ({}, False),
+        ({"keepAlive": "5m"}, False),
+        ({"keepAlive": "10m"}, False),
+        ({"keepAlive": "11m"}, True),
+        ({"keepAlive": "-1"}, True),
+        ({"models": [{"name": "llama3", "keepAlive": "-1"}]}, True),
+        ({"keepAlive": "-1", "models": [{"name": "llama3", "keepAlive": "5m"}]}, False),
+    ],
+)
+def test_pods_that_were_verified_are_called_again_only_if_the_model_stays_loaded_anyway(
+    fields: Spec,
+    called: bool,  # noqa: FBT001
+) -> None:
+    cluster = verified(of_ollama(**fields))
+    cluster.later(INTERVAL)
+
+    assert bool(cluster.plan().canary) is called
+    assert verdict(cluster.plan(), "Verified")[0] == "True"
+
+
+def test_a_restarted_operator_does_not_call_pods_whose_model_would_be_loaded_for_it() -> None:
     cluster = verified()
+    cluster.canary = None
+
+    for _ in range(0, INTERVAL, 4):
+        assert cluster.plan().canary is None
+        cluster.later(4)
+
+
+def test_new_pods_are_called_even_if_the_pipeline_stayed_ready() -> None:
+    cluster = verified()
+    assert cluster.canary
+    cluster.canary = replace(cluster.canary, version="older")
+
+    assert cluster.plan().canary
+
+
+def test_the_wait_after_failures_doubles_up_to_the_interval() -> None:
+    cluster = verified()
+    assert cluster.canary
+    cluster.canary = replace(cluster.canary, error="out of memory")
+    waits = []
+    for failures in range(1, 7):
+        cluster.canary = replace(cluster.canary, ended=cluster.now, failures=failures)
+        waits.append(cluster.plan().requeue_after)
+
+    assert waits == [60, 120, 240, 480, 600, 600]
+
+
+def test_without_an_answer_in_time_nothing_is_known() -> None:
+    cluster = serving()
+    started(cluster)
+    answered(cluster, error="no answer within 180 s", timed_out=True, failures=1)
+
+    message = "a spoken sentence: no answer within 180 s"
+    assert verdict(cluster.plan(), "Verified") == ("Unknown", "VerificationFailed", message)
+    assert verdict(cluster.plan(), "Ready") == ("False", "VerificationFailed", message)
+    cluster.later(120)
+    assert verdict(cluster.plan(), "Ready")[:2] == ("True", "Ready")
+    cluster.raw["status"] = cluster.plan().status
+    cluster.canary = None  # the operator is restarted
+    assert verdict(cluster.plan(), "Verified") == ("Unknown", "VerificationFailed", message)
+
+
+def test_times_of_the_same_magnitude_change_no_status() -> None:
+    cluster = verified(KEPT)
     before = cluster.plan().status
     cluster.later(INTERVAL)
     started(cluster)
@@ -149,7 +217,7 @@ def test_other_pods_are_verified_again() -> None:
 
 
 def test_a_restarted_operator_keeps_the_verdict_and_calls_when_it_is_due() -> None:
-    cluster = verified()
+    cluster = verified(KEPT)
     before = cluster.plan().status
     cluster.canary = None
 

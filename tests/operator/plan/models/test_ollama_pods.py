@@ -11,6 +11,7 @@ from speechoperator.plan.models.ollama_pods import volume_of
 pytestmark = pytest.mark.unit
 
 DISK = {"hostPath": {"path": "/var/lib/models", "type": "DirectoryOrCreate"}}
+CLAIM = {"name": "logs", "persistentVolumeClaim": {"claimName": "logs"}}
 
 
 def pod(*volumes: dict[str, Any], node: str = "node-1") -> dict[str, Any]:
@@ -21,6 +22,9 @@ def pod(*volumes: dict[str, Any], node: str = "node-1") -> dict[str, Any]:
     ("found", "volume"),
     [
         (pod({"name": "cache", "persistentVolumeClaim": {"claimName": "models"}}), "pvc:models"),
+        (pod(CLAIM, {"name": "cache", "emptyDir": {}}), "pod:calls-ollama-0"),
+        (pod(CLAIM, {"name": "cache", "persistentVolumeClaim": {"claimName": "models"}}), "pvc:models"),
+        (pod({"name": "cache", "nfs": {"server": "nas", "path": "/models"}}), "nfs:nas:/models"),
         (pod({"name": "cache", **DISK}), "node:node-1/var/lib/models"),
         (pod({"name": "cache", **DISK}, node=""), "pod:calls-ollama-0"),
         (pod({"name": "cache", "emptyDir": {}}), "pod:calls-ollama-0"),

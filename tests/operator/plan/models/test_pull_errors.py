@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.planned_cluster import NOON
-from speechoperator.plan.models.pull_errors import advice, retry_at
+from speechoperator.plan.models.pull_errors import advice, overcome, retry_at
 
 pytestmark = pytest.mark.unit
 
@@ -34,3 +34,18 @@ def test_retries_are_spread_over_a_quarter_of_the_delay() -> None:
 def test_known_errors_have_advice(error: str, words: str) -> None:
     assert words in advice(error)
     assert bool(words) == bool(advice(error))
+
+
+@pytest.mark.parametrize(
+    ("error", "gone"),
+    [
+        ("the connection was lost: reset by peer", True),
+        ("max retries exceeded: unexpected EOF", True),
+        ("no progress in time", True),
+        ("max retries exceeded: write /cache/x: no space left on device", False),
+        ("digest mismatch, file must be downloaded again", False),
+        ("pull model manifest: file does not exist", False),
+    ],
+)
+def test_bytes_show_only_that_the_connection_works_again(error: str, gone: bool) -> None:  # noqa: FBT001
+    assert overcome(error) is gone

@@ -10,6 +10,7 @@ from fakes.ollama_snapshots import POD, VOLUME, has, ollama_pod, pulling
 from fakes.planned_cluster import NOON, converged
 from speechoperator.api import SpeechPipeline
 from speechoperator.kube import objects
+from speechoperator.kube.objects import Ref
 from speechoperator.plan.models import definitions
 from speechoperator.plan.models.ollama_pods import ollama_pods
 from speechoperator.plan.models.removals import GRACE_S, removals
@@ -19,11 +20,18 @@ pytestmark = pytest.mark.unit
 
 Object = dict[str, Any]
 OLD = "mistral:latest"
+REMOVE = of_ollama(cache={"unusedModels": "Remove"})
+CREATED: dict[Ref, Object] = {Ref("PersistentVolumeClaim", "calls-ollama"): {}}
 
 
 def unused_since(seconds: float, name: str = OLD) -> Object:
     since = objects.format_time(NOON - timedelta(seconds=seconds))
     return {"unusedModels": [{"name": name, "sizeBytes": 4, "since": since}]}
+
+
+def caching(volume: Object) -> Object:
+    """An Ollama pod with its models on this volume."""
+    return ollama_pod() | {"spec": {"volumes": [{"name": "cache", **volume}], "nodeName": "node-1"}}
 
 
 def decide(
@@ -33,11 +41,11 @@ def decide(
     pods: tuple[Object, ...] = (ollama_pod(),),
     **snapshot: Any,
 ) -> tuple[list[str], list[str], float | None]:
-    """The unused models, those to remove, and when the next one is due."""
-    ollama = SpeechPipeline.parse(pipeline(*changes)).spec.ollama
+    """The unused models, those to remove, and when the next one is due; what is unused is to be removed."""
+    wanted = SpeechPipeline.parse(pipeline(REMOVE, *changes))
     answers = {pod["metadata"]["name"]: has(*present) for pod in pods}
-    found = Snapshot(pods=pods, ollama=answers, **snapshot)
-    unused, remove, due = removals(ollama, ollama_pods(found, "calls"), found, NOON, 11434, offers)
+    found = Snapshot(**{"pods": pods, "ollama": answers, "objects": CREATED, **snapshot})
+    unused, remove, due = removals(wanted, ollama_pods(found, "calls"), found, NOON, 11434, offers)
     return [model.name for model in unused], [one.model for one in remove], due
 
 
@@ -48,7 +56,7 @@ def test_a_model_that_no_pipeline_wants_is_reported_and_removed_after_a_day() ->
 
 
 def test_how_long_a_model_is_unused_outlives_a_restart_of_the_operator() -> None:
-    found = converged()
+    found = converged(REMOVE)
     found.stored[VOLUME].add(OLD)
 
     found.step()
@@ -63,17 +71,49 @@ def test_how_long_a_model_is_unused_outlives_a_restart_of_the_operator() -> None
 
 
 @pytest.mark.parametrize(
-    ("change", "removed"),
+    ("cache", "volume"),
     [
-        pytest.param(of_ollama(cache={"existingClaim": "shared"}), [], id="an existing PVC is kept by default"),
-        pytest.param(of_ollama(cache={"existingClaim": "shared", "unusedModels": "Remove"}), [OLD], id="unless told"),
-        pytest.param(of_ollama(cache={"unusedModels": "Keep"}), [], id="all is kept if the spec says so"),
-        pytest.param(of_ollama(cache={"nodePath": "/models"}), [], id="a folder of the node is shared"),
-        pytest.param(of_ollama(cache={"ephemeral": True}), [OLD], id="an emptyDir"),
+        ({}, {"persistentVolumeClaim": {"claimName": "calls-ollama"}}),
+        ({"existingClaim": "shared"}, {"persistentVolumeClaim": {"claimName": "shared"}}),
+        ({"ephemeral": True}, {"emptyDir": {}}),
+        ({"nodePath": "/models"}, {"hostPath": {"path": "/models"}}),
     ],
 )
-def test_the_spec_decides_whether_models_are_removed(change: Object, removed: list[str]) -> None:
-    assert decide(change, status=unused_since(GRACE_S)) == ([OLD], removed, None)
+def test_all_is_kept_and_reported_unless_the_spec_says_otherwise(cache: Object, volume: Object) -> None:
+    pods = (caching(volume),)
+
+    kept = {**cache, "unusedModels": None} if cache else {"unusedModels": "Keep"}
+    assert decide(of_ollama(cache=kept), pods=pods, status=unused_since(GRACE_S)) == ([OLD], [], None)
+    if "nodePath" not in cache:
+        removed = decide(of_ollama(cache=cache), pods=pods, status=unused_since(GRACE_S))
+        assert removed == ([OLD], [OLD], None)
+
+
+@pytest.mark.parametrize("cache", [{}, {"existingClaim": "shared"}])
+@pytest.mark.parametrize(
+    "volume",
+    [
+        {"nfs": {"server": "nas", "path": "/models"}},
+        {"hostPath": {"path": "/models"}},
+        {"persistentVolumeClaim": {"claimName": "models-of-the-team"}},
+        {"ephemeral": {"volumeClaimTemplate": {}}},
+    ],
+)
+def test_nothing_is_removed_from_a_volume_that_the_pod_template_puts_in_place(cache: Object, volume: Object) -> None:
+    found = decide(of_ollama(cache=cache), pods=(caching(volume),), status=unused_since(GRACE_S))
+
+    assert found == ([OLD], [], None)
+
+
+def test_nothing_is_removed_from_a_pvc_of_its_name_that_the_operator_did_not_create() -> None:
+    assert decide(objects={}, status=unused_since(GRACE_S)) == ([OLD], [], None)
+
+
+def test_the_cache_counts_and_not_another_volume_of_the_pod() -> None:
+    pod = caching({"nfs": {"server": "nas", "path": "/models"}})
+    pod["spec"]["volumes"].insert(0, {"name": "logs", "persistentVolumeClaim": {"claimName": "calls-ollama"}})
+
+    assert decide(pods=(pod,), status=unused_since(GRACE_S)) == ([OLD], [], None)
 
 
 def test_what_a_bridge_still_offers_is_wanted() -> None:
@@ -130,9 +170,17 @@ class TestNothingIsRemoved:
         assert decide(pulls=pulls, status=unused_since(GRACE_S)) == ([OLD], [], None)
 
     def test_while_a_pod_is_unreachable(self) -> None:
-        ollama = SpeechPipeline.parse(pipeline()).spec.ollama
-        found = Snapshot(pods=(ollama_pod(),), ollama={POD: OllamaPod(reachable=False)}, status=unused_since(GRACE_S))
+        answers = {POD: OllamaPod(reachable=False)}
 
-        unused, remove, _ = removals(ollama, ollama_pods(found, "calls"), found, NOON, 11434)
+        assert decide(ollama=answers, status=unused_since(GRACE_S)) == ([OLD], [], None)
 
-        assert ([model.name for model in unused], remove) == ([OLD], ())
+    @pytest.mark.parametrize("more", [{"offers": ("mistral",)}, {"wanted_by_others": {VOLUME: frozenset({OLD})}}])
+    def test_and_what_is_wanted_again_meanwhile_has_its_grace_time_anew(self, more: Object) -> None:
+        pulls = {(VOLUME, "llama3"): pulling()}
+
+        assert decide(pulls=pulls, status=unused_since(GRACE_S), **more) == ([], [], None)
+
+    def test_and_a_model_of_the_spec_that_is_missing_is_not_unused(self) -> None:
+        wanted = of_ollama(models=[{"name": "llama3"}, {"name": "mistral"}])
+
+        assert decide(wanted, present=("llama3:latest",), status=unused_since(GRACE_S)) == ([], [], None)

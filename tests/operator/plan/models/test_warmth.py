@@ -162,6 +162,33 @@ class TestStart:
         assert [start.pod for start in due.start] == [POD]
 
 
+class TestAPodThatDoesNotRespondWhileItLoads:
+    """One failed poll: an Ollama that reads a model from a slow disk may answer late."""
+
+    UNREACHABLE: Mapping[str, OllamaPod] = {POD: OllamaPod(reachable=False)}
+
+    def test_its_warm_up_goes_on_and_it_stays_cold(self) -> None:
+        key = started().key
+
+        found = warmth(answers=self.UNREACHABLE, warm_ups={POD: WarmUp(POD, key, "Loading")}, status=reported(key))
+
+        assert found.cold == (POD,)
+        assert not found.warm
+        assert [(one.pod, one.key, one.continued) for one in found.start] == [(POD, key, True)]
+
+    def test_that_of_an_earlier_container_is_over(self) -> None:
+        pod = ollama_pod()
+        pod["status"]["containerStatuses"][0]["restartCount"] = 1
+        loading = {POD: WarmUp(POD, started().key, "Loading")}
+
+        assert warmth(pods=(pod,), answers=self.UNREACHABLE, warm_ups=loading).start == ()
+
+    def test_one_that_has_failed_is_not_continued(self) -> None:
+        failed = {POD: WarmUp(POD, started().key, "Failed")}
+
+        assert warmth(answers=self.UNREACHABLE, warm_ups=failed).start == ()
+
+
 class TestMemory:
     def test_it_is_what_was_seen_last(self) -> None:
         loaded = {"llama3:latest": Memory(5, 3)}
