@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.asking import VOICE, client, form, word_error_rate
-from e2e.service import Service, condition, settled
+from e2e.service import LITTLE, Service, condition, host, settled
 from e2e.traffic import AT_ONCE, traffic
 from speechlocal.cluster import platform
 
@@ -73,35 +73,43 @@ async def test_a_burst_from_zero_is_held_until_pods_have_started(
     assert stages == {"Ready"}, "the models are still on the volume"
 
 
-async def test_scale_downs_lose_no_request(speech: Service) -> None:
-    await speech.edit(whisper={"scaling": TWO})
-    try:
-        async with traffic(speech.cluster.ingress, speech.host) as users:
-            for _ in range(3):
-                await speech.edit(whisper={"scaling": ONE})
-                await until_replicas(speech, 1)
-                await users.more(2 * AT_ONCE)
-                await speech.edit(whisper={"scaling": TWO})
-                await until_replicas(speech, 2)
-                await users.more(2 * AT_ONCE)
-        assert users.lost == []
-    finally:
-        await speech.edit(whisper={"scaling": None})
+@pytest.fixture
+async def scaled(cluster_api: Api, deployed: Deployed, room: str) -> Service:
+    """A pipeline with two Whisper pods and two bridges, which serves."""
+    service = Service(cluster_api, deployed.cluster, room, "scaled")
+    await service.apply(
+        whisper={"scaling": TWO},
+        bridge={"replicas": 2, "resources": LITTLE, "ingress": {"host": host("scaled"), "className": "traefik"}},
+    )
+    await until_replicas(service, 2)
+    async with client(service.host) as session:
+        await platform.routed(session, deployed.cluster.ingress)
+    return service
 
 
-async def test_deleted_pods_lose_no_request(speech: Service) -> None:
-    await speech.edit(whisper={"scaling": TWO})
-    try:
-        async with traffic(speech.cluster.ingress, speech.host) as users:
-            for count in range(10):
-                part = "bridge" if count % 3 == 0 else "whisper"
-                living = [pod for pod in await speech.pods(part) if "deletionTimestamp" not in pod["metadata"]]
-                await speech.api.delete("Pod", speech.namespace, living[0]["metadata"]["name"])
-                await until_replaced(speech, part, living[0]["metadata"]["name"])
-                await users.more(AT_ONCE)
-        assert users.lost == []
-    finally:
-        await speech.edit(whisper={"scaling": None})
+async def test_scale_downs_lose_no_request(scaled: Service) -> None:
+    async with traffic(scaled.cluster.ingress, scaled.host) as users:
+        for _ in range(3):
+            await scaled.edit(whisper={"scaling": ONE})
+            await until_replicas(scaled, 1)
+            await users.more(2 * AT_ONCE)
+            await scaled.edit(whisper={"scaling": TWO})
+            await until_replicas(scaled, 2)
+            await users.more(2 * AT_ONCE)
+
+    assert users.lost == []
+
+
+async def test_deleted_pods_lose_no_request(scaled: Service) -> None:
+    async with traffic(scaled.cluster.ingress, scaled.host) as users:
+        for count in range(10):
+            part = "bridge" if count % 3 == 0 else "whisper"
+            living = [pod for pod in await scaled.pods(part) if "deletionTimestamp" not in pod["metadata"]]
+            await scaled.api.delete("Pod", scaled.namespace, living[0]["metadata"]["name"])
+            await until_replaced(scaled, part, living[0]["metadata"]["name"])
+            await users.more(AT_ONCE)
+
+    assert users.lost == []
 
 
 async def until_replicas(speech: Service, replicas: int) -> None:

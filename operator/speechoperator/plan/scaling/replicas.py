@@ -116,10 +116,10 @@ class _Wanted:
 def _wanted(need: Need | None, behavior: Behavior, current: int, track: Track, now: float) -> _Wanted:
     if need is None:
         return _Wanted(current, "the load is unknown: replicas are kept", known=False)
-    if need.replicas is None:
-        return _Wanted(max(current, 1) if track.active_at == now else current, need.reason, known=False)
     if _idle(track, behavior, now):
         return _Wanted(0, f"no request for {behavior.idle_period:.0f} s", idle=True)
+    if need.replicas is None:
+        return _Wanted(max(current, 1) if track.active_at == now else current, need.reason, known=False)
     recommended, panicking = _recommended(need, behavior, current)
     reason = need.reason
     if panicking:

@@ -191,7 +191,8 @@ def _observed(
         active_at = now if state.desired else active_at  # the last request may have come after the last change
     if state.desired == 0 and not active:
         averages = Averages(audio_seconds=averages.audio_seconds, speed=averages.speed, weight=0.0)
-    return replace(track, averages=averages, highs=highs, active_at=now if active else active_at)
+    starts = state.desired > 0 and not state.ready and (state.starting or state.pending)  # to be idle, it has to run
+    return replace(track, averages=averages, highs=highs, active_at=now if active or starts else active_at)
 
 
 def _component(

@@ -186,6 +186,22 @@ def test_a_new_leader_waits_for_the_idle_period_since_it_does_not_know_the_last_
     assert calls.steps(load(), 60)[-1] == 0
 
 
+def test_a_component_that_has_never_had_a_request_becomes_idle_too() -> None:
+    """Its speed has not been measured yet."""
+    calls = ScaledWhisper(whisper(0, behavior=Behavior(down=Rules(0.0), idle_period=60.0)))
+    assert calls.steps(load(speed=None), 200)[-1] == 0
+
+
+@pytest.mark.parametrize("state", [ComponentState(desired=1, pending=1), ComponentState(desired=1, starting=1)])
+def test_a_component_that_starts_is_not_idle(state: ComponentState) -> None:
+    """It may pull its models, or wait for a node, for longer than the idle period."""
+    calls = ScaledWhisper(whisper(0, behavior=Behavior(down=Rules(0.0), idle_period=60.0)), state)
+    assert set(calls.steps(load(speed=None), 600)) == {1}
+    calls.state = ComponentState(desired=1, ready=1)
+    assert calls.steps(load(speed=None), 59)[-1] == 1
+    assert calls.steps(load(speed=None), 5)[-1] == 0
+
+
 def test_the_last_replica_that_is_wanted_stays_without_a_node() -> None:
     """It tells the cluster's autoscaler what is missing."""
     stuck = ComponentState(desired=1, pending=1, unschedulable=1, scheduler_message="Insufficient nvidia.com/gpu")
