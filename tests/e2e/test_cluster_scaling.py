@@ -116,7 +116,7 @@ async def until_replicas(speech: Service, replicas: int) -> None:
     """Wait until Whisper has so many ready replicas, and the pipeline has settled."""
 
     def reached(body: Object) -> bool:
-        whisper = body["status"].get("whisper", {})
+        whisper = body.get("status", {}).get("whisper", {})
         return settled(body) and (whisper.get("desired"), whisper.get("ready")) == (replicas, replicas)
 
     await speech.api.until("SpeechPipeline", speech.namespace, speech.name, reached, WITHIN_S)
