@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.asking import VOICE, client, form, word_error_rate
-from e2e.service import LITTLE, Service, condition, host, settled
+from e2e.service import Service, condition, settled
 from e2e.traffic import AT_ONCE, traffic
 from speechlocal.cluster import platform
 
@@ -23,6 +23,8 @@ pytestmark = pytest.mark.e2e
 BURST = 6
 WITHIN_S = 240.0
 AT_ONCE_DOWN = {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}
+TINY = {"requests": {"cpu": "10m", "memory": "128Mi"}}
+"""There is little room beside the pipeline of the example."""
 TWO = {"minReplicas": 2, "maxReplicas": 2, **AT_ONCE_DOWN}
 ONE = {"minReplicas": 1, "maxReplicas": 2, **AT_ONCE_DOWN}
 FROM_ZERO = {"minReplicas": 0, "maxReplicas": 1, "idlePeriod": "5s", **AT_ONCE_DOWN}
@@ -77,9 +79,11 @@ async def test_a_burst_from_zero_is_held_until_pods_have_started(
 async def scaled(cluster_api: Api, deployed: Deployed, room: str) -> Service:
     """A pipeline with two Whisper pods and two bridges, which serves."""
     service = Service(cluster_api, deployed.cluster, room, "scaled")
+    ingress = {"host": service.host, "className": "traefik"}
     await service.apply(
-        whisper={"scaling": TWO},
-        bridge={"replicas": 2, "resources": LITTLE, "ingress": {"host": host("scaled"), "className": "traefik"}},
+        whisper={"scaling": TWO, "resources": TINY},
+        ollama={"resources": TINY},
+        bridge={"replicas": 2, "resources": TINY, "ingress": ingress},
     )
     await until_replicas(service, 2)
     async with client(service.host) as session:
