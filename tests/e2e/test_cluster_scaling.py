@@ -78,7 +78,8 @@ async def test_a_burst_from_zero_is_held_until_pods_have_started(
 @pytest.fixture
 async def scaled(cluster_api: Api, deployed: Deployed, room: str) -> Service:
     """A pipeline with two Whisper pods and two bridges, which serves."""
-    service = Service(cluster_api, deployed.cluster, room, "scaled")
+    name = room.replace("room", "scaled")  # the ingress may still know the hosts of namespaces that are being deleted
+    service = Service(cluster_api, deployed.cluster, room, name)
     ingress = {"host": service.host, "className": "traefik"}
     await service.apply(
         whisper={"scaling": TWO, "resources": TINY},
