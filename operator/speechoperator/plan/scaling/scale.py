@@ -168,8 +168,8 @@ def _ollama(
         if upstream and state.desired == 0:
             coming = max(coming, 1.0)
         need = ollama_need(scaling, loads.ollama, coming, track.averages, elapsed)
-        # Transcriptions alone wake Ollama, since an answer may follow, but do not keep it awake.
-        active = bool(loads.ollama.requests) or (bool(upstream) and state.desired == 0)
+        # An answer may follow each transcription. If these only woke Ollama, it would go to zero and back again and again.
+        active = bool(loads.ollama.requests) or bool(upstream)
         track = _observed(track, need.averages, scaling, state, now, active=active)
     return _component("ollama", spec, scaling, state, need, track, now)
 

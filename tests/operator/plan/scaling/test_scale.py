@@ -265,16 +265,18 @@ def test_ollama_starts_from_zero_together_with_whisper() -> None:
     assert (decision.whisper.replicas, decision.ollama.replicas) == (1, 1)
 
 
-def test_transcriptions_alone_do_not_keep_ollama_awake() -> None:
+def test_transcriptions_alone_keep_ollama_awake_rather_than_waking_it_again_and_again() -> None:
     behavior = Behavior(down=Rules(0.0), idle_period=60.0)
     spec = ScalingSpec(whisper=WhisperScaling(Bounds(1, 1)), ollama=OllamaScaling(Bounds(0, 2), behavior=behavior))
     loads = Loads(load(0, busy=1), Load(held=0.0, waiting=0.0, working=0.0))
-    states, history = States(ComponentState(1, 1), ComponentState(1, 1)), History()
-    for second in range(61):
+    history, desired, changes = History(), 0, 0
+    for second in range(600):
+        states = States(ComponentState(1, 1), ComponentState(desired, desired))
         decision = scale(spec, _at(loads, START + second), states, history, START + second)
-        history = decision.history
-    assert decision.ollama
-    assert decision.ollama.replicas == 0
+        history, changes = decision.history, changes + len(decision.changes)
+        assert decision.ollama
+        desired = decision.ollama.replicas
+    assert (desired, changes) == (1, 1)
 
 
 def test_needs_that_go_up_and_down_move_no_gpu_back_and_forth() -> None:
