@@ -168,7 +168,7 @@ def _ollama(
         if upstream and state.desired == 0:
             coming = max(coming, 1.0)
         need = ollama_need(scaling, loads.ollama, coming, track.averages, elapsed)
-        # An answer may follow each transcription. If these only woke Ollama, it would go to zero and back again and again.
+        # An answer may follow each transcription. If these only woke Ollama, it would go to zero and back repeatedly.
         active = bool(loads.ollama.requests) or bool(upstream)
         track = _observed(track, need.averages, scaling, state, now, active=active)
     return _component("ollama", spec, scaling, state, need, track, now)
