@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.asking import VOICE, client, form, word_error_rate
-from e2e.service import Service, condition
+from e2e.service import Service, condition, settled
+from e2e.traffic import AT_ONCE, traffic
 from speechlocal.cluster import platform
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ pytestmark = pytest.mark.e2e
 BURST = 6
 WITHIN_S = 240.0
 AT_ONCE_DOWN = {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}
+TINY = {"requests": {"cpu": "10m", "memory": "128Mi"}}
+"""There is little room beside the pipeline of the example."""
+TWO = {"minReplicas": 2, "maxReplicas": 2, **AT_ONCE_DOWN}
 FROM_ZERO = {"minReplicas": 0, "maxReplicas": 1, "idlePeriod": "5s", **AT_ONCE_DOWN}
 
 
@@ -68,3 +72,53 @@ async def test_a_burst_from_zero_is_held_until_pods_have_started(
         assert changes(after, part)[-2:] == [(0, 1), (1, 0)], part
     stages = {model["stage"] for model in after["status"]["models"]}
     assert stages == {"Ready"}, "the models are still on the volume"
+
+
+@pytest.fixture
+async def scaled(cluster_api: Api, deployed: Deployed, room: str) -> Service:
+    """A pipeline with two Whisper pods and two bridges, which serves."""
+    name = room.replace("room", "scaled")  # the ingress may still know the hosts of namespaces that are being deleted
+    service = Service(cluster_api, deployed.cluster, room, name)
+    ingress = {"host": service.host, "className": "traefik"}
+    await service.apply(
+        whisper={"scaling": TWO, "resources": TINY},
+        ollama={"resources": TINY},
+        bridge={"replicas": 2, "resources": TINY, "ingress": ingress},
+    )
+    await until_replicas(service, 2)
+    async with client(service.host) as session:
+        await platform.routed(session, deployed.cluster.ingress)
+    return service
+
+
+async def test_deleted_pods_lose_no_request(scaled: Service) -> None:
+    async with traffic(scaled.cluster.ingress, scaled.host) as users:
+        for count in range(10):
+            part = "bridge" if count % 3 == 0 else "whisper"
+            living = [pod for pod in await scaled.pods(part) if "deletionTimestamp" not in pod["metadata"]]
+            await scaled.api.delete("Pod", scaled.namespace, living[0]["metadata"]["name"])
+            await until_replaced(scaled, part, living[0]["metadata"]["name"])
+            await users.more(AT_ONCE)
+
+    assert users.lost == []
+
+
+async def until_replicas(speech: Service, replicas: int) -> None:
+    """Wait until Whisper has so many ready replicas, and the pipeline has settled."""
+
+    def reached(body: Object) -> bool:
+        whisper = body.get("status", {}).get("whisper", {})
+        return settled(body) and (whisper.get("desired"), whisper.get("ready")) == (replicas, replicas)
+
+    await speech.api.until("SpeechPipeline", speech.namespace, speech.name, reached, WITHIN_S)
+
+
+async def until_replaced(speech: Service, part: str, deleted: str) -> None:
+    """Wait until a deleted pod is gone, and its Deployment has all replicas ready again."""
+
+    def replaced(body: Object) -> bool:
+        status = body.get("status", {})
+        return int(status.get("readyReplicas", 0)) == int(body["spec"]["replicas"]) == int(status.get("replicas", 0))
+
+    await speech.api.until_gone("Pod", speech.namespace, deleted, WITHIN_S)
+    await speech.api.until("Deployment", speech.namespace, f"{speech.name}-{part}", replaced, WITHIN_S)
