@@ -29,15 +29,15 @@ async def test_what_a_webhook_changes_back_is_not_fought_over(bench: Bench) -> N
     assert "reverts it" not in str(bench.status["conditions"])
 
 
-async def rounds_against(bench: Bench, seconds: int, fields: list[dict[str, Any]]) -> int:
-    """Reconcile each second, after another writer has set the replicas of the bridge; return how often we did."""
+async def rounds_against(bench: Bench, seconds: int, fields: list[dict[str, Any]], component: str = "bridge") -> int:
+    """Reconcile each second, after another writer has set the replicas of a component; return how often we did."""
     writes = 0
     for _ in range(seconds):
-        bridge = bench.api.find("Deployment", "p-bridge")
-        assert bridge
-        bridge["spec"]["replicas"] = 7
-        bridge["metadata"]["managedFields"] = fields
-        bench.api.have(bridge)
+        deployment = bench.api.find("Deployment", f"p-{component}")
+        assert deployment
+        deployment["spec"]["replicas"] = 7
+        deployment["metadata"]["managedFields"] = fields
+        bench.api.have(deployment)
         await bench.once()
         writes += bench.api.written("deployments.apps")
         bench.later(1)
@@ -114,7 +114,7 @@ async def test_a_clock_that_is_set_forward_writes_nothing(bench: Bench) -> None:
 
 async def test_a_clock_that_is_set_back_delays_no_replicas(bench: Bench) -> None:
     await bench.settled()
-    await scaled_against(bench, 5, [SCALER])
+    await rounds_against(bench, 5, [SCALER], "whisper")
     bench.later(-3600)
 
     await bench.once()
@@ -122,27 +122,12 @@ async def test_a_clock_that_is_set_back_delays_no_replicas(bench: Bench) -> None
     assert bench.api.find("Deployment", "p-whisper")["spec"]["replicas"] == 1
 
 
-async def scaled_against(bench: Bench, seconds: int, fields: list[dict[str, Any]]) -> int:
-    """Reconcile each second, after another writer has set the replicas of Whisper; return how often we did."""
-    writes = 0
-    for _ in range(seconds):
-        whisper = bench.api.find("Deployment", "p-whisper")
-        assert whisper
-        whisper["spec"]["replicas"] = 7
-        whisper["metadata"]["managedFields"] = fields
-        bench.api.have(whisper)
-        await bench.once()
-        writes += bench.api.written("deployments.apps")
-        bench.later(1)
-    return writes
-
-
 async def test_another_scaler_is_not_fought_over_and_it_is_named_while_the_pipeline_stays_as_it_is(
     bench: Bench,
 ) -> None:
     await bench.settled()
     ready = bench.condition("Ready")["reason"]
-    writes = await scaled_against(bench, 100, [SCALER])
+    writes = await rounds_against(bench, 100, [SCALER], "whisper")
     assert writes <= 9, "the pauses double"
     said = bench.condition("ScalingActive")
     assert (said["status"], said["reason"]) == ("False", "WriteConflict")
