@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cluster.api import Api, Object
     from e2e.service import Deployed
+    from e2e.traffic import Traffic
 
 pytestmark = pytest.mark.e2e
 
@@ -25,7 +26,9 @@ WITHIN_S = 240.0
 AT_ONCE_DOWN = {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}
 TINY = {"requests": {"cpu": "10m", "memory": "128Mi"}}
 """There is little room beside the pipeline of the example."""
+ONE = {"minReplicas": 1, "maxReplicas": 1, **AT_ONCE_DOWN}
 TWO = {"minReplicas": 2, "maxReplicas": 2, **AT_ONCE_DOWN}
+PARTS = ("whisper", "ollama", "bridge")
 FROM_ZERO = {"minReplicas": 0, "maxReplicas": 1, "idlePeriod": "5s", **AT_ONCE_DOWN}
 
 
@@ -91,16 +94,56 @@ async def scaled(cluster_api: Api, deployed: Deployed, room: str) -> Service:
     return service
 
 
-async def test_deleted_pods_lose_no_request(scaled: Service) -> None:
+async def test_no_request_is_lost_while_pods_come_and_go(scaled: Service) -> None:
     async with traffic(scaled.cluster.ingress, scaled.host) as users:
-        for count in range(10):
-            part = "bridge" if count % 3 == 0 else "whisper"
-            living = [pod for pod in await scaled.pods(part) if "deletionTimestamp" not in pod["metadata"]]
-            await scaled.api.delete("Pod", scaled.namespace, living[0]["metadata"]["name"])
-            await until_replaced(scaled, part, living[0]["metadata"]["name"])
-            await users.more(AT_ONCE)
+        await scale_down_three_times(scaled, users)
+        assert users.lost == [], "scale-downs"
+        await delete_ten_pods(scaled, users)
+        assert users.lost == [], "deleted pods"
+        await drain_node(scaled)
+        await users.more(2 * AT_ONCE)
+    assert users.lost == [], "a drained node"
 
-    assert users.lost == []
+
+async def scale_down_three_times(scaled: Service, users: Traffic) -> None:
+    for _ in range(3):
+        await scaled.edit(whisper={"scaling": ONE})
+        await until_replicas(scaled, 1)
+        await users.more(AT_ONCE)
+        await scaled.edit(whisper={"scaling": TWO})
+        await until_replicas(scaled, 2)
+        await users.more(AT_ONCE)
+
+
+async def delete_ten_pods(scaled: Service, users: Traffic) -> None:
+    for count in range(10):
+        part = "bridge" if count % 3 == 0 else "whisper"
+        living = [pod for pod in await scaled.pods(part) if "deletionTimestamp" not in pod["metadata"]]
+        await scaled.api.delete("Pod", scaled.namespace, living[0]["metadata"]["name"])
+        await until_replaced(scaled, part, living[0]["metadata"]["name"])
+        await users.more(AT_ONCE)
+
+
+async def drain_node(scaled: Service) -> None:
+    """Evict all pods with `kubectl drain`, within their PodDisruptionBudgets.
+
+    The cluster has a single node, which is made schedulable again at once, so that new pods can start.
+    """
+    pods = [pod["metadata"]["name"] for part in PARTS for pod in await scaled.pods(part)]
+    (node,) = await scaled.api.list("Node")
+    name = node["metadata"]["name"]
+    selector = f"--pod-selector=app.kubernetes.io/instance={scaled.name}"
+    options = ("--ignore-daemonsets", "--delete-emptydir-data", f"--timeout={WITHIN_S:.0f}s")
+    draining = asyncio.create_task(asyncio.to_thread(scaled.cluster.kubectl, "drain", name, selector, *options))
+    try:
+        await scaled.api.until("Node", None, name, lambda body: body["spec"].get("unschedulable"), 30)
+    finally:
+        scaled.cluster.kubectl("uncordon", name)
+    await draining
+
+    for pod in pods:
+        await scaled.api.until_gone("Pod", scaled.namespace, pod, WITHIN_S)
+    await until_replicas(scaled, 2)
 
 
 async def until_replicas(speech: Service, replicas: int) -> None:
