@@ -4,6 +4,7 @@
     python benchmarks/run.py --only parts --rounds 3  CPU and latency of the bridge, half a minute
     python benchmarks/run.py --only operator          a hundred pipelines in a simulated cluster, once
     python benchmarks/run.py --only scaling           the scaler in simulated time, five minutes
+    python benchmarks/run.py --only from-zero         the first request to a pipeline without pods, after `make cluster`
     python benchmarks/run.py --only whisper           the Whisper server under load, six minutes
     python benchmarks/run.py --only whisper --figures hour --minutes 60
 
@@ -24,7 +25,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import memory, parts, pipelines, pod_choice, real, recognition, scaling, subjects, tokens, transcripts
+from bench import (
+    from_zero,
+    memory,
+    parts,
+    pipelines,
+    pod_choice,
+    real,
+    recognition,
+    scaling,
+    subjects,
+    tokens,
+    transcripts,
+)
 from bench.client import ReplyError
 from bench.processes import StartError, on_cores
 from bench.programs import GoMissingError, build_go_programs
@@ -48,6 +61,7 @@ SECTIONS = {
     "operator": ("operator",),
     "pods": ("pods",),
     "scaling": ("scaling",),
+    "from-zero": ("from-zero",),
     "whisper": tuple(whisper.FIGURES),
 }
 PEER_SECTIONS = ("parts", "memory", "tokens")
@@ -148,6 +162,7 @@ class Bench:
             "answers": lambda: real.measure(stage, self._go_if_there(), self._rounds, self._say),
             "recognition": lambda: recognition.measure(stage, self._rounds, self._say),
             "operator": lambda: pipelines.measure(stage.folder, self._say),
+            "from-zero": lambda: from_zero.measure(self._rounds, self._say),
             "pods": lambda: pod_choice.measure(self._say),
             "scaling": lambda: scaling.measure(self._say),
             "transcripts": lambda: transcripts.measure(self._rounds, self._say),

@@ -5,7 +5,7 @@ import json
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from contract.conftest import or_missing
 from contract.model_registry import WEIGHTS, ModelRegistry
 from speechlocal.children import free_port
+from speechlocal.errors import LocalError
 from speechlocal.ollama import serving
 from speechoperator.errors import OllamaError
 from speechoperator.ollama.client import OllamaClient
@@ -77,6 +78,25 @@ def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     return context
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that is too small for the weights."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    with or_missing("disk of its own"):
+        mount(f"size={WEIGHTS // 2}", folder)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def mount(options: str, folder: Path) -> None:
+    mounting = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True, check=False
+    )
+    if mounting.returncode:
+        raise LocalError(f"mount: {mounting.stderr.strip()}", "run the tests as root")
 
 
 async def test_a_name_that_does_not_exist(pod: Pod) -> None:
@@ -150,6 +170,18 @@ async def test_a_pull_goes_on_in_another_ollama_with_the_same_volume(tmp_path: P
 
             assert list(await second.client.models(second.url)) == [f"{registry.model}:latest"]
     assert registry.sent - before < WEIGHTS
+
+
+async def test_a_full_disk_is_named_and_the_pull_goes_on_once_there_is_room(small_disk: Path) -> None:
+    async with ollama(small_disk) as pod, ModelRegistry() as registry:
+        error = await pod.error(registry.model)
+        assert "no space left on device" in error
+        assert "ollama.cache.size" in advice(error)
+
+        mount("remount,size=64m", small_disk)
+        await pod.pull(registry.model)
+
+        assert list(await pod.client.models(pod.url)) == [f"{registry.model}:latest"]
 
 
 async def noted(models: Path) -> None:

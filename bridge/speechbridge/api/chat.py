@@ -84,7 +84,8 @@ async def completion(service: Service, model: str, body: dict[str, Any], call: C
         call.deadline.extend(service.durations.of(excerpt_of(recording, None)).seconds)
         return (await service.transcription.transcript(recording, TranscriptionOptions, call)).text
 
-    messages = await without_recordings(body["messages"], transcribe)
+    with service.generation.demand.coming:
+        messages = await without_recordings(body["messages"], transcribe)
     forwarded = service.generation.forward(model, {**body, "model": model, "messages": messages}, call)
     async with aclosing(forwarded) as items:
         async for item in items:

@@ -90,7 +90,8 @@ class Conversation:
         if self._prefill and answer.model and question.complete:
             prefill = self._prefill.start(answer.model, question.instructions, question.generation, call)
         try:
-            transcript = await self._transcription.run(audio, options, call, send)
+            with self._generation.demand.coming:
+                transcript = await self._transcription.run(audio, options, call, send)
             answer.set_transcript(transcript)  # whatever fails from here on, the answer has it
             await send(transcript)
             if transcript.text:

@@ -62,6 +62,7 @@ class Demand:
         typical: Returns the seconds of audio that a recording of unknown duration counts as.
 
     Attributes:
+        coming: Counts the requests that will want a pod once an earlier stage is done.
         on_change: Called after every change.
         on_hold: Called after a request is held and none was before.
     """
@@ -69,6 +70,7 @@ class Demand:
     def __init__(
         self, clock: Callable[[], float], reachable: Callable[[], bool], typical: Callable[[], float] = float
     ) -> None:
+        self.coming = Coming()
         self.on_change: Callable[[], object] = object
         self.on_hold: Callable[[], object] = object
         self._clock = clock
@@ -140,6 +142,27 @@ class Demand:
 
     def _audio(self, wants: Iterable[Want]) -> float:
         return sum((want.audio or self._typical() for want in wants), 0.0)
+
+
+class Coming:
+    """The requests in blocks (`with`) after which they want a pod.
+
+    It reports no change: the request leaves the earlier stage, or wants a pod, at the same moment.
+
+    Attributes:
+        count: How many there are.
+    """
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
 
 
 class Want:

@@ -71,7 +71,12 @@ class Load:
             "audio_seconds_working": round(whisper.audio_seconds_working, _DIGITS),
             "audio_seconds_per_second": round(1 / pace, _DIGITS) if pace else 0.0,
             "oldest_wait_seconds": round(whisper.oldest_wait_seconds, _DIGITS),
-            "ollama": {"held": ollama.held, "waiting": ollama.waiting, "working": ollama.working},
+            "ollama": {
+                "held": ollama.held,
+                "waiting": ollama.waiting,
+                "working": ollama.working,
+                "coming": self._generation.coming.count,
+            },
         }
 
     @property

@@ -1,6 +1,7 @@
 """`GET /load`: where the requests of a bridge are, once and as events."""
 
 import asyncio
+import base64
 import json
 from typing import Any
 
@@ -29,7 +30,7 @@ IDLE = {
     "audio_seconds_working": 0.0,
     "audio_seconds_per_second": 0.0,
     "oldest_wait_seconds": 0.0,
-    "ollama": {"held": 0, "waiting": 0, "working": 0},
+    "ollama": {"held": 0, "waiting": 0, "working": 0, "coming": 0},
 }
 
 
@@ -95,11 +96,11 @@ async def test_a_request_that_waits_for_admission_is_held_by_the_stage_it_begins
     gate = ollama.hold(Point.BEFORE_ANSWER)
     chat = {"messages": [{"role": "user", "content": "Hello"}]}
     requests = [asyncio.create_task(bridge.client.post("/v1/chat/completions", json=chat)) for _ in range(2)]
-    await reaches(bridge, held=0, ollama={"held": 1, "waiting": 0, "working": 1})
+    await reaches(bridge, held=0, ollama={"held": 1, "waiting": 0, "working": 1, "coming": 0})
 
     requests.append(asyncio.create_task(bridge.process()))
 
-    await reaches(bridge, held=1, ollama={"held": 1, "waiting": 0, "working": 1})
+    await reaches(bridge, held=1, ollama={"held": 1, "waiting": 0, "working": 1, "coming": 0})
     gate.release()
     assert [response.status for response in await asyncio.gather(*requests)] == [200, 200, 200]
 
@@ -111,10 +112,37 @@ async def test_a_prefill_is_no_demand(start_bridge: StartBridge, asr: FakeAsrWeb
         gate = asr.hold(Point.BEFORE_ANSWER)
         request = asyncio.create_task(bridge.json())
 
-        assert (await reaches(bridge, working=1))["ollama"] == IDLE["ollama"]
+        assert (await reaches(bridge, working=1))["ollama"] == {**IDLE["ollama"], "coming": 1}
 
         gate.release()
         await request
+
+
+RECORDING = {"type": "input_audio", "input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"}}
+AUDIO = {"Content-Type": "audio/wav"}
+CHAT = {"messages": [{"role": "user", "content": [RECORDING]}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "coming"),
+    [
+        ("/process", {"data": WAV, "headers": AUDIO}, 1),
+        ("/v1/chat/completions", {"json": CHAT}, 1),
+        ("/v1/responses", {"json": {"input": CHAT["messages"]}}, 1),
+        ("/v1/audio/transcriptions", {"data": WAV, "headers": AUDIO}, 0),
+    ],
+)
+async def test_requests_that_are_answered_after_their_transcription_come_to_the_language_model(
+    bridge: Bridge, asr: FakeAsrWebservice, path: str, body: dict[str, Any], coming: int
+) -> None:
+    gate = asr.hold(Point.BEFORE_ANSWER)
+    request = asyncio.create_task(bridge.client.post(path, **body))
+
+    assert (await reaches(bridge, working=1))["ollama"] == {**IDLE["ollama"], "coming": coming}
+
+    gate.release()
+    assert (await request).status == 200
+    assert (await load(bridge))["ollama"] == IDLE["ollama"]
 
 
 async def test_events_begin_with_the_load_and_follow_its_changes(bridge: Bridge, asr: FakeAsrWebservice) -> None:

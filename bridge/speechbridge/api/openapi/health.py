@@ -45,7 +45,7 @@ _LOAD = {
     "audio_seconds_working": 63.2,
     "audio_seconds_per_second": 11.8,
     "oldest_wait_seconds": 0.8,
-    "ollama": {"held": 0, "waiting": 0, "working": 2},
+    "ollama": {"held": 0, "waiting": 0, "working": 2, "coming": 5},
 }
 
 
@@ -154,6 +154,11 @@ SCHEMAS: Json = {
         held=integer("Requests that no pod has, as for Whisper.", minimum=0),
         waiting=integer("Always 0: a pod's own queue is unknown, and counted as in work.", minimum=0),
         working=integer("Requests that pods have.", minimum=0),
+        coming=integer(
+            "Requests whose recordings are being transcribed first, held ones included. Requests for a transcript "
+            "alone never count.",
+            minimum=0,
+        ),
     ),
     "Component": record(
         "The state of a component.",

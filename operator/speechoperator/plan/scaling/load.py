@@ -26,6 +26,7 @@ class Report:
         audio_seconds_working: Audio that the requests in work have yet to decode.
         audio_seconds_per_second: Its measured speed; 0 before the first measurement.
         oldest_wait_seconds: How long the first waiting request has waited.
+        coming: Requests that will arrive once they are transcribed; only bridges report them, for Ollama.
     """
 
     held: float | None = None
@@ -36,6 +37,7 @@ class Report:
     audio_seconds_working: float | None = None
     audio_seconds_per_second: float | None = None
     oldest_wait_seconds: float | None = None
+    coming: float | None = None
 
     @classmethod
     def parse(cls, members: Mapping[str, object]) -> Report:
@@ -56,6 +58,7 @@ class Load:
         audio_seconds_working: Audio that the requests in work have yet to decode.
         speed: Seconds of audio per second of one pod: the mean of all pods that have measured it.
         oldest_wait_seconds: How long the first of the waiting requests has waited.
+        coming: Requests that will arrive once they are transcribed; None if a bridge does not report them.
         seen_at: When this was last known to be true, in seconds since the epoch; None if it never was.
     """
 
@@ -67,6 +70,7 @@ class Load:
     audio_seconds_working: float | None = None
     speed: float | None = None
     oldest_wait_seconds: float | None = None
+    coming: float | None = None
     seen_at: float | None = None
 
     def known(self, now: float) -> bool:
@@ -104,6 +108,7 @@ def total(reports: Iterable[Report], seen_at: float | None) -> Load:
     """
     every = list(reports)
     speeds = [report.audio_seconds_per_second for report in every if report.audio_seconds_per_second]
+    coming = [report.coming for report in every if report.coming is not None]
     waits = [report.oldest_wait_seconds for report in every if report.oldest_wait_seconds is not None]
     return Load(
         held=_sum(report.held for report in every),
@@ -114,6 +119,7 @@ def total(reports: Iterable[Report], seen_at: float | None) -> Load:
         audio_seconds_working=_sum(report.audio_seconds_working for report in every),
         speed=sum(speeds) / len(speeds) if speeds else None,
         oldest_wait_seconds=max(waits, default=0.0),
+        coming=float(sum(coming)) if len(coming) == len(every) else None,
         seen_at=seen_at,
     )
 

@@ -161,17 +161,27 @@ def _ollama(
 ) -> _Component:
     """Ollama starts from zero together with Whisper, so that the two startup times do not add up."""
     need, track = None, history.ollama
-    upstream = loads.whisper.requests if loads.whisper.known(now) else None
-    usual = history.whisper.averages or Averages(working=loads.whisper.working or 0.0)
-    coming = max(0.0, (loads.whisper.working or 0.0) - usual.working) if upstream else 0.0
     if loads.ollama.known(now):
-        if upstream and state.desired == 0:
+        transcribed = _transcribed_first(loads, now)
+        usual = history.whisper.averages or Averages(working=loads.whisper.working or 0.0)
+        coming = min(transcribed, max(0.0, (loads.whisper.working or 0.0) - usual.working))
+        if transcribed and state.desired == 0:
             coming = max(coming, 1.0)
         need = ollama_need(scaling, loads.ollama, coming, track.averages, elapsed)
-        # An answer may follow each transcription. If these only woke Ollama, it would go to zero and back repeatedly.
-        active = bool(loads.ollama.requests) or bool(upstream)
+        active = bool(loads.ollama.requests) or bool(transcribed)
         track = _observed(track, need.averages, scaling, state, now, active=active)
     return _component("ollama", spec, scaling, state, need, track, now)
+
+
+def _transcribed_first(loads: Loads, now: float) -> float:
+    """Return the requests that Ollama gets after Whisper.
+
+    An older bridge does not report them: then an answer may follow each transcription. If these only woke Ollama and
+    did not keep it running, it would go to zero and back repeatedly.
+    """
+    if loads.ollama.coming is not None:
+        return loads.ollama.coming
+    return (loads.whisper.requests or 0.0) if loads.whisper.known(now) else 0.0
 
 
 def _observed(

@@ -265,10 +265,14 @@ def test_ollama_starts_from_zero_together_with_whisper() -> None:
     assert (decision.whisper.replicas, decision.ollama.replicas) == (1, 1)
 
 
-def test_transcriptions_alone_keep_ollama_awake_rather_than_waking_it_again_and_again() -> None:
+@pytest.mark.parametrize(("coming", "expected", "writes"), [(0.0, 0, 0), (1.0, 1, 1), (None, 1, 1)])
+def test_transcriptions_start_ollama_and_keep_it_running_only_if_an_answer_follows(
+    coming: float | None, expected: int, writes: int
+) -> None:
+    """An older bridge does not say whether one does (None)."""
     behavior = Behavior(down=Rules(0.0), idle_period=60.0)
     spec = ScalingSpec(whisper=WhisperScaling(Bounds(1, 1)), ollama=OllamaScaling(Bounds(0, 2), behavior=behavior))
-    loads = Loads(load(0, busy=1), Load(held=0.0, waiting=0.0, working=0.0))
+    loads = Loads(load(0, busy=1), Load(held=0.0, waiting=0.0, working=0.0, coming=coming))
     history, desired, changes = History(), 0, 0
     for second in range(600):
         states = States(ComponentState(1, 1), ComponentState(desired, desired))
@@ -276,7 +280,7 @@ def test_transcriptions_alone_keep_ollama_awake_rather_than_waking_it_again_and_
         history, changes = decision.history, changes + len(decision.changes)
         assert decision.ollama
         desired = decision.ollama.replicas
-    assert (desired, changes) == (1, 1)
+    assert (desired, changes) == (expected, writes)
 
 
 def test_needs_that_go_up_and_down_move_no_gpu_back_and_forth() -> None:
