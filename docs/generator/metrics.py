@@ -10,7 +10,7 @@ from generator.markdown import page, table
 from speechbridge.telemetry.instruments import Family
 from speechbridge.telemetry.metrics import Metrics as BridgeMetrics
 from speechbridge.upstreams.failures import FailureKind
-from speechoperator.report.pipeline_metrics import FAMILIES
+from speechoperator.report.pipeline_families import FAMILIES
 from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 _HEAD = ("Name", "Type", "Labels", "Unit", "Description")
 _ABOUT_PIPELINES = (
-    "From the statuses of the operator's pipelines; only the leader exposes them. `namespace` and `name` are those of\n"
-    "the pipeline. If Prometheus sets a label `namespace` itself, it renames this one to `exported_namespace`, unless\n"
-    "the scrape has `honor_labels: true` (`honorLabels` of a ServiceMonitor or PodMonitor). Pipelines that are not\n"
+    "From the specs and statuses of the operator's pipelines; only the leader exposes them. `namespace` and `pipeline`\n"
+    "name the pipeline. If Prometheus sets a label `namespace` itself, it renames this one to `exported_namespace`,\n"
+    "unless the scrape has `honor_labels: true` (`honorLabels` of a ServiceMonitor or PodMonitor). Pipelines that are not\n"
     'ready: `speechoperator_pipeline_condition{type="Ready",status="True"} == 0`.\n'
 )
 _BRIDGE_LABELS = {
@@ -50,10 +50,12 @@ _OPERATOR_LABELS = {
     "resource": "as in `kubectl auth can-i`, such as `deployments.apps`",
     "status": "of requests the HTTP status, `none` without a response; of conditions `True`, `False` or `Unknown`",
     "namespace": "namespace of a pipeline",
-    "name": "name of a pipeline",
+    "pipeline": "name of a pipeline",
     "type": "[type of a condition](conditions.md)",
     "component": "`whisper`, `ollama` or `bridge`",
-    "model": "as in `spec.ollama.models`",
+    "model": "as in `spec.ollama.models` and `spec.whisper.model`",
+    "direction": "`up` or `down`",
+    "mode": "`spec.scaling.mode` when it was decided: `Auto`, `Advisory` or `Off`",
     "changed": "`false` if the state was already known, such as after the operator's own writes; otherwise `true`",
     "outcome": "`ok` or `failed`",
 }
@@ -69,8 +71,8 @@ def operator_page() -> str:
     rows = [
         (
             f"`{family.name}`",
-            "gauge",
-            ", ".join(f"`{label}`" for label in ("namespace", "name", *family.labels)),
+            family.type,
+            ", ".join(f"`{label}`" for label in ("namespace", "pipeline", *family.labels)),
             _unit(family.name),
             family.text,
         )
