@@ -50,7 +50,9 @@ TOTAL = _family("model_total_bytes", "Bytes of a model to download, while it is 
 HAVING = _family("model_replicas_ready", "Ollama pods that have a model", "model")
 MEMORY = _family("model_memory_bytes", "Memory that a loaded model takes, GPUs included", "model")
 GPU_MEMORY = _family(
-    "model_gpu_bytes", "GPU memory that a loaded model takes; less than model_memory_bytes if a part is on CPUs", "model"
+    "model_gpu_bytes",
+    "GPU memory that a loaded model takes; less than its memory if a part is on CPUs",
+    "model",
 )
 OF_STATUS = (
     CONDITION,

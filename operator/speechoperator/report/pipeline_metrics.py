@@ -34,9 +34,7 @@ class PipelineMetrics:
         decisions: The decisions of the scaler.
     """
 
-    def __init__(
-        self, store: Store, operator_class: str, leading: Callable[[], bool], decisions: Decisions
-    ) -> None:
+    def __init__(self, store: Store, operator_class: str, leading: Callable[[], bool], decisions: Decisions) -> None:
         self._store = store
         self._class = operator_class
         self._leading = leading
