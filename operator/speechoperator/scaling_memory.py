@@ -52,14 +52,15 @@ class ScalingMemory:
         before = self._histories.get(key)
         self._histories[key] = history
         decided = self.decisions.setdefault(key, Counter())
-        for component, direction in product(("whisper", "ollama"), ("up", "down")):
-            decided[component, direction, mode] += 0  # exposed before the first one: Prometheus sees it as an increase
+        for series in product(("whisper", "ollama"), ("up", "down"), (mode,)):
+            decided[series] += 0  # exposed before the first one: Prometheus sees it as an increase
         if before is None or before.changes == history.changes:
             return False
         known = {change.id for change in before.changes}
         for change in history.changes:
             if change.id not in known:
-                decided[change.component, "up" if change.after > change.before else "down", mode] += 1
+                towards = "up" if change.after > change.before else "down"
+                decided[change.component, towards, mode] += 1
         return True
 
     def forget(self, key: Key) -> None:
