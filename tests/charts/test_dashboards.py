@@ -133,7 +133,7 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(name: str) -> None:
     places = [panel["gridPos"] for panel in everything]
 
     assert len(ids) == len(set(ids))
-    assert all(0 <= at["x"] and at["x"] + at["w"] <= 24 for at in places)
+    assert all(at["x"] >= 0 and at["x"] + at["w"] <= 24 for at in places)
     for one, other in combinations(places, 2):
         apart_x = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         assert apart_x or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
