@@ -21,4 +21,9 @@ def dashboards() -> dict[str, Dashboard]:
 
 def text(dashboard: Dashboard) -> str:
     """Return a dashboard as the text of its file."""
-    return json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    body = json.loads(json.dumps(dashboard, cls=JSONEncoder))
+    for variable in body["templating"]["list"]:
+        # The SDK writes them for every kind of variable; in Grafana's schema only those of intervals have them.
+        for name in ("auto", "auto_min", "auto_count"):
+            variable.pop(name, None)
+    return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
