@@ -47,8 +47,8 @@ class ScalingMemory:
         """
         if history is None:
             return False
-        for change in failed:
-            history = history.failed(change)
+        for identifier in failed:
+            history = history.failed(identifier)
         before = self._histories.get(key)
         self._histories[key] = history
         decided = self.decisions.setdefault(key, Counter())

@@ -51,7 +51,7 @@ HAVING = _family("model_replicas_ready", "Ollama pods that have a model", "model
 MEMORY = _family("model_memory_bytes", "Memory that a loaded model takes, GPUs included", "model")
 GPU_MEMORY = _family(
     "model_gpu_bytes",
-    "GPU memory that a loaded model takes; less than its memory if a part is on CPUs",
+    "GPU memory that a loaded model takes; less than its memory if some of it is on CPUs",
     "model",
 )
 OF_STATUS = (
