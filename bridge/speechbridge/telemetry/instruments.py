@@ -107,7 +107,7 @@ class Family(ABC, Generic[T]):
         if instrument is None:
             if len(values) != len(self.label_names):
                 raise ValueError(f"{self.name} has the labels {self.label_names}, not {values}")
-            pairs = zip(self.label_names, values, strict=True)
+            pairs = sorted(zip(self.label_names, values, strict=True))  # as the client does
             instrument = self._instrument([f'{name}="{_escaped(value)}"' for name, value in pairs])
             self._instruments[values] = instrument
         return instrument
