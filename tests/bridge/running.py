@@ -40,6 +40,10 @@ class Bridge:
         families = text_string_to_metric_families(self.service.metrics.exposition()[0].decode())
         return [sample for family in families for sample in family.samples if sample.name == name]
 
+    def value(self, name: str, **labels: str) -> float | None:
+        """The value of a series at present; None if there is none."""
+        return next((sample.value for sample in self.samples(name) if sample.labels == labels), None)
+
     async def process(self, audio: bytes = b"", **fields: str) -> aiohttp.ClientResponse:
         """Send a form to /process, the fields before the file."""
         return await self.client.post("/process", data=form(audio, **fields))

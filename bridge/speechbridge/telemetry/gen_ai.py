@@ -9,12 +9,14 @@ Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/#gener
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from speechbridge.telemetry.instruments import HistogramFamily
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from speechbridge.telemetry.instruments import Distribution
 
 _OPERATION = "chat"
 _LABELS = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
@@ -32,8 +34,9 @@ class GenAi:
     """
 
     def __init__(self, provider: str, own_token_seconds: HistogramFamily) -> None:
-        self.provider = provider
-        self.own_token_seconds = own_token_seconds
+        self._provider = provider
+        self._own_token_seconds = own_token_seconds
+        self._by_model: dict[str, _Measured] = {}
         self.request_seconds = HistogramFamily(
             "gen_ai_server_request_duration_seconds",
             "Duration of a request to a pod of the language model",
@@ -65,17 +68,39 @@ class GenAi:
             model: The model's label.
             error_type: Returns the label of an exception that ends it.
         """
-        return GenAiRequest(self, model, error_type)
+        measured = self._by_model.get(model)
+        if measured is None:
+            measured = self._by_model[model] = self._measured(model)
+        return GenAiRequest(measured, error_type)
+
+    def _measured(self, model: str) -> _Measured:
+        labels = (_OPERATION, self._provider, model)
+        return _Measured(
+            lambda error: self.request_seconds.labels(*labels, error),
+            self.request_seconds.labels(*labels, ""),
+            self.first_token_seconds.labels(*labels),
+            self.token_seconds.labels(*labels),
+            self._own_token_seconds.labels(model),
+        )
+
+
+class _Measured(NamedTuple):
+    """The metrics of a model, looked up once instead of per request."""
+
+    failed: Callable[[str], Distribution]
+    ok: Distribution
+    first_token: Distribution
+    token: Distribution
+    own_token: Distribution
 
 
 class GenAiRequest:
     """One request to one pod of the language model."""
 
-    __slots__ = ("_began", "_error_type", "_first", "_metrics", "_model")
+    __slots__ = ("_began", "_error_type", "_first", "_measured")
 
-    def __init__(self, metrics: GenAi, model: str, error_type: Callable[[BaseException], str]) -> None:
-        self._metrics = metrics
-        self._model = model
+    def __init__(self, measured: _Measured, error_type: Callable[[BaseException], str]) -> None:
+        self._measured = measured
         self._error_type = error_type
         self._first: float | None = None
 
@@ -83,22 +108,20 @@ class GenAiRequest:
         self._began = perf_counter()
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, *__: object) -> None:
-        found = self._metrics
-        error_type = "" if error is None else self._error_type(error)
-        duration = found.request_seconds.labels(_OPERATION, found.provider, self._model, error_type)
+        measured = self._measured
+        duration = measured.ok if error is None else measured.failed(self._error_type(error))
         duration.observe(perf_counter() - self._began)
 
     def progress(self) -> None:
         """Record that output has arrived; only the first time counts."""
         if self._first is None:
             self._first = perf_counter()
-            found = self._metrics
-            found.first_token_seconds.labels(_OPERATION, found.provider, self._model).observe(self._first - self._began)
+            self._measured.first_token.observe(self._first - self._began)
 
     def complete(self, tokens: int | None) -> None:
         """Record that the answer is complete, with so many tokens; None if the server does not tell."""
         if self._first is None or tokens is None or tokens <= 1:
             return
-        found, seconds = self._metrics, (perf_counter() - self._first) / (tokens - 1)
-        found.token_seconds.labels(_OPERATION, found.provider, self._model).observe(seconds)
-        found.own_token_seconds.labels(self._model).observe(seconds)
+        seconds = (perf_counter() - self._first) / (tokens - 1)
+        self._measured.token.observe(seconds)
+        self._measured.own_token.observe(seconds)
