@@ -1,8 +1,13 @@
-"""PodMonitors of the chart as scrape jobs of a Prometheus outside the cluster, which reaches pods by the API server."""
+"""PodMonitors of the chart as scrape jobs of a Prometheus outside the cluster, which reaches pods by the API server.
+
+Debian builds Prometheus without the discovery of pods. So the pods of the moment are static targets, with the labels
+that the discovery gives them; the relabeling is the chart's.
+"""
 
 from __future__ import annotations
 
 import base64
+import json
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -44,22 +49,22 @@ def jobs(cluster: KindCluster, folder: Path) -> list[dict[str, Any]]:
         "--show-only",
         "templates/pod-monitors.yaml",
     )
-    return [
-        _job(body, access, server) for body in yaml.safe_load_all(rendered) if body and body["kind"] == "PodMonitor"
-    ]
+    pods = json.loads(cluster.kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
+    monitors = [body for body in yaml.safe_load_all(rendered) if body and body["kind"] == "PodMonitor"]
+    return [_job(body, pods, access, server) for body in monitors]
 
 
-def _job(monitor: dict[str, Any], access: dict[str, Any], server: str) -> dict[str, Any]:
-    spec, namespace = monitor["spec"], monitor["metadata"]["namespace"]
+def _job(monitor: dict[str, Any], pods: list[dict[str, Any]], access: dict[str, Any], server: str) -> dict[str, Any]:
+    spec, own = monitor["spec"], monitor["metadata"]["namespace"]
     (endpoint,) = spec["podMetricsEndpoints"]
-    discovery = {"role": "pod", "api_server": server, **access}
-    if spec.get("namespaceSelector") != {"any": True}:
-        discovery["namespaces"] = {"names": spec.get("namespaceSelector", {}).get("matchNames", [namespace])}
+    selector = spec.get("namespaceSelector", {})
+    names = selector.get("matchNames", [own])
+    known = [pod for pod in pods if selector.get("any") or pod["metadata"]["namespace"] in names]
     return {
         "job_name": monitor["metadata"]["name"],
         "scheme": "https",
         "honor_labels": endpoint.get("honorLabels", False),
-        "kubernetes_sd_configs": [discovery],
+        "static_configs": [target for pod in known for target in _targets(pod)],
         **access,
         "relabel_configs": [
             *_selected(spec["selector"]),
@@ -72,6 +77,32 @@ def _job(monitor: dict[str, Any], access: dict[str, Any], server: str) -> dict[s
             *_by_way_of(server),
         ],
     }
+
+
+def _targets(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """The target of each port of a pod, labelled as by `kubernetes_sd_configs` with the role `pod`.
+
+    Source: https://prometheus.io/docs/prometheus/latest/configuration/configuration/#pod
+    """
+    meta = pod["metadata"]
+    common = {_label(name): value for name, value in meta.get("labels", {}).items()} | {
+        "__meta_kubernetes_namespace": meta["namespace"],
+        f"{_META}name": meta["name"],
+        f"{_META}phase": pod["status"]["phase"],
+    }
+    return [
+        {
+            "targets": [f"{meta['name']}:{port['containerPort']}"],
+            "labels": {
+                **common,
+                f"{_META}container_image": container["image"],
+                f"{_META}container_port_name": port.get("name", ""),
+                f"{_META}container_port_number": str(port["containerPort"]),
+            },
+        }
+        for container in pod["spec"]["containers"]
+        for port in container.get("ports", ())
+    ]
 
 
 def _selected(selector: dict[str, Any]) -> list[dict[str, Any]]:
