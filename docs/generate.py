@@ -1,4 +1,4 @@
-"""Write the generated files: the pages of docs/reference, the CRD and the schema of the chart's values (`make docs`).
+"""Write the generated files: the pages of docs/reference, the CRD, and the chart's schema and dashboards (`make docs`).
 
 tests/docs/test_generate.py fails if one of them is stale.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dashboards import files as dashboards
 from generator import chart_values, conditions, errors, http_api, metrics, settings, speechpipeline
 from speechlocal import paths
 from speechoperator.api import crd
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+DASHBOARDS = paths.CHART / "files" / "dashboards"
 CRD = paths.CHART / "crds" / "speechpipelines.yaml"
 
 
@@ -31,7 +33,8 @@ def files() -> dict[Path, str]:
         "speechpipeline": speechpipeline.speechpipeline_page(),
     }
     others = {chart_values.SCHEMA: chart_values.values_schema(), CRD: crd.render()}
-    return {REFERENCE / f"{name}.md": text for name, text in pages.items()} | others
+    boards = {DASHBOARDS / f"{name}.json": dashboards.text(one) for name, one in dashboards.dashboards().items()}
+    return {REFERENCE / f"{name}.md": text for name, text in pages.items()} | others | boards
 
 
 if __name__ == "__main__":

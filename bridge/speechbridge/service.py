@@ -75,7 +75,7 @@ def assemble(settings: Settings) -> Service:
     transcriber, generator = _transcriber(settings), _generator(settings)
     whisper = Pool(settings.whisper_url, _whisper_options(settings))
     llm = Pool(settings.generator_url, _llm_options(settings))
-    metrics, backlog, durations = Metrics(), Backlog(), Durations(settings.max_audio_seconds)
+    metrics, backlog, durations = Metrics(settings.generator), Backlog(), Durations(settings.max_audio_seconds)
 
     def retry_after(queued: int) -> int:
         return backlog.retry_after(queued, whisper.slots)
@@ -116,6 +116,9 @@ def assemble(settings: Settings) -> Service:
     metrics.set_function(metrics.buffered, lambda: budgets.disk.used, "disk")
     metrics.set_function(metrics.queue_depth, lambda: admission.queued, "admission")
     metrics.set_function(metrics.queue_depth, lambda: whisper.waiting, "whisper")
+    for stage, demand in (("transcribe", to_transcribe), ("generate", to_generate)):
+        metrics.set_function(metrics.held, lambda demand=demand: demand.load().held, stage)  # type: ignore[misc]
+        metrics.set_function(metrics.oldest_wait, lambda demand=demand: demand.load().oldest_wait_seconds, stage)  # type: ignore[misc]
     # Sums of floats are inexact: rounded, an empty backlog is 0.
     metrics.set_function(metrics.audio_waiting, lambda: round(max(0.0, backlog.pending(admission.queued)), 3))
     metrics.set_function(metrics.realtime_factor, lambda: backlog.pace)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from prometheus_client.metrics import MetricWrapperBase
-
+from generator import definitions
 from generator.markdown import page, table
-from speechbridge.telemetry.instruments import Family
-from speechbridge.telemetry.metrics import Metrics as BridgeMetrics
 from speechbridge.upstreams.failures import FailureKind
-from speechoperator.report.pipeline_metrics import FAMILIES
-from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
-_HEAD = ("Name", "Type", "Labels", "Unit", "Description")
+    from generator.definitions import Definition
+
 _ABOUT_PIPELINES = (
-    "From the statuses of the operator's pipelines; only the leader exposes them. `namespace` and `name` are those of\n"
-    "the pipeline. If Prometheus sets a label `namespace` itself, it renames this one to `exported_namespace`, unless\n"
-    "the scrape has `honor_labels: true` (`honorLabels` of a ServiceMonitor or PodMonitor). Pipelines that are not\n"
-    'ready: `speechoperator_pipeline_condition{type="Ready",status="True"} == 0`.\n'
+    "From the specs and statuses of the operator's pipelines; only the leader exposes them. `namespace` and\n"
+    "`pipeline` name the pipeline. If Prometheus sets a label `namespace` itself, it renames this one to\n"
+    "`exported_namespace`, unless the scrape has `honor_labels: true` (`honorLabels` of a ServiceMonitor or\n"
+    "PodMonitor; those of the chart have it). Pipelines that are not ready:\n"
+    '`speechoperator_pipeline_condition{type="Ready",status="True"} == 0`.\n'
 )
 _BRIDGE_LABELS = {
     "route": "pattern of the path, such as `/process`; `unmatched` for unknown paths",
@@ -30,7 +27,7 @@ _BRIDGE_LABELS = {
         "`failed`, `deadline` (no progress, or the total used up) or `cancelled` (client disconnected); of a stage: "
         "`ok`, `failed`, `deadline` or `cancelled`"
     ),
-    "stage": "`queue`, `transcribe` or `generate`",
+    "stage": "`queue`, `transcribe` or `generate`; of held and waiting requests the one that they are held for",
     "model": "language model; empty if not applicable, `other` beyond 32 models",
     "queue": "`admission` or `whisper` (waiting for a pod)",
     "kind": f"of tokens: `prompt` or `completion`; of failures: {', '.join(f'`{kind}`' for kind in FailureKind)}",
@@ -40,6 +37,10 @@ _BRIDGE_LABELS = {
     ),
     "where": "`memory` or `disk`",
     "upstream": "`whisper` or `llm`",
+    "gen_ai_operation_name": "`chat`",
+    "gen_ai_provider_name": "`ollama` or `openai`, the protocol of the language model's pods",
+    "gen_ai_request_model": "as `model`",
+    "error_type": "empty if the request succeeded; otherwise the `kind` of the failure, or `cancelled`",
 }
 _OPERATOR_LABELS = {
     "result": "`ok`, `rejected` (the API server rejected a write; it is retried) or `error` (see `errors_total`)",
@@ -50,10 +51,12 @@ _OPERATOR_LABELS = {
     "resource": "as in `kubectl auth can-i`, such as `deployments.apps`",
     "status": "of requests the HTTP status, `none` without a response; of conditions `True`, `False` or `Unknown`",
     "namespace": "namespace of a pipeline",
-    "name": "name of a pipeline",
+    "pipeline": "name of a pipeline",
     "type": "[type of a condition](conditions.md)",
     "component": "`whisper`, `ollama` or `bridge`",
-    "model": "as in `spec.ollama.models`",
+    "model": "as in `spec.ollama.models` and `spec.whisper.model`",
+    "direction": "`up` or `down`",
+    "mode": "`spec.scaling.mode` when it was decided: `Auto`, `Advisory` or `Off`",
     "changed": "`false` if the state was already known, such as after the operator's own writes; otherwise `true`",
     "outcome": "`ok` or `failed`",
 }
@@ -61,54 +64,36 @@ _OPERATOR_LABELS = {
 
 def bridge_page() -> str:
     """Return the page of all metrics of the bridge."""
-    return _metrics("bridge", BridgeMetrics(), _BRIDGE_LABELS)
+    return _page("bridge", definitions.of_bridge(), _BRIDGE_LABELS)
 
 
 def operator_page() -> str:
     """Return the page of all metrics of the operator."""
-    rows = [
-        (
-            f"`{family.name}`",
-            "gauge",
-            ", ".join(f"`{label}`" for label in ("namespace", "name", *family.labels)),
-            _unit(family.name),
-            family.text,
-        )
-        for family in FAMILIES
-    ]
-    pipelines = ("## Metrics of pipelines\n", _ABOUT_PIPELINES, table(_HEAD, rows))
-    return _metrics("operator", OperatorMetrics(), _OPERATOR_LABELS, *pipelines)
+    pipelines = ("## Metrics of pipelines\n", _ABOUT_PIPELINES, _table(definitions.of_pipelines()))
+    return _page("operator", definitions.of_operator(), _OPERATOR_LABELS, *pipelines)
 
 
-def _metrics(program: str, counted: object, labels: dict[str, str], *parts: str) -> str:
-    found = [item for item in vars(counted).values() if isinstance(item, Family | MetricWrapperBase)]
-    families = [(next(iter(item.describe())), item) for item in found]
-    rows = [
-        (
-            f"`{family.name}{'_total' if family.type == 'counter' else ''}`",
-            family.type,
-            ", ".join(f"`{label}`" for label in _label_names(item)),
-            _unit(family.name),
-            family.documentation,
-        )
-        for family, item in families
-    ]
+def _page(program: str, metrics: Iterable[Definition], labels: dict[str, str], *parts: str) -> str:
     return page(
         f"Metrics of the {program}",
         "At `/metrics`, in the Prometheus text format. Histograms have `_bucket`, `_sum` and `_count` series.\n"
         "The Python client adds its `process_*` metrics and `python_info`.",
-        table(_HEAD, rows),
+        _table(metrics),
         *parts,
         "## Labels\n",
         table(("Label", "Values"), [(f"`{label}`", text) for label, text in labels.items()]),
     )
 
 
-def _label_names(item: Family[Any] | MetricWrapperBase) -> Sequence[str]:
-    return item.label_names if isinstance(item, Family) else item._labelnames  # noqa: SLF001 - there is no public access
+def _table(metrics: Iterable[Definition]) -> str:
+    rows = [
+        (f"`{one.name}`", one.type, ", ".join(f"`{label}`" for label in one.labels), _unit(one.name), one.text)
+        for one in metrics
+    ]
+    return table(("Name", "Type", "Labels", "Unit", "Description"), rows)
 
 
 def _unit(name: str) -> str:
     if "seconds" in name.split("_"):
         return "seconds"
-    return "bytes" if name.endswith("_bytes") else "ratio" if name.endswith("_factor") else "count"
+    return "bytes" if "bytes" in name.split("_") else "ratio" if name.endswith("_factor") else "count"

@@ -121,7 +121,8 @@ class Operator:
         self._workers = Workers(settings.workers, self.queue, self.reconciler, metrics)
         metrics.follow(metrics.load_streams, lambda: len(feed))
         metrics.follow(metrics.leader, lambda: float(self.election.is_leader.is_set()))
-        pipeline_metrics = PipelineMetrics(store, settings.operator_class, self.election.is_leader.is_set)
+        leading = self.election.is_leader.is_set
+        pipeline_metrics = PipelineMetrics(store, settings.operator_class, leading, self.memory.decisions)
         metrics.include(pipeline_metrics.exposition)
         metrics.follow(metrics.pipelines, lambda: sum(1 for _ in store.pipelines()))
 

@@ -110,7 +110,8 @@ class Reconciler:
             return self._gone(key)
         observed, planned = decided
         outcome = await self._applier.apply(key, planned, observed.now) if observed.writable else Outcome()
-        scaled = self._memory.keep(key, planned.history, outcome.unscaled)
+        mode = observed.pipeline.spec.scaling.mode if observed.pipeline else ""
+        scaled = self._memory.keep(key, planned.history, outcome.unscaled, mode)
         if scaled or outcome.wrote or outcome.failures != self._failures.get(key, ()):
             self._failures[key] = outcome.failures
             decided = self._decide(key)

@@ -7,6 +7,8 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from bridge.wire import DEADLINE
 from speechbridge.service import Service
@@ -32,6 +34,15 @@ class Bridge:
     client: aiohttp.ClientSession
     service: Service
     runner: web.AppRunner
+
+    def samples(self, name: str) -> list[Sample]:
+        """The samples of a metric at present."""
+        families = text_string_to_metric_families(self.service.metrics.exposition()[0].decode())
+        return [sample for family in families for sample in family.samples if sample.name == name]
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """The value of a series at present; None if there is none."""
+        return next((sample.value for sample in self.samples(name) if sample.labels == labels), None)
 
     async def process(self, audio: bytes = b"", **fields: str) -> aiohttp.ClientResponse:
         """Send a form to /process, the fields before the file."""

@@ -19,11 +19,15 @@ pytestmark = pytest.mark.unit
 
 GOLDEN = Path(__file__).parent / "golden"
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+DASHBOARDS = CHART / "files" / "dashboards"
 TEST_SCRIPT = CHART / "files" / "ask.py"
 
 
 def shortened(rendered: str) -> str:
-    """Without the script and the recording, which have files of their own."""
+    """Without the script, the recording and the dashboards, which have files of their own."""
+    for dashboard in sorted(DASHBOARDS.iterdir()):
+        text = "".join(f"    {line}\n" for line in dashboard.read_text().splitlines())
+        rendered = rendered.replace(text, f"    (files/dashboards/{dashboard.name})\n")
     script = "".join(f"    {line}\n" for line in TEST_SCRIPT.read_text().splitlines())
     assert script in rendered or "ask.py" not in rendered
     return RECORDING.sub("(files/recording.ogg)", rendered.replace(script, "    (files/ask.py)\n"))

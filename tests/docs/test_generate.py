@@ -20,7 +20,7 @@ def test_all_are_current() -> None:
 @pytest.mark.parametrize("page", [metrics.bridge_page, metrics.operator_page])
 def test_every_label_of_a_metric_is_explained(page: Callable[[], str]) -> None:
     measured, _, explained = page().partition("## Labels")
-    rows = [line.split(" | ") for line in measured.splitlines() if line.startswith("| `speech")]
+    rows = [line.split(" | ") for line in measured.splitlines() if line.startswith(("| `speech", "| `gen_ai_server_"))]
 
     used = {label for row in rows for label in re.findall(r"`(\w+)`", row[2])}
 

@@ -23,7 +23,7 @@ def test_the_first_history_is_that_of_the_status_and_the_next_ones_are_those_of_
     status = {"scalingHistory": [change().as_status()]}
     assert memory.of(KEY, status, NOW).changes[0].after == 3
     later = History(changes=(change(2.0),))
-    assert memory.keep(KEY, later, [])
+    assert memory.keep(KEY, later, [], "Auto")
     assert memory.of(KEY, status, NOW) == later
 
 
@@ -31,7 +31,7 @@ def test_a_change_that_was_not_written_is_not_ok() -> None:
     memory = ScalingMemory()
     memory.of(KEY, {}, NOW)
     failed = change()
-    assert memory.keep(KEY, History(changes=(failed,)), [failed.id])
+    assert memory.keep(KEY, History(changes=(failed,)), [failed.id], "Auto")
     assert memory.of(KEY, {}, NOW).changes == (replace(failed, ok=False),)
     assert memory.of(KEY, {}, NOW).last("whisper") is None
 
@@ -42,14 +42,30 @@ def test_a_change_that_fails_again_and_again_is_listed_once() -> None:
     for time in range(5):
         again = change(float(time))
         history = memory.of(KEY, {}, NOW).add([again])
-        assert memory.keep(KEY, history, [again.id]) is (time == 0), "only the first one is new"
+        assert memory.keep(KEY, history, [again.id], "Auto") is (time == 0), "only the first one is new"
     assert len(memory.of(KEY, {}, NOW).changes) == 1
+
+
+def test_new_decisions_are_counted_by_component_direction_and_mode() -> None:
+    memory = ScalingMemory()
+    restored = change(1.0)
+    memory.of(KEY, {"scalingHistory": [restored.as_status()]}, NOW)
+    up, down = change(2.0, 4), change(3.0, 0)
+    memory.keep(KEY, History(changes=(restored, up)), [], "Auto")
+    memory.keep(KEY, History(changes=(restored, up, down)), [], "Advisory")
+    memory.keep(KEY, History(changes=(restored, up, down)), [], "Advisory")
+
+    decisions = memory.decisions[KEY]
+    assert +decisions == {("whisper", "up", "Auto"): 1, ("whisper", "down", "Advisory"): 1}
+    assert decisions.keys() >= {("ollama", "up", "Auto")}, "0 before the first one, so that it is an increase"
+    memory.forget(KEY)
+    assert memory.decisions == {}
 
 
 def test_a_plan_that_decides_nothing_changes_nothing() -> None:
     memory = ScalingMemory()
     before = memory.of(KEY, {}, NOW)
-    assert not memory.keep(KEY, None, [])
+    assert not memory.keep(KEY, None, [], "Auto")
     assert memory.of(KEY, {}, NOW) == before
 
 
@@ -57,6 +73,6 @@ def test_what_is_forgotten_comes_from_the_status() -> None:
     memory = ScalingMemory()
     for forget in (lambda: memory.forget(KEY), memory.clear):
         memory.of(KEY, {}, NOW)
-        memory.keep(KEY, History(changes=(change(),)), [])
+        memory.keep(KEY, History(changes=(change(),)), [], "Auto")
         forget()
         assert memory.of(KEY, {}, NOW) == History()

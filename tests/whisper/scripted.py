@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speechwhisper.audio.decode import Audio
-from speechwhisper.recognition.port import BrokenError, StoppedError
+from speechwhisper.recognition.port import Batch, BrokenError, StoppedError
 from speechwhisper.recognition.transcript import Segment, TranscriptionInfo, Word
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ def segment(text: str, start: float = 0.0, end: float = 1.0, **changes: object) 
 
 
 class ScriptedDecoder:
-    """Yields the given segments; with ``hold`` it waits after the first one until the test calls `go_on`."""
+    """Yields the given segments; with ``hold`` it waits after the first one until the test calls `go_on`.
+
+    Further keyword arguments are members of the `TranscriptionInfo` that differ from those of a faultless recording.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class ScriptedDecoder:
         *,
         hold: bool = False,
         fails: bool = False,
+        **info: Any,
     ) -> None:
         self.languages = languages
         self.seen: list[Options] = []
@@ -49,12 +53,15 @@ class ScriptedDecoder:
         self.broken = False
         self._on_broken: Callable[[], None] | None = None
         self.closed = False
+        self.batch_size = 8
+        self._on_batch: Callable[[Batch], None] | None = None
         self.audio_seconds_per_second = 0.0
         self.started = threading.Event()
         self.stopped = threading.Event()
         self._segments = segments
         self._go = threading.Event()
         self._fails = fails
+        self._info = info
         if not hold:
             self._go.set()
 
@@ -63,6 +70,9 @@ class ScriptedDecoder:
 
     def on_broken(self, call: Callable[[], None]) -> None:
         self._on_broken = call
+
+    def on_batch(self, call: Callable[[Batch], None]) -> None:
+        self._on_batch = call
 
     def breaks(self) -> None:
         """What is decoded fails, as what comes later."""
@@ -85,7 +95,10 @@ class ScriptedDecoder:
             message = "the decoder broke"
             raise RuntimeError(message)
         self.audio_seconds_per_second = 20.0
-        return TranscriptionInfo(options.language or "en", audio.duration, audio.duration / 2, audio.duration)
+        if self._on_batch is not None:
+            self._on_batch(Batch(blocks=2, window=6.0, wait=0.003, duration=0.5))
+        info = TranscriptionInfo(options.language or "en", audio.duration, audio.duration / 2, audio.duration)
+        return replace(info, **self._info)
 
     def _read(self, recording: Recording, stop: Stop) -> Audio:
         chunks = []

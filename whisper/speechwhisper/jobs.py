@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from speechwhisper.admission.slots import Slot, Slots
     from speechwhisper.recognition.options import Options
-    from speechwhisper.recognition.port import Decoder
+    from speechwhisper.recognition.port import Batch, Decoder
     from speechwhisper.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -147,8 +147,7 @@ class Job:
             jobs.metrics.decode_seconds.inc(jobs.clock() - since)
             if not done.cancelled() and done.exception() is None:
                 info = done.result()
-                jobs.metrics.audio_seconds.inc(info.duration)
-                jobs.metrics.speech_seconds.inc(info.speech_seconds)
+                _count_coverage(jobs.metrics, info)
                 slot.finished(info.duration)
             queue.put_nowait(None)
 
@@ -208,6 +207,7 @@ class Jobs:
         self.clock = clock
         # One thread per slot suffices: a job stops one run before it starts another.
         self._executor = ThreadPoolExecutor(slots.capacity, thread_name_prefix="job")
+        decoder.on_batch(self._count_batch)
 
     @asynccontextmanager
     async def job(self, announced: float | None = None, channels: int = 1) -> AsyncIterator[Job]:
@@ -234,10 +234,29 @@ class Jobs:
         """Run a blocking function in a worker thread."""
         return asyncio.get_running_loop().run_in_executor(self._executor, function)
 
+    def _count_batch(self, batch: Batch) -> None:
+        metrics = self.metrics
+        metrics.batch_blocks.observe(batch.blocks)
+        metrics.batch_window.observe(batch.window)
+        metrics.batch_wait.observe(batch.wait)
+        metrics.batch_seconds.observe(batch.duration)
+
     def close(self) -> None:
         """Accept no more work; running threads finish."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         self.decoder.close()
+
+
+def _count_coverage(metrics: Metrics, info: TranscriptionInfo) -> None:
+    metrics.audio_seconds.inc(info.duration)
+    metrics.speech_seconds.inc(info.speech_seconds)
+    metrics.transcribed_seconds.inc(info.transcribed_seconds)
+    for one in info.doubtful:
+        metrics.doubtful_seconds.labels(one.reason).inc(one.end - one.start)
+    for gap in info.gaps:
+        metrics.skipped_seconds.labels("damaged" if gap.damaged else "no_data").inc(gap.seconds)
+    if info.missing:
+        metrics.skipped_seconds.labels("truncated").inc(info.missing)
 
 
 def _and_abandon(function: Callable[[Recording, Stop], T], recording: Recording, stop: Stop, pipe: BytePipe) -> T:

@@ -11,7 +11,7 @@ from speechbridge.api.problem_documents import problem_response
 from speechbridge.errors import Problem
 from speechbridge.service import SERVICE
 from speechbridge.telemetry import logs
-from speechbridge.telemetry.timeline import Timeline, request_id_of
+from speechbridge.telemetry.timeline import Timeline, request_id_of, trace_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     """Run the handler, turn exceptions into error responses, and measure and log the request."""
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
-    request[TIMELINE] = timeline = Timeline(monotonic)
+    request[TIMELINE] = timeline = Timeline(monotonic, trace_id_of(request.headers))
     status, problem = _CANCELLED, None
     try:
         response, problem = await _answer(request, handler, request_id)
@@ -81,7 +81,7 @@ def _record(request: web.Request, timeline: Timeline, status: int, problem: Prob
     if route != _NOT_MEASURED:
         metrics = request.app[SERVICE].metrics
         metrics.requests.labels(route, outcome).inc()
-        metrics.request_seconds.labels(route).observe(seconds)
+        metrics.request_seconds.labels(route).observe(seconds, timeline.trace_id)
     if route not in _NOT_LOGGED:
         logs.info(
             "request",

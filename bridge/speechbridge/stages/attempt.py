@@ -68,15 +68,17 @@ class Stage:
         if self._pool.reachable:
             return
         measured = self.metrics.stage("queue", self.metrics.model_label(model) if model else "")
-        entered = measured.enter()
+        entered, held_at, outcome = measured.enter(), self._clock(), "ok"
         try:
             await self.hold.until_reachable(call, audio_seconds)
         except BaseException as error:
-            measured.leave(entered, outcome_of(error, expired=bool(call.deadline.expired)))
+            outcome = outcome_of(error, expired=bool(call.deadline.expired))
             if isinstance(error, UpstreamError):
                 self.metrics.upstream_failures.labels(self.upstream, error.kind).inc()
             raise
-        measured.leave(entered, "ok")
+        finally:
+            measured.leave(entered, outcome)
+            self.metrics.hold_seconds.labels(self.name, outcome).observe(self._clock() - held_at)
 
     def _attempt(self, retry: Retry, call: Call, model: str, prefer: Endpoint | None = None) -> Attempt:
         """Have a pod work at once."""

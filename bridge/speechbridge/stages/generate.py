@@ -9,7 +9,7 @@ from speechbridge.generators.forwarding import Head, forward
 from speechbridge.generators.port import Completion, GenerationRequest
 from speechbridge.generators.prompt import messages_for
 from speechbridge.generators.thinking import ReasoningFilter
-from speechbridge.stages.attempt import Stage
+from speechbridge.stages.attempt import Stage, outcome_of
 from speechbridge.stages.prefill import key_of
 from speechbridge.upstreams.failures import UpstreamError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from speechbridge.stages.demand import Demand
     from speechbridge.stages.hold import Hold
     from speechbridge.stages.prefill import Prefill
+    from speechbridge.telemetry.gen_ai import GenAiRequest
     from speechbridge.telemetry.metrics import Metrics
     from speechbridge.telemetry.timeline import Timeline
     from speechbridge.upstreams.pool import Pool
@@ -99,10 +100,11 @@ class Generation(Stage):
                 await on_text(text)
 
         while True:
-            reasoning = ReasoningFilter()
+            reasoning, asked = ReasoningFilter(), self.metrics.gen_ai.request(label, _error_type)
 
-            async def on_piece(piece: str, reasoning: ReasoningFilter = reasoning) -> None:
+            async def on_piece(piece: str, reasoning: ReasoningFilter = reasoning, asked: GenAiRequest = asked) -> None:
                 call.deadline.progress()
+                asked.progress()
                 await pass_on(reasoning.feed(piece))
 
             try:
@@ -110,7 +112,9 @@ class Generation(Stage):
                 prefilled = self._prefill.endpoint(prompt)
                 async with self._attempt(retry, call, model, prefilled) as acquisition:
                     endpoint = acquisition.endpoint
-                    completion = await self._generator.generate(endpoint, request, call.headers, on_piece)
+                    with asked:
+                        completion = await self._generator.generate(endpoint, request, call.headers, on_piece)
+                        asked.complete(completion.completion_tokens)
                     call.deadline.progress()
                     await pass_on(reasoning.end())
                     self._record(completion, label, call.timeline)
@@ -136,21 +140,25 @@ class Generation(Stage):
         label = self.metrics.model_label(model)
         sent = False
         while True:
+            asked = self.metrics.gen_ai.request(label, _error_type)
             try:
                 await self._until_reachable(call, model)
                 async with (
                     self._attempt(retry, call, model) as acquisition,
                     aclosing(forward(acquisition.endpoint, request, call.headers)) as items,
                 ):
-                    async for item in items:
-                        call.deadline.progress()
-                        if isinstance(item, Completion):
-                            self._record(item, label, call.timeline)
-                            continue
-                        if call.streams and isinstance(item, bytes):
-                            self._record_first(label, call.timeline)
-                            sent = True
-                        yield item
+                    with asked:
+                        async for item in items:
+                            call.deadline.progress()
+                            if isinstance(item, Completion):
+                                asked.complete(item.completion_tokens)
+                                self._record(item, label, call.timeline)
+                                continue
+                            if call.streams and isinstance(item, bytes):
+                                asked.progress()
+                                self._record_first(label, call.timeline)
+                                sent = True
+                            yield item
                 return
             except UpstreamError as error:
                 if sent or not retry.allowed(error):
@@ -165,4 +173,10 @@ class Generation(Stage):
     def _record_first(self, label: str, timeline: Timeline) -> None:
         if timeline.first_token is None:
             timeline.first_token = self._clock()
-            self.metrics.first_token_seconds.labels(label).observe(timeline.first_token - timeline.started)
+            seconds = timeline.first_token - timeline.started
+            self.metrics.first_token_seconds.labels(label).observe(seconds, timeline.trace_id)
+
+
+def _error_type(error: BaseException) -> str:
+    """Return what a request to a pod failed with, for the metrics."""
+    return error.kind if isinstance(error, UpstreamError) else outcome_of(error)

@@ -159,7 +159,8 @@ class Transcription(Stage):
     def _record_first(self, timeline: Timeline) -> None:
         if timeline.first_segment is None:
             timeline.first_segment = self._clock()
-            self.metrics.first_segment_seconds.labels().observe(timeline.first_segment - timeline.started)
+            seconds = timeline.first_segment - timeline.started
+            self.metrics.first_segment_seconds.labels().observe(seconds, timeline.trace_id)
 
     def _record(self, transcript: Transcript, audio: Audio, work: float, timeline: Timeline) -> None:
         timeline.transcribed = self._clock()

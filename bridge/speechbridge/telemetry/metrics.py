@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
 
+from speechbridge.telemetry.gen_ai import GenAi
 from speechbridge.telemetry.instruments import CounterFamily, Family, GaugeFamily, HistogramFamily
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 AnyFamily = TypeVar("AnyFamily", bound=Family[Any])
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
+_TOKEN_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
 _BYTES = tuple(float(4**power) for power in range(5, 15))  # 1 KiB to 256 MiB
 _MAX_MODELS = 32
 _STAGE_OUTCOMES = ("ok", "failed", "busy", "rejected", "restarted", "deadline", "cancelled")
@@ -45,17 +48,22 @@ class Stage:
 
 
 class Metrics:
-    """The metrics of one bridge, in a registry of their own."""
+    """The metrics of one bridge: in a registry of their own, and those of requests in `families`.
 
-    def __init__(self) -> None:
+    Args:
+        provider: The kind of the language model's server.
+    """
+
+    def __init__(self, provider: str = "ollama") -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
+        self.families: list[Family[Any]] = []
         self._models: set[str] = set()
         self._stages: dict[tuple[str, str], Stage] = {}
 
         def registered(family: AnyFamily) -> AnyFamily:
-            registry.register(family)
+            self.families.append(family)
             return family
 
         def counter(name: str, text: str, *labels: str) -> CounterFamily:
@@ -85,6 +93,24 @@ class Metrics:
         )
         self.first_token_seconds = histogram(
             "time_to_first_token_seconds", "Time from the start of a request to the first token of the answer", "model"
+        )
+        self.token_seconds = histogram(
+            "time_per_output_token_seconds",
+            "Time per token of an answer after the first one",
+            "model",
+            bounds=_TOKEN_SECONDS,
+        )
+        self.gen_ai = GenAi(provider, self.token_seconds)
+        self.families += self.gen_ai.families
+        self.held = gauge("requests_held", "Requests that no pod has", "stage")
+        self.oldest_wait = gauge(
+            "oldest_wait_seconds", "Time for which the first request that is not in work has waited", "stage"
+        )
+        self.hold_seconds = histogram(
+            "hold_duration_seconds",
+            "Time for which a request was held because no pod could be reached; outcome as of a stage",
+            "stage",
+            "outcome",
         )
         self.in_flight = registered(
             GaugeFamily(
@@ -138,6 +164,9 @@ class Metrics:
         """Return the label value of a model: its name, or `other` if it is not known to exist."""
         return model if model in self._models else "other"
 
-    def exposition(self) -> bytes:
-        """Return the body of `/metrics`."""
-        return generate_latest(self.registry)
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """Return the body of `/metrics` and its content type: in OpenMetrics with exemplars, if `accept` has it."""
+        encode, content_type = choose_encoder(accept)
+        open_metrics = content_type.startswith("application/openmetrics-text")
+        ours = "".join(family.render(open_metrics=open_metrics) for family in self.families)
+        return ours.encode() + encode(self.registry), content_type

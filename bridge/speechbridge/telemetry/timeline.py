@@ -29,11 +29,21 @@ def upstream_headers(headers: Mapping[str, str], request_id: str) -> str:
     return lines
 
 
+def trace_id_of(headers: Mapping[str, str]) -> str:
+    """Return the id of the client's W3C trace if the client samples it, else ""."""
+    traceparent = headers.get("traceparent")
+    if traceparent is None or not _TRACEPARENT.fullmatch(traceparent):
+        return ""
+    _, trace_id, _, flags = traceparent.split("-")
+    return trace_id if int(flags, 16) & 1 else ""
+
+
 @dataclass
 class Timeline:
     """When the stages of a request began and ended, in seconds of a monotonic clock; None if not reached."""
 
     clock: Callable[[], float]
+    trace_id: str = ""
     started: float = field(init=False)
     queued: float = 0.0
     transcribing: float | None = None

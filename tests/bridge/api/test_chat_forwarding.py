@@ -176,8 +176,7 @@ async def test_an_error_in_a_stream_is_reported_once(
 
 
 def tokens(bridge: Bridge, kind: str) -> float | None:
-    labels = {"kind": kind, "model": "smollm2"}
-    return bridge.service.metrics.registry.get_sample_value("speechbridge_tokens_total", labels)
+    return bridge.value("speechbridge_tokens_total", kind=kind, model="smollm2")
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -196,9 +195,7 @@ async def test_tokens_of_chats_are_counted(
 
     assert (tokens(streaming_bridge, "prompt"), tokens(streaming_bridge, "completion")) == (5, 8)
     assert ('"usage"' in text) == (not stream)  # a stream that did not ask for it does not have it
-    first_token = streaming_bridge.service.metrics.registry.get_sample_value(
-        "speechbridge_time_to_first_token_seconds_count", {"model": "smollm2"}
-    )
+    first_token = streaming_bridge.value("speechbridge_time_to_first_token_seconds_count", model="smollm2")
     assert first_token == (1 if stream else None)
 
 

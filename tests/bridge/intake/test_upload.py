@@ -464,6 +464,5 @@ async def test_the_size_of_an_upload_is_measured(start: StartBridge, whisper: Wh
     gate.release()
     await asking
 
-    registry = bridge.service.metrics.registry
-    assert registry.get_sample_value("speechbridge_upload_size_bytes_count") == 1
-    assert registry.get_sample_value("speechbridge_upload_size_bytes_sum") == len(WAV)
+    assert bridge.value("speechbridge_upload_size_bytes_count") == 1
+    assert bridge.value("speechbridge_upload_size_bytes_sum") == len(WAV)

@@ -47,11 +47,8 @@ def transcriptions(bridge: Bridge) -> dict[str, float]:
     """The number of attempts by outcome."""
     return {
         sample.labels["outcome"]: sample.value
-        for family in bridge.service.metrics.registry.collect()
-        for sample in family.samples
-        if sample.name == "speechbridge_stage_duration_seconds_count"
-        and sample.labels["stage"] == "transcribe"
-        and sample.value
+        for sample in bridge.samples("speechbridge_stage_duration_seconds_count")
+        if sample.labels["stage"] == "transcribe" and sample.value
     }
 
 

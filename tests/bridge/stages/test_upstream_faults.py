@@ -644,8 +644,7 @@ async def test_failures_are_counted_by_kind(bridge: Bridge, asr: FakeAsrWebservi
     await bridge.json()
 
     def count(upstream: str, kind: str) -> float | None:
-        labels = {"upstream": upstream, "kind": kind}
-        return bridge.service.metrics.registry.get_sample_value("speechbridge_upstream_failures_total", labels)
+        return bridge.value("speechbridge_upstream_failures_total", upstream=upstream, kind=kind)
 
     assert (count("whisper", "died"), count("whisper", "bad_answer"), count("llm", "error")) == (1, 1, 1)
 
@@ -679,7 +678,6 @@ async def test_one_callers_errors_do_not_slow_the_others(bridge: Bridge, ollama:
         async with bridge.client.post("/v1/chat/completions", json=CHAT) as response:
             assert response.status == 200
 
-    assert bridge.service.metrics.registry.get_sample_value(
-        "speechbridge_stage_duration_seconds_count", {"stage": "queue", "outcome": "failed", "model": "smollm2:135m"}
-    ) in {None, 0}
+    labels = {"stage": "queue", "outcome": "failed", "model": "smollm2:135m"}
+    assert bridge.value("speechbridge_stage_duration_seconds_count", **labels) in {None, 0}
     assert len(ollama.work) == 10  # each was asked for once

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from aiohttp import web
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.running import WAV, Bridge, StartBridge, form
@@ -16,7 +17,7 @@ from speechbridge.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
 
-UNITS = ("_seconds", "_bytes", "_total", "_factor", "_depth", "_in_flight", "_pods", "_connections")
+UNITS = ("_seconds", "_bytes", "_total", "_factor", "_depth", "_in_flight", "_pods", "_connections", "_held")
 
 
 async def samples(bridge: Bridge) -> dict[str, float]:
@@ -46,6 +47,9 @@ async def test_a_request_is_counted_in_all_its_stages(bridge: Bridge) -> None:
         "stage_duration_seconds_count[model=smollm2:135m][outcome=ok][stage=queue]": 1,
         "time_to_first_segment_seconds_count": 1,
         "time_to_first_token_seconds_count[model=smollm2:135m]": 1,
+        "time_per_output_token_seconds_count[model=smollm2:135m]": 1,
+        "requests_held[stage=transcribe]": 0,
+        "oldest_wait_seconds[stage=generate]": 0,
         "audio_seconds_total": 5.8,
         "tokens_total[kind=completion][model=smollm2:135m]": 8,
         "upload_size_bytes_count": 1,
@@ -63,6 +67,81 @@ async def test_a_request_is_counted_in_all_its_stages(bridge: Bridge) -> None:
     assert seen["speechbridge_tokens_total[kind=prompt][model=smollm2:135m]"] > 0
     assert 0 < seen["speechbridge_transcription_seconds_total"] < 5.8
     assert 0 < seen["speechbridge_realtime_factor"] < 1
+
+
+GEN_AI = "[gen_ai_operation_name=chat][gen_ai_provider_name=ollama][gen_ai_request_model=smollm2:135m]"
+
+
+async def test_requests_to_the_language_model_have_the_metrics_of_opentelemetry(bridge: Bridge) -> None:
+    await bridge.json()
+
+    seen = await samples(bridge)
+
+    assert seen[f"gen_ai_server_request_duration_seconds_count[error_type=]{GEN_AI}"] == 1
+    assert seen[f"gen_ai_server_time_to_first_token_seconds_count{GEN_AI}"] == 1
+    assert seen[f"gen_ai_server_time_per_output_token_seconds_count{GEN_AI}"] == 1
+
+
+async def test_a_failed_request_to_the_language_model_has_the_kind_of_the_failure(
+    bridge: Bridge, ollama: FakeOllama
+) -> None:
+    ollama.always(StreamError(after=0))
+
+    await bridge.json()
+
+    seen = await samples(bridge)
+    assert seen[f"gen_ai_server_request_duration_seconds_count[error_type=died]{GEN_AI}"] >= 1
+    assert seen[f"gen_ai_server_time_per_output_token_seconds_count{GEN_AI}"] == 0
+
+
+async def test_chat_that_is_forwarded_is_measured_too(bridge: Bridge) -> None:
+    request = {"model": "smollm2:135m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    async with bridge.client.post("/v1/chat/completions", json=request) as response:
+        assert response.status == 200
+        await response.read()
+
+    seen = await samples(bridge)
+
+    assert seen[f"gen_ai_server_request_duration_seconds_count[error_type=]{GEN_AI}"] == 1
+    assert seen[f"gen_ai_server_time_to_first_token_seconds_count{GEN_AI}"] == 1
+
+
+async def test_held_requests_are_counted_and_timed(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, hold_timeout=0.01)
+    await ollama.go_away()
+
+    await bridge.json()  # learns that no pod can be reached
+    await bridge.json()
+
+    seen = await samples(bridge)
+    assert seen["speechbridge_hold_duration_seconds_count[outcome=failed][stage=generate]"] >= 1
+    assert seen["speechbridge_requests_held[stage=generate]"] == 1, "remembered, so that a pod starts"
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(("flags", "sampled"), [("01", True), ("00", False)])
+async def test_latencies_have_sampled_traces_as_exemplars(bridge: Bridge, flags: str, sampled: bool) -> None:  # noqa: FBT001
+    traceparent = f"00-{TRACE}-b7ad6b7169203331-{flags}"
+    async with bridge.client.post("/process", data=form(WAV), headers={"traceparent": traceparent}) as response:
+        await response.read()
+
+    accept = "application/openmetrics-text; version=1.0.0"
+    async with bridge.client.get("/metrics", headers={"Accept": accept}) as response:
+        assert response.content_type == "application/openmetrics-text"
+        text = await response.text()
+
+    traced = {
+        sample.name
+        for family in openmetrics(text)
+        for sample in family.samples
+        if sample.exemplar and sample.exemplar.labels == {"trace_id": TRACE}
+    }
+    latencies = ("request_duration", "time_to_first_segment", "time_to_first_token")
+    assert traced == ({f"speechbridge_{name}_seconds_bucket" for name in latencies} if sampled else set())
 
 
 async def test_the_duration_of_a_request_includes_writing_the_answer(

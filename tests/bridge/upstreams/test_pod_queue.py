@@ -231,7 +231,7 @@ async def test_the_wait_in_a_pods_queue_is_not_work(
     await pod.until(lambda: len(pod.queue.waiting) == 1)
 
     def in_flight(stage: str) -> float | None:
-        return bridge.service.metrics.registry.get_sample_value("speechbridge_requests_in_flight", {"stage": stage})
+        return bridge.value("speechbridge_requests_in_flight", stage=stage)
 
     await bridge.until(lambda: (in_flight("queue"), in_flight("transcribe")) == (1, 1))
     pod.release(Point.BEFORE_ANSWER)

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from contract.services.programs import BRIDGE, WHISPER, Process, Program
+from generator import definitions
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -22,6 +23,10 @@ UNITS = ("seconds", "bytes")
 OTHER_UNITS = re.compile(r"_(ms|millis|milliseconds|microseconds|minutes|hours|kb|mb|kib|mib|kilobytes|percent)(_|$)")
 DURATION = re.compile(r"\b(duration|time|delay|age)\b", re.IGNORECASE)
 SIZE = re.compile(r"\b(size|bytes)\b", re.IGNORECASE)
+COUNT = re.compile(r"(Blocks) ")
+"""What a histogram counts that has no unit."""
+CONVENTIONS = {"speechbridge": {"gen_ai"}}
+"""Prefixes of metrics that others have named (OpenTelemetry)."""
 FACTOR = "Processing time per second of audio"
 
 
@@ -33,10 +38,11 @@ def families(service: Program, running: Process) -> list[Metric]:
 
 
 def test_every_name_begins_with_the_package_or_is_one_of_the_python_client(service: Program, running: Process) -> None:
-    found = text_string_to_metric_families(running.ask("/metrics").body)
-    prefixes = {family.name.partition("_")[0] for family in found}
+    found = list(text_string_to_metric_families(running.ask("/metrics").body))
+    own = {service.package, "process", "python"} | CONVENTIONS.get(service.package, set())
 
-    assert prefixes == {service.package, "process", "python"}
+    assert {one for family in found for one in own if family.name.startswith(f"{one}_")} == own
+    assert [family.name for family in found if not family.name.startswith(tuple(f"{one}_" for one in own))] == []
 
 
 def test_every_metric_has_a_description_in_the_same_form(families: list[Metric]) -> None:
@@ -54,10 +60,44 @@ def test_every_duration_is_in_seconds_and_every_size_in_bytes(families: list[Met
     for family in families:
         if family.documentation.startswith(FACTOR):
             continue
-        if family.type == "histogram" or DURATION.match(family.documentation):
+        timed = family.type == "histogram" and not COUNT.match(family.documentation)
+        if timed or DURATION.match(family.documentation):
             assert family.name.endswith(UNITS), family
         if SIZE.match(family.documentation):
             assert family.name.endswith("_bytes"), family
+
+
+SPELLINGS = {
+    "namespace": ("ns", "namespace_name"),
+    "pipeline": ("name", "pipeline_name", "instance"),
+    "model": ("model_name",),
+    "outcome": ("status_code", "result_code"),
+    "route": ("path", "handler", "endpoint"),
+    "reason": ("cause",),
+}
+"""The one name of what several services have as a label, and others that it might be given."""
+
+
+def test_a_label_has_one_name_in_all_services() -> None:
+    names = {label for one in definitions.all_metrics() for label in one.labels}
+
+    assert names >= SPELLINGS.keys()
+    assert {name for name in names if not re.fullmatch(r"[a-z][a-z_]*", name)} == set()
+    assert names & {other for others in SPELLINGS.values() for other in others} == set()
+
+
+def test_what_services_measure_alike_has_the_same_name_type_and_labels() -> None:
+    kinds = {one.name: (one.type, one.labels) for one in definitions.all_metrics()}
+    shared = ("requests_total", "request_duration_seconds", "time_to_first_segment_seconds", "audio_seconds_total")
+
+    assert [name for name in shared if kinds[f"speechbridge_{name}"] != kinds[f"speechwhisper_{name}"]] == []
+
+
+def test_metrics_of_a_pipeline_name_it_by_the_same_labels() -> None:
+    for one in definitions.of_pipelines():
+        assert one.name.startswith("speechoperator_pipeline_")
+        assert one.labels[:2] == ("namespace", "pipeline")
+        assert one.name.endswith("_total") == (one.type == "counter")
 
 
 def test_every_counter_ends_with_total_and_nothing_else_does(service: Program, running: Process) -> None:

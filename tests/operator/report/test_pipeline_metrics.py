@@ -7,18 +7,25 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from speechoperator.kube.objects import Key
+from speechoperator.report.pipeline_families import FAMILIES
 from speechoperator.report.pipeline_metrics import PipelineMetrics
 from speechoperator.watch.store import Store
 
 pytestmark = pytest.mark.unit
 
 STATUS = {
-    "whisper": {"desired": 2, "ready": 1},
+    "whisper": {
+        "desired": 2,
+        "ready": 1,
+        "backlogSeconds": 50,
+        "model": {"name": "medium", "stage": "Pulling", "completedBytes": 3, "totalBytes": 4},
+    },
+    "bottleneck": "whisper",
     "ollama": {"summary": "external"},
     "bridge": {"desired": 2},
     "models": [
         {"name": 'odd"name\\', "stage": "Pulling", "completedBytes": 5, "totalBytes": 9},
-        {"name": "llama3", "stage": "Ready"},
+        {"name": "llama3", "stage": "Ready", "replicasReady": 2, "memoryBytes": 8, "gpuBytes": 6},
     ],
     "conditions": [{"type": "Ready", "status": "False"}, {"type": "ModelsReady", "status": "Unknown"}],
 }
@@ -47,7 +54,7 @@ def samples(text: bytes) -> dict[tuple[str, ...], float]:
 
 
 def test_the_status_of_each_pipeline_is_exposed() -> None:
-    metrics = PipelineMetrics(store_with(pipeline()), "", lambda: True)
+    metrics = PipelineMetrics(store_with(pipeline()), "", lambda: True, {})
 
     assert samples(metrics.exposition()) == {
         ("condition", "team", "p", "Ready", "True"): 0,
@@ -60,45 +67,71 @@ def test_the_status_of_each_pipeline_is_exposed() -> None:
         ("replicas_ready", "team", "p", "whisper"): 1,
         ("replicas_desired", "team", "p", "bridge"): 2,
         ("replicas_ready", "team", "p", "bridge"): 0,
-        ("model_completed_bytes", "team", "p", 'odd"name\\'): 5,
-        ("model_total_bytes", "team", "p", 'odd"name\\'): 9,
+        ("backlog_seconds", "team", "p"): 50,
+        ("bottleneck", "team", "p", "whisper"): 1,
+        ("gpus_requested", "team", "p", "whisper"): 0,
+        ("model_completed_bytes", "team", "p", "whisper", "medium"): 3,
+        ("model_total_bytes", "team", "p", "whisper", "medium"): 4,
+        ("model_completed_bytes", "team", "p", "ollama", 'odd"name\\'): 5,
+        ("model_total_bytes", "team", "p", "ollama", 'odd"name\\'): 9,
+        ("model_replicas_ready", "team", "p", "llama3"): 2,
+        ("model_memory_bytes", "team", "p", "llama3"): 8,
+        ("model_gpu_bytes", "team", "p", "llama3"): 6,
     }
 
 
+def test_gpus_are_those_of_the_desired_replicas() -> None:
+    spec: dict[str, Any] = {"whisper": {"gpu": {"count": 3}}, "scaling": {"gpuBudget": 8}}
+
+    found = samples(PipelineMetrics(store_with(pipeline(**spec)), "", lambda: True, {}).exposition())
+
+    assert found["gpus_requested", "team", "p", "whisper"] == 6
+    assert found["gpu_budget", "team", "p"] == 8
+
+
+def test_decisions_of_the_scaler_are_counters() -> None:
+    decisions = {Key("team", "p"): {("whisper", "up", "Auto"): 4}}
+
+    text = PipelineMetrics(store_with(), "", lambda: True, decisions).exposition()
+
+    assert b"# TYPE speechoperator_pipeline_scaling_decisions_total counter" in text
+    assert samples(text) == {("scaling_decisions_total", "team", "p", "whisper", "up", "Auto"): 4}
+
+
 def test_each_family_is_described_once_and_its_samples_stand_together() -> None:
-    text = PipelineMetrics(store_with(pipeline("a"), pipeline("b")), "", lambda: True).exposition().decode()
+    text = PipelineMetrics(store_with(pipeline("a"), pipeline("b")), "", lambda: True, {}).exposition().decode()
 
     families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     order = [line.partition("{")[0] for line in text.splitlines() if not line.startswith("#")]
-    assert len(families) == len(set(families)) == 5
+    assert len(families) == len(set(families)) == len(FAMILIES)
     assert order == sorted(order, key=families.index)
 
 
 def test_without_pipelines_there_are_only_descriptions() -> None:
-    assert samples(PipelineMetrics(Store(), "", lambda: True).exposition()) == {}
+    assert samples(PipelineMetrics(Store(), "", lambda: True, {}).exposition()) == {}
 
 
 def test_a_pipeline_without_a_status_has_no_samples() -> None:
     new = pipeline()
     del new["status"]
-    assert samples(PipelineMetrics(store_with(new), "", lambda: True).exposition()) == {}
+    assert samples(PipelineMetrics(store_with(new), "", lambda: True, {}).exposition()) == {}
 
 
 def test_a_replica_on_standby_exposes_none() -> None:
-    assert PipelineMetrics(store_with(pipeline()), "", lambda: False).exposition() == b""
+    assert PipelineMetrics(store_with(pipeline()), "", lambda: False, {}).exposition() == b""
 
 
 def test_the_pipelines_of_another_operator_are_not_exposed() -> None:
     store = store_with(pipeline("mine", **{"class": "gpu"}), pipeline("other"))
 
-    found = samples(PipelineMetrics(store, "gpu", lambda: True).exposition())
+    found = samples(PipelineMetrics(store, "gpu", lambda: True, {}).exposition())
 
     assert {labels[2] for labels in found} == {"mine"}
 
 
 def test_only_what_has_changed_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     store = store_with(pipeline("a"), pipeline("b"), pipeline("c"))
-    metrics = PipelineMetrics(store, "", lambda: True)
+    metrics = PipelineMetrics(store, "", lambda: True, {})
     metrics.exposition()
     read: list[Key] = []
     original = store.pipeline

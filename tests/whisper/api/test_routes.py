@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import FormData
 
+from speechwhisper.audio.clock import Gap
+from speechwhisper.recognition.guards import Doubt, Doubtful
 from speechwhisper.service import SERVICE
 from whisper import media
 from whisper.conftest import Start, eventually
@@ -501,7 +503,9 @@ async def test_the_log_tells_what_happened_but_not_what_was_said(
 
 
 async def test_metrics_count_what_happened(start: Start) -> None:
-    client = await start(ScriptedDecoder(SPOKEN))
+    gaps = (Gap(0.0, 0.25), Gap(1.0, 1.5, damaged=True))
+    doubtful = (Doubtful(0.5, 1.25, Doubt.REPETITION),)
+    client = await start(ScriptedDecoder(SPOKEN, gaps=gaps, doubtful=doubtful, missing=3.0))
     async with client.post("/asr", data=form("audio_file")) as response:
         assert response.status == 200
 
@@ -511,6 +515,16 @@ async def test_metrics_count_what_happened(start: Start) -> None:
     assert 'speechwhisper_requests_total{outcome="ok",route="/asr"} 1.0' in lines
     assert "speechwhisper_audio_seconds_total 2.0" in lines
     assert "speechwhisper_speech_seconds_total 1.0" in lines
+    assert "speechwhisper_transcribed_seconds_total 2.0" in lines
+    assert 'speechwhisper_doubtful_seconds_total{reason="repetition"} 0.75' in lines
+    assert 'speechwhisper_skipped_seconds_total{reason="no_data"} 0.25' in lines
+    assert 'speechwhisper_skipped_seconds_total{reason="damaged"} 0.5' in lines
+    assert 'speechwhisper_skipped_seconds_total{reason="truncated"} 3.0' in lines
+    assert "speechwhisper_batch_blocks_sum 2.0" in lines
+    assert "speechwhisper_batch_window_seconds_sum 6.0" in lines
+    assert "speechwhisper_batch_wait_seconds_sum 0.003" in lines
+    assert "speechwhisper_batch_duration_seconds_sum 0.5" in lines
+    assert "speechwhisper_batch_blocks_max 8.0" in lines
     assert "speechwhisper_time_to_first_segment_seconds_count 1.0" in lines
     assert f"speechwhisper_upload_bytes_total {float(len(WAV))}" in lines
     assert 'speechwhisper_model_info{model="tiny"} 1.0' in lines

@@ -11,7 +11,7 @@ from speechwhisper.recognition import batcher as batching
 from speechwhisper.recognition.batcher import Batcher
 from speechwhisper.recognition.guards import Doubt, Doubtful
 from speechwhisper.recognition.options import Options, Task
-from speechwhisper.recognition.port import BrokenError, Stop, StoppedError
+from speechwhisper.recognition.port import Batch, BrokenError, Stop, StoppedError
 from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning
 from speechwhisper.recognition.work import Recognition
 from whisper.scripted import DEADLINE
@@ -118,6 +118,23 @@ def test_blocks_of_several_recordings_are_decoded_together(make: Callable[..., B
 
     assert sorted(model.entered()) == [0, 5, 100]
     assert (first.texts(), second.texts()) == ([" at 0", " at 5"], [" at 100"])
+
+
+def test_every_batch_is_reported(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model)
+    batches: list[Batch] = []
+    batcher.on_batch(batches.append)
+    blocker = occupy(model, batcher)
+    several = Spoken(batcher)
+    several.submit(block(), block(5.0))
+    model.go_on()
+    blocker.texts()
+    several.texts()
+
+    assert [batch.blocks for batch in batches] == [1, 2]
+    assert {batch.window for batch in batches} == {WINDOW / 100}
+    assert all(batch.wait >= 0 and batch.duration > 0 for batch in batches)
 
 
 def test_the_first_block_of_a_request_does_not_wait_for_later_blocks_of_others(make: Callable[..., Batcher]) -> None:

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from speechwhisper.recognition import judging
+from speechwhisper.recognition.blocks import FRAMES_PER_SECOND
 from speechwhisper.recognition.cuda_errors import context_lost
 from speechwhisper.recognition.fairness import FairQueue
 from speechwhisper.recognition.judging import Verdict
 from speechwhisper.recognition.model import Request
-from speechwhisper.recognition.port import BrokenError
+from speechwhisper.recognition.port import Batch, BrokenError
 from speechwhisper.recognition.speed import Speed
 from speechwhisper.telemetry import logs
 
@@ -63,6 +64,7 @@ class Batcher:
         """Of each device, in a row: one of several may fail while the others work."""
         self._broken: BrokenError | None = None
         self._on_broken: Callable[[], None] | None = None
+        self._on_batch: Callable[[Batch], object] = _ignored
         self._closed = False
         self._speed = Speed()
         self._devices = len(models)
@@ -111,6 +113,10 @@ class Batcher:
                 self._on_broken = call
                 return
         call()
+
+    def on_batch(self, call: Callable[[Batch], None]) -> None:
+        """Call a function with each batch once it is decoded, in the thread that decodes it."""
+        self._on_batch = call
 
     @contextmanager
     def counted(self, device: int = 0) -> Iterator[None]:
@@ -210,6 +216,8 @@ class Batcher:
                 elif not work.owner.stopped:
                     self._decode(device, model, [work])
             return
+        window = batch[0].attempt.window / FRAMES_PER_SECOND
+        self._on_batch(Batch(len(batch), window, since - batch[0].queued_at, time.monotonic() - since))
         done = 0.0
         for work, one in zip(batch, decoded, strict=True):
             try:
@@ -272,12 +280,17 @@ class Batcher:
     def _requeue(self, work: Work) -> None:
         with self._changed:
             if not work.owner.stopped:
+                work.queued_at = time.monotonic()
                 self._queue.add(work, first=True)
                 self._changed.notify_all()
 
 
 def _request(work: Work) -> Request:
     return Request(work.block, work.attempt, work.prefix, work.language, work.owner.options.task)
+
+
+def _ignored(_: Batch) -> None:
+    """Nobody counts batches."""
 
 
 def _stopped() -> BrokenError:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from speechwhisper.audio.decode import Recording, Samples
     from speechwhisper.recognition.model import Model
     from speechwhisper.recognition.options import Options
-    from speechwhisper.recognition.port import Stop
+    from speechwhisper.recognition.port import Batch, Stop
     from speechwhisper.recognition.transcript import Segment
     from speechwhisper.recognition.tuning import Tuning
 
@@ -66,6 +66,15 @@ class Engine:
     def on_broken(self, call: Callable[[], None]) -> None:
         """Call a function once a device is broken; see `recognition.port.Decoder`."""
         self._batcher.on_broken(call)
+
+    def on_batch(self, call: Callable[[Batch], None]) -> None:
+        """Call a function with each batch; see `recognition.port.Decoder`."""
+        self._batcher.on_batch(call)
+
+    @property
+    def batch_size(self) -> int:
+        """Largest number of blocks that are decoded together."""
+        return self._tuning.batch_size
 
     @property
     def audio_seconds_per_second(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -55,6 +56,23 @@ class Stop:
         wake_up()
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A decoded batch, for metrics.
+
+    Attributes:
+        blocks: Number of blocks in it.
+        window: Length of the encoder's window in seconds.
+        wait: Seconds that its first block waited for the model.
+        duration: Seconds that the model took.
+    """
+
+    blocks: int
+    window: float
+    wait: float
+    duration: float
+
+
 class Decoder(Protocol):
     """A loaded model, shared by all requests. Its methods block; calls run concurrently, each in a worker thread."""
 
@@ -68,6 +86,13 @@ class Decoder(Protocol):
 
     def on_broken(self, call: Callable[[], None]) -> None:
         """Call a function once a device is broken, in the thread that notices it; at once if one is broken already."""
+
+    def on_batch(self, call: Callable[[Batch], None]) -> None:
+        """Call a function with each batch once it is decoded, in the thread that decodes it."""
+
+    @property
+    def batch_size(self) -> int:
+        """Largest number of blocks that are decoded together."""
 
     @property
     def audio_seconds_per_second(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ class Work:
         attempts: What is tried in turn.
         tried: The results so far.
         done: Segments of what precedes `block`.
+        queued_at: Since when it waits for the model, by a monotonic clock.
     """
 
     owner: Recognition
@@ -49,6 +51,7 @@ class Work:
     attempts: Sequence[Attempt]
     tried: list[Decoded] = field(default_factory=list)
     done: list[Segment] = field(default_factory=list)
+    queued_at: float = field(default_factory=time.monotonic)
 
     @property
     def attempt(self) -> Attempt:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPEN_METRICS
 
 from speechbridge.api.openapi.problems import errors
 from speechbridge.api.openapi.schemas import (
@@ -113,8 +114,11 @@ PATHS: Json = {
             "description": "Names, labels and units: `docs/reference/metrics.md`.",
             "responses": {
                 "200": response(
-                    "Prometheus text format.",
-                    {CONTENT_TYPE_LATEST: {"schema": text("One line per series.")}},
+                    "Prometheus text format, or OpenMetrics, with exemplars, if the client accepts it.",
+                    {
+                        kind: {"schema": text("One line per series.")}
+                        for kind in (CONTENT_TYPE_PLAIN_0_0_4, OPEN_METRICS)
+                    },
                 )
             },
         }

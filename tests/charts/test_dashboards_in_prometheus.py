@@ -1,0 +1,97 @@
+"""A real Prometheus answers every query of the dashboards, if the programs expose all their metrics."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from charts.panels import queries
+from charts.prometheus import running
+from generator import definitions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from charts.prometheus import Prometheus
+    from generator.definitions import Definition
+
+pytestmark = pytest.mark.component
+
+VALUES = {
+    "outcome": ("ok", "failed", "busy"),
+    "route": ("/process", "/asr"),
+    "status": ("True", "False"),
+    "type": ("Ready", "ModelsReady"),
+    "namespace": ("team",),
+    "pipeline": ("calls", "mail"),
+}
+"""Values of labels that queries compare; all others have two that mean nothing."""
+CLIENTS_OWN = (
+    definitions.Definition("process_cpu_seconds_total", "counter", (), ""),
+    definitions.Definition("process_resident_memory_bytes", "gauge", (), ""),
+)
+PROGRAMS = {
+    "bridge": definitions.of_bridge(),
+    "whisper": definitions.of_whisper(),
+    "operator": [*definitions.of_operator(), *definitions.of_pipelines(), *CLIENTS_OWN],
+}
+PODS = 2
+
+
+def exposed(metrics: list[Definition], scrapes: int) -> str:
+    """The text of metrics whose counters have been increased by each scrape so far."""
+    lines = []
+    for one in metrics:
+        lines.append(f"# TYPE {one.name} {one.type}")
+        for values in product(*(VALUES.get(label, ("one", "other")) for label in one.labels)):
+            labels = [f'{label}="{value}"' for label, value in zip(one.labels, values, strict=True)]
+            if one.type == "histogram":
+                for count, bound in enumerate(("0.5", "1", "+Inf"), 1):
+                    within = ",".join([*labels, f'le="{bound}"'])
+                    lines.append(f"{one.name}_bucket{{{within}}} {count * scrapes}")
+                lines += [f"{one.name}_{what}{{{','.join(labels)}}} {3 * scrapes}" for what in ("count", "sum")]
+            else:
+                lines.append(f"{one.name}{{{','.join(labels)}}} {scrapes if one.type == 'counter' else 1}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+async def prometheus(tmp_path: Path) -> AsyncIterator[Prometheus]:
+    """It has scraped two pods of each program, as the PodMonitors tell it to."""
+    scrapes = dict.fromkeys(PROGRAMS, 0)
+
+    async def metrics(request: web.Request) -> web.Response:
+        program = request.match_info["program"]
+        scrapes[program] += 1
+        return web.Response(text=exposed(PROGRAMS[program], scrapes[program]))
+
+    app = web.Application()
+    app.router.add_get("/{program}/{pod}", metrics)
+    async with TestServer(app) as server:
+        address = f"{server.host}:{server.port}"
+        jobs = [
+            {
+                "job_name": f"{program}-{pod}",
+                "metrics_path": f"/{program}/{pod}",
+                "honor_labels": program == "operator",
+                "static_configs": [{"targets": [address], "labels": {**labels, "pod": f"{program}-{pod}"}}],
+            }
+            for program in PROGRAMS
+            for pod in range(PODS)
+            for labels in [{"namespace": "team"} | ({} if program == "operator" else {"pipeline": "calls"})]
+        ]
+        async with running(tmp_path, jobs) as started:
+            for _ in range(2):
+                await started.scraped(len(jobs))
+            yield started
+
+
+async def test_every_query_has_series(prometheus: Prometheus) -> None:
+    empty = [str(query) for query in queries() if not await prometheus.value(query.filled())]
+
+    assert empty == []

@@ -1,0 +1,79 @@
+"""What the chart installs for Prometheus and Grafana."""
+
+import json
+from typing import Any
+
+import pytest
+
+from charts.helm import Helm
+from speechlocal.paths import CHART
+
+pytestmark = pytest.mark.unit
+
+FILES = sorted((CHART / "files" / "dashboards").glob("*.json"))
+POD_MONITORS = ("--api-versions", "monitoring.coreos.com/v1/PodMonitor")
+
+
+def dashboards(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The ConfigMaps of dashboards by the file in them."""
+    return {
+        file: body
+        for body in objects
+        if body["kind"] == "ConfigMap" and "dashboard" in body["metadata"]["name"]
+        for file in body["data"]
+    }
+
+
+def monitors(helm: Helm, *arguments: str) -> list[dict[str, Any]]:
+    return [body for body in helm.objects(*arguments) if body["kind"] == "PodMonitor"]
+
+
+def test_each_dashboard_is_in_a_config_map_that_grafanas_sidecar_finds(helm: Helm) -> None:
+    found = dashboards(helm.objects())
+
+    assert {name: json.loads(body["data"][name]) for name, body in found.items()} == {
+        file.name: json.loads(file.read_text()) for file in FILES
+    }
+    assert {body["metadata"]["labels"]["grafana_dashboard"] for body in found.values()} == {"1"}
+    assert {body["metadata"]["namespace"] for body in found.values()} == {"voice"}
+    assert len({body["metadata"]["name"] for body in found.values()}) == len(FILES) == 3
+
+
+def test_dashboards_go_where_grafana_looks_for_them(helm: Helm) -> None:
+    values = "dashboards.namespace=monitoring,dashboards.folder=Speech,dashboards.label=boards,dashboards.labels.team=a"
+    for body in dashboards(helm.objects("--set", values)).values():
+        meta = body["metadata"]
+        assert meta["namespace"] == "monitoring"
+        assert meta["annotations"]["grafana_folder"] == "Speech"
+        assert (meta["labels"]["boards"], meta["labels"]["team"]) == ("1", "a")
+
+
+def test_dashboards_can_be_left_out(helm: Helm) -> None:
+    assert dashboards(helm.objects("--set", "dashboards.enabled=false")) == {}
+
+
+def test_there_are_pod_monitors_where_the_api_server_knows_them(helm: Helm) -> None:
+    assert monitors(helm) == []
+    assert monitors(helm, "--set", "metrics.podMonitors.enabled=false", *POD_MONITORS) == []
+    assert len(monitors(helm, "--set", "metrics.podMonitors.enabled=true")) == 2
+
+    operator, pipelines = monitors(helm, *POD_MONITORS, "--set", "metrics.podMonitors.labels.release=stack")
+
+    assert operator["metadata"]["labels"]["release"] == pipelines["metadata"]["labels"]["release"] == "stack"
+    assert operator["spec"]["podMetricsEndpoints"][0]["honorLabels"] is True
+    assert pipelines["spec"]["namespaceSelector"] == {"any": True}
+
+
+def test_the_operators_pod_monitor_selects_the_pods_of_its_deployment(helm: Helm) -> None:
+    operator, _ = monitors(helm, *POD_MONITORS)
+    template = helm.one("Deployment")["spec"]["template"]
+
+    assert operator["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    ports = [port["name"] for port in template["spec"]["containers"][0]["ports"]]
+    assert operator["spec"]["podMetricsEndpoints"][0]["port"] in ports
+
+
+def test_only_managed_namespaces_are_scraped(helm: Helm) -> None:
+    _, pipelines = monitors(helm, *POD_MONITORS, "--set", "watchNamespaces={a,b}")
+
+    assert pipelines["spec"]["namespaceSelector"] == {"matchNames": ["a", "b"]}
