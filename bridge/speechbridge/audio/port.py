@@ -51,6 +51,10 @@ class Audio(Protocol):
         """The size in bytes, None while the upload is incomplete."""
 
     @property
+    def ready(self) -> bool:
+        """Whether `buffer_until_ready` has nothing to wait for: all of the form is here, and valid."""
+
+    @property
     def replayable(self) -> bool:
         """Whether `chunks` can be called again."""
 
@@ -101,6 +105,11 @@ class AudioBytes:
     def size(self) -> int:
         """The size in bytes."""
         return len(self._data)
+
+    @property
+    def ready(self) -> bool:
+        """Always."""
+        return True
 
     @property
     def replayable(self) -> bool:

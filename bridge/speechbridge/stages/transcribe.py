@@ -127,6 +127,8 @@ class Transcription(Stage):
 
     async def buffer(self, audio: Audio) -> None:
         """Wait until enough of a recording has arrived for a pod; until then it counts as an upload in progress."""
+        if audio.ready:
+            return
 
         def arrived() -> float:
             return self._durations.of(excerpt_of(audio, None)).seconds
