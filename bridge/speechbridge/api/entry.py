@@ -151,8 +151,10 @@ def _check_duration(service: Service, upload: Upload, call: Call) -> None:
     size, pace = upload.size or call.expected_size, service.backlog.measured_pace
     if not size or pace is None:
         return
-    duration = service.durations.of(Excerpt(upload.head, size, upload.tail))
     longest = service.time_limits.longest_audio(pace)
+    if longest == float("inf"):
+        return
+    duration = service.durations.of(Excerpt(upload.head, size, upload.tail))
     if duration.known and duration.seconds > _CERTAINTY * longest:
         raise Problem(
             "audio_too_long",
