@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     from speechbridge.transcribers.transcript import Segment, Transcript
 
 _REJECTED = re.compile(r"q=0(\.0*)?")
+_EVENTS = "text/event-stream"
+WHISPER_FIELDS = frozenset({
+    "audio_track",
+    "channels",
+    "hotwords",
+    "initial_prompt",
+    "language",
+    "task",
+    "vad_filter",
+    "vocabulary",
+    "whisper_temperature",
+})  # fmt: skip
+_DEFAULTS = TranscriptionOptions()
 
 
 def add_routes(app: web.Application) -> None:
@@ -114,16 +127,7 @@ class _Form:
             model=fields.text(form, "model"),
             generation=generation_options(form, ollama=self._ollama),
             complete=self._upload.complete or prompt is not None,
-            transcription=TranscriptionOptions(
-                task=fields.task(form),
-                audio_track=fields.audio_track(form),
-                separate_channels=fields.separate_channels(form),
-                language=fields.language(form),
-                hotwords=fields.hotwords(form),
-                prompt=fields.text(form, "initial_prompt"),
-                temperature=fields.temperature(form, "whisper_temperature"),
-                vad_filter=fields.optional_boolean(form, "vad_filter"),
-            ),
+            transcription=transcription_options(form),
         )
         self._call.streams = self._call.streams or fields.boolean(form, "stream")
         if self._upload.complete:
@@ -131,10 +135,29 @@ class _Form:
         return question
 
 
+def transcription_options(form: fields.Fields) -> TranscriptionOptions:
+    """Return the options of Whisper in the fields received so far; raises Problem for an invalid one."""
+    if WHISPER_FIELDS.isdisjoint(form):  # as in most requests
+        return _DEFAULTS
+    return TranscriptionOptions(
+        task=fields.task(form),
+        audio_track=fields.audio_track(form),
+        separate_channels=fields.separate_channels(form),
+        language=fields.language(form),
+        hotwords=fields.hotwords(form),
+        prompt=fields.text(form, "initial_prompt"),
+        temperature=fields.temperature(form, "whisper_temperature"),
+        vad_filter=fields.optional_boolean(form, "vad_filter"),
+    )
+
+
 def accepts_events(request: web.Request) -> bool:
     """Return whether the Accept header requests events (RFC 9110, section 12.5.1); `q=0` rejects them."""
-    for media_range in request.headers.get("Accept", "").lower().split(","):
+    accepted = request.headers.get("Accept", "").lower()
+    if _EVENTS not in accepted:
+        return False
+    for media_range in accepted.split(","):
         media_type, *parameters = (part.replace(" ", "").replace("\t", "") for part in media_range.split(";"))
-        if media_type == "text/event-stream":
+        if media_type == _EVENTS:
             return not any(_REJECTED.fullmatch(parameter) for parameter in parameters)
     return False
