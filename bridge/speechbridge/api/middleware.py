@@ -16,6 +16,8 @@ from speechbridge.telemetry.timeline import Timeline, request_id_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from speechbridge.telemetry.metrics import Metrics
+
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 TIMELINE = web.RequestKey("timeline", Timeline)
@@ -35,12 +37,21 @@ _NOT_MEASURED = "/load"  # its streams last for hours
 @web.middleware
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Run the handler, turn exceptions into error responses, and measure and log the request."""
+    metrics, route = request.app[SERVICE].metrics, _route(request)
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
     request[TIMELINE] = timeline = Timeline(monotonic)
     status, problem = _CANCELLED, None
     try:
-        response, problem = await _answer(request, handler, request_id)
+        try:
+            response = await handler(request)
+            if not response.prepared:
+                response.headers["X-Request-ID"] = request_id
+        except ConnectionError:  # a failure of an upstream is an UpstreamError
+            raise
+        except Exception as error:  # noqa: BLE001 - clients never see a stack trace; the log does
+            problem = await _problem_of(request, error)
+            response = problem_response(request, problem, request_id)
         if await _write(request, response) or problem:
             status = response.status
         return response
@@ -48,7 +59,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         _abort(request)
         return web.Response()  # goes nowhere
     finally:
-        _record(request, timeline, status, problem)
+        _record(request, metrics, route, timeline, status, problem)
 
 
 def record_failure(request: web.Request, problem: Problem, *, partial: bool = False) -> None:
@@ -67,19 +78,20 @@ def rejected(request: web.Request, problem: Problem) -> web.Response:
     """Return the response to a request that is rejected before the middleware runs, measured and logged like others."""
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
-    _record(request, Timeline(monotonic), problem.status, problem)
+    metrics, route = request.app[SERVICE].metrics, _route(request)
+    _record(request, metrics, route, Timeline(monotonic), problem.status, problem)
     return problem_response(request, problem, request_id)
 
 
-def _record(request: web.Request, timeline: Timeline, status: int, problem: Problem | None) -> None:
+def _record(
+    request: web.Request, metrics: Metrics, route: str, timeline: Timeline, status: int, problem: Problem | None
+) -> None:
     """Measure and log a request."""
     seconds = monotonic() - timeline.started
     default = "cancelled" if status == _CANCELLED else "ok"
     outcome = problem.outcome if problem else request.get(OUTCOME, default)
     code = problem.code if problem else request.get(CODE)
-    route = _route(request)
     if route != _NOT_MEASURED:
-        metrics = request.app[SERVICE].metrics
         metrics.requests.labels(route, outcome).inc()
         metrics.request_seconds.labels(route).observe(seconds)
     if route not in _NOT_LOGGED:
@@ -96,35 +108,34 @@ def _record(request: web.Request, timeline: Timeline, status: int, problem: Prob
 
 @web.middleware
 async def authorized(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Require an API key for the API; probes, metrics, the playground and the OpenAPI document need none."""
+    """Require an API key for the API; probes, metrics, the playground and the OpenAPI document need none.
+
+    Installed only where keys are required.
+    """
     if _route(request).startswith(_KEY_REQUIRED):
         request[CALLER] = request.app[SERVICE].keys.check(request.headers)
     return await handler(request)
 
 
-async def _answer(request: web.Request, handler: Handler, request_id: str) -> tuple[web.StreamResponse, Problem | None]:
-    try:
-        response = await handler(request)
-        if not response.prepared:
-            response.headers["X-Request-ID"] = request_id
-    except Problem as error:
-        problem = error
-    except web.HTTPException as error:
-        problem = _problem_of_http(request, error)
-    except web.RequestPayloadError:
-        problem = Problem("bad_request", "The body could not be read: its transfer encoding or its length is invalid.")
-    except ConnectionError:  # a failure of an upstream is an UpstreamError
-        raise
-    except Exception:  # noqa: BLE001 - clients never see a stack trace; the log does
-        logs.exception("unexpected error")
-        problem = Problem("internal", "Internal error; the log of the bridge has the details.")
-    else:
-        return response, None
+async def _problem_of(request: web.Request, error: Exception) -> Problem:
+    """Return what the client is told about an exception; aborts the connection if its response has begun."""
+    match error:
+        case Problem():
+            problem = error
+        case web.HTTPException():
+            problem = _problem_of_http(request, error)
+        case web.RequestPayloadError():
+            problem = Problem(
+                "bad_request", "The body could not be read: its transfer encoding or its length is invalid."
+            )
+        case _:
+            logs.exception("unexpected error")
+            problem = Problem("internal", "Internal error; the log of the bridge has the details.")
     if request.writer.output_size:
         _abort(request)
     else:
         problem.loading = await request.app[SERVICE].readiness.loading(problem.code)
-    return problem_response(request, problem, request_id), problem
+    return problem
 
 
 async def _write(request: web.Request, response: web.StreamResponse) -> bool:
