@@ -116,7 +116,8 @@ class Deadline:
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
-        self._check()
+        self._looks_at = self._progress_at + self._limits.stall  # the total counts from `begin`
+        self._timer = self._loop.call_at(self._looks_at, self._check)
         return self
 
     async def __aexit__(
@@ -125,6 +126,7 @@ class Deadline:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._audio_seconds = float  # no cycle with the request, which only the collector would free
         await self._timeout.__aexit__(kind, error, trace)
 
     def _look_in_time(self) -> None:
