@@ -59,14 +59,13 @@ class Stage:
         self._pool = pool
         self._retry_after = retry_after
         self._clock = clock
+        self._endpoints = lambda: pool.endpoints
 
     def _retry(self, call: Call) -> Retry:
-        return Retry(call.budget, self._clock, lambda: self._pool.endpoints)
+        return Retry(call.budget, self._clock, self._endpoints)
 
     async def _until_reachable(self, call: Call, model: str = "", audio_seconds: float = 0.0) -> None:
-        """Hold a request while no pod can be reached; raises as `Hold.until_reachable` does."""
-        if self._pool.reachable:
-            return
+        """Hold a request that finds no pod that can be reached; raises as `Hold.until_reachable` does."""
         measured = self.metrics.stage("queue", self.metrics.model_label(model) if model else "")
         entered = measured.enter()
         try:
@@ -166,6 +165,7 @@ class Attempt:
         self._want.leave(error)
         self._leave(error)
         self._retry.end(self._acquisition.endpoint)
+        self._acquisition.on_wait = self._acquisition.on_begin = None  # no cycle that only the collector would free
         await self._acquisition.__aexit__(kind, error)
 
     def _begin(self) -> None:
@@ -195,7 +195,7 @@ class Attempt:
             self._queued_at = None
 
     def _outcome(self, error: BaseException | None) -> str:
-        return outcome_of(error, expired=bool(self._deadline.expired))
+        return "ok" if error is None else outcome_of(error, expired=bool(self._deadline.expired))
 
 
 def outcome_of(error: BaseException | None, *, expired: bool = False) -> str:

@@ -106,7 +106,8 @@ class Generation(Stage):
                 await pass_on(reasoning.feed(piece))
 
             try:
-                await self._until_reachable(call, model)
+                if not self._pool.reachable:
+                    await self._until_reachable(call, model)
                 prefilled = self._prefill.endpoint(prompt)
                 async with self._attempt(retry, call, model, prefilled) as acquisition:
                     endpoint = acquisition.endpoint
@@ -137,7 +138,8 @@ class Generation(Stage):
         sent = False
         while True:
             try:
-                await self._until_reachable(call, model)
+                if not self._pool.reachable:
+                    await self._until_reachable(call, model)
                 async with (
                     self._attempt(retry, call, model) as acquisition,
                     aclosing(forward(acquisition.endpoint, request, call.headers)) as items,

@@ -104,7 +104,8 @@ class Transcription(Stage):
                             with work.paused():
                                 await pass_on(segment)
 
-                    await self._until_reachable(call, audio_seconds=duration.seconds)
+                    if not self._pool.reachable:
+                        await self._until_reachable(call, audio_seconds=duration.seconds)
                     async with self._queued_attempt(retry, call, duration.seconds, begin) as acquisition:
                         transcript = await self._transcriber.transcribe(
                             acquisition, audio, options, call.headers, on_segment, segments=segments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from speechbridge.upstreams.account import Account
@@ -34,7 +35,7 @@ class Origin:
     tls: ssl.SSLContext | None
     headers: str = field(default="", repr=False)
 
-    @property
+    @cached_property
     def authority(self) -> str:
         """The value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -124,6 +125,13 @@ class Endpoint:
         if load is not None or self.reports_load:
             self.account.adopt(load, self._loop.time())
             self._on_change()
+
+    def accepts(self, now: float) -> bool:
+        """Return whether a request can be sent to it at a time of the loop; as its `state` says."""
+        health, account = self.health, self.account
+        if self._closed or health.down or health.ejected_until > now:
+            return False
+        return account.report is not None or self._slots is None or account.busy < self._slots
 
     def state(self, now: float, *, avoided: bool = False, model: str = "", speed: float = 1.0) -> PodState:
         """Return what the choice of a pod is based on.
