@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,23 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-TIMELINE = web.RequestKey("timeline", Timeline)
-OUTCOME = web.RequestKey("outcome", str)
-"""Set by a route that responds with 200 although a stage failed."""
-CODE = web.RequestKey("code", str)
-"""The code of that failure."""
-CALLER = web.RequestKey("caller", str)
-"""Whose request it is, where API keys are required."""
 
+@dataclass(slots=True)
+class State:
+    """What is known of a request besides its head.
+
+    Attributes:
+        timeline: When its stages began and ended.
+        caller: Whose request it is, where API keys are required.
+        failure: Set by a route that responds with 200 although a stage failed: outcome and code of the failure.
+    """
+
+    timeline: Timeline
+    caller: str = ""
+    failure: tuple[str, str] | None = None
+
+
+STATE = web.RequestKey("state", State)
 _CANCELLED = 499  # nginx's status for a client that disconnected
 _KEY_REQUIRED = ("/process", "/v1/")
 _NOT_LOGGED = frozenset({"/livez", "/readyz", "/health", "/metrics", "/load"})
@@ -40,7 +50,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     metrics, route = request.app[SERVICE].metrics, _route(request)
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
-    request[TIMELINE] = timeline = Timeline(monotonic)
+    request[STATE] = state = State(Timeline(monotonic))
     status, problem = _CANCELLED, None
     try:
         try:
@@ -59,7 +69,9 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         _abort(request)
         return web.Response()  # goes nowhere
     finally:
-        _record(request, metrics, route, timeline, status, problem)
+        if problem:
+            state.failure = problem.outcome, problem.code
+        _record(request, metrics, route, state, status)
 
 
 def record_failure(request: web.Request, problem: Problem, *, partial: bool = False) -> None:
@@ -70,8 +82,8 @@ def record_failure(request: web.Request, problem: Problem, *, partial: bool = Fa
         problem: What failed.
         partial: Whether the client receives a part of the answer.
     """
-    request[OUTCOME] = "partial" if partial and problem.outcome != "deadline" else problem.outcome
-    request[CODE] = problem.code
+    outcome = "partial" if partial and problem.outcome != "deadline" else problem.outcome
+    request[STATE].failure = outcome, problem.code
 
 
 def rejected(request: web.Request, problem: Problem) -> web.Response:
@@ -79,18 +91,15 @@ def rejected(request: web.Request, problem: Problem) -> web.Response:
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
     metrics, route = request.app[SERVICE].metrics, _route(request)
-    _record(request, metrics, route, Timeline(monotonic), problem.status, problem)
+    state = State(Timeline(monotonic), failure=(problem.outcome, problem.code))
+    _record(request, metrics, route, state, problem.status)
     return problem_response(request, problem, request_id)
 
 
-def _record(
-    request: web.Request, metrics: Metrics, route: str, timeline: Timeline, status: int, problem: Problem | None
-) -> None:
+def _record(request: web.Request, metrics: Metrics, route: str, state: State, status: int) -> None:
     """Measure and log a request."""
-    seconds = monotonic() - timeline.started
-    default = "cancelled" if status == _CANCELLED else "ok"
-    outcome = problem.outcome if problem else request.get(OUTCOME, default)
-    code = problem.code if problem else request.get(CODE)
+    seconds = monotonic() - state.timeline.started
+    outcome, code = state.failure or ("cancelled" if status == _CANCELLED else "ok", "")
     if route != _NOT_MEASURED:
         metrics.requests.labels(route, outcome).inc()
         metrics.request_seconds.labels(route).observe(seconds)
@@ -113,7 +122,7 @@ async def authorized(request: web.Request, handler: Handler) -> web.StreamRespon
     Installed only where keys are required.
     """
     if _route(request).startswith(_KEY_REQUIRED):
-        request[CALLER] = request.app[SERVICE].keys.check(request.headers)
+        request[STATE].caller = request.app[SERVICE].keys.check(request.headers)
     return await handler(request)
 
 

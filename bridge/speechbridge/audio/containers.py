@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-_START_BYTES = 4
+_START_BYTES = 3  # of the shortest signature; no two are alike in them
 _SIGNATURES = {
     signature[:_START_BYTES]: (signature, name)
     for signature, name in {
         b"fLaC": "flac",
         b"OggS": "ogg",
         b"\x1aE\xdf\xa3": "matroska",
+        b"ID3": "mp3",
         b"#!AMR": "amr",
         b"caff": "caf",
         b".snd": "au",
@@ -19,7 +20,7 @@ _SIGNATURES = {
         b"FLV\x01": "flv",
     }.items()
 }
-"""By their first four bytes: what files of a container begin with, and its name."""
+"""By their first bytes: what files of a container begin with, and its name."""
 _MPEG_SYNC = 0xFFE0
 _LAYER = 0x0006  # of an MPEG frame; 0 in ADTS
 _UTF16_BOM = b"\xff\xfe"  # text; as an MPEG frame it would be layer I, which is not in use
@@ -56,8 +57,6 @@ def container_of(head: bytes) -> str | None:
     signature, name = _SIGNATURES.get(head[:_START_BYTES], (b"", ""))
     if signature and head.startswith(signature):
         return name
-    if head.startswith(b"ID3"):
-        return "mp3"
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         return "aiff"
     if head[4:8] == b"ftyp":

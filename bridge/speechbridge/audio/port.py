@@ -51,8 +51,8 @@ class Audio(Protocol):
         """The size in bytes, None while the upload is incomplete."""
 
     @property
-    def ready(self) -> bool:
-        """Whether `buffer_until_ready` has nothing to wait for: all of the form is here, and valid."""
+    def whole(self) -> tuple[bytes, ...] | None:
+        """All of a recording that is complete, and so are the fields after it, and in memory; else None."""
 
     @property
     def replayable(self) -> bool:
@@ -107,9 +107,9 @@ class AudioBytes:
         return len(self._data)
 
     @property
-    def ready(self) -> bool:
-        """Always."""
-        return True
+    def whole(self) -> tuple[bytes, ...]:
+        """The recording."""
+        return (self._data,)
 
     @property
     def replayable(self) -> bool:

@@ -20,6 +20,7 @@ FILE_FIELDS = frozenset({"file", "audio_file"})
 _FORM_OVERHEAD_BYTES = 2**20  # of a form beside its audio, when its declared length is checked
 _MAX_MEDIA_TYPE_CHARS = 80
 _MAX_NAME_CHARS = 80
+_PART_LIMITS = Limits()
 _RECORDINGS = frozenset({"application/octet-stream", "application/ogg", "application/mp4"})
 
 
@@ -87,7 +88,7 @@ class Form:
         self._body = body
         self._limits = limits
         try:
-            self._parser = MultipartParser(boundary_of(content_type), Limits())
+            self._parser = MultipartParser(boundary_of(content_type), _PART_LIMITS)
         except MultipartError as error:
             raise _malformed(error) from None
         self._part: PartBegin | None = None

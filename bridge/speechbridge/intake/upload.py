@@ -144,9 +144,11 @@ class Upload:
         return self._form.complete
 
     @property
-    def ready(self) -> bool:
-        """Whether the whole form has been received, with a recording."""
-        return self._form.complete and self._form.received > 0
+    def whole(self) -> tuple[bytes, ...] | None:
+        """All of a recording that is complete, and so are the fields after it, and in memory; else None."""
+        if not self._form.complete or not self._spool.bytes_in_memory == self._form.received > 0:
+            return None
+        return self._spool.in_memory
 
     @property
     def size(self) -> int | None:

@@ -184,18 +184,18 @@ class Attempt:
         if self._queued_at is not None:
             self._leave_queue(error)
         else:
-            self._measured.leave(self._entered, self._outcome(error))
+            self._measured.leave(self._entered, "ok" if error is None else self._outcome(error))
         if isinstance(error, UpstreamError):
             self._stage.metrics.upstream_failures.labels(self._stage.upstream, error.kind).inc()
 
     def _leave_queue(self, error: BaseException | None) -> None:
-        self._measured.leave(self._entered, self._outcome(error))
+        self._measured.leave(self._entered, "ok" if error is None else self._outcome(error))
         if self._queued_at is not None:
             self._timeline.queued += self._timeline.clock() - self._queued_at
             self._queued_at = None
 
-    def _outcome(self, error: BaseException | None) -> str:
-        return "ok" if error is None else outcome_of(error, expired=bool(self._deadline.expired))
+    def _outcome(self, error: BaseException) -> str:
+        return outcome_of(error, expired=bool(self._deadline.expired))
 
 
 def outcome_of(error: BaseException | None, *, expired: bool = False) -> str:

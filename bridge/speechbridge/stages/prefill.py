@@ -67,8 +67,8 @@ class Prefill:
 
     def endpoint(self, key: bytes) -> Endpoint | None:
         """Return the pod that evaluated this prompt last, unless its cache may have lost it."""
-        self._forget()
-        return self._cached.get(key, (None, 0.0))[0]
+        endpoint, cached_at = self._cached.get(key, (None, 0.0))
+        return endpoint if cached_at > self._clock() - _CACHED_FOR_S else None
 
     def _forget(self) -> None:
         oldest = self._clock() - _CACHED_FOR_S

@@ -82,7 +82,8 @@ class Transcription(Stage):
         sent = False
         while True:
             await self.buffer(audio)
-            duration = self._durations.of(excerpt_of(audio, call.expected_size))
+            excerpt = excerpt_of(audio, call.expected_size)
+            duration = self._durations.of(excerpt)
             segments = _segments_for(call, duration)
             reports = self._transcriber.reports_progress and (
                 segments != "none" or not call.deadline.stalls_within(duration.seconds)
@@ -112,7 +113,10 @@ class Transcription(Stage):
                         )
                         self._record_first(call.timeline)
                         call.deadline.progress()
-                        self._record(transcript, audio, work.seconds(), call.timeline)
+                        self._record(transcript, work.seconds(), call.timeline)
+                        if not excerpt.complete:
+                            excerpt = excerpt_of(audio, None)
+                        self._durations.learn(excerpt, transcript.duration or 0.0)
                 return transcript.with_channels_checked() if options().separate_channels else transcript
             except RestartRequired:
                 await call.buffer_again(lambda: self.buffer(audio))
@@ -128,7 +132,7 @@ class Transcription(Stage):
 
     async def buffer(self, audio: Audio) -> None:
         """Wait until enough of a recording has arrived for a pod; until then it counts as an upload in progress."""
-        if audio.ready:
+        if audio.whole is not None:
             return
 
         def arrived() -> float:
@@ -162,16 +166,15 @@ class Transcription(Stage):
     def _record_first(self, timeline: Timeline) -> None:
         if timeline.first_segment is None:
             timeline.first_segment = self._clock()
-            self.metrics.first_segment_seconds.labels().observe(timeline.first_segment - timeline.started)
+            self.metrics.first_segment_seconds.observe(timeline.first_segment - timeline.started)
 
-    def _record(self, transcript: Transcript, audio: Audio, work: float, timeline: Timeline) -> None:
+    def _record(self, transcript: Transcript, work: float, timeline: Timeline) -> None:
         timeline.transcribed = self._clock()
         if transcript.duration is None or transcript.duration <= 0:
             return
-        self.metrics.audio.labels().inc(transcript.duration)
-        self.metrics.work.labels().inc(work)
+        self.metrics.audio.inc(transcript.duration)
+        self.metrics.work.inc(work)
         self._backlog.observe(transcript.duration, work)
-        self._durations.learn(excerpt_of(audio, None), transcript.duration)
 
 
 async def _keep(_segment: Segment) -> None:

@@ -9,7 +9,6 @@ import json
 import logging
 import sys
 import time
-from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -40,9 +39,11 @@ class _Handler(logging.StreamHandler):  # type: ignore[type-arg]
     def write(self, level: str, message: str, fields: dict[str, object]) -> None:
         """Write a line of the bridge; ignored if stderr is closed, since there is nobody to tell."""
         line = _ENCODER.encode({**_start_of_line(time.time(), level, message), **fields})
-        with suppress(OSError, ValueError):
+        try:
             self.stream.write(f"{line}\n")
             self.stream.flush()
+        except (OSError, ValueError):
+            return
 
 
 def _start_of_line(seconds: float, level: str, message: str) -> dict[str, object]:

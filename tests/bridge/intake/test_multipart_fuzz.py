@@ -270,7 +270,7 @@ def test_splits_do_not_change_data(fragments: list[bytes], sizes: list[int]) -> 
 # --- A body in one piece
 
 
-def outcome(parse: Callable[[MultipartParser], list[Event]], boundary: str) -> list[Event] | str:
+def parsed(parse: Callable[[MultipartParser], list[Event]], boundary: str) -> list[Event] | str:
     """What becomes of a body: its events, or the error."""
     try:
         return parse(MultipartParser(boundary.encode()))
@@ -294,11 +294,11 @@ def in_states(body: bytes) -> Callable[[MultipartParser], list[Event]]:
 def test_a_whole_form_has_the_events_of_one_that_arrives(form: tuple[list[Part], str]) -> None:
     parts, boundary = form
     body = encoded(parts, boundary)
-    assert outcome(lambda parser: parser.feed_whole(body), boundary) == outcome(in_states(body), boundary)
+    assert parsed(lambda parser: parser.feed_whole(body), boundary) == parsed(in_states(body), boundary)
 
 
 @settings(max_examples=400)
 @given(damaged())
 def test_a_whole_damaged_body_has_the_events_or_the_error_of_one_that_arrives(damaged: tuple[bytes, str]) -> None:
     body, boundary = damaged
-    assert outcome(lambda parser: parser.feed_whole(body), boundary) == outcome(in_states(body), boundary)
+    assert parsed(lambda parser: parser.feed_whole(body), boundary) == parsed(in_states(body), boundary)
