@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from speechbridge.audio.ends import Ends
@@ -31,7 +32,7 @@ class FormLimits:
     max_bytes: int
     max_field_bytes: int
 
-    @property
+    @cached_property
     def max_fields_bytes(self) -> int:
         """The maximum of all text fields together."""
         return 2 * self.max_field_bytes

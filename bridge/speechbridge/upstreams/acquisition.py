@@ -140,7 +140,8 @@ class QueuedExchange:
         self._acquisition = acquisition
 
     async def __aenter__(self) -> Self:
-        self.connection = await self._acquisition.endpoint.acquire_connection()
+        endpoint = self._acquisition.endpoint
+        self.connection = endpoint.idle_connection() or await endpoint.connect()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
