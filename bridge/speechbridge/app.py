@@ -31,7 +31,8 @@ _CANCEL_AFTER_S = 1.0  # for requests still in flight after DRAIN_TIMEOUT
 
 def create_app(settings: Settings) -> web.Application:
     """Return the application; it looks up its upstreams when the event loop starts it."""
-    app = web.Application(middlewares=[observed, authorized], client_max_size=_NO_LIMIT)
+    middlewares = [observed, authorized] if settings.api_keys_dir else [observed]
+    app = web.Application(middlewares=middlewares, client_max_size=_NO_LIMIT)
     app[SERVICE] = assemble(settings)
     for family in (process, transcriptions, chat, responses, models, health, load, pages):
         family.add_routes(app)

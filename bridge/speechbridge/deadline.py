@@ -50,7 +50,8 @@ class Deadline:
     """Limits the time of a request: `async with deadline` raises TimeoutError when a limit is reached.
 
     The timer is not moved when the limit becomes a later one, which would cost more than what is limited: it looks when
-    it fires.
+    it fires. It is moved if it would look too late, after progress. The total hardly ever shrinks, when a recording
+    turns out to be shorter than estimated: then it may be noticed late, by less than the time of a stall.
 
     Attributes:
         expired: Which limit was reached, as a sentence for the client; empty while none was.
@@ -77,7 +78,8 @@ class Deadline:
     def reporting(self, value: bool) -> None:
         self._reporting = value
         self._progress_at = self._loop.time()
-        self._look_in_time()
+        if self._progress_at + self._limits.stall < self._looks_at:
+            self._check()
 
     def progress(self) -> None:
         """Record that something arrived."""
@@ -108,7 +110,8 @@ class Deadline:
     def begin(self) -> None:
         """Start the total: work begins."""
         self._working_since = self._progress_at = self._loop.time()
-        self._look_in_time()
+        if self._progress_at + self._limits.stall < self._looks_at:
+            self._check()
 
     def suspend(self) -> None:
         """Stop the total: the rest of the upload is waited for."""
@@ -116,7 +119,8 @@ class Deadline:
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
-        self._check()
+        self._looks_at = self._progress_at + self._limits.stall  # the total counts from `begin`
+        self._timer = self._loop.call_at(self._looks_at, self._check)
         return self
 
     async def __aexit__(
@@ -125,16 +129,9 @@ class Deadline:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._looks_at = 0.0
+        self._audio_seconds = float  # no cycle with the request, which only the collector would free
         await self._timeout.__aexit__(kind, error, trace)
-
-    def _look_in_time(self) -> None:
-        """Move the timer if it would look too late, after progress.
-
-        The total hardly ever shrinks, when a recording turns out to be shorter than estimated: then it may be noticed
-        late, by less than the time of a stall.
-        """
-        if self._timer is not None and self._progress_at + self._limits.stall < self._looks_at:
-            self._check()
 
     def _check(self) -> None:
         """Expire, or look again when the next limit is due."""

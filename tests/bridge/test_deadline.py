@@ -1,6 +1,8 @@
 """When a request has taken too long: no progress, or its total; in virtual time."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -119,3 +121,27 @@ def test_the_longest_audio_is_what_fits_into_its_own_total(stall: float, factor:
     else:
         assert pace * longest == pytest.approx(limits.total(longest), rel=1e-6)
         assert 2 * pace * longest > limits.total(2 * longest)
+
+
+class Request:
+    """What a deadline belongs to, and what it reads the duration of."""
+
+    def __init__(self) -> None:
+        self.deadline = Deadline(LIMITS)
+        self.deadline.recording(self.seconds)
+
+    def seconds(self) -> float:
+        return 1.0
+
+
+async def test_a_request_is_freed_at_its_end_without_the_garbage_collector() -> None:
+    request = Request()
+    freed = weakref.ref(request)
+    async with request.deadline:
+        request.deadline.begin()
+    gc.disable()
+    try:
+        del request
+        assert freed() is None
+    finally:
+        gc.enable()

@@ -20,10 +20,10 @@ class FairQueue(Generic[T]):
 
     def __init__(self) -> None:
         self._lines: dict[str, deque[T]] = {}  # never empty lines; the caller served least recently is first
-        self._size = 0
+        self.size = 0
 
     def __len__(self) -> int:
-        return self._size
+        return self.size
 
     def count(self, caller: str) -> int:
         """Return how many items a caller has here."""
@@ -36,7 +36,7 @@ class FairQueue(Generic[T]):
             line.appendleft(item)
         else:
             line.append(item)
-        self._size += 1
+        self.size += 1
 
     def pop(self, in_progress: Mapping[str, int]) -> tuple[str, T]:
         """Remove the next item; return its caller and the item.
@@ -55,7 +55,7 @@ class FairQueue(Generic[T]):
         item = line.popleft()
         if line:
             self._lines[caller] = line
-        self._size -= 1
+        self.size -= 1
         return caller, item
 
     def may_displace(self, caller: str) -> bool:
@@ -77,5 +77,5 @@ class FairQueue(Generic[T]):
         line.remove(item)
         if not line:
             del self._lines[caller]
-        self._size -= 1
+        self.size -= 1
         return True

@@ -7,7 +7,6 @@ may hold is limited by the budgets in `intake/budget.py`, and by the number of c
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Self
 
@@ -43,7 +42,7 @@ class Admission:
         self._queue_limit = queue_limit
         self._retry_after = retry_after
         self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
-        self._in_flight_of: Counter[str] = Counter()
+        self._in_flight_of: dict[str, int] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -55,7 +54,7 @@ class Admission:
     @property
     def full(self) -> bool:
         """Whether a request that arrives now is queued, or rejected."""
-        return self.in_flight >= self._limit or bool(self._queue)
+        return self.in_flight >= self._limit or self._queue.size > 0
 
     @property
     def arriving(self) -> int:
@@ -104,7 +103,7 @@ class Admission:
     async def take(self, budget: WaitBudget, caller: str, *, first: bool) -> None:
         """Wait until the request may be worked on; see `Slot`."""
         if not self.full:
-            self._enter(caller)
+            self.enter(caller)
             return
         if not first and not self._has_room(caller):
             raise self._overloaded()
@@ -135,26 +134,27 @@ class Admission:
     def release(self, caller: str) -> None:
         """End the work on a request, and begin that on the next ones."""
         self.in_flight -= 1
-        self._in_flight_of[caller] -= 1
-        if not self._in_flight_of[caller]:
-            del self._in_flight_of[caller]
-        while self._queue and self.in_flight < self._limit:
+        left = self._in_flight_of.pop(caller) - 1
+        if left:
+            self._in_flight_of[caller] = left
+        while self._queue.size and self.in_flight < self._limit:
             caller, turn = self._queue.pop(self._in_flight_of)
             if not turn.done():
                 turn.set_result(None)
-                self._enter(caller)
+                self.enter(caller)
         self._settle()
 
-    def _enter(self, caller: str) -> None:
+    def enter(self, caller: str) -> None:
+        """Begin the work on a request that need not wait: there are free slots, and no others queue for them."""
         self.in_flight += 1
-        self._in_flight_of[caller] += 1
+        self._in_flight_of[caller] = self._in_flight_of.get(caller, 0) + 1
         self._idle.clear()
 
     def _has_room(self, caller: str) -> bool:
         return self.queued < self._queue_limit or self._queue.may_displace(caller)
 
     def _settle(self) -> None:
-        if not (self.in_flight or self.open or self._queue):
+        if not (self.in_flight or self.open or self._queue.size):
             self._idle.set()
 
     def _overloaded(self) -> Problem:
@@ -184,12 +184,17 @@ class Slot:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._give()
+        self.give()
+
+    def take_now(self) -> None:
+        """Take it without a wait: the admission is not full."""
+        self._admission.enter(self._caller)
+        self._held = True
 
     @asynccontextmanager
     async def released(self) -> AsyncIterator[None]:
         """Release the slot for the duration of a block, then wait for one again, before the caller's other requests."""
-        self._give()
+        self.give()
         yield
         await self._take(first=True)
 
@@ -201,7 +206,8 @@ class Slot:
             self.waited += left - self._budget.queue
         self._held = True
 
-    def _give(self) -> None:
+    def give(self) -> None:
+        """Give it back; does nothing without one."""
         if self._held:
             self._held = False
             self._admission.release(self._caller)

@@ -17,6 +17,7 @@ from speechbridge.api.problem_documents import openai_document
 from speechbridge.audio.port import excerpt_of
 from speechbridge.errors import Problem
 from speechbridge.generators.forwarding import Head
+from speechbridge.service import SERVICE
 from speechbridge.transcribers.port import TranscriptionOptions
 
 if TYPE_CHECKING:
@@ -34,11 +35,12 @@ def add_routes(app: web.Application) -> None:
 
 async def completions(request: web.Request) -> web.StreamResponse:
     """Transcribe the recordings in the messages, then forward the request."""
-    call = call_of(request, streams=False)
+    service = request.app[SERVICE]
+    call = call_of(request, service, streams=False)
     stream = EventStream(request)
     try:
         async with (
-            Arriving(request, call) as service,
+            Arriving(service, call),
             stream,
             json_object(request, service, call, "'messages'") as body,
         ):

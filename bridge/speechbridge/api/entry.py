@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.api.middleware import CALLER, TIMELINE, rejected
+from speechbridge.api.middleware import STATE, rejected
 from speechbridge.audio.headers.excerpt import Excerpt
 from speechbridge.audio.port import excerpt_of
 from speechbridge.deadline import Deadline
@@ -34,23 +34,22 @@ _JSON_ROUTES = frozenset({"/v1/chat/completions", "/v1/responses"})
 
 
 class Arriving:
-    """Lets a request in for the duration of a block, which its deadline limits: `async with` returns the service.
+    """Lets a request in for the duration of a block, which its deadline limits.
 
     Entering it raises Problem `overloaded` or `stopping`, leaving it `deadline_exceeded`.
     """
 
-    def __init__(self, request: web.Request, call: Call) -> None:
-        self._service = request.app[SERVICE]
+    def __init__(self, service: Service, call: Call) -> None:
+        self._service = service
         self._call = call
 
-    async def __aenter__(self) -> Service:
+    async def __aenter__(self) -> None:
         self._service.admission.arrive(self._call.caller)
         try:
             await self._call.deadline.__aenter__()
         except BaseException:
             self._service.admission.leave()
             raise
-        return self._service
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -83,18 +82,19 @@ class Working:
         if service.admission.full:
             stage = service.transcription if call.transcribes else service.generation
             with stage.demand.held(call.deadline.audio_seconds):
-                call.slot = await self._slot.__aenter__()
+                await self._slot.__aenter__()
         else:
-            call.slot = await self._slot.__aenter__()
+            self._slot.take_now()
+        call.slot = self._slot
         call.timeline.queued += call.slot.waited
         try:
             call.deadline.begin()
         except BaseException:
-            await self._slot.__aexit__()
+            self._slot.give()
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        await self._slot.__aexit__()
+        self._slot.give()
 
 
 class Uploaded:
@@ -137,7 +137,7 @@ class Uploaded:
         self._share.close()
         self._upload.close()
         if self._upload.received:
-            self._service.metrics.upload_bytes.labels().observe(self._upload.received)
+            self._service.metrics.upload_bytes.observe(self._upload.received)
 
 
 def _audio_seconds(service: Service, upload: Upload, call: Call) -> float:
@@ -151,8 +151,10 @@ def _check_duration(service: Service, upload: Upload, call: Call) -> None:
     size, pace = upload.size or call.expected_size, service.backlog.measured_pace
     if not size or pace is None:
         return
-    duration = service.durations.of(Excerpt(upload.head, size, upload.tail))
     longest = service.time_limits.longest_audio(pace)
+    if longest == float("inf"):
+        return
+    duration = service.durations.of(Excerpt(upload.head, size, upload.tail))
     if duration.known and duration.seconds > _CERTAINTY * longest:
         raise Problem(
             "audio_too_long",
@@ -180,17 +182,16 @@ async def json_object(request: web.Request, service: Service, call: Call, hint: 
         yield await read_object(body, service.settings.max_json_bytes, request.content_length, memory, hint)
 
 
-def call_of(request: web.Request, *, streams: bool) -> Call:
+def call_of(request: web.Request, service: Service, *, streams: bool) -> Call:
     """Return the request as the stages see it."""
-    service = request.app[SERVICE]
-    settings = service.settings
+    settings, state = service.settings, request[STATE]
     return Call(
-        request[TIMELINE],
+        state.timeline,
         WaitBudget(settings.queue_timeout, settings.hold_timeout),
         Deadline(service.time_limits),
         upstream_headers(request.headers, request_id.get()),
         streams=streams,
-        caller=request.get(CALLER, ""),
+        caller=state.caller,
         expected_size=request.content_length,
     )
 

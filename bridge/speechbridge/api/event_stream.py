@@ -41,6 +41,10 @@ class EventStream:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Send no more comments."""
         if self._keep_alive_task is not None:
             self._keep_alive_task.cancel()
 

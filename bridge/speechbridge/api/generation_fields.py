@@ -22,6 +22,8 @@ _MAX_STOPS = 16
 _MAX_KEEP_ALIVE_CHARS = 32
 _DURATION = re.compile(r"-?\d+|-?(\d+(\.\d+)?(ns|us|ms|s|m|h))+")  # seconds, or as Go writes durations
 _SCHEMA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+FIELDS = frozenset({"temperature", "max_tokens", "seed", "stop", "response_format", "keep_alive", "think"})
+_DEFAULTS = GenerationOptions()
 
 
 def generation_options(form: Fields, *, ollama: bool) -> GenerationOptions:
@@ -34,6 +36,8 @@ def generation_options(form: Fields, *, ollama: bool) -> GenerationOptions:
     Raises:
         Problem: `bad_field`.
     """
+    if FIELDS.isdisjoint(form):  # as in most requests
+        return _DEFAULTS
     return GenerationOptions(
         temperature=_temperature(form),
         max_tokens=_integer(form, "max_tokens", 1, _MAX_TOKENS),

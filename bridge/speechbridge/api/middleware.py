@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,27 @@ from speechbridge.telemetry.timeline import Timeline, request_id_of, trace_id_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from speechbridge.telemetry.metrics import Metrics
+
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-TIMELINE = web.RequestKey("timeline", Timeline)
-OUTCOME = web.RequestKey("outcome", str)
-"""Set by a route that responds with 200 although a stage failed."""
-CODE = web.RequestKey("code", str)
-"""The code of that failure."""
-CALLER = web.RequestKey("caller", str)
-"""Whose request it is, where API keys are required."""
 
+@dataclass(slots=True)
+class State:
+    """What is known of a request besides its head.
+
+    Attributes:
+        timeline: When its stages began and ended.
+        caller: Whose request it is, where API keys are required.
+        failure: Set by a route that responds with 200 although a stage failed: outcome and code of the failure.
+    """
+
+    timeline: Timeline
+    caller: str = ""
+    failure: tuple[str, str] | None = None
+
+
+STATE = web.RequestKey("state", State)
 _CANCELLED = 499  # nginx's status for a client that disconnected
 _KEY_REQUIRED = ("/process", "/v1/")
 _NOT_LOGGED = frozenset({"/livez", "/readyz", "/health", "/metrics", "/load"})
@@ -35,12 +47,21 @@ _NOT_MEASURED = "/load"  # its streams last for hours
 @web.middleware
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Run the handler, turn exceptions into error responses, and measure and log the request."""
+    metrics, route = request.app[SERVICE].metrics, _route(request)
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
-    request[TIMELINE] = timeline = Timeline(monotonic, trace_id_of(request.headers))
+    request[STATE] = state = State(Timeline(monotonic, trace_id_of(request.headers)))
     status, problem = _CANCELLED, None
     try:
-        response, problem = await _answer(request, handler, request_id)
+        try:
+            response = await handler(request)
+            if not response.prepared:
+                response.headers["X-Request-ID"] = request_id
+        except ConnectionError:  # a failure of an upstream is an UpstreamError
+            raise
+        except Exception as error:  # noqa: BLE001 - clients never see a stack trace; the log does
+            problem = await _problem_of(request, error)
+            response = problem_response(request, problem, request_id)
         if await _write(request, response) or problem:
             status = response.status
         return response
@@ -48,7 +69,9 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         _abort(request)
         return web.Response()  # goes nowhere
     finally:
-        _record(request, timeline, status, problem)
+        if problem:
+            state.failure = problem.outcome, problem.code
+        _record(request, metrics, route, state, status)
 
 
 def record_failure(request: web.Request, problem: Problem, *, partial: bool = False) -> None:
@@ -59,29 +82,27 @@ def record_failure(request: web.Request, problem: Problem, *, partial: bool = Fa
         problem: What failed.
         partial: Whether the client receives a part of the answer.
     """
-    request[OUTCOME] = "partial" if partial and problem.outcome != "deadline" else problem.outcome
-    request[CODE] = problem.code
+    outcome = "partial" if partial and problem.outcome != "deadline" else problem.outcome
+    request[STATE].failure = outcome, problem.code
 
 
 def rejected(request: web.Request, problem: Problem) -> web.Response:
     """Return the response to a request that is rejected before the middleware runs, measured and logged like others."""
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
-    _record(request, Timeline(monotonic), problem.status, problem)
+    metrics, route = request.app[SERVICE].metrics, _route(request)
+    state = State(Timeline(monotonic), failure=(problem.outcome, problem.code))
+    _record(request, metrics, route, state, problem.status)
     return problem_response(request, problem, request_id)
 
 
-def _record(request: web.Request, timeline: Timeline, status: int, problem: Problem | None) -> None:
+def _record(request: web.Request, metrics: Metrics, route: str, state: State, status: int) -> None:
     """Measure and log a request."""
-    seconds = monotonic() - timeline.started
-    default = "cancelled" if status == _CANCELLED else "ok"
-    outcome = problem.outcome if problem else request.get(OUTCOME, default)
-    code = problem.code if problem else request.get(CODE)
-    route = _route(request)
+    seconds = monotonic() - state.timeline.started
+    outcome, code = state.failure or ("cancelled" if status == _CANCELLED else "ok", "")
     if route != _NOT_MEASURED:
-        metrics = request.app[SERVICE].metrics
         metrics.requests.labels(route, outcome).inc()
-        metrics.request_seconds.labels(route).observe(seconds, timeline.trace_id)
+        metrics.request_seconds.labels(route).observe(seconds, state.timeline.trace_id)
     if route not in _NOT_LOGGED:
         logs.info(
             "request",
@@ -96,35 +117,34 @@ def _record(request: web.Request, timeline: Timeline, status: int, problem: Prob
 
 @web.middleware
 async def authorized(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Require an API key for the API; probes, metrics, the playground and the OpenAPI document need none."""
+    """Require an API key for the API; probes, metrics, the playground and the OpenAPI document need none.
+
+    Installed only where keys are required.
+    """
     if _route(request).startswith(_KEY_REQUIRED):
-        request[CALLER] = request.app[SERVICE].keys.check(request.headers)
+        request[STATE].caller = request.app[SERVICE].keys.check(request.headers)
     return await handler(request)
 
 
-async def _answer(request: web.Request, handler: Handler, request_id: str) -> tuple[web.StreamResponse, Problem | None]:
-    try:
-        response = await handler(request)
-        if not response.prepared:
-            response.headers["X-Request-ID"] = request_id
-    except Problem as error:
-        problem = error
-    except web.HTTPException as error:
-        problem = _problem_of_http(request, error)
-    except web.RequestPayloadError:
-        problem = Problem("bad_request", "The body could not be read: its transfer encoding or its length is invalid.")
-    except ConnectionError:  # a failure of an upstream is an UpstreamError
-        raise
-    except Exception:  # noqa: BLE001 - clients never see a stack trace; the log does
-        logs.exception("unexpected error")
-        problem = Problem("internal", "Internal error; the log of the bridge has the details.")
-    else:
-        return response, None
+async def _problem_of(request: web.Request, error: Exception) -> Problem:
+    """Return what the client is told about an exception; aborts the connection if its response has begun."""
+    match error:
+        case Problem():
+            problem = error
+        case web.HTTPException():
+            problem = _problem_of_http(request, error)
+        case web.RequestPayloadError():
+            problem = Problem(
+                "bad_request", "The body could not be read: its transfer encoding or its length is invalid."
+            )
+        case _:
+            logs.exception("unexpected error")
+            problem = Problem("internal", "Internal error; the log of the bridge has the details.")
     if request.writer.output_size:
         _abort(request)
     else:
         problem.loading = await request.app[SERVICE].readiness.loading(problem.code)
-    return problem_response(request, problem, request_id), problem
+    return problem
 
 
 async def _write(request: web.Request, response: web.StreamResponse) -> bool:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.http_parser import RawRequestMessage
 
+_SPELLED_AS_ROUTED = frozenset({
+    "/process",
+    "/v1/audio/transcriptions",
+    "/v1/audio/translations",
+    "/v1/chat/completions",
+    "/v1/models",
+})  # fmt: skip
 _ROUTES = re.compile(r"(/process|/v1/audio/[a-z]+|/v1/chat/completions|/v1/models(/.+)?)")
 _SLASHES = re.compile(r"/{2,}")
 _WITHOUT_VERSION = re.compile(r"/(audio|chat|models)(/|$)")
@@ -24,6 +31,8 @@ _WITHOUT_VERSION = re.compile(r"/(audio|chat|models)(/|$)")
 
 def normalized(target: str) -> str:
     """Return the request target of the route that is meant; any other target as it is."""
+    if target in _SPELLED_AS_ROUTED:  # as most are
+        return target
     path, question_mark, query = target.partition("?")
     if not path.startswith("/"):
         return target

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from speechbridge.api.entry import Arriving, Uploaded, Working, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.generation_fields import generation_options
-from speechbridge.api.middleware import TIMELINE
 from speechbridge.api.process_answers import EventAnswer, JsonAnswer
 from speechbridge.errors import Problem
 from speechbridge.intake import fields
+from speechbridge.service import SERVICE
 from speechbridge.stages.answer import Answer
 from speechbridge.stages.conversation import DEFAULT_PROMPT, Question
 from speechbridge.stages.partial import partial_transcript
@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     from speechbridge.transcribers.transcript import Segment, Transcript
 
 _REJECTED = re.compile(r"q=0(\.0*)?")
+_EVENTS = "text/event-stream"
+WHISPER_FIELDS = frozenset({
+    "audio_track",
+    "channels",
+    "hotwords",
+    "initial_prompt",
+    "language",
+    "task",
+    "vad_filter",
+    "vocabulary",
+    "whisper_temperature",
+})  # fmt: skip
+_DEFAULTS = TranscriptionOptions()
 
 
 def add_routes(app: web.Application) -> None:
@@ -36,10 +49,11 @@ def add_routes(app: web.Application) -> None:
 
 async def process(request: web.Request) -> web.StreamResponse:
     """Answer a form with JSON, or with events if the form or the Accept header requests them."""
-    call = call_of(request, streams=accepts_events(request))
-    reply = _Reply(request, Answer(request[TIMELINE]), call)
+    service = request.app[SERVICE]
+    call = call_of(request, service, streams=accepts_events(request))
+    reply = _Reply(request, Answer(call.timeline), call)
     try:
-        async with Arriving(request, call) as service, Uploaded(request, service, call) as upload:
+        async with Arriving(service, call), Uploaded(request, service, call) as upload:
             form = _Form(upload, call, ollama=service.settings.generator == "ollama")
             form.read()  # errors in the fields before the file are reported before the recording is read
             await service.transcription.buffer(upload)
@@ -57,37 +71,44 @@ class _Reply:
 
     def __init__(self, request: web.Request, answer: Answer, call: Call) -> None:
         self.answer = answer
+        self._request = request
         self._call = call
-        self._stream = EventStream(request)
         self._json = JsonAnswer(request, answer)
-        self._events = EventAnswer(request, answer, self._stream)
+        self._made_events: EventAnswer | None = None
 
     async def write(self, conversation: Awaitable[None]) -> web.StreamResponse:
         """Have the conversation and answer; also a failure while the slot is occupied, so that a shutdown waits."""
         if self._call.streams:
-            self._call.on_accepted = self._stream.accepted
+            self._call.on_accepted = self._events.stream.accepted
             self._call.on_starting = self._events.starting
-            self._stream.keep_alive()
-        async with self._stream:
-            try:
-                await conversation
-            except Problem as problem:
-                return await self.failed(problem)
-            return await self._writer.done()
+            self._events.stream.keep_alive()
+        try:
+            await conversation
+            return await (self._events if self._call.streams else self._json).done()
+        except Problem as problem:
+            return await self.failed(problem)
+        finally:
+            if self._made_events is not None:
+                self._made_events.stream.close()
 
     async def send(self, item: Segment | Transcript | str) -> None:
-        """Send an item, if the client requested events."""
-        await self._writer.item(item)
+        """Send an item, if the client requested events: a JSON document includes every item."""
+        if self._call.streams:
+            await self._events.item(item)
 
     async def failed(self, problem: Problem) -> web.StreamResponse:
         """Answer with what there is besides the problem; before anything is sent or transcribed, raise the problem."""
         if self.answer.transcript is None and (partial := partial_transcript(self._call, problem)):
             self.answer.cut_off(partial)
-        return await (self._events if self._stream.started else self._json).failed(problem)
+        started = self._made_events is not None and self._made_events.stream.started
+        return await (self._events if started else self._json).failed(problem)
 
     @property
-    def _writer(self) -> JsonAnswer | EventAnswer:
-        return self._events if self._call.streams else self._json
+    def _events(self) -> EventAnswer:
+        """The answer as events, made for those who request it."""
+        if self._made_events is None:
+            self._made_events = EventAnswer(self._request, self.answer, EventStream(self._request))
+        return self._made_events
 
 
 class _Form:
@@ -114,16 +135,7 @@ class _Form:
             model=fields.text(form, "model"),
             generation=generation_options(form, ollama=self._ollama),
             complete=self._upload.complete or prompt is not None,
-            transcription=TranscriptionOptions(
-                task=fields.task(form),
-                audio_track=fields.audio_track(form),
-                separate_channels=fields.separate_channels(form),
-                language=fields.language(form),
-                hotwords=fields.hotwords(form),
-                prompt=fields.text(form, "initial_prompt"),
-                temperature=fields.temperature(form, "whisper_temperature"),
-                vad_filter=fields.optional_boolean(form, "vad_filter"),
-            ),
+            transcription=transcription_options(form),
         )
         self._call.streams = self._call.streams or fields.boolean(form, "stream")
         if self._upload.complete:
@@ -131,10 +143,29 @@ class _Form:
         return question
 
 
+def transcription_options(form: fields.Fields) -> TranscriptionOptions:
+    """Return the options of Whisper in the fields received so far; raises Problem for an invalid one."""
+    if WHISPER_FIELDS.isdisjoint(form):  # as in most requests
+        return _DEFAULTS
+    return TranscriptionOptions(
+        task=fields.task(form),
+        audio_track=fields.audio_track(form),
+        separate_channels=fields.separate_channels(form),
+        language=fields.language(form),
+        hotwords=fields.hotwords(form),
+        prompt=fields.text(form, "initial_prompt"),
+        temperature=fields.temperature(form, "whisper_temperature"),
+        vad_filter=fields.optional_boolean(form, "vad_filter"),
+    )
+
+
 def accepts_events(request: web.Request) -> bool:
     """Return whether the Accept header requests events (RFC 9110, section 12.5.1); `q=0` rejects them."""
-    for media_range in request.headers.get("Accept", "").lower().split(","):
+    accepted = request.headers.get("Accept", "").lower()
+    if _EVENTS not in accepted:
+        return False
+    for media_range in accepted.split(","):
         media_type, *parameters = (part.replace(" ", "").replace("\t", "") for part in media_range.split(";"))
-        if media_type == "text/event-stream":
+        if media_type == _EVENTS:
             return not any(_REJECTED.fullmatch(parameter) for parameter in parameters)
     return False

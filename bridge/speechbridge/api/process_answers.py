@@ -23,9 +23,6 @@ class JsonAnswer:
         self._request = request
         self._answer = answer
 
-    async def item(self, _item: Segment | Transcript | str) -> None:
-        """Send nothing: the document includes every item."""
-
     async def done(self) -> web.StreamResponse:
         """Return the response."""
         return web.Response(body=json_response.encode(self._answer.document()), content_type="application/json")
@@ -40,37 +37,41 @@ class JsonAnswer:
 
 
 class EventAnswer:
-    """A stream of events, each sent as soon as it is known."""
+    """A stream of events, each sent as soon as it is known.
+
+    Attributes:
+        stream: The stream.
+    """
 
     def __init__(self, request: web.Request, answer: Answer, stream: EventStream) -> None:
         self._request = request
         self._answer = answer
-        self._stream = stream
+        self.stream = stream
 
     async def item(self, item: Segment | Transcript | str) -> None:
         """Send a segment, the transcript, or a piece of the response."""
-        await self._stream.send(self._event(item))
+        await self.stream.send(self._event(item))
 
     async def starting(self, loading: Loading | None) -> None:
         """Send that a component starts, and how far it is."""
         known = {} if loading is None else {"loading": loading.document()}
-        await self._stream.send(sse.encode("status", {"status": "starting", "stage": self._stage, **known}))
+        await self.stream.send(sse.encode("status", {"status": "starting", "stage": self._stage, **known}))
 
     async def done(self) -> web.StreamResponse:
         """Send the complete answer and return the response."""
-        await self._stream.send(sse.encode("response.done", self._answer.document()))
-        return self._stream.response
+        await self.stream.send(sse.encode("response.done", self._answer.document()))
+        return self.stream.response
 
     async def failed(self, problem: Problem) -> web.StreamResponse:
         """Send the error, then the answer if there is a transcription; return the response."""
         transcribed = self._answer.transcript is not None
         record_failure(self._request, problem, partial=transcribed)
         error = {"code": problem.code, "message": problem.detail, "stage": self._stage}
-        await self._stream.send(sse.encode("error", error))
+        await self.stream.send(sse.encode("error", error))
         if transcribed:
             self._answer.error = problem
             return await self.done()
-        return self._stream.response
+        return self.stream.response
 
     @property
     def _stage(self) -> str:

@@ -21,6 +21,7 @@ from speechbridge.api.responses_input import chat_body
 from speechbridge.api.responses_output import Response
 from speechbridge.errors import Problem
 from speechbridge.generators.forwarding import Head
+from speechbridge.service import SERVICE
 from speechbridge.upstreams import sse
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ def add_routes(app: web.Application) -> None:
 
 async def responses(request: web.Request) -> web.StreamResponse:
     """Transcribe the recordings in the input, and answer with the chat completion of the model server."""
-    call = call_of(request, streams=False)
+    service = request.app[SERVICE]
+    call = call_of(request, service, streams=False)
     stream = EventStream(request)
     answer: Response | None = None
     try:
         async with (
-            Arriving(request, call) as service,
+            Arriving(service, call),
             stream,
             json_object(request, service, call, "'input'") as sent,
         ):

@@ -15,6 +15,7 @@ from speechbridge.api.problem_documents import openai_document
 from speechbridge.errors import Problem
 from speechbridge.intake import fields
 from speechbridge.intake.speech_models import is_served
+from speechbridge.service import SERVICE
 from speechbridge.stages.partial import partial_transcript
 from speechbridge.transcribers.port import Task, TranscriptionOptions
 from speechbridge.transcribers.transcript import Segment, Transcript
@@ -50,11 +51,12 @@ async def translations(request: web.Request) -> web.StreamResponse:
 
 
 async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
-    call = call_of(request, streams=False)
+    service = request.app[SERVICE]
+    call = call_of(request, service, streams=False)
     stream = EventStream(request)
     form: fields.Fields = {}
     try:
-        async with Arriving(request, call) as service, Uploaded(request, service, call) as upload:
+        async with Arriving(service, call), Uploaded(request, service, call) as upload:
             form = upload.fields
 
             def options() -> TranscriptionOptions:

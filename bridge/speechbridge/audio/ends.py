@@ -42,4 +42,4 @@ class Ends:
     @property
     def tail(self) -> bytes:
         """The last bytes so far, at most 64 KiB; empty if the container does not tell its duration there."""
-        return bytes(self._tail[-TAIL_BYTES:])
+        return bytes(self._tail[-TAIL_BYTES:]) if self._tail else b""

@@ -51,6 +51,10 @@ class Audio(Protocol):
         """The size in bytes, None while the upload is incomplete."""
 
     @property
+    def whole(self) -> tuple[bytes, ...] | None:
+        """All of a recording that is complete, and so are the fields after it, and in memory; else None."""
+
+    @property
     def replayable(self) -> bool:
         """Whether `chunks` can be called again."""
 
@@ -101,6 +105,11 @@ class AudioBytes:
     def size(self) -> int:
         """The size in bytes."""
         return len(self._data)
+
+    @property
+    def whole(self) -> tuple[bytes, ...]:
+        """The recording."""
+        return (self._data,)
 
     @property
     def replayable(self) -> bool:

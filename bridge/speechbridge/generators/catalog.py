@@ -74,7 +74,7 @@ class ModelCatalog:
             Problem: `model_not_found`.
         """
         try:
-            names = await self.names()
+            names = self._configured or await self.names()
         except UpstreamError:
             return name
         if name is None:
@@ -111,7 +111,10 @@ class ModelCatalog:
 
 def _found_in(names: tuple[str, ...], name: str) -> str | None:
     wanted = name.removesuffix(":latest")
-    return next((known for known in names if known.removesuffix(":latest") == wanted), None)
+    for known in names:
+        if known.removesuffix(":latest") == wanted:
+            return known
+    return None
 
 
 def missing_models(configured: tuple[str, ...], present: tuple[str, ...]) -> list[str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from speechbridge.upstreams.connection import Connection
     from speechbridge.upstreams.endpoint import Endpoint
 
+_OK = HTTPStatus.OK
 COALESCE_S = 1 / 60
 """Tokens that arrive faster than a screen draws its frames are passed on together."""
 EMBEDS = "embed"
@@ -53,7 +54,7 @@ def post_json(connection: Connection, endpoint: Endpoint, path: str, request: di
 async def expect_ok(connection: Connection) -> None:
     """Wait for the head of the response; raise the UpstreamError that any status but 200 means."""
     status = await connection.response()
-    if status != HTTPStatus.OK:
+    if status != _OK:
         raise error_of(status, *error_text(await connection.read()))
 
 

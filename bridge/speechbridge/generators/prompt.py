@@ -27,7 +27,7 @@ def messages_for(instructions: str, transcription: str) -> list[Message]:
 
 def marked_transcript(text: str) -> str:
     """Return a transcript between its delimiters; delimiters within it are defused."""
-    defused = _DELIMITER_WITHIN.sub(r"(\1", text)
+    defused = _DELIMITER_WITHIN.sub(r"(\1", text) if "<" in text else text
     return f"{_OPENING}{defused}{_CLOSING}"
 
 

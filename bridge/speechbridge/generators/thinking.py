@@ -43,6 +43,9 @@ class ReasoningFilter:
 
     def _start(self) -> None:
         text = self._held.lstrip()
+        if text and not text.startswith("<"):
+            self._passing = True
+            return
         for tag in _TAGS:
             if text.startswith(f"<{tag}>"):
                 self._closing = f"</{tag}>"

@@ -41,7 +41,7 @@ FIELD_NAMES = frozenset(
 """The fields that routes read; the form keeps no others. Each may have an index: `timestamp_granularities[]`."""
 _GRANULARITIES = re.compile(r"timestamp_granularities(\[\d*\])?")
 _TRUE = frozenset({"true", "1", "yes", "on"})
-_FALSE = frozenset({"false", "0", "no", "off", ""})
+_BOOLEANS = _TRUE | {"false", "0", "no", "off", ""}
 _MAX_TEMPERATURE = 1.0
 _MAX_TRACK_DIGITS = 4  # more than any container has tracks
 
@@ -70,7 +70,7 @@ def text(fields: Fields, name: str) -> str | None:
 def boolean(fields: Fields, name: str) -> bool:
     """Return a boolean field, False if it is missing; raises Problem `bad_field`."""
     value = (text(fields, name) or "").strip().lower()
-    if value not in _TRUE | _FALSE:
+    if value not in _BOOLEANS:
         raise Problem("bad_field", f"The field '{name}' must be true or false, not '{value[:40]}'.", param=name)
     return value in _TRUE
 

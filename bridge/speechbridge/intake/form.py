@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from speechbridge.audio.ends import Ends
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
     from speechbridge.intake.body import Body
 
+FORM = "multipart/form-data"
 FILE_FIELDS = frozenset({"file", "audio_file"})
 _FORM_OVERHEAD_BYTES = 2**20  # of a form beside its audio, when its declared length is checked
 _MAX_MEDIA_TYPE_CHARS = 80
 _MAX_NAME_CHARS = 80
+_PART_LIMITS = Limits()
 _RECORDINGS = frozenset({"application/octet-stream", "application/ogg", "application/mp4"})
 
 
@@ -29,22 +32,22 @@ class FormLimits:
     max_bytes: int
     max_field_bytes: int
 
-    @property
+    @cached_property
     def max_fields_bytes(self) -> int:
         """The maximum of all text fields together."""
         return 2 * self.max_field_bytes
 
 
-def check_form(headers: Mapping[str, str], limits: FormLimits) -> None:
-    """Reject a request by its headers, before its body is read.
+def check_form(headers: Mapping[str, str], limits: FormLimits) -> str:
+    """Return the media type of a form or a recording; reject a request by its headers, before its body is read.
 
     Raises:
         Problem: `unsupported_media_type`, or `upload_too_large`.
     """
     # Not aiohttp's `content_type`: it parses with the email package, which creates three classes per new header value,
     # and every form has its own boundary.
-    media_type = media_type_of(headers)
-    if media_type != "multipart/form-data" and not is_recording(media_type):
+    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type != FORM and not _is_recording(media_type):
         sent = f"the request is {media_type[:_MAX_MEDIA_TYPE_CHARS]}" if media_type else "no Content-Type was sent"
         raise Problem(
             "unsupported_media_type",
@@ -53,15 +56,10 @@ def check_form(headers: Mapping[str, str], limits: FormLimits) -> None:
         )
     if int(headers.get("Content-Length", 0)) > limits.max_bytes + _FORM_OVERHEAD_BYTES:
         raise too_large(limits)
+    return media_type
 
 
-def media_type_of(headers: Mapping[str, str]) -> str:
-    """Return the media type of a body, in lower case; empty if the request has none."""
-    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-
-def is_recording(media_type: str) -> bool:
-    """Return whether a body of this type is a recording rather than a form."""
+def _is_recording(media_type: str) -> bool:
     return media_type.startswith(("audio/", "video/")) or media_type in _RECORDINGS
 
 
@@ -91,11 +89,12 @@ class Form:
         self._body = body
         self._limits = limits
         try:
-            self._parser = MultipartParser(boundary_of(content_type), Limits())
+            self._parser = MultipartParser(boundary_of(content_type), _PART_LIMITS)
         except MultipartError as error:
             raise _malformed(error) from None
         self._part: PartBegin | None = None
         self._in_audio = False
+        self._in_field = False
         self._other_file: str | None = None
         self._text = bytearray()
         self._fields_size = 0
@@ -114,6 +113,10 @@ class Form:
         if self._body.received > self._limits.max_bytes + _FORM_OVERHEAD_BYTES:
             raise too_large(self._limits)
         try:
+            if self._body.at_end and self._body.received == len(data):
+                audio = self._audio_in(self._parser.feed_whole(data))
+                self.audio_complete = self.complete = True
+                return audio
             audio = self._audio_in(self._parser.feed(data)) if data else []
             if self._body.at_end:
                 self._parser.finish()
@@ -152,7 +155,7 @@ class Form:
             if isinstance(event, bytes):
                 if self._in_audio:
                     audio.append(event)
-                elif self._is_field:
+                elif self._in_field:
                     self._add_text(event)
             elif isinstance(event, PartBegin):
                 self._begin(event)
@@ -167,13 +170,16 @@ class Form:
 
     def _begin(self, part: PartBegin) -> None:
         self._part = part
+        # Programs send a file name with the text fields too, such as browsers with each `Blob`. What no route reads is
+        # skipped.
+        self._in_field = fields.is_option(part.name)
         if part.name in FILE_FIELDS:
             if self.audio_started:
                 raise Problem("bad_field", "The form has more than one file; send one recording.", param=part.name)
             self.audio_started = self._in_audio = True
             self.filename = part.filename or ""
             self.content_type = part.content_type or ""
-        elif part.filename is not None and not self._is_field:
+        elif part.filename is not None and not self._in_field:
             self._other_file = part.name
 
     def _no_file(self) -> Problem:
@@ -181,14 +187,6 @@ class Form:
         if self._other_file is not None:
             detail += f", not {self._other_file[:_MAX_NAME_CHARS]!r}"
         return Problem("no_file", f"{detail}.", param="file")
-
-    @property
-    def _is_field(self) -> bool:
-        """Whether the current part is a text field that is kept: what no route reads is skipped.
-
-        Programs send a file name with the text fields too, such as browsers with each `Blob`.
-        """
-        return self._part is not None and fields.is_option(self._part.name)
 
     def _add_text(self, data: bytes) -> None:
         self._text += data
@@ -211,7 +209,7 @@ class Form:
         if self._in_audio:
             self._in_audio = False
             self.audio_complete = True
-        elif self._part is not None and self._is_field:
+        elif self._part is not None and self._in_field:
             try:
                 text = self._text.decode()
             except UnicodeDecodeError:

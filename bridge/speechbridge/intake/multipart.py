@@ -35,6 +35,7 @@ __all__ = [
     "boundary_of",
 ]
 
+_END_OF_LAST_LINE = frozenset({b"", b"\r\n"})
 _NOT_PADDING = re.compile(rb"[^ \t]")
 
 
@@ -106,6 +107,44 @@ class MultipartParser:
             position = state(self, data, position, events)
         self._carry = data[position:]
         return events
+
+    def feed_whole(self, data: bytes) -> list[Event]:
+        """Parse a complete body, as `feed` and `finish` do: in one pass if it is as most programs send it.
+
+        Raises:
+            MultipartError: The body is malformed or exceeds a limit.
+        """
+        events = self._regular_form(data)
+        if events is None:
+            events = self.feed(data)
+            self.finish()
+        return events
+
+    def _regular_form(self, data: bytes) -> list[Event] | None:
+        """Return the events of a body that is all delimiters, headers and data; None if it is not, or is invalid."""
+        delimiter, limits = self._delimiter, self._limits
+        at = len(delimiter) - 2
+        if not data.startswith(delimiter[2:]):
+            return None
+        events: list[Event] = []
+        for _ in range(limits.max_parts):
+            start = at + 2
+            end = data.find(b"\r\n\r\n", start, start + limits.max_header_bytes)
+            if end < 0 or data[at : at + 4] == b"\r\n\r\n" or data[at:start] != b"\r\n":
+                break
+            try:
+                events.append(part_in(data[start : end + 2]))
+            except MultipartError:
+                return None
+            at = data.find(delimiter, end + 2)
+            if at < 0:
+                return None
+            if at > end + 4:
+                events.append(data[end + 4 : at])
+            events.append(PART_END)
+            at += len(delimiter)
+        self._complete = data[at : at + 2] == b"--" and data[at + 2 : at + 4] in _END_OF_LAST_LINE
+        return events if self._complete else None
 
     def finish(self) -> None:
         """Call at the end of the body.

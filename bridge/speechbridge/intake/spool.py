@@ -20,6 +20,10 @@ class Spool:
     """Buffers chunks in order, the first `memory` bytes in memory and the rest in a file.
 
     When the budget for memory is used up, the file begins earlier.
+
+    Attributes:
+        size: Bytes buffered.
+        bytes_in_memory: How many of them are in memory, apart from those on their way to the file.
     """
 
     def __init__(self, memory: int, budgets: Budgets) -> None:
@@ -27,7 +31,7 @@ class Spool:
         self._budgets = budgets
         self._chunks: list[bytes] = []
         self._small = bytearray()
-        self._in_memory = 0
+        self.bytes_in_memory = 0
         self._pending = bytearray()
         self._file: IO[bytes] | None = None
         self._on_disk = 0
@@ -38,7 +42,7 @@ class Spool:
         size = sum(map(len, chunks))
         if self.size + size > self._memory or not self._budgets.memory.try_take(size):
             return False
-        self._in_memory += size
+        self.bytes_in_memory += size
         for chunk in chunks:
             self._keep(chunk)
         self.size += size
@@ -113,9 +117,10 @@ class Spool:
         self._chunks.clear()
         self._small.clear()
         self._pending.clear()
-        self._budgets.memory.give(self._in_memory)
-        self._budgets.disk.give(self._on_disk)
-        self._in_memory = self._on_disk = 0
+        self._budgets.memory.give(self.bytes_in_memory)
+        if self._on_disk:
+            self._budgets.disk.give(self._on_disk)
+        self.bytes_in_memory = self._on_disk = 0
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -20,7 +20,7 @@ from speechbridge.audio.port import RestartRequired
 from speechbridge.errors import Problem
 from speechbridge.intake.bare_recording import BareRecording
 from speechbridge.intake.body import Body
-from speechbridge.intake.form import Form, FormLimits, check_form, is_recording, media_type_of
+from speechbridge.intake.form import FORM, Form, FormLimits, check_form
 from speechbridge.intake.spool import BLOCK_BYTES, Spool
 
 if TYPE_CHECKING:
@@ -72,10 +72,9 @@ def open_form(
     Raises:
         Problem: The headers announce neither a form nor a recording, or one that is too large.
     """
-    check_form(headers, rules.limits)
+    media_type = check_form(headers, rules.limits)
     body = Body(stream, pace, clock, progress)
-    media_type = media_type_of(headers)
-    if is_recording(media_type):
+    if media_type != FORM:
         return Upload(BareRecording(body, media_type, query, rules.limits), body, rules, budgets)
     return Upload(Form(body, headers["Content-Type"], rules.limits), body, rules, budgets)
 
@@ -145,6 +144,13 @@ class Upload:
         return self._form.complete
 
     @property
+    def whole(self) -> tuple[bytes, ...] | None:
+        """All of a recording that is complete, and so are the fields after it, and in memory; else None."""
+        if not self._form.complete or not self._spool.bytes_in_memory == self._form.received > 0:
+            return None
+        return self._spool.in_memory
+
+    @property
     def size(self) -> int | None:
         """The size of the audio in bytes, None while it is incomplete."""
         return self._form.received if self._form.audio_complete else None
@@ -203,6 +209,8 @@ class Upload:
         return RestartRequired()
 
     async def _buffer(self, chunks: list[bytes]) -> None:
+        if not self._spool.overflowed and self._spool.add_to_memory(chunks):
+            return
         for chunk in chunks:
             await self._spool.add(chunk)
 

@@ -59,14 +59,13 @@ class Stage:
         self._pool = pool
         self._retry_after = retry_after
         self._clock = clock
+        self._endpoints = lambda: pool.endpoints
 
     def _retry(self, call: Call) -> Retry:
-        return Retry(call.budget, self._clock, lambda: self._pool.endpoints)
+        return Retry(call.budget, self._clock, self._endpoints)
 
     async def _until_reachable(self, call: Call, model: str = "", audio_seconds: float = 0.0) -> None:
-        """Hold a request while no pod can be reached; raises as `Hold.until_reachable` does."""
-        if self._pool.reachable:
-            return
+        """Hold a request that finds no pod that can be reached; raises as `Hold.until_reachable` does."""
         measured = self.metrics.stage("queue", self.metrics.model_label(model) if model else "")
         entered, held_at, outcome = measured.enter(), self._clock(), "ok"
         try:
@@ -168,6 +167,7 @@ class Attempt:
         self._want.leave(error)
         self._leave(error)
         self._retry.end(self._acquisition.endpoint)
+        self._acquisition.on_wait = self._acquisition.on_begin = None  # no cycle that only the collector would free
         await self._acquisition.__aexit__(kind, error)
 
     def _begin(self) -> None:
@@ -186,17 +186,17 @@ class Attempt:
         if self._queued_at is not None:
             self._leave_queue(error)
         else:
-            self._measured.leave(self._entered, self._outcome(error))
+            self._measured.leave(self._entered, "ok" if error is None else self._outcome(error))
         if isinstance(error, UpstreamError):
             self._stage.metrics.upstream_failures.labels(self._stage.upstream, error.kind).inc()
 
     def _leave_queue(self, error: BaseException | None) -> None:
-        self._measured.leave(self._entered, self._outcome(error))
+        self._measured.leave(self._entered, "ok" if error is None else self._outcome(error))
         if self._queued_at is not None:
             self._timeline.queued += self._timeline.clock() - self._queued_at
             self._queued_at = None
 
-    def _outcome(self, error: BaseException | None) -> str:
+    def _outcome(self, error: BaseException) -> str:
         return outcome_of(error, expired=bool(self._deadline.expired))
 
 

@@ -95,17 +95,13 @@ class Conversation:
             answer.set_transcript(transcript)  # whatever fails from here on, the answer has it
             await send(transcript)
             if transcript.text:
-                question = await self._final(read_question(), question, answer)
-                await self._generate(question, transcript.text, answer, call, send)
+                final = read_question()  # with the fields that arrived after the file of a large form
+                if final.model != question.model:
+                    answer.model = await self._catalog.choose(final.model)
+                await self._generate(final, transcript.text, answer, call, send)
         finally:
             if prefill:
                 prefill.cancel()
-
-    async def _final(self, question: Question, earlier: Question, answer: Answer) -> Question:
-        """Return the question, with the fields that arrived after the file of a large form."""
-        if question.model != earlier.model:
-            answer.model = await self._catalog.choose(question.model)
-        return question
 
     async def _generate(self, question: Question, transcription: str, answer: Answer, call: Call, send: Send) -> None:
         if answer.model is None:

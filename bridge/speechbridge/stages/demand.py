@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from speechbridge.errors import Problem
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 REMEMBER_S = 300.0
 """Seconds for which a request that got no pod counts as held after its client has left: its retry finds a pod."""
 
+_NEVER = float("-inf")
+
 Seconds: TypeAlias = "float | Callable[[], float]"
 """The duration of a recording, or what estimates it while it arrives; 0 if unknown."""
 
 
-class Place(Enum):
+class Place(StrEnum):
     """How far a request is: without a pod, in the queue of a pod, or in work."""
 
     HELD = "held"
@@ -77,7 +79,7 @@ class Demand:
         self._reachable = reachable
         self._typical = typical
         self._wants: dict[Place, dict[Want, None]] = {place: {} for place in Place}  # ordered by when they got there
-        self._remembered_until = float("-inf")
+        self._remembered_until = _NEVER
         self._forget: asyncio.TimerHandle | None = None
 
     def want(self, audio_seconds: Seconds = 0.0) -> Want:
@@ -97,7 +99,9 @@ class Demand:
         if self._forget is not None:
             self._forget.cancel()
         self._forget = asyncio.get_running_loop().call_later(REMEMBER_S, self.on_change)
-        self._changed(held=held)
+        self.on_change()
+        if not held:
+            self.on_hold()
 
     @property
     def holds(self) -> bool:
@@ -120,24 +124,22 @@ class Demand:
 
     def move(self, want: Want, place: Place | None) -> None:
         """Count a request elsewhere; None: no more."""
-        held = self.holds
+        # Only a hold can be the first; what is remembered ends when a pod is seen, which is looked at each time.
+        held = (place is Place.HELD or self._remembered_until != _NEVER) and self.holds
         if want.place is not None:
             del self._wants[want.place][want]
         want.place = place
         if place is not None:
             self._wants[place][want] = None
-        self._changed(held=held)
-
-    def _changed(self, *, held: bool) -> None:
         self.on_change()
-        if self.holds and not held:
+        if place is Place.HELD and not held:
             self.on_hold()
 
     def _remembers(self) -> bool:
         if self._remembered_until > self._clock():
             if not self._reachable():
                 return True
-            self._remembered_until = float("-inf")  # a pod has started: what it was remembered for
+            self._remembered_until = _NEVER  # a pod has started: what it was remembered for
         return False
 
     def _audio(self, wants: Iterable[Want]) -> float:

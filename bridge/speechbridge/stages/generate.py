@@ -108,7 +108,8 @@ class Generation(Stage):
                 await pass_on(reasoning.feed(piece))
 
             try:
-                await self._until_reachable(call, model)
+                if not self._pool.reachable:
+                    await self._until_reachable(call, model)
                 prefilled = self._prefill.endpoint(prompt)
                 async with self._attempt(retry, call, model, prefilled) as acquisition:
                     endpoint = acquisition.endpoint
@@ -142,7 +143,8 @@ class Generation(Stage):
         while True:
             asked = self.metrics.gen_ai.request(label, _error_type)
             try:
-                await self._until_reachable(call, model)
+                if not self._pool.reachable:
+                    await self._until_reachable(call, model)
                 async with (
                     self._attempt(retry, call, model) as acquisition,
                     aclosing(forward(acquisition.endpoint, request, call.headers)) as items,

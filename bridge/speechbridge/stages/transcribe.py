@@ -82,7 +82,8 @@ class Transcription(Stage):
         sent = False
         while True:
             await self.buffer(audio)
-            duration = self._durations.of(excerpt_of(audio, call.expected_size))
+            excerpt = excerpt_of(audio, call.expected_size)
+            duration = self._durations.of(excerpt)
             segments = _segments_for(call, duration)
             reports = self._transcriber.reports_progress and (
                 segments != "none" or not call.deadline.stalls_within(duration.seconds)
@@ -104,14 +105,18 @@ class Transcription(Stage):
                             with work.paused():
                                 await pass_on(segment)
 
-                    await self._until_reachable(call, audio_seconds=duration.seconds)
+                    if not self._pool.reachable:
+                        await self._until_reachable(call, audio_seconds=duration.seconds)
                     async with self._queued_attempt(retry, call, duration.seconds, begin) as acquisition:
                         transcript = await self._transcriber.transcribe(
                             acquisition, audio, options, call.headers, on_segment, segments=segments
                         )
                         self._record_first(call.timeline)
                         call.deadline.progress()
-                        self._record(transcript, audio, work.seconds(), call.timeline)
+                        self._record(transcript, work.seconds(), call.timeline)
+                        if not excerpt.complete:
+                            excerpt = excerpt_of(audio, None)
+                        self._durations.learn(excerpt, transcript.duration or 0.0)
                 return transcript.with_channels_checked() if options().separate_channels else transcript
             except RestartRequired:
                 await call.buffer_again(lambda: self.buffer(audio))
@@ -127,6 +132,8 @@ class Transcription(Stage):
 
     async def buffer(self, audio: Audio) -> None:
         """Wait until enough of a recording has arrived for a pod; until then it counts as an upload in progress."""
+        if audio.whole is not None:
+            return
 
         def arrived() -> float:
             return self._durations.of(excerpt_of(audio, None)).seconds
@@ -160,16 +167,15 @@ class Transcription(Stage):
         if timeline.first_segment is None:
             timeline.first_segment = self._clock()
             seconds = timeline.first_segment - timeline.started
-            self.metrics.first_segment_seconds.labels().observe(seconds, timeline.trace_id)
+            self.metrics.first_segment_seconds.observe(seconds, timeline.trace_id)
 
-    def _record(self, transcript: Transcript, audio: Audio, work: float, timeline: Timeline) -> None:
+    def _record(self, transcript: Transcript, work: float, timeline: Timeline) -> None:
         timeline.transcribed = self._clock()
         if transcript.duration is None or transcript.duration <= 0:
             return
-        self.metrics.audio.labels().inc(transcript.duration)
-        self.metrics.work.labels().inc(work)
+        self.metrics.audio.inc(transcript.duration)
+        self.metrics.work.inc(work)
         self._backlog.observe(transcript.duration, work)
-        self._durations.learn(excerpt_of(audio, None), transcript.duration)
 
 
 async def _keep(_segment: Segment) -> None:

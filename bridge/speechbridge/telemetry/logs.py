@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _ENCODER = json.JSONEncoder(default=str)
 
@@ -22,19 +24,40 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-        }
-        if current := request_id.get():
-            line["request_id"] = current
+        line = _start_of_line(record.created, record.levelname.lower(), record.getMessage())
         if record.name != logger.name:
             line["logger"] = record.name
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return _ENCODER.encode(line)
+
+
+class _Handler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes to stderr; also what needs no record, which costs several times as much as the line."""
+
+    def write(self, level: str, message: str, fields: dict[str, object]) -> None:
+        """Write a line of the bridge; ignored if stderr is closed, since there is nobody to tell."""
+        line = _ENCODER.encode({**_start_of_line(time.time(), level, message), **fields})
+        try:
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
+        except (OSError, ValueError):
+            return
+
+
+def _start_of_line(seconds: float, level: str, message: str) -> dict[str, object]:
+    whole = int(seconds)
+    time_ = f"{_to_the_second(whole)}.{int((seconds - whole) * 1000):03}+00:00"
+    line: dict[str, object] = {"time": time_, "level": level, "message": message}
+    if current := request_id.get():
+        line["request_id"] = current
+    return line
+
+
+@lru_cache(maxsize=1)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def debug(message: str, **fields: object) -> None:
@@ -44,7 +67,12 @@ def debug(message: str, **fields: object) -> None:
 
 def info(message: str, **fields: object) -> None:
     """Log an event of normal operation."""
-    logger.info(message, extra={"fields": fields})
+    handlers = logging.root.handlers
+    if len(handlers) == 1 and isinstance(handlers[0], _Handler):
+        if logger.isEnabledFor(logging.INFO):
+            handlers[0].write("info", message, fields)
+    else:
+        logger.info(message, extra={"fields": fields})
 
 
 def warning(message: str, **fields: object) -> None:
@@ -64,7 +92,7 @@ def exception(message: str, **fields: object) -> None:
 
 def configure(level: str) -> None:
     """Send every logger of this process to stderr as JSON, from `level` upwards."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Thread, process and call site are not printed, so records need not collect them; finding the call site walks the

@@ -90,7 +90,7 @@ class Metrics:
         )
         self.first_segment_seconds = histogram(
             "time_to_first_segment_seconds", "Time from the start of a request to its first transcribed segment"
-        )
+        ).labels()
         self.first_token_seconds = histogram(
             "time_to_first_token_seconds", "Time from the start of a request to the first token of the answer", "model"
         )
@@ -122,12 +122,12 @@ class Metrics:
             "audio_waiting_seconds",
             "Estimated duration of the audio without a Whisper pod: queued, arriving, or waiting for a pod",
         )
-        self.audio = counter("audio_seconds_total", "Duration of the audio transcribed")
+        self.audio = counter("audio_seconds_total", "Duration of the audio transcribed").labels()
         self.work = counter(
             "transcription_seconds_total",
             "Time in which Whisper pods processed the audio in audio_seconds_total; waits for senders and receivers are"
             " excluded",
-        )
+        ).labels()
         self.tokens = counter("tokens_total", "Tokens, as counted by the language model", "kind", "model")
         self.uploads = gauge("uploads_in_flight", "Requests whose upload has not been received completely")
         self.buffered = gauge("buffered_bytes", "Bytes that requests hold, within their budgets", "where")
@@ -135,7 +135,7 @@ class Metrics:
         self.connections_closed = counter(
             "client_connections_closed_total", "Connections of clients that reached a limit", "reason"
         )
-        self.upload_bytes = histogram("upload_size_bytes", "Size of the audio of a request", bounds=_BYTES)
+        self.upload_bytes = histogram("upload_size_bytes", "Size of the audio of a request", bounds=_BYTES).labels()
         self.upstream_failures = counter(
             "upstream_failures_total", "Failed calls to pods, including retried ones", "upstream", "kind"
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass, field
+from random import getrandbits
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 def request_id_of(headers: Mapping[str, str]) -> str:
     """Return the client's X-Request-ID if it is safe to log and forward, else a new id."""
     given = headers.get("X-Request-ID", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return given if given and _REQUEST_ID.fullmatch(given) else f"{getrandbits(64):016x}"
 
 
 def upstream_headers(headers: Mapping[str, str], request_id: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
 
+_FAILED = HTTPStatus.INTERNAL_SERVER_ERROR
 _MAX_PROMPT_BYTES = 2000
 """More than the 223 tokens that Whisper uses; percent-encoded, it fits into a request line of 8 KiB."""
 
@@ -49,12 +50,13 @@ class AsrWebservice:
         sent = options()
         async with acquisition.exchange() as exchange:
             await post_audio(exchange, f"/asr?{_query(sent)}", headers, AudioForm(audio, "audio_file"))
-            if options() != sent:
+            late = options()
+            if late is not sent and late != sent:
                 restart(audio, "language")
             connection = exchange.connection
             status = await connection.response()
             body = await connection.read()
-            if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            if status == _FAILED:
                 await _check_recording(audio)
             check_status(status, body)
             return await read_transcript(body)

@@ -34,6 +34,8 @@ def _stretches(reported: Any) -> list[dict[str, Any]]:
 def warnings_from(response: dict[str, Any]) -> tuple[dict[str, str], ...]:
     """Return the warnings of `speechwhisper`, each with `code` and `message`."""
     reported = response.get("warnings")
+    if not reported:
+        return ()
     return tuple(
         {"code": warning["code"], "message": warning["message"]}
         for warning in (reported if isinstance(reported, list) else [])

@@ -115,7 +115,13 @@ async def _send_chunked(connection: Connection, opening: bytes, form: AudioForm)
 
 
 async def _send_sized(connection: Connection, head: list[bytes], audio: Audio, closing: bytes) -> None:
-    """Send a complete recording in few, large writes."""
+    """Send a complete recording in few, large writes; a short one in a single write, with the head."""
+    whole = audio.whole
+    if whole is not None and sum(map(len, whole)) <= _WRITE_BYTES:
+        if not connection.takes_no_more:
+            connection.send(*head, *whole, closing)
+            connection.finish_body()
+        return
     pending, size = head, 0
     async for chunk in audio.chunks():
         pending.append(chunk)

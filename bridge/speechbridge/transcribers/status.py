@@ -14,7 +14,7 @@ OPTION_CODES = frozenset({"bad_field", "unknown_language", "unsupported_task", "
 """Those that concern an option of the caller. All others concern what the bridge sent, or how: the model is the one in
 WHISPER_MODEL, and `upload_stalled` is the network between bridge and pod."""
 
-
+_OK = HTTPStatus.OK  # looked up once: a member of an enumeration costs a call, here per request
 _REFUSALS = {
     HTTPStatus.BAD_REQUEST: "transcriber_refused",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "upload_too_large",
@@ -26,7 +26,7 @@ _REFUSALS = {
 
 def check_status(status: int, body: bytes) -> None:
     """Raise the UpstreamError that any status but 200 means."""
-    if status == HTTPStatus.OK:
+    if status == _OK:
         return
     detail, code = error_text(body)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:

@@ -93,7 +93,7 @@ def transcript_from(answer: Any, segments: tuple[Segment, ...] = ()) -> Transcri
         raw = answer.get("segments") or []
         if not isinstance(raw, list):
             raise UpstreamError(FailureKind.BAD_ANSWER, "Whisper's segments are not a list")
-        segments = tuple(segment_from(item, index) for index, item in enumerate(raw))
+        segments = tuple([segment_from(item, index) for index, item in enumerate(raw)])
     segments = _with_words(segments, answer.get("words"))
     text = answer.get("text")
     if not isinstance(text, str):
@@ -129,7 +129,7 @@ def segment_from(item: Any, index: int) -> Segment:
             avg_logprob=_measure(item.get("avg_logprob")),
             compression_ratio=_measure(item.get("compression_ratio")),
             no_speech_prob=_measure(item.get("no_speech_prob")),
-            words=_timed_words(item.get("words") or ()),
+            words=_timed_words(words) if (words := item.get("words")) else (),
             channel=None if item.get("channel") is None else int(item["channel"]),
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):

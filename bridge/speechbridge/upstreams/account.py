@@ -48,21 +48,17 @@ class Account:
 
     def end(self, request: object) -> None:
         """Count a request that the pod has finished: nothing of it is left, whatever was left when it reported."""
-        self._remove(request)
+        self.outstanding -= 1
+        if (sent := self._since.pop(request, None)) is None:
+            self._left += 1  # it was sent before the report
+        else:
+            self._seconds -= sent[1]
 
     def withdraw(self, request: object, audio_seconds: float) -> None:
         """Count a request that was taken out of the pod's queue."""
-        if not self._remove(request):
-            self._seconds -= audio_seconds
-
-    def _remove(self, request: object) -> bool:
-        """Count a request as gone; return whether it was sent since the report."""
-        self.outstanding -= 1
         if request not in self._since:
-            self._left += 1
-            return False
-        self._seconds -= self._since.pop(request)[1]
-        return True
+            self._seconds -= audio_seconds
+        self.end(request)
 
     @property
     def busy(self) -> int:

@@ -119,11 +119,11 @@ def moves(pods: Sequence[PodState], queued: Iterable[Queued]) -> list[tuple[int,
     return found
 
 
-def cooldown_after(failure: FailureKind | None, jitter: float) -> float:
+def cooldown_after(failure: FailureKind, jitter: float) -> float:
     """Return the seconds for which a pod is ejected after a request.
 
     Args:
-        failure: How the request failed, or None; most kinds are not the pod's fault.
+        failure: How the request failed; most kinds are not the pod's fault.
         jitter: A random number from 0 to 1; keeps several bridges from retrying a busy pod at the same time.
     """
     match failure:

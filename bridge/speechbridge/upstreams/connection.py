@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import httptools
@@ -23,7 +24,13 @@ _MAX_RESPONSE_BYTES = 64 * 2**20
 _CONTINUE = 100
 _OK = 200
 _SWITCHING_PROTOCOLS = 101
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 _CHUNKS_BEFORE_PAUSE = 4  # so that a short response, and the start of a long one, are not delayed
+
+
+@lru_cache(maxsize=256)  # servers send the same few names again and again
+def _lower(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 class Connection(asyncio.Protocol):
@@ -284,9 +291,9 @@ class Connection(asyncio.Protocol):
     # httptools.
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
-        key = name.decode("latin-1").lower()
+        key = _lower(name)
         self.headers[key] = value.decode("latin-1")
-        if key in {"content-length", "transfer-encoding"}:
+        if key in _FRAMING:
             self._sized = True
 
     def on_message_begin(self) -> None:  # noqa: D102
@@ -327,7 +334,7 @@ class Connection(asyncio.Protocol):
                 self._waiter.set_exception(error)
             else:
                 self._waiter.set_result(None)
-        if self.takes_no_more:
+        if self._writable is not None and self.takes_no_more:
             self._unblock_writer()
 
     def _unblock_writer(self) -> None:

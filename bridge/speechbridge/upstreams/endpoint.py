@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from speechbridge.upstreams.account import Account
@@ -34,7 +35,7 @@ class Origin:
     tls: ssl.SSLContext | None
     headers: str = field(default="", repr=False)
 
-    @property
+    @cached_property
     def authority(self) -> str:
         """The value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -53,7 +54,7 @@ class Exchange:
         self._endpoint = endpoint
 
     async def __aenter__(self) -> Connection:
-        self._connection = await self._endpoint.acquire_connection()
+        self._connection = self._endpoint.idle_connection() or await self._endpoint.connect()
         return self._connection
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -125,6 +126,13 @@ class Endpoint:
             self.account.adopt(load, self._loop.time())
             self._on_change()
 
+    def accepts(self, now: float) -> bool:
+        """Return whether a request can be sent to it at a time of the loop; as its `state` says."""
+        health, account = self.health, self.account
+        if self._closed or health.down or health.ejected_until > now:
+            return False
+        return account.report is not None or self._slots is None or account.busy < self._slots
+
     def state(self, now: float, *, avoided: bool = False, model: str = "", speed: float = 1.0) -> PodState:
         """Return what the choice of a pod is based on.
 
@@ -154,7 +162,37 @@ class Endpoint:
 
     async def acquire_connection(self) -> Connection:
         """Return an idle connection or a new one; raises UpstreamError (`connect`)."""
-        return self._pop_idle() or await self._connect()
+        return self.idle_connection() or await self.connect()
+
+    def idle_connection(self) -> Connection | None:
+        """Return an idle connection that can be reused, if there is one."""
+        now = self._loop.time()
+        while self._idle:
+            connection, since = self._idle.pop()
+            if connection.reusable and now - since < self._keepalive:
+                return connection
+            connection.abort()
+        return None
+
+    async def connect(self) -> Connection:
+        """Return a new connection; raises UpstreamError (`connect`)."""
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self._read_load),
+                    self.address,
+                    self.origin.port,
+                    ssl=self.origin.tls,
+                    server_hostname=self.origin.host if self.origin.tls else None,
+                )
+        except TimeoutError:
+            raise UpstreamError(FailureKind.CONNECT, "the connection timed out") from None
+        except OSError as error:
+            detail = "the connection was refused" if isinstance(error, ConnectionRefusedError) else "it is unreachable"
+            raise UpstreamError(FailureKind.CONNECT, detail) from error
+        if self.health.connected(self._loop.time()):
+            self._on_change()
+        return connection
 
     def release_connection(self, connection: Connection) -> None:
         """Keep a connection alive after an exchange, or close it if it cannot be reused."""
@@ -168,7 +206,7 @@ class Endpoint:
 
     async def probe(self) -> None:
         """Open a connection and send nothing; raises UpstreamError (`connect`)."""
-        self._keep(await self._connect())
+        self._keep(await self.connect())
 
     def head(self, method: str, path: str, headers: str, length: int | None) -> bytes:
         """Return the head of a request; without a length the body is sent in chunks."""
@@ -206,34 +244,6 @@ class Endpoint:
             connection.abort()
         else:
             self._idle.append((connection, self._loop.time()))
-
-    def _pop_idle(self) -> Connection | None:
-        now = self._loop.time()
-        while self._idle:
-            connection, since = self._idle.pop()
-            if connection.reusable and now - since < self._keepalive:
-                return connection
-            connection.abort()
-        return None
-
-    async def _connect(self) -> Connection:
-        try:
-            async with asyncio.timeout(self._connect_timeout):
-                _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._read_load),
-                    self.address,
-                    self.origin.port,
-                    ssl=self.origin.tls,
-                    server_hostname=self.origin.host if self.origin.tls else None,
-                )
-        except TimeoutError:
-            raise UpstreamError(FailureKind.CONNECT, "the connection timed out") from None
-        except OSError as error:
-            detail = "the connection was refused" if isinstance(error, ConnectionRefusedError) else "it is unreachable"
-            raise UpstreamError(FailureKind.CONNECT, detail) from error
-        if self.health.connected(self._loop.time()):
-            self._on_change()
-        return connection
 
     def _read_load(self, headers: dict[str, str]) -> None:
         value = headers.get("speech-load")

@@ -37,9 +37,19 @@ class Health:
         self._failed_at = 0.0
         self._missing: dict[str, float] = {}
 
-    def record(self, failure: FailureKind | None, model: str, now: float, jitter: float) -> None:
-        """Take account of the end of a request: its failure, or None."""
-        if not self.down and failure not in _NO_CONTACT:  # while it is down, requests that end now began before
+    def succeeded(self, model: str, now: float) -> None:
+        """Take account of a request without a failure."""
+        if not self.down:  # while it is down, requests that end now began before
+            self.contact_at = now
+        if self.busy:
+            self.busy = False
+            self.ejected_until = 0.0  # it has a free slot again
+        self._failures = 0
+        self._missing.pop(model, None)
+
+    def record(self, failure: FailureKind, model: str, now: float, jitter: float) -> None:
+        """Take account of the failure of a request."""
+        if not self.down and failure not in _NO_CONTACT:
             self.contact_at = now
         cooldown = cooldown_after(failure, jitter)
         if cooldown:
@@ -48,10 +58,7 @@ class Health:
         elif self.busy:
             self.ejected_until = 0.0  # it has a free slot again
         self.busy = failure is FailureKind.BUSY
-        if failure is None:
-            self._failures = 0
-            self._missing.pop(model, None)
-        elif failure in _POD_FAILURES:
+        if failure in _POD_FAILURES:
             self._failures += 1
             self._failed_at = now
         elif failure is FailureKind.MODEL_MISSING:

@@ -71,6 +71,14 @@ class Pods:
         self._refreshing: asyncio.Task[None] | None = None
         self.outage = Outage(since=self._loop.time())
 
+    @property
+    def reachable(self) -> bool:
+        """Whether a pod can be reached, as far as known."""
+        for endpoint in self.endpoints:  # noqa: SIM110 - read several times a request: a generator costs three calls
+            if not endpoint.health.down:
+                return True
+        return False
+
     async def run(self) -> None:
         """Repeat the lookup until cancelled; the first is done by `refresh`."""
         await supervised(f"pods of {self.origin.host}", self._refresh_forever)
@@ -112,9 +120,9 @@ class Pods:
 
     def observe(self) -> None:
         """Update `outage`, after the state of a pod has changed."""
-        health = [endpoint.health for endpoint in self.endpoints]
-        if self.outage.since is None and not all(pod.down for pod in health):
+        if self.outage.since is None and self.reachable:
             return  # nothing has changed, as most often
+        health = [endpoint.health for endpoint in self.endpoints]
         contact_at = max((pod.contact_at for pod in health), default=float("-inf"))
         sample = Sample(found=bool(health), up=any(not pod.down for pod in health), contact_at=contact_at)
         self.outage = observed(self.outage, sample, self._loop.time())

@@ -88,7 +88,7 @@ class Pool:
     @property
     def reachable(self) -> bool:
         """Whether a pod can be reached, as far as known."""
-        return self.reachability.present
+        return self.pods.reachable
 
     @property
     def waiting(self) -> int:
@@ -171,7 +171,7 @@ class Pool:
         """Release a pod, with the error that ended its request."""
         endpoint.account.end(request)
         if error is None:
-            endpoint.health.record(None, request.model, self._loop.time(), self._jitter())
+            endpoint.health.succeeded(request.model, self._loop.time())
         elif isinstance(error, UpstreamError):
             self._record(endpoint, request, error)
         self._distribute()
@@ -229,7 +229,13 @@ class Pool:
             connection.withdraw()
 
     def _try_acquire(self, request: PodRequest, avoid: frozenset[Endpoint]) -> Endpoint | None:
-        endpoints = self.endpoints
+        endpoints = self.pods.endpoints
+        if len(endpoints) == 1:  # nothing to choose
+            (endpoint,) = endpoints
+            if not endpoint.accepts(self._loop.time()):
+                return None
+            self._assign(endpoint, request)
+            return endpoint
         states, preferred = self._states(endpoints, request.model, avoid), None
         if request.prefer in endpoints:
             preferred = endpoints.index(request.prefer)

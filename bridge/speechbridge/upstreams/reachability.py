@@ -32,7 +32,7 @@ class Reachability:
     @property
     def present(self) -> bool:
         """Whether a pod can be reached, as far as known."""
-        return any(not endpoint.health.down for endpoint in self._pods.endpoints)
+        return self._pods.reachable
 
     def wanted(self) -> None:
         """Note that a request waits because no pod can be reached."""

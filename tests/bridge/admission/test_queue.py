@@ -174,3 +174,19 @@ async def test_the_deadline_holds_in_the_queue_too(
     answers = await asyncio.gather(bridge.json(), bridge.json())
 
     assert [(got, answer["code"]) for got, answer in answers] == [(504, "deadline_exceeded")] * 2
+
+
+async def test_a_free_slot_is_taken_without_a_wait_and_given_back() -> None:
+    door = admission(limit=2)
+    slots = [door.admit(budget(), caller) for caller in ("a", "b")]
+
+    for slot in slots:
+        assert not door.full
+        slot.take_now()
+
+    assert (door.full, door.in_flight, slots[0].waited) == (True, 2, 0.0)
+    for slot in (*slots, slots[0]):  # giving it twice gives it once
+        slot.give()
+    assert (door.full, door.in_flight) == (False, 0)
+    async with asyncio.timeout(5):
+        await door.drained()

@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechbridge.intake.multipart import MultipartError, MultipartParser, PartBegin
+from speechbridge.intake.multipart import Event, MultipartError, MultipartParser, PartBegin
 
 pytestmark = pytest.mark.unit
 
@@ -265,3 +265,40 @@ def test_splits_do_not_change_data(fragments: list[bytes], sizes: list[int]) -> 
     whole = outcome(body, "b", [len(body)])
     assert outcome(body, "b", sizes) == whole
     assert outcome(body, "b", [1]) == whole
+
+
+# --- A body in one piece
+
+
+def parsed(parse: Callable[[MultipartParser], list[Event]], boundary: str) -> list[Event] | str:
+    """What becomes of a body: its events, or the error."""
+    try:
+        return parse(MultipartParser(boundary.encode()))
+    except MultipartError as error:
+        return f"{error.code}: {error}"
+
+
+def in_states(body: bytes) -> Callable[[MultipartParser], list[Event]]:
+    """Parse a body as one that arrives in pieces."""
+
+    def parse(parser: MultipartParser) -> list[Event]:
+        events = parser.feed(body) if body else []
+        parser.finish()
+        return events
+
+    return parse
+
+
+@settings(max_examples=400)
+@given(forms())
+def test_a_whole_form_has_the_events_of_one_that_arrives(form: tuple[list[Part], str]) -> None:
+    parts, boundary = form
+    body = encoded(parts, boundary)
+    assert parsed(lambda parser: parser.feed_whole(body), boundary) == parsed(in_states(body), boundary)
+
+
+@settings(max_examples=400)
+@given(damaged())
+def test_a_whole_damaged_body_has_the_events_or_the_error_of_one_that_arrives(damaged: tuple[bytes, str]) -> None:
+    body, boundary = damaged
+    assert parsed(lambda parser: parser.feed_whole(body), boundary) == parsed(in_states(body), boundary)

@@ -223,3 +223,37 @@ async def test_a_slow_upload_is_the_same_wherever_it_is_buffered(memory: int) ->
         assert await read(upload) == WAV[:44] + b"".join(data for _, data in chunks)
     upload.close()
     assert (budgets.memory.used, budgets.disk.used) == (0, 0)
+
+
+async def test_a_short_upload_is_whole_once_all_of_its_form_has_arrived() -> None:
+    upload, _ = upload_of((0.0, b"x" * 300), (0.0, b"y" * 300))
+
+    await upload.start()
+    assert upload.whole is None
+    await upload.buffer_until_ready()
+
+    assert upload.whole is not None
+    assert b"".join(upload.whole) == WAV[:44] + b"x" * 300 + b"y" * 300
+    upload.close()
+    assert upload.whole is None
+
+
+async def test_a_complete_upload_that_is_not_all_in_memory_is_not_whole() -> None:
+    upload, _ = upload_of(*pieces(20, 500, 0.1))
+
+    await upload.start()
+    await upload.buffer_until_ready()
+
+    assert upload.complete
+    assert upload.whole is None
+
+
+async def test_an_upload_that_was_streamed_beyond_its_buffer_is_not_whole() -> None:
+    upload, _ = upload_of(*pieces(40, 500, 0.01))
+
+    await upload.start()
+    await upload.buffer_until_ready()
+    await read(upload)
+
+    assert upload.complete
+    assert upload.whole is None
