@@ -29,6 +29,7 @@ from speechoperator.plan.draft import Draft
 from speechoperator.plan.events import events
 from speechoperator.plan.manifests import bridge_config
 from speechoperator.plan.manifests.build import build
+from speechoperator.plan.manifests.deployments import REPLACE_IN_PLACE
 from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
 from speechoperator.plan.models import weights
@@ -108,7 +109,7 @@ def _compare(draft: Draft) -> None:
     live, owner = draft.snapshot.objects, draft.pipeline.metadata.uid
     built = build(draft.pipeline, draft.settings, draft.decisions)
     built = without_unsupported_fields(built, live, draft.snapshot.failures)
-    built = claims.with_previous_volumes(built, draft.blocked_moves, live, CACHE)
+    built = claims.with_previous_volumes(built, draft.blocked_moves, live, CACHE, REPLACE_IN_PLACE)
     draft.manifests = updates.stamped(replica_numbers.left_out(built), draft.pipeline, draft.decisions.models)
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
     draft.apply = diff.objects_to_apply(draft.manifests, live)
