@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from speechoperator.plan.rollout.claims import Move
     from speechoperator.plan.rollout.updates import Update
     from speechoperator.plan.scaler import ScalerPlan
+    from speechoperator.plan.scaling.history import Reported
     from speechoperator.plan.snapshot import Snapshot, WriteFailure
     from speechoperator.settings import Settings
 
@@ -55,6 +56,9 @@ class Draft:
         exposed: Whether the bridge is exposed; None if no exposure is wanted.
         verification: What is known from the canary request.
         canary: The canary request to start.
+        load: What the status says about the load.
+        scaling: Whether the operator scales; None if it runs neither Whisper nor Ollama.
+        conditions: The conditions of the new status.
         status: The new status.
         events: The Events for its changes.
         requeue_after: Seconds until the plan changes by time alone, for each reason.
@@ -84,6 +88,9 @@ class Draft:
     exposed: Verdict | None = None
     verification: Verification = field(default_factory=Verification)
     canary: StartCanary | None = None
+    load: Reported = field(init=False)
+    scaling: Verdict | None = None
+    conditions: list[dict[str, Any]] = field(default_factory=list)
     status: dict[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     requeue_after: list[float] = field(default_factory=list)
