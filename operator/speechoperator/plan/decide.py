@@ -13,9 +13,9 @@ from speechoperator.plan.conditions import exposure, models, refused_writes, ver
 from speechoperator.plan.conditions.components import component_states, exposure_findings
 from speechoperator.plan.conditions.compose import by_type
 from speechoperator.plan.conditions.reasons import Reason
+from speechoperator.plan.desired import desired, stamped
 from speechoperator.plan.draft import Draft
 from speechoperator.plan.manifests import bridge_config
-from speechoperator.plan.manifests.build import build
 from speechoperator.plan.manifests.deployments import REPLACE_IN_PLACE
 from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
@@ -99,12 +99,15 @@ def _decide_models(draft: Draft) -> None:
 def _compare(draft: Draft) -> None:
     """Build the manifests and compare them with the cluster."""
     live, owner = draft.snapshot.objects, draft.pipeline.metadata.uid
-    built = build(draft.pipeline, draft.settings, draft.decisions)
-    built = without_unsupported_fields(built, live, draft.snapshot.failures)
-    built = claims.with_previous_volumes(built, draft.blocked_moves, live, CACHE, REPLACE_IN_PLACE)
-    draft.manifests = updates.stamped(replica_numbers.left_out(built), draft.pipeline, draft.decisions.models)
+    draft.built = desired(draft.pipeline, draft.settings, draft.decisions, draft.snapshot.built)
+    manifests = without_unsupported_fields(draft.built.manifests, live, draft.snapshot.failures)
+    if draft.blocked_moves:
+        manifests = claims.with_previous_volumes(manifests, draft.blocked_moves, live, CACHE, REPLACE_IN_PLACE)
+        manifests = stamped(manifests, draft.pipeline, draft.decisions)
+    draft.manifests = manifests
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
-    draft.apply = diff.objects_to_apply(draft.manifests, live)
+    draft.apply = diff.objects_to_apply(draft.manifests, live, draft.built.matches)
+    draft.built = replace(draft.built, matches=diff.matches(draft.manifests, live, draft.apply))
     draft.apply = replica_numbers.with_initial(draft.apply, live, draft.scaler.initial)
     draft.delete = diff.objects_to_delete(draft.manifests, live, owner)
 

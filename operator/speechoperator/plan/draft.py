@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
     from speechoperator.kube.objects import Object
     from speechoperator.plan.actions import Apply, Delete, Event, Orphan, StartCanary, UpdateState
+    from speechoperator.plan.built import Built
     from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.conditions.verdicts import Verdict
     from speechoperator.plan.rollout.claims import Move
@@ -41,7 +42,8 @@ class Draft:
         environment: The bridges' environment according to the spec, with all its models.
         old_environment: The environment that the bridges have from an older spec; empty if they have the current one.
         models: What to do about the models.
-        manifests: The manifests of the pipeline.
+        built: The manifests of the pipeline, whatever the cluster has.
+        manifests: Those to compare with the cluster.
         blocked_moves: Components that keep their volume, because the PVC to move to cannot be used.
         updates: Changes of pods that come from a new release of the operator.
         held_updates: Those that are not applied now.
@@ -73,6 +75,7 @@ class Draft:
     environment: Mapping[str, str] = field(default_factory=dict)
     old_environment: Mapping[str, str] = field(default_factory=dict)
     models: ModelPlan = field(default_factory=ModelPlan)
+    built: Built | None = None
     manifests: tuple[Object, ...] = ()
     blocked_moves: tuple[Move, ...] = ()
     updates: tuple[Update, ...] = ()
@@ -120,5 +123,6 @@ class Draft:
             events=self.events,
             update=self.update,
             history=self.scaler.history,
+            built=self.built,
             requeue_after=min(self.requeue_after, default=None),
         )
