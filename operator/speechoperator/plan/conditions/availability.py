@@ -113,8 +113,8 @@ def _available(inputs: Inputs, ready: int, finding: Finding | None) -> Verdict:
 
 
 def _waiting(inputs: Inputs, count: str) -> Verdict:
-    for pod, predecessor in drains.predecessors(inputs).items():
-        message = f"{count}; pod {pod} waits for pod {predecessor} to finish its requests"
+    for successor, predecessor in drains.predecessors(inputs).items():
+        message = f"{count}; pod {successor} waits for pod {predecessor} to finish its requests"
         return Verdict(status=False, reason=Reason.STARTING, message=message)
     for pod in inputs.active_pods:
         if why := pods.waits_for_node(pod):

@@ -40,9 +40,8 @@ def without_unsupported_fields(
 
 def _supported(route: Object, live: Mapping[Ref, Object], refused: set[Ref]) -> Object:
     rules = [{key: value for key, value in rule.items() if key != "timeouts"} for rule in route["spec"]["rules"]]
-    bare = {**route, "spec": {**route["spec"], "rules": rules}}
+    bare = drift.stamped({**route, "spec": {**route["spec"], "rules": rules}})
     ref = Ref(ROUTE.name, objects.name(route))
     annotations = live[ref]["metadata"].get("annotations") or {} if ref in live else {}
-    bare = drift.stamped(bare)
     went_without = annotations.get(drift.APPLIED) == bare["metadata"]["annotations"][drift.APPLIED]
     return bare if ref in refused or went_without else route

@@ -280,13 +280,12 @@ def test_a_change_of_the_bridge_restarts_neither_whisper_nor_ollama(change: Raw)
     "change",
     [
         {"models": [{"name": "qwen3:4b"}, {"name": "llama3"}]},
-        {"contextLength": 8192},
-        {"keepAlive": "-1"},
+        {"models": [{"name": "llama3", "keepAlive": "-1", "options": {"num_ctx": 8192}}]},
         {"scaling": {"minReplicas": 0}},
         {"scaling": {"targetInFlight": 9}},
     ],
 )
-def test_options_carried_by_each_request_to_ollama_restart_only_the_bridge(change: Raw) -> None:
+def test_the_models_and_their_options_restart_only_the_bridge(change: Raw) -> None:
     before, after = build({}), build({"ollama": change})
 
     assert after["Deployment/ollama"]["spec"]["template"] == before["Deployment/ollama"]["spec"]["template"]
@@ -320,6 +319,16 @@ def test_a_pipeline_on_the_cpu_uses_no_gpu_of_its_node() -> None:
 
 def test_ollama_listens_on_ipv6_and_ipv4() -> None:
     assert env(build({})["Deployment/ollama"])["OLLAMA_HOST"] == ":11434"
+
+
+def test_requests_that_carry_no_options_get_those_that_the_bridge_sends() -> None:
+    """OpenAI's API has no field for them, and another context length would load the model again."""
+    objects = build({"ollama": {"contextLength": 8192, "keepAlive": "-1"}})
+
+    ollama, bridge = env(objects["Deployment/ollama"]), objects["ConfigMap/bridge"]["data"]
+    assert ollama["OLLAMA_CONTEXT_LENGTH"] == bridge["CONTEXT_LENGTH"] == "8192"
+    assert ollama["OLLAMA_KEEP_ALIVE"] == bridge["KEEP_ALIVE"] == "-1"
+    assert env(build({})["Deployment/ollama"]).keys().isdisjoint({"OLLAMA_CONTEXT_LENGTH", "OLLAMA_KEEP_ALIVE"})
 
 
 def test_parallel_requests_are_a_setting_of_ollama() -> None:
