@@ -31,7 +31,8 @@ def desired(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, 
         decisions: Replicas, offered models and images.
         before: Those of the previous plan.
     """
-    inputs = (pipeline.metadata, pipeline.spec, settings, decisions)
+    replicas = {name: one for name, one in decisions.replicas.items() if name not in replica_numbers.SCALED}
+    inputs = (pipeline.metadata, pipeline.spec, settings, replicas, decisions.models, decisions.images)
     if before is not None and before.inputs == inputs:
         return before
     manifests = replica_numbers.left_out(build(pipeline, settings, decisions))

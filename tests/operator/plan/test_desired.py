@@ -9,6 +9,7 @@ import pytest
 
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import PlannedCluster, converged
+from fakes.scaled_cluster import BACKLOG, replicas, scaled, step
 from speechoperator.api import SpeechPipeline
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan, plan
@@ -39,6 +40,17 @@ def test_manifests_are_used_again_while_only_the_status_and_the_time_change() ->
     assert first.built
     assert second.built
     assert second.built.manifests is first.built.manifests
+
+
+def test_manifests_are_used_again_while_the_scaler_scales() -> None:
+    found = scaled()
+    before = found.built
+    step(found, BACKLOG)
+
+    assert before
+    assert found.built
+    assert replicas(found) == 4
+    assert found.built.manifests is before.manifests
 
 
 @pytest.mark.parametrize(
