@@ -10,7 +10,7 @@ import pytest
 from cluster.api import Api, Object
 from cluster.expected import pipeline, ready
 from cluster.kubelet import Kubelet
-from cluster.operator_process import Operator, Stage
+from cluster.operator_process import Operator
 from cluster.pod_status import Fate, Unschedulable
 from speechoperator.settings import OPERATOR
 
@@ -98,24 +98,21 @@ async def test_one_gpu_and_one_replica(operator: Operator, api: Api, namespace: 
 
 
 async def test_a_deployment_with_the_strategy_recreate_is_taken_over_without_new_pods(
-    stage: Stage, api: Api, namespace: str, kubelet: Kubelet
+    operator: Operator, api: Api, namespace: str, kubelet: Kubelet
 ) -> None:
-    """As releases before decision 27 left it."""
+    """As releases before decision 27 have applied it."""
+    assert operator
     assert kubelet
-    async with Operator(stage):
-        await api.create(pipeline(namespace))
-        await api.until("SpeechPipeline", namespace, "p", ready)
+    await api.create(pipeline(namespace))
+    await api.until("SpeechPipeline", namespace, "p", ready)
     live = await api.get("Deployment", namespace, "p-whisper")
     [pod] = await api.list("Pod", namespace, labelSelector=WHISPER)
+
     older = await api.apply(as_manifest(live, {"type": "Recreate"}), manager=OPERATOR)
+
     assert older["spec"]["strategy"] == {"type": "Recreate"}
-
-    async with Operator(stage):
-        taken = await api.until(
-            "Deployment", namespace, "p-whisper", lambda found: found["spec"]["strategy"] == IN_PLACE
-        )
-        await api.until("SpeechPipeline", namespace, "p", ready)
-
+    taken = await api.until("Deployment", namespace, "p-whisper", lambda found: found["spec"]["strategy"] == IN_PLACE)
+    await api.until("SpeechPipeline", namespace, "p", ready)
     [still] = await api.list("Pod", namespace, labelSelector=WHISPER)
     assert still["metadata"]["uid"] == pod["metadata"]["uid"]
     assert taken["spec"]["template"] == live["spec"]["template"]
