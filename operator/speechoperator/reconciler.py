@@ -13,6 +13,7 @@ from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, TypeAlias
 
 from speechoperator.apply.applier import Outcome
+from speechoperator.built_manifests import BuiltManifests
 from speechoperator.errors import NotLeadingError
 from speechoperator.kube.errors import ApiError
 from speechoperator.plan import Plan, failed, plan, rejected, unlisted
@@ -85,6 +86,7 @@ class Reconciler:
         self._settings = settings
         self._metrics = metrics
         self._failures: dict[Key, tuple[WriteFailure, ...]] = {}
+        self._built = BuiltManifests()
 
     async def reconcile(self, key: Key) -> Result:
         """Bring a pipeline closer to its spec, and report its state.
@@ -136,8 +138,9 @@ class Reconciler:
             planned = unlisted(observed.raw, observed.snapshot.unreadable, observed.now)
         else:
             history = self._memory.of(key, observed.snapshot.status, observed.now)
-            snapshot = replace(observed.snapshot, history=history)
+            snapshot = replace(observed.snapshot, history=history, built=self._built.of(key))
             planned = plan(observed.pipeline, snapshot, observed.now, self._settings)
+            self._built.keep(key, planned.built)
         self._metrics.reconcile_cpu.observe(thread_time() - began)
         return observed, planned
 
@@ -150,6 +153,7 @@ class Reconciler:
 
     def _gone(self, key: Key) -> Result:
         self._failures.pop(key, None)
+        self._built.keep(key, None)
         for forget in self._forget:
             forget(key)
         return Result()

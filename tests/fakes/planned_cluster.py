@@ -43,6 +43,7 @@ from speechoperator.settings import OPERATOR, SCALER, Settings
 
 if TYPE_CHECKING:
     from speechoperator.plan.actions import Plan
+    from speechoperator.plan.built import Built
     from speechoperator.plan.scaling.load import Report
 
 Object = dict[str, Any]
@@ -83,6 +84,7 @@ class PlannedCluster:
         loads: What the pods and bridges report of their work.
         pod_loads: What each pod reports, by name.
         history: What the scaler remembers.
+        built: The manifests of the last plan.
         missing_claims: Names of PVCs that do not exist; those of other names that a spec mentions do.
         unseen_claims: Names of PVCs that the operator has not looked up yet.
     """
@@ -109,6 +111,7 @@ class PlannedCluster:
     loads: Loads = field(default_factory=Loads)
     pod_loads: dict[str, Report] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    built: Built | None = None
     missing_claims: set[str] = field(default_factory=set)
     unseen_claims: set[str] = field(default_factory=set)
     canary: Canary | None = None
@@ -151,6 +154,7 @@ class PlannedCluster:
             loads=self.loads,
             pod_loads=dict(self.pod_loads),
             history=self.history,
+            built=replace(self.built, matches={}) if self.built else None,  # tests change objects in place
         )
 
     def _moved_to(self) -> set[str]:
@@ -187,6 +191,7 @@ class PlannedCluster:
             known = before or Pull(pull.model, pull.volume, "Pulling")
             self.pulls[pull.volume, pull.model] = replace(known, stage="Pulling", pod=pull.pod, retry_at=None)
         self.history = planned.history or self.history
+        self.built = planned.built
         for load in planned.warm_ups:
             self.warm_ups[load.pod] = WarmUp(load.pod, load.key, "Loading")
         for removal in planned.removals:

@@ -96,12 +96,16 @@ class Ollama(ServingSpec):
         "becomes ready.",
     )
     context_length: Annotated[StrictInt, Field(ge=256, le=2**31 - 1, json_schema_extra={"format": "int32"})] | None = (
-        Field(None, description="Context window in tokens, for prompt and answer together. If unset, Ollama's default.")
+        Field(
+            None,
+            description="Context window in tokens, for prompt and answer together. A change restarts the pods. If "
+            "unset, Ollama's default.",
+        )
     )
     keep_alive: KeepAlive | None = Field(
         None,
         description="How long a model stays loaded after its last request, such as 30m; -1 keeps it loaded "
-        "indefinitely. If unset, Ollama's default.",
+        "indefinitely. A change restarts the pods. If unset, Ollama's default.",
     )
     parallel: Positive = Field(
         4,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from speechoperator.api import SpeechPipeline, format_validation_error, kinds, labels
+from speechoperator.api import format_validation_error, kinds, labels
 from speechoperator.api.names import INGRESS_CLASS_ANNOTATION
 from speechoperator.api.pipeline import class_of
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.observe import existing_claims, fetches, loads, services, shared_volumes
 from speechoperator.observe.ingress_classes import IngressClasses
+from speechoperator.observe.parsed import ParsedPipelines
 from speechoperator.observe.polling import Polls, Target
 from speechoperator.plan.snapshot import EXTERNAL, Health, OllamaPod, Snapshot, WriteFailure
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from speechoperator.api import SpeechPipeline
     from speechoperator.kube.objects import Key, Object
     from speechoperator.observe.polling import Poller
     from speechoperator.observe.services import Sources
@@ -96,6 +98,7 @@ class Observer:
         self._settings = settings
         self._clock = clock
         self._may_update = may_update
+        self._parsed = ParsedPipelines()
 
     def now(self) -> datetime:
         """Return the time, in UTC."""
@@ -119,9 +122,10 @@ class Observer:
         """
         raw, now = self.raw(key), self._clock()
         if raw is None:
+            self._parsed.forget(key)
             return None
         try:
-            pipeline = SpeechPipeline.parse(raw)
+            pipeline = self._parsed.parse(key, raw)
         except ValidationError as error:
             return Observation(raw, None, format_validation_error(error), Snapshot(), now)
         polls = Polls(self._poller, key)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from speechoperator.kube.objects import Object, Ref
+    from speechoperator.plan.built import Built
     from speechoperator.plan.scaling.history import History
 
 UpdateState: TypeAlias = Literal["none", "waiting", "running"]
@@ -231,6 +232,7 @@ class Plan:
         events: Events to record, after the status was written.
         update: The state of its update to a new operator release.
         history: What the scaler remembers once the plan has been carried out; None if it has decided nothing.
+        built: The manifests, for the next plan; None if none were built.
         requeue_after: Seconds until the plan changes by time alone; None if only a change of the cluster can.
     """
 
@@ -248,4 +250,5 @@ class Plan:
     events: tuple[Event, ...] = ()
     update: UpdateState = "none"
     history: History | None = None
+    built: Built | None = field(default=None, compare=False, repr=False)
     requeue_after: float | None = None

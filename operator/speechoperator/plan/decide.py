@@ -9,35 +9,29 @@ from speechoperator.api.names import COMPONENTS, object_name
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff
 from speechoperator.plan.actions import StartCanary
-from speechoperator.plan.conditions import (
-    exposure,
-    kstatus,
-    models,
-    models_loaded,
-    pvcs,
-    ready,
-    refused_writes,
-    scaling,
-    update,
-    verified,
-)
+from speechoperator.plan.conditions import exposure, models, refused_writes, verified
 from speechoperator.plan.conditions.components import component_states, exposure_findings
-from speechoperator.plan.conditions.compose import by_type, compose
+from speechoperator.plan.conditions.compose import by_type
 from speechoperator.plan.conditions.reasons import Reason
-from speechoperator.plan.conditions.verdicts import Verdict
+from speechoperator.plan.desired import desired, stamped
 from speechoperator.plan.draft import Draft
-from speechoperator.plan.events import events
 from speechoperator.plan.manifests import bridge_config
-from speechoperator.plan.manifests.build import build
+from speechoperator.plan.manifests.deployments import REPLACE_IN_PLACE
 from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
 from speechoperator.plan.models import weights
 from speechoperator.plan.models.lifecycle import plan_models
-from speechoperator.plan.pvcs import pvcs_to_orphan, reused_pvcs, unused_pvcs
+from speechoperator.plan.pvcs import pvcs_to_orphan
+from speechoperator.plan.reporting import (
+    add_weights,
+    compose_conditions,
+    compose_events,
+    compose_status,
+    judge_scaling,
+)
 from speechoperator.plan.rollout import claims, handover, replica_numbers, updates
 from speechoperator.plan.scaler import plan_scaling
-from speechoperator.plan.scaling_status import reported, scaling_status
-from speechoperator.plan.status import bridge_url, build_status, service_url
+from speechoperator.plan.status import bridge_url, service_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +45,6 @@ if TYPE_CHECKING:
     from speechoperator.plan.snapshot import Snapshot
     from speechoperator.settings import Settings
 
-_ACCEPTED = Verdict(status=True, reason=Reason.VALID, message="the spec is valid")
 _AVAILABLE = tuple(f"{component.capitalize()}Available" for component in COMPONENTS)
 
 
@@ -106,12 +99,15 @@ def _decide_models(draft: Draft) -> None:
 def _compare(draft: Draft) -> None:
     """Build the manifests and compare them with the cluster."""
     live, owner = draft.snapshot.objects, draft.pipeline.metadata.uid
-    built = build(draft.pipeline, draft.settings, draft.decisions)
-    built = without_unsupported_fields(built, live, draft.snapshot.failures)
-    built = claims.with_previous_volumes(built, draft.blocked_moves, live, CACHE)
-    draft.manifests = updates.stamped(replica_numbers.left_out(built), draft.pipeline, draft.decisions.models)
+    draft.built = desired(draft.pipeline, draft.settings, draft.decisions, draft.snapshot.built)
+    manifests = without_unsupported_fields(draft.built.manifests, live, draft.snapshot.failures)
+    if draft.blocked_moves:
+        manifests = claims.with_previous_volumes(manifests, draft.blocked_moves, live, CACHE, REPLACE_IN_PLACE)
+        manifests = stamped(manifests, draft.pipeline, draft.decisions)
+    draft.manifests = manifests
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
-    draft.apply = diff.objects_to_apply(draft.manifests, live)
+    draft.apply = diff.objects_to_apply(draft.manifests, live, draft.built.matches)
+    draft.built = replace(draft.built, matches=diff.matches(draft.manifests, live, draft.apply))
     draft.apply = replica_numbers.with_initial(draft.apply, live, draft.scaler.initial)
     draft.delete = diff.objects_to_delete(draft.manifests, live, owner)
 
@@ -215,66 +211,6 @@ def _verify(draft: Draft) -> None:
     draft.requeue(draft.verification.requeue_after)
 
 
-def _report(draft: Draft) -> None:
-    """Sum up the status and the Events."""
-    loaded = models_loaded.verdict(draft.models, gpus=draft.pipeline.spec.ollama.gpus > 0)
-    # Loading only delays that a pipeline becomes ready: one that serves stays ready while another pod loads its models.
-    was_ready = by_type(draft.snapshot.status).get("Ready", {}).get("status") == "True"
-    state = ready.PipelineState(
-        components=draft.components,
-        models=draft.models_ready,
-        exposed=draft.exposed,
-        refused=[
-            *(finding for failure in draft.failures if (finding := refused_writes.finding(failure))),
-            *(
-                pvcs.blocked_move(move.component, why)
-                for move in draft.blocked_moves
-                if (why := draft.snapshot.existing_claims.get(move.claim))
-            ),
-        ],
-        retrying=refused_writes.retrying(draft.failures),
-        held_back=draft.held_back,
-        suspended=draft.pipeline.spec.suspend,
-        url=bridge_url(draft.pipeline),
-        unreadable=refused_writes.unreadable(draft.snapshot.unreadable),
-        unverified=draft.verification.unready,
-        loaded=None if was_ready else loaded,
-    )
-    scaled = scaling.verdict(draft.scaler, draft.snapshot, draft.now, suspended=draft.pipeline.spec.suspend)
-    loads, timestamp = draft.snapshot.loads, draft.now.timestamp()
-    load, seconds = reported(draft.scaler, loads.whisper, scaling.limits_of(scaled), timestamp)
-    scaled = scaling.as_reported(scaled, load.limits)
-    draft.scaler = replace(draft.scaler, history=replace(draft.scaler.history, reported=load))
-    draft.requeue(seconds)
-    available = update.verdict(list(map(str, draft.updates)), draft.update, draft.pipeline.spec.upgrade_policy)
-    unused = unused_pvcs(draft.manifests, draft.snapshot.objects, draft.snapshot.pods)
-    orphaned = pvcs.orphaned(unused, draft.pipeline.namespace)
-    is_ready, progressing = ready.ready(state), ready.progressing(state)
-    verdicts = {
-        "Accepted": _ACCEPTED,
-        "Ready": is_ready,
-        **{f"{one.component.capitalize()}Available": one.available for one in draft.components},
-        "ModelsReady": draft.models_ready,
-        **({"ModelsLoaded": loaded} if loaded else {}),
-        **({"ScalingActive": scaled} if scaled else {}),
-        **({"Exposed": draft.exposed} if draft.exposed else {}),
-        "Progressing": progressing,
-        **kstatus.conditions(is_ready, progressing),
-        **({"Verified": draft.verification.verdict} if draft.verification.verdict else {}),
-        **({"UpdateAvailable": available} if available else {}),
-        **({"PVCsOrphaned": orphaned} if orphaned else {}),
-    }
-    conditions = compose(verdicts, draft.snapshot.status, draft.pipeline.metadata.generation, draft.now)
-    images = updates.images(draft.snapshot.objects, draft.pipeline.name)
-    members = scaling_status(draft.scaler, load, draft.models.volume)
-    draft.status = build_status(draft.pipeline, draft.components, draft.models, conditions, images, members)
-    if fetched := weights.weights_state(draft.snapshot):
-        before = (draft.snapshot.status.get("whisper") or {}).get("model")
-        draft.status["whisper"]["model"] = weights.as_status(fetched, draft.pipeline.spec.whisper.model, before)
-    reused = reused_pvcs(draft.manifests, draft.snapshot.objects, draft.pipeline.metadata.creation_timestamp)
-    draft.events = events(draft.snapshot.status, draft.status, reused)
-
-
 _STEPS: tuple[Callable[[Draft], None], ...] = (
     _decide_replicas,
     _decide_models,
@@ -285,7 +221,11 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     _hold_back,
     _judge_exposure,
     _verify,
-    _report,
+    judge_scaling,
+    compose_conditions,
+    compose_status,
+    add_weights,
+    compose_events,
 )
 
 

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from speechoperator.api import SpeechPipeline
     from speechoperator.kube.objects import Object
     from speechoperator.plan.actions import Apply, Delete, Event, Orphan, StartCanary, UpdateState
+    from speechoperator.plan.built import Built
     from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.conditions.verdicts import Verdict
     from speechoperator.plan.rollout.claims import Move
     from speechoperator.plan.rollout.updates import Update
     from speechoperator.plan.scaler import ScalerPlan
+    from speechoperator.plan.scaling.history import Reported
     from speechoperator.plan.snapshot import Snapshot, WriteFailure
     from speechoperator.settings import Settings
 
@@ -40,7 +42,8 @@ class Draft:
         environment: The bridges' environment according to the spec, with all its models.
         old_environment: The environment that the bridges have from an older spec; empty if they have the current one.
         models: What to do about the models.
-        manifests: The manifests of the pipeline.
+        built: The manifests of the pipeline, whatever the cluster has.
+        manifests: Those to compare with the cluster.
         blocked_moves: Components that keep their volume, because the PVC to move to cannot be used.
         updates: Changes of pods that come from a new release of the operator.
         held_updates: Those that are not applied now.
@@ -55,6 +58,9 @@ class Draft:
         exposed: Whether the bridge is exposed; None if no exposure is wanted.
         verification: What is known from the canary request.
         canary: The canary request to start.
+        load: What the status says about the load.
+        scaling: Whether the operator scales; None if it runs neither Whisper nor Ollama.
+        conditions: The conditions of the new status.
         status: The new status.
         events: The Events for its changes.
         requeue_after: Seconds until the plan changes by time alone, for each reason.
@@ -69,6 +75,7 @@ class Draft:
     environment: Mapping[str, str] = field(default_factory=dict)
     old_environment: Mapping[str, str] = field(default_factory=dict)
     models: ModelPlan = field(default_factory=ModelPlan)
+    built: Built | None = None
     manifests: tuple[Object, ...] = ()
     blocked_moves: tuple[Move, ...] = ()
     updates: tuple[Update, ...] = ()
@@ -84,6 +91,9 @@ class Draft:
     exposed: Verdict | None = None
     verification: Verification = field(default_factory=Verification)
     canary: StartCanary | None = None
+    load: Reported = field(init=False)
+    scaling: Verdict | None = None
+    conditions: list[dict[str, Any]] = field(default_factory=list)
     status: dict[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     requeue_after: list[float] = field(default_factory=list)
@@ -113,5 +123,6 @@ class Draft:
             events=self.events,
             update=self.update,
             history=self.scaler.history,
+            built=self.built,
             requeue_after=min(self.requeue_after, default=None),
         )

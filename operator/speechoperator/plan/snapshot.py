@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from speechoperator.kube.objects import Object, Ref
+    from speechoperator.plan.built import Built
     from speechoperator.plan.scaling.load import Report
 
 
@@ -246,6 +247,8 @@ class Snapshot:
         unreadable: Failed lists, as failed writes: what is known of these kinds may be outdated.
         status: The current status of the pipeline in the API, {} if none.
         history: What the scaler remembers of its decisions so far.
+        built: The manifests of the previous plan, to be used again if nothing they are made from has changed; None if
+            they are not kept. They make no difference to the plan but for its cost.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict)
@@ -270,3 +273,4 @@ class Snapshot:
     unreadable: tuple[WriteFailure, ...] = ()
     status: Object = field(default_factory=dict)
     history: History = field(default_factory=History)
+    built: Built | None = field(default=None, compare=False, repr=False)

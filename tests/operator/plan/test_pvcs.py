@@ -372,7 +372,7 @@ def test_pods_that_keep_their_volume_keep_the_strategy_that_fits_it() -> None:
     found.run()
 
     spec = found.object("Deployment", "calls-ollama")["spec"]
-    assert (spec["strategy"]["type"], spec["replicas"]) == ("RollingUpdate", 2)
+    assert (spec["strategy"]["rollingUpdate"]["maxSurge"], spec["replicas"]) == (1, 2)
 
 
 @pytest.mark.parametrize(("cache", "owned"), [({}, []), ({"whenDeleted": "Delete"}, ["pipeline-uid"])])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechoperator.kube import objects
-from speechoperator.plan.conditions import deployments, pods, rollouts
+from speechoperator.plan.conditions import deployments, drains, pods, rollouts
 from speechoperator.plan.conditions.component_findings import worst_finding
 from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
@@ -113,6 +113,9 @@ def _available(inputs: Inputs, ready: int, finding: Finding | None) -> Verdict:
 
 
 def _waiting(inputs: Inputs, count: str) -> Verdict:
+    for successor, predecessor in drains.predecessors(inputs).items():
+        message = f"{count}; pod {successor} waits for pod {predecessor} to finish its requests"
+        return Verdict(status=False, reason=Reason.STARTING, message=message)
     for pod in inputs.active_pods:
         if why := pods.waits_for_node(pod):
             message = f"{count}; pod {objects.name(pod)} waits for a node: {why}"

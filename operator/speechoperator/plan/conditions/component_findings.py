@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speechoperator.kube import objects
-from speechoperator.plan.conditions import deployments, pods, pvcs
+from speechoperator.plan.conditions import deployments, drains, pods, pvcs
 from speechoperator.plan.conditions.findings import worst
 
 if TYPE_CHECKING:
@@ -38,15 +38,18 @@ def _findings(inputs: Inputs, now: datetime) -> Iterator[Finding]:
         return
     if inputs.pvc and (found := pvcs.finding(inputs.pvc, inputs.pvc_warning, inputs.component)):
         yield found
-    if inputs.deployment and (found := deployments.creation_failure(inputs.deployment)):
-        yield found
+    uncreated = deployments.creation_failure(inputs.deployment) if inputs.deployment else None
+    if uncreated and not (inputs.draining_pods and drains.passes(uncreated)):
+        yield uncreated
+    predecessors = drains.predecessors(inputs)
     for pod in inputs.pods:
         if objects.terminating(pod) or _replaced(pod, inputs.active_pods):
             continue
         if inputs.waits_for_models(pod):
             continue
         warning = inputs.pod_warnings.get(objects.name(pod), "")
-        if found := pods.finding(pod, warning, now, inputs.component, inputs.gpu, inputs.node_grace_s):
+        found = pods.finding(pod, warning, now, inputs.component, inputs.gpu, inputs.node_grace_s)
+        if found and not (objects.name(pod) in predecessors and drains.passes(found)):
             yield found
 
 

@@ -69,6 +69,11 @@ class Inputs:
         """The pods that are neither terminating nor finished."""
         return [pod for pod in self.pods if objects.alive(pod)]
 
+    @property
+    def draining_pods(self) -> list[Object]:
+        """The terminating pods that finish their last requests."""
+        return [pod for pod in self.pods if objects.terminating(pod) and not objects.finished(pod)]
+
 
 def collect(
     component: Component,

@@ -272,7 +272,12 @@ class Reason(Enum):
         Actor.WAIT,
         "No node fits a pod yet. After `UNSCHEDULABLE_GRACE`, or once the autoscaler adds none, it is `Unschedulable`.",
     )
-    STARTING = ("Starting", Kind.WAITING, Actor.WAIT, "Pods are starting.")
+    STARTING = (
+        "Starting",
+        Kind.WAITING,
+        Actor.WAIT,
+        "Pods are starting, or wait until a terminating one has finished its requests and frees its GPU or volume.",
+    )
     ROLLOUT_IN_PROGRESS = (
         "RolloutInProgress",
         Kind.WAITING,

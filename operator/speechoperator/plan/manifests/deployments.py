@@ -18,7 +18,6 @@ _REVISION_HISTORY = 2
 
 SURGE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 REPLACE_IN_PLACE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
-RECREATE = {"type": "Recreate"}
 
 
 def deployment(
@@ -59,9 +58,10 @@ def deployment(
 def serving_strategy(spec: ServingSpec) -> dict[str, Any]:
     """Return the rollout strategy of Whisper or Ollama.
 
-    A new pod that needs the GPU or the volume of the pod it replaces would stay pending forever.
+    A new pod that needs the GPU or the volume of a pod that serves would stay pending forever, so that pod is ended
+    first. It is never the strategy `Recreate`: with several active ReplicaSets, Kubernetes carries out neither a change
+    of the replicas nor the rollout (docs/decisions/0027).
     """
     alone = spec.scaling.maximum == 1
-    if spec.storage.single_node or (alone and (spec.gpus or spec.storage.existing_claim)):
-        return RECREATE
-    return REPLACE_IN_PLACE if spec.gpus else SURGE
+    in_place = spec.gpus or spec.storage.single_node or (alone and spec.storage.existing_claim)
+    return REPLACE_IN_PLACE if in_place else SURGE

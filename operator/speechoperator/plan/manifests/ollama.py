@@ -1,8 +1,4 @@
-"""The Deployment of Ollama.
-
-Options that each request carries (context length, keep-alive) are not set here, because changing them must not restart
-the pods.
-"""
+"""The Deployment of Ollama."""
 
 from __future__ import annotations
 
@@ -17,6 +13,7 @@ from speechoperator.plan.manifests.pod_templates import PRE_STOP_SECONDS, templa
 from speechoperator.plan.manifests.probes import Probes, http_probe
 from speechoperator.plan.manifests.pvcs import CACHE_PATH, mount, volume
 from speechoperator.plan.manifests.weights import node_folder_container
+from speechoperator.plan.models import request_options
 
 if TYPE_CHECKING:
     from speechoperator.api import Ollama, SpeechPipeline
@@ -109,6 +106,7 @@ def _environment(spec: Ollama) -> dict[str, str]:
         "OLLAMA_MODELS": f"{CACHE_PATH}/models",
         "OLLAMA_NOPRUNE": "1",  # keeps partial downloads over a restart
         "OLLAMA_NUM_PARALLEL": f"{spec.parallel}",
+        **request_options.server_settings(spec),
         **({} if spec.gpus else {"NVIDIA_VISIBLE_DEVICES": "void"}),
         "HOME": "/tmp",  # noqa: S108 - an emptyDir of the pod, for a key that only ollama.com would ask for
     }

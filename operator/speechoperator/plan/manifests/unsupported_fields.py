@@ -25,7 +25,7 @@ _REFUSED = ".timeouts: field not declared in schema"
 def without_unsupported_fields(
     manifests: Iterable[Object], live: Mapping[Ref, Object], failures: Iterable[WriteFailure]
 ) -> tuple[Object, ...]:
-    """Return the manifests without fields that the cluster has refused.
+    """Return the manifests without fields that the cluster has refused; one that is changed with its new hash.
 
     Args:
         manifests: The manifests of the pipeline.
@@ -40,8 +40,8 @@ def without_unsupported_fields(
 
 def _supported(route: Object, live: Mapping[Ref, Object], refused: set[Ref]) -> Object:
     rules = [{key: value for key, value in rule.items() if key != "timeouts"} for rule in route["spec"]["rules"]]
-    bare = {**route, "spec": {**route["spec"], "rules": rules}}
+    bare = drift.stamped({**route, "spec": {**route["spec"], "rules": rules}})
     ref = Ref(ROUTE.name, objects.name(route))
     annotations = live[ref]["metadata"].get("annotations") or {} if ref in live else {}
-    went_without = annotations.get(drift.APPLIED) == drift.desired_hash(bare)
+    went_without = annotations.get(drift.APPLIED) == bare["metadata"]["annotations"][drift.APPLIED]
     return bare if ref in refused or went_without else route

@@ -1,7 +1,9 @@
 """What requests to Ollama carry: written into the settings of the bridge, and read from them to warm up the models.
 
-Ollama loads a model again when a request has other options than the one before, so a warm-up must send the same. The
-bridge composes them in `speechbridge/generators/ollama.py`.
+Ollama loads a model again when a request has another `num_ctx` than the one before (or another of its runner's options,
+`needsReload` in `server/sched.go` there), so a warm-up must send the same. The bridge composes them in
+`speechbridge/generators/ollama.py`. Requests by OpenAI's API (`/v1/chat/completions`) cannot carry options: for these,
+Ollama takes those of the model, and then its own settings.
 """
 
 from __future__ import annotations
@@ -17,11 +19,22 @@ if TYPE_CHECKING:
 
 def settings(ollama: Ollama) -> dict[str, str]:
     """Return the bridge's settings about requests to Ollama."""
-    options = {model.name: own for model in ollama.models if (own := _own(model))}
+    options = {model.name: own for model in ollama.models if (own := _own(model, ollama))}
     return {
         **({"CONTEXT_LENGTH": f"{ollama.context_length}"} if ollama.context_length else {}),
         **({"KEEP_ALIVE": ollama.keep_alive} if ollama.keep_alive else {}),
         **({"MODEL_OPTIONS": json.dumps(options, sort_keys=True)} if options else {}),
+    }
+
+
+def server_settings(ollama: Ollama) -> dict[str, str]:
+    """Return Ollama's settings by which requests without options get those that the bridge sends with the others.
+
+    Those of single models are not among them: a change of the models must not restart the pods.
+    """
+    return {
+        **({"OLLAMA_CONTEXT_LENGTH": f"{ollama.context_length}"} if ollama.context_length else {}),
+        **({"OLLAMA_KEEP_ALIVE": ollama.keep_alive} if ollama.keep_alive else {}),
     }
 
 
@@ -42,8 +55,11 @@ def parameters(environment: Mapping[str, str], model: str) -> dict[str, Any]:
     }
 
 
-def _own(model: LanguageModel) -> dict[str, Any]:
+def _own(model: LanguageModel, ollama: Ollama) -> dict[str, Any]:
+    options, defined = dict(model.options or {}), model.parameters or {}
+    if ollama.context_length and "num_ctx" in defined:
+        options.setdefault("num_ctx", defined["num_ctx"])  # else contextLength would override that of a derived model
     return {
-        **({"options": model.options} if model.options else {}),
+        **({"options": options} if options else {}),
         **({"keep_alive": model.keep_alive} if model.keep_alive else {}),
     }

@@ -92,21 +92,22 @@ def blocked(found: Iterable[Move], snapshot: Snapshot) -> tuple[Move, ...]:
 
 
 def with_previous_volumes(
-    manifests: Iterable[Object], held: Iterable[Move], live: Mapping[Ref, Object], volume: str
+    manifests: Iterable[Object], held: Iterable[Move], live: Mapping[Ref, Object], volume: str, strategy: Object
 ) -> tuple[Object, ...]:
     """Return the manifests with the volumes that the Deployments of blocked moves have now.
 
-    They keep their strategy: the volume may be one that only a single node mounts. The scaler adds no replicas either.
+    The volume may be one that only a single node mounts, whatever the spec allows. The scaler adds no replicas either.
 
     Args:
         manifests: The manifests of the pipeline.
         held: The blocked moves.
         live: The existing objects.
         volume: The name of the volume in the pods.
+        strategy: The rollout strategy of pods with such a volume.
     """
     names = {move.deployment for move in held}
     return tuple(
-        _with_previous_volume(manifest, live[Ref("Deployment", objects.name(manifest))], volume)
+        _with_previous_volume(manifest, live[Ref("Deployment", objects.name(manifest))], volume, strategy)
         if manifest["kind"] == "Deployment" and objects.name(manifest) in names
         else manifest
         for manifest in manifests
@@ -118,12 +119,11 @@ def _volume(deployment: Object, name: str) -> Object | None:
     return next((volume for volume in volumes if volume["name"] == name), None)
 
 
-def _with_previous_volume(manifest: Object, deployment: Object, name: str) -> Object:
+def _with_previous_volume(manifest: Object, deployment: Object, name: str, strategy: Object) -> Object:
     previous = _volume(deployment, name)
     if previous is None:
         return manifest
-    spec, live = manifest["spec"], deployment["spec"]
+    spec = manifest["spec"]
     volumes = [previous if volume["name"] == name else volume for volume in spec["template"]["spec"]["volumes"]]
     template = {**spec["template"], "spec": {**spec["template"]["spec"], "volumes": volumes}}
-    kept = {field: live[field] for field in ("strategy",) if field in live}
-    return {**manifest, "spec": {**spec, **kept, "template": template}}
+    return {**manifest, "spec": {**spec, "strategy": strategy, "template": template}}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _COMPONENTS: Mapping[str, Component] = {component: component for component in COMPONENTS}
 _NOT_ABOUT_PODS = frozenset({"suspend", "upgradePolicy", "class", "networkPolicy", "scaling"})
-_NOT_ABOUT_SERVING_PODS = frozenset({"cache", "models", "contextLength", "keepAlive", "scaling"})
+_NOT_ABOUT_SERVING_PODS = frozenset({"cache", "models", "scaling"})
 """Fields of Whisper and Ollama that do not change their pods; the volume that follows from `cache` counts by itself."""
 _BRIDGE_READS = frozenset({"engine", "model", "models", "url", "protocol", "auth", "ca", "contextLength", "keepAlive"})
 """Fields of Whisper and Ollama that are in the environment of the bridge."""

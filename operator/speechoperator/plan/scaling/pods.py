@@ -49,14 +49,16 @@ def component_state(
     pending = [pod for pod in alive if pod not in ready and not objects.holds(pod, "PodScheduled")]
     longest = max(LONGEST_STARTUP_S, 3 * startup.seconds if startup else 0.0)
     starting = [pod for pod in alive if pod not in ready and pod not in pending and _loads(pod, now, longest)]
-    stuck = [pod for pod in pending if _waits_too_long(pod, now, node_grace_s)]
+    terminating = sum(1 for pod in pods if objects.terminating(pod) and not objects.finished(pod))
+    # The pod that replaces another one in a rollout waits for its GPU, for as long as that one finishes its requests.
+    stuck = [pod for pod in pending if _waits_too_long(pod, now, node_grace_s)][terminating:]
     return ComponentState(
         desired=desired,
         ready=len(ready),
         starting=len(starting),
         pending=len(pending),
         unschedulable=len(stuck),
-        terminating=sum(1 for pod in pods if objects.terminating(pod) and not objects.finished(pod)),
+        terminating=terminating,
         scheduler_message=next((message for pod in stuck if (message := _scheduler_message(pod))), ""),
         startup_seconds=startup.seconds if startup else None,
     )

@@ -202,7 +202,6 @@ def test_an_autoscaled_bridge_requests_enough_cpu_to_scale_on() -> None:
     assert resources["requests"]["cpu"] == "500m"
 
 
-RECREATE = {"type": "Recreate"}
 REPLACE_IN_PLACE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 SURGE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 
@@ -210,17 +209,17 @@ SURGE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailab
 @pytest.mark.parametrize(
     ("spec", "strategy"),
     [
-        pytest.param({}, RECREATE, id="a single-node PVC"),
-        pytest.param({"cache": {"accessMode": "ReadWriteOncePod"}}, RECREATE, id="a single-pod PVC"),
+        pytest.param({}, REPLACE_IN_PLACE, id="a single-node PVC"),
+        pytest.param({"cache": {"accessMode": "ReadWriteOncePod"}}, REPLACE_IN_PLACE, id="a single-pod PVC"),
         pytest.param({"cache": {"ephemeral": True}}, SURGE, id="no PVC"),
         pytest.param({"cache": {"accessMode": "ReadWriteMany"}}, SURGE, id="a shared PVC"),
-        pytest.param({"cache": {"existingClaim": "mine"}}, RECREATE, id="an existing PVC of unknown access mode"),
+        pytest.param({"cache": {"existingClaim": "mine"}}, REPLACE_IN_PLACE, id="an existing PVC of any access mode"),
         pytest.param(
             {"cache": {"existingClaim": "mine"}, "scaling": {"maxReplicas": 2}},
             SURGE,
             id="an existing PVC for several replicas",
         ),
-        pytest.param({"cache": {"ephemeral": True}, "gpu": {}}, RECREATE, id="one GPU and one replica"),
+        pytest.param({"cache": {"ephemeral": True}, "gpu": {}}, REPLACE_IN_PLACE, id="one GPU and one replica"),
         pytest.param({"cache": {"ephemeral": True}, "gpu": {"count": 0}}, SURGE, id="a GPU count of zero"),
         pytest.param(
             {"cache": {"ephemeral": True}, "gpu": {}, "scaling": {"maxReplicas": 2}},
@@ -230,7 +229,7 @@ SURGE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailab
     ],
 )
 @pytest.mark.parametrize("name", ["whisper", "ollama"])
-def test_a_new_pod_never_waits_for_the_volume_or_gpu_of_the_old_one(name: str, spec: Raw, strategy: Raw) -> None:
+def test_a_new_pod_never_waits_for_the_volume_or_gpu_of_a_pod_that_serves(name: str, spec: Raw, strategy: Raw) -> None:
     assert build({name: spec})[f"Deployment/{name}"]["spec"]["strategy"] == strategy
 
 
@@ -281,13 +280,12 @@ def test_a_change_of_the_bridge_restarts_neither_whisper_nor_ollama(change: Raw)
     "change",
     [
         {"models": [{"name": "qwen3:4b"}, {"name": "llama3"}]},
-        {"contextLength": 8192},
-        {"keepAlive": "-1"},
+        {"models": [{"name": "llama3", "keepAlive": "-1", "options": {"num_ctx": 8192}}]},
         {"scaling": {"minReplicas": 0}},
         {"scaling": {"targetInFlight": 9}},
     ],
 )
-def test_options_carried_by_each_request_to_ollama_restart_only_the_bridge(change: Raw) -> None:
+def test_the_models_and_their_options_restart_only_the_bridge(change: Raw) -> None:
     before, after = build({}), build({"ollama": change})
 
     assert after["Deployment/ollama"]["spec"]["template"] == before["Deployment/ollama"]["spec"]["template"]
@@ -321,6 +319,16 @@ def test_a_pipeline_on_the_cpu_uses_no_gpu_of_its_node() -> None:
 
 def test_ollama_listens_on_ipv6_and_ipv4() -> None:
     assert env(build({})["Deployment/ollama"])["OLLAMA_HOST"] == ":11434"
+
+
+def test_requests_that_carry_no_options_get_those_that_the_bridge_sends() -> None:
+    """OpenAI's API has no field for them, and another context length would load the model again."""
+    objects = build({"ollama": {"contextLength": 8192, "keepAlive": "-1"}})
+
+    ollama, bridge = env(objects["Deployment/ollama"]), objects["ConfigMap/bridge"]["data"]
+    assert ollama["OLLAMA_CONTEXT_LENGTH"] == bridge["CONTEXT_LENGTH"] == "8192"
+    assert ollama["OLLAMA_KEEP_ALIVE"] == bridge["KEEP_ALIVE"] == "-1"
+    assert env(build({})["Deployment/ollama"]).keys().isdisjoint({"OLLAMA_CONTEXT_LENGTH", "OLLAMA_KEEP_ALIVE"})
 
 
 def test_parallel_requests_are_a_setting_of_ollama() -> None:
@@ -461,7 +469,7 @@ def test_a_pod_has_time_to_finish_its_work(fields: Raw, whisper_s: int, bridge_s
 def test_a_rollout_that_waits_for_work_in_progress_has_not_failed() -> None:
     deployment = build({"whisper": {"drainTimeout": "2h"}})["Deployment/whisper"]
 
-    assert deployment["spec"]["strategy"] == RECREATE
+    assert deployment["spec"]["strategy"] == REPLACE_IN_PLACE
     assert deployment["spec"]["progressDeadlineSeconds"] > 2 * HOUR
 
 

@@ -52,8 +52,21 @@ def test_pods_are_counted_by_what_they_do() -> None:
     ]
     state = component_state(5, pods, Startup(42.0, CREATED), NOW, 600.0)
     assert (state.desired, state.ready, state.starting, state.pending) == (5, 1, 1, 2)
-    assert (state.unschedulable, state.terminating, state.startup) == (1, 1, 42.0)
-    assert state.scheduler_message == "0/1 nodes are available: 1 Insufficient cpu."
+    assert (state.unschedulable, state.terminating, state.startup) == (0, 1, 42.0)
+    assert state.occupied == 6
+
+
+def test_a_pod_that_waits_for_a_terminating_one_is_not_unschedulable() -> None:
+    lacking, ending = pod(LACKS_A_NODE), pod(scheduled(), ready(), terminating=True)
+
+    def unschedulable(*pods: dict[str, Any]) -> tuple[int, str]:
+        state = component_state(2, pods, None, NOW, 600.0)
+        return state.unschedulable, state.scheduler_message
+
+    message = "0/1 nodes are available: 1 Insufficient cpu."
+    assert unschedulable(lacking) == (1, message)
+    assert unschedulable(lacking, ending) == (0, "")
+    assert unschedulable(lacking, lacking, ending) == (1, message)
 
 
 def test_a_pod_that_does_not_become_ready_does_not_count_as_loading_for_ever() -> None:

@@ -1,0 +1,128 @@
+"""Rollouts where a second pod cannot start, carried out by the real Deployment controller."""
+
+import asyncio
+import copy
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from cluster.api import Api, Object
+from cluster.expected import pipeline, ready
+from cluster.kubelet import Kubelet
+from cluster.operator_process import Operator
+from cluster.pod_status import Fate, Unschedulable
+from speechoperator.settings import OPERATOR
+
+pytestmark = pytest.mark.cluster
+
+IN_PLACE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+WHISPER = "app.kubernetes.io/component=whisper,app.kubernetes.io/instance=p"
+REVISION = "deployment.kubernetes.io/revision"
+WITHIN_S = 60.0
+
+
+class OneGpu:
+    """The fate of pods of Whisper in a cluster with one GPU: only one of them finds a node."""
+
+    def __init__(self) -> None:
+        self._holder: str | None = None
+
+    def __call__(self, pod: Object) -> Fate | None:
+        if pod["metadata"]["labels"]["app.kubernetes.io/component"] != "whisper":
+            return None
+        uid = pod["metadata"]["uid"]
+        if "deletionTimestamp" in pod["metadata"]:
+            self._holder = None if self._holder == uid else self._holder
+            return Unschedulable()
+        self._holder = self._holder or uid
+        return None if self._holder == uid else Unschedulable()
+
+
+async def until_replicas(api: Api, namespace: str, *expected: int) -> None:
+    """Wait until the ReplicaSets of Whisper have these replicas, the oldest first; those without any do not count."""
+    async with asyncio.timeout(WITHIN_S), aclosing(api.watch("ReplicaSet", namespace, labelSelector=WHISPER)) as events:
+        async for _ in events:
+            found = await api.list("ReplicaSet", namespace, labelSelector=WHISPER)
+            found.sort(key=lambda one: int(one["metadata"]["annotations"][REVISION]))
+            if tuple(one["spec"]["replicas"] for one in found if one["spec"]["replicas"]) == expected:
+                return
+
+
+async def variable(api: Api, namespace: str, value: str, **whisper: Any) -> None:
+    """Change a variable of Whisper, which needs new pods."""
+    env = [{"name": "A", "value": value}]
+    await api.patch("SpeechPipeline", namespace, "p", {"spec": {"whisper": {"env": env, **whisper}}})
+
+
+async def settled(api: Api, namespace: str, kubelet: Kubelet, value: str) -> None:
+    """Wait until the one pod of Whisper has the variable and serves; a pod that waits gets what others have left."""
+    async with asyncio.timeout(WITHIN_S), aclosing(api.watch("Pod", namespace, labelSelector=WHISPER)) as events:
+        async for _, pod in events:
+            await kubelet.requeue_after()
+            [container] = pod["spec"]["containers"]
+            runs = any(one.get("ready") for one in pod["status"].get("containerStatuses", ()))
+            if runs and {"name": "A", "value": value} in container["env"]:
+                break
+    await api.until("SpeechPipeline", namespace, "p", ready)
+
+
+async def test_fewer_replicas_end_a_rollout_that_waits_for_a_gpu(
+    operator: Operator, api: Api, namespace: str, kubelet: Kubelet
+) -> None:
+    """With the strategy Recreate, the Deployment controller would neither scale nor roll out any more."""
+    assert operator
+    kubelet.fate = OneGpu()
+    two = {"minReplicas": 2, "maxReplicas": 2}
+    await api.create(pipeline(namespace, whisper={"gpu": {"count": 1}, "scaling": two}))
+    await until_replicas(api, namespace, 2)
+    await variable(api, namespace, "new")
+    await until_replicas(api, namespace, 1, 1)
+
+    await variable(api, namespace, "new", scaling={"minReplicas": 1, "maxReplicas": 1})
+
+    await settled(api, namespace, kubelet, "new")
+    await until_replicas(api, namespace, 1)
+    assert (await api.get("Deployment", namespace, "p-whisper"))["spec"]["strategy"] == IN_PLACE
+
+
+async def test_one_gpu_and_one_replica(operator: Operator, api: Api, namespace: str, kubelet: Kubelet) -> None:
+    assert operator
+    kubelet.fate = OneGpu()
+    await api.create(pipeline(namespace, whisper={"gpu": {"count": 1}}))
+    await api.until("SpeechPipeline", namespace, "p", ready)
+
+    await variable(api, namespace, "new")
+
+    await settled(api, namespace, kubelet, "new")
+
+
+async def test_a_deployment_with_the_strategy_recreate_is_taken_over_without_new_pods(
+    operator: Operator, api: Api, namespace: str, kubelet: Kubelet
+) -> None:
+    """As releases before decision 27 have applied it."""
+    assert operator
+    assert kubelet
+    await api.create(pipeline(namespace))
+    await api.until("SpeechPipeline", namespace, "p", ready)
+    live = await api.get("Deployment", namespace, "p-whisper")
+    [pod] = await api.list("Pod", namespace, labelSelector=WHISPER)
+
+    older = await api.apply(as_manifest(live, {"type": "Recreate"}), manager=OPERATOR)
+
+    assert older["spec"]["strategy"] == {"type": "Recreate"}
+    taken = await api.until("Deployment", namespace, "p-whisper", lambda found: found["spec"]["strategy"] == IN_PLACE)
+    await api.until("SpeechPipeline", namespace, "p", ready)
+    [still] = await api.list("Pod", namespace, labelSelector=WHISPER)
+    assert still["metadata"]["uid"] == pod["metadata"]["uid"]
+    assert taken["spec"]["template"] == live["spec"]["template"]
+
+
+def as_manifest(live: Object, strategy: Object) -> Object:
+    """A Deployment as it is applied, without its replicas, which are the scaler's."""
+    wanted = copy.deepcopy(live)
+    del wanted["status"], wanted["spec"]["replicas"]
+    for name in ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp"):
+        del wanted["metadata"][name]
+    wanted["spec"]["strategy"] = strategy
+    return wanted
