@@ -66,7 +66,6 @@ PACKAGES = (
     PROMETHEUS,
     *VOICES,
     DEBOOTSTRAP,
-    Package("prometheus", "prometheus", "queries of the dashboards"),
     Package("chromium", "chromium", "the playground in a browser", fast=False),
 )
 """What the tests need, including builds before them."""

@@ -5,21 +5,17 @@ When each alert fires, and when not, is in rules/*.test.yaml.
 
 import re
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_client.registry import Collector
 
 from charts import rule_files
 from charts.promql import read
+from generator import definitions
 from installed import installed
 from repository import ROOT
-from speechbridge.telemetry.metrics import Metrics as BridgeMetrics
 from speechlocal import debian
-from speechoperator.report.pipeline_families import FAMILIES
-from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
 
 pytestmark = pytest.mark.unit
 
@@ -132,6 +128,13 @@ def test_expressions_read_only_metrics_and_labels_that_exist() -> None:
     assert wrong == []
 
 
+def test_an_unknown_name_would_be_found() -> None:
+    found = read('sum by (of) (rate(no_such_total{is="there"}[5m])) and on (other) up')
+
+    assert found.metrics == {"no_such_total": {"is"}, "up": set()}
+    assert found.grouped == {"of", "other"}
+
+
 def test_descriptions_name_only_labels_that_the_alert_has() -> None:
     for rule in rule_files.alerts():
         named = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["description"]))
@@ -143,22 +146,11 @@ def test_descriptions_name_only_labels_that_the_alert_has() -> None:
 def known_metrics() -> dict[str, set[str]]:
     """The labels of each series that the programs expose, and of those that the rules record."""
     found: dict[str, set[str]] = {}
-    for registry in (BridgeMetrics().registry, OperatorMetrics().registry):
-        found |= described(registry._collector_to_names)
-    found |= {family.name: {"namespace", "pipeline", *family.labels} for family in FAMILIES}
-    found |= {name: labels | OF_TARGETS for name, labels in found.items()}
+    for one in definitions.all_metrics():
+        labels = {*one.labels, *OF_TARGETS}
+        if one.type == "histogram":
+            found |= {f"{one.name}_bucket": {*labels, "le"}, f"{one.name}_sum": labels, f"{one.name}_count": labels}
+        else:
+            found[one.name] = labels
     found |= {rule["record"]: {"namespace", "pipeline"} for rule in rule_files.rules() if "record" in rule}
     return found | OF_OTHERS
-
-
-def described(collectors: Iterable[Collector]) -> dict[str, set[str]]:
-    """Names and labels of the series of each metric: the bridge's have `label_names`, Prometheus' own `_labelnames`."""
-    found: dict[str, set[str]] = {}
-    for collector in collectors:
-        labels = set(getattr(collector, "label_names", getattr(collector, "_labelnames", ())))
-        for metric in collector.describe() if hasattr(collector, "describe") else ():
-            suffixes = {"counter": ("_total",), "histogram": ("_sum", "_count")}.get(metric.type, ("",))
-            found |= {f"{metric.name}{suffix}": labels for suffix in suffixes}
-            if metric.type == "histogram":
-                found[f"{metric.name}_bucket"] = labels | {"le"}
-    return found
