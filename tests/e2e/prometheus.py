@@ -144,21 +144,26 @@ def configuration(authority: Path, token: Path, rules: Sequence[Path], every_s: 
 def targets(pods: Iterable[Object], authority: str) -> list[Object]:
     """Return what Prometheus scrapes, as a file of `file_sd_configs` has it: the API server, with the path of a pod."""
     return [
-        {"targets": [authority], "labels": labels(pod)}
+        {"targets": [authority], "labels": labels(pod, port)}
         for pod in pods
         if pod["metadata"]["labels"].get(labels_of.COMPONENT) in COMPONENTS and pod["status"]["phase"] == "Running"
+        for port in ports(pod)
     ]
 
 
-def labels(pod: Object) -> dict[str, str]:
-    """Return the labels of the series of a pod, and the path to scrape."""
-    meta = pod["metadata"]
-    (port,) = (
+def ports(pod: Object) -> list[int]:
+    """Return the ports with metrics: one, or none of a pod that belongs to a hook of the chart."""
+    return [
         port["containerPort"]
         for container in pod["spec"]["containers"]
         for port in container.get("ports", ())
         if port.get("name") == PORT
-    )
+    ]
+
+
+def labels(pod: Object, port: int) -> dict[str, str]:
+    """Return the labels of the series of a pod, and the path to scrape."""
+    meta = pod["metadata"]
     pipeline = meta["labels"].get(labels_of.PIPELINE)
     return {
         "__metrics_path__": f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}:{port}/proxy/metrics",
