@@ -25,7 +25,7 @@ def read(expression: str) -> Read:
     metrics: dict[str, frozenset[str]] = {}
     grouped: set[str] = set()
     for node in nodes(promql_parser.parse(expression)):
-        if isinstance(node, promql_parser.VectorSelector):
+        if isinstance(node, promql_parser.VectorSelector) and node.name:
             matched = frozenset(matcher.name for matcher in node.matchers.matchers)
             metrics[node.name] = metrics.get(node.name, frozenset()) | matched
         elif isinstance(node, promql_parser.AggregateExpr) and node.modifier:

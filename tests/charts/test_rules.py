@@ -115,7 +115,7 @@ def test_each_runbook_has_the_same_parts(name: str) -> None:
 
 def test_expressions_read_only_metrics_and_labels_that_exist() -> None:
     known = known_metrics()
-    wrong = []
+    wrong: list[object] = []
     for rule in rule_files.rules():
         found = read(rule["expr"])
         own = set().union(*(known.get(metric, set()) for metric in found.metrics), OF_TARGETS)

@@ -1,7 +1,7 @@
 """A Prometheus of the tests' own that scrapes the cluster: a process on this machine, through the API server.
 
 The pods' addresses cannot be reached from here, so each pod is scraped through its `proxy` subresource. Its series
-have the labels that docs/how-to/monitor-with-prometheus.md asks for.
+have the labels that docs/how-to/alerts.md asks for.
 """
 
 import asyncio
