@@ -83,7 +83,7 @@ def _rows(schema: Schema, defaults: Any, path: str) -> Iterator[Row]:
 
 def _kind(schema: Schema) -> str:
     if options := schema.get("enum"):
-        return ", ".join(f"`{option}`" for option in options)
+        return ", ".join(_shown(option) for option in options)
     if items := schema.get("items"):
         return f"list of {items['type']}s"
     if isinstance(more := schema.get("additionalProperties"), dict):

@@ -53,6 +53,7 @@ _OPERATOR_LABELS = {
     "namespace": "namespace of a pipeline",
     "pipeline": "name of a pipeline",
     "type": "[type of a condition](conditions.md)",
+    "reason": "[reason of a condition](conditions.md)",
     "component": "`whisper`, `ollama` or `bridge`",
     "model": "as in `spec.ollama.models` and `spec.whisper.model`",
     "direction": "`up` or `down`",

@@ -43,6 +43,7 @@ FOR_OLLAMA = (
     Package("libstb-dev", "/usr/include/stb/stb_image.h", "building Ollama"),
 )
 DEBOOTSTRAP = Package("debootstrap", "debootstrap", "building images without a registry", fast=False)
+PROMETHEUS = Package("prometheus", "promtool", "tests of the alerts and dashboards")
 ESPEAK = Package("espeak-ng", "espeak-ng", "tests of a voice that Whisper hardly understands")
 SOUNDS = "/usr/share/asterisk/sounds"
 VOICES = tuple(
@@ -62,9 +63,9 @@ PACKAGES = (
     Package("openssl", "openssl", "certificates of the tests' API server", fast=False),
     *FOR_OLLAMA,
     ESPEAK,
+    PROMETHEUS,
     *VOICES,
     DEBOOTSTRAP,
-    Package("prometheus", "prometheus", "queries of the dashboards"),
     Package("chromium", "chromium", "the playground in a browser", fast=False),
 )
 """What the tests need, including builds before them."""

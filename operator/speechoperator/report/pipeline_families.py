@@ -35,6 +35,7 @@ def _family(name: str, text: str, *labels: str) -> Family:
 CONDITION = _family(
     "condition", "Conditions of a pipeline: 1 for the current status, 0 for the other two", "type", "status"
 )
+REASON = _family("condition_reason", "Current reasons of the conditions of a pipeline; always 1", "type", "reason")
 DESIRED = _family("replicas_desired", "Desired replicas of a component that is not external", "component")
 READY = _family("replicas_ready", "Ready replicas of a component that is not external", "component")
 GPU_BUDGET = _family("gpu_budget", "GPUs that Whisper and Ollama may use together; absent without a limit")
@@ -56,6 +57,7 @@ GPU_MEMORY = _family(
 )
 OF_STATUS = (
     CONDITION,
+    REASON,
     DESIRED,
     READY,
     GPU_BUDGET,
@@ -87,6 +89,7 @@ def samples(raw: Object) -> Iterator[tuple[Family, tuple[str, ...], int]]:
     for condition in status.get("conditions") or ():
         for one in _STATUSES:
             yield CONDITION, (condition["type"], one), int(condition["status"] == one)
+        yield REASON, (condition["type"], condition["reason"]), 1
     for component in _COMPONENTS:
         replicas = status.get(component) or {}
         if "desired" in replicas:

@@ -27,7 +27,10 @@ STATUS = {
         {"name": 'odd"name\\', "stage": "Pulling", "completedBytes": 5, "totalBytes": 9},
         {"name": "llama3", "stage": "Ready", "replicasReady": 2, "memoryBytes": 8, "gpuBytes": 6},
     ],
-    "conditions": [{"type": "Ready", "status": "False"}, {"type": "ModelsReady", "status": "Unknown"}],
+    "conditions": [
+        {"type": "Ready", "status": "False", "reason": "Starting"},
+        {"type": "ModelsReady", "status": "Unknown", "reason": "WaitingForOllama"},
+    ],
 }
 
 
@@ -63,6 +66,8 @@ def test_the_status_of_each_pipeline_is_exposed() -> None:
         ("condition", "team", "p", "ModelsReady", "True"): 0,
         ("condition", "team", "p", "ModelsReady", "False"): 0,
         ("condition", "team", "p", "ModelsReady", "Unknown"): 1,
+        ("condition_reason", "team", "p", "Ready", "Starting"): 1,
+        ("condition_reason", "team", "p", "ModelsReady", "WaitingForOllama"): 1,
         ("replicas_desired", "team", "p", "whisper"): 2,
         ("replicas_ready", "team", "p", "whisper"): 1,
         ("replicas_desired", "team", "p", "bridge"): 2,

@@ -1,0 +1,156 @@
+"""The rules of the chart: what Prometheus and its own tests say of them, what they read, and their runbooks.
+
+When each alert fires, and when not, is in rules/*.test.yaml.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from charts import rule_files
+from charts.promql import read
+from generator import definitions
+from installed import installed
+from repository import ROOT
+from speechlocal import debian
+
+pytestmark = pytest.mark.unit
+
+RUNBOOKS = ROOT / "docs" / "runbooks"
+PROMTOOL_TESTS = sorted((Path(__file__).parent / "rules").glob("*.test.yaml"))
+SEVERITIES = {"critical", "warning"}
+OF_TARGETS = {"namespace", "pipeline", "speechpipeline_dev_pipeline"}
+"""Labels that every scrape sets."""
+OF_OTHERS = {"certmanager_certificate_expiration_timestamp_seconds": {"namespace", "exported_namespace", "name"}}
+"""Metrics of other programs that the rules read, where they exist."""
+
+
+def promtool(*arguments: str | Path) -> tuple[int, str]:
+    """Exit code and output of promtool."""
+    command = [installed("promtool", debian.PROMETHEUS), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", rule_files.files(), ids=lambda file: file.stem)
+def test_prometheus_accepts_the_file(file: Path) -> None:
+    code, said = promtool("check", "rules", "--lint-fatal", file)
+
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("file", PROMTOOL_TESTS, ids=lambda file: file.stem)
+def test_alerts_fire_when_they_should(file: Path) -> None:
+    code, said = promtool("test", "rules", file)
+
+    assert code == 0, said
+
+
+def test_a_wrong_expectation_would_be_found(tmp_path: Path) -> None:
+    text = (Path(__file__).parent / "rules" / "operator.test.yaml").read_text()
+    wrong = text.replace("eval_time: 14m", "eval_time: 15m").replace("../../../charts/speechpipeline/files/rules", "X")
+    file = tmp_path / "wrong.test.yaml"
+    file.write_text(wrong.replace("X", str(rule_files.RULES)))
+
+    code, said = promtool("test", "rules", file)
+
+    assert code != 0
+    assert "SpeechOperatorWithoutLeader" in said
+
+
+@pytest.mark.parametrize("name", rule_files.alert_names())
+def test_each_severity_of_each_alert_is_seen_firing_and_each_alert_is_seen_silent(name: str) -> None:
+    tests = [test for file in PROMTOOL_TESTS for test in yaml.safe_load(file.read_text())["tests"]]
+    fired = {
+        alert["exp_labels"]["severity"]
+        for test in tests
+        for case in test.get("alert_rule_test", ())
+        if case["alertname"] == name
+        for alert in case["exp_alerts"]
+    }
+    silent = [
+        case
+        for test in tests
+        for case in test.get("promql_expr_test", ())
+        if f'"{name}"' in case["expr"] and "exp_samples" not in case
+    ]
+
+    assert fired == {rule["labels"]["severity"] for rule in rule_files.alerts() if rule["alert"] == name}
+    assert len(silent) >= 2, "before it fires, and after the fault"
+
+
+@pytest.mark.parametrize("rule", rule_files.alerts(), ids=lambda rule: f"{rule['alert']}-{rule['labels']['severity']}")
+def test_each_alert_says_what_happens_where_and_what_to_do(rule: rule_files.Rule) -> None:
+    annotations = rule["annotations"]
+
+    assert rule["labels"].keys() == {"severity"}
+    assert rule["labels"]["severity"] in SEVERITIES
+    assert annotations.keys() == {"summary", "description", "runbook_url"}
+    assert "{{" not in annotations["summary"], "alerts are grouped by it"
+    assert not annotations["summary"].endswith(".")
+    assert "$labels.namespace" in annotations["description"]
+    assert annotations["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
+
+
+def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
+    pages = {page.stem for page in RUNBOOKS.glob("*.md")} - {"README"}
+    listed = set(re.findall(r"\]\((\w+)\.md\)", (RUNBOOKS / "README.md").read_text()))
+
+    assert pages == set(rule_files.alert_names())
+    assert listed == pages
+
+
+@pytest.mark.parametrize("name", rule_files.alert_names())
+def test_each_runbook_has_the_same_parts(name: str) -> None:
+    text = (RUNBOOKS / f"{name}.md").read_text()
+
+    assert text.startswith(f"# {name}\n")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings == ["Meaning", "Impact", "Diagnosis", "Mitigation", "When to ignore it"]
+    assert "kubectl" in text
+
+
+def test_expressions_read_only_metrics_and_labels_that_exist() -> None:
+    known = known_metrics()
+    wrong: list[object] = []
+    for rule in rule_files.rules():
+        found = read(rule["expr"])
+        own = set().union(*(known.get(metric, set()) for metric in found.metrics), OF_TARGETS)
+        wrong += [metric for metric in found.metrics if metric not in known]
+        wrong += [
+            (metric, label) for metric, labels in found.metrics.items() for label in labels - known.get(metric, set())
+        ]
+        wrong += [(rule.get("alert", rule.get("record")), label) for label in found.grouped - own]
+
+    assert wrong == []
+
+
+def test_an_unknown_name_would_be_found() -> None:
+    found = read('sum by (of) (rate(no_such_total{is="there"}[5m])) and on (other) up')
+
+    assert found.metrics == {"no_such_total": {"is"}, "up": set()}
+    assert found.grouped == {"of", "other"}
+
+
+def test_descriptions_name_only_labels_that_the_alert_has() -> None:
+    for rule in rule_files.alerts():
+        named = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["description"]))
+        found = read(rule["expr"])
+
+        assert named <= found.grouped | {"namespace", "pipeline"}, rule["alert"]
+
+
+def known_metrics() -> dict[str, set[str]]:
+    """The labels of each series that the programs expose, and of those that the rules record."""
+    found: dict[str, set[str]] = {}
+    for one in definitions.all_metrics():
+        labels = {*one.labels, *OF_TARGETS}
+        if one.type == "histogram":
+            found |= {f"{one.name}_bucket": {*labels, "le"}, f"{one.name}_sum": labels, f"{one.name}_count": labels}
+        else:
+            found[one.name] = labels
+    found |= {rule["record"]: {"namespace", "pipeline"} for rule in rule_files.rules() if "record" in rule}
+    return found | OF_OTHERS
