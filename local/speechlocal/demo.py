@@ -16,16 +16,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from rich.console import Console
 
+from speechcli.bridge_client import REQUEST_TIMEOUT_S, Recording, process, read_recording
+from speechcli.conversation import Conversation
+from speechcli.errors import UsageError
 from speechlocal import demo_output, models, ollama, terminal
-from speechlocal.bridge_client import (
-    DEMO_PROMPT,
-    DEMO_RECORDING,
-    REQUEST_TIMEOUT_S,
-    Recording,
-    process,
-    read_recording,
-)
-from speechlocal.errors import UsageError
+from speechlocal.demo_output import DEMO_PROMPT, DEMO_RECORDING
 from speechlocal.stack import OllamaModel, Stack, plan, started
 
 if TYPE_CHECKING:
@@ -108,7 +103,7 @@ async def chosen_model(wanted: str, environment: Mapping[str, str]) -> OllamaMod
 
 async def send(console: Console, stack: Stack, recording: Recording, arguments: argparse.Namespace) -> dict[str, Any]:
     """Send the recording, show transcript and answer as they arrive, and return the whole response."""
-    conversation = demo_output.Conversation(console, arguments.audio, arguments.prompt, stack.model)
+    conversation = Conversation(console, arguments.audio, arguments.prompt, stack.model)
     timeout = aiohttp.ClientTimeout(REQUEST_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         async for event in process(session, stack.url, recording, prompt=arguments.prompt, model=stack.model):

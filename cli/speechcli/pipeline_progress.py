@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from speechlocal.terminal import INDENT
+from speechcli.terminal import INDENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from speechlocal.cluster.pipelines import Component, Condition, ModelProgress, State
+    from speechcli.pipeline import Component, Condition, ModelProgress, State
 
 MEGABYTE = 1_000_000
 STEPS = 5  # lines for a pull without a terminal

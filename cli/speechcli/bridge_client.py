@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from speechlocal import paths
-from speechlocal.errors import RequestError, UsageError
-from speechlocal.sse import events
+from speechcli.errors import RequestError, UsageError
+from speechcli.sse import events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-DEMO_RECORDING = paths.RECORDINGS / "austen-leisure-to-consider.wav"
-DEMO_PROMPT = "In one sentence, what does the speaker say?"
 REQUEST_TIMEOUT_S = 300.0
+ADVICE = "name an audio file that exists and can be read"
 
 
 @dataclass(frozen=True)
@@ -64,30 +62,40 @@ class Completed:
 Event = TranscriptDelta | Transcript | ResponseDelta | Completed
 
 
+def authorization(api_key: str) -> dict[str, str]:
+    """Return the headers that carry an API key; none without a key."""
+    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+
 def read_recording(path: Path) -> Recording:
     """Read an audio file; raise UsageError if it cannot be read."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(
-            f"cannot read the recording {path}: {error.strerror}", "name an audio file with --audio (AUDIO= with make)"
-        ) from error
+        raise UsageError(f"cannot read the recording {path}: {error.strerror}", ADVICE) from error
     if not content:
-        raise UsageError(f"the recording {path} is empty", "name an audio file with --audio (AUDIO= with make)")
+        raise UsageError(f"the recording {path} is empty", ADVICE)
     return Recording(path.name, content, mimetypes.guess_type(path.name)[0] or "application/octet-stream")
 
 
 async def process(
-    session: aiohttp.ClientSession, url: str, recording: Recording, *, prompt: str = "", model: str = ""
+    session: aiohttp.ClientSession,
+    url: str,
+    recording: Recording,
+    *,
+    prompt: str = "",
+    model: str = "",
+    language: str = "",
 ) -> AsyncIterator[Event]:
     """Send a recording to the bridge at `url` and yield its events, `Completed` last.
 
-    An empty `prompt` or `model` leaves the choice to the service.
+    An empty `prompt`, `model` or `language` leaves the choice to the service.
 
     Raises:
         RequestError: the request was rejected, interrupted or failed; `code` is the reason.
     """
-    async with _open(session, url, recording, prompt, model) as answer:
+    fields = {"prompt": prompt, "model": model, "language": language}
+    async with _open(session, url, recording, fields) as answer:
         async for event in events(answer.content.iter_any()):
             data = json.loads(event.data)
             match event.name:
@@ -107,10 +115,10 @@ async def process(
 
 @asynccontextmanager
 async def _open(
-    session: aiohttp.ClientSession, url: str, recording: Recording, prompt: str, model: str
+    session: aiohttp.ClientSession, url: str, recording: Recording, fields: Mapping[str, str]
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     try:
-        async with session.post(f"{url.rstrip('/')}/process", data=_form(recording, prompt, model)) as answer:
+        async with session.post(f"{url.rstrip('/')}/process", data=_form(recording, fields)) as answer:
             if not answer.ok:
                 raise await _error(answer)
             yield answer
@@ -124,12 +132,9 @@ async def _open(
         raise RequestError("not_understood", f"the response of {url} is not a bridge's: {error}") from error
 
 
-def _form(recording: Recording, prompt: str, model: str) -> aiohttp.FormData:
+def _form(recording: Recording, fields: Mapping[str, str]) -> aiohttp.FormData:
     form = aiohttp.FormData({"stream": "true"})
-    for name, value in {
-        "prompt": prompt,
-        "model": model,
-    }.items():  # before the file: warms up the model
+    for name, value in fields.items():  # before the file: warms up the model
         if value:
             form.add_field(name, value)
     form.add_field("file", recording.content, filename=recording.name, content_type=recording.content_type)
