@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from speechcli.errors import RequestError, UsageError
 from speechcli.sse import events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
 REQUEST_TIMEOUT_S = 300.0
@@ -59,7 +59,14 @@ class Completed:
     answer: dict[str, Any]
 
 
-Event = TranscriptDelta | Transcript | ResponseDelta | Completed
+@dataclass(frozen=True)
+class Waiting:
+    """The request waits for a component that starts; `stage` is `transcribe` or `generate`. Repeated meanwhile."""
+
+    stage: str
+
+
+Event = Waiting | TranscriptDelta | Transcript | ResponseDelta | Completed
 
 
 def authorization(api_key: str) -> dict[str, str]:
@@ -99,6 +106,8 @@ async def process(
         async for event in events(answer.content.iter_any()):
             data = json.loads(event.data)
             match event.name:
+                case "status":
+                    yield Waiting(data["stage"])
                 case "transcript.delta":
                     yield TranscriptDelta(data["text"])
                 case "transcript.done":
@@ -117,15 +126,22 @@ async def process(
 async def _open(
     session: aiohttp.ClientSession, url: str, recording: Recording, fields: Mapping[str, str]
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    try:
+    with failures(url):
         async with session.post(f"{url.rstrip('/')}/process", data=_form(recording, fields)) as answer:
             if not answer.ok:
-                raise await _error(answer)
+                raise await rejection(answer)
             yield answer
+
+
+@contextmanager
+def failures(url: str) -> Iterator[None]:
+    """Raise RequestError for what can go wrong while a response of the bridge at `url` is read."""
+    try:
+        yield
     except TimeoutError as error:
         raise RequestError("timeout", "the request timed out") from error
     except aiohttp.ClientConnectorError as error:
-        raise RequestError("connect", f"cannot connect to {url}: {error.strerror}") from error
+        raise RequestError("connect", f"cannot connect to {url}: {error.strerror or error.os_error}") from error
     except (aiohttp.ClientError, ConnectionError) as error:
         raise RequestError("incomplete", f"the connection broke: {error}") from error
     except (ValueError, KeyError) as error:
@@ -141,10 +157,14 @@ def _form(recording: Recording, fields: Mapping[str, str]) -> aiohttp.FormData:
     return form
 
 
-async def _error(answer: aiohttp.ClientResponse) -> RequestError:
-    text = await answer.text()
+async def rejection(answer: aiohttp.ClientResponse) -> RequestError:
+    """Return a response with an error status as an error: a problem document, or OpenAI's error object."""
+    text, after = await answer.text(), answer.headers.get("Retry-After", "")
+    retry_after_s = float(after) if after.isdecimal() else None
     try:
-        problem = json.loads(text)
-        return RequestError(problem["code"], problem.get("detail") or problem["title"])
-    except (ValueError, KeyError, TypeError):  # not from the bridge, but from a proxy
-        return RequestError(f"http_{answer.status}", text[:300] or str(answer.reason))
+        found = json.loads(text)
+        problem = found.get("error", found)
+        message = problem.get("message") or problem.get("detail") or problem["title"]
+        return RequestError(problem["code"], message, retry_after_s=retry_after_s)
+    except (ValueError, KeyError, TypeError, AttributeError):  # not from the bridge, but from a proxy
+        return RequestError(f"http_{answer.status}", text[:300] or str(answer.reason), retry_after_s=retry_after_s)

@@ -6,15 +6,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speechcli.bridge_client import Completed, Event, ResponseDelta, Transcript, TranscriptDelta
+from speechcli.bridge_client import Completed, Event, ResponseDelta, Transcript, TranscriptDelta, Waiting
 from speechcli.terminal import INDENT, TextStream, heading
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+COMPONENTS = {"transcribe": "Whisper", "generate": "the language model"}
+
+
 class Conversation:
-    """Shows the events of one request; at its end `answer` is the whole response of the service."""
+    """Shows the events of one request; at its end `answer` is the whole response of the service.
+
+    An empty `prompt` or `model` is not mentioned: the service chooses it.
+    """
 
     def __init__(self, console: Console, audio: Path, prompt: str, model: str) -> None:
         self.answer: dict[str, Any] = {}
@@ -24,6 +30,7 @@ class Conversation:
         self._text = TextStream(console)
         self._audio_seconds: float | None = None
         self._sent = time.monotonic()
+        self._waited_for = ""
         self._transcribed_s = 0.0
         self._first_word_s: float | None = None
         heading(console, "Transcript", f"of {shown(audio)}")
@@ -31,6 +38,9 @@ class Conversation:
     def show(self, event: Event) -> None:
         """Print an event."""
         match event:
+            case Waiting(stage) if stage != self._waited_for:
+                self._waited_for = stage
+                self._console.print(f"{INDENT}waiting for {COMPONENTS[stage]}, which starts", style="dim")
             case TranscriptDelta(text):
                 self._text.add(text)
             case Transcript(text, audio_seconds):
@@ -39,7 +49,7 @@ class Conversation:
                 self._text.end()
                 if not text:
                     self._console.print(f"{INDENT}(no speech recognized)", style="dim")
-                heading(self._console, "Answer", f"from {self._model} to the prompt: {self._prompt}")
+                heading(self._console, "Answer", self._origin())
             case ResponseDelta(text):
                 self._first_word_s = self._first_word_s or self._seconds()
                 self._text.add(text)
@@ -48,6 +58,11 @@ class Conversation:
                 self.answer = answer
                 self._print_warnings()
                 self._print_timings()
+
+    def _origin(self) -> str:
+        origin = f"from {self._model}" if self._model else ""
+        prompt = f"to the prompt: {self._prompt}" if self._prompt else ""
+        return f"{origin} {prompt}".strip()
 
     def _print_warnings(self) -> None:
         if "error" in self.answer:

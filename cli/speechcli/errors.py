@@ -41,9 +41,18 @@ class RequestError(CommandError):
         code: the service's own error code (`overloaded`, `not_audio`, ...), or one of `connect`, `timeout`,
             `incomplete`, `not_understood`, `http_<status>` if it sent none.
         message: the service's explanation.
-        advice: what the user can do about it.
+        retry_after_s: seconds after which the service asks to try again, if it does.
     """
 
-    def __init__(self, code: str, message: str, advice: str = "") -> None:
-        super().__init__(message, advice)
+    def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message, ADVICE.get(code, ""))
         self.code = code
+        self.retry_after_s = retry_after_s
+
+
+ADVICE = {
+    "invalid_api_key": "send one of the keys in the Secret of spec.bridge.apiKeys: --api-key KEY, or SPEECH_API_KEY",
+    "overloaded": "try again later, or allow more replicas: spec.whisper.scaling.maxReplicas",
+    "model_not_found": "leave out --model, or use one of the pipeline's: `kubectl speech status NAME`",
+}
+"""What to do about error codes of the service."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +18,14 @@ from rich.console import Console
 from speechcli.bridge_client import REQUEST_TIMEOUT_S, Recording, process, read_recording
 from speechcli.conversation import Conversation
 from speechcli.errors import UsageError
+from speechcli.stopping import until_stopped
 from speechlocal import demo_output, models, ollama, terminal
 from speechlocal.demo_output import DEMO_PROMPT, DEMO_RECORDING
 from speechlocal.stack import OllamaModel, Stack, plan, started
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Mapping
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,30 +43,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; Ctrl-C, SIGTERM and a closed terminal stop it and everything that it started."""
     return asyncio.run(until_stopped(demonstrate(arguments)))
-
-
-async def until_stopped(work: Coroutine[Any, Any, int]) -> int:
-    """Return the exit code of `work`, or 128 plus the signal's number if SIGTERM or SIGHUP stops it, as Ctrl-C does.
-
-    A signal that is ignored on purpose, as with nohup, stays ignored.
-    """
-    working = asyncio.ensure_future(work)
-    received: list[int] = []
-
-    def stop(number: int) -> None:
-        if not received:  # once: a second cancellation would interrupt the cleanup
-            working.cancel()
-        received.append(number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    try:
-        return await working
-    except asyncio.CancelledError:
-        if not received:
-            raise
-        return 128 + received[0]
 
 
 async def demonstrate(arguments: argparse.Namespace) -> int:
