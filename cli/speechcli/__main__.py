@@ -23,6 +23,7 @@ COMMANDS = {
     "ask": "send a recording, show transcript and answer as they arrive",
     "transcribe": "turn many recordings into subtitles or text files",
     "status": "show components, models, load, scaling decisions and wrong conditions",
+    "doctor": "check everything a pipeline needs, with the command that fixes each fault",
 }
 
 

@@ -19,16 +19,16 @@ PLAIN_PROGRESS_STEPS = 5
 
 
 @contextmanager
-def counting(requests: int | None) -> Iterator[Callable[[Outcome], None]]:
-    """Show on stderr how many requests are done: a bar on a terminal, otherwise some plain lines.
+def counting(requests: int | None, what: str = "requests") -> Iterator[Callable[[Outcome], None]]:
+    """Show on stderr how many requests are done: a bar named `what` on a terminal, otherwise some plain lines.
 
     `requests` is None for a test that is limited by time: without a terminal it prints nothing meanwhile.
     """
     console = Console(stderr=True, highlight=False)
     end = TimeElapsedColumn() if requests is None else TimeRemainingColumn()
-    columns = (TextColumn("requests"), BarColumn(), MofNCompleteColumn(), end)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), end)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("requests", total=requests)
+        task = progress.add_task(what, total=requests)
         steps = range(1, PLAIN_PROGRESS_STEPS + 1)
         shown = {round(requests * step / PLAIN_PROGRESS_STEPS) for step in steps} if requests else set[int]()
         finished = 0
