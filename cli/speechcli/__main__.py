@@ -24,6 +24,7 @@ COMMANDS = {
     "transcribe": "turn many recordings into subtitles or text files",
     "status": "show components, models, load, scaling decisions and wrong conditions",
     "doctor": "check everything a pipeline needs, with the command that fixes each fault",
+    "bench": "measure a pipeline under load, and how many pods a load needs",
 }
 
 
