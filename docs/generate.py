@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from generator import chart_values, conditions, errors, http_api, metrics, settings, speechpipeline
+from generator import chart_values, conditions, errors, http_api, metrics, plugin, settings, speechpipeline
 from speechlocal import paths
 from speechoperator.api import crd
 
@@ -29,6 +29,7 @@ def files() -> dict[Path, str]:
         "conditions": conditions.conditions_page(),
         "chart-values": chart_values.values_page(),
         "speechpipeline": speechpipeline.speechpipeline_page(),
+        "kubectl-speech": plugin.plugin_page(),
     }
     others = {chart_values.SCHEMA: chart_values.values_schema(), CRD: crd.render()}
     return {REFERENCE / f"{name}.md": text for name, text in pages.items()} | others

@@ -47,7 +47,7 @@ def show(console: Console, found: Report, title: str) -> None:
     """Print the report as a table, with the failures below it."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("milliseconds")
-    for name in ("mean", "min", "p50", "p95", "p99", "max"):
+    for name in ("mean", "p50", "p95", "p99", "max"):
         table.add_column(name, justify="right")
     rows = {
         "whole response": found.latency_ms,
@@ -72,5 +72,5 @@ def show(console: Console, found: Report, title: str) -> None:
 def cells(values: Spread | None) -> list[str]:
     """Return a row's numbers as text."""
     if values is None:
-        return ["-"] * 6
-    return [f"{value:,.0f}" for value in (values.mean, values.min, values.p50, values.p95, values.p99, values.max)]
+        return ["-"] * 5
+    return [f"{value:,.0f}" for value in (values.mean, values.p50, values.p95, values.p99, values.max)]

@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=options.positive_float,
         default=REQUEST_TIMEOUT_S,
         metavar="SECONDS",
-        help="time without any event of the service, after which it is given up (default: %(default)g)",
+        help="time without a byte from the service, after which the request is given up (default: %(default)g)",
     )
     options.add_bridge(parser)
     options.add_cluster(parser)

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from speechcli.kube.configuration import ClusterOptions
     from speechcli.load_report import Report
 
-CLIENTS, DURATION_S, ALONE_REQUESTS = 4, 30.0, 3
+CLIENTS, DURATION_S = 4, 30.0
+ALONE_REQUESTS, ALONE_S = 3, 20.0
 MAX_CLIENTS, MAX_DURATION_S = 256, 3600.0
 
 
@@ -65,7 +66,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="seconds of audio per second to size for: the number of people who speak at the same time",
     )
-    parser.add_argument("--prompt", default="", help="instructions for the language model (default: the service's)")
+    parser.add_argument(
+        "--prompt",
+        default="",
+        help="instructions for the language model; short answers measure Whisper (default: the service's)",
+    )
     parser.add_argument("--model", default="", help="the language model (default: the pipeline's first)")
     parser.add_argument(
         "--timeout",
@@ -102,7 +107,7 @@ async def bench(arguments: argparse.Namespace) -> int:
             api_key=options.api_key(arguments),
             timeout_s=arguments.timeout,
         )
-        alone = await _measured(replace(test, clients=1, requests=ALONE_REQUESTS, duration_s=None), "one client")
+        alone = await _measured(replace(test, clients=1, requests=ALONE_REQUESTS, duration_s=ALONE_S), "one client")
         before = await ready_pods(chosen, arguments.name, optional=bool(url))
         loaded = await _measured(test, f"{test.clients} clients")
         after = await ready_pods(chosen, arguments.name, optional=bool(url))

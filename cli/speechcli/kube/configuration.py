@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -49,6 +50,7 @@ async def load(options: ClusterOptions) -> ClusterAccess:
     Raises:
         ClusterError: there is no usable kubeconfig, or it lacks the context.
     """
+    logging.getLogger(config.__name__).setLevel(logging.ERROR)  # a missing file is an error below
     configuration = Configuration()
     chosen = str(options.kubeconfig) if options.kubeconfig else None
     try:
@@ -56,9 +58,8 @@ async def load(options: ClusterOptions) -> ClusterAccess:
             config_file=chosen, context=options.context, client_configuration=configuration, persist_config=False
         )
     except (config.ConfigException, OSError, TypeError, ValueError, yaml.YAMLError) as error:
-        why = str(error).removeprefix("Invalid kube-config. ") if options.kubeconfig or options.context else str(error)
         raise ClusterError(
-            f"no usable kubeconfig: {why}",
+            f"no usable kubeconfig: {error}",
             "check `kubectl config get-contexts`, or choose one with --kubeconfig FILE and --context NAME",
         ) from error
     configuration.proxy = configuration.proxy or await asyncio.to_thread(_proxy_for, configuration.host)

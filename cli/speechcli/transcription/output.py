@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from speechcli.conversation import shown
@@ -29,9 +29,16 @@ class FilesProgress:
 
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[count]}"),
+            TimeElapsedColumn(),
+        )
         self._bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._all = self._bars.add_task("all files", total=total)
+        self._total = total
+        self._ended = 0
+        self._all = self._bars.add_task("all files", total=total, count=f"0/{total}")
         self._running: dict[Job, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -45,13 +52,14 @@ class FilesProgress:
 
     def started(self, job: Job) -> None:
         """Show that a recording is being transcribed."""
-        self._running[job] = self._bars.add_task(job.source.name, total=None)
+        self._running[job] = self._bars.add_task(job.source.name, total=None, count="")
 
     def done(self, done: Done) -> None:
         """Show what became of a job."""
         if task := self._running.pop(done.job, None):
             self._bars.remove_task(task)
-        self._bars.advance(self._all)
+        self._ended += 1
+        self._bars.update(self._all, completed=self._ended, count=f"{self._ended}/{self._total}")
         mark, style = MARKS[done.result]
         self._console.print(Text.assemble((mark, style), f" {line(done)}"), soft_wrap=True)
 
