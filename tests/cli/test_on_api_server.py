@@ -95,11 +95,14 @@ async def test_a_change_of_the_status_is_seen_by_the_watch(
     await api.create(pipeline(namespace))
     access = await configuration.load(ClusterOptions(control_plane.kubeconfig(), namespace=namespace))
 
-    async with asyncio.timeout(30), KubeClient(access) as client:
-        async with aclosing(client.watch(PIPELINES, namespace, "p")) as events:
-            first, _ = await anext(events)
-            await api.patch("SpeechPipeline", namespace, "p", {"status": {"bottleneck": "ollama"}}, sub="status")
-            second, changed = await anext(events)
+    async with (
+        asyncio.timeout(30),
+        KubeClient(access) as client,
+        aclosing(client.watch(PIPELINES, namespace, "p")) as events,
+    ):
+        first, _ = await anext(events)
+        await api.patch("SpeechPipeline", namespace, "p", {"status": {"bottleneck": "ollama"}}, sub="status")
+        second, changed = await anext(events)
 
     assert (first, second) == ("ADDED", "MODIFIED")
     assert changed["status"]["bottleneck"] == "ollama"

@@ -32,6 +32,11 @@ def kubectl_speech(speech: Service, command: str, *arguments: str | Path) -> sub
     )
 
 
+def subtitles(folder: Path) -> dict[str, str]:
+    """The files of a folder by name."""
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
 async def test_a_question_is_answered_through_a_port_forward(speech: Service) -> None:
     await speech.settle()
 
@@ -63,8 +68,9 @@ async def test_files_are_transcribed_once(speech: Service, tmp_path: Path) -> No
 
     assert first.returncode == 0, first.stderr
     assert "2 written" in first.stdout
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{one.stem}.srt" for one in (VOICE, LONGER_VOICE)]
-    assert all(path.read_text().startswith("1\n00:00:0") for path in tmp_path.iterdir())
+    written = subtitles(tmp_path)
+    assert sorted(written) == [f"{one.stem}.srt" for one in (VOICE, LONGER_VOICE)]
+    assert all(text.startswith("1\n00:00:0") for text in written.values())
     assert second.returncode == 0
     assert "all 2 transcripts exist" in second.stdout
 
