@@ -51,8 +51,8 @@ def requested(pods: Iterable[Json]) -> Counter[str]:
             continue
         for container in (pod.get("spec") or {}).get("containers") or ():
             for resource, quantity in ((container.get("resources") or {}).get("limits") or {}).items():
-                if "/" in resource and not resource.startswith(NOT_DEVICES) and int(quantity):
-                    total[resource] += int(quantity)
+                if "/" in resource and not resource.startswith(NOT_DEVICES) and _whole(quantity):
+                    total[resource] += _whole(quantity)
     return total
 
 
@@ -128,4 +128,9 @@ def _has_gpu_label(node: Json) -> bool:
 
 
 def _amount(node: Json, which: str, resource: str) -> int:
-    return int(((node.get("status") or {}).get(which) or {}).get(resource, 0))
+    return _whole(((node.get("status") or {}).get(which) or {}).get(resource, "0"))
+
+
+def _whole(quantity: str | int) -> int:
+    """Return the number of devices in a quantity: devices are whole, and written without a suffix."""
+    return int(quantity) if str(quantity).isdecimal() else 0
