@@ -1,7 +1,7 @@
 """`kubectl speech COMMAND`: use and check pipelines from your own machine.
 
-Exit codes: 0 success; 1 the command ran, and something failed; 2 wrong command line; 3 the cluster or the bridge cannot
-be reached, or the pipeline does not exist; 130 Ctrl-C.
+Exit codes: 0 success; 1 the command ran, and something failed; 2 wrong command line; 3 the cluster cannot be reached,
+or the pipeline does not exist; 130 Ctrl-C.
 """
 
 from __future__ import annotations

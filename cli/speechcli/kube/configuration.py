@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -14,9 +15,6 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
 from speechcli.errors import ClusterError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEFAULT_NAMESPACE = "default"
 
@@ -59,7 +57,7 @@ async def load(options: ClusterOptions) -> ClusterAccess:
         )
     except (config.ConfigException, OSError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ClusterError(
-            f"no usable kubeconfig: {error}",
+            f"no usable kubeconfig: {_missing(chosen) or error}",
             "check `kubectl config get-contexts`, or choose one with --kubeconfig FILE and --context NAME",
         ) from error
     configuration.proxy = configuration.proxy or await asyncio.to_thread(_proxy_for, configuration.host)
@@ -67,6 +65,14 @@ async def load(options: ClusterOptions) -> ClusterAccess:
     configuration.client_session_kwargs = {"trust_env": False}
     of_context = loader.current_context["context"].get("namespace")
     return ClusterAccess(configuration, options.namespace or of_context or DEFAULT_NAMESPACE)
+
+
+def _missing(chosen: str | None) -> str:
+    """Return that none of the files exists, empty if one does: the library then complains of a missing key."""
+    files = (chosen or config.KUBE_CONFIG_DEFAULT_LOCATION).split(os.pathsep)
+    if any(file and Path(file).expanduser().exists() for file in files):
+        return ""
+    return f"{' and '.join(filter(None, files))} does not exist"
 
 
 def _proxy_for(url: str) -> str | None:

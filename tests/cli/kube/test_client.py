@@ -48,6 +48,7 @@ async def test_an_unknown_context_or_file_says_what_to_do(server: StandInApi, tm
         with pytest.raises(ClusterError, match="no usable kubeconfig") as raised:
             await configuration.load(chosen)
         assert "--context" in raised.value.advice
+    assert raised.value.message.endswith("none does not exist")
 
 
 async def test_a_list_has_all_pages_and_the_credentials_are_sent(server: StandInApi, client: KubeClient) -> None:
