@@ -46,9 +46,9 @@ def test_there_is_a_line_for_each_change() -> None:
     ]
 
 
-def test_terminal_shows_bytes_and_the_time_left() -> None:
+def test_a_terminal_shows_the_live_status() -> None:
     out = io.StringIO()
-    console = Console(file=out, width=100, force_terminal=True, color_system=None)
-    console.print(pipeline_progress.table(pipelines.state(pipeline(models=[PULLING]))))
+    with pipeline_progress.PipelineProgress(Console(file=out, width=100, force_terminal=True)) as progress:
+        progress.show(pipelines.state(pipeline(models=[PULLING])))
 
     assert "49 of 98 MB, 3 s left" in out.getvalue()
