@@ -64,10 +64,10 @@ class PortForward:
 
     async def stop(self) -> None:
         """End kubectl."""
-        if self.alive:
+        with contextlib.suppress(ProcessLookupError):  # Ctrl-C has ended it already
             self._process.terminate()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), STOP_WITHIN_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), STOP_WITHIN_S)
         if self.alive:
             self._process.kill()
             await self._process.wait()
