@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 MAIN = ("origin/main", "main")
-SHIPPED = ("bridge", "whisper", "operator", "charts", "local", "examples", "docker-compose*.yml", ":!*.md")
+SHIPPED = ("bridge", "whisper", "operator", "cli", "charts", "local", "examples", "docker-compose*.yml", ":!*.md")
 """Git pathspecs: what users get. Documentation, tests and benchmarks need no fragment."""
 
 TOWNCRIER = (sys.executable, "-m", "towncrier")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dashboards import files as dashboards
-from generator import chart_values, conditions, errors, http_api, metrics, settings, speechpipeline
+from generator import chart_values, conditions, errors, http_api, metrics, plugin, settings, speechpipeline
 from speechlocal import paths
 from speechoperator.api import crd
 
@@ -31,6 +31,7 @@ def files() -> dict[Path, str]:
         "conditions": conditions.conditions_page(),
         "chart-values": chart_values.values_page(),
         "speechpipeline": speechpipeline.speechpipeline_page(),
+        "kubectl-speech": plugin.plugin_page(),
     }
     others = {chart_values.SCHEMA: chart_values.values_schema(), CRD: crd.render()}
     boards = {DASHBOARDS / f"{name}.json": dashboards.text(one) for name, one in dashboards.dashboards().items()}

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from repository import ROOT, tracked
+from speechcli.__main__ import COMMANDS as PLUGIN_COMMANDS
 from speechlocal.__main__ import COMMANDS
 
 pytestmark = pytest.mark.unit
@@ -31,6 +32,7 @@ CODE = {
     "bridge": "bridge/speechbridge/*.py",
     "whisper": "whisper/speechwhisper/*.py",
     "operator": "operator/speechoperator/*.py",
+    "cli": "cli/speechcli/*.py",
     "local": "local/*.py",
     "benchmarks": "benchmarks/*.py",
     "ci": ".ci/*.py",
@@ -59,6 +61,8 @@ PROGRAMS = [
     "-m speechoperator replay",
     "-m speechlocal",
     *(f"-m speechlocal {command}" for command in COMMANDS),
+    "-m speechcli",
+    *(f"-m speechcli {command}" for command in PLUGIN_COMMANDS),
     "benchmarks/run.py",
 ]
 

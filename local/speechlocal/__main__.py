@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 
-from speechlocal.errors import LocalError
+from speechcli.errors import CommandError
 
 # Each command is a module, imported only when it runs: importing all of their libraries takes seconds.
 MODULES = {"cluster": "speechlocal.cluster.commands"}  # the others are named after the command
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(options)
     try:
         return int(module.run(chosen))
-    except LocalError as error:
+    except CommandError as error:
         print(f"{command}: {error.message}", file=sys.stderr)
         if error.advice:
             print(f"{command}: what to do: {error.advice}", file=sys.stderr)

@@ -9,28 +9,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from rich.console import Console
 
+from speechcli.bridge_client import REQUEST_TIMEOUT_S, Recording, process, read_recording
+from speechcli.conversation import Conversation
+from speechcli.errors import UsageError
+from speechcli.stopping import until_stopped
 from speechlocal import demo_output, models, ollama, terminal
-from speechlocal.bridge_client import (
-    DEMO_PROMPT,
-    DEMO_RECORDING,
-    REQUEST_TIMEOUT_S,
-    Recording,
-    process,
-    read_recording,
-)
-from speechlocal.errors import UsageError
+from speechlocal.demo_output import DEMO_PROMPT, DEMO_RECORDING
 from speechlocal.stack import OllamaModel, Stack, plan, started
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Mapping
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,30 +43,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; Ctrl-C, SIGTERM and a closed terminal stop it and everything that it started."""
     return asyncio.run(until_stopped(demonstrate(arguments)))
-
-
-async def until_stopped(work: Coroutine[Any, Any, int]) -> int:
-    """Return the exit code of `work`, or 128 plus the signal's number if SIGTERM or SIGHUP stops it, as Ctrl-C does.
-
-    A signal that is ignored on purpose, as with nohup, stays ignored.
-    """
-    working = asyncio.ensure_future(work)
-    received: list[int] = []
-
-    def stop(number: int) -> None:
-        if not received:  # once: a second cancellation would interrupt the cleanup
-            working.cancel()
-        received.append(number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    try:
-        return await working
-    except asyncio.CancelledError:
-        if not received:
-            raise
-        return 128 + received[0]
 
 
 async def demonstrate(arguments: argparse.Namespace) -> int:
@@ -108,7 +79,7 @@ async def chosen_model(wanted: str, environment: Mapping[str, str]) -> OllamaMod
 
 async def send(console: Console, stack: Stack, recording: Recording, arguments: argparse.Namespace) -> dict[str, Any]:
     """Send the recording, show transcript and answer as they arrive, and return the whole response."""
-    conversation = demo_output.Conversation(console, arguments.audio, arguments.prompt, stack.model)
+    conversation = Conversation(console, arguments.audio, arguments.prompt, stack.model)
     timeout = aiohttp.ClientTimeout(REQUEST_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         async for event in process(session, stack.url, recording, prompt=arguments.prompt, model=stack.model):

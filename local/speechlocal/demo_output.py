@@ -1,20 +1,23 @@
-"""The output of the demo: transcript and answer as they arrive, timings, and what to do next."""
+"""The output of the demo around its conversation: what runs, and what to do next."""
 
 from __future__ import annotations
 
 import shlex
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from speechlocal import models
-from speechlocal.bridge_client import Completed, Event, ResponseDelta, Transcript, TranscriptDelta
-from speechlocal.terminal import INDENT, TextStream, heading
+from speechcli.conversation import shown
+from speechcli.terminal import INDENT, heading
+from speechlocal import models, paths
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
+
+DEMO_RECORDING = paths.RECORDINGS / "austen-leisure-to-consider.wav"
+DEMO_PROMPT = "In one sentence, what does the speaker say?"
 
 
 def opening(console: Console, model: str) -> None:
@@ -24,61 +27,6 @@ def opening(console: Console, model: str) -> None:
             ("Speech in, answer out", "bold"), (f"  Whisper {models.WHISPER_NAME}, {model}, on this machine", "dim")
         )
     )
-
-
-class Conversation:
-    """Shows the events of one request; at its end `answer` is the whole response of the service."""
-
-    def __init__(self, console: Console, audio: Path, prompt: str, model: str) -> None:
-        self.answer: dict[str, Any] = {}
-        self._console = console
-        self._prompt = prompt
-        self._model = model
-        self._text = TextStream(console)
-        self._audio_seconds: float | None = None
-        self._sent = time.monotonic()
-        self._transcribed_s = 0.0
-        self._first_word_s: float | None = None
-        heading(console, "Transcript", f"of {shown(audio)}")
-
-    def show(self, event: Event) -> None:
-        """Print an event."""
-        match event:
-            case TranscriptDelta(text):
-                self._text.add(text)
-            case Transcript(text, audio_seconds):
-                self._transcribed_s = self._seconds()
-                self._audio_seconds = audio_seconds
-                self._text.end()
-                if not text:
-                    self._console.print(f"{INDENT}(no speech recognized)", style="dim")
-                heading(self._console, "Answer", f"from {self._model} to the prompt: {self._prompt}")
-            case ResponseDelta(text):
-                self._first_word_s = self._first_word_s or self._seconds()
-                self._text.add(text)
-            case Completed(answer):
-                self._text.end()
-                self.answer = answer
-                self._print_warnings()
-                self._print_timings()
-
-    def _print_warnings(self) -> None:
-        if "error" in self.answer:
-            self._console.print(f"{INDENT}{self.answer['response']}", style="red", markup=False)
-        for warning in self.answer.get("warnings", ()):
-            self._console.print(f"{INDENT}note: {warning['message']}", style="yellow", markup=False)
-
-    def _print_timings(self) -> None:
-        length = f"{self._audio_seconds:.1f} s of speech: " if self._audio_seconds else ""
-        times = [f"transcript after {self._transcribed_s:.1f} s"]
-        if self._first_word_s is not None:
-            times.append(f"first word of the answer after {self._first_word_s:.1f} s")
-        times.append(f"done after {self._seconds():.1f} s")
-        heading(self._console, "Timings")
-        self._console.print(INDENT + length + ", ".join(times), soft_wrap=True)
-
-    def _seconds(self) -> float:
-        return time.monotonic() - self._sent
 
 
 def running(console: Console, url: str, audio: Path, logs: Path) -> None:
@@ -111,9 +59,3 @@ def lines(console: Console, *rows: tuple[str, str]) -> None:
     """Print rows of a name and a text to copy, which is not wrapped."""
     for name, text in rows:
         console.print(Text.assemble(f"{INDENT}{name:12}", text), soft_wrap=True)
-
-
-def shown(path: Path) -> str:
-    """Return a path relative to the current folder if it is below it."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)

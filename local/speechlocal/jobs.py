@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from speechlocal.terminal import INDENT, PLAIN_PROGRESS_EVERY_S, spinners
+from speechcli.terminal import INDENT
+from speechlocal.terminal import PLAIN_PROGRESS_EVERY_S, spinners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

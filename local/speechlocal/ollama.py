@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from speechcli.errors import UsageError
 from speechlocal import loopback, microarchitecture, models, paths, versions
 from speechlocal.children import Program, base_environment, free_port, running
-from speechlocal.errors import ChildError, MissingError, UsageError
+from speechlocal.errors import ChildError, MissingError
 from speechlocal.loopback import address
 from speechlocal.stack import OllamaModel
 

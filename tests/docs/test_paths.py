@@ -8,7 +8,7 @@ from repository import ROOT
 
 pytestmark = pytest.mark.unit
 
-PATH = re.compile(r"`((?:bridge|whisper|operator|local|charts|tests|docs|examples|benchmarks)/[\w./-]+)`")
+PATH = re.compile(r"`((?:bridge|whisper|operator|cli|local|charts|tests|docs|examples|benchmarks)/[\w./-]+)`")
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/explanation/architecture.md", "docs/explanation/operator.md"]
 QUESTIONS = [
     "How is `Retry-After` computed?",

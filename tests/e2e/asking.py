@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 
 import spoken
+from speechcli.sse import events
 from speechlocal import paths
-from speechlocal.sse import events
 
 VOICE = paths.RECORDINGS / "austen-ill-disposed.wav"
 LONGER_VOICE = paths.RECORDINGS / "austen-leisure-to-consider.wav"

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
+from speechcli.errors import UsageError
 from speechlocal.cluster import kind, lifecycle
 from speechlocal.cluster.lifecycle import Found, State
 from speechlocal.containers import docker, engine
-from speechlocal.errors import LocalError, UsageError
+from speechlocal.errors import LocalError
 from speechlocal.offline import provide
 
 if TYPE_CHECKING:

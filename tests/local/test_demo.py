@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from speechlocal import models
-from speechlocal.bridge_client import DEMO_RECORDING as RECORDING
 from speechlocal.children import free_port
+from speechlocal.demo_output import DEMO_RECORDING as RECORDING
 from spoken import WORST_WORD_ERROR_RATE, transcript, word_error_rate
 
 if TYPE_CHECKING:

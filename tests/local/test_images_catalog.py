@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from speechcli.errors import UsageError
 from speechlocal import versions
-from speechlocal.errors import UsageError
 from speechlocal.images import build_arguments, catalog
 from speechoperator.settings import Settings
 

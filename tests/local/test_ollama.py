@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from speechcli.errors import UsageError
 from speechlocal import ollama
-from speechlocal.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path

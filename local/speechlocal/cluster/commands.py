@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from speechcli.errors import UsageError
 from speechlocal.cluster import addons, kind, lifecycle, platform, status
-from speechlocal.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse

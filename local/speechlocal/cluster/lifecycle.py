@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from speechcli.errors import UsageError
 from speechlocal import debian, jobs, locks, paths
 from speechlocal.cluster import addons, builds, kind
 from speechlocal.cluster.access import Access
 from speechlocal.containers import command, docker, engine
-from speechlocal.errors import LocalError, UsageError
+from speechlocal.errors import LocalError
 from speechlocal.images import nodes
 from speechlocal.jobs import Job
 from speechlocal.offline import provide

@@ -14,20 +14,23 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import yaml
 
+from speechcli.bridge_client import REQUEST_TIMEOUT_S, process, read_recording
+from speechcli.conversation import Conversation, shown
+from speechcli.pipeline_progress import PipelineProgress, sentence
+from speechcli.terminal import INDENT, heading
 from speechlocal import demo_output, paths
-from speechlocal.bridge_client import DEMO_PROMPT, DEMO_RECORDING, REQUEST_TIMEOUT_S, process, read_recording
 from speechlocal.cluster import pipelines
-from speechlocal.cluster.pipeline_progress import PipelineProgress, sentence
 from speechlocal.containers.command import run
+from speechlocal.demo_output import DEMO_PROMPT, DEMO_RECORDING
 from speechlocal.errors import LocalError
 from speechlocal.offline import provide
-from speechlocal.terminal import INDENT, heading
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from rich.console import Console
 
+    from speechcli.pipeline import State
     from speechlocal.cluster.access import Access
 
 VALUES = paths.CLUSTER / "values.yaml"
@@ -96,7 +99,7 @@ async def wait_ready(console: Console, access: Access, name: str, *, timeout_s: 
     Raises:
         LocalError: it was not ready in time; the message has its unmet conditions.
     """
-    last: pipelines.State | None = None
+    last: State | None = None
     try:
         async with asyncio.timeout(timeout_s):
             with PipelineProgress(console) as progress:
@@ -120,7 +123,7 @@ async def send_recording(console: Console, access: Access, host: str, model: str
     timeout = aiohttp.ClientTimeout(REQUEST_TIMEOUT_S)
     async with aiohttp.ClientSession(headers={"Host": host}, timeout=timeout) as session:
         await routed(session, access.url)
-        conversation = demo_output.Conversation(console, DEMO_RECORDING, DEMO_PROMPT, model)
+        conversation = Conversation(console, DEMO_RECORDING, DEMO_PROMPT, model)
         async for event in process(session, access.url, read_recording(DEMO_RECORDING), prompt=DEMO_PROMPT):
             conversation.show(event)
     return conversation.answer
@@ -153,7 +156,7 @@ async def routed(session: aiohttp.ClientSession, url: str, *, timeout_s: float =
 
 def next_steps(console: Console, access: Access, stop: str) -> None:
     """Print what to do next; `stop` is the command that deletes the cluster."""
-    recording = demo_output.shown(DEMO_RECORDING)
+    recording = shown(DEMO_RECORDING)
     example = yaml.safe_load(paths.EXAMPLE.read_text(encoding="utf-8"))
     url = f"http://{example['spec']['bridge']['ingress']['host']}:{access.port}"
     heading(console, "Next")

@@ -7,9 +7,9 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speechcli.errors import UsageError
 from speechlocal import paths, versions
 from speechlocal.containers import docker
-from speechlocal.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechlocal.load_report import Outcome, percentile, report, spread
+from speechcli.load_report import Outcome, percentile, report, spread
 
 pytestmark = pytest.mark.unit
 

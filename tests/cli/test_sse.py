@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechlocal.sse import Event, events
+from speechcli.sse import Event, events
 
 pytestmark = pytest.mark.unit
 

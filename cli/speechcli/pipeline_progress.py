@@ -1,16 +1,13 @@
-"""The progress of a starting pipeline: a live table on a terminal, otherwise a line for each change."""
+"""The progress of a starting pipeline: its live status on a terminal, otherwise a line for each change."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
-from speechlocal.terminal import INDENT
+from speechcli.status_view import view
+from speechcli.terminal import INDENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,12 +16,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from speechlocal.cluster.pipelines import Component, Condition, ModelProgress, State
+    from speechcli.pipeline import Condition, State
 
-MEGABYTE = 1_000_000
 STEPS = 5  # lines for a pull without a terminal
-BAR_WIDTH = 30
-MARKS = {True: ("✓ ", "green"), False: ("· ", "dim")}
 
 
 class PipelineProgress:
@@ -49,22 +43,11 @@ class PipelineProgress:
     def show(self, state: State) -> None:
         """Show the current state."""
         if self._live:
-            self._live.update(table(state))
+            self._live.update(view([state], bars=True))
         for line in lines(state) if not self._live else ():
             if line not in self._shown:
                 self._shown.add(line)
                 self._console.print(INDENT + line, soft_wrap=True, markup=False)
-
-
-def table(state: State) -> Group:
-    """Return a state as a table: a row for each component and model, and below it the unmet conditions."""
-    grid = Table.grid(padding=(0, 2))
-    for component in state.components:
-        mark = _marked(component.name, done=_is_complete(component))
-        grid.add_row(mark, component.summary, Text(component.reason, "dim"))
-    for model in state.models:
-        grid.add_row(_marked(model.name, done=model.stage == "Ready"), model.stage, _pulled(model))
-    return Group(grid, *(Text(f"{INDENT}{sentence(one)}", "yellow") for one in _to_show(state)))
 
 
 def lines(state: State) -> Iterator[str]:
@@ -84,26 +67,6 @@ def sentence(condition: Condition) -> str:
 
 
 def _to_show(state: State) -> Iterable[Condition]:
-    """Return the unmet conditions without what the table shows already: starting pods and models being pulled."""
+    """Return the unmet conditions without those that other lines imply: models being pulled."""
     shown = {"ModelsReady"} if any(model.stage == "Pulling" for model in state.models) else set()
     return [one for one in state.unmet if one.type not in shown and one.message]
-
-
-def _is_complete(component: Component) -> bool:
-    ready, _, desired = component.summary.partition("/")
-    return bool(desired) and ready == desired
-
-
-def _marked(name: str, *, done: bool) -> Text:
-    mark, style = MARKS[done]
-    return Text.assemble(INDENT, (mark, style), name)
-
-
-def _pulled(model: ModelProgress) -> ProgressBar | Text | Table:
-    if model.stage != "Pulling" or not model.total:
-        return Text(model.message, "dim")
-    left = f", {model.eta_s:.0f} s left" if model.eta_s is not None else ""
-    amount = f"{model.completed / MEGABYTE:.0f} of {model.total / MEGABYTE:.0f} MB{left}"
-    row = Table.grid(padding=(0, 1))
-    row.add_row(ProgressBar(model.total, model.completed, width=BAR_WIDTH), Text(amount, "dim"))
-    return row

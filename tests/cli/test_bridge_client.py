@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from speechlocal.bridge_client import (
+from speechcli.bridge_client import (
     Completed,
     Event,
     Recording,
@@ -20,8 +20,8 @@ from speechlocal.bridge_client import (
     process,
     read_recording,
 )
+from speechcli.errors import RequestError, UsageError
 from speechlocal.children import free_port
-from speechlocal.errors import RequestError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

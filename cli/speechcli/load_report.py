@@ -16,7 +16,8 @@ class Outcome:
     """One request. Durations are in seconds from its start, None for what did not happen.
 
     `error` is the error code, or None for a complete response; `explanation` is human-readable. `server_ms` is the
-    service's own measurement (`process_time_ms`), `audio_s` the length of the recording.
+    service's own measurement (`process_time_ms`), as are the times of the stages, and `audio_s` the length of the
+    recording.
     """
 
     latency_s: float
@@ -24,6 +25,9 @@ class Outcome:
     first_token_s: float | None = None
     server_ms: float | None = None
     audio_s: float | None = None
+    queue_ms: float | None = None
+    transcribe_ms: float | None = None
+    generate_ms: float | None = None
     error: str | None = None
     explanation: str = ""
 
@@ -35,6 +39,7 @@ class Spread:
     mean: float
     min: float
     p50: float
+    p95: float
     p99: float
     max: float
 
@@ -57,6 +62,9 @@ class Report:
     first_text_ms: Spread | None
     first_token_ms: Spread | None
     server_ms: Spread | None
+    queue_ms: Spread | None
+    transcribe_ms: Spread | None
+    generate_ms: Spread | None
     errors: dict[str, int]
     explanations: dict[str, str]
 
@@ -81,6 +89,9 @@ def report(outcomes: Sequence[Outcome], *, concurrency: int, wall_s: float) -> R
         first_text_ms=spread([outcome.first_text_s * 1000 for outcome in whole if outcome.first_text_s is not None]),
         first_token_ms=spread([outcome.first_token_s * 1000 for outcome in whole if outcome.first_token_s is not None]),
         server_ms=spread([outcome.server_ms for outcome in whole if outcome.server_ms is not None]),
+        queue_ms=spread([outcome.queue_ms for outcome in whole if outcome.queue_ms is not None]),
+        transcribe_ms=spread([outcome.transcribe_ms for outcome in whole if outcome.transcribe_ms is not None]),
+        generate_ms=spread([outcome.generate_ms for outcome in whole if outcome.generate_ms is not None]),
         errors=dict(Counter(outcome.error for outcome in outcomes if outcome.error is not None).most_common()),
         explanations={outcome.error: outcome.explanation for outcome in outcomes if outcome.error is not None},
     )
@@ -94,6 +105,7 @@ def spread(values: Sequence[float]) -> Spread | None:
         mean=statistics.fmean(values),
         min=min(values),
         p50=percentile(values, 50),
+        p95=percentile(values, 95),
         p99=percentile(values, 99),
         max=max(values),
     )

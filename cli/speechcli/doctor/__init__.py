@@ -1,0 +1,1 @@
+"""What a pipeline needs, checked: `gather` reads from the cluster, the pure `checks` judge, `report` prints."""

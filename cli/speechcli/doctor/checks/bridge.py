@@ -1,0 +1,41 @@
+"""Whether the bridge can answer: what its /readyz says of Whisper and the language model."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from speechcli.doctor.verdicts import fault, ok, unchecked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from speechcli.doctor.facts import Facts
+    from speechcli.doctor.verdicts import Verdict
+
+AREA = "bridge"
+
+
+def check(facts: Facts) -> Iterator[Verdict]:
+    """Judge the answer of the bridge's readiness."""
+    found = facts.readiness
+    if found is None:
+        return
+    if found.error:
+        yield unchecked(AREA, f"/readyz: {found.error}")
+        return
+    try:
+        components = json.loads(found.body)["components"]
+        details = [f"{name}: {one['detail']}" for name, one in components.items() if not one["ready"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        yield unchecked(AREA, f"/readyz responded with {found.status}: {found.body[:200]}")
+        return
+    if found.status == HTTPStatus.OK:
+        yield ok(AREA, "; ".join(f"{name}: {one['detail']}" for name, one in components.items()) or "ready")
+        return
+    yield fault(
+        AREA,
+        f"not ready: {'; '.join(details) or 'it is stopping'}",
+        f"kubectl -n {facts.namespace} logs deployment/{facts.name}-bridge",
+    )

@@ -1,0 +1,34 @@
+"""Signals that stop a command: it ends what it has started, as with Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+
+async def until_stopped(work: Coroutine[Any, Any, int]) -> int:
+    """Return the exit code of `work`, or 128 plus the signal's number if SIGTERM or SIGHUP stops it, as Ctrl-C does.
+
+    A signal that is ignored on purpose, as with nohup, stays ignored.
+    """
+    working = asyncio.ensure_future(work)
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        if not received:  # once: a second cancellation would interrupt the cleanup
+            working.cancel()
+        received.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    try:
+        return await working
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        return 128 + received[0]

@@ -1,0 +1,44 @@
+"""What the operator's conditions come to."""
+
+import pytest
+
+from cli.doctor.cases import condition, facts, only, the, wrong
+from speechcli.doctor.checks import conditions
+from speechcli.doctor.verdicts import Level
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_ready_pipeline_is_fine() -> None:
+    assert wrong(conditions.check(facts(status={"conditions": [condition("Ready", "True")]}))) == []
+
+
+def test_a_false_condition_is_a_fault_with_its_message() -> None:
+    unmet = [condition("Ready", "False"), condition("Exposed", "False", "IngressClassMissing", "IngressClass nginx")]
+
+    found = the(conditions.check(facts(status={"conditions": unmet})), Level.FAULT)
+
+    assert found.message == "Exposed is False (IngressClassMissing): IngressClass nginx"
+    assert "IngressClassMissing" in found.fix
+
+
+def test_an_unknown_condition_is_a_warning() -> None:
+    unmet = [condition("Ready", "True"), condition("Verified", "Unknown", "KeysRequired")]
+
+    assert the(conditions.check(facts(status={"conditions": unmet})), Level.WARNING)
+
+
+def test_pvcs_that_are_no_longer_used_are_noted() -> None:
+    met = [condition("Ready", "True"), condition("PVCsOrphaned", "True", "NotUsed", "kubectl delete pvc old")]
+
+    assert "kubectl delete pvc old" in the(conditions.check(facts(status={"conditions": met})), Level.WARNING).message
+
+
+def test_a_pipeline_without_status_has_no_operator() -> None:
+    assert "has not looked" in the(conditions.check(facts()), Level.FAULT).message
+
+
+def test_an_outdated_status_is_a_warning() -> None:
+    met = {"conditions": [condition("Ready", "True")], "observedGeneration": 0}
+
+    assert "older spec" in only(conditions.check(facts(status=met)), Level.WARNING)[0].message
