@@ -16,10 +16,12 @@ import yaml
 
 from bench.report import Figure, Section
 from bench.subjects import NotThereError
-from speechlocal import bridge_client, paths
+from speechcli import bridge_client
+from speechlocal import paths
 from speechlocal.cluster import kind, lifecycle, platform
 from speechlocal.cluster.access import Access
 from speechlocal.containers.command import run
+from speechlocal.demo_output import DEMO_PROMPT, DEMO_RECORDING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -119,12 +121,12 @@ def wait_idle(access: Access) -> None:
 async def first_request(access: Access, session: aiohttp.ClientSession) -> Seen:
     """Send a recording; when its pods and its answer arrived."""
     seen: Seen = {}
-    recording = bridge_client.read_recording(bridge_client.DEMO_RECORDING)
+    recording = bridge_client.read_recording(DEMO_RECORDING)
     async with AsyncExitStack() as stack:
         began = time.monotonic()
         watching = asyncio.create_task(watch_pods(access, began, seen))
         stack.push_async_callback(stop, watching)
-        async for event in bridge_client.process(session, access.url, recording, prompt=bridge_client.DEMO_PROMPT):
+        async for event in bridge_client.process(session, access.url, recording, prompt=DEMO_PROMPT):
             stage = {
                 bridge_client.TranscriptDelta: "first segment",
                 bridge_client.Transcript: "whole transcript",
