@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.labels import selector
-from speechoperator.api.serving import ServingSpec
 from speechoperator.plan.manifests.containers import without_nulls
 
 if TYPE_CHECKING:
@@ -32,13 +31,12 @@ def placement(spec: ComponentSpec, settings: Settings, gpu: Gpu | None) -> dict[
     return {name: value for name, value in fields.items() if value}
 
 
-def spread(pipeline: SpeechPipeline, component: Component, spec: ComponentSpec) -> list[dict[str, Any]]:
-    """Return constraints that prefer different nodes and zones for the replicas of a component, if it can have several.
+def spread(pipeline: SpeechPipeline, component: Component) -> list[dict[str, Any]]:
+    """Return constraints that prefer different nodes and zones for the replicas of a component.
 
-    They are preferences: GPUs of one node are used when there are no others.
+    They are preferences: GPUs of one node are used when there are no others. A single replica has them too: otherwise
+    its pod would be replaced when `scaling` allows a second one.
     """
-    if isinstance(spec, ServingSpec) and spec.scaling.maximum == 1:
-        return []
     return [
         {
             "maxSkew": 1,

@@ -58,7 +58,6 @@ def template(
         gpu: The GPUs of the component.
         fields: Further fields of the pod's spec.
     """
-    constraints = spread(pipeline, component, spec)
     by_name = {"tmp": {"name": "tmp", "emptyDir": {}}, **{volume["name"]: volume for volume in volumes}}
     manifest = {
         "metadata": {"annotations": dict(spec.pod_annotations)},
@@ -79,7 +78,7 @@ def template(
             "containers": [container],
             "volumes": list(by_name.values()),
             **fields,
-            **({"topologySpreadConstraints": constraints} if constraints else {}),
+            "topologySpreadConstraints": spread(pipeline, component),
             **placement(spec, settings, gpu),
         },
     }

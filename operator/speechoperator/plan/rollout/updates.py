@@ -134,7 +134,6 @@ def _inputs(component: str, template: Object, pipeline: SpeechPipeline, models: 
         "ephemeral": serving.storage.size if serving.storage.ephemeral else "",
         **({"nodePath": serving.storage.node_path} if serving.storage.node_path else {}),
         **({"cacheImage": serving.storage.image} if serving.storage.image else {}),
-        **({"spread": True} if serving.scaling.maximum > 1 else {}),  # over nodes: the only effect of `scaling` on pods
     }
 
 

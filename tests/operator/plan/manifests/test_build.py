@@ -50,6 +50,23 @@ def test_the_manifests_are_those_of_the_golden_file(case: str) -> None:
     assert goldens.text(goldens.built(case)) == goldens.expected(case), "UPDATE_GOLDEN=1 rewrites it"
 
 
+@pytest.mark.parametrize("component", ["whisper", "ollama"])
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        {"minReplicas": 0, "maxReplicas": 1},
+        {"minReplicas": 2, "maxReplicas": 5},
+        {"minReplicas": 1, "maxReplicas": 2, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}},
+    ],
+)
+def test_scaling_replaces_no_pods(component: str, scaling: Raw) -> None:
+    cache = {"ephemeral": True}
+    before = build({component: {"cache": cache}})[f"Deployment/{component}"]
+    after = build({component: {"cache": cache, "scaling": scaling}})[f"Deployment/{component}"]
+
+    assert after["spec"]["template"] == before["spec"]["template"]
+
+
 @pytest.mark.parametrize("component", ["whisper", "ollama", "bridge"])
 def test_a_pod_template_overrides_the_operator_and_the_other_fields(component: str) -> None:
     template = {

@@ -151,14 +151,6 @@ def test_a_change_of_the_volume_is_made_at_once() -> None:
     assert "Deployment/ollama" in written(found.plan())
 
 
-def test_replicas_on_several_nodes_are_made_at_once() -> None:
-    """Several are spread over nodes; how many they are is the scaler's."""
-    found = upgraded()
-    shared = {"accessMode": "ReadWriteMany"}
-    found.edit(pipeline(of_ollama(cache=shared, scaling={"minReplicas": 1, "maxReplicas": 3}))["spec"])
-    assert "Deployment/ollama" in written(found.plan())
-
-
 def test_drift_is_reverted_while_an_update_is_pending() -> None:
     found = converged()
     found.slots = 0
