@@ -37,7 +37,7 @@ def labels(pipeline: str, component: Component) -> dict[str, str]:
 
 def pod_labels(pipeline: SpeechPipeline, component: Component) -> dict[str, str]:
     """Return the labels of a component's pods."""
-    engine = {ENGINE: pipeline.spec.whisper.engine} if component == "whisper" else {}
+    engine: dict[str, str] = {ENGINE: pipeline.spec.whisper.engine} if component == "whisper" else {}
     return {**labels(pipeline.name, component), **engine}
 
 
