@@ -19,7 +19,7 @@ from speechoperator.kube.leader_election import LeaderElection
 from speechoperator.kube.rate_limit import RateLimit
 from speechoperator.kube.unfenced_client import UnfencedClient
 from speechoperator.kube.workqueue import WorkQueue
-from speechoperator.memory import tune_gc
+from speechoperator.memory import freeze_startup_objects
 from speechoperator.observe.egress import Egress, parse_networks
 from speechoperator.observe.external import ExternalServices
 from speechoperator.observe.load_feed import LoadFeed
@@ -176,7 +176,7 @@ class Operator:
     async def lead(self) -> None:
         """Reconcile whenever this replica is the leader."""
         await self.watcher.synced.wait()
-        tune_gc()
+        freeze_startup_objects()
         while True:
             await self.election.is_leader.wait()
             self.slots.resume(raw for key in list(self.store.pipelines()) if (raw := self.store.pipeline(key)))

@@ -73,6 +73,14 @@ def test_the_operators_pod_monitor_selects_the_pods_of_its_deployment(helm: Helm
     assert operator["spec"]["podMetricsEndpoints"][0]["port"] in ports
 
 
+def test_pods_of_an_engine_without_metrics_are_not_scraped_whatever_their_image(helm: Helm) -> None:
+    _, pipelines = monitors(helm, *POD_MONITORS)
+    drops = [one for one in pipelines["spec"]["podMetricsEndpoints"][0]["relabelings"] if one.get("action") == "drop"]
+
+    label = "__meta_kubernetes_pod_label_speechpipeline_dev_engine"
+    assert drops == [{"sourceLabels": [label], "regex": "asr-webservice", "action": "drop"}]
+
+
 def test_only_managed_namespaces_are_scraped(helm: Helm) -> None:
     _, pipelines = monitors(helm, *POD_MONITORS, "--set", "watchNamespaces={a,b}")
 

@@ -1,28 +1,41 @@
 """The garbage collector after start-up."""
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
-from speechoperator.memory import tune_gc
+from speechoperator.memory import freeze_startup_objects
 
 pytestmark = pytest.mark.unit
 
 
-@pytest.fixture
+class Cycle:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture(autouse=True)
 def usual_collector() -> Iterator[None]:
-    before = gc.get_threshold()
     yield
     gc.unfreeze()
-    gc.set_threshold(*before)
 
 
-@pytest.mark.usefixtures("usual_collector")
-def test_what_exists_after_startup_is_not_collected_and_collections_are_rare() -> None:
-    frozen, threshold = gc.get_freeze_count(), gc.get_threshold()[0]
+def test_what_exists_after_startup_is_not_collected() -> None:
+    frozen = gc.get_freeze_count()
 
-    tune_gc()
+    freeze_startup_objects()
 
     assert gc.get_freeze_count() > frozen
-    assert gc.get_threshold()[0] > threshold
+
+
+def test_cycles_that_are_left_later_are_collected_as_often_as_usual() -> None:
+    thresholds = gc.get_threshold()
+
+    freeze_startup_objects()
+    left = weakref.ref(Cycle())
+    gc.collect()
+
+    assert left() is None
+    assert gc.get_threshold() == thresholds

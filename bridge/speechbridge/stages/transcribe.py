@@ -111,7 +111,8 @@ class Transcription(Stage):
                         transcript = await self._transcriber.transcribe(
                             acquisition, audio, options, call.headers, on_segment, segments=segments
                         )
-                        self._record_first(call.timeline)
+                        if segments == "none" and self._transcriber.reports_progress:
+                            self._record_first(call.timeline)  # the recording is short: its end is as good
                         call.deadline.progress()
                         self._record(transcript, work.seconds(), call.timeline)
                         if not excerpt.complete:

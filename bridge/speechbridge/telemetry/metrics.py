@@ -89,7 +89,8 @@ class Metrics:
             "model",
         )
         self.first_segment_seconds = histogram(
-            "time_to_first_segment_seconds", "Time from the start of a request to its first transcribed segment"
+            "time_to_first_segment_seconds",
+            "Time from the start of a request to its first transcribed segment, where Whisper reports segments",
         ).labels()
         self.first_token_seconds = histogram(
             "time_to_first_token_seconds", "Time from the start of a request to the first token of the answer", "model"

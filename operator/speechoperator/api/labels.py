@@ -17,6 +17,8 @@ INSTANCE = "app.kubernetes.io/instance"
 COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 PIPELINE = "speechpipeline.dev/pipeline"
+ENGINE = "speechpipeline.dev/engine"
+"""On pods of Whisper: what they run, and so which API and which metrics they have."""
 
 APPLICATION = "speechpipeline"
 MANAGER = OPERATOR
@@ -29,8 +31,14 @@ def selector(pipeline: str, component: Component) -> dict[str, str]:
 
 
 def labels(pipeline: str, component: Component) -> dict[str, str]:
-    """Return the labels of a component's objects and pods."""
+    """Return the labels of a component's objects."""
     return {**selector(pipeline, component), MANAGED_BY: MANAGER, PIPELINE: pipeline}
+
+
+def pod_labels(pipeline: SpeechPipeline, component: Component) -> dict[str, str]:
+    """Return the labels of a component's pods."""
+    engine: dict[str, str] = {ENGINE: pipeline.spec.whisper.engine} if component == "whisper" else {}
+    return {**labels(pipeline.name, component), **engine}
 
 
 def metadata(

@@ -15,6 +15,9 @@ Object: TypeAlias = Mapping[str, Any]
 Json: TypeAlias = dict[str, Any]
 """The same, as it is sent or was received: the holder may change it."""
 
+_REMOVAL_S = 30.0
+"""What the kubelet may need from the end of the grace period until a pod is gone: to kill it and to unmount."""
+
 
 class Key(NamedTuple):
     """The identity of a pipeline."""
@@ -78,6 +81,22 @@ def finished(pod: Object) -> bool:
 def alive(pod: Object) -> bool:
     """Return whether a pod counts: it is neither finished nor terminating."""
     return not terminating(pod) and not finished(pod)
+
+
+def seconds_of_drain(pod: Object, now: datetime) -> float | None:
+    """Return how many seconds a terminating pod may still take to finish its requests; None if it does not drain.
+
+    A pod's deletionTimestamp is the end of its grace period
+    (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/). A pod that outlives it, or
+    that the taint manager deleted from a node that may be down, stays until somebody removes it.
+    """
+    if not terminating(pod) or finished(pod):
+        return None
+    disrupted = condition(pod, "DisruptionTarget") or {}
+    if disrupted.get("status") == "True" and disrupted.get("reason") == "DeletionByTaintManager":
+        return None
+    left = (parse_time(pod["metadata"]["deletionTimestamp"]) - now).total_seconds() + _REMOVAL_S
+    return left if left > 0 else None
 
 
 def condition(thing: Object, kind: str) -> Object | None:

@@ -106,8 +106,7 @@ def _compare(draft: Draft) -> None:
         manifests = stamped(manifests, draft.pipeline, draft.decisions)
     draft.manifests = manifests
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
-    draft.apply = diff.objects_to_apply(draft.manifests, live, draft.built.matches)
-    draft.built = replace(draft.built, matches=diff.matches(draft.manifests, live, draft.apply))
+    draft.apply = diff.objects_to_apply(draft.manifests, live)
     draft.apply = replica_numbers.with_initial(draft.apply, live, draft.scaler.initial)
     draft.delete = diff.objects_to_delete(draft.manifests, live, owner)
 

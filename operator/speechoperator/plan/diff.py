@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from speechoperator.api import kinds
 from speechoperator.kube import drift, objects
@@ -23,26 +23,16 @@ def ref(thing: Object) -> Ref:
     return Ref(thing["kind"], objects.name(thing))
 
 
-Matches: TypeAlias = "Mapping[Ref, tuple[Object, Object]]"
-"""Manifests and live objects that do not differ."""
-
-
-def objects_to_apply(
-    manifests: Iterable[Object], live: Mapping[Ref, Object], known: Matches | None = None
-) -> tuple[Apply, ...]:
+def objects_to_apply(manifests: Iterable[Object], live: Mapping[Ref, Object]) -> tuple[Apply, ...]:
     """Return the objects that are missing or differ from their manifest, in the order of the manifests.
 
     Args:
         manifests: The manifests, with the hashes by which `drift` compares them.
         live: The existing objects.
-        known: Those that need not be compared again, as long as they are the same objects.
     """
     found = []
     for manifest in manifests:
-        place = ref(manifest)
-        existing = live.get(place)
-        if known and existing is not None and _is_known(manifest, existing, known.get(place)):
-            continue
+        existing = live.get(ref(manifest))
         if existing is None:
             found.append(Apply(manifest, "missing"))
         elif not objects.terminating(existing):  # a terminating object is recreated after it is gone
@@ -50,22 +40,6 @@ def objects_to_apply(
             if reason := drift.differs(adopted, existing):
                 found.append(Apply(adopted, reason))
     return tuple(found)
-
-
-def matches(manifests: Iterable[Object], live: Mapping[Ref, Object], apply: Iterable[Apply]) -> Matches:
-    """Return the manifests and live objects that were compared, and did not differ.
-
-    Args:
-        manifests: The manifests.
-        live: The existing objects.
-        apply: The result of the comparison.
-    """
-    differ = {ref(one.object) for one in apply}
-    return {
-        place: (manifest, live[place])
-        for manifest in manifests
-        if (place := ref(manifest)) in live and place not in differ and not objects.terminating(live[place])
-    }
 
 
 def objects_to_delete(manifests: Iterable[Object], live: Mapping[Ref, Object], owner: str) -> tuple[Delete, ...]:
@@ -92,7 +66,3 @@ def objects_to_delete(manifests: Iterable[Object], live: Mapping[Ref, Object], o
         and owner in objects.owners(existing)
         and not objects.terminating(existing)
     )
-
-
-def _is_known(manifest: Object, existing: Object, known: tuple[Object, Object] | None) -> bool:
-    return known is not None and known[0] is manifest and known[1] is existing

@@ -45,7 +45,6 @@ async def test_a_request_is_counted_in_all_its_stages(bridge: Bridge) -> None:
         "stage_duration_seconds_count[model=smollm2:135m][outcome=ok][stage=generate]": 1,
         "stage_duration_seconds_count[model=][outcome=ok][stage=queue]": 1,
         "stage_duration_seconds_count[model=smollm2:135m][outcome=ok][stage=queue]": 1,
-        "time_to_first_segment_seconds_count": 1,
         "time_to_first_token_seconds_count[model=smollm2:135m]": 1,
         "time_per_output_token_seconds_count[model=smollm2:135m]": 1,
         "requests_held[stage=transcribe]": 0,
@@ -67,6 +66,26 @@ async def test_a_request_is_counted_in_all_its_stages(bridge: Bridge) -> None:
     assert seen["speechbridge_tokens_total[kind=prompt][model=smollm2:135m]"] > 0
     assert 0 < seen["speechbridge_transcription_seconds_total"] < 5.8
     assert 0 < seen["speechbridge_realtime_factor"] < 1
+
+
+FIRST_SEGMENT = "speechbridge_time_to_first_segment_seconds_count"
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+async def test_the_first_segment_of_a_recording_is_timed(streaming_bridge: Bridge, stream: str) -> None:
+    async with await streaming_bridge.process(WAV, stream=stream) as response:
+        await response.read()
+
+    assert (await samples(streaming_bridge))[FIRST_SEGMENT] == 1
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+async def test_an_engine_that_reports_no_segments_has_no_time_of_a_first_one(bridge: Bridge, stream: str) -> None:
+    """It would be the time of the whole transcript, which grows with the recording."""
+    async with await bridge.process(WAV, stream=stream) as response:
+        await response.read()
+
+    assert (await samples(bridge))[FIRST_SEGMENT] == 0
 
 
 GEN_AI = "[gen_ai_operation_name=chat][gen_ai_provider_name=ollama][gen_ai_request_model=smollm2:135m]"
@@ -124,13 +143,13 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.mark.parametrize(("flags", "sampled"), [("01", True), ("00", False)])
-async def test_latencies_have_sampled_traces_as_exemplars(bridge: Bridge, flags: str, sampled: bool) -> None:  # noqa: FBT001
-    traceparent = f"00-{TRACE}-b7ad6b7169203331-{flags}"
-    async with bridge.client.post("/process", data=form(WAV), headers={"traceparent": traceparent}) as response:
+async def test_latencies_have_sampled_traces_as_exemplars(streaming_bridge: Bridge, flags: str, sampled: bool) -> None:  # noqa: FBT001
+    traceparent, client = f"00-{TRACE}-b7ad6b7169203331-{flags}", streaming_bridge.client
+    async with client.post("/process", data=form(WAV), headers={"traceparent": traceparent}) as response:
         await response.read()
 
     accept = "application/openmetrics-text; version=1.0.0"
-    async with bridge.client.get("/metrics", headers={"Accept": accept}) as response:
+    async with client.get("/metrics", headers={"Accept": accept}) as response:
         assert response.content_type == "application/openmetrics-text"
         text = await response.text()
 

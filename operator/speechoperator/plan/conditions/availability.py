@@ -85,9 +85,11 @@ def managed(inputs: Inputs, now: datetime) -> ComponentState:
         for pod in inputs.active_pods
         if (wait := pods.seconds_until_overdue(pod, now, inputs.node_grace_s)) is not None
     ]
+    if (drain := drains.seconds_until_over(inputs, now)) is not None:
+        waits.append(drain)
     return ComponentState(
         inputs.component,
-        _available(inputs, ready, finding),
+        _available(inputs, ready, finding, now),
         desired=inputs.desired,
         replicas=counts.replicas,
         ready=ready,
@@ -99,7 +101,7 @@ def managed(inputs: Inputs, now: datetime) -> ComponentState:
     )
 
 
-def _available(inputs: Inputs, ready: int, finding: Finding | None) -> Verdict:
+def _available(inputs: Inputs, ready: int, finding: Finding | None, now: datetime) -> Verdict:
     count = f"{ready} of {inputs.desired} ready"
     if inputs.suspended:
         return Verdict(status=False, reason=Reason.SUSPENDED, message="spec.suspend is true")
@@ -109,11 +111,11 @@ def _available(inputs: Inputs, ready: int, finding: Finding | None) -> Verdict:
         return Verdict(status=True, reason=Reason.AVAILABLE, message=count)
     if finding:
         return Verdict(status=False, reason=finding.reason, message=f"{count}; {finding.message}")
-    return _waiting(inputs, count)
+    return _waiting(inputs, count, now)
 
 
-def _waiting(inputs: Inputs, count: str) -> Verdict:
-    for successor, predecessor in drains.predecessors(inputs).items():
+def _waiting(inputs: Inputs, count: str, now: datetime) -> Verdict:
+    for successor, predecessor in drains.predecessors(inputs, now).items():
         message = f"{count}; pod {successor} waits for pod {predecessor} to finish its requests"
         return Verdict(status=False, reason=Reason.STARTING, message=message)
     for pod in inputs.active_pods:
@@ -122,14 +124,16 @@ def _waiting(inputs: Inputs, count: str) -> Verdict:
             return Verdict(status=False, reason=Reason.WAITING_FOR_NODE, message=message)
     if any(inputs.waits_for_models(pod) for pod in inputs.active_pods):
         return Verdict(status=False, reason=Reason.WAITING_FOR_MODELS, message=f"{count}; waiting for its models")
-    return Verdict(status=False, reason=Reason.STARTING, message=f"{count}{_waiting_for(inputs)}")
+    return Verdict(status=False, reason=Reason.STARTING, message=f"{count}{_waiting_for(inputs, now)}")
 
 
-def _waiting_for(inputs: Inputs) -> str:
+def _waiting_for(inputs: Inputs, now: datetime) -> str:
     for pod in inputs.active_pods:
         if not objects.holds(pod, "Ready"):
             return f"; pod {objects.name(pod)} is starting"
+    for pod in inputs.draining_pods(now):
+        return f"; waiting for pod {objects.name(pod)} to finish its requests"
     for pod in inputs.pods:
-        if objects.terminating(pod):
-            return f"; waiting for pod {objects.name(pod)} to finish its requests"
+        if objects.terminating(pod) and not objects.finished(pod):
+            return f"; pod {objects.name(pod)} is still terminating: its node may be down"
     return ""

@@ -39,9 +39,9 @@ def _findings(inputs: Inputs, now: datetime) -> Iterator[Finding]:
     if inputs.pvc and (found := pvcs.finding(inputs.pvc, inputs.pvc_warning, inputs.component)):
         yield found
     uncreated = deployments.creation_failure(inputs.deployment) if inputs.deployment else None
-    if uncreated and not (inputs.draining_pods and drains.passes(uncreated)):
+    if uncreated and not drains.make_room(uncreated, inputs, now):
         yield uncreated
-    predecessors = drains.predecessors(inputs)
+    predecessors = drains.predecessors(inputs, now)
     for pod in inputs.pods:
         if objects.terminating(pod) or _replaced(pod, inputs.active_pods):
             continue
@@ -49,7 +49,7 @@ def _findings(inputs: Inputs, now: datetime) -> Iterator[Finding]:
             continue
         warning = inputs.pod_warnings.get(objects.name(pod), "")
         found = pods.finding(pod, warning, now, inputs.component, inputs.gpu, inputs.node_grace_s)
-        if found and not (objects.name(pod) in predecessors and drains.passes(found)):
+        if found and not (objects.name(pod) in predecessors and drains.ends_with_the_drain(found)):
             yield found
 
 

@@ -13,6 +13,7 @@ from speechoperator.kube.objects import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.api.names import Component
@@ -69,10 +70,9 @@ class Inputs:
         """The pods that are neither terminating nor finished."""
         return [pod for pod in self.pods if objects.alive(pod)]
 
-    @property
-    def draining_pods(self) -> list[Object]:
-        """The terminating pods that finish their last requests."""
-        return [pod for pod in self.pods if objects.terminating(pod) and not objects.finished(pod)]
+    def draining_pods(self, now: datetime) -> list[Object]:
+        """Return the terminating pods that finish their last requests."""
+        return [pod for pod in self.pods if objects.seconds_of_drain(pod, now) is not None]
 
 
 def collect(

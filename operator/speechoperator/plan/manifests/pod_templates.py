@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from speechoperator.api.labels import labels
+from speechoperator.api.labels import pod_labels
 from speechoperator.api.names import object_name
 from speechoperator.kube.merge import merge
 from speechoperator.plan.manifests.placement import placement, spread
@@ -102,6 +102,6 @@ def _metadata(
     defaults = {_EVICTABLE: ",".join(local)} if local else {}
     annotations = {**defaults, **inherited.annotations, **given.get("annotations", {}), **own}
     return {
-        "labels": {**inherited.labels, **given.get("labels", {}), **labels(pipeline.name, component)},
+        "labels": {**inherited.labels, **given.get("labels", {}), **pod_labels(pipeline, component)},
         **({"annotations": annotations} if annotations else {}),
     }

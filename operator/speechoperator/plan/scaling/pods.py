@@ -51,7 +51,8 @@ def component_state(
     starting = [pod for pod in alive if pod not in ready and pod not in pending and _loads(pod, now, longest)]
     terminating = sum(1 for pod in pods if objects.terminating(pod) and not objects.finished(pod))
     # The pod that replaces another one in a rollout waits for its GPU, for as long as that one finishes its requests.
-    stuck = [pod for pod in pending if _waits_too_long(pod, now, node_grace_s)][terminating:]
+    draining = sum(1 for pod in pods if objects.seconds_of_drain(pod, now) is not None)
+    stuck = [pod for pod in pending if _waits_too_long(pod, now, node_grace_s)][draining:]
     return ComponentState(
         desired=desired,
         ready=len(ready),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import goldens
-from speechoperator.api import SpeechPipeline
+from speechoperator.api import SpeechPipeline, labels
 from speechoperator.plan.decisions import from_spec
 from speechoperator.plan.manifests import build as manifests
 
@@ -451,6 +451,15 @@ def test_an_image_that_the_pipeline_names_serves_gpus_too() -> None:
     whisper = {"gpu": {}, "image": "registry.example.com/whisper:1"}
 
     assert container(build({"whisper": whisper})["Deployment/whisper"])["image"] == "registry.example.com/whisper:1"
+
+
+@pytest.mark.parametrize("engine", ["faster-whisper", "asr-webservice"])
+def test_whisper_pods_are_labelled_with_their_engine_whatever_their_image(engine: str) -> None:
+    found = build({"whisper": {"engine": engine, "image": "registry.example.com/speech:1"}})
+
+    assert found["Deployment/whisper"]["spec"]["template"]["metadata"]["labels"][labels.ENGINE] == engine
+    assert labels.ENGINE not in found["Deployment/whisper"]["spec"]["selector"]["matchLabels"]
+    assert labels.ENGINE not in found["Deployment/bridge"]["spec"]["template"]["metadata"]["labels"]
 
 
 HOUR = 3600

@@ -1,6 +1,6 @@
 """The state of a component from its pods, the startup time that they show, and what a new leader knows of it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,12 +13,13 @@ pytestmark = pytest.mark.unit
 
 NOW = datetime(2026, 11, 23, 12, 10, tzinfo=UTC)
 CREATED = "2026-11-23T12:00:00Z"
+END_OF_GRACE = "2026-11-23T12:11:00Z"
 
 
 def pod(
     *conditions: dict[str, Any], created: str = CREATED, terminating: bool = False, **status: Any
 ) -> dict[str, Any]:
-    gone = {"deletionTimestamp": CREATED} if terminating else {}
+    gone = {"deletionTimestamp": END_OF_GRACE} if terminating else {}
     return {
         "metadata": {"name": f"pod-{created}", "creationTimestamp": created, **gone},
         "status": {"conditions": list(conditions), **status},
@@ -67,6 +68,14 @@ def test_a_pod_that_waits_for_a_terminating_one_is_not_unschedulable() -> None:
     assert unschedulable(lacking) == (1, message)
     assert unschedulable(lacking, ending) == (0, "")
     assert unschedulable(lacking, lacking, ending) == (1, message)
+
+
+def test_a_terminating_pod_that_outlives_its_grace_period_is_no_excuse() -> None:
+    pods = [pod(LACKS_A_NODE), pod(scheduled(), ready(), terminating=True)]
+
+    state = component_state(2, pods, None, NOW + timedelta(seconds=91), 600.0)
+
+    assert (state.unschedulable, state.terminating) == (1, 1)
 
 
 def test_a_pod_that_does_not_become_ready_does_not_count_as_loading_for_ever() -> None:
