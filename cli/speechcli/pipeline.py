@@ -9,6 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMPONENTS = ("whisper", "ollama", "bridge")
+INTENDED = frozenset({"Suspended", "ScaledToZero", "Off", "Advisory"})
+"""Reasons of conditions that are not met because the spec says so, or because the pipeline is idle."""
+TEMPORARY = frozenset(
+    {
+        *("ModelsPulling", "WaitingForNode", "Starting", "RolloutInProgress", "WaitingForModels", "Warming"),
+        *("WaitingForOllama", "NotProbed", "ListFailed", "NoDefaultIngressClass", "UpdateQueued", "Updating"),
+        *("UpdateHeld", "LoadUnknown", "Retrying", "Verifying", "KeysRequired", "ExternalService"),
+    }
+)
+"""Reasons of conditions that are not met for now: docs/reference/conditions.md."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,16 @@ class Condition:
     status: str
     reason: str
     message: str
+
+    @property
+    def intended(self) -> bool:
+        """Whether it is as the spec says, though it is not met."""
+        return self.status != "True" and self.reason in INTENDED
+
+    @property
+    def temporary(self) -> bool:
+        """Whether waiting is expected to help."""
+        return self.status == "Unknown" or self.reason in TEMPORARY
 
 
 @dataclass(frozen=True)
