@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from speechcli.errors import UsageError
 from speechcli.kube.configuration import ClusterOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Number = TypeVar("Number", int, float)
 
 API_KEY_VARIABLE = "SPEECH_API_KEY"
 NAME_HELP = "name of the SpeechPipeline"
@@ -67,3 +73,16 @@ def positive_float(text: str) -> float:
     if not number > 0:
         raise argparse.ArgumentTypeError("must be more than 0")
     return number
+
+
+def at_most(limit: int, parse: Callable[[str], Number]) -> Callable[[str], Number]:
+    """Return a parser of numbers that accepts none above the limit."""
+
+    def parsed(text: str) -> Number:
+        number = parse(text)
+        if number > limit:
+            raise argparse.ArgumentTypeError(f"must be {limit} or less")
+        return number
+
+    parsed.__name__ = parse.__name__  # argparse names it in its messages
+    return parsed
