@@ -24,6 +24,7 @@ from speechcli.bridge_client import (
 )
 from speechcli.errors import RequestError
 from speechcli.load_report import Outcome, Report, report
+from speechcli.proxies import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -92,6 +93,7 @@ async def measure(
         connector=aiohttp.TCPConnector(limit=test.clients),
         timeout=aiohttp.ClientTimeout(test.timeout_s),
         headers=authorization(test.api_key),
+        proxy=proxy_for(test.url),
     ) as session:
         await asyncio.gather(*(client(session) for _ in range(test.clients)))
     return report(outcomes, concurrency=test.clients, wall_s=time.monotonic() - started)

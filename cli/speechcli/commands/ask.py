@@ -18,6 +18,7 @@ from speechcli import options
 from speechcli.bridge_access import bridge
 from speechcli.bridge_client import REQUEST_TIMEOUT_S, authorization, process, read_recording
 from speechcli.conversation import Conversation
+from speechcli.proxies import proxy_for
 from speechcli.stopping import until_stopped
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def ask(arguments: argparse.Namespace) -> int:
     async with bridge(options.cluster_options(arguments), arguments.name, url) as address:
         conversation = Conversation(console, arguments.audio, arguments.prompt, arguments.model)
         async with aiohttp.ClientSession(
-            headers=authorization(options.api_key(arguments)), timeout=timeout, trust_env=bool(url)
+            headers=authorization(options.api_key(arguments)), timeout=timeout, proxy=proxy_for(url)
         ) as session:
             async for event in process(session, await address(), recording, **fields):
                 conversation.show(event)

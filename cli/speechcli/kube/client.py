@@ -38,7 +38,8 @@ class ApiError(ClusterError):
     """The API server rejected a request (`status` is the HTTP status), or did not respond (`status` is 0)."""
 
     def __init__(self, status: int, message: str, advice: str = "") -> None:
-        super().__init__(message, advice)
+        passes = status in {0, HTTPStatus.TOO_MANY_REQUESTS} or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        super().__init__(message, advice, transient=passes)
         self.status = status
 
 

@@ -63,6 +63,7 @@ async def bridge_pod(client: KubeClient, name: str) -> str:
         raise ClusterError(
             f"no pod of the bridge of {name} runs",
             f"kubectl speech doctor {name} -n {client.namespace}",
+            transient=True,
         )
     return chosen
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from speechcli.errors import RequestError
+from speechcli.errors import ClusterError, RequestError
 from speechcli.transcription.jobs import Job, write
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def run(
     """Transcribe the jobs, `concurrency` of them at a time; those with a finished file are skipped.
 
     Raises:
-        ClusterError: no bridge can be reached any more; finished files stay.
+        ClusterError: the cluster refuses, or the pipeline is gone; finished files stay.
     """
     ended: list[Done] = []
     turns = iter(jobs)
@@ -87,6 +87,10 @@ async def _one(
         await asyncio.to_thread(write, job.target, content)
     except RequestError as error:
         return Done(job, Result.FAILED, time.monotonic() - started, f"{error.message} ({error.code})")
+    except ClusterError as error:
+        if not error.transient:
+            raise
+        return Done(job, Result.FAILED, time.monotonic() - started, error.message)
     except OSError as error:
         return Done(job, Result.FAILED, time.monotonic() - started, f"{error.strerror}: {error.filename}")
     return Done(job, Result.WRITTEN, time.monotonic() - started)
