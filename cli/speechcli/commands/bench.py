@@ -11,16 +11,14 @@ be reached, or the pipeline does not exist.
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from speechcli import load_output, options
 from speechcli.bridge_access import bridge
 from speechcli.bridge_client import REQUEST_TIMEOUT_S, read_recording
+from speechcli.control_characters import json_text
 from speechcli.errors import ClusterError, UsageError
 from speechcli.kube import configuration
 from speechcli.kube.client import KubeClient
@@ -29,10 +27,12 @@ from speechcli.load import LoadTest, measure
 from speechcli.pipeline import state
 from speechcli.sizing import Sizing, size
 from speechcli.stopping import until_stopped
-from speechcli.terminal import INDENT, heading
+from speechcli.terminal import INDENT, SafeConsole, heading
 
 if TYPE_CHECKING:
     import argparse
+
+    from rich.console import Console
 
     from speechcli.kube.configuration import ClusterOptions
     from speechcli.load_report import Report
@@ -132,9 +132,9 @@ async def bench(arguments: argparse.Namespace) -> int:
     )
     if arguments.output == "json":
         document = {"alone": alone.as_json(), "loaded": loaded.as_json(), "sizing": asdict(sizing)}
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(json_text(document))
     else:
-        show(Console(highlight=False), recording.name, alone, loaded, sizing)
+        show(SafeConsole(), recording.name, alone, loaded, sizing)
     return 1 if alone.failed or loaded.failed else 0
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
-from rich.console import Console
 
 from speechcli import options
 from speechcli.bridge_access import bridge
@@ -23,6 +22,7 @@ from speechcli.bridge_client import authorization
 from speechcli.errors import UsageError
 from speechcli.proxies import proxy_for
 from speechcli.stopping import until_stopped
+from speechcli.terminal import SafeConsole
 from speechcli.transcription.jobs import FORMATS, jobs
 from speechcli.transcription.output import FilesProgress, summary
 from speechcli.transcription.request import Options, transcribe
@@ -32,6 +32,8 @@ from speechcli.transcription.run import run as run_jobs
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+
+    from rich.console import Console
 
 CONCURRENCY = 4
 CONNECT_TIMEOUT_S = 30.0
@@ -75,7 +77,7 @@ async def transcribe_files(arguments: argparse.Namespace) -> int:
     planned = jobs(arguments.files, arguments.output, arguments.into)
     if arguments.into:
         _create(arguments.into)
-    console = Console(highlight=False)
+    console = SafeConsole()
     if not arguments.overwrite and all(job.target.exists() for job in planned):
         console.print(f"all {len(planned)} transcripts exist; --overwrite transcribes again", soft_wrap=True)
         return 0

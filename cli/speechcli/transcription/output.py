@@ -30,7 +30,7 @@ class FilesProgress:
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
