@@ -139,6 +139,16 @@ def annotations_of(thing: Json) -> Mapping[str, str]:
     return found
 
 
+def is_terminating(thing: Json) -> bool:
+    """Return whether an object is being deleted."""
+    return bool(thing["metadata"].get("deletionTimestamp"))
+
+
+def is_running(pod: Json) -> bool:
+    """Return whether a pod runs and is not being deleted."""
+    return (pod.get("status") or {}).get("phase") == "Running" and not is_terminating(pod)
+
+
 def condition(thing: Json, wanted: str) -> Mapping[str, Any]:
     """Return a condition of an object; empty if it has none of this type."""
     found = (thing.get("status") or {}).get("conditions") or ()

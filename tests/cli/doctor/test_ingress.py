@@ -95,10 +95,21 @@ def test_traefiks_default_of_60_s_is_a_warning() -> None:
     assert "after 60 s" in the(ingress.check(found), Level.WARNING).message
 
 
-def test_traefik_with_the_time_set_is_fine() -> None:
-    set_to_none = traefik("--entryPoints.web.transport.respondingTimeouts.readTimeout=0")
+@pytest.mark.parametrize("value", ["0", "0s", "600", "10m0s", "1h"])
+def test_traefik_with_enough_time_is_fine(value: str) -> None:
+    given = traefik(f"--entryPoints.web.transport.respondingTimeouts.readTimeout={value}")
 
-    assert wrong(ingress.check(exposed("traefik.io/ingress-controller", all_pods=[set_to_none]))) == []
+    assert wrong(ingress.check(exposed("traefik.io/ingress-controller", all_pods=[given]))) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "level"),
+    [("60s", Level.WARNING), ("1m30s", Level.WARNING), ("500ms", Level.WARNING), ("x", Level.UNCHECKED)],
+)
+def test_traefik_with_too_little_time_is_a_warning(value: str, level: Level) -> None:
+    given = traefik(f"--entryPoints.web.transport.respondingTimeouts.readTimeout={value}")
+
+    assert value in the(ingress.check(exposed("traefik.io/ingress-controller", all_pods=[given])), level).message
 
 
 def test_traefik_without_permission_is_not_checked() -> None:
