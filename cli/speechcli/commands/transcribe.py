@@ -23,7 +23,7 @@ from speechcli.errors import UsageError
 from speechcli.proxies import proxy_for
 from speechcli.stopping import until_stopped
 from speechcli.terminal import SafeConsole
-from speechcli.transcription.jobs import FORMATS, jobs
+from speechcli.transcription.jobs import FORMATS, check_folders, jobs
 from speechcli.transcription.output import FilesProgress, summary
 from speechcli.transcription.request import Options, transcribe
 from speechcli.transcription.run import Done, Result
@@ -81,6 +81,7 @@ async def transcribe_files(arguments: argparse.Namespace) -> int:
     if not arguments.overwrite and all(job.target.exists() for job in planned):
         console.print(f"all {len(planned)} transcripts exist; --overwrite transcribes again", soft_wrap=True)
         return 0
+    check_folders(planned)
     wanted = Options(FORMATS[arguments.output], arguments.language, arguments.vocabulary)
     timeout = aiohttp.ClientTimeout(arguments.timeout, sock_connect=CONNECT_TIMEOUT_S)
     headers = authorization(options.api_key(arguments))
