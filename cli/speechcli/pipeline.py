@@ -115,6 +115,11 @@ class State:
         unmet = [one for one in self.conditions if one.status != "True" and one.type != "Progressing"]
         return tuple(one for one in unmet if one.type != "Ready") or tuple(unmet)
 
+    @property
+    def waits_for_node(self) -> bool:
+        """Whether pods have no node yet, which an autoscaler may still add."""
+        return any(one.status != "True" and one.reason == "WaitingForNode" for one in self.conditions)
+
     def _is_true(self, wanted: str) -> Condition | None:
         return next((one for one in self.conditions if one.type == wanted and one.status == "True"), None)
 

@@ -47,7 +47,7 @@ def check(facts: Facts) -> Iterator[Verdict]:
     nodes = [node for node in facts.nodes.items if not (node.get("spec") or {}).get("unschedulable")]
     for resource in wanted:
         yield from _unhealthy(nodes, resource)
-    judged = warning if _may_get_a_node(facts) else fault
+    judged = warning if state(facts.pipeline).waits_for_node else fault
     for resource, count in waiting.items():
         yield from _free(facts, nodes, resource, count, judged)
 
@@ -90,10 +90,6 @@ def _free(facts: Facts, nodes: Sequence[Json], resource: str, waiting: int, judg
         yield unchecked(AREA, f"how many of {allocatable} {resource} other pods use: {facts.all_pods.refused}")
     else:
         yield ok(AREA, f"pods without a node request {waiting} {resource}, {free} of {allocatable} are free")
-
-
-def _may_get_a_node(facts: Facts) -> bool:
-    return any(one.reason == "WaitingForNode" for one in state(facts.pipeline).unmet)
 
 
 def _node(pod: Json) -> str:
