@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -78,11 +79,11 @@ def positive_float(text: str) -> float:
 def at_most(limit: int, parse: Callable[[str], Number]) -> Callable[[str], Number]:
     """Return a parser of numbers that accepts none above the limit."""
 
+    @functools.wraps(parse)  # argparse names the parser in its messages
     def parsed(text: str) -> Number:
         number = parse(text)
         if number > limit:
             raise argparse.ArgumentTypeError(f"must be {limit} or less")
         return number
 
-    parsed.__name__ = parse.__name__  # argparse names it in its messages
     return parsed
