@@ -13,6 +13,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
+from speechcli.control_characters import printable
 from speechcli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ def main(given: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code."""
     arguments = list(sys.argv[1:] if given is None else given)
     command, options = top_parser().parse_args(arguments[:1]).command, arguments[1:]
-    chosen = parser(command).parse_args(options)
     try:
+        chosen = parser(command).parse_args(options)
         return int(module(command).run(chosen))
     except CommandError as error:
-        print(f"kubectl speech {command}: {error.message}", file=sys.stderr)
+        print(printable(f"kubectl speech {command}: {error.message}"), file=sys.stderr)
         if error.advice:
-            print(f"what to do: {error.advice}", file=sys.stderr)
+            print(printable(f"what to do: {error.advice}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

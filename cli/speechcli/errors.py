@@ -28,10 +28,20 @@ class UsageError(CommandError):
 
 
 class ClusterError(CommandError):
-    """The cluster cannot be reached, or does not have or does not permit what the command needs."""
+    """The cluster cannot be reached, or does not have or does not permit what the command needs.
+
+    Args:
+        message: what happened.
+        advice: what the user can do about it.
+        transient: whether another attempt may succeed.
+    """
 
     code = "cluster"
     exit_code = 3
+
+    def __init__(self, message: str, advice: str = "", *, transient: bool = False) -> None:
+        super().__init__(message, advice)
+        self.transient = transient
 
 
 class RequestError(CommandError):

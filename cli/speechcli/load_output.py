@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from speechcli.terminal import SafeConsole
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rich.console import Console
 
     from speechcli.load_report import Outcome, Report, Spread
 
@@ -24,9 +27,9 @@ def counting(requests: int | None, what: str = "requests") -> Iterator[Callable[
 
     `requests` is None for a test that is limited by time: without a terminal it prints nothing meanwhile.
     """
-    console = Console(stderr=True, highlight=False)
+    console = SafeConsole(stderr=True)
     end = TimeElapsedColumn() if requests is None else TimeRemainingColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), end)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), end)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=requests)
         steps = range(1, PLAIN_PROGRESS_STEPS + 1)

@@ -17,7 +17,7 @@ class Outcome:
 
     `error` is the error code, or None for a complete response; `explanation` is human-readable. `server_ms` is the
     service's own measurement (`process_time_ms`), as are the times of the stages, and `audio_s` the length of the
-    recording.
+    recording. `retry_after_s` is when the service asks to try again, if it does.
     """
 
     latency_s: float
@@ -30,6 +30,7 @@ class Outcome:
     generate_ms: float | None = None
     error: str | None = None
     explanation: str = ""
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True)

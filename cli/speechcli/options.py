@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from speechcli.errors import UsageError
 from speechcli.kube.configuration import ClusterOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Number = TypeVar("Number", int, float)
 
 API_KEY_VARIABLE = "SPEECH_API_KEY"
 NAME_HELP = "name of the SpeechPipeline"
@@ -67,3 +74,16 @@ def positive_float(text: str) -> float:
     if not number > 0:
         raise argparse.ArgumentTypeError("must be more than 0")
     return number
+
+
+def at_most(limit: int, parse: Callable[[str], Number]) -> Callable[[str], Number]:
+    """Return a parser of numbers that accepts none above the limit."""
+
+    @functools.wraps(parse)  # argparse names the parser in its messages
+    def parsed(text: str) -> Number:
+        number = parse(text)
+        if number > limit:
+            raise argparse.ArgumentTypeError(f"must be {limit} or less")
+        return number
+
+    return parsed

@@ -9,6 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMPONENTS = ("whisper", "ollama", "bridge")
+INTENDED = frozenset({"Suspended", "ScaledToZero", "Off", "Advisory"})
+"""Reasons of conditions that are not met because the spec says so, or because the pipeline is idle."""
+TEMPORARY = frozenset(
+    {
+        *("ModelsPulling", "WaitingForNode", "Starting", "RolloutInProgress", "WaitingForModels", "Warming"),
+        *("WaitingForOllama", "NotProbed", "ListFailed", "NoDefaultIngressClass", "UpdateQueued", "Updating"),
+        *("UpdateHeld", "LoadUnknown", "Retrying", "Verifying", "KeysRequired", "ExternalService"),
+    }
+)
+"""Reasons of conditions that are not met for now: docs/reference/conditions.md."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,16 @@ class Condition:
     status: str
     reason: str
     message: str
+
+    @property
+    def intended(self) -> bool:
+        """Whether it is as the spec says, though it is not met."""
+        return self.status != "True" and self.reason in INTENDED
+
+    @property
+    def temporary(self) -> bool:
+        """Whether waiting is expected to help."""
+        return self.status == "Unknown" or self.reason in TEMPORARY
 
 
 @dataclass(frozen=True)
@@ -94,6 +114,11 @@ class State:
         """The conditions that are not met yet; `Ready`, which sums up the others, only if it is the only one."""
         unmet = [one for one in self.conditions if one.status != "True" and one.type != "Progressing"]
         return tuple(one for one in unmet if one.type != "Ready") or tuple(unmet)
+
+    @property
+    def waits_for_node(self) -> bool:
+        """Whether pods have no node yet, which an autoscaler may still add."""
+        return any(one.status != "True" and one.reason == "WaitingForNode" for one in self.conditions)
 
     def _is_true(self, wanted: str) -> Condition | None:
         return next((one for one in self.conditions if one.type == wanted and one.status == "True"), None)

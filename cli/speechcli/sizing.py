@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 UTILIZATION = 0.7
 """Share of the measured throughput to plan with: waiting times grow without bound towards 1 (M/M/c queue)."""
-SATURATED_BELOW = 0.8
-"""With spare capacity, throughput grows with the clients: N clients reach nearly N times the rate of one."""
-STAGES = {"queue": "bridge", "transcribe": "whisper", "generate": "ollama"}
+SATURATED_ABOVE = 1.25
+"""With spare capacity, requests take hardly longer than alone. By Little's law N clients then reach 0.8 times the
+throughput of N single ones, without the last requests of a test, during which not all clients are busy."""
+STAGES = {"transcribe": "whisper", "generate": "ollama"}
 FEW_REQUESTS = 30
 
 
@@ -35,7 +36,15 @@ class Sizing:
     limits: tuple[str, ...]
 
 
-def size(alone: Report, loaded: Report, pods: Mapping[str, int], target: float | None, *, forwarded: bool) -> Sizing:
+def size(
+    alone: Report,
+    loaded: Report,
+    pods: Mapping[str, int],
+    target: float | None,
+    *,
+    forwarded: bool,
+    reported: str = "",
+) -> Sizing:
     """Return the verdict.
 
     Args:
@@ -44,6 +53,7 @@ def size(alone: Report, loaded: Report, pods: Mapping[str, int], target: float |
         pods: ready pods of each component during it; empty if they are unknown or changed.
         target: seconds of audio per second that the pipeline is to process.
         forwarded: whether the requests went through a port-forward.
+        reported: the bottleneck in the pipeline's status after the measurement, empty if it has none or is unknown.
     """
     limits = tuple(_limits(loaded, pods, forwarded=forwarded))
     rate = loaded.audio_seconds_per_second
@@ -56,7 +66,7 @@ def size(alone: Report, loaded: Report, pods: Mapping[str, int], target: float |
         )
         met = (f"the target of {target:g} is met",) if target is not None and target <= rate * UTILIZATION else ()
         return Sizing("", rate, None, None, (sentence, *met), limits)
-    bottleneck = bottleneck_of(alone, loaded)
+    bottleneck = reported or bottleneck_of(alone, loaded)
     count = pods.get(bottleneck)
     sentences = [f"{bottleneck} is the bottleneck: the pipeline processes {rate:.1f} s of audio per second"]
     needed = None
@@ -73,15 +83,23 @@ def size(alone: Report, loaded: Report, pods: Mapping[str, int], target: float |
 
 
 def bottleneck_of(alone: Report, loaded: Report) -> str:
-    """Return the component whose stage became slower by the most time under load."""
-    grown = {stage: _mean(getattr(loaded, f"{stage}_ms")) - _mean(getattr(alone, f"{stage}_ms")) for stage in STAGES}
-    return STAGES[max(grown, key=lambda stage: grown[stage])]
+    """Return the component whose stage became slower by the most time under load.
+
+    If waiting grew even more, requests wait for pods that work at their usual speed: those of the slower stage.
+    """
+    grown = {stage: _mean_of(loaded, stage) - _mean_of(alone, stage) for stage in (*STAGES, "queue")}
+    if max(grown, key=lambda stage: grown[stage]) == "queue":
+        return STAGES[max(STAGES, key=lambda stage: _mean_of(loaded, stage))]
+    return STAGES[max(STAGES, key=lambda stage: grown[stage])]
 
 
 def _saturated(alone: Report, loaded: Report) -> bool:
-    """Return whether more clients brought less than proportional throughput, or requests were refused."""
-    expected = alone.audio_seconds_per_second * loaded.concurrency / alone.concurrency
-    return loaded.audio_seconds_per_second < SATURATED_BELOW * expected or "overloaded" in loaded.errors
+    """Return whether requests took longer than alone, or were refused."""
+    return _mean(loaded.latency_ms) > SATURATED_ABOVE * _mean(alone.latency_ms) or "overloaded" in loaded.errors
+
+
+def _mean_of(measured: Report, stage: str) -> float:
+    return _mean(getattr(measured, f"{stage}_ms"))
 
 
 def _mean(spread: Spread | None) -> float:

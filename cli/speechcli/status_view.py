@@ -24,7 +24,6 @@ MEGABYTE = 1_000_000
 EXTERNAL = "external"
 GOOD, BUSY, BAD, QUIET = "green", "yellow", "red", "dim"
 STAGES = {"Ready": GOOD, "Failed": BAD, "Pulling": BUSY, "Warming": BUSY, "Pending": QUIET}
-STATUSES = {"False": BAD, "Unknown": BUSY}
 UNDER_WAY = frozenset({"Progressing", "Reconciling"})
 
 
@@ -130,9 +129,14 @@ def duration(seconds: float) -> str:
 
 def _conditions(unmet: Iterable[Condition]) -> Iterator[Text]:
     for one in unmet:
-        style = STATUSES.get(one.status, QUIET)
         message = one.message or one.reason
-        yield Text.assemble(INDENT, (f"{one.type} is {one.status} ({one.reason}): ", style), message)
+        yield Text.assemble(INDENT, (f"{one.type} is {one.status} ({one.reason}): ", _urgency(one)), message)
+
+
+def _urgency(one: Condition) -> str:
+    if one.intended:
+        return QUIET
+    return BUSY if one.temporary else BAD
 
 
 def _decisions(decisions: Iterable[Decision]) -> Table:

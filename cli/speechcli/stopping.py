@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 async def until_stopped(work: Coroutine[Any, Any, int]) -> int:
@@ -23,9 +26,10 @@ async def until_stopped(work: Coroutine[Any, Any, int]) -> int:
             working.cancel()
         received.append(number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+            with contextlib.suppress(NotImplementedError):  # on Windows, where the signals end the process
+                asyncio.get_running_loop().add_signal_handler(number, stop, number)
     try:
         return await working
     except asyncio.CancelledError:

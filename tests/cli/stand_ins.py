@@ -20,13 +20,15 @@ Object = dict[str, Any]
 class StandInApi:
     """Answers GET by path: `objects` with one object, `lists` with items, in pages of two if a limit is given.
 
-    `refused` are paths that are forbidden; what is unknown is not found. `watched` are the events of a watch.
+    `refused` are paths that are forbidden; what is unknown is not found. `watched` are the events of a watch, and
+    `expired` tokens that are not accepted.
     """
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
         self.lists: dict[str, list[Object]] = {}
         self.refused: set[str] = set()
+        self.expired: set[str] = set()
         self.watched: list[Object] = []
         self.requests: list[web.BaseRequest] = []
         self.allowed = True
@@ -52,10 +54,15 @@ class StandInApi:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token in self.expired or request.path in self.refused:
+            return (
+                _refusal(401, "Unauthorized")
+                if token in self.expired
+                else _refusal(403, f"{request.path} is forbidden")
+            )
         if request.method == "POST":
             return web.json_response({"status": {"allowed": self.allowed}})
-        if request.path in self.refused:
-            return _refusal(403, f"{request.path} is forbidden")
         if "watch" in request.query:
             lines = "".join(f"{json.dumps(event)}\n" for event in self.watched)
             return web.Response(text=lines, content_type="application/json")

@@ -77,6 +77,27 @@ async def test_kubectls_failure_has_its_own_words(tmp_path: Path) -> None:
             pass
 
     assert "--url" in raised.value.advice
+    assert raised.value.transient
+
+
+@pytest.mark.parametrize(
+    "says", ["error: You must be logged in to the server (Unauthorized)", "Error from server (Forbidden): pods"]
+)
+async def test_a_refusal_of_a_port_forward_is_final(tmp_path: Path, says: str) -> None:
+    kubectl(tmp_path, says, stays=False)
+
+    with pytest.raises(ClusterError) as raised:
+        async with port_forward((), "team-a", "calls-bridge-1", 8080):
+            pass
+
+    assert not raised.value.transient
+
+
+async def test_an_empty_line_is_not_the_end(tmp_path: Path) -> None:
+    kubectl(tmp_path, f"\n{FORWARDING}")
+
+    async with port_forward((), "team-a", "calls-bridge-1", 8080) as forward:
+        assert forward.url == "http://127.0.0.1:4711"
 
 
 async def test_without_kubectl_the_advice_is_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

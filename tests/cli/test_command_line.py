@@ -59,6 +59,15 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["status"]) == 130
 
 
+def test_ctrl_c_while_a_command_is_imported_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: str) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("speechcli.__main__.module", interrupted)
+
+    assert main(["status"]) == 130
+
+
 def test_the_two_bounds_of_a_load_test_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         parser("bench").parse_args(["calls", "--audio", str(tmp_path), "--requests", "1", "--duration", "2"])

@@ -9,10 +9,18 @@ pytestmark = pytest.mark.unit
 
 
 def measured(
-    clients: int, requests: int, wall_s: float, *, transcribe: float = 100, generate: float = 100, errors: int = 0
+    clients: int,
+    requests: int,
+    wall_s: float,
+    *,
+    queue: float = 1,
+    transcribe: float = 100,
+    generate: float = 100,
+    errors: int = 0,
 ) -> Report:
-    """Requests of 10 s of audio each."""
-    good = Outcome(latency_s=1, audio_s=10, queue_ms=1, transcribe_ms=transcribe, generate_ms=generate)
+    """Requests of 10 s of audio each, which take as long as their stages."""
+    latency_s = (queue + transcribe + generate) / 1000
+    good = Outcome(latency_s, audio_s=10, queue_ms=queue, transcribe_ms=transcribe, generate_ms=generate)
     bad = Outcome(latency_s=1, error="overloaded", explanation="the queue is full")
     return report([*[good] * requests, *[bad] * errors], concurrency=clients, wall_s=wall_s)
 
@@ -34,6 +42,27 @@ def test_the_stage_that_became_slower_is_the_bottleneck() -> None:
     by_ollama = size(ALONE, measured(4, 15, 10, transcribe=300, generate=900), PODS, None, forwarded=False)
 
     assert (by_whisper.bottleneck, by_ollama.bottleneck) == ("whisper", "ollama")
+
+
+def test_requests_that_wait_for_pods_wait_for_the_slower_stage() -> None:
+    by_whisper = measured(4, 15, 10, queue=900, transcribe=200, generate=100)
+    by_ollama = measured(4, 15, 10, queue=900, transcribe=100, generate=200)
+
+    found = [size(ALONE, one, PODS, None, forwarded=False).bottleneck for one in (by_whisper, by_ollama)]
+
+    assert found == ["whisper", "ollama"]
+
+
+def test_the_operator_knows_the_bottleneck_best() -> None:
+    loaded = measured(4, 15, 10, queue=900, transcribe=200)
+
+    assert size(ALONE, loaded, PODS, None, forwarded=False, reported="ollama").bottleneck == "ollama"
+
+
+def test_a_test_whose_last_round_is_not_full_does_not_look_saturated() -> None:
+    loaded = measured(4, 17, 5 * 0.201)  # 4 rounds and 1 request: 68 % of the throughput of 4 clients
+
+    assert size(ALONE, loaded, PODS, None, forwarded=False).bottleneck == ""
 
 
 def test_pods_for_a_target_leave_room_for_waiting() -> None:

@@ -115,3 +115,20 @@ def test_the_latest_decisions_come_first_and_refused_ones_are_marked() -> None:
 )
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("reason", "style"), [("ScaledToZero", "dim"), ("Off", "dim"), ("Starting", "yellow"), ("Unschedulable", "red")]
+)
+def test_only_faults_are_red(reason: str, style: str) -> None:
+    body = {
+        "metadata": {"name": "calls", "generation": 1},
+        "status": {"observedGeneration": 1, "conditions": [condition("WhisperAvailable", "False", reason)]},
+    }
+    out = io.StringIO()
+    Console(file=out, width=140, force_terminal=True, color_system="standard", highlight=False).print(
+        view([state(body)], bars=False)
+    )
+
+    codes = {"dim": "2", "yellow": "33", "red": "31"}
+    assert f"\x1b[{codes[style]}mWhisperAvailable is False" in out.getvalue()

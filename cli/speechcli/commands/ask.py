@@ -7,18 +7,19 @@ Exit codes: 0 answered; 1 the request failed, or the language model did; 2 wrong
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
-from rich.console import Console
 
 from speechcli import options
 from speechcli.bridge_access import bridge
 from speechcli.bridge_client import REQUEST_TIMEOUT_S, authorization, process, read_recording
+from speechcli.control_characters import json_text
 from speechcli.conversation import Conversation
+from speechcli.proxies import proxy_for
 from speechcli.stopping import until_stopped
+from speechcli.terminal import SafeConsole
 
 if TYPE_CHECKING:
     import argparse
@@ -52,20 +53,16 @@ async def ask(arguments: argparse.Namespace) -> int:
     """Send the recording and show the answer; return the exit code."""
     recording = read_recording(arguments.audio)
     url = options.bridge_url(arguments)
-    console = Console(highlight=False, quiet=arguments.output == "json")
+    console = SafeConsole(quiet=arguments.output == "json")
     fields = {"prompt": arguments.prompt, "model": arguments.model, "language": arguments.language}
     timeout = aiohttp.ClientTimeout(total=None, sock_read=arguments.timeout)
     async with bridge(options.cluster_options(arguments), arguments.name, url) as address:
         conversation = Conversation(console, arguments.audio, arguments.prompt, arguments.model)
         async with aiohttp.ClientSession(
-            headers=authorization(options.api_key(arguments)), timeout=timeout, trust_env=bool(url)
+            headers=authorization(options.api_key(arguments)), timeout=timeout, proxy=proxy_for(url)
         ) as session:
             async for event in process(session, await address(), recording, **fields):
                 conversation.show(event)
     if arguments.output == "json":
-        _print_json(conversation.answer)
+        print(json_text(conversation.answer))
     return 1 if "error" in conversation.answer else 0
-
-
-def _print_json(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer, ensure_ascii=False, indent=2))

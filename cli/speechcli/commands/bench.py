@@ -1,7 +1,8 @@
 """Measure a pipeline under load: latencies, throughput, refusals, and how many pods a target load needs.
 
-The recording is sent by one client first, then by --clients at the same time, which are bounded by --requests or
---duration. The load is real: it uses the pipeline's pods, may make it scale, and slows its users down.
+The recording is sent once to warm up, which is not measured, then by one client, then by --clients at the same time,
+which are bounded by --requests or --duration. The load is real: it uses the pipeline's pods, may make it scale, and
+slows its users down.
 
 Exit codes: 0 every request succeeded; 1 some failed; 2 wrong command line or unreadable recording; 3 the cluster cannot
 be reached, or the pipeline does not exist.
@@ -10,17 +11,15 @@ be reached, or the pipeline does not exist.
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from speechcli import load_output, options
 from speechcli.bridge_access import bridge
 from speechcli.bridge_client import REQUEST_TIMEOUT_S, read_recording
-from speechcli.errors import ClusterError
+from speechcli.control_characters import json_text
+from speechcli.errors import ClusterError, UsageError
 from speechcli.kube import configuration
 from speechcli.kube.client import KubeClient
 from speechcli.kube.pipelines import pipeline
@@ -28,17 +27,22 @@ from speechcli.load import LoadTest, measure
 from speechcli.pipeline import state
 from speechcli.sizing import Sizing, size
 from speechcli.stopping import until_stopped
-from speechcli.terminal import INDENT, heading
+from speechcli.terminal import INDENT, SafeConsole, heading
 
 if TYPE_CHECKING:
     import argparse
 
+    from rich.console import Console
+
     from speechcli.kube.configuration import ClusterOptions
     from speechcli.load_report import Report
+    from speechcli.pipeline import State
 
 CLIENTS, DURATION_S = 4, 30.0
 ALONE_REQUESTS, ALONE_S = 3, 20.0
-MAX_CLIENTS, MAX_DURATION_S = 256, 3600.0
+MAX_CLIENTS, MAX_DURATION_S = 256, 3600
+MIN_ROUNDS = 4
+"""Requests of each client at least: otherwise a large part of a test is its end, when not all clients are busy."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,18 +51,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--audio", type=Path, required=True, metavar="FILE", help="the recording to send")
     parser.add_argument(
         "--clients",
-        type=options.positive_int,
+        type=options.at_most(MAX_CLIENTS, options.positive_int),
         default=CLIENTS,
         metavar="N",
         help=f"requests at the same time, at most {MAX_CLIENTS} (default: %(default)s)",
     )
     bound = parser.add_mutually_exclusive_group()
-    bound.add_argument("--requests", type=options.positive_int, metavar="N", help="number of requests")
+    bound.add_argument(
+        "--requests",
+        type=options.positive_int,
+        metavar="N",
+        help=f"number of requests, at least {MIN_ROUNDS} times --clients",
+    )
     bound.add_argument(
         "--duration",
-        type=options.positive_float,
+        type=options.at_most(MAX_DURATION_S, options.positive_float),
         metavar="SECONDS",
-        help=f"time after which no request is started, at most {MAX_DURATION_S:g} (default: {DURATION_S:g})",
+        help=f"time after which no request is started, at most {MAX_DURATION_S} (default: {DURATION_S:g})",
     )
     parser.add_argument(
         "--target",
@@ -92,14 +101,14 @@ def run(arguments: argparse.Namespace) -> int:
 async def bench(arguments: argparse.Namespace) -> int:
     """Measure and report; return the exit code."""
     url, chosen = options.bridge_url(arguments), options.cluster_options(arguments)
-    requests = arguments.requests
-    duration_s = None if requests else min(arguments.duration or DURATION_S, MAX_DURATION_S)
+    requests = _requests(arguments)
+    duration_s = None if requests else arguments.duration or DURATION_S
     recording = read_recording(arguments.audio)
     async with bridge(chosen, arguments.name, url) as address:
         test = LoadTest(
             url=await address(),
             recording=recording,
-            clients=min(arguments.clients, MAX_CLIENTS),
+            clients=arguments.clients,
             requests=requests,
             duration_s=duration_s,
             prompt=arguments.prompt,
@@ -107,38 +116,61 @@ async def bench(arguments: argparse.Namespace) -> int:
             api_key=options.api_key(arguments),
             timeout_s=arguments.timeout,
         )
+        await _measured(replace(test, clients=1, requests=1, duration_s=None), "warm-up")
         alone = await _measured(replace(test, clients=1, requests=ALONE_REQUESTS, duration_s=ALONE_S), "one client")
-        before = await ready_pods(chosen, arguments.name, optional=bool(url))
+        before = await current(chosen, arguments.name, optional=bool(url))
         loaded = await _measured(test, f"{test.clients} clients")
-        after = await ready_pods(chosen, arguments.name, optional=bool(url))
-    sizing = size(alone, loaded, before if before == after else {}, arguments.target, forwarded=not url)
+        after = await current(chosen, arguments.name, optional=bool(url))
+    pods = ready_pods(before)
+    sizing = size(
+        alone,
+        loaded,
+        pods if pods == ready_pods(after) else {},
+        arguments.target,
+        forwarded=not url,
+        reported=after.bottleneck if after else "",
+    )
     if arguments.output == "json":
         document = {"alone": alone.as_json(), "loaded": loaded.as_json(), "sizing": asdict(sizing)}
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(json_text(document))
     else:
-        show(Console(highlight=False), recording.name, alone, loaded, sizing)
+        show(SafeConsole(), recording.name, alone, loaded, sizing)
     return 1 if alone.failed or loaded.failed else 0
 
 
-async def ready_pods(chosen: ClusterOptions, name: str, *, optional: bool) -> dict[str, int]:
-    """Return the ready pods of each component, as the pipeline's status has them.
+def _requests(arguments: argparse.Namespace) -> int | None:
+    requests: int | None = arguments.requests
+    if requests is not None and requests < MIN_ROUNDS * arguments.clients:
+        raise UsageError(
+            f"{requests} requests are too few for {arguments.clients} clients",
+            f"--requests {MIN_ROUNDS * arguments.clients} or more, or fewer --clients",
+        )
+    return requests
+
+
+async def current(chosen: ClusterOptions, name: str, *, optional: bool) -> State | None:
+    """Return the state of the pipeline.
 
     Args:
         chosen: which cluster.
         name: the pipeline.
-        optional: whether a cluster that cannot be reached is no error: the address is given.
+        optional: whether to return None if the cluster cannot be reached: the address is given.
 
     Raises:
         ClusterError: the pipeline cannot be read, and it is not optional.
     """
     try:
         async with KubeClient(await configuration.load(chosen)) as client:
-            found = state(await pipeline(client, name))
+            return state(await pipeline(client, name))
     except ClusterError:
         if optional:
-            return {}
+            return None
         raise
-    return {component.name: component.ready for component in found.components if component.ready}
+
+
+def ready_pods(found: State | None) -> dict[str, int]:
+    """Return the ready pods of each component; empty if the state is unknown."""
+    return {component.name: component.ready for component in found.components if component.ready} if found else {}
 
 
 def show(console: Console, recording: str, alone: Report, loaded: Report, sizing: Sizing) -> None:

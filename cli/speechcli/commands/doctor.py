@@ -11,18 +11,17 @@ does not exist.
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from speechcli import options
+from speechcli.control_characters import json_text
 from speechcli.doctor import checks, outside, report
 from speechcli.doctor.gather import gather
 from speechcli.doctor.verdicts import Level
 from speechcli.kube import configuration
 from speechcli.kube.client import KubeClient
 from speechcli.stopping import until_stopped
+from speechcli.terminal import SafeConsole
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +47,7 @@ async def doctor(arguments: argparse.Namespace) -> int:
         facts = await gather(client, arguments.name, outside.readiness(chosen, arguments.name))
     verdicts = checks.run(facts)
     if arguments.output == "json":
-        print(json.dumps(report.as_json(verdicts), indent=2, ensure_ascii=False))
+        print(json_text(report.as_json(verdicts)))
     else:
-        report.show(Console(highlight=False), verdicts, quiet=arguments.quiet)
+        report.show(SafeConsole(), verdicts, quiet=arguments.quiet)
     return 1 if any(one.level is Level.FAULT for one in verdicts) else 0

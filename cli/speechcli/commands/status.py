@@ -7,27 +7,29 @@ Exit codes: 0 shown, whatever the state is (`kubectl wait` and `kubectl speech d
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.live import Live
 
 from speechcli import options
+from speechcli.control_characters import json_text
 from speechcli.errors import ClusterError
 from speechcli.kube import configuration
 from speechcli.kube.client import KubeClient
-from speechcli.kube.pipelines import pipeline
+from speechcli.kube.pipelines import pipeline, pipelines
 from speechcli.kube.resources import PIPELINES
 from speechcli.pipeline import state
 from speechcli.status_view import view
 from speechcli.stopping import until_stopped
+from speechcli.terminal import SafeConsole
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import AsyncGenerator, Iterable
+
+    from rich.console import Console
 
     from speechcli.kube.client import Json
 
@@ -56,13 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def status(arguments: argparse.Namespace) -> int:
     """Show the status once, or until it is stopped; return the exit code."""
-    console = Console(highlight=False)
+    console = SafeConsole()
     async with KubeClient(await configuration.load(options.cluster_options(arguments))) as client:
         found = await current(client, arguments.name)
         if arguments.watch:
             await watch(console, client, arguments, found)
         elif arguments.output == "json":
-            print(json.dumps(found[0] if arguments.name else {"items": found}, indent=2, ensure_ascii=False))
+            print(json_text(found[0] if arguments.name else {"items": found}))
         else:
             show(console, found)
             if not found:
@@ -74,7 +76,7 @@ async def current(client: KubeClient, name: str) -> list[Json]:
     """Return the pipeline of that name, or all of the namespace; raise ClusterError if they cannot be read."""
     if name:
         return [await pipeline(client, name)]
-    return await client.list(PIPELINES, client.namespace)
+    return await pipelines(client)
 
 
 def show(console: Console, found: Iterable[Json]) -> None:
@@ -89,7 +91,7 @@ async def watch(console: Console, client: KubeClient, arguments: argparse.Namesp
     if not console.is_terminal or arguments.output == "json":
         async for _, changed in changes(client, arguments.name):
             if arguments.output == "json":
-                print(json.dumps(changed, ensure_ascii=False), flush=True)
+                print(json_text(changed, indent=None), flush=True)
             else:
                 show(console, [changed])
         return

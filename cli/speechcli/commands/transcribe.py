@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
-from rich.console import Console
 
 from speechcli import options
 from speechcli.bridge_access import bridge
 from speechcli.bridge_client import authorization
 from speechcli.errors import UsageError
+from speechcli.proxies import proxy_for
 from speechcli.stopping import until_stopped
-from speechcli.transcription.jobs import FORMATS, jobs
+from speechcli.terminal import SafeConsole
+from speechcli.transcription.jobs import FORMATS, check_folders, jobs
 from speechcli.transcription.output import FilesProgress, summary
 from speechcli.transcription.request import Options, transcribe
 from speechcli.transcription.run import Done, Result
@@ -31,6 +32,8 @@ from speechcli.transcription.run import run as run_jobs
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+
+    from rich.console import Console
 
 CONCURRENCY = 4
 CONNECT_TIMEOUT_S = 30.0
@@ -74,25 +77,29 @@ async def transcribe_files(arguments: argparse.Namespace) -> int:
     planned = jobs(arguments.files, arguments.output, arguments.into)
     if arguments.into:
         _create(arguments.into)
-    console = Console(highlight=False)
+    console = SafeConsole()
     if not arguments.overwrite and all(job.target.exists() for job in planned):
         console.print(f"all {len(planned)} transcripts exist; --overwrite transcribes again", soft_wrap=True)
         return 0
+    check_folders(planned)
     wanted = Options(FORMATS[arguments.output], arguments.language, arguments.vocabulary)
-    session = aiohttp.ClientSession(
-        headers=authorization(options.api_key(arguments)),
-        timeout=aiohttp.ClientTimeout(arguments.timeout, sock_connect=CONNECT_TIMEOUT_S),
-        trust_env=bool(url),
-    )
-    async with bridge(options.cluster_options(arguments), arguments.name, url) as address, session:
+    timeout = aiohttp.ClientTimeout(arguments.timeout, sock_connect=CONNECT_TIMEOUT_S)
+    headers = authorization(options.api_key(arguments))
+    async with (
+        bridge(options.cluster_options(arguments), arguments.name, url) as address,
+        aiohttp.ClientSession(headers=headers, timeout=timeout, proxy=proxy_for(url)) as session,
+    ):
         send = partial(transcribe, session, address, options=wanted)
-        with FilesProgress(console, len(planned)) as progress:
-            ended = await run_jobs(planned, send, arguments.concurrency, progress, overwrite=arguments.overwrite)
-    return _exit_code(console, ended)
+        progress = FilesProgress(console, len(planned))
+        try:
+            with progress:
+                await run_jobs(planned, send, arguments.concurrency, progress, overwrite=arguments.overwrite)
+        finally:  # an aborted call has finished files, too
+            console.print(summary(progress.ended))
+    return _exit_code(console, progress.ended)
 
 
 def _exit_code(console: Console, ended: Sequence[Done]) -> int:
-    console.print(summary(ended))
     failed = any(done.result is Result.FAILED for done in ended)
     if failed:
         console.print("next: repeat the same command; finished files are skipped", style="dim", soft_wrap=True)

@@ -52,9 +52,13 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Handshake:
-    """A TLS handshake with the host: the certificate's end, or why it failed."""
+    """A TLS handshake with the host: the certificate's end, or why there is none.
+
+    `untrusted` is why this machine does not trust the certificate, `error` why it got none.
+    """
 
     expires: datetime | None = None
+    untrusted: str = ""
     error: str = ""
 
 
@@ -86,6 +90,7 @@ class Facts:
     volumes: Mapping[str, VolumeUse] = field(default_factory=dict)
     ingresses: Listed = field(default_factory=Listed)
     ingress_classes: Listed = field(default_factory=Listed)
+    services: Listed = field(default_factory=Listed)
     network_policies: Listed = field(default_factory=Listed)
     tls_secret: Listed = field(default_factory=Listed)
     resolved: Resolved | None = None
@@ -137,6 +142,16 @@ def annotations_of(thing: Json) -> Mapping[str, str]:
     """Return the annotations of an object."""
     found: Mapping[str, str] = thing["metadata"].get("annotations") or {}
     return found
+
+
+def is_terminating(thing: Json) -> bool:
+    """Return whether an object is being deleted."""
+    return bool(thing["metadata"].get("deletionTimestamp"))
+
+
+def is_running(pod: Json) -> bool:
+    """Return whether a pod runs and is not being deleted."""
+    return (pod.get("status") or {}).get("phase") == "Running" and not is_terminating(pod)
 
 
 def condition(thing: Json, wanted: str) -> Mapping[str, Any]:

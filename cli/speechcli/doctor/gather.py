@@ -26,6 +26,7 @@ from speechcli.kube.resources import (
     PODS,
     PVCS,
     SECRETS,
+    SERVICES,
     Resource,
 )
 
@@ -81,12 +82,12 @@ async def gather(client: KubeClient, wanted: str, readiness: Awaitable[Readiness
         _all(client, INGRESSES, own, labels=labels),
         _all(client, INGRESS_CLASSES),
         _all(client, NETWORK_POLICIES, own, labels=labels),
+        _all(client, SERVICES, own, labels=labels),
         _secret(client, ingress.get("tlsSecretName", "")),
     )
     resolved, handshake = await _host(ingress)
-    crd, operators, pods, events, all_pods, nodes, namespaces, daemon_sets, pvcs, ingresses, classes, policies, tls = (
-        listed
-    )
+    crd, operators, pods, events, all_pods, nodes, namespaces, daemon_sets, pvcs, *of_bridge = listed
+    ingresses, classes, policies, services, tls = of_bridge
     return Facts(
         pipeline=found,
         now=datetime.now(UTC),
@@ -104,6 +105,7 @@ async def gather(client: KubeClient, wanted: str, readiness: Awaitable[Readiness
         ingresses=ingresses,
         ingress_classes=classes,
         network_policies=policies,
+        services=services,
         tls_secret=tls,
         resolved=resolved,
         handshake=handshake,
@@ -174,11 +176,11 @@ async def _volumes(client: KubeClient, pods: Iterable[Json]) -> dict[str, Volume
 
 
 async def _host(ingress: Json) -> tuple[Resolved | None, Handshake | None]:
-    """Return what the host of an Ingress resolves to, and the handshake if it has TLS; None for what does not apply."""
+    """Return what the host of an Ingress resolves to, and the handshake with it; None for what does not apply."""
     host = ingress.get("host", "")
     if not host:
         return None, None
     resolved = await outside.resolve(host)
-    if resolved.error or not ingress.get("tlsSecretName"):
+    if resolved.error:
         return resolved, None
     return resolved, await outside.handshake(host, int(ingress.get("port") or outside.HTTPS))

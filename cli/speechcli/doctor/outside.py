@@ -40,7 +40,7 @@ async def handshake(host: str, port: int, context: ssl.SSLContext | None = None)
         async with asyncio.timeout(TIMEOUT_S):
             _, writer = await asyncio.open_connection(host, port, ssl=trust, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
-        return Handshake(error=error.verify_message)
+        return Handshake(untrusted=error.verify_message)
     except TimeoutError:
         return Handshake(error=f"port {port} did not respond within {TIMEOUT_S:.0f} s")
     except OSError as error:
@@ -48,7 +48,7 @@ async def handshake(host: str, port: int, context: ssl.SSLContext | None = None)
     certificate = writer.get_extra_info("peercert") or {}
     writer.transport.abort()
     if "notAfter" not in certificate:
-        return Handshake(error="the certificate has no end")
+        return Handshake(untrusted="the certificate has no end")
     return Handshake(datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC))
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = dict[str, Any]
 
+ANONYMOUS = "system:anonymous"
+"""The user of requests without credentials."""
 _TIMEOUT_S = 20.0
 _PAGE_ITEMS = 500
 _MAX_TEXT_CHARS = 500
@@ -35,7 +38,8 @@ class ApiError(ClusterError):
     """The API server rejected a request (`status` is the HTTP status), or did not respond (`status` is 0)."""
 
     def __init__(self, status: int, message: str, advice: str = "") -> None:
-        super().__init__(message, advice)
+        passes = status in {0, HTTPStatus.TOO_MANY_REQUESTS} or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        super().__init__(message, advice, transient=passes)
         self.status = status
 
 
@@ -44,14 +48,17 @@ class KubeClient:
 
     def __init__(self, access: ClusterAccess) -> None:
         self.namespace = access.namespace
-        self._configuration = access.configuration
+        self._access = access
         self._client = ApiClient(access.configuration)
+        self._replaced: list[ApiClient] = []
+        self._renewing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.close()
+        for client in (self._client, *self._replaced):
+            await client.close()
 
     async def get(self, path: str) -> Json:
         """Return what a path of the API has; raise ApiError if the server does not give it."""
@@ -118,29 +125,59 @@ class KubeClient:
             raise _error(response.status, text)
         found = _parsed(text)
         if not isinstance(found, dict):
-            raise ApiError(response.status, f"the response of {self._configuration.host} is not an API server's")
+            raise ApiError(response.status, f"the response of {self._access.configuration.host} is not an API server's")
         return found
 
     async def _send(self, method: str, path: str, body: Json | None, limit: aiohttp.ClientTimeout) -> Any:
+        """Send a request; once more with fresh credentials if they have expired since they were loaded."""
+        used = self._client
+        response = await self._send_once(used, method, path, body, limit)
+        if response.status == HTTPStatus.UNAUTHORIZED and await self._renew(used):
+            response.response.close()
+            return await self._send_once(self._client, method, path, body, limit)
+        return response
+
+    async def _send_once(
+        self, client: ApiClient, method: str, path: str, body: Json | None, limit: aiohttp.ClientTimeout
+    ) -> Any:
+        configuration = client.configuration
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "kubectl-speech"}
-        token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
             headers["Authorization"] = token
-        elif basic := self._configuration.get_basic_auth_token():
+        elif basic := configuration.get_basic_auth_token():
             headers["Authorization"] = basic
-        url = f"{self._configuration.host}{path}"
+        url = f"{configuration.host}{path}"
         try:
-            return await self._client.rest_client.request(method, url, headers, body, _request_timeout=limit)
+            return await client.rest_client.request(method, url, headers, body, _request_timeout=limit)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise self._unreachable(error) from error
+
+    async def _renew(self, used: ApiClient) -> bool:
+        """Replace the client that was used by one with fresh credentials; return whether they differ."""
+        async with self._renewing:
+            if self._client is not used:  # another request has renewed them
+                return True
+            access = await self._access.renew()
+            if _credentials(access) == _credentials(self._access):
+                return False
+            self._access = access
+            self._replaced.append(used)  # other requests may still use it
+            self._client = ApiClient(access.configuration)
+            return True
 
     def _unreachable(self, error: BaseException) -> ApiError:
         why = str(error) or "timed out"
         return ApiError(
             0,
-            f"the API server {self._configuration.host} does not respond: {why}",
+            f"the API server {self._access.configuration.host} does not respond: {why}",
             "check `kubectl cluster-info`, and the context: `kubectl config current-context`",
         )
+
+
+def _credentials(access: ClusterAccess) -> tuple[Any, ...]:
+    configuration = access.configuration
+    return dict(configuration.api_key), configuration.cert_file, configuration.key_file
 
 
 def _query(query: Mapping[str, str]) -> str:
@@ -154,6 +191,8 @@ def _error(status: int, text: bytes) -> ApiError:
     if status == HTTPStatus.UNAUTHORIZED:
         message = message if message and message != "Unauthorized" else "the API server rejects the credentials"
         advice = "log in again, or choose another context with --context"
+    elif status == HTTPStatus.FORBIDDEN and ANONYMOUS in message:
+        advice = "the cluster does not know you: log in again, or choose another context with --context"
     elif status == HTTPStatus.FORBIDDEN:
         advice = "ask the cluster's administrator for this permission"
     return ApiError(status, message or f"the API server responded with {status}", advice)

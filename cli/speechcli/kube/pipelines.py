@@ -28,8 +28,22 @@ async def pipeline(client: KubeClient, name: str) -> Json:
     except ApiError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
+    names = [one["metadata"]["name"] for one in await pipelines(client)]
+    there = f"it has {', '.join(names[:_SHOWN_NAMES])}" if names else "it has none"
+    raise ClusterError(
+        f"no pipeline {name} in namespace {client.namespace}; {there}",
+        "choose the namespace with -n; `kubectl get speechpipelines --all-namespaces` lists all",
+    )
+
+
+async def pipelines(client: KubeClient) -> list[Json]:
+    """Return all pipelines of the client's namespace.
+
+    Raises:
+        ClusterError: the CRD is not installed, or they cannot be read.
+    """
     try:
-        names = [one["metadata"]["name"] for one in await client.list(PIPELINES, client.namespace)]
+        return await client.list(PIPELINES, client.namespace)
     except ApiError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
@@ -37,11 +51,6 @@ async def pipeline(client: KubeClient, name: str) -> Json:
             "the cluster has no SpeechPipelines: their CRD is not installed",
             "install the chart (docs/how-to/install-on-kubernetes.md), or choose the cluster with --context",
         ) from error
-    there = f"it has {', '.join(names[:_SHOWN_NAMES])}" if names else "it has none"
-    raise ClusterError(
-        f"no pipeline {name} in namespace {client.namespace}; {there}",
-        "choose the namespace with -n; `kubectl get speechpipelines --all-namespaces` lists all",
-    )
 
 
 def selector(name: str, component: str = "") -> str:
@@ -63,6 +72,7 @@ async def bridge_pod(client: KubeClient, name: str) -> str:
         raise ClusterError(
             f"no pod of the bridge of {name} runs",
             f"kubectl speech doctor {name} -n {client.namespace}",
+            transient=True,
         )
     return chosen
 

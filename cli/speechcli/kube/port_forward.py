@@ -22,6 +22,7 @@ HOST = "127.0.0.1"
 START_WITHIN_S = 30.0
 STOP_WITHIN_S = 5.0
 _READY = re.compile(r"^Forwarding from 127\.0\.0\.1:(\d+) ")
+_REFUSED = re.compile("forbidden|unauthorized|must be logged in", re.IGNORECASE)
 _KEPT_LINES = 5
 
 
@@ -48,18 +49,21 @@ class PortForward:
         """
         try:
             async with asyncio.timeout(START_WITHIN_S):
-                while line := (await self._output.readline()).decode(errors="replace").strip():
+                async for read in self._output:
+                    line = read.decode(errors="replace").strip()
                     if found := _READY.match(line):
                         self.url = f"http://{HOST}:{found[1]}"
                         self._reading = asyncio.create_task(self._read())
                         return
-                    self._last.append(line)
+                    if line:
+                        self._last.append(line)
         except TimeoutError:
             self._last.append(f"timed out after {START_WITHIN_S:.0f} s")
         said = "; ".join(self._last) or "it ended without a message"
         raise ClusterError(
             f"kubectl port-forward: {said}",
             "check `kubectl auth can-i create pods/portforward`, or give the bridge's address with --url",
+            transient=not _REFUSED.search(said),
         )
 
     async def stop(self) -> None:

@@ -48,28 +48,48 @@ def jobs(files: Iterable[Path], ending: str, into: Path | None) -> tuple[Job, ..
     return tuple(found.values())
 
 
-def write(target: Path, content: bytes) -> None:
+def check_folders(planned: Iterable[Job]) -> None:
+    """Raise UsageError if a folder for transcripts cannot be written: before recordings are sent for nothing."""
+    for folder in dict.fromkeys(job.target.parent for job in planned):
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except FileNotFoundError:
+            continue  # nor is there a recording: it fails for itself
+        except OSError as error:
+            raise UsageError(
+                f"cannot write into the folder {folder}: {error.strerror}", "choose another with --into"
+            ) from error
+
+
+def current_umask() -> int:
+    """Return the umask of the process. It is changed for a moment: not to be called beside other threads."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def write(target: Path, content: bytes, umask: int) -> None:
     """Write a file in one step: whatever happens, it is complete or does not exist.
+
+    Args:
+        target: the file.
+        content: what it is to have.
+        umask: the permissions that it is not to have.
 
     Raises:
         OSError: it cannot be written.
     """
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".speech-", suffix=".part")
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o666 & ~_umask())
+        part.chmod(0o666 & ~umask)
         part.replace(target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             part.unlink()
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

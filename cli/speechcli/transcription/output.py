@@ -25,19 +25,19 @@ MARKS = {Result.WRITTEN: ("✓", "green"), Result.SKIPPED: ("·", "dim"), Result
 
 
 class FilesProgress:
-    """Shows the progress of jobs, until the block is left."""
+    """Shows the progress of jobs, until the block is left; `ended` are those that have ended."""
 
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
         )
         self._bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._total = total
-        self._ended = 0
+        self.ended: list[Done] = []
         self._all = self._bars.add_task("all files", total=total, count=f"0/{total}")
         self._running: dict[Job, TaskID] = {}
 
@@ -58,8 +58,9 @@ class FilesProgress:
         """Show what became of a job."""
         if task := self._running.pop(done.job, None):
             self._bars.remove_task(task)
-        self._ended += 1
-        self._bars.update(self._all, completed=self._ended, count=f"{self._ended}/{self._total}")
+        self.ended.append(done)
+        count = len(self.ended)
+        self._bars.update(self._all, completed=count, count=f"{count}/{self._total}")
         mark, style = MARKS[done.result]
         self._console.print(Text.assemble((mark, style), f" {line(done)}"), soft_wrap=True)
 

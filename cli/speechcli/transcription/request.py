@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from speechcli.bridge_client import failures, rejection
-from speechcli.errors import RequestError
+from speechcli.errors import ClusterError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,7 +55,7 @@ async def transcribe(
     Raises:
         RequestError: the service rejected the recording, or all attempts failed.
         OSError: the recording cannot be read.
-        ClusterError: no bridge can be reached any more.
+        ClusterError: no bridge could be reached in any attempt, or the cluster refuses.
     """
     for attempt in range(1, ATTEMPTS):
         try:
@@ -63,8 +63,12 @@ async def transcribe(
         except RequestError as error:
             if error.code not in TRANSIENT:
                 raise
-            pause = FIRST_WAIT_S * 2 ** (attempt - 1) if error.retry_after_s is None else error.retry_after_s
-        await wait(min(pause, LONGEST_WAIT_S))
+            after = error.retry_after_s
+        except ClusterError as error:
+            if not error.transient:
+                raise
+            after = None
+        await wait(min(FIRST_WAIT_S * 2 ** (attempt - 1) if after is None else after, LONGEST_WAIT_S))
     return await _once(session, await address(), source, options)
 
 

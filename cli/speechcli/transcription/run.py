@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from speechcli.errors import RequestError
-from speechcli.transcription.jobs import Job, write
+from speechcli.errors import ClusterError, RequestError
+from speechcli.transcription.jobs import Job, current_umask, write
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -55,14 +55,15 @@ async def run(
     """Transcribe the jobs, `concurrency` of them at a time; those with a finished file are skipped.
 
     Raises:
-        ClusterError: no bridge can be reached any more; finished files stay.
+        ClusterError: the cluster refuses, or the pipeline is gone; finished files stay.
     """
     ended: list[Done] = []
     turns = iter(jobs)
+    umask = current_umask()
 
     async def worker() -> None:
         for job in turns:  # shared by all workers
-            done = await _one(job, transcribe, progress, overwrite=overwrite)
+            done = await _one(job, transcribe, progress, umask, overwrite=overwrite)
             ended.append(done)
             progress.done(done)
 
@@ -76,7 +77,7 @@ async def run(
 
 
 async def _one(
-    job: Job, transcribe: Callable[[Path], Awaitable[bytes]], progress: Progress, *, overwrite: bool
+    job: Job, transcribe: Callable[[Path], Awaitable[bytes]], progress: Progress, umask: int, *, overwrite: bool
 ) -> Done:
     if job.target.exists() and not overwrite:
         return Done(job, Result.SKIPPED)
@@ -84,9 +85,13 @@ async def _one(
     started = time.monotonic()
     try:
         content = await transcribe(job.source)
-        await asyncio.to_thread(write, job.target, content)
+        await asyncio.to_thread(write, job.target, content, umask)
     except RequestError as error:
         return Done(job, Result.FAILED, time.monotonic() - started, f"{error.message} ({error.code})")
+    except ClusterError as error:
+        if not error.transient:
+            raise
+        return Done(job, Result.FAILED, time.monotonic() - started, error.message)
     except OSError as error:
         return Done(job, Result.FAILED, time.monotonic() - started, f"{error.strerror}: {error.filename}")
     return Done(job, Result.WRITTEN, time.monotonic() - started)

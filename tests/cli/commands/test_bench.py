@@ -10,6 +10,7 @@ from fakes.faults import Answer
 from fakes.speech_whisper import FakeSpeechWhisper
 from speechcli.__main__ import parser
 from speechcli.commands.bench import bench
+from speechcli.errors import UsageError
 
 pytestmark = pytest.mark.unit
 
@@ -47,7 +48,7 @@ async def test_json_has_both_measurements_and_the_verdict(
 async def test_a_person_gets_tables_a_verdict_and_its_limits(
     streaming_bridge: Bridge, voice: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await benched(streaming_bridge.url, voice, "--requests", "4")
+    await benched(streaming_bridge.url, voice, "--requests", "4", "--clients", "1")
 
     printed = capsys.readouterr().out
     assert "4 of 4 requests succeeded" in printed
@@ -61,7 +62,7 @@ async def test_no_request_is_started_after_the_duration(
 
     found = json.loads(capsys.readouterr().out)
     sent = sum(speech_whisper.is_work(one) for one in speech_whisper.requests)
-    assert sent == found["alone"]["requests"] + found["loaded"]["requests"]
+    assert sent == 1 + found["alone"]["requests"] + found["loaded"]["requests"]  # the first one warms up
 
 
 async def test_failures_are_counted_and_fail_the_command(
@@ -69,7 +70,22 @@ async def test_failures_are_counted_and_fail_the_command(
 ) -> None:
     speech_whisper.always(Answer(status=400, body=b'{"error": {"message": "no audio", "code": "not_audio"}}'))
 
-    code = await benched(streaming_bridge.url, voice, "--requests", "4", "-o", "json")
+    code = await benched(streaming_bridge.url, voice, "--requests", "4", "--clients", "1", "-o", "json")
 
     assert code == 1
     assert json.loads(capsys.readouterr().out)["loaded"]["failed"] == 4
+
+
+async def test_requests_that_do_not_fill_the_clients_are_refused(voice: Path) -> None:
+    with pytest.raises(UsageError, match="15 requests are too few for 4 clients"):
+        await benched("http://127.0.0.1:1", voice, "--requests", "15", "--clients", "4")
+
+
+@pytest.mark.parametrize("given", [("--clients", "257"), ("--duration", "3601"), ("--duration", "inf")])
+async def test_values_out_of_range_are_refused(
+    voice: Path, given: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        await benched("http://127.0.0.1:1", voice, *given)
+
+    assert "or less" in capsys.readouterr().err

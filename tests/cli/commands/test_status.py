@@ -132,3 +132,10 @@ async def test_a_doctor_without_faults_is_0(
     assert code == 0
     assert "✓" not in printed
     assert "checks not possible" in printed
+
+
+async def test_without_the_crd_the_advice_is_to_install_it(server: StandInApi, cluster: list[str]) -> None:
+    server.lists.clear()
+
+    with pytest.raises(ClusterError, match="CRD is not installed"):
+        await status(parser("status").parse_args(cluster))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from aiohttp import web
@@ -14,6 +15,7 @@ from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.transcripts import SPEECH
 from speechcli.__main__ import parser
 from speechcli.commands.transcribe import transcribe_files
+from speechcli.kube.client import ApiError
 
 pytestmark = pytest.mark.unit
 
@@ -134,3 +136,15 @@ async def test_a_busy_service_is_asked_again_when_it_says(voices: list[Path]) ->
 
     assert code == 0
     assert len(received) == 2
+
+
+async def test_an_aborted_batch_has_its_summary(
+    voices: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = [b"1\n", ApiError(403, "you may not list pods")]
+    monkeypatch.setattr("speechcli.commands.transcribe.transcribe", AsyncMock(side_effect=answers))
+
+    with pytest.raises(ApiError):
+        await transcribed("http://127.0.0.1:1", *voices, "-o", "srt", "--concurrency", "1")
+
+    assert "1 written" in capsys.readouterr().out

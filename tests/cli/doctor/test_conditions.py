@@ -5,6 +5,8 @@ import pytest
 from cli.doctor.cases import condition, facts, only, the, wrong
 from speechcli.doctor.checks import conditions
 from speechcli.doctor.verdicts import Level
+from speechcli.pipeline import INTENDED, TEMPORARY
+from speechoperator.plan.conditions.reasons import Kind, Reason
 
 pytestmark = pytest.mark.unit
 
@@ -42,3 +44,31 @@ def test_an_outdated_status_is_a_warning() -> None:
     met = {"conditions": [condition("Ready", "True")], "observedGeneration": 0}
 
     assert "older spec" in only(conditions.check(facts(status=met)), Level.WARNING)[0].message
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("WhisperAvailable", "ScaledToZero"),
+        ("OllamaAvailable", "Suspended"),
+        ("ScalingActive", "Off"),
+        ("ScalingActive", "Advisory"),
+    ],
+)
+def test_what_the_spec_says_is_fine(kind: str, reason: str) -> None:
+    idle = [condition("Ready", "True", "Idle"), condition(kind, "False", reason)]
+
+    assert wrong(conditions.check(facts(status={"conditions": idle}))) == []
+
+
+@pytest.mark.parametrize("reason", ["Starting", "WaitingForNode", "ModelsPulling", "Warming"])
+def test_what_passes_is_a_warning(reason: str) -> None:
+    starting = [condition("Ready", "False", reason), condition("WhisperAvailable", "False", reason)]
+
+    (found,) = wrong(conditions.check(facts(status={"conditions": starting})))
+
+    assert found.level is Level.WARNING
+
+
+def test_the_operators_reasons_to_wait_are_known() -> None:
+    assert {reason.text for reason in Reason if reason.kind is Kind.WAITING} == TEMPORARY | INTENDED

@@ -39,6 +39,19 @@ def test_without_an_ingress_it_says_how_the_bridge_is_reached() -> None:
     assert "only inside the cluster" in the(ingress.check(facts()), Level.OK).message
 
 
+def balanced(*addresses: str) -> Facts:
+    service = {
+        "spec": {"type": "LoadBalancer"},
+        "status": {"loadBalancer": {"ingress": [{"ip": a} for a in addresses]}},
+    }
+    return facts(spec={"bridge": {"service": {"type": "LoadBalancer"}}}, services=[service])
+
+
+def test_a_load_balancer_has_an_address() -> None:
+    assert "192.0.2.8" in the(ingress.check(balanced("192.0.2.8")), Level.OK).message
+    assert "no load balancer" in the(ingress.check(balanced()), Level.WARNING).message
+
+
 def test_a_missing_class_is_a_fault_that_lists_those_that_exist() -> None:
     found = the(
         ingress.check(facts(spec=SPEC, ingresses=[served()], ingress_classes=[ingress_class("x", "public")])),
@@ -95,10 +108,21 @@ def test_traefiks_default_of_60_s_is_a_warning() -> None:
     assert "after 60 s" in the(ingress.check(found), Level.WARNING).message
 
 
-def test_traefik_with_the_time_set_is_fine() -> None:
-    set_to_none = traefik("--entryPoints.web.transport.respondingTimeouts.readTimeout=0")
+@pytest.mark.parametrize("value", ["0", "0s", "600", "10m0s", "1h"])
+def test_traefik_with_enough_time_is_fine(value: str) -> None:
+    given = traefik(f"--entryPoints.web.transport.respondingTimeouts.readTimeout={value}")
 
-    assert wrong(ingress.check(exposed("traefik.io/ingress-controller", all_pods=[set_to_none]))) == []
+    assert wrong(ingress.check(exposed("traefik.io/ingress-controller", all_pods=[given]))) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "level"),
+    [("60s", Level.WARNING), ("1m30s", Level.WARNING), ("500ms", Level.WARNING), ("x", Level.UNCHECKED)],
+)
+def test_traefik_with_too_little_time_is_a_warning(value: str, level: Level) -> None:
+    given = traefik(f"--entryPoints.web.transport.respondingTimeouts.readTimeout={value}")
+
+    assert value in the(ingress.check(exposed("traefik.io/ingress-controller", all_pods=[given])), level).message
 
 
 def test_traefik_without_permission_is_not_checked() -> None:
@@ -129,10 +153,10 @@ def test_a_host_that_resolves_elsewhere_is_a_warning() -> None:
     assert "the Ingress has 192.0.2.7" in the(names.check(resolved("198.51.100.1")), Level.WARNING).message
 
 
-def test_a_host_without_a_record_is_a_fault_with_the_address_for_it() -> None:
-    found = the(names.check(resolved(error="Name or service not known")), Level.FAULT)
+def test_a_host_that_this_machine_cannot_resolve_is_a_warning_with_the_address_for_it() -> None:
+    found = the(names.check(resolved(error="Name or service not known")), Level.WARNING)
 
-    assert found.fix == "create a DNS record of speech.example.com that points to 192.0.2.7"
+    assert found.fix.endswith("create a DNS record of speech.example.com that points to 192.0.2.7")
 
 
 def test_a_localhost_name_is_explained() -> None:
@@ -141,8 +165,8 @@ def test_a_localhost_name_is_explained() -> None:
     assert "only browsers and curl" in found.message
 
 
-def with_secret(secret: list[Object], *, days: int = 60, error: str = "") -> Facts:
-    shake = Handshake(None if error else NOW + timedelta(days=days), error)
+def with_secret(secret: list[Object], *, days: int = 60, untrusted: str = "") -> Facts:
+    shake = Handshake(None if untrusted else NOW + timedelta(days=days), untrusted)
     return facts(spec=SPEC, ingresses=[served()], tls_secret=secret, handshake=shake)
 
 
@@ -165,14 +189,40 @@ def test_a_certificate_that_ends_soon_is_a_warning() -> None:
     assert "5 more days" in the(tls.check(with_secret([CERT], days=5)), Level.WARNING).message
 
 
-def test_a_certificate_that_is_not_trusted_is_a_fault() -> None:
-    assert "self-signed" in the(tls.check(with_secret([CERT], error="self-signed certificate")), Level.FAULT).message
+def test_a_certificate_that_this_machine_does_not_trust_is_a_warning() -> None:
+    found = the(tls.check(with_secret([CERT], untrusted="self-signed certificate")), Level.WARNING)
+
+    assert "self-signed" in found.message
+
+
+def test_a_host_that_cannot_be_reached_from_here_is_not_checked() -> None:
+    found = facts(spec=SPEC, ingresses=[served()], tls_secret=[CERT], handshake=Handshake(error="timed out"))
+
+    assert "not reachable from this machine" in the(tls.check(found), Level.UNCHECKED).message
+
+
+WITHOUT_SECRET = {"bridge": {"ingress": {"host": "speech.example.com"}}}
+
+
+@pytest.mark.parametrize(
+    "annotation", ["alb.ingress.kubernetes.io/certificate-arn", "networking.gke.io/managed-certificates"]
+)
+def test_a_certificate_of_the_cloud_is_fine(annotation: str) -> None:
+    assert wrong(tls.check(facts(spec=WITHOUT_SECRET, ingresses=[served({annotation: "mine"})]))) == []
+
+
+def test_a_certificate_that_the_controller_has_by_itself_is_fine() -> None:
+    shake = Handshake(NOW + timedelta(days=60))
+
+    assert wrong(tls.check(facts(spec=WITHOUT_SECRET, ingresses=[served()], handshake=shake))) == []
 
 
 def test_plain_http_is_a_warning() -> None:
     spec = {"bridge": {"ingress": {"host": "speech.example.com"}}}
 
     assert "in clear" in the(tls.check(facts(spec=spec)), Level.WARNING).message
+    refusing = facts(spec=spec, handshake=Handshake(error="Connection refused"))
+    assert "in clear" in the(tls.check(refusing), Level.WARNING).message
 
 
 def readyz(status: int, *, ready: bool) -> Facts:

@@ -1,12 +1,13 @@
 """NetworkPolicies: enforced, and open to the ingress controller."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cli.doctor.cases import Object, facts, pod, the, wrong
 from speechcli.doctor.checks import network_policy
-from speechcli.doctor.facts import Facts
+from speechcli.doctor.facts import Facts, Listed
 from speechcli.doctor.verdicts import Level
 
 pytestmark = pytest.mark.unit
@@ -94,3 +95,32 @@ def test_a_controller_that_is_not_admitted_is_a_fault_with_the_lines_to_add(peer
 
     assert "does not admit traefik.io/ingress-controller (pod ingress/traefik-1)" in found.message
     assert "kubernetes.io/metadata.name: ingress" in found.fix
+
+
+def nginx(name: str, namespace: str = "ingress", component: str = "controller", **status: Any) -> Object:
+    labels = {"app.kubernetes.io/name": "ingress-nginx", "app.kubernetes.io/component": component}
+    return pod(name, "", namespace=namespace, labels=labels, **status)
+
+
+def behind_nginx(*pods: Object) -> Facts:
+    return replace(
+        behind_traefik({"namespaceSelector": OF_TRAEFIK}),
+        ingress_classes=Listed(({"metadata": {"name": "web"}, "spec": {"controller": "k8s.io/ingress-nginx"}},)),
+        all_pods=Listed(pods),
+    )
+
+
+def test_only_running_pods_of_the_controller_itself_are_judged() -> None:
+    elsewhere = [nginx("job", "jobs", "admission-webhook"), nginx("old", "jobs", phase="Succeeded")]
+
+    assert wrong(network_policy.check(behind_nginx(*elsewhere, nginx("controller")))) == []
+
+
+def test_another_installation_of_the_controller_need_not_be_admitted() -> None:
+    found = network_policy.check(behind_nginx(nginx("internal", "internal"), nginx("controller")))
+
+    assert "and not its installation in internal" in list(found)[-1].message
+
+
+def test_without_any_admitted_installation_it_is_a_fault() -> None:
+    assert the(network_policy.check(behind_nginx(nginx("one", "a"), nginx("two", "b"))), Level.FAULT)

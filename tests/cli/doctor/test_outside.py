@@ -56,7 +56,7 @@ async def test_a_certificate_of_an_unknown_authority_is_not_trusted(certificates
         found = await handshake("localhost", port)
 
     assert found.expires is None
-    assert "certificate" in found.error
+    assert "certificate" in found.untrusted
 
 
 async def test_a_closed_port_is_an_error() -> None:

@@ -15,6 +15,10 @@ def container(**state: Any) -> list[dict[str, Any]]:
     return [{"name": "main", "restartCount": 0, "state": {"running": {}}, **state}]
 
 
+def killed_for_memory(at: str) -> dict[str, Any]:
+    return {"terminated": {"reason": "OOMKilled", "exitCode": 137, "finishedAt": at}}
+
+
 def test_running_pods_are_one_line_per_component() -> None:
     found = list(pods.check(facts(pods=[pod(), pod("calls-bridge-1", "bridge")])))
 
@@ -31,6 +35,13 @@ def test_an_unscheduled_pod_has_the_schedulers_words() -> None:
 
     assert "0/3 nodes are available: 3 Insufficient nvidia.com/gpu." in found.message
     assert found.fix == "kubectl -n team-a describe pod calls-whisper-1"
+
+
+def test_an_unscheduled_pod_that_may_still_get_a_node_is_a_warning() -> None:
+    pending = pod(ready=False, phase="Pending", conditions=[condition("PodScheduled", "False", "Unschedulable")])
+    status = {"conditions": [condition("WhisperAvailable", "False", "WaitingForNode")]}
+
+    assert the(pods.check(facts(status=status, pods=[pending])), Level.WARNING)
 
 
 def test_an_image_that_cannot_be_pulled_is_a_fault() -> None:
@@ -53,11 +64,27 @@ def test_a_crashing_container_points_to_its_last_log() -> None:
 
 
 def test_a_container_killed_for_memory_names_the_limit_to_raise() -> None:
-    killed = container(lastState={"terminated": {"reason": "OOMKilled", "exitCode": 137}})
+    killed = container(ready=False, lastState=killed_for_memory(at="2026-11-29T10:00:00Z"))
 
     found = the(pods.check(facts(pods=[pod(containerStatuses=killed)])), Level.FAULT)
 
     assert "spec.whisper.resources.limits.memory" in found.fix
+
+
+@pytest.mark.parametrize(("at", "faults"), [("2026-11-29T19:30:00Z", 1), ("2026-11-29T10:00:00Z", 0)])
+def test_a_kill_that_the_container_has_recovered_from_passes(at: str, faults: int) -> None:
+    recovered = container(ready=True, lastState=killed_for_memory(at))
+
+    assert len(wrong(pods.check(facts(pods=[pod(containerStatuses=recovered)])))) == faults
+
+
+def test_fewer_ready_pods_than_desired_are_a_warning() -> None:
+    leaving = pod("calls-whisper-0")
+    leaving["metadata"]["deletionTimestamp"] = "2026-11-29T19:00:00Z"
+
+    found = the(pods.check(facts(status={"whisper": {"desired": 2}}, pods=[leaving, pod()])), Level.WARNING)
+
+    assert "whisper: 1 of 2 running and ready" in found.message
 
 
 def test_a_pod_that_is_not_ready_has_the_kubelets_latest_words() -> None:

@@ -1,8 +1,10 @@
 """PVCs and models."""
 
+from typing import Any
+
 import pytest
 
-from cli.doctor.cases import Object, event, facts, pod, the, wrong
+from cli.doctor.cases import Object, event, facts, pod, refused, the, wrong
 from speechcli.doctor.checks import models, storage
 from speechcli.doctor.facts import VolumeUse
 from speechcli.doctor.verdicts import Level
@@ -52,6 +54,23 @@ def test_a_missing_pvc_is_a_fault() -> None:
 
 def test_a_kubelet_that_does_not_say_leaves_the_space_unchecked() -> None:
     assert the(storage.check(facts(pods=[MOUNTING], pvcs=[pvc()])), Level.UNCHECKED)
+
+
+@pytest.mark.parametrize("pods", [refused("pods"), []])
+def test_without_pods_their_pvcs_are_not_checked(pods: Any) -> None:
+    assert the(storage.check(facts(pods=pods)), Level.UNCHECKED)
+
+
+def test_the_pvc_of_the_spec_is_checked_without_pods() -> None:
+    spec = {"ollama": {"cache": {"existingClaim": "models"}}}
+
+    assert "PVC models does not exist" in the(storage.check(facts(spec=spec, pods=[])), Level.FAULT).message
+
+
+def test_models_on_the_nodes_need_no_pvc() -> None:
+    spec = {"whisper": {"cache": {"nodePath": "/models"}}}
+
+    assert "on the nodes" in the(storage.check(facts(spec=spec, pods=[pod()])), Level.OK).message
 
 
 def test_a_failed_pull_has_ollamas_words() -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from speechcli.doctor.facts import Facts
     from speechcli.doctor.verdicts import Verdict
+    from speechcli.pipeline import Condition
 
 AREA = "conditions"
 NOTED_IF_TRUE = ("PVCsOrphaned", "UpdateAvailable")
@@ -35,13 +36,20 @@ def check(facts: Facts) -> Iterator[Verdict]:
         )
     stalled = any(one.type == "Stalled" and one.status == "True" for one in found.conditions)
     for one in found.unmet:
-        judged = fault if one.status == "False" and (stalled or one.type != "Ready") else warning
-        yield judged(AREA, f"{one.type} is {one.status} ({one.reason}): {one.message}", _explained(one.reason))
+        yield _unmet(one, stalled=stalled)
     for one in found.conditions:
         if one.type in NOTED_IF_TRUE and one.status == "True":
             yield warning(AREA, f"{one.type} ({one.reason}): {one.message}", _explained(one.reason))
     if found.ready and not found.unmet:
         yield ok(AREA, "all conditions are met")
+
+
+def _unmet(one: Condition, *, stalled: bool) -> Verdict:
+    text = f"{one.type} is {one.status} ({one.reason}): {one.message}"
+    if one.intended:
+        return ok(AREA, text)
+    passes = one.temporary or (one.type == "Ready" and not stalled)
+    return (warning if passes else fault)(AREA, text, _explained(one.reason))
 
 
 def _explained(reason: str) -> str:

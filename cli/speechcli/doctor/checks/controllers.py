@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from speechcli.doctor.facts import annotations_of, labels, name
+from speechcli.doctor.facts import COMPONENT_LABEL, annotations_of, is_running, labels, name
 from speechcli.doctor.verdicts import fault, ok, unchecked, warning
 
 if TYPE_CHECKING:
@@ -31,8 +31,13 @@ POD_LABELS = {
     CONTOUR: ("app.kubernetes.io/component", "envoy"),
 }
 """The label of a controller's pods, as its chart sets it."""
+COMPONENTS = {INGRESS_NGINX: "controller"}
+"""The component that serves requests, where a chart has others: jobs for its webhook, a default backend."""
 SMALLEST_BODY_MIB = 512
 SHORTEST_TIMEOUT_S = 300
+CUT_OFF = "uploads that take longer are cut off"
+READ_TIMEOUT = "start Traefik with --entryPoints.NAME.transport.respondingTimeouts.readTimeout=0 for its entry points"
+SECONDS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600}
 UNITS = {"": 1 / 2**20, "k": 1 / 1024, "m": 1, "g": 1024}
 
 
@@ -54,11 +59,18 @@ def controller(facts: Facts, ingress: Json) -> str:
 
 
 def controller_pods(facts: Facts, ingress: Json) -> list[Json]:
-    """Return the pods of an Ingress's controller, as far as they are known and can be read."""
-    label = POD_LABELS.get(controller(facts, ingress))
+    """Return the running pods of an Ingress's controller, as far as they are known and can be read."""
+    found = controller(facts, ingress)
+    label = POD_LABELS.get(found)
     if label is None:
         return []
-    return [pod for pod in facts.all_pods.items if label in labels(pod).items() or _is_labelled(pod, label[1])]
+    return [
+        pod
+        for pod in facts.all_pods.items
+        if is_running(pod)
+        and (label in labels(pod).items() or _is_labelled(pod, label[1]))
+        and (found not in COMPONENTS or labels(pod).get(COMPONENT_LABEL, COMPONENTS[found]) == COMPONENTS[found])
+    ]
 
 
 def timeouts(facts: Facts, ingress: Json) -> Iterator[Verdict]:
@@ -110,14 +122,22 @@ def _traefik(facts: Facts, ingress: Json) -> Verdict:
         for container in pods[0]["spec"].get("containers") or ()
         for argument in (*(container.get("command") or ()), *(container.get("args") or ()))
     ]
-    if any("respondingtimeouts.readtimeout" in argument for argument in arguments):
-        return ok(AREA, "Traefik: the time for reading a request is set")
+    given = [value for argument in arguments if (value := argument.partition("respondingtimeouts.readtimeout=")[2])]
+    seconds = [_seconds(value) for value in given]
+    if None in seconds:
+        return unchecked(AREA, f"Traefik: the time for reading a request is {' and '.join(given)}", HOW_TO)
+    if given and all(not value or value >= SHORTEST_TIMEOUT_S for value in seconds):
+        return ok(AREA, f"Traefik: the time for reading a request is {' and '.join(given)}")
+    if given:
+        return warning(
+            AREA, f"Traefik ends the reading of a request after {' and '.join(given)}: {CUT_OFF}", READ_TIMEOUT
+        )
     if any("configfile" in argument for argument in arguments):
         return unchecked(AREA, "Traefik is configured by a file: check respondingTimeouts.readTimeout there", HOW_TO)
     return warning(
         AREA,
-        "Traefik ends the reading of a request after 60 s: uploads that take longer are cut off",
-        "start Traefik with --entryPoints.NAME.transport.respondingTimeouts.readTimeout=0 for its entry points",
+        f"Traefik ends the reading of a request after 60 s: {CUT_OFF}",
+        READ_TIMEOUT,
     )
 
 
@@ -145,6 +165,13 @@ def _missing(given: Mapping[str, str], *wanted: str) -> Iterator[Verdict]:
 def _mebibytes(size: str) -> float:
     found = re.fullmatch(r"(\d+)([kmg]?)", size.strip().lower())
     return int(found[1]) * UNITS[found[2]] if found else 0.0
+
+
+def _seconds(duration: str) -> float | None:
+    """Return the seconds of a duration of Go, such as `10m0s`, or of plain seconds; None if it is neither."""
+    if not re.fullmatch(r"\d+|(\d+(\.\d+)?(ms|s|m|h))+", duration):
+        return None
+    return sum(float(number) * SECONDS[unit] for number, unit in re.findall(r"([\d.]+)(ms|s|m|h|)", duration))
 
 
 def _is_labelled(pod: Json, app: str) -> bool:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from speechcli.doctor.facts import labels, name
+from speechcli.doctor.facts import is_terminating, labels, name
 from speechcli.doctor.verdicts import fault, ok, unchecked, warning
+from speechcli.pipeline import state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from speechcli.doctor.facts import Facts, Json
     from speechcli.doctor.verdicts import Verdict
 
+    Judged: TypeAlias = Callable[[str, str, str], Verdict]
+
 AREA = "gpu"
-NOT_DEVICES = ("hugepages-", "attachable-volumes-")
 GPU_LABELS = {
     "nvidia.com/gpu.present": "true",  # NVIDIA's GPU feature discovery
     "feature.node.kubernetes.io/pci-10de.present": "true",  # node feature discovery: a PCI device of NVIDIA
@@ -29,18 +31,25 @@ ENDED = frozenset({"Succeeded", "Failed"})
 
 def check(facts: Facts) -> Iterator[Verdict]:
     """Judge each device resource that a pod of the pipeline requests, such as `nvidia.com/gpu`."""
-    wanted = requested(facts.pods.items)
     if facts.pods.refused:
         yield unchecked(AREA, facts.pods.refused)
         return
+    wanted = requested(pod for pod in facts.pods.items if not is_terminating(pod))
     if not wanted:
         yield ok(AREA, "no pod requests a GPU")
         return
+    waiting = requested(pod for pod in facts.pods.items if not is_terminating(pod) and not _node(pod))
+    for resource in sorted(set(wanted) - set(waiting)):
+        yield ok(AREA, f"{wanted[resource]} {resource} requested, all assigned to nodes")
     if facts.nodes.refused:
         yield unchecked(AREA, f"whether {', '.join(wanted)} is allocatable: {facts.nodes.refused}")
         return
-    for resource, count in wanted.items():
-        yield from _resource(facts, resource, count)
+    nodes = [node for node in facts.nodes.items if not (node.get("spec") or {}).get("unschedulable")]
+    for resource in wanted:
+        yield from _unhealthy(nodes, resource)
+    judged = warning if state(facts.pipeline).waits_for_node else fault
+    for resource, count in waiting.items():
+        yield from _free(facts, nodes, resource, count, judged)
 
 
 def requested(pods: Iterable[Json]) -> Counter[str]:
@@ -51,59 +60,52 @@ def requested(pods: Iterable[Json]) -> Counter[str]:
             continue
         for container in (pod.get("spec") or {}).get("containers") or ():
             for resource, quantity in ((container.get("resources") or {}).get("limits") or {}).items():
-                if "/" in resource and not resource.startswith(NOT_DEVICES) and _whole(quantity):
+                if "/" in resource and _whole(quantity):
                     total[resource] += _whole(quantity)
     return total
 
 
-def _resource(facts: Facts, resource: str, wanted: int) -> Iterator[Verdict]:
-    nodes = [node for node in facts.nodes.items if not (node.get("spec") or {}).get("unschedulable")]
+def _free(facts: Facts, nodes: Sequence[Json], resource: str, waiting: int, judged: Judged) -> Iterator[Verdict]:
+    """Judge whether pods that have no node yet find enough devices, those of terminating pods not being free yet."""
     allocatable = sum(_amount(node, "allocatable", resource) for node in nodes)
-    yield from _unhealthy(nodes, resource)
+    there = {name(node) for node in nodes}
+    known = facts.pods if facts.all_pods.refused else facts.all_pods
+    users = {
+        (pod["metadata"].get("namespace", ""), name(pod)): used
+        for pod in known.items
+        if _node(pod) in there and (used := requested([pod])[resource])
+    }
+    free = max(allocatable - sum(users.values()), 0)
     if not allocatable:
-        yield _not_offered(nodes, resource, wanted)
-    elif wanted > allocatable:
-        yield fault(
+        yield _not_offered(nodes, resource, waiting, judged)
+    elif waiting > free:
+        taken = ", ".join(f"{namespace}/{pod} ({used})" for (namespace, pod), used in sorted(users.items())[:5])
+        yield judged(
             AREA,
-            f"the pods request {wanted} {resource}, all nodes together have {allocatable}",
-            "add a node with GPUs, or lower maxReplicas or spec.scaling.gpuBudget",
+            f"pods without a node request {waiting} {resource}, {free} of {allocatable} are free"
+            f"{f'; used by {taken}' if taken else ''}",
+            "add a node with GPUs, stop one of these pods, or lower maxReplicas or spec.scaling.gpuBudget",
         )
     elif facts.all_pods.refused:
-        yield ok(AREA, f"{wanted} {resource} requested, {allocatable} allocatable")
-        yield unchecked(AREA, f"how many {resource} other pods use: {facts.all_pods.refused}")
+        yield unchecked(AREA, f"how many of {allocatable} {resource} other pods use: {facts.all_pods.refused}")
     else:
-        yield _free(facts, resource, wanted, allocatable)
+        yield ok(AREA, f"pods without a node request {waiting} {resource}, {free} of {allocatable} are free")
 
 
-def _free(facts: Facts, resource: str, wanted: int, allocatable: int) -> Verdict:
-    ours = {(facts.namespace, name(pod)) for pod in facts.pods.items}
-    others = {
-        (pod["metadata"].get("namespace", ""), name(pod)): used
-        for pod in facts.all_pods.items
-        if (pod.get("spec") or {}).get("nodeName") and (used := requested([pod])[resource])
-    }
-    users = {who: used for who, used in others.items() if who not in ours}
-    free = allocatable - sum(users.values())
-    if wanted <= free:
-        return ok(AREA, f"{wanted} {resource} requested, {free} of {allocatable} not used by others")
-    taken = ", ".join(f"{namespace}/{pod} ({used})" for (namespace, pod), used in sorted(users.items())[:5])
-    return fault(
-        AREA,
-        f"the pods request {wanted} {resource}, {max(free, 0)} of {allocatable} are free; used by {taken}",
-        "add a node with GPUs, stop one of these pods, or lower maxReplicas or spec.scaling.gpuBudget",
-    )
+def _node(pod: Json) -> str:
+    return str((pod.get("spec") or {}).get("nodeName") or "")
 
 
-def _not_offered(nodes: Iterable[Json], resource: str, wanted: int) -> Verdict:
+def _not_offered(nodes: Iterable[Json], resource: str, wanted: int, judged: Judged) -> Verdict:
     marked = [name(node) for node in nodes if _has_gpu_label(node)]
     if marked:
-        return fault(
+        return judged(
             AREA,
-            f"no node offers {resource}, which {wanted} are requested of, though {', '.join(marked[:5])} has GPUs: the "
+            f"no node offers {resource}, of which {wanted} are requested, though {', '.join(marked[:5])} has GPUs: the "
             "driver or the device plugin does not run there",
             "kubectl get pods --all-namespaces | grep -i device-plugin, then kubectl logs of the pod on that node",
         )
-    return fault(
+    return judged(
         AREA,
         f"no node offers {resource}; the pods request {wanted}",
         "add a node with GPUs, its driver and device plugin (NVIDIA: the GPU operator); on CPU: gpu: {count: 0}",

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from speechcli.doctor.verdicts import Verdict
 
 AREA = "ingress"
+LOAD_BALANCER = "LoadBalancer"
 
 
 def check(facts: Facts) -> Iterator[Verdict]:
     """Judge the Ingress of the bridge."""
     bridge = facts.spec.get("bridge") or {}
     if not facts.ingress_spec:
-        exposed = "by a Gateway" if bridge.get("gateway") else "only inside the cluster, and by `kubectl speech ask`"
-        yield ok(AREA, f"no Ingress is configured: the bridge is reached {exposed}")
+        yield from _without(facts, bridge)
         return
     if facts.ingresses.refused:
         yield unchecked(AREA, facts.ingresses.refused)
@@ -36,8 +36,35 @@ def check(facts: Facts) -> Iterator[Verdict]:
         yield from timeouts(facts, ingress)
 
 
+def _without(facts: Facts, bridge: Json) -> Iterator[Verdict]:
+    kind = (bridge.get("service") or {}).get("type", "")
+    if kind == LOAD_BALANCER:
+        yield _load_balancer(facts)
+    if bridge.get("gateway"):
+        yield ok(AREA, "no Ingress is configured: the bridge is reached by a Gateway")
+    elif kind == "NodePort":
+        yield ok(AREA, "no Ingress is configured: the bridge is reached by a port of the nodes")
+    elif kind != LOAD_BALANCER:
+        exposed = "only inside the cluster, and by `kubectl speech ask`"
+        yield ok(AREA, f"no Ingress is configured: the bridge is reached {exposed}")
+
+
+def _load_balancer(facts: Facts) -> Verdict:
+    if facts.services.refused:
+        return unchecked(AREA, f"the address of the load balancer: {facts.services.refused}")
+    balancers = [one for one in facts.services.items if (one.get("spec") or {}).get("type") == LOAD_BALANCER]
+    published = [address for one in balancers for address in addresses(one)]
+    if published:
+        return ok(AREA, f"the load balancer has the address {', '.join(published)}")
+    return warning(
+        AREA,
+        "the Service of the bridge has no address: the cluster gives it no load balancer",
+        f"kubectl -n {facts.namespace} describe service {facts.name}-bridge",
+    )
+
+
 def addresses(ingress: Json) -> list[str]:
-    """Return the addresses that the controller has published: IP addresses and host names."""
+    """Return the addresses that the controller of an Ingress or Service has published: IP addresses and host names."""
     published = ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     return [one.get("ip") or one.get("hostname", "") for one in published]
 

@@ -73,16 +73,23 @@ def _admits_ingress(facts: Facts) -> Iterator[Verdict]:
         yield unchecked(AREA, f"whether bridgeFrom admits {which}: {why}", "docs/how-to/restrict-clients.md")
         return
     namespaces = {name(one): labels(one) for one in facts.namespaces.items}
-    refused = [pod for pod in pods if not any(admits(peer, pod, namespaces, facts.namespace) for peer in rules)]
-    if not refused:
-        yield ok(AREA, f"bridgeFrom admits {which}")
+    admitted = [pod for pod in pods if any(admits(peer, pod, namespaces, facts.namespace) for peer in rules)]
+    if admitted:
+        others = {installation(pod) for pod in pods} - {installation(pod) for pod in admitted}
+        but = f", and not its installation in {', '.join(sorted(where for where, _ in others))}" if others else ""
+        yield ok(AREA, f"bridgeFrom admits {which}{but}")
         return
-    where = refused[0]["metadata"].get("namespace", "")
+    where = pods[0]["metadata"].get("namespace", "")
     yield fault(
         AREA,
-        f"spec.networkPolicy.bridgeFrom does not admit {which} (pod {where}/{name(refused[0])}): requests time out",
+        f"spec.networkPolicy.bridgeFrom does not admit {which} (pod {where}/{name(pods[0])}): requests time out",
         f"add to bridgeFrom: - namespaceSelector: {{matchLabels: {{{NAMESPACE_LABEL}: {where}}}}}",
     )
+
+
+def installation(pod: Json) -> tuple[str, str]:
+    """Return what tells the installations of a controller apart: the namespace and the name of the release."""
+    return pod["metadata"].get("namespace", ""), labels(pod).get("app.kubernetes.io/instance", "")
 
 
 def admits(peer: Json, pod: Json, namespaces: Mapping[str, Mapping[str, str]], own: str) -> bool:

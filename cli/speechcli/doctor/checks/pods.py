@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from speechcli.doctor.facts import condition, latest_event, name, one_line
+from speechcli.doctor.facts import condition, is_terminating, latest_event, name, one_line
 from speechcli.doctor.verdicts import fault, ok, unchecked, warning
-from speechcli.pipeline import COMPONENTS
+from speechcli.kube.pipelines import is_ready
+from speechcli.pipeline import COMPONENTS, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 AREA = "pods"
 MANY_RESTARTS = 3
+RECENT = timedelta(hours=1)
+"""How long a kill that the container has recovered from is a fault."""
 PASSING = frozenset({"ContainerCreating", "PodInitializing"})
 """Reasons to wait that pass by themselves."""
 KUBELET = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "Unhealthy", "FailedPostStartHook")
@@ -27,14 +31,18 @@ def check(facts: Facts) -> Iterator[Verdict]:
         yield unchecked(AREA, facts.pods.refused)
         return
     for component in COMPONENTS:
-        pods = facts.of_component(component)
+        found = facts.of_component(component)
+        pods = [pod for pod in found if not is_terminating(pod)]
         desired = int((facts.status.get(component) or {}).get("desired") or 0)
+        ready = sum(is_ready(pod) for pod in pods)
         wrong = [verdict for pod in pods for verdict in _pod(facts, pod)]
         yield from wrong
-        if not pods and desired:
+        if not found and desired:
             yield _missing(facts, component, desired)
+        elif ready < desired and not wrong:
+            yield warning(AREA, f"{component}: {ready} of {desired} running and ready", _follow(facts))
         elif pods and not wrong:
-            yield ok(AREA, f"{component}: {len(pods)} running and ready")
+            yield ok(AREA, f"{component}: {ready} running and ready")
 
 
 def _missing(facts: Facts, component: str, desired: int) -> Verdict:
@@ -57,17 +65,16 @@ def _missing(facts: Facts, component: str, desired: int) -> Verdict:
 
 def _pod(facts: Facts, pod: Json) -> Iterator[Verdict]:
     describe = f"kubectl -n {facts.namespace} describe pod {name(pod)}"
-    if pod["metadata"].get("deletionTimestamp"):
-        return
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
-        yield fault(AREA, f"{name(pod)} is not scheduled: {one_line(scheduled.get('message', ''))}", describe)
+        judged = warning if state(facts.pipeline).waits_for_node else fault
+        yield judged(AREA, f"{name(pod)} is not scheduled: {one_line(scheduled.get('message', ''))}", describe)
         return
     status = pod.get("status") or {}
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     wrong = [verdict for container in containers if (verdict := _container(facts, pod, container))]
     yield from wrong
-    if wrong or condition(pod, "Ready").get("status") == "True" or status.get("phase") == "Succeeded":
+    if wrong or is_ready(pod) or status.get("phase") == "Succeeded":
         return
     said = latest_event(facts, "Pod", name(pod), *KUBELET) or one_line(condition(pod, "Ready").get("message", ""))
     yield warning(AREA, f"{name(pod)} is not ready{f': {said}' if said else ''}", describe)
@@ -80,7 +87,7 @@ def _container(facts: Facts, pod: Json, container: Json) -> Verdict | None:
     last = (
         (container.get("lastState") or {}).get("terminated") or (container.get("state") or {}).get("terminated") or {}
     )
-    if last.get("reason") == "OOMKilled":
+    if last.get("reason") == "OOMKilled" and (not container.get("ready") or _is_recent(facts, last)):
         fix = f"raise spec.{_component(facts, pod)}.resources.limits.memory, or choose a smaller model"
         return fault(AREA, f"{which}: killed, it needs more memory than its limit", fix)
     if waiting.get("reason") and waiting["reason"] not in PASSING:
@@ -93,8 +100,12 @@ def _container(facts: Facts, pod: Json, container: Json) -> Verdict | None:
     return None
 
 
-def _terminated(state: Json | None) -> Json:
-    return (state or {}).get("terminated") or {}
+def _is_recent(facts: Facts, ended: Json) -> bool:
+    return bool(ended.get("finishedAt")) and facts.now - datetime.fromisoformat(ended["finishedAt"]) < RECENT
+
+
+def _follow(facts: Facts) -> str:
+    return f"kubectl speech status {facts.name} -n {facts.namespace} -w"
 
 
 def _component(facts: Facts, pod: Json) -> str:

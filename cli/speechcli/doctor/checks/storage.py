@@ -19,15 +19,21 @@ GIB = 2**30
 
 
 def check(facts: Facts) -> Iterator[Verdict]:
-    """Judge the PVCs that the pods mount."""
+    """Judge the PVCs that the pods mount, or that the spec names."""
     if facts.pvcs.refused:
         yield unchecked(AREA, facts.pvcs.refused)
         return
     found = {name(pvc): pvc for pvc in facts.pvcs.items}
-    wanted = mounted(facts)
+    wanted = mounted(facts) | named(facts)
     for pvc in sorted(wanted):
         yield from _pvc(facts, pvc, found.get(pvc))
-    if not wanted:
+    if facts.pods.refused:
+        yield unchecked(AREA, f"which PVCs the pods use: {facts.pods.refused}")
+    elif not wanted and not facts.pods.items:
+        yield unchecked(AREA, "which PVCs the pods use: there are no pods")
+    elif not wanted and any("nodePath" in cache or "image" in cache for cache in _caches(facts)):
+        yield ok(AREA, "the pods use no PVCs: the models are on the nodes or in an image")
+    elif not wanted:
         yield ok(AREA, "the pods use no PVCs: a pod that starts downloads its models again")
 
 
@@ -39,6 +45,15 @@ def mounted(facts: Facts) -> set[str]:
         for volume in (pod.get("spec") or {}).get("volumes") or ()
         if "persistentVolumeClaim" in volume
     }
+
+
+def named(facts: Facts) -> set[str]:
+    """Return the names of the PVCs that the spec names."""
+    return {cache["existingClaim"] for cache in _caches(facts) if cache.get("existingClaim")}
+
+
+def _caches(facts: Facts) -> list[Json]:
+    return [(facts.spec.get(component) or {}).get("cache") or {} for component in ("whisper", "ollama")]
 
 
 def _pvc(facts: Facts, pvc: str, found: Json | None) -> Iterator[Verdict]:

@@ -10,27 +10,41 @@ from speechcli.doctor.verdicts import fault, ok, unchecked, warning
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from speechcli.doctor.facts import Facts
+    from speechcli.doctor.facts import Facts, Handshake, Json
     from speechcli.doctor.verdicts import Verdict
 
 AREA = "tls"
 SOON_DAYS = 14
 TYPE = "kubernetes.io/tls"
 KEYS = ("tls.crt", "tls.key")
+MANAGED = (
+    "alb.ingress.kubernetes.io/certificate-arn",
+    "networking.gke.io/managed-certificates",
+    "ingress.gcp.kubernetes.io/pre-shared-cert",
+)
+"""Annotations that give an Ingress a certificate of the cloud."""
 
 
 def check(facts: Facts) -> Iterator[Verdict]:
     """Judge the TLS Secret and the handshake; without TLS, say that requests are not encrypted."""
     if not facts.ingress_spec:
         return
-    secret = facts.ingress_spec.get("tlsSecretName", "")
-    if not secret:
+    secret, shake = facts.ingress_spec.get("tlsSecretName", ""), facts.handshake
+    if secret:
+        yield from _secret(facts, secret)
+    elif managed := next((one for ingress in facts.ingresses.items for one in MANAGED if has(ingress, one)), ""):
+        yield ok(AREA, f"the certificate is that of the annotation {managed}")
+    elif shake is None or not (shake.expires or shake.untrusted):
         text = "the Ingress has no certificate: recordings and keys are sent in clear"
         yield warning(AREA, text, "docs/how-to/expose-a-pipeline.md")
         return
-    yield from _secret(facts, secret)
-    if facts.handshake:
-        yield _handshake(facts, facts.ingress_spec.get("host", ""))
+    if shake:
+        yield _handshake(facts, shake, facts.ingress_spec.get("host", ""))
+
+
+def has(ingress: Json, annotation: str) -> bool:
+    """Return whether an Ingress has an annotation."""
+    return bool(annotations_of(ingress).get(annotation))
 
 
 def _secret(facts: Facts, secret: str) -> Iterator[Verdict]:
@@ -50,15 +64,16 @@ def _secret(facts: Facts, secret: str) -> Iterator[Verdict]:
         yield ok(AREA, f"Secret {secret} exists")
 
 
-def _handshake(facts: Facts, host: str) -> Verdict:
-    assert facts.handshake is not None  # noqa: S101 - for the type: the caller checks it
-    if facts.handshake.error or facts.handshake.expires is None:
-        return fault(
+def _handshake(facts: Facts, shake: Handshake, host: str) -> Verdict:
+    if shake.expires is None and not shake.untrusted:
+        return unchecked(AREA, f"the certificate of {host}: not reachable from this machine: {shake.error}")
+    if shake.expires is None:
+        return warning(
             AREA,
-            f"{host} has no certificate that this machine trusts: {facts.handshake.error or 'it has no end'}",
+            f"{host} has no certificate that this machine trusts: {shake.untrusted}",
             f"openssl s_client -connect {host}:443 -servername {host} </dev/null",
         )
-    days = (facts.handshake.expires - facts.now).days
+    days = (shake.expires - facts.now).days
     text = f"the certificate of {host} is valid for {days} more days"
     if days < SOON_DAYS:
         return warning(AREA, text, f"renew it: kubectl -n {facts.namespace} get certificates,secrets")
