@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from speechbridge.api import accept
 from speechbridge.api.entry import Arriving, Uploaded, Working, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.generation_fields import generation_options
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from speechbridge.stages.call import Call
     from speechbridge.transcribers.transcript import Segment, Transcript
 
-_REJECTED = re.compile(r"q=0(\.0*)?")
 _EVENTS = "text/event-stream"
 WHISPER_FIELDS = frozenset({
     "audio_track",
@@ -160,12 +159,5 @@ def transcription_options(form: fields.Fields) -> TranscriptionOptions:
 
 
 def accepts_events(request: web.Request) -> bool:
-    """Return whether the Accept header requests events (RFC 9110, section 12.5.1); `q=0` rejects them."""
-    accepted = request.headers.get("Accept", "").lower()
-    if _EVENTS not in accepted:
-        return False
-    for media_range in accepted.split(","):
-        media_type, *parameters = (part.replace(" ", "").replace("\t", "") for part in media_range.split(";"))
-        if media_type == _EVENTS:
-            return not any(_REJECTED.fullmatch(parameter) for parameter in parameters)
-    return False
+    """Return whether the Accept header requests events."""
+    return accept.names(request, _EVENTS)

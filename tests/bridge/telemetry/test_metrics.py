@@ -13,6 +13,7 @@ from fakes.faults import StreamError
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
+from speechbridge.api.openapi import health
 from speechbridge.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
@@ -142,6 +143,46 @@ async def test_latencies_have_sampled_traces_as_exemplars(bridge: Bridge, flags:
     }
     latencies = ("request_duration", "time_to_first_segment", "time_to_first_token")
     assert traced == ({f"speechbridge_{name}_seconds_bucket" for name in latencies} if sampled else set())
+
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", TEXT),
+        ("*/*", TEXT),
+        ("text/html, application/json", TEXT),
+        ("text/plain; version=1.0.0", TEXT),
+        ('text/plain;version="0.0.4"', TEXT),
+        ("text/plain;version=1.0.0;escaping=allow-utf-8", TEXT),
+        ("text/plain;version=latest", TEXT),
+        ("text/plain;version=0.0.4, application/openmetrics-text;q=0", TEXT),
+        ("application/openmetrics-text;version=1.0.0;q=0.000", TEXT),
+        ("application/openmetrics-text", OPEN_METRICS),
+        ("Application/OpenMetrics-Text ; version=1.0.0", OPEN_METRICS),
+        ('application/openmetrics-text; version="1.0.0"', OPEN_METRICS),
+        ("application/openmetrics-text;version=x", OPEN_METRICS),
+        ("application/openmetrics-text;version=latest", OPEN_METRICS),
+        ("application/openmetrics-text;version=99.0.0;escaping=allow-utf-8", OPEN_METRICS),
+        ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2", OPEN_METRICS),
+    ],
+)
+async def test_whatever_a_scraper_accepts_it_gets_one_of_two_documented_formats(
+    bridge: Bridge, accept: str, content_type: str
+) -> None:
+    async with bridge.client.get("/metrics", headers={"Accept": accept}) as response:
+        assert (response.status, response.headers["Content-Type"]) == (200, content_type)
+        text = await response.text()
+    assert text.endswith("# EOF\n") == (content_type == OPEN_METRICS)
+
+
+def test_both_formats_are_in_the_openapi_document() -> None:
+    answer = health.PATHS["/metrics"]["get"]["responses"]["200"]
+
+    assert set(answer["content"]) == {TEXT, OPEN_METRICS}
 
 
 async def test_the_duration_of_a_request_includes_writing_the_answer(
