@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speechbridge.api import accept
-from speechbridge.api.entry import Arriving, Uploaded, Working, call_of, expect_continue
+from speechbridge.api.entry import Arriving, Uploaded, Working, announced, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.generation_fields import generation_options
 from speechbridge.api.process_answers import EventAnswer, JsonAnswer
@@ -55,10 +55,12 @@ async def process(request: web.Request) -> web.StreamResponse:
         async with Arriving(service, call), Uploaded(request, service, call) as upload:
             form = _Form(upload, call, ollama=service.settings.generator == "ollama")
             form.read()  # errors in the fields before the file are reported before the recording is read
-            await service.transcription.buffer(upload)
-            form.read()
-            async with Working(service, call):
-                return await reply.write(service.conversation.run(upload, form.read, reply.answer, call, reply.send))
+            with announced(service, call):
+                await service.transcription.buffer(upload)
+                form.read()
+                async with Working(service, call):
+                    conversation = service.conversation.run(upload, form.read, reply.answer, call, reply.send)
+                    return await reply.write(conversation)
     except Problem as problem:
         # With a transcription, whole or in part, this is the deadline. The slot is free by now: a client that stops
         # reading its events must not occupy it past the deadline.
