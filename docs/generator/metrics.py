@@ -40,7 +40,10 @@ _BRIDGE_LABELS = {
     "gen_ai_operation_name": "`chat`",
     "gen_ai_provider_name": "`ollama` or `openai`, the protocol of the language model's pods",
     "gen_ai_request_model": "as `model`",
-    "error_type": "empty if the request succeeded; otherwise the `kind` of the failure, or `cancelled`",
+    "error_type": (
+        "empty if the request succeeded; otherwise the `kind` of the failure, `deadline`, `cancelled` (client "
+        "disconnected) or `failed` (error of the bridge)"
+    ),
 }
 _OPERATOR_LABELS = {
     "result": "`ok`, `rejected` (the API server rejected a write; it is retried) or `error` (see `errors_total`)",

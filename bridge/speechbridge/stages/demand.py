@@ -112,6 +112,11 @@ class Demand:
         """Whether a request is held, or remembered."""
         return bool(self._wants[Place.HELD]) or self._remembers()
 
+    @property
+    def held_now(self) -> int:
+        """How many requests are held; a remembered one is none of them."""
+        return len(self._wants[Place.HELD])
+
     def load(self) -> StageLoad:
         """Return the load at present."""
         held, waiting, working = (self._wants[place] for place in Place)

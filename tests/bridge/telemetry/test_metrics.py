@@ -2,13 +2,14 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 from aiohttp import web
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.running import WAV, Bridge, StartBridge, form
+from bridge.running import WAV, Bridge, StartBridge, form, lead_to
 from fakes.faults import StreamError
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
@@ -95,6 +96,26 @@ async def test_a_failed_request_to_the_language_model_has_the_kind_of_the_failur
     assert seen[f"gen_ai_server_time_per_output_token_seconds_count{GEN_AI}"] == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/process", {"data": WAV, "headers": {"Content-Type": "audio/wav"}}),
+        ("/v1/chat/completions", {"json": {"messages": [{"role": "user", "content": "Hello"}]}}),
+    ],
+)
+async def test_a_request_to_the_language_model_that_the_deadline_ends_says_so(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama, path: str, body: dict[str, Any]
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, request_timeout=0.3)
+    ollama.hold(Point.BEFORE_ANSWER)
+
+    async with bridge.client.post(path, **body) as response:
+        await response.read()
+
+    seen = await samples(bridge)
+    assert seen[f"gen_ai_server_request_duration_seconds_count[error_type=deadline]{GEN_AI}"] == 1
+
+
 async def test_chat_that_is_forwarded_is_measured_too(bridge: Bridge) -> None:
     request = {"model": "smollm2:135m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
     async with bridge.client.post("/v1/chat/completions", json=request) as response:
@@ -118,7 +139,50 @@ async def test_held_requests_are_counted_and_timed(
 
     seen = await samples(bridge)
     assert seen["speechbridge_hold_duration_seconds_count[outcome=failed][stage=generate]"] >= 1
-    assert seen["speechbridge_requests_held[stage=generate]"] == 1, "remembered, so that a pod starts"
+    assert seen["speechbridge_requests_held[stage=generate]"] == 0
+    assert bridge.service.load.document()["ollama"]["held"] == 1, "remembered, so that a pod starts"
+
+
+async def test_requests_that_are_refused_at_once_have_no_duration_of_a_hold(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, hold_timeout=60, max_held_requests=1)
+    await lead_to(bridge.service.whisper)
+    held = asyncio.create_task(bridge.json())
+    await bridge.until(lambda: bridge.service.whisper.reachability.held == 1)
+
+    status, _ = await bridge.json()
+
+    assert status == 503
+    assert not [name for name in await samples(bridge) if "hold_duration" in name]
+    await lead_to(bridge.service.whisper, "127.0.0.1")
+    await held
+    seen = await samples(bridge)
+    assert seen["speechbridge_hold_duration_seconds_count[outcome=ok][stage=transcribe]"] == 1
+
+
+async def test_the_duration_of_a_hold_ends_when_a_pod_can_be_reached(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    """The request may then wait for a slot for work, which it released."""
+    bridge = await start_bridge(
+        whisper_url=asr.url, ollama_url=ollama.url, hold_timeout=60, queue_timeout=60, max_concurrent_requests=1
+    )
+    await lead_to(bridge.service.whisper)
+    held = asyncio.create_task(bridge.json())
+    await bridge.until(lambda: bridge.service.whisper.reachability.held == 1)
+    gate = ollama.hold(Point.BEFORE_ANSWER)
+    chat = {"messages": [{"role": "user", "content": "Hello"}]}
+    other = asyncio.create_task(bridge.client.post("/v1/chat/completions", json=chat))
+    await gate.reached()
+
+    await lead_to(bridge.service.whisper, "127.0.0.1")
+    await bridge.until(lambda: bridge.service.admission.queued == 1)
+
+    seen = await samples(bridge)
+    assert seen["speechbridge_hold_duration_seconds_count[outcome=ok][stage=transcribe]"] == 1
+    gate.release()
+    await asyncio.gather(held, other)
 
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
