@@ -28,6 +28,8 @@ _BYTES = tuple(float(4**power) for power in range(5, 15))  # 1 KiB to 256 MiB
 _MAX_MODELS = 32
 _STAGE_OUTCOMES = ("ok", "failed", "busy", "rejected", "restarted", "deadline", "cancelled")
 """Only `failed` is a fault of the platform; `stages/attempt.py` tells them apart."""
+REQUEST_OUTCOMES = ("ok", "partial", "rejected", "overloaded", "failed", "deadline", "cancelled")
+"""Of whole requests; see `Problem.outcome` and `api/middleware.py`."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,12 @@ class Metrics:
             seconds = {outcome: self.stage_seconds.labels(name, outcome, model) for outcome in _STAGE_OUTCOMES}
             stage = self._stages[name, model] = Stage(self.in_flight.labels(name), seconds)
         return stage
+
+    def expect_requests(self, routes: Iterable[str]) -> None:
+        """Let the requests of these routes count from 0: Prometheus sees no increase in a series that begins at 1."""
+        for route in routes:
+            for outcome in REQUEST_OUTCOMES:
+                self.requests.labels(route, outcome)
 
     def set_function(self, gauge: Gauge, read: Callable[[], float], *labels: str) -> None:
         """Have a gauge call `read` for its value when it is scraped."""

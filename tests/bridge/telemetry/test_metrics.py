@@ -15,7 +15,8 @@ from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
 from speechbridge.api.openapi import health
-from speechbridge.telemetry.metrics import Metrics
+from speechbridge.errors import PROBLEMS, Problem
+from speechbridge.telemetry.metrics import REQUEST_OUTCOMES, Metrics
 
 pytestmark = pytest.mark.unit
 
@@ -297,6 +298,29 @@ async def test_outcomes(bridge: Bridge, ollama: FakeOllama, outcome: str, fields
     await bridge.json(**fields)
 
     assert (await samples(bridge))[f"speechbridge_requests_total[outcome={outcome}][route=/process]"] == 1
+
+
+ANSWERING = (
+    *("/process", "/v1/audio/transcriptions", "/v1/audio/translations"),
+    *("/v1/chat/completions", "/v1/responses"),
+)
+
+
+async def test_requests_of_each_route_and_outcome_are_counted_from_zero(bridge: Bridge) -> None:
+    """So that the first failure is an increase."""
+    expected = {
+        f"speechbridge_requests_total[outcome={outcome}][route={route}]": 0.0
+        for outcome in REQUEST_OUTCOMES
+        for route in ANSWERING
+    }
+
+    seen = await samples(bridge)
+
+    assert {name: value for name, value in seen.items() if name.startswith("speechbridge_requests_total")} == expected
+
+
+def test_every_outcome_of_a_problem_is_known() -> None:
+    assert {Problem(code, "").outcome for code in PROBLEMS} < set(REQUEST_OUTCOMES)
 
 
 async def test_invented_names_are_not_labels(bridge: Bridge) -> None:
