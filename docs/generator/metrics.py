@@ -68,7 +68,11 @@ _OPERATOR_LABELS = {
 
 def bridge_page() -> str:
     """Return the page of all metrics of the bridge."""
-    return _page("bridge", definitions.of_bridge(), _BRIDGE_LABELS)
+    formats = (
+        "in the Prometheus text format, or in that of OpenMetrics, with exemplars, if the `Accept` header of the\n"
+        "scrape names it"
+    )
+    return _page("bridge", definitions.of_bridge(), _BRIDGE_LABELS, formats=formats)
 
 
 def operator_page() -> str:
@@ -77,10 +81,16 @@ def operator_page() -> str:
     return _page("operator", definitions.of_operator(), _OPERATOR_LABELS, *pipelines)
 
 
-def _page(program: str, metrics: Iterable[Definition], labels: dict[str, str], *parts: str) -> str:
+def _page(
+    program: str,
+    metrics: Iterable[Definition],
+    labels: dict[str, str],
+    *parts: str,
+    formats: str = "in the Prometheus text format",
+) -> str:
     return page(
         f"Metrics of the {program}",
-        "At `/metrics`, in the Prometheus text format. Histograms have `_bucket`, `_sum` and `_count` series.\n"
+        f"At `/metrics`, {formats}. Histograms have `_bucket`, `_sum` and `_count` series.\n"
         "The Python client adds its `process_*` metrics and `python_info`.",
         _table(metrics),
         *parts,
