@@ -36,9 +36,15 @@ def create_app(settings: Settings) -> web.Application:
     app[SERVICE] = assemble(settings)
     for family in (process, transcriptions, chat, responses, models, health, load, pages):
         family.add_routes(app)
+    app[SERVICE].metrics.expect_requests(_answering_routes(app))
     CrossOrigin(settings.cors_allowed_origins).install(app)
     app.cleanup_ctx.append(_pod_discovery)
     return app
+
+
+def _answering_routes(app: web.Application) -> list[str]:
+    """Return the routes that transcribe or generate, those of the objectives; all others are GET."""
+    return [route.resource.canonical for route in app.router.routes() if route.method == "POST" and route.resource]
 
 
 async def _pod_discovery(app: web.Application) -> AsyncIterator[None]:

@@ -88,8 +88,10 @@ def assemble(settings: Settings) -> Service:
     limit = settings.max_held_requests
     to_transcribe = Demand(clock, lambda: whisper.reachable, lambda: backlog.mean_audio)
     to_generate = Demand(clock, lambda: llm.reachable)
-    hold_whisper = Hold(whisper, to_transcribe, limit, "transcriber_unavailable", readiness.loading)
-    hold_llm = Hold(llm, to_generate, limit, "generator_unavailable", readiness.loading)
+    hold_whisper = Hold(
+        "transcribe", whisper, to_transcribe, metrics, limit, "transcriber_unavailable", readiness.loading
+    )
+    hold_llm = Hold("generate", llm, to_generate, metrics, limit, "generator_unavailable", readiness.loading)
     transcription = Transcription(
         transcriber, whisper, to_transcribe, hold_whisper, metrics, backlog, durations, retry_after_now, clock
     )
@@ -117,7 +119,7 @@ def assemble(settings: Settings) -> Service:
     metrics.set_function(metrics.queue_depth, lambda: admission.queued, "admission")
     metrics.set_function(metrics.queue_depth, lambda: whisper.waiting, "whisper")
     for stage, demand in (("transcribe", to_transcribe), ("generate", to_generate)):
-        metrics.set_function(metrics.held, lambda demand=demand: demand.load().held, stage)  # type: ignore[misc]
+        metrics.set_function(metrics.held, lambda demand=demand: demand.held_now, stage)  # type: ignore[misc]
         metrics.set_function(metrics.oldest_wait, lambda demand=demand: demand.load().oldest_wait_seconds, stage)  # type: ignore[misc]
     # Sums of floats are inexact: rounded, an empty backlog is 0.
     metrics.set_function(metrics.audio_waiting, lambda: round(max(0.0, backlog.pending(admission.queued)), 3))

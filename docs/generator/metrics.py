@@ -40,7 +40,10 @@ _BRIDGE_LABELS = {
     "gen_ai_operation_name": "`chat`",
     "gen_ai_provider_name": "`ollama` or `openai`, the protocol of the language model's pods",
     "gen_ai_request_model": "as `model`",
-    "error_type": "empty if the request succeeded; otherwise the `kind` of the failure, or `cancelled`",
+    "error_type": (
+        "empty if the request succeeded; otherwise the `kind` of the failure, `deadline`, `cancelled` (client "
+        "disconnected) or `failed` (error of the bridge)"
+    ),
 }
 _OPERATOR_LABELS = {
     "result": "`ok`, `rejected` (the API server rejected a write; it is retried) or `error` (see `errors_total`)",
@@ -65,7 +68,11 @@ _OPERATOR_LABELS = {
 
 def bridge_page() -> str:
     """Return the page of all metrics of the bridge."""
-    return _page("bridge", definitions.of_bridge(), _BRIDGE_LABELS)
+    formats = (
+        "in the Prometheus text format, or in that of OpenMetrics, with exemplars, if the `Accept` header of the\n"
+        "scrape names it"
+    )
+    return _page("bridge", definitions.of_bridge(), _BRIDGE_LABELS, formats=formats)
 
 
 def operator_page() -> str:
@@ -74,10 +81,16 @@ def operator_page() -> str:
     return _page("operator", definitions.of_operator(), _OPERATOR_LABELS, *pipelines)
 
 
-def _page(program: str, metrics: Iterable[Definition], labels: dict[str, str], *parts: str) -> str:
+def _page(
+    program: str,
+    metrics: Iterable[Definition],
+    labels: dict[str, str],
+    *parts: str,
+    formats: str = "in the Prometheus text format",
+) -> str:
     return page(
         f"Metrics of the {program}",
-        "At `/metrics`, in the Prometheus text format. Histograms have `_bucket`, `_sum` and `_count` series.\n"
+        f"At `/metrics`, {formats}. Histograms have `_bucket`, `_sum` and `_count` series.\n"
         "The Python client adds its `process_*` metrics and `python_info`.",
         _table(metrics),
         *parts,

@@ -144,12 +144,14 @@ class Job:
             return jobs.decoder.decode(recording, options, emit, stop)
 
         def finished(done: asyncio.Future[TranscriptionInfo]) -> None:
-            jobs.metrics.decode_seconds.inc(jobs.clock() - since)
-            if not done.cancelled() and done.exception() is None:
-                info = done.result()
-                _count_coverage(jobs.metrics, info)
-                slot.finished(info.duration)
-            queue.put_nowait(None)
+            try:
+                jobs.metrics.decode_seconds.inc(jobs.clock() - since)
+                if not done.cancelled() and done.exception() is None:
+                    info = done.result()
+                    slot.finished(info.duration)
+                    _count_coverage(jobs.metrics, info)
+            finally:
+                queue.put_nowait(None)  # whatever fails: the request waits for it
 
         pipe, stop, future = self._submit(options, decode, raw=raw)
         future.add_done_callback(finished)

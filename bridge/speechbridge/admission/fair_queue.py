@@ -16,6 +16,9 @@ class FairQueue(Generic[T]):
 
     The next item is one of the caller with the fewest requests in progress; among equals, of the one served least
     recently. With a single caller this is first come, first served.
+
+    Attributes:
+        size: How many items it has, of all callers; as `len`, but without a call.
     """
 
     def __init__(self) -> None:

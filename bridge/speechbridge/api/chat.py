@@ -10,7 +10,7 @@ from aiohttp import web
 
 from speechbridge.api.chat_recordings import has_recordings, without_recordings
 from speechbridge.api.chat_request import check_chat, model_in
-from speechbridge.api.entry import Arriving, Working, call_of, expect_continue, json_object
+from speechbridge.api.entry import Arriving, Working, announced, call_of, expect_continue, json_object
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import record_failure
 from speechbridge.api.problem_documents import openai_document
@@ -51,10 +51,11 @@ async def completions(request: web.Request) -> web.StreamResponse:
                 call.on_accepted = stream.accepted
                 call.on_starting = stream.starting
                 stream.keep_alive()
-            async with Working(service, call):
-                model = await chosen_model(service, body)
-                async with aclosing(completion(service, model, body, call)) as items:
-                    return await _forward(stream, items, call)
+            with announced(service, call):
+                async with Working(service, call):
+                    model = await chosen_model(service, body)
+                    async with aclosing(completion(service, model, body, call)) as items:
+                        return await _forward(stream, items, call)
     except Problem as problem:
         if not stream.started:
             raise
@@ -86,8 +87,8 @@ async def completion(service: Service, model: str, body: dict[str, Any], call: C
         call.deadline.extend(service.durations.of(excerpt_of(recording, None)).seconds)
         return (await service.transcription.transcript(recording, TranscriptionOptions, call)).text
 
-    with service.generation.demand.coming:
-        messages = await without_recordings(body["messages"], transcribe)
+    messages = await without_recordings(body["messages"], transcribe)
+    call.on_transcribed()
     forwarded = service.generation.forward(model, {**body, "model": model, "messages": messages}, call)
     async with aclosing(forwarded) as items:
         async for item in items:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.api.middleware import STATE, rejected
@@ -95,6 +95,18 @@ class Working:
 
     async def __aexit__(self, *_: object) -> None:
         self._slot.give()
+
+
+def announced(service: Service, call: Call) -> AbstractContextManager[object]:
+    """Return a block in which a request with a recording counts as coming to the language model, until it gets there.
+
+    That includes the waits for the sender, a slot for work and a pod: the language model can start meanwhile.
+    """
+    if not call.transcribes:
+        return nullcontext()
+    coming = service.generation.demand.announced()
+    call.on_transcribed = coming.come
+    return coming
 
 
 class Uploaded:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from speechbridge.api import accept
 from speechbridge.service import SERVICE
+
+_OPEN_METRICS = "application/openmetrics-text"
 
 
 def add_routes(app: web.Application) -> None:
@@ -30,6 +33,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Return the metrics in the Prometheus text format, or in that of OpenMetrics."""
-    body, content_type = request.app[SERVICE].metrics.exposition(request.headers.get("Accept", ""))
+    """Return the metrics in the Prometheus text format, or in that of OpenMetrics if the client names it."""
+    open_metrics = accept.names(request, _OPEN_METRICS)
+    body, content_type = request.app[SERVICE].metrics.exposition(open_metrics=open_metrics)
     return web.Response(body=body, headers={"Content-Type": content_type})

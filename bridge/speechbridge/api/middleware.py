@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class State:
+class RequestState:
     """What is known of a request besides its head.
 
     Attributes:
@@ -37,7 +37,7 @@ class State:
     failure: tuple[str, str] | None = None
 
 
-STATE = web.RequestKey("state", State)
+STATE = web.RequestKey("state", RequestState)
 _CANCELLED = 499  # nginx's status for a client that disconnected
 _KEY_REQUIRED = ("/process", "/v1/")
 _NOT_LOGGED = frozenset({"/livez", "/readyz", "/health", "/metrics", "/load"})
@@ -50,7 +50,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     metrics, route = request.app[SERVICE].metrics, _route(request)
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
-    request[STATE] = state = State(Timeline(monotonic, trace_id_of(request.headers)))
+    request[STATE] = state = RequestState(Timeline(monotonic, trace_id_of(request.headers)))
     status, problem = _CANCELLED, None
     try:
         try:
@@ -91,12 +91,12 @@ def rejected(request: web.Request, problem: Problem) -> web.Response:
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
     metrics, route = request.app[SERVICE].metrics, _route(request)
-    state = State(Timeline(monotonic), failure=(problem.outcome, problem.code))
+    state = RequestState(Timeline(monotonic), failure=(problem.outcome, problem.code))
     _record(request, metrics, route, state, problem.status)
     return problem_response(request, problem, request_id)
 
 
-def _record(request: web.Request, metrics: Metrics, route: str, state: State, status: int) -> None:
+def _record(request: web.Request, metrics: Metrics, route: str, state: RequestState, status: int) -> None:
     """Measure and log a request."""
     seconds = monotonic() - state.timeline.started
     outcome, code = state.failure or ("cancelled" if status == _CANCELLED else "ok", "")

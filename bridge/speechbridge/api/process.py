@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from speechbridge.api.entry import Arriving, Uploaded, Working, call_of, expect_continue
+from speechbridge.api import accept
+from speechbridge.api.entry import Arriving, Uploaded, Working, announced, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.generation_fields import generation_options
 from speechbridge.api.process_answers import EventAnswer, JsonAnswer
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from speechbridge.stages.call import Call
     from speechbridge.transcribers.transcript import Segment, Transcript
 
-_REJECTED = re.compile(r"q=0(\.0*)?")
 _EVENTS = "text/event-stream"
 WHISPER_FIELDS = frozenset({
     "audio_track",
@@ -56,10 +55,12 @@ async def process(request: web.Request) -> web.StreamResponse:
         async with Arriving(service, call), Uploaded(request, service, call) as upload:
             form = _Form(upload, call, ollama=service.settings.generator == "ollama")
             form.read()  # errors in the fields before the file are reported before the recording is read
-            await service.transcription.buffer(upload)
-            form.read()
-            async with Working(service, call):
-                return await reply.write(service.conversation.run(upload, form.read, reply.answer, call, reply.send))
+            with announced(service, call):
+                await service.transcription.buffer(upload)
+                form.read()
+                async with Working(service, call):
+                    conversation = service.conversation.run(upload, form.read, reply.answer, call, reply.send)
+                    return await reply.write(conversation)
     except Problem as problem:
         # With a transcription, whole or in part, this is the deadline. The slot is free by now: a client that stops
         # reading its events must not occupy it past the deadline.
@@ -160,12 +161,5 @@ def transcription_options(form: fields.Fields) -> TranscriptionOptions:
 
 
 def accepts_events(request: web.Request) -> bool:
-    """Return whether the Accept header requests events (RFC 9110, section 12.5.1); `q=0` rejects them."""
-    accepted = request.headers.get("Accept", "").lower()
-    if _EVENTS not in accepted:
-        return False
-    for media_range in accepted.split(","):
-        media_type, *parameters = (part.replace(" ", "").replace("\t", "") for part in media_range.split(";"))
-        if media_type == _EVENTS:
-            return not any(_REJECTED.fullmatch(parameter) for parameter in parameters)
-    return False
+    """Return whether the Accept header requests events."""
+    return accept.names(request, _EVENTS)

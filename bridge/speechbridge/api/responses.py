@@ -14,7 +14,7 @@ from aiohttp import web
 from speechbridge.api.chat import chosen_model, completion
 from speechbridge.api.chat_recordings import has_recordings
 from speechbridge.api.chat_request import check_chat
-from speechbridge.api.entry import Arriving, Working, call_of, expect_continue, json_object
+from speechbridge.api.entry import Arriving, Working, announced, call_of, expect_continue, json_object
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import record_failure
 from speechbridge.api.responses_input import chat_body
@@ -51,17 +51,18 @@ async def responses(request: web.Request) -> web.StreamResponse:
             check_chat(body, media_urls=service.settings.forward_media_urls)
             call.streams = body.get("stream") is True
             call.transcribes = has_recordings(body["messages"])
-            async with Working(service, call):
-                model = await chosen_model(service, body)
-                answer = Response(sent, model)
-                if call.streams:
-                    call.on_accepted = stream.accepted
-                    call.on_starting = stream.starting
-                    stream.keep_alive()
-                async with aclosing(completion(service, model, body, call)) as items:
+            with announced(service, call):
+                async with Working(service, call):
+                    model = await chosen_model(service, body)
+                    answer = Response(sent, model)
                     if call.streams:
-                        return await _stream(stream, items, answer)
-                    return await _whole(items, answer)
+                        call.on_accepted = stream.accepted
+                        call.on_starting = stream.starting
+                        stream.keep_alive()
+                    async with aclosing(completion(service, model, body, call)) as items:
+                        if call.streams:
+                            return await _stream(stream, items, answer)
+                        return await _whole(items, answer)
     except Problem as problem:
         reported = _of_input(problem)
         if answer is None or not stream.started:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import re
 
-_START_BYTES = 3  # of the shortest signature; no two are alike in them
-_SIGNATURES = {
-    signature[:_START_BYTES]: (signature, name)
-    for signature, name in {
-        b"fLaC": "flac",
-        b"OggS": "ogg",
-        b"\x1aE\xdf\xa3": "matroska",
-        b"ID3": "mp3",
-        b"#!AMR": "amr",
-        b"caff": "caf",
-        b".snd": "au",
-        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "asf",
-        b"wvPK": "wavpack",
-        b"FLV\x01": "flv",
-    }.items()
+SIGNATURES = {
+    b"fLaC": "flac",
+    b"OggS": "ogg",
+    b"\x1aE\xdf\xa3": "matroska",
+    b"ID3": "mp3",
+    b"#!AMR": "amr",
+    b"caff": "caf",
+    b".snd": "au",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "asf",
+    b"wvPK": "wavpack",
+    b"FLV\x01": "flv",
 }
-"""By their first bytes: what files of a container begin with, and its name."""
+"""What files of a container begin with, and its name."""
+_START_BYTES = 3  # of the shortest signature; no two are alike in them
+_BY_START = {signature[:_START_BYTES]: (signature, name) for signature, name in SIGNATURES.items()}
 _MPEG_SYNC = 0xFFE0
 _LAYER = 0x0006  # of an MPEG frame; 0 in ADTS
 _UTF16_BOM = b"\xff\xfe"  # text; as an MPEG frame it would be layer I, which is not in use
@@ -54,7 +52,7 @@ def container_of(head: bytes) -> str | None:
     """Return the container that a file with these first bytes (12 are enough) has, None if it is not recognised."""
     if head.startswith((b"RIFF", b"RF64")) and head[8:12] == b"WAVE":
         return "wav"
-    signature, name = _SIGNATURES.get(head[:_START_BYTES], (b"", ""))
+    signature, name = _BY_START.get(head[:_START_BYTES], (b"", ""))
     if signature and head.startswith(signature):
         return name
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):

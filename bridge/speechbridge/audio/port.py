@@ -52,7 +52,7 @@ class Audio(Protocol):
 
     @property
     def whole(self) -> tuple[bytes, ...] | None:
-        """All of a recording that is complete, and so are the fields after it, and in memory; else None."""
+        """The chunks of the whole recording, once it and all fields have arrived and if it is in memory; else None."""
 
     @property
     def replayable(self) -> bool:

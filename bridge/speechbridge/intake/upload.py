@@ -145,7 +145,7 @@ class Upload:
 
     @property
     def whole(self) -> tuple[bytes, ...] | None:
-        """All of a recording that is complete, and so are the fields after it, and in memory; else None."""
+        """The chunks of the whole recording, once it and all fields have arrived and if it is in memory; else None."""
         if not self._form.complete or not self._spool.bytes_in_memory == self._form.received > 0:
             return None
         return self._spool.in_memory

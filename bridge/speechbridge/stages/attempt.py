@@ -67,7 +67,7 @@ class Stage:
     async def _until_reachable(self, call: Call, model: str = "", audio_seconds: float = 0.0) -> None:
         """Hold a request that finds no pod that can be reached; raises as `Hold.until_reachable` does."""
         measured = self.metrics.stage("queue", self.metrics.model_label(model) if model else "")
-        entered, held_at, outcome = measured.enter(), self._clock(), "ok"
+        entered, outcome = measured.enter(), "ok"
         try:
             await self.hold.until_reachable(call, audio_seconds)
         except BaseException as error:
@@ -77,7 +77,6 @@ class Stage:
             raise
         finally:
             measured.leave(entered, outcome)
-            self.metrics.hold_seconds.labels(self.name, outcome).observe(self._clock() - held_at)
 
     def _attempt(self, retry: Retry, call: Call, model: str, prefer: Endpoint | None = None) -> Attempt:
         """Have a pod work at once."""

@@ -37,6 +37,7 @@ class Call:
         slot: Its slot for work, once it has one.
         segments: What Whisper has transcribed of the recording in progress.
         on_accepted: Is called when a pod has accepted the recording.
+        on_transcribed: Is called when nothing more is to be transcribed, right before the language model is asked.
         on_starting: Tells the client of a stream that no pod can be reached yet, and how far the start is.
     """
 
@@ -51,6 +52,7 @@ class Call:
     slot: Slot | None = None
     segments: list[Segment] = field(default_factory=list)
     on_accepted: Callable[[], object] = object
+    on_transcribed: Callable[[], object] = object
     on_starting: Callable[[Loading | None], Awaitable[None]] = field(default=_tell_nobody)
 
     async def buffer_again(self, buffer: Callable[[], Awaitable[None]]) -> None:

@@ -90,8 +90,7 @@ class Conversation:
         if self._prefill and answer.model and question.complete:
             prefill = self._prefill.start(answer.model, question.instructions, question.generation, call)
         try:
-            with self._generation.demand.coming:
-                transcript = await self._transcription.run(audio, options, call, send)
+            transcript = await self._transcription.run(audio, options, call, send)
             answer.set_transcript(transcript)  # whatever fails from here on, the answer has it
             await send(transcript)
             if transcript.text:
@@ -111,6 +110,7 @@ class Conversation:
             answer.pieces.append(text)
             await send(text)
 
+        call.on_transcribed()
         completion = await self._generation.run(
             answer.model,
             question.instructions,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from speechbridge.errors import Problem
 
@@ -25,7 +25,10 @@ Seconds: TypeAlias = "float | Callable[[], float]"
 
 
 class Place(StrEnum):
-    """How far a request is: without a pod, in the queue of a pod, or in work."""
+    """How far a request is: without a pod, in the queue of a pod, or in work.
+
+    Of strings, since these have a hash in C; that of a plain `Enum` takes three times as long, several times a request.
+    """
 
     HELD = "held"
     WAITING = "waiting"
@@ -64,7 +67,7 @@ class Demand:
         typical: Returns the seconds of audio that a recording of unknown duration counts as.
 
     Attributes:
-        coming: Counts the requests that will want a pod once an earlier stage is done.
+        coming: Requests that will want a pod once an earlier stage is done.
         on_change: Called after every change.
         on_hold: Called after a request is held and none was before.
     """
@@ -72,7 +75,7 @@ class Demand:
     def __init__(
         self, clock: Callable[[], float], reachable: Callable[[], bool], typical: Callable[[], float] = float
     ) -> None:
-        self.coming = Coming()
+        self.coming = 0
         self.on_change: Callable[[], object] = object
         self.on_hold: Callable[[], object] = object
         self._clock = clock
@@ -89,6 +92,10 @@ class Demand:
     def held(self, audio_seconds: Seconds = 0.0) -> Held:
         """Count a request as held during a block (`with`); one that ends with an exception is remembered."""
         return Held(self.want(audio_seconds))
+
+    def announced(self) -> Announced:
+        """Count a request as coming during a block (`with`), or until it comes."""
+        return Announced(self)
 
     def remember(self) -> None:
         """Count a request as held for some minutes that ended without a pod; only while none can be reached."""
@@ -107,6 +114,11 @@ class Demand:
     def holds(self) -> bool:
         """Whether a request is held, or remembered."""
         return bool(self._wants[Place.HELD]) or self._remembers()
+
+    @property
+    def held_now(self) -> int:
+        """How many requests are held; a remembered one is none of them."""
+        return len(self._wants[Place.HELD])
 
     def load(self) -> StageLoad:
         """Return the load at present."""
@@ -146,25 +158,30 @@ class Demand:
         return sum((want.audio or self._typical() for want in wants), 0.0)
 
 
-class Coming:
-    """The requests in blocks (`with`) after which they want a pod.
+class Announced:
+    """A request that will want a pod once an earlier stage is done."""
 
-    It reports no change: the request leaves the earlier stage, or wants a pod, at the same moment.
+    __slots__ = ("_counted", "_demand")
 
-    Attributes:
-        count: How many there are.
-    """
+    def __init__(self, demand: Demand) -> None:
+        self._demand = demand
+        self._counted = False
 
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __enter__(self) -> None:
-        self.count += 1
+    def __enter__(self) -> Self:
+        self._counted = True
+        self._demand.coming += 1
+        self._demand.on_change()
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self.count -= 1
+        self.come()
+
+    def come(self) -> None:
+        """Count it no more: it wants a pod now, or needs none."""
+        if self._counted:
+            self._counted = False
+            self._demand.coming -= 1
+            self._demand.on_change()
 
 
 class Want:

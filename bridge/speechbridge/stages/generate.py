@@ -16,6 +16,7 @@ from speechbridge.upstreams.failures import UpstreamError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from speechbridge.deadline import Deadline
     from speechbridge.generators.options import GenerationOptions
     from speechbridge.generators.port import Generator, OnText
     from speechbridge.stages.call import Call
@@ -100,7 +101,8 @@ class Generation(Stage):
                 await on_text(text)
 
         while True:
-            reasoning, asked = ReasoningFilter(), self.metrics.gen_ai.request(label, _error_type)
+            reasoning = ReasoningFilter()
+            asked = self.metrics.gen_ai.request(label, _error_type_of(call.deadline))
 
             async def on_piece(piece: str, reasoning: ReasoningFilter = reasoning, asked: GenAiRequest = asked) -> None:
                 call.deadline.progress()
@@ -141,7 +143,7 @@ class Generation(Stage):
         label = self.metrics.model_label(model)
         sent = False
         while True:
-            asked = self.metrics.gen_ai.request(label, _error_type)
+            asked = self.metrics.gen_ai.request(label, _error_type_of(call.deadline))
             try:
                 if not self._pool.reachable:
                     await self._until_reachable(call, model)
@@ -179,6 +181,10 @@ class Generation(Stage):
             self.metrics.first_token_seconds.labels(label).observe(seconds, timeline.trace_id)
 
 
-def _error_type(error: BaseException) -> str:
-    """Return what a request to a pod failed with, for the metrics."""
-    return error.kind if isinstance(error, UpstreamError) else outcome_of(error)
+def _error_type_of(deadline: Deadline) -> Callable[[BaseException], str]:
+    """Return what tells what a request to a pod failed with, for the metrics."""
+
+    def error_type(error: BaseException) -> str:
+        return error.kind if isinstance(error, UpstreamError) else outcome_of(error, expired=bool(deadline.expired))
+
+    return error_type

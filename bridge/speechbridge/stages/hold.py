@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from speechbridge.admission.retry_after import retry_after_outage
 from speechbridge.errors import PROBLEMS, Problem
+from speechbridge.stages.attempt import outcome_of
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from speechbridge.errors import Loading
     from speechbridge.stages.call import Call
     from speechbridge.stages.demand import Demand, Seconds
+    from speechbridge.stages.problems import StageName
+    from speechbridge.telemetry.metrics import Metrics
     from speechbridge.upstreams.pool import Pool
 
 _CHECK_S = 1.0
@@ -37,16 +40,27 @@ class Hold:
     """Holds the requests of one stage.
 
     Args:
+        stage: The stage.
         pool: The pods.
         demand: Counts the requests.
+        metrics: Where the durations are recorded.
         limit: Maximum number of held requests.
         code: The error of those beyond.
         progress: Returns how far the start is, for that error; None if unknown.
     """
 
     def __init__(
-        self, pool: Pool, demand: Demand, limit: int, code: Code, progress: Callable[[str], Awaitable[Loading | None]]
+        self,
+        stage: StageName,
+        pool: Pool,
+        demand: Demand,
+        metrics: Metrics,
+        limit: int,
+        code: Code,
+        progress: Callable[[str], Awaitable[Loading | None]],
     ) -> None:
+        self._stage = stage
+        self._metrics = metrics
         self._pool = pool
         self._demand = demand
         self._limit = limit
@@ -71,9 +85,19 @@ class Hold:
         try:
             with self._demand.held(audio_seconds):
                 async with _without_slot(call):
-                    await self._wait(call)
+                    await self._measured_wait(call)
         finally:
             self._pool.reachability.held -= 1
+
+    async def _measured_wait(self, call: Call) -> None:
+        began, outcome = self._pool.time(), "ok"
+        try:
+            await self._wait(call)
+        except BaseException as error:
+            outcome = outcome_of(error, expired=bool(call.deadline.expired))
+            raise
+        finally:
+            self._metrics.hold_seconds.labels(self._stage, outcome).observe(self._pool.time() - began)
 
     async def _wait(self, call: Call) -> None:
         pool, budget = self._pool, call.budget

@@ -75,7 +75,7 @@ class Load:
                 "held": ollama.held,
                 "waiting": ollama.waiting,
                 "working": ollama.working,
-                "coming": self._generation.coming.count,
+                "coming": self._generation.coming,
             },
         }
 

@@ -10,7 +10,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from speechbridge.telemetry.gen_ai import GenAi
 from speechbridge.telemetry.instruments import CounterFamily, Family, GaugeFamily, HistogramFamily
@@ -27,6 +28,8 @@ _BYTES = tuple(float(4**power) for power in range(5, 15))  # 1 KiB to 256 MiB
 _MAX_MODELS = 32
 _STAGE_OUTCOMES = ("ok", "failed", "busy", "rejected", "restarted", "deadline", "cancelled")
 """Only `failed` is a fault of the platform; `stages/attempt.py` tells them apart."""
+REQUEST_OUTCOMES = ("ok", "partial", "rejected", "overloaded", "failed", "deadline", "cancelled")
+"""Of whole requests; see `Problem.outcome` and `api/middleware.py`."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,12 @@ class Metrics:
             stage = self._stages[name, model] = Stage(self.in_flight.labels(name), seconds)
         return stage
 
+    def expect_requests(self, routes: Iterable[str]) -> None:
+        """Let the requests of these routes count from 0: Prometheus sees no increase in a series that begins at 1."""
+        for route in routes:
+            for outcome in REQUEST_OUTCOMES:
+                self.requests.labels(route, outcome)
+
     def set_function(self, gauge: Gauge, read: Callable[[], float], *labels: str) -> None:
         """Have a gauge call `read` for its value when it is scraped."""
         (gauge.labels(*labels) if labels else gauge).set_function(read)
@@ -165,9 +174,13 @@ class Metrics:
         """Return the label value of a model: its name, or `other` if it is not known to exist."""
         return model if model in self._models else "other"
 
-    def exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """Return the body of `/metrics` and its content type: in OpenMetrics with exemplars, if `accept` has it."""
-        encode, content_type = choose_encoder(accept)
-        open_metrics = content_type.startswith("application/openmetrics-text")
-        ours = "".join(family.render(open_metrics=open_metrics) for family in self.families)
-        return ours.encode() + encode(self.registry), content_type
+    def exposition(self, *, open_metrics: bool = False) -> tuple[bytes, str]:
+        """Return the body of `/metrics` and its content type: Prometheus text 0.0.4, or OpenMetrics with exemplars.
+
+        There is one version of each format. The client's `choose_encoder` fails for versions that it does not know, and
+        echoes others.
+        """
+        ours = "".join(family.render(open_metrics=open_metrics) for family in self.families).encode()
+        if open_metrics:
+            return ours + openmetrics.generate_latest(self.registry), openmetrics.CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
+        return ours + generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4

@@ -140,8 +140,7 @@ class QueuedExchange:
         self._acquisition = acquisition
 
     async def __aenter__(self) -> Self:
-        endpoint = self._acquisition.endpoint
-        self.connection = endpoint.idle_connection() or await endpoint.connect()
+        self.connection = await self._acquisition.endpoint.acquire_connection()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -54,7 +54,7 @@ class Exchange:
         self._endpoint = endpoint
 
     async def __aenter__(self) -> Connection:
-        self._connection = self._endpoint.idle_connection() or await self._endpoint.connect()
+        self._connection = await self._endpoint.acquire_connection()
         return self._connection
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -127,7 +127,7 @@ class Endpoint:
             self._on_change()
 
     def accepts(self, now: float) -> bool:
-        """Return whether a request can be sent to it at a time of the loop; as its `state` says."""
+        """Return whether a request can be sent to it at a time of the loop; if it is alone, `choose` agrees."""
         health, account = self.health, self.account
         if self._closed or health.down or health.ejected_until > now:
             return False
@@ -162,19 +162,15 @@ class Endpoint:
 
     async def acquire_connection(self) -> Connection:
         """Return an idle connection or a new one; raises UpstreamError (`connect`)."""
-        return self.idle_connection() or await self.connect()
-
-    def idle_connection(self) -> Connection | None:
-        """Return an idle connection that can be reused, if there is one."""
         now = self._loop.time()
         while self._idle:
             connection, since = self._idle.pop()
             if connection.reusable and now - since < self._keepalive:
                 return connection
             connection.abort()
-        return None
+        return await self._connect()
 
-    async def connect(self) -> Connection:
+    async def _connect(self) -> Connection:
         """Return a new connection; raises UpstreamError (`connect`)."""
         try:
             async with asyncio.timeout(self._connect_timeout):
@@ -206,7 +202,7 @@ class Endpoint:
 
     async def probe(self) -> None:
         """Open a connection and send nothing; raises UpstreamError (`connect`)."""
-        self._keep(await self.connect())
+        self._keep(await self._connect())
 
     def head(self, method: str, path: str, headers: str, length: int | None) -> bytes:
         """Return the head of a request; without a length the body is sent in chunks."""

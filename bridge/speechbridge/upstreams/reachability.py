@@ -29,18 +29,13 @@ class Reachability:
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
-    @property
-    def present(self) -> bool:
-        """Whether a pod can be reached, as far as known."""
-        return self._pods.reachable
-
     def wanted(self) -> None:
         """Note that a request waits because no pod can be reached."""
         self._starts = self._starts.wanted(self._loop.time())
 
     def observe(self) -> None:
         """Take account of a change of the pods."""
-        if self._starts.began is not None and self.present:
+        if self._starts.began is not None and self._pods.reachable:
             self._starts = self._starts.reached(self._loop.time())
         self._changed.set()
 
@@ -48,7 +43,7 @@ class Reachability:
         """Wait until a pod can be reached, for at most so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while not self.present:
+                while not self._pods.reachable:
                     self._changed.clear()
                     await self._changed.wait()
 

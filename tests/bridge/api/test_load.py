@@ -3,13 +3,14 @@
 import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 
 from bridge.running import WAV, Bridge, StartBridge, form, lead_to
-from bridge.wire import DEADLINE
+from bridge.wire import DEADLINE, Connection, head, part
 from fakes.faults import refusing_url
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
@@ -100,7 +101,7 @@ async def test_a_request_that_waits_for_admission_is_held_by_the_stage_it_begins
 
     requests.append(asyncio.create_task(bridge.process()))
 
-    await reaches(bridge, held=1, ollama={"held": 1, "waiting": 0, "working": 1, "coming": 0})
+    await reaches(bridge, held=1, ollama={"held": 1, "waiting": 0, "working": 1, "coming": 1})
     gate.release()
     assert [response.status for response in await asyncio.gather(*requests)] == [200, 200, 200]
 
@@ -143,6 +144,71 @@ async def test_requests_that_are_answered_after_their_transcription_come_to_the_
     gate.release()
     assert (await request).status == 200
     assert (await load(bridge))["ollama"] == IDLE["ollama"]
+
+
+async def test_a_recording_that_arrives_slowly_comes_to_the_language_model(bridge: Bridge) -> None:
+    """From zero, both models start while it arrives."""
+    await lead_to(bridge.service.whisper)
+    await lead_to(bridge.service.llm)
+    rest = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield WAV[:100]
+        await rest.wait()
+        yield WAV[100:]
+
+    request = asyncio.create_task(bridge.client.post("/process", data=slowly(), headers=AUDIO))
+
+    await reaches(bridge, held=1, ollama={**IDLE["ollama"], "coming": 1})
+    rest.set()
+    await request
+    assert (await load(bridge))["ollama"]["coming"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/process", {"data": WAV, "headers": AUDIO}),
+        ("/v1/chat/completions", {"json": CHAT}),
+        ("/v1/responses", {"json": {"input": CHAT["messages"]}}),
+    ],
+)
+async def test_recordings_that_wait_for_admission_come_to_the_language_model(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama, path: str, body: dict[str, Any]
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, max_concurrent_requests=1)
+    gate = ollama.hold(Point.BEFORE_ANSWER)
+    text = {"messages": [{"role": "user", "content": "Hello"}]}
+    first = asyncio.create_task(bridge.client.post("/v1/chat/completions", json=text))
+    await reaches(bridge, ollama={**IDLE["ollama"], "working": 1})
+
+    second = asyncio.create_task(bridge.client.post(path, **body))
+
+    await reaches(bridge, held=1, ollama={**IDLE["ollama"], "working": 1, "coming": 1})
+    gate.release()
+    assert [response.status for response in await asyncio.gather(first, second)] == [200, 200]
+
+
+async def test_a_client_that_leaves_while_its_upload_stalls_comes_no_more(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the restart no stage has the request: that it ends is an event all the same."""
+    monkeypatch.setattr(load_module, "_MIN_INTERVAL_S", 0.0)
+    bridge = await start_bridge(
+        whisper_url=asr.url, ollama_url=ollama.url, stream_min_rate=1, slot_idle_timeout=0.05, retry_buffer_bytes=2**23
+    )
+    async with bridge.client.get("/load", headers=FOLLOW) as stream:
+        async with Connection.to(bridge.url) as connection:
+            await connection.send(head("/process", length=2**22), part("file", WAV[:44], filename="a.wav")[:-2])
+            await connection.send(bytes(2**20))
+            await asr.until(lambda: bool(asr.work) and asr.work[0].disconnected)
+            await reaches(bridge, held=0, waiting=0, working=0, ollama={**IDLE["ollama"], "coming": 1})
+
+        async with asyncio.timeout(DEADLINE):
+            while (await next_event(stream))["ollama"]["coming"] == 0:
+                pass
+            while (await next_event(stream))["ollama"]["coming"]:
+                pass
 
 
 async def test_events_begin_with_the_load_and_follow_its_changes(bridge: Bridge, asr: FakeAsrWebservice) -> None:

@@ -6,6 +6,7 @@ from speechbridge.api import generation_fields
 from speechbridge.api.generation_fields import generation_options
 from speechbridge.api.process import WHISPER_FIELDS, transcription_options
 from speechbridge.generators.options import GenerationOptions
+from speechbridge.intake import fields
 from speechbridge.transcribers.port import TranscriptionOptions
 
 pytestmark = pytest.mark.unit
@@ -36,6 +37,12 @@ MODEL = {
 def test_without_options_whisper_and_the_model_get_their_defaults() -> None:
     assert transcription_options(OTHERS) == TranscriptionOptions()
     assert generation_options(OTHERS, ollama=True) == GenerationOptions()
+
+
+def test_every_field_that_a_form_keeps_is_an_option_or_none() -> None:
+    of_transcripts = {"timestamp_granularities"}
+
+    assert WHISPER_FIELDS | generation_fields.FIELDS | OTHERS.keys() | of_transcripts == fields.FIELD_NAMES
 
 
 def test_these_tests_know_all_fields() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.running import wav
-from speechbridge.audio.containers import Tracks, container_of
+from speechbridge.audio.containers import SIGNATURES, Tracks, container_of
 from speechbridge.audio.port import AudioBytes, is_recognised
 
 pytestmark = pytest.mark.unit
@@ -42,6 +42,11 @@ pytestmark = pytest.mark.unit
 def test_a_container_is_recognised_by_its_first_bytes(head: bytes, container: str | None) -> None:
     assert container_of(head) == container
     assert is_recognised(AudioBytes(head, "a.wav", "audio/wav")) == (container is not None)
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_no_signature_hides_another(signature: bytes) -> None:
+    assert container_of(signature + bytes(8)) == SIGNATURES[signature]
 
 
 @given(st.lists(st.integers(0, 60), max_size=6), st.booleans())

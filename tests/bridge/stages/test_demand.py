@@ -134,3 +134,15 @@ def test_a_request_that_is_rejected_or_was_at_a_pod_is_not_remembered(bench: Ben
     want.leave(ConnectionError())
 
     assert bench.demand.load() == NOTHING
+
+
+def test_an_announced_request_is_coming_until_it_comes_or_ends(bench: Bench) -> None:
+    changes: list[int] = []
+    bench.demand.on_change = lambda: changes.append(bench.demand.coming)
+
+    with bench.demand.announced() as coming:
+        coming.come()
+    with bench.demand.announced():
+        pass
+
+    assert changes == [1, 0, 1, 0]

@@ -2,18 +2,21 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 from aiohttp import web
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.running import WAV, Bridge, StartBridge, form
+from bridge.running import WAV, Bridge, StartBridge, form, lead_to
 from fakes.faults import StreamError
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
-from speechbridge.telemetry.metrics import Metrics
+from speechbridge.api.openapi import health
+from speechbridge.errors import PROBLEMS, Problem
+from speechbridge.telemetry.metrics import REQUEST_OUTCOMES, Metrics
 
 pytestmark = pytest.mark.unit
 
@@ -113,6 +116,26 @@ async def test_a_failed_request_to_the_language_model_has_the_kind_of_the_failur
     assert seen[f"gen_ai_server_time_per_output_token_seconds_count{GEN_AI}"] == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/process", {"data": WAV, "headers": {"Content-Type": "audio/wav"}}),
+        ("/v1/chat/completions", {"json": {"messages": [{"role": "user", "content": "Hello"}]}}),
+    ],
+)
+async def test_a_request_to_the_language_model_that_the_deadline_ends_says_so(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama, path: str, body: dict[str, Any]
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, request_timeout=0.3)
+    ollama.hold(Point.BEFORE_ANSWER)
+
+    async with bridge.client.post(path, **body) as response:
+        await response.read()
+
+    seen = await samples(bridge)
+    assert seen[f"gen_ai_server_request_duration_seconds_count[error_type=deadline]{GEN_AI}"] == 1
+
+
 async def test_chat_that_is_forwarded_is_measured_too(bridge: Bridge) -> None:
     request = {"model": "smollm2:135m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
     async with bridge.client.post("/v1/chat/completions", json=request) as response:
@@ -136,7 +159,50 @@ async def test_held_requests_are_counted_and_timed(
 
     seen = await samples(bridge)
     assert seen["speechbridge_hold_duration_seconds_count[outcome=failed][stage=generate]"] >= 1
-    assert seen["speechbridge_requests_held[stage=generate]"] == 1, "remembered, so that a pod starts"
+    assert seen["speechbridge_requests_held[stage=generate]"] == 0
+    assert bridge.service.load.document()["ollama"]["held"] == 1, "remembered, so that a pod starts"
+
+
+async def test_requests_that_are_refused_at_once_have_no_duration_of_a_hold(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url, hold_timeout=60, max_held_requests=1)
+    await lead_to(bridge.service.whisper)
+    held = asyncio.create_task(bridge.json())
+    await bridge.until(lambda: bridge.service.whisper.reachability.held == 1)
+
+    status, _ = await bridge.json()
+
+    assert status == 503
+    assert not [name for name in await samples(bridge) if "hold_duration" in name]
+    await lead_to(bridge.service.whisper, "127.0.0.1")
+    await held
+    seen = await samples(bridge)
+    assert seen["speechbridge_hold_duration_seconds_count[outcome=ok][stage=transcribe]"] == 1
+
+
+async def test_the_duration_of_a_hold_ends_when_a_pod_can_be_reached(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    """The request may then wait for a slot for work, which it released."""
+    bridge = await start_bridge(
+        whisper_url=asr.url, ollama_url=ollama.url, hold_timeout=60, queue_timeout=60, max_concurrent_requests=1
+    )
+    await lead_to(bridge.service.whisper)
+    held = asyncio.create_task(bridge.json())
+    await bridge.until(lambda: bridge.service.whisper.reachability.held == 1)
+    gate = ollama.hold(Point.BEFORE_ANSWER)
+    chat = {"messages": [{"role": "user", "content": "Hello"}]}
+    other = asyncio.create_task(bridge.client.post("/v1/chat/completions", json=chat))
+    await gate.reached()
+
+    await lead_to(bridge.service.whisper, "127.0.0.1")
+    await bridge.until(lambda: bridge.service.admission.queued == 1)
+
+    seen = await samples(bridge)
+    assert seen["speechbridge_hold_duration_seconds_count[outcome=ok][stage=transcribe]"] == 1
+    gate.release()
+    await asyncio.gather(held, other)
 
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -161,6 +227,46 @@ async def test_latencies_have_sampled_traces_as_exemplars(streaming_bridge: Brid
     }
     latencies = ("request_duration", "time_to_first_segment", "time_to_first_token")
     assert traced == ({f"speechbridge_{name}_seconds_bucket" for name in latencies} if sampled else set())
+
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", TEXT),
+        ("*/*", TEXT),
+        ("text/html, application/json", TEXT),
+        ("text/plain; version=1.0.0", TEXT),
+        ('text/plain;version="0.0.4"', TEXT),
+        ("text/plain;version=1.0.0;escaping=allow-utf-8", TEXT),
+        ("text/plain;version=latest", TEXT),
+        ("text/plain;version=0.0.4, application/openmetrics-text;q=0", TEXT),
+        ("application/openmetrics-text;version=1.0.0;q=0.000", TEXT),
+        ("application/openmetrics-text", OPEN_METRICS),
+        ("Application/OpenMetrics-Text ; version=1.0.0", OPEN_METRICS),
+        ('application/openmetrics-text; version="1.0.0"', OPEN_METRICS),
+        ("application/openmetrics-text;version=x", OPEN_METRICS),
+        ("application/openmetrics-text;version=latest", OPEN_METRICS),
+        ("application/openmetrics-text;version=99.0.0;escaping=allow-utf-8", OPEN_METRICS),
+        ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2", OPEN_METRICS),
+    ],
+)
+async def test_whatever_a_scraper_accepts_it_gets_one_of_two_documented_formats(
+    bridge: Bridge, accept: str, content_type: str
+) -> None:
+    async with bridge.client.get("/metrics", headers={"Accept": accept}) as response:
+        assert (response.status, response.headers["Content-Type"]) == (200, content_type)
+        text = await response.text()
+    assert text.endswith("# EOF\n") == (content_type == OPEN_METRICS)
+
+
+def test_both_formats_are_in_the_openapi_document() -> None:
+    answer = health.PATHS["/metrics"]["get"]["responses"]["200"]
+
+    assert set(answer["content"]) == {TEXT, OPEN_METRICS}
 
 
 async def test_the_duration_of_a_request_includes_writing_the_answer(
@@ -211,6 +317,29 @@ async def test_outcomes(bridge: Bridge, ollama: FakeOllama, outcome: str, fields
     await bridge.json(**fields)
 
     assert (await samples(bridge))[f"speechbridge_requests_total[outcome={outcome}][route=/process]"] == 1
+
+
+ANSWERING = (
+    *("/process", "/v1/audio/transcriptions", "/v1/audio/translations"),
+    *("/v1/chat/completions", "/v1/responses"),
+)
+
+
+async def test_requests_of_each_route_and_outcome_are_counted_from_zero(bridge: Bridge) -> None:
+    """So that the first failure is an increase."""
+    expected = {
+        f"speechbridge_requests_total[outcome={outcome}][route={route}]": 0.0
+        for outcome in REQUEST_OUTCOMES
+        for route in ANSWERING
+    }
+
+    seen = await samples(bridge)
+
+    assert {name: value for name, value in seen.items() if name.startswith("speechbridge_requests_total")} == expected
+
+
+def test_every_outcome_of_a_problem_is_known() -> None:
+    assert {Problem(code, "").outcome for code in PROBLEMS} < set(REQUEST_OUTCOMES)
 
 
 async def test_invented_names_are_not_labels(bridge: Bridge) -> None:

@@ -1,4 +1,4 @@
-"""Whether a pod takes a request: told directly for a pod alone, and by its state where there are others."""
+"""Whether a pod takes a request: told directly for a pod alone, and by the choice where there are others."""
 
 import asyncio
 
@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechbridge.upstreams.choose import choose
 from speechbridge.upstreams.discovery import origin_of
 from speechbridge.upstreams.endpoint import Endpoint
+from speechbridge.upstreams.failures import FailureKind
 from speechbridge.upstreams.load import Load
 
 pytestmark = pytest.mark.unit
@@ -22,19 +24,35 @@ NOW = 100.0
     ejected_until=st.sampled_from([0.0, NOW, NOW + 1]),
     closed=st.booleans(),
     report=st.sampled_from([None, Load(), Load(waiting=2, working=1)]),
+    avoided=st.booleans(),
+    lacks_model=st.booleans(),
 )
-def test_a_pod_alone_takes_what_its_state_says(
-    slots: int | None, requests: int, *, down: bool, ejected_until: float, closed: bool, report: Load | None
+def test_a_pod_alone_takes_the_requests_for_which_it_would_be_chosen(
+    slots: int | None,
+    requests: int,
+    *,
+    down: bool,
+    ejected_until: float,
+    closed: bool,
+    report: Load | None,
+    avoided: bool,
+    lacks_model: bool,
 ) -> None:
     async def main() -> None:
         pod = Endpoint(origin_of("http://127.0.0.1:1"), "127.0.0.1", slots=slots, connect_timeout=1, keepalive=4)
         pod.account.adopt(report, NOW)
         for request in range(requests):
             pod.account.begin(request, 1.0, NOW)
+        if lacks_model:
+            pod.health.record(FailureKind.MODEL_MISSING, "llama3", NOW, jitter=0.0)
         pod.health.down = down
         pod.health.ejected_until = ejected_until
         if closed:
             pod.close()
-        assert pod.accepts(NOW) == pod.state(NOW).accepts
+
+        state = pod.state(NOW, avoided=avoided, model="llama3")
+
+        assert state.last_in_line == lacks_model
+        assert pod.accepts(NOW) == (choose([state]) is not None)
 
     asyncio.run(main())

@@ -23,7 +23,7 @@ UNITS = ("seconds", "bytes")
 OTHER_UNITS = re.compile(r"_(ms|millis|milliseconds|microseconds|minutes|hours|kb|mb|kib|mib|kilobytes|percent)(_|$)")
 DURATION = re.compile(r"\b(duration|time|delay|age)\b", re.IGNORECASE)
 SIZE = re.compile(r"\b(size|bytes)\b", re.IGNORECASE)
-COUNT = re.compile(r"(Blocks) ")
+COUNT = re.compile("Blocks ")
 """What a histogram counts that has no unit."""
 CONVENTIONS = {"speechbridge": {"gen_ai"}}
 """Prefixes of metrics that others have named (OpenTelemetry)."""

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import FormData
 
+from speechwhisper import jobs
 from speechwhisper.audio.clock import Gap
 from speechwhisper.recognition.guards import Doubt, Doubtful
 from speechwhisper.service import SERVICE
 from whisper import media
 from whisper.conftest import Start, eventually
-from whisper.scripted import ScriptedDecoder, segment
+from whisper.scripted import DEADLINE, ScriptedDecoder, segment
 
 if TYPE_CHECKING:
     from aiohttp.test_utils import TestClient
@@ -42,6 +43,25 @@ async def events(client: TestClient, **fields: str) -> list[dict[str, object]]:
         assert response.headers["X-Accel-Buffering"] == "no"
         lines = (await response.text()).split("\n\n")
     return [json.loads(line.removeprefix("data: ")) for line in lines if line]
+
+
+async def test_a_transcript_that_cannot_be_counted_is_answered_all_the_same(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context.get("exception")))
+    error = ValueError("counters can only be incremented by non-negative amounts")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(jobs, "_count_coverage", fail)
+    client = await start(ScriptedDecoder(SPOKEN))
+
+    async with asyncio.timeout(DEADLINE), client.post("/v1/audio/transcriptions", data=form()) as response:
+        assert (await response.json())["text"] == "Hello there. Good bye."
+    assert failed == [error]
+    asyncio.get_running_loop().set_exception_handler(None)
 
 
 @pytest.mark.parametrize("output", ["", "txt", "json", "vtt", "srt", "tsv"])

@@ -64,7 +64,9 @@ class Metrics:
             "doubtful_seconds_total", "Duration of the stretches whose transcript may be wrong or lacks words", "reason"
         )
         self.skipped_seconds = counter(
-            "skipped_seconds_total", "Duration of the audio that files should have, but do not contain", "reason"
+            "skipped_seconds_total",
+            "Duration of the audio without data in its file: damaged, absent or cut off",
+            "reason",
         )
         self.decode_seconds = counter("decode_duration_seconds_total", "Time spent decoding")
         self.batch_blocks = histogram("batch_blocks", "Blocks of speech in a batch", _BATCH_BLOCKS)

@@ -159,7 +159,7 @@ SCHEMAS: Json = {
         waiting=integer("Always 0: a pod's own queue is unknown, and counted as in work.", minimum=0),
         working=integer("Requests that pods have.", minimum=0),
         coming=integer(
-            "Requests whose recordings are being transcribed first, held ones included. Requests for a transcript "
+            "Requests whose recordings arrive or are transcribed first, held ones included. Requests for a transcript "
             "alone never count.",
             minimum=0,
         ),
