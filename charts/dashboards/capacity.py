@@ -14,6 +14,8 @@ _DESIRED = of_pipeline("speechoperator_pipeline_replicas_desired")
 _READY = of_pipeline("speechoperator_pipeline_replicas_ready")
 _GPUS = of_pipeline("speechoperator_pipeline_gpus_requested")
 _DECISIONS = of_pipeline("speechoperator_pipeline_scaling_decisions_total")
+_DECIDED_WITHIN = "2m"
+"""Grafana asks for marks every 60 s however long the chosen time is; two scrapes are needed to see an increase."""
 
 
 def dashboard() -> Dashboard:
@@ -21,7 +23,7 @@ def dashboard() -> Dashboard:
     description = "Whether pipelines have the replicas and GPUs that their work needs, and use them."
     rows = (_NOW, _SCALE, _WHISPER, _MODELS)
     built = frame("speechpipeline-capacity", "Speech pipelines / Capacity", description, rows)
-    decided = increase(_DECISIONS, "namespace", "pipeline", "component", "direction", over="$__interval")
+    decided = increase(_DECISIONS, "namespace", "pipeline", "component", "direction", over=_DECIDED_WITHIN)
     return built.annotation(annotation("Scaling decisions", f"{decided} > 0", "blue"))
 
 
@@ -83,11 +85,11 @@ _SCALE = Row(
         ),
         time_series(
             "GPUs",
-            "GPUs that components request, and the GPU budgets of pipelines that have one. If the sum is at the "
+            "GPUs that the components of each pipeline request, and its GPU budget. If their sum is at the "
             "budget, one component grows only after the other has shrunk.",
             "short",
-            Query(f"sum by (component) ({_GPUS})", "{{component}}"),
-            Query(f"sum({of_pipeline('speechoperator_pipeline_gpu_budget')})", "budget"),
+            Query(f"sum by (pipeline, component) ({_GPUS})", "{{pipeline}}: {{component}}"),
+            Query(f"sum by (pipeline) ({of_pipeline('speechoperator_pipeline_gpu_budget')})", "{{pipeline}}: budget"),
         ),
         time_series(
             "Scaling decisions",

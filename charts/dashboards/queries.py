@@ -5,6 +5,12 @@ from __future__ import annotations
 PIPELINE = 'namespace=~"$namespace",pipeline=~"$pipeline"'
 """Selects the series of the chosen pipelines, both the operator's and those of their pods."""
 
+ROUTES = 'route=~"/process|/v1/audio/.+|/v1/chat/completions|/v1/responses"'
+"""Selects the requests that count for the objectives, as in files/rules/requests.yaml."""
+
+OUTCOMES = 'outcome!~"rejected|cancelled"'
+"""Selects the requests that can succeed, as in files/rules/requests.yaml."""
+
 WINDOW = "$__rate_interval"
 """At least four scrapes, and no less than the distance of two points."""
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dashboards.panels import Query, Row, frame, number, time_series
-from dashboards.queries import increase, of_pipeline, quantile, rate
+from dashboards.queries import OUTCOMES, ROUTES, increase, of_pipeline, quantile, rate
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-_API = 'route=~"/process|/v1/.+"'
-_ANSWERED = of_pipeline("speechbridge_requests_total", _API, 'outcome="ok"')
-_COUNTED = of_pipeline("speechbridge_requests_total", _API, 'outcome!~"rejected|cancelled"')
+_ANSWERED = of_pipeline("speechbridge_requests_total", ROUTES, 'outcome="ok"')
+_COUNTED = of_pipeline("speechbridge_requests_total", ROUTES, OUTCOMES)
 _FIRST_SEGMENT = of_pipeline("speechbridge_time_to_first_segment_seconds_bucket")
 _FIRST_TOKEN = of_pipeline("speechbridge_time_to_first_token_seconds_bucket")
 _TOKEN = of_pipeline("speechbridge_time_per_output_token_seconds_bucket")
@@ -43,7 +42,7 @@ _AT_A_GLANCE = Row(
             "Requests to the API in the chosen time. If it is zero although clients send requests, check the Ingress "
             "and DNS: `kubectl describe speechpipeline` says whether the pipeline is exposed.",
             "short",
-            Query(increase(of_pipeline("speechbridge_requests_total", _API))),
+            Query(increase(of_pipeline("speechbridge_requests_total", ROUTES))),
             decimals=0,
         ),
         number(
@@ -71,7 +70,7 @@ _REQUESTS = Row(
             "Requests per second. If there are many rejected ones, a client sends what is invalid: the log of the "
             "bridge has the code of each. If there are overloaded ones, raise maxReplicas or maxConcurrentRequests.",
             "reqps",
-            Query(rate(of_pipeline("speechbridge_requests_total", _API), "outcome"), "{{outcome}}"),
+            Query(rate(of_pipeline("speechbridge_requests_total", ROUTES), "outcome"), "{{outcome}}"),
             stacked=True,
         ),
         time_series(
@@ -134,7 +133,8 @@ _LATENCY = Row(
             "look at how long its recordings are, and at slow uploads.",
             "s",
             Query(
-                quantile(0.95, of_pipeline("speechbridge_request_duration_seconds_bucket", _API), "route"), "{{route}}"
+                quantile(0.95, of_pipeline("speechbridge_request_duration_seconds_bucket", ROUTES), "route"),
+                "{{route}}",
             ),
         ),
         time_series(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from ipaddress import ip_network
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,6 +19,9 @@ ALL_NAMESPACES = ("",)
 
 _NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 """A name of a namespace: a DNS label (RFC 1123)."""
+
+_PEER = ({"ipBlock"}, {"podSelector"}, {"namespaceSelector"}, {"podSelector", "namespaceSelector"})
+"""The members that a peer of a NetworkPolicy may have together."""
 
 SCALER = "speechpipeline-scaler"
 """The field manager of `spec.replicas` of Whisper's and Ollama's Deployments; it owns no other field."""
@@ -49,6 +53,12 @@ class Settings(BaseSettings):
     )
     image_pull_secrets: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="image pull Secrets of all pipelines' pods, in addition to their own; comma-separated"
+    )
+
+    metrics_from: str = Field(
+        "[]",
+        description="clients that read the metrics of pipelines' pods, such as Prometheus, where"
+        " `spec.networkPolicy.metricsFrom` names none: a JSON array of the peers of a NetworkPolicy",
     )
 
     # The operator's own pod.
@@ -144,6 +154,12 @@ class Settings(BaseSettings):
         """The namespaces to list and watch, each on its own; `ALL_NAMESPACES` for all of them together."""
         return self.watch_namespaces or (self.watch_namespace,)
 
+    @property
+    def metrics_peers(self) -> list[dict[str, Any]]:
+        """The clients of METRICS_FROM, as in a NetworkPolicy."""
+        peers: list[dict[str, Any]] = json.loads(self.metrics_from)
+        return peers
+
     @field_validator("image_pull_secrets", "watch_namespaces", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -162,6 +178,17 @@ class Settings(BaseSettings):
     def _networks(cls, value: str) -> str:
         for part in filter(None, map(str.strip, value.split(","))):
             ip_network(part)
+        return value
+
+    @field_validator("metrics_from")
+    @classmethod
+    def _peers(cls, value: str) -> str:
+        peers = json.loads(value)  # JSONDecodeError is a ValueError
+        if not isinstance(peers, list) or not all(isinstance(peer, dict) and set(peer) in _PEER for peer in peers):
+            message = (
+                "not a JSON array of objects with either ipBlock, or podSelector and namespaceSelector or one of them"
+            )
+            raise ValueError(message)
         return value
 
     @field_validator("log_level", mode="before")

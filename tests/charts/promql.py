@@ -1,5 +1,6 @@
 """Which metrics and labels an expression of PromQL reads."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,16 @@ def read(expression: str) -> Read:
         elif isinstance(node, promql_parser.BinaryExpr) and node.modifier and node.modifier.matching:
             grouped |= set(node.modifier.matching.labels)
     return Read(metrics, frozenset(grouped))
+
+
+def matchers(expression: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the metric, the label and the value of each matcher; each alternative of a regular expression by itself."""
+    for node in nodes(promql_parser.parse(expression)):
+        if isinstance(node, promql_parser.VectorSelector):
+            for matcher in node.matchers.matchers:
+                regex = matcher.op in (promql_parser.MatchOp.Re, promql_parser.MatchOp.NotRe)
+                for value in matcher.value.split("|") if regex else [re.escape(matcher.value)]:
+                    yield node.name, matcher.name, value
 
 
 def nodes(expr: Any) -> Iterator[Any]:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.unit
 
-SCRAPED = {"namespace", "pod", "pipeline"}
-"""Labels that Prometheus adds to every series when it scrapes; `pipeline` only to those of pipelines' pods."""
+SCRAPED = {"namespace", "pod"}
+"""Labels that Prometheus adds to every series when it scrapes."""
+OF_PODS = ("speechbridge_", "speechwhisper_", "gen_ai_")
+"""Series of pipelines' pods, which get the label `pipeline` as well."""
 CLIENTS_OWN = {"process_cpu_seconds_total": "counter", "process_resident_memory_bytes": "gauge"}
 """Metrics of the Python client that the dashboards use."""
 OF_COUNTERS = {"rate", "irate", "increase"}
@@ -57,7 +59,11 @@ def selectors(expr: Any) -> list[promql_parser.VectorSelector]:
 
 def labels_of(expr: Any) -> set[str]:
     """All labels that series within an expression may have."""
-    return SCRAPED.union(*(METRICS[one.name][1] for one in selectors(expr)))
+    return SCRAPED.union(*(METRICS[one.name][1] | scraped(one.name) for one in selectors(expr)))
+
+
+def scraped(name: str) -> set[str]:
+    return {"pipeline"} if name.startswith(OF_PODS) else set()
 
 
 @pytest.fixture(params=QUERIES, ids=lambda query: f"{query.dashboard}-{query.title}")
@@ -90,6 +96,11 @@ def test_only_counters_are_asked_for_their_rate(query: Query) -> None:
         if call.func.name in OF_COUNTERS:
             (counted,) = selectors(call)
             assert METRICS[counted.name][0] in {"counter", "histogram"}, counted.name
+
+
+def test_no_window_may_be_too_short_for_an_increase(query: Query) -> None:
+    """`$__interval` is the distance of two points, which may be less than that of two scrapes."""
+    assert not re.search(r"\[\$(__interval|\{__interval\})\]", query.expr)
 
 
 def test_every_variable_of_a_query_is_one_of_its_dashboard(query: Query) -> None:

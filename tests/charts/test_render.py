@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,33 @@ def test_earlier_value_of_one_namespace_still_works(helm: Helm) -> None:
 
     assert {body["metadata"]["namespace"] for body in objects if body["kind"] == "Role"} == {"calls", "voice"}
     assert setting(objects, "WATCH_NAMESPACES") == "calls"
+
+
+def test_readers_of_the_metrics_of_all_pipelines_are_passed_to_the_operator(helm: Helm) -> None:
+    prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    objects = helm.objects("--set-json", f"metrics.from={json.dumps([prometheus])}")
+
+    assert json.loads(setting(objects, "METRICS_FROM")) == [prometheus]
+    assert setting(helm.objects(), "METRICS_FROM") == "[]"
+
+
+def test_notes_say_what_keeps_prometheus_from_whisper(helm: Helm, tmp_path: Path) -> None:
+    monitored = ("--set", "metrics.podMonitors.enabled=true")
+    admitted = ("--set-json", 'metrics.from=[{"namespaceSelector": {}}]')
+
+    assert "metrics.from" in notes(helm, tmp_path, *monitored)
+    assert "metrics.from" not in notes(helm, tmp_path, *monitored, *admitted)
+    assert "metrics.from" not in notes(helm, tmp_path)
+
+
+def notes(helm: Helm, folder: Path, *arguments: str) -> str:
+    """What Helm says after an installation; `helm template` does not, so they are a value in a copy of the chart."""
+    chart = shutil.copytree(CHART, folder / "chart", dirs_exist_ok=True)
+    text = (chart / "templates" / "NOTES.txt").read_text()
+    copied = f'{{{{- define "notes" -}}}}{text}{{{{- end -}}}}\nsaid: {{{{ include "notes" . | toJson }}}}\n'
+    (chart / "templates" / "notes.yaml").write_text(copied)
+    rendered = helm("template", "speech", chart, "--show-only", "templates/notes.yaml", *arguments)
+    return str(yaml.safe_load(rendered)["said"])
 
 
 def setting(objects: list[dict[str, Any]], name: str) -> str:

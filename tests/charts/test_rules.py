@@ -11,19 +11,31 @@ import pytest
 import yaml
 
 from charts import rule_files
-from charts.promql import read
+from charts.panels import queries
+from charts.promql import matchers, read
 from generator import definitions
 from installed import installed
 from repository import ROOT
+from speechbridge.api.openapi.document import document
+from speechbridge.errors import PROBLEMS, Problem
+from speechbridge.telemetry.metrics import Metrics as BridgeMetrics
 from speechlocal import debian
+from speechoperator.api.names import COMPONENTS
+from speechoperator.api.status import CONDITION_TYPES
+from speechoperator.plan.conditions.reasons import Reason
 
 pytestmark = pytest.mark.unit
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
 PROMTOOL_TESTS = sorted((Path(__file__).parent / "rules").glob("*.test.yaml"))
 SEVERITIES = {"critical", "warning"}
-OF_TARGETS = {"namespace", "pipeline", "speechpipeline_dev_pipeline"}
-"""Labels that every scrape sets."""
+OF_PODS = {"namespace", "pipeline", "speechpipeline_dev_pipeline"}
+"""Labels that scrapes set on series of a pipeline's pods: one of the latter two."""
+OF_OPERATOR = {"namespace"}
+"""Labels that scrapes set on series of the operator."""
+RECORDED = {"namespace", "pipeline"}
+OUTCOMES = {Problem(code, "").outcome for code in PROBLEMS} | {"ok", "partial", "cancelled"}
+"""Of requests to the bridge."""
 OF_OTHERS = {"certmanager_certificate_expiration_timestamp_seconds": {"namespace", "exported_namespace", "name"}}
 """Metrics of other programs that the rules read, where they exist."""
 
@@ -88,11 +100,10 @@ def test_each_alert_says_what_happens_where_and_what_to_do(rule: rule_files.Rule
 
     assert rule["labels"].keys() == {"severity"}
     assert rule["labels"]["severity"] in SEVERITIES
-    assert annotations.keys() == {"summary", "description", "runbook_url"}
+    assert annotations.keys() == {"summary", "description"}
     assert "{{" not in annotations["summary"], "alerts are grouped by it"
     assert not annotations["summary"].endswith(".")
     assert "$labels.namespace" in annotations["description"]
-    assert annotations["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
 
 
 def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
@@ -118,7 +129,7 @@ def test_expressions_read_only_metrics_and_labels_that_exist() -> None:
     wrong: list[object] = []
     for rule in rule_files.rules():
         found = read(rule["expr"])
-        own = set().union(*(known.get(metric, set()) for metric in found.metrics), OF_TARGETS)
+        own = set().union(*(known.get(metric, set()) for metric in found.metrics))
         wrong += [metric for metric in found.metrics if metric not in known]
         wrong += [
             (metric, label) for metric, labels in found.metrics.items() for label in labels - known.get(metric, set())
@@ -139,18 +150,80 @@ def test_descriptions_name_only_labels_that_the_alert_has() -> None:
     for rule in rule_files.alerts():
         named = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["description"]))
         found = read(rule["expr"])
+        recorded = RECORDED if any(":" in metric for metric in found.metrics) else set()
 
-        assert named <= found.grouped | {"namespace", "pipeline"}, rule["alert"]
+        assert named <= found.grouped | recorded, rule["alert"]
+
+
+def test_matchers_name_values_that_the_programs_set() -> None:
+    values = known_values()
+    asked = [one for rule in rule_files.rules() for one in matchers(rule["expr"])]
+
+    assert asked
+    assert [one for one in asked if not any(re.fullmatch(one[2], known) for known in values[one[1]])] == []
+
+
+def test_a_value_that_no_program_sets_would_be_found() -> None:
+    found = list(matchers('a{reason=~"Ready|Redy", type!="Ready"} unless b{outcome!~"x.+"}'))
+
+    assert found == [("a", "reason", "Ready"), ("a", "reason", "Redy"), ("a", "type", "Ready"), ("b", "outcome", "x.+")]
+
+
+def test_every_request_to_the_api_counts_by_its_outcome() -> None:
+    routes, outcomes = objective("pipeline:speechbridge_requests:rate5m")
+    failed_routes, failed = objective("pipeline:speechbridge_requests_failed:ratio_rate5m")
+    posts = {path for path, methods in document()["paths"].items() if "post" in methods}
+
+    assert {path for path in document()["paths"] if re.fullmatch(routes, path)} == posts
+    assert failed_routes == routes
+    assert set(failed.split("|")) | set(outcomes.split("|")) | {"ok"} == OUTCOMES
+
+
+def test_dashboards_count_the_requests_that_the_rules_count() -> None:
+    routes, outcomes = objective("pipeline:speechbridge_requests:rate5m")
+    success = [query.expr for query in queries() if query.title.startswith("Success")]
+
+    assert len(success) == 2
+    for expr in success:
+        assert expr.count(f'route=~"{routes}"') == 2
+        assert expr.count(f'outcome!~"{outcomes}"') == expr.count('outcome="ok"') == 1
+
+
+def objective(record: str) -> tuple[str, str]:
+    """The regular expressions of routes and outcomes in a recording rule; the same ones throughout the rule files."""
+    (expr,) = (rule["expr"] for rule in rule_files.rules() if rule.get("record") == record)
+    (found,) = set(re.findall(r'route=~"([^"]+)", outcome[!=]~"([^"]+)"', expr))
+    kind = record.split(":")[1]
+    same = [rule["expr"] for rule in rule_files.rules() if rule.get("record", "").split(":")[1:2] == [kind]]
+    assert all(set(re.findall(r'route=~"([^"]+)", outcome[!=]~"([^"]+)"', one)) == {found} for one in same)
+    return found
+
+
+def known_values() -> dict[str, set[str]]:
+    """The values of each label that a matcher may name."""
+    exposed = BridgeMetrics().exposition()[0].decode()
+    return {
+        "reason": {reason.text for reason in Reason},
+        "type": set(CONDITION_TYPES),
+        "status": {"True", "False", "Unknown"},
+        "component": set(COMPONENTS),
+        "route": set(document()["paths"]),
+        "outcome": OUTCOMES,
+        "result": {"ok", "rejected", "error"},
+        "le": set(re.findall(r'to_first_segment_seconds_bucket\{le="([^"]+)"', exposed)),
+    }
 
 
 def known_metrics() -> dict[str, set[str]]:
     """The labels of each series that the programs expose, and of those that the rules record."""
     found: dict[str, set[str]] = {}
-    for one in definitions.all_metrics():
-        labels = {*one.labels, *OF_TARGETS}
+    of_pods = [(one, OF_PODS) for one in (*definitions.of_bridge(), *definitions.of_whisper())]
+    of_operator = [(one, OF_OPERATOR) for one in (*definitions.of_operator(), *definitions.of_pipelines())]
+    for one, scraped in of_pods + of_operator:
+        labels = {*one.labels, *scraped}
         if one.type == "histogram":
             found |= {f"{one.name}_bucket": {*labels, "le"}, f"{one.name}_sum": labels, f"{one.name}_count": labels}
         else:
             found[one.name] = labels
-    found |= {rule["record"]: {"namespace", "pipeline"} for rule in rule_files.rules() if "record" in rule}
+    found |= {rule["record"]: RECORDED for rule in rule_files.rules() if "record" in rule}
     return found | OF_OTHERS

@@ -1,5 +1,6 @@
 """How the chart ships its rules: as they are, but for what the values say."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,12 +59,36 @@ def test_runbooks_are_where_the_values_say(helm: Helm) -> None:
         assert rule["annotations"]["runbook_url"] == f"https://wiki.example.com/speech/{rule['alert']}.md"
 
 
-def test_objectives_are_those_of_the_values(helm: Helm) -> None:
-    groups = shipped(helm, "--set-json", 'monitoring.rules.objectives={"success": 0.999}')["spec"]["groups"]
+def test_without_an_address_of_runbooks_no_alert_names_one(helm: Helm) -> None:
+    for rule in (rule for group in shipped(helm)["spec"]["groups"] for rule in group["rules"] if "alert" in rule):
+        assert "runbook_url" not in rule["annotations"]
 
-    targets = {rule["record"]: rule["expr"] for group in groups for rule in group["rules"] if "record" in rule}
-    assert targets["speechpipeline:objective:success"] == "vector(0.999)"
-    assert targets["speechpipeline:objective:first_segment"] == "vector(0.95)"
+
+def test_objectives_are_those_of_the_values(helm: Helm) -> None:
+    values = 'monitoring.rules.objectives={"success": 0.95, "firstSegment": 0.9999}'
+    groups = shipped(helm, "--set-json", values)["spec"]["groups"]
+
+    assert allowed(groups) == {"SpeechRequestsFailing": {"0.95"}, "SpeechFirstSegmentLate": {"0.9999"}}
+    assert allowed(rule_files.groups()) == {"SpeechRequestsFailing": {"0.995"}, "SpeechFirstSegmentLate": {"0.95"}}
+
+
+def allowed(groups: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """The objectives in the expressions of each alert that has one."""
+    found: dict[str, set[str]] = {}
+    for rule in (rule for group in groups for rule in group["rules"]):
+        if numbers := re.findall(r"\(1 - ([0-9.]+)\)", rule["expr"]):
+            assert len(numbers) == 2, rule
+            found.setdefault(rule["alert"], set()).update(numbers)
+    return found
+
+
+def test_every_objective_that_is_accepted_can_be_missed(helm: Helm) -> None:
+    values = 'monitoring.rules.objectives={"success": 0.94, "firstSegment": 0.94}'
+    alerts = [rule for group in shipped(helm, "--set-json", values)["spec"]["groups"] for rule in group["rules"]]
+
+    thresholds = re.findall(r"> ([0-9.]+) \* \(1 - ([0-9.]+)\)", "".join(rule["expr"] for rule in alerts))
+    assert len(thresholds) == 8
+    assert all(float(rate) * (1 - float(objective)) < 0.9 for rate, objective in thresholds)
 
 
 def test_single_alerts_can_be_left_out(helm: Helm) -> None:
@@ -92,3 +117,11 @@ def test_wrong_values_are_refused(helm: Helm, wrong: str, said: str) -> None:
         helm.template("--set", wrong)
 
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["success", "firstSegment"])
+def test_an_objective_that_cannot_be_missed_is_refused(helm: Helm, name: str) -> None:
+    with pytest.raises(HelmError) as refused:
+        helm.template("--set-json", f"monitoring.rules.objectives.{name}=0.93")
+
+    assert f"at '/monitoring/rules/objectives/{name}': minimum" in str(refused.value)

@@ -30,7 +30,7 @@ MAY_BE_EMPTY = {
     ("service", "Held requests, p95", "{{stage}}"): "every pod could be reached",
     ("service", "Doubtful transcripts", "{{reason}}"): "the recording is understood",
     ("service", "Missing audio", "{{reason}}"): "the recording is complete",
-    ("capacity", "GPUs", "budget"): "the pipeline of the example has no budget",
+    ("capacity", "GPUs", "{{pipeline}}: budget"): "the pipeline of the example has no budget",
     ("capacity", "Downloads", "{{pipeline}}: {{model}}"): "all models have been downloaded",
     ("capacity", "Model on GPUs", "{{pipeline}}: {{model}}"): "the operator has not seen the model in memory yet",
     ("capacity", "Scaling decisions", ""): "marks only decisions, and there was none in the last minute",

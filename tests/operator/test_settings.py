@@ -61,3 +61,18 @@ def test_the_earlier_setting_of_one_namespace_still_works_but_not_beside_the_lis
     monkeypatch.setenv("WATCH_NAMESPACES", "night")
     with pytest.raises(ValidationError, match="WATCH_NAMESPACE is deprecated and cannot be combined"):
         Settings()
+
+
+def test_readers_of_metrics_are_peers_of_a_network_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().metrics_peers == []
+    monkeypatch.setenv("METRICS_FROM", '[{"namespaceSelector": {}, "podSelector": {}}, {"ipBlock": {"cidr": "::/0"}}]')
+    assert Settings().metrics_peers == [{"namespaceSelector": {}, "podSelector": {}}, {"ipBlock": {"cidr": "::/0"}}]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["monitoring", "{}", "[{}]", '["a"]', '[{"ipBlock": {}, "podSelector": {}}]', '[{"pods": 1}]']
+)
+def test_other_readers_of_metrics_are_rejected(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("METRICS_FROM", wrong)
+    with pytest.raises(ValidationError, match="metrics_from"):
+        Settings()

@@ -2,16 +2,17 @@
 {{- define "speechpipeline.ruleGroup" -}}
 {{- $values := index . 0 }}
 {{- $group := index . 1 }}
-{{- $objectives := dict "speechpipeline:objective:success" $values.objectives.success "speechpipeline:objective:first_segment" $values.objectives.firstSegment }}
+{{- $success := printf "(1 - %v)" $values.objectives.success }}
+{{- $firstSegment := printf "(1 - %v)" $values.objectives.firstSegment }}
 {{- $rules := list }}
 {{- range $rule := $group.rules }}
-{{- with get $objectives (get $rule "record") }}
-{{- $_ := set $rule "expr" (printf "vector(%v)" .) }}
-{{- end }}
 {{- if $rule.alert }}
+{{- /* One objective may be the default of the other: a word stands for it between the two replacements. */}}
+{{- $expr := $rule.expr | replace "(1 - 0.995)" "(1 - success)" | replace "(1 - 0.95)" $firstSegment | replace "(1 - success)" $success }}
+{{- $_ := set $rule "expr" $expr }}
 {{- $_ := set $rule.labels "severity" (get $values.severities $rule.labels.severity | default $rule.labels.severity) }}
 {{- with $values.runbookBaseUrl }}
-{{- $_ := set $rule.annotations "runbook_url" (printf "%s/%s" (trimSuffix "/" .) (base $rule.annotations.runbook_url)) }}
+{{- $_ := set $rule.annotations "runbook_url" (printf "%s/%s.md" (trimSuffix "/" .) $rule.alert) }}
 {{- end }}
 {{- end }}
 {{- if not (has (get $rule "alert") $values.disabled) }}

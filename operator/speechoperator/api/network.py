@@ -50,5 +50,6 @@ class NetworkPolicy(Model):
     metrics_from: Peers = Field(
         (),
         description="Clients that read the metrics of the bridge, Whisper and Ollama, such as Prometheus. Metrics have "
-        "no port of their own, so these clients have access to the whole API.",
+        "no port of their own, so these clients have access to the whole API. If unset, those of the operator's "
+        "METRICS_FROM; [] is none.",
     )

@@ -23,17 +23,23 @@ _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 def serving_policy(pipeline: SpeechPipeline, component: Component, settings: Settings) -> Object:
     """Allow the bridge, the operator and readers of metrics: Whisper and Ollama do not authenticate clients."""
     bridge = {"podSelector": {"matchLabels": selector(pipeline.name, "bridge")}}
-    metrics = _peers(pipeline.spec.network_policy.metrics_from)
+    metrics = _readers_of_metrics(pipeline, settings)
     return _policy(pipeline, component, {"from": [bridge, _operator(settings), *metrics]})
 
 
 def bridge_policy(pipeline: SpeechPipeline, settings: Settings) -> Object:
     """Allow all clients, or those of the spec, on the bridge's port only."""
-    spec = pipeline.spec.network_policy
-    if spec.bridge_from is None:
+    clients = pipeline.spec.network_policy.bridge_from
+    if clients is None:
         return _policy(pipeline, "bridge", {})
-    peers = _peers((*spec.bridge_from, *spec.metrics_from))
+    peers = [*_peers(clients), *_readers_of_metrics(pipeline, settings)]
     return _policy(pipeline, "bridge", {"from": [_operator(settings), *peers]})
+
+
+def _readers_of_metrics(pipeline: SpeechPipeline, settings: Settings) -> list[Any]:
+    """Return those of the spec, or else those of all pipelines; a spec may also name none."""
+    spec = pipeline.spec.network_policy
+    return _peers(spec.metrics_from) if spec.has("metrics_from") else settings.metrics_peers
 
 
 def _operator(settings: Settings) -> dict[str, Any]:

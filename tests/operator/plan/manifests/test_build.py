@@ -1,5 +1,6 @@
 """The manifests of a pipeline: golden files, and the rules behind them."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import goldens
 from speechoperator.api import SpeechPipeline, labels
 from speechoperator.plan.decisions import from_spec
 from speechoperator.plan.manifests import build as manifests
+from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -18,11 +20,11 @@ WITH_CUDA = {goldens.SETTINGS.whisper_gpu_image, goldens.SETTINGS.asr_webservice
 """Images that hold NVIDIA's libraries; Ollama's is another, for CPUs as well."""
 
 
-def build(spec: Raw, **decided: Any) -> dict[str, Any]:
+def build(spec: Raw, settings: Settings = goldens.SETTINGS, **decided: Any) -> dict[str, Any]:
     """The manifests, by `Kind/component`."""
     pipeline = parsed(spec)
-    decisions = replace(from_spec(pipeline, goldens.SETTINGS), **decided)
-    objects = manifests.build(pipeline, goldens.SETTINGS, decisions)
+    decisions = replace(from_spec(pipeline, settings), **decided)
+    objects = manifests.build(pipeline, settings, decisions)
     return {f"{one['kind']}/{one['metadata']['name'].removeprefix('p-')}": one for one in objects}
 
 
@@ -143,6 +145,20 @@ def test_clients_of_the_bridge_and_readers_of_metrics_can_be_chosen() -> None:
     for component in ("whisper", "ollama"):
         assert rules(objects, component)[0]["from"][2:] == [PROMETHEUS]
         assert rules(objects, component)[0]["ports"]
+
+
+def test_readers_of_metrics_of_all_pipelines_count_where_the_spec_says_nothing_of_them() -> None:
+    settings = goldens.SETTINGS.model_copy(update={"metrics_from": json.dumps([PROMETHEUS])})
+    by_default = build({"networkPolicy": {"bridgeFrom": [INGRESS]}}, settings)
+    own = build({"networkPolicy": {"metricsFrom": [INGRESS]}}, settings)
+    none = build({"networkPolicy": {"metricsFrom": []}}, settings)
+
+    assert rules(by_default, "bridge")[0]["from"][1:] == [INGRESS, PROMETHEUS]
+    for component in ("whisper", "ollama"):
+        assert rules(by_default, component)[0]["from"][2:] == [PROMETHEUS]
+        assert rules(own, component)[0]["from"][2:] == [INGRESS]
+        assert rules(none, component)[0]["from"][2:] == []
+    assert "from" not in rules(build({}, settings), "bridge")[0], "everyone may"
 
 
 def test_an_empty_list_of_clients_admits_the_operator_alone() -> None:
