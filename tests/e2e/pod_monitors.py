@@ -49,7 +49,8 @@ def jobs(cluster: KindCluster, folder: Path) -> list[dict[str, Any]]:
         "--show-only",
         "templates/pod-monitors.yaml",
     )
-    pods = json.loads(cluster.kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
+    found = json.loads(cluster.kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
+    pods = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]  # earlier tests' pods may still end
     monitors = [body for body in yaml.safe_load_all(rendered) if body and body["kind"] == "PodMonitor"]
     return [_job(body, pods, access, server) for body in monitors]
 

@@ -34,8 +34,9 @@ FROM_ZERO = {"minReplicas": 0, "maxReplicas": 1, "idlePeriod": "5s", **AT_ONCE_D
 
 def idle(body: Object) -> bool:
     """Whether nothing runs but the bridge, and the pipeline is Ready all the same."""
-    ready = condition(body, "Ready")
-    return (ready.get("status"), ready.get("reason")) == ("True", "Idle")
+    ready, status = condition(body, "Ready"), body.get("status", {})
+    asleep = all(status.get(part, {}).get("desired") == 0 for part in ("whisper", "ollama"))
+    return asleep and (ready.get("status"), ready.get("reason")) == ("True", "Idle")
 
 
 def changes(body: Object, component: str) -> list[tuple[int, int]]:
