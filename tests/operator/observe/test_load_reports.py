@@ -132,7 +132,8 @@ def test_from_zero_held_requests_wake_although_another_bridge_is_silent() -> Non
 def test_a_request_that_is_held_for_whisper_starts_both_components_from_zero() -> None:
     """So that the startup times do not add up."""
     spec = ScalingSpec(whisper=WhisperScaling(Bounds(0, 4)), ollama=OllamaScaling(Bounds(0, 2)))
-    heard = [bridge(held=1, audio_seconds_held=5.0), Heard("bridge", "b-1", ready=True)]
+    answered = {"held": 0, "waiting": 0, "working": 0, "coming": 1}
+    heard = [bridge(held=1, audio_seconds_held=5.0, ollama=answered), Heard("bridge", "b-1", ready=True)]
 
     decision = scale(spec, loads(heard, pods(whisper=0, ollama=0), NOW), States(), History(), NOW)
 
