@@ -96,7 +96,9 @@ async def test_the_doctor_finds_no_fault_in_a_ready_pipeline(speech: Service) ->
     assert [one for one in verdicts if one["level"] == "fault"] == []
     assert ran.returncode == 0
     good = {one["area"] for one in verdicts if one["level"] == "ok"}
-    assert {"operator", "permissions", "conditions", "pods", "gpu", "storage", "models", "ingress", "bridge"} <= good
+    assert {"operator", "permissions", "pods", "gpu", "storage", "models", "ingress", "bridge"} <= good
+    (partly_on_cpu,) = [one for one in verdicts if one["area"] == "conditions"]  # the cluster's GPUs are simulated
+    assert "PartlyOnCPU" in partly_on_cpu["message"]
 
 
 async def test_the_doctor_names_what_is_wrong(deployed: Deployed, cluster_api: Api, room: str) -> None:

@@ -61,6 +61,12 @@ def test_what_the_spec_says_is_fine(kind: str, reason: str) -> None:
     assert wrong(conditions.check(facts(status={"conditions": idle}))) == []
 
 
+def test_a_pipeline_that_serves_slowly_is_a_warning() -> None:
+    slow = [condition("Ready", "True"), condition("ModelsLoaded", "False", "PartlyOnCPU", "0 B on the GPU")]
+
+    assert "PartlyOnCPU" in the(conditions.check(facts(status={"conditions": slow})), Level.WARNING).message
+
+
 @pytest.mark.parametrize("reason", ["Starting", "WaitingForNode", "ModelsPulling", "Warming"])
 def test_what_passes_is_a_warning(reason: str) -> None:
     starting = [condition("Ready", "False", reason), condition("WhisperAvailable", "False", reason)]

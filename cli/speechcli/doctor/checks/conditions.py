@@ -36,7 +36,7 @@ def check(facts: Facts) -> Iterator[Verdict]:
         )
     stalled = any(one.type == "Stalled" and one.status == "True" for one in found.conditions)
     for one in found.unmet:
-        yield _unmet(one, stalled=stalled)
+        yield _unmet(one, serves=found.ready, stalled=stalled)
     for one in found.conditions:
         if one.type in NOTED_IF_TRUE and one.status == "True":
             yield warning(AREA, f"{one.type} ({one.reason}): {one.message}", _explained(one.reason))
@@ -44,11 +44,12 @@ def check(facts: Facts) -> Iterator[Verdict]:
         yield ok(AREA, "all conditions are met")
 
 
-def _unmet(one: Condition, *, stalled: bool) -> Verdict:
+def _unmet(one: Condition, *, serves: bool, stalled: bool) -> Verdict:
+    """Judge a condition that is not met; a pipeline that serves may be slow, or not as large as it should be."""
     text = f"{one.type} is {one.status} ({one.reason}): {one.message}"
     if one.intended:
         return ok(AREA, text)
-    passes = one.temporary or (one.type == "Ready" and not stalled)
+    passes = serves or one.temporary or (one.type == "Ready" and not stalled)
     return (warning if passes else fault)(AREA, text, _explained(one.reason))
 
 
