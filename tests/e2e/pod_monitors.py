@@ -53,7 +53,11 @@ def jobs(cluster: KindCluster, folder: Path) -> list[dict[str, Any]]:
         "templates/pod-monitors.yaml",
     )
     found = json.loads(cluster.kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
-    pods = [pod for pod in found if pod["metadata"]["namespace"] in NAMESPACES]
+    pods = [
+        pod
+        for pod in found
+        if pod["metadata"]["namespace"] in NAMESPACES and "deletionTimestamp" not in pod["metadata"]
+    ]
     monitors = [body for body in yaml.safe_load_all(rendered) if body and body["kind"] == "PodMonitor"]
     return [_job(body, pods, access, server) for body in monitors]
 
