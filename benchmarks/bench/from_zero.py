@@ -22,6 +22,7 @@ from speechlocal.cluster import kind, lifecycle, platform
 from speechlocal.cluster.access import Access
 from speechlocal.containers.command import run
 from speechlocal.demo_output import DEMO_PROMPT, DEMO_RECORDING
+from speechlocal.errors import LocalError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -37,14 +38,11 @@ SCALING = {
     "idlePeriod": "5s",
     "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}},
 }
-POD_LINE = (
-    r'{.metadata.labels.app\.kubernetes\.io/component}{" "}'
-    r'{range .status.conditions[?(@.status=="True")]}{.type}{","}{end}{"\n"}'
-)
+POD_LINE = r'{.metadata.labels.app\.kubernetes\.io/component} {.status.conditions[?(@.status=="True")].type}{"\n"}'
 """What kubectl prints of a pod at each change: its component, and the conditions that are met."""
 
 STAGES = {"": "pod created", "PodScheduled": "pod scheduled", "Ready": "pod ready"}
-ANSWER = ("first segment", "whole transcript", "first token", "whole answer")
+ANSWER = ("told to wait", "first segment", "whole transcript", "first token", "whole answer")
 COMPONENTS = ("whisper", "ollama")
 
 Seen = dict[tuple[str, str], float]
@@ -128,6 +126,7 @@ async def first_request(access: Access, session: aiohttp.ClientSession) -> Seen:
         stack.push_async_callback(stop, watching)
         async for event in bridge_client.process(session, access.url, recording, prompt=DEMO_PROMPT):
             stage = {
+                bridge_client.Waiting: "told to wait",
                 bridge_client.TranscriptDelta: "first segment",
                 bridge_client.Transcript: "whole transcript",
                 bridge_client.ResponseDelta: "first token",
@@ -146,12 +145,14 @@ async def watch_pods(access: Access, began: float, seen: Seen) -> None:
     try:
         assert process.stdout is not None  # noqa: S101 - for the type: the output is a pipe
         async for line in process.stdout:
-            component, _, conditions = line.decode().strip().partition(" ")
-            for condition in ("", *conditions.split(",")):
+            component, *conditions = line.decode().split()
+            for condition in ("", *conditions):
                 if condition in STAGES:
                     seen.setdefault((component, STAGES[condition]), time.monotonic() - began)
+        raise LocalError("kubectl get pods --watch ended")
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
 
 
