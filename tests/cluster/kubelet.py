@@ -29,6 +29,7 @@ Handler = Callable[[str, Object], Awaitable[None]]
 @dataclass
 class Kubelet:
     """`async with Kubelet(api, namespace) as kubelet`. `fate` says what happens to a pod; None: it runs.
+    `ended` is given each pod that is gone, and says whether others may run now.
 
     `ollamas` are the fakes by pod name, `prepare` is given each before it serves; `volumes` are what claims and pods
     keep, by claim (or pod) name.
@@ -39,6 +40,7 @@ class Kubelet:
     registry: Registry = field(default_factory=Registry)
     ollama_port: int = 11434
     fate: Callable[[Object], Fate | None] = lambda _: None
+    ended: Callable[[Object], bool] = lambda _: False
     bind_claims: bool = True
     prepare: Callable[[FakeOllamaPod], object] = lambda _: None
     ollamas: dict[str, FakeOllamaPod] = field(default_factory=dict)
@@ -114,11 +116,16 @@ class Kubelet:
             await self._report("PersistentVolumeClaim", claim, status)
 
     async def _pod(self, event: str, pod: Object) -> None:
-        name, fate = pod["metadata"]["name"], self.fate(pod)
-        async with self._one_at_a_time:
-            if event == "DELETED":
+        name = pod["metadata"]["name"]
+        if event == "DELETED":
+            async with self._one_at_a_time:
                 await self._stop_ollama(name)
-            elif pod["metadata"].get("deletionTimestamp"):
+            if self.ended(pod):
+                await self.requeue_after()
+            return
+        fate = self.fate(pod)
+        async with self._one_at_a_time:
+            if pod["metadata"].get("deletionTimestamp"):
                 await self._stop_ollama(name)
                 with _gone_meanwhile():
                     await self.api.delete("Pod", self.namespace, name, gracePeriodSeconds=0, **_only(pod))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from cluster.api import Object
     from e2e.service import Deployed, Service
 
 pytestmark = pytest.mark.e2e
@@ -67,10 +68,16 @@ async def talk(service: Service) -> None:
                 await answer.read()
 
 
+def load_is_known(body: Object) -> bool:
+    """Whether the operator, which an earlier test may have restarted, has reported what waits."""
+    return "backlogSeconds" in body["status"]["whisper"]
+
+
 @pytest.fixture
 async def prometheus(deployed: Deployed, speech: Service, tmp_path: Path) -> AsyncIterator[Prometheus]:
     """It has seen each pod before, between and after requests."""
     await speech.settle()
+    await speech.api.until("SpeechPipeline", speech.namespace, speech.name, load_is_known, within_s=60)
     jobs = await asyncio.to_thread(pod_monitors.jobs, deployed.cluster, tmp_path)
     async with running(tmp_path, jobs) as started:
         await started.scraped(TARGETS)
