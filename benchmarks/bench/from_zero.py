@@ -174,6 +174,6 @@ def section(seen: list[Seen]) -> Section:
     figures += [Figure(stage, "s", column("request", stage)) for stage in ANSWER]
     return Section(
         "From zero: the first request to a pipeline without Whisper and Ollama pods, seconds after it was sent",
-        figures,
+        [figure for figure in figures if figure.values],
         notes=[f"Medians of {len(seen)} requests. Models are on the node already; the pods share the machine's cores."],
     )

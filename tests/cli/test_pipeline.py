@@ -1,29 +1,15 @@
 """What the plugin reads of a pipeline's status."""
 
-from typing import Any
-
 import pytest
 
+from cli.starting_pipeline import PULLING, WAITING, pipeline
 from speechcli import pipeline as pipelines
 
 pytestmark = pytest.mark.unit
 
-PULLING = {
-    "name": "smollm2:135m",
-    "stage": "Pulling",
-    "completedBytes": 49_000_000,
-    "totalBytes": 98_000_000,
-    "etaSeconds": 3,
-}
-WAITING = {"type": "OllamaAvailable", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: no GPU"}
-
 
 def condition(kind: str, status: str, message: str = "") -> dict[str, str]:
     return {"type": kind, "status": status, "reason": "Said", "message": message}
-
-
-def pipeline(**status: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "speech", "generation": 2}, "status": {"observedGeneration": 2, **status}}
 
 
 def test_a_new_pipeline_has_an_empty_state() -> None:

@@ -1,28 +1,15 @@
 """How a starting pipeline is shown."""
 
 import io
-from typing import Any
 
 import pytest
 from rich.console import Console
 
+from cli.starting_pipeline import PULLING, WAITING, pipeline
 from speechcli import pipeline as pipelines
 from speechcli import pipeline_progress
 
 pytestmark = pytest.mark.unit
-
-PULLING = {
-    "name": "smollm2:135m",
-    "stage": "Pulling",
-    "completedBytes": 49_000_000,
-    "totalBytes": 98_000_000,
-    "etaSeconds": 3,
-}
-WAITING = {"type": "OllamaAvailable", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: no GPU"}
-
-
-def pipeline(**status: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "speech", "generation": 2}, "status": {"observedGeneration": 2, **status}}
 
 
 def plain(*states: pipelines.State) -> str:
