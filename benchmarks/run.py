@@ -3,6 +3,7 @@
     python benchmarks/run.py                          everything, about sixteen minutes on two cores
     python benchmarks/run.py --only parts --rounds 3  CPU and latency of the bridge, half a minute
     python benchmarks/run.py --only operator          a hundred pipelines in a simulated cluster, once
+    python benchmarks/run.py --only operator --pipelines 1000
     python benchmarks/run.py --only scaling           the scaler in simulated time, five minutes
     python benchmarks/run.py --only from-zero         the first request to a pipeline without pods, after `make cluster`
     python benchmarks/run.py --only whisper           the Whisper server under load, six minutes
@@ -84,6 +85,13 @@ def arguments() -> argparse.Namespace:
         metavar="N",
         help="length of the long file of the figure `hour` (default: %(default)g)",
     )
+    parser.add_argument(
+        "--pipelines",
+        type=int,
+        default=pipelines.PIPELINES,
+        metavar="N",
+        help="number of pipelines of the section operator (default: %(default)s)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument(
         "--no-pin",
@@ -99,6 +107,8 @@ def arguments() -> argparse.Namespace:
         parser.error("--figures needs --only whisper")
     if unknown := [name for name in chosen.figures if name not in whisper.FIGURES]:
         parser.error(f"no figure {unknown[0]!r}; there are {', '.join(whisper.FIGURES)}")
+    if chosen.pipelines < pipelines.PIPELINES:
+        parser.error(f"--pipelines must be at least {pipelines.PIPELINES}")
     if chosen.minutes <= 0:
         parser.error("--minutes must be positive")
     return chosen
@@ -146,6 +156,7 @@ class Bench:
         self._stage = stage
         self._rounds: int = chosen.rounds
         self._minutes: float = chosen.minutes
+        self._pipelines: int = chosen.pipelines
         self._missing = missing
         self._say = say
 
@@ -161,7 +172,7 @@ class Bench:
         alone: dict[str, Callable[[], Section]] = {
             "answers": lambda: real.measure(stage, self._go_if_there(), self._rounds, self._say),
             "recognition": lambda: recognition.measure(stage, self._rounds, self._say),
-            "operator": lambda: pipelines.measure(stage.folder, self._say),
+            "operator": lambda: pipelines.measure(stage.folder, self._pipelines, self._say),
             "from-zero": lambda: from_zero.measure(self._rounds, self._say),
             "pods": lambda: pod_choice.measure(self._say),
             "scaling": lambda: scaling.measure(self._say),

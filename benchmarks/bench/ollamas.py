@@ -2,7 +2,8 @@
 
     python ollamas.py PORT
 
-It answers what an operator asks: `/api/version`, `/api/tags`, `/api/pull`, and `/health` for who waits until it serves.
+It answers what an operator asks: `/api/version`, `/api/tags`, `/api/pull`, `/api/chat` without messages, which loads a
+model, and `/api/ps`; and `/health` for who waits until it serves. Every model is on a GPU.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ class Ollamas:
 
     def __init__(self) -> None:
         self._models: defaultdict[str, set[str]] = defaultdict(set)
+        self._loaded: defaultdict[str, set[str]] = defaultdict(set)
 
     async def tags(self, request: web.Request) -> web.Response:
         """Answer GET /api/tags."""
-        models = [{"name": name, "model": name, "size": SIZE, "digest": _digest(name)} for name in self._of(request)]
-        return web.json_response({"models": models})
+        return web.json_response({"models": [_listed(name) for name in self._models[_address(request)]]})
 
     async def pull(self, request: web.Request) -> web.StreamResponse:
         """Answer POST /api/pull, in as many lines as a quick pull has."""
@@ -43,12 +44,35 @@ class Ollamas:
         await response.prepare(request)
         for line in lines:
             await response.write(json.dumps(line).encode() + b"\n")
-        self._of(request).add(name if ":" in name.rpartition("/")[2] else f"{name}:latest")
+        self._models[_address(request)].add(_tagged(name))
         return response
 
-    def _of(self, request: web.Request) -> set[str]:
-        assert request.transport  # noqa: S101 - it is here, so it came over a connection
-        return self._models[request.transport.get_extra_info("sockname")[0]]
+    async def load(self, request: web.Request) -> web.Response:
+        """Answer POST /api/chat without messages."""
+        name = _tagged((await request.json())["model"])
+        if name not in self._models[_address(request)]:
+            return web.json_response({"error": f"model '{name}' not found"}, status=404)
+        self._loaded[_address(request)].add(name)
+        return web.json_response({"model": name, "done": True, "done_reason": "load"})
+
+    async def running(self, request: web.Request) -> web.Response:
+        """Answer GET /api/ps."""
+        loaded = self._loaded[_address(request)]
+        return web.json_response({"models": [{**_listed(name), "size_vram": SIZE} for name in loaded]})
+
+
+def _address(request: web.Request) -> str:
+    assert request.transport  # noqa: S101 - it is here, so it came over a connection
+    address: str = request.transport.get_extra_info("sockname")[0]
+    return address
+
+
+def _listed(name: str) -> dict[str, object]:
+    return {"name": name, "model": name, "size": SIZE, "digest": _digest(name)}
+
+
+def _tagged(name: str) -> str:
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
 def _digest(name: str) -> str:
@@ -66,6 +90,8 @@ def main() -> None:
     app.router.add_get("/api/tags", ollamas.tags)
     app.router.add_post("/api/pull", ollamas.pull)
     app.router.add_get("/api/version", _version)
+    app.router.add_post("/api/chat", ollamas.load)
+    app.router.add_get("/api/ps", ollamas.running)
     app.router.add_get("/health", _version)
     web.run_app(app, host="0.0.0.0", port=int(sys.argv[1]), print=None, access_log=None)  # noqa: S104 - all of 127/8
 
