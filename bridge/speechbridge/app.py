@@ -17,28 +17,31 @@ from speechbridge.api.cors import CrossOrigin
 from speechbridge.api.middleware import authorized, observed
 from speechbridge.api.server import Runner, site
 from speechbridge.service import SERVICE, assemble
-from speechbridge.telemetry import logs
+from speechbridge.telemetry import logs, tracing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from speechbridge.service import Service
     from speechbridge.settings import Settings
+    from speechbridge.telemetry.spans import Tracing
 
 _NO_LIMIT = 2**62  # bytes are counted where they are read: `client_max_size` would also limit what is only forwarded
 _CANCEL_AFTER_S = 1.0  # for requests still in flight after DRAIN_TIMEOUT
 
 
-def create_app(settings: Settings) -> web.Application:
-    """Return the application; it looks up its upstreams when the event loop starts it."""
+def create_app(settings: Settings, traces: Tracing | None = None) -> web.Application:
+    """Return the application; it looks up its upstreams when the event loop starts it, and closes `traces`."""
     middlewares = [observed, authorized] if settings.api_keys_dir else [observed]
     app = web.Application(middlewares=middlewares, client_max_size=_NO_LIMIT)
-    app[SERVICE] = assemble(settings)
+    app[SERVICE] = assemble(settings, traces)
     for family in (process, transcriptions, chat, responses, models, health, load, pages):
         family.add_routes(app)
     app[SERVICE].metrics.expect_requests(_answering_routes(app))
     CrossOrigin(settings.cors_allowed_origins).install(app)
     app.cleanup_ctx.append(_pod_discovery)
+    if traces is not None:
+        app.cleanup_ctx.append(_last_traces)
     return app
 
 
@@ -59,6 +62,13 @@ async def _pod_discovery(app: web.Application) -> AsyncIterator[None]:
         pool.close()
 
 
+async def _last_traces(app: web.Application) -> AsyncIterator[None]:
+    """Send the traces of the last requests before the process ends."""
+    yield
+    if (traces := app[SERVICE].tracing) is not None:
+        await asyncio.to_thread(traces.close)
+
+
 def connection_limits(settings: Settings) -> ConnectionLimits:
     """Return the limits on connections of clients."""
     return ConnectionLimits(
@@ -75,7 +85,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         OSError: The address cannot be listened on.
     """
-    app = create_app(settings)
+    app = create_app(settings, tracing.start(settings))
     runner = Runner(app, connection_limits(settings), app[SERVICE].metrics, shutdown_timeout=_CANCEL_AFTER_S)
     await runner.setup()
     stop = asyncio.Event()

@@ -39,15 +39,17 @@ from speechbridge.upstreams.pool import Pool
 if TYPE_CHECKING:
     from speechbridge.generators.port import Generator
     from speechbridge.settings import Settings
+    from speechbridge.telemetry.spans import Tracing
     from speechbridge.transcribers.port import Transcriber
 
 
 @dataclass(frozen=True)
 class Service:
-    """The components of a bridge."""
+    """The components of a bridge; `tracing` is None where requests are not traced."""
 
     settings: Settings
     metrics: Metrics
+    tracing: Tracing | None
     keys: ApiKeys
     admission: Admission
     backlog: Backlog
@@ -69,7 +71,7 @@ class Service:
 SERVICE = web.AppKey("service", Service)
 
 
-def assemble(settings: Settings) -> Service:
+def assemble(settings: Settings, tracing: Tracing | None = None) -> Service:
     """Assemble the components; nothing is started or connected yet."""
     clock = monotonic  # uvloop's clock has a resolution of 1 ms
     transcriber, generator = _transcriber(settings), _generator(settings)
@@ -129,6 +131,7 @@ def assemble(settings: Settings) -> Service:
     return Service(
         settings=settings,
         metrics=metrics,
+        tracing=tracing,
         keys=ApiKeys(settings.api_keys_dir, clock),
         admission=admission,
         backlog=backlog,

@@ -46,6 +46,12 @@ def _optional_http_url(value: str) -> str:
     return _http_url(value) if value else value
 
 
+def _checked_http_url(value: str) -> str:
+    """Return a URL as it is."""
+    _optional_http_url(value)
+    return value
+
+
 Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -194,6 +200,26 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="minimum log level")
 
+    # Traces. The SDK of OpenTelemetry reads further standard variables: headers, sampler, resource attributes.
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_optional_http_url)] = Field(
+        "",
+        description="URL of an OpenTelemetry receiver (`http://collector:4318`), which gets the traces of requests by"
+        " OTLP over HTTP; empty: requests are not traced",
+    )
+    otel_exporter_otlp_traces_endpoint: Annotated[str, AfterValidator(_checked_http_url)] = Field(
+        "", description="URL for traces with its path, instead of OTEL_EXPORTER_OTLP_ENDPOINT with `/v1/traces`"
+    )
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = Field(
+        "http/protobuf", description="protocol of the receiver; receivers usually have it on port 4318"
+    )
+    otel_exporter_otlp_traces_protocol: Literal["http/protobuf"] = Field(
+        "http/protobuf", description="protocol for traces"
+    )
+    otel_traces_exporter: Literal["otlp", "none"] = Field(
+        "otlp", description="`none`: requests are not traced, whatever the URLs are"
+    )
+    otel_sdk_disabled: bool = Field(default=False, description="`true`: as OTEL_TRACES_EXPORTER=none")
+
     # Access.
     cors_allowed_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(
         (),
@@ -243,6 +269,17 @@ class Settings(BaseSettings):
     max_spool_bytes: int = Field(
         2 * GIB, ge=0, description="maximum size of the temporary files of all slow uploads together, in bytes"
     )
+
+    @field_validator(
+        "otel_exporter_otlp_protocol",
+        "otel_exporter_otlp_traces_protocol",
+        "otel_traces_exporter",
+        "otel_sdk_disabled",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
+        return cls.model_fields[str(info.field_name)].default if value == "" else value
 
     @field_validator("log_level", mode="before")
     @classmethod

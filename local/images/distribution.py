@@ -1,7 +1,7 @@
 """The parts of pyproject.toml that images use: the requirements of an extra, and the distribution's name and version.
 
-    python3 distribution.py requirements EXTRA     prints the requirements of the extra, one per line
-    python3 distribution.py metadata FOLDER        writes the metadata that importlib.metadata reads
+    python3 distribution.py requirements EXTRA...     prints the requirements of the extras, one per line
+    python3 distribution.py metadata FOLDER           writes the metadata that importlib.metadata reads
 
 Runs inside the builds, so it has only the standard library. The layer with the libraries depends on this output, not on
 pyproject.toml itself, so that it stays cached when other parts of that file change.
@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 
-def main(command: str, argument: str) -> None:
+def main(command: str, *arguments: str) -> None:
     """Run a command on the pyproject.toml in the current folder."""
     project: dict[str, Any] = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     if command == "requirements":
-        sys.stdout.writelines(f"{line}\n" for line in project["optional-dependencies"][argument])
+        extras = project["optional-dependencies"]
+        sys.stdout.writelines(f"{line}\n" for extra in arguments for line in extras[extra])
     elif command == "metadata":
-        folder = Path(argument) / f"{project['name']}-{project['version']}.dist-info"
+        folder = Path(arguments[0]) / f"{project['name']}-{project['version']}.dist-info"
         folder.mkdir(parents=True)
         text = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
         (folder / "METADATA").write_text(text, encoding="utf-8")

@@ -36,6 +36,7 @@ VERSIONS = {
     "kwok": versions.KWOK,
     "kubeconform": versions.KUBECONFORM,
     "docker-compose": versions.COMPOSE,
+    "otelcol": versions.OTELCOL,
 }
 """The version that is built here, by program."""
 

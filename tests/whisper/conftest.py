@@ -30,6 +30,8 @@ from whisper.scripted import DEADLINE, ScriptedDecoder
 if TYPE_CHECKING:
     from aiohttp.connector import AddrInfoType
 
+    from speechwhisper.telemetry.spans import Tracing
+
 RECORDINGS = Path(__file__).parents[2] / "examples" / "audio"
 
 Start = Callable[..., Awaitable[TestClient]]
@@ -40,9 +42,11 @@ async def start() -> AsyncIterator[Start]:
     """Start the application with one slot over a scripted decoder; keyword arguments are settings."""
     clients: list[TestClient] = []
 
-    async def begin(decoder: ScriptedDecoder | None = None, **settings: object) -> TestClient:
+    async def begin(
+        decoder: ScriptedDecoder | None = None, *, traces: Tracing | None = None, **settings: object
+    ) -> TestClient:
         one_slot = {"whisper_model": "/models/tiny", "whisper_concurrency": 1}
-        app = build(Settings(**{**one_slot, **settings}), decoder or ScriptedDecoder())
+        app = build(Settings(**{**one_slot, **settings}), decoder or ScriptedDecoder(), traces=traces)
         server = TestServer(app)
         await server.start_server(shutdown_timeout=1.0)
         clients.append(TestClient(server))

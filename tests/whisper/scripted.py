@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from speechwhisper.audio.decode import Recording, Samples
     from speechwhisper.recognition.options import Options
     from speechwhisper.recognition.port import Stop
+    from speechwhisper.telemetry.spans import RecognitionTrace
 
 DEADLINE = 20.0
 """Seconds after which a test that waits for a condition fails."""
@@ -82,8 +83,14 @@ class ScriptedDecoder:
             self._on_broken()
 
     def decode(
-        self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
+        self,
+        recording: Recording,
+        options: Options,
+        emit: Callable[[Segment], None],
+        stop: Stop,
+        trace: RecognitionTrace | None = None,
     ) -> TranscriptionInfo:
+        del trace  # nothing is decoded
         self.seen.append(options)
         audio = self._read(recording, stop)
         for number, item in enumerate(self._segments):

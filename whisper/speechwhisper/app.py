@@ -12,7 +12,7 @@ from aiohttp import web
 from speechwhisper.api import asr, health, load, middleware, openai
 from speechwhisper.api.server import Runner, site
 from speechwhisper.service import SERVICE, assemble
-from speechwhisper.telemetry import logs
+from speechwhisper.telemetry import logs, tracing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -20,18 +20,26 @@ if TYPE_CHECKING:
     from speechwhisper.admission.slots import Slots
     from speechwhisper.recognition.port import Decoder
     from speechwhisper.settings import Settings
+    from speechwhisper.telemetry.spans import Tracing
 
 _CANCEL_AFTER_S = 2.0  # for cancelled requests to close their connections after WHISPER_DRAIN_TIMEOUT
 _NO_LIMIT = 2**63  # bodies are counted and limited while they stream; aiohttp's own limit would cut them off earlier
 
 
-def build(settings: Settings, decoder: Decoder, clock: Callable[[], float] = time.monotonic) -> web.Application:
-    """Return the application around a loaded model."""
+def build(
+    settings: Settings,
+    decoder: Decoder,
+    clock: Callable[[], float] = time.monotonic,
+    traces: Tracing | None = None,
+) -> web.Application:
+    """Return the application around a loaded model; it closes `traces`."""
     app = web.Application(middlewares=[middleware.observed], client_max_size=_NO_LIMIT)
-    app[SERVICE] = assemble(settings, decoder, clock)
+    app[SERVICE] = assemble(settings, decoder, clock, traces)
     app.on_response_prepare.append(middleware.send_request_id)
     app.on_response_prepare.append(load.send_load)
     app.cleanup_ctx.append(_worker_threads)
+    if traces is not None:
+        app.cleanup_ctx.append(_last_traces)
     for family in (asr, openai, health, load):
         family.add_routes(app)
     return app
@@ -40,6 +48,13 @@ def build(settings: Settings, decoder: Decoder, clock: Callable[[], float] = tim
 async def _worker_threads(app: web.Application) -> AsyncIterator[None]:
     yield
     app[SERVICE].jobs.close()
+
+
+async def _last_traces(app: web.Application) -> AsyncIterator[None]:
+    """Send the traces of the last requests before the process ends."""
+    yield
+    if (traces := app[SERVICE].tracing) is not None:
+        await asyncio.to_thread(traces.close)
 
 
 async def run_until_stopped(settings: Settings, decoder: Decoder) -> bool:
@@ -52,7 +67,7 @@ async def run_until_stopped(settings: Settings, decoder: Decoder) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    return await serve(build(settings, decoder), stop)
+    return await serve(build(settings, decoder, traces=tracing.start(settings)), stop)
 
 
 async def serve(app: web.Application, stop: asyncio.Event) -> bool:

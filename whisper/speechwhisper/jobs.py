@@ -11,6 +11,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from speechwhisper.admission.retry_after import STOPPING_S
@@ -18,6 +19,7 @@ from speechwhisper.audio.decode import Recording, open_recording
 from speechwhisper.errors import Problem
 from speechwhisper.intake.announced import assumed_channels
 from speechwhisper.intake.pipe import BytePipe
+from speechwhisper.recognition import traces
 from speechwhisper.recognition.port import BrokenError, Stop
 from speechwhisper.recognition.transcript import Segment, Transcript, TranscriptionInfo
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from speechwhisper.recognition.options import Options
     from speechwhisper.recognition.port import Batch, Decoder
     from speechwhisper.telemetry.metrics import Metrics
+    from speechwhisper.telemetry.spans import RequestTrace
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -105,10 +108,11 @@ class Transcription(Run[TranscriptionInfo]):
 
 
 class Job:
-    """One job in its slot."""
+    """One job in its slot, traced if `trace` is given."""
 
-    def __init__(self, jobs: Jobs, slot: Slot) -> None:
+    def __init__(self, jobs: Jobs, slot: Slot, trace: RequestTrace | None) -> None:
         self._jobs = jobs
+        self._trace = trace
         self._slot = slot
         self._begun = jobs.clock()
         self._runs: list[Run[object]] = []
@@ -129,6 +133,7 @@ class Job:
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Segment | None] = asyncio.Queue()
         since = jobs.clock()
+        trace = None if self._trace is None else self._trace.recognition()
 
         def arrived(segment: Segment) -> None:
             now = jobs.clock()
@@ -141,7 +146,7 @@ class Job:
             loop.call_soon_threadsafe(arrived, segment)
 
         def decode(recording: Recording, stop: Stop) -> TranscriptionInfo:
-            return jobs.decoder.decode(recording, options, emit, stop)
+            return jobs.decoder.decode(recording, options, emit, stop, trace)
 
         def finished(done: asyncio.Future[TranscriptionInfo]) -> None:
             try:
@@ -152,6 +157,8 @@ class Job:
                     _count_coverage(jobs.metrics, info)
             finally:
                 queue.put_nowait(None)  # whatever fails: the request waits for it
+            if trace is not None:
+                traces.end(trace, done)
 
         pipe, stop, future = self._submit(options, decode, raw=raw)
         future.add_done_callback(finished)
@@ -212,18 +219,24 @@ class Jobs:
         decoder.on_batch(self._count_batch)
 
     @asynccontextmanager
-    async def job(self, announced: float | None = None, channels: int = 1) -> AsyncIterator[Job]:
+    async def job(
+        self, announced: float | None = None, channels: int = 1, trace: RequestTrace | None = None
+    ) -> AsyncIterator[Job]:
         """Acquire a slot for the duration of the block, waiting for it in the queue.
 
         Args:
             announced: The client's estimate of the recording's duration in seconds, if it gave one.
             channels: Number of channels that are decoded separately, as far as it is known.
+            trace: The spans of the request, if it is traced.
 
         Raises:
             Problem: `busy`: the queue is full, or the server is shutting down.
         """
+        since, waits = monotonic(), self.slots.busy >= self.slots.capacity
         slot = await self.slots.acquire(announced, channels)
-        job = Job(self, slot)
+        if trace is not None and waits:
+            trace.waited(since)
+        job = Job(self, slot, trace)
         try:
             yield job
         finally:

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
     from speechwhisper.recognition.port import Decoder
     from speechwhisper.settings import Settings
+    from speechwhisper.telemetry.spans import Tracing
 
 
 @dataclass(frozen=True)
 class Service:
-    """The components of a Whisper server."""
+    """The components of a Whisper server; `tracing` is None where requests are not traced."""
 
     settings: Settings
     metrics: Metrics
     jobs: Jobs
+    tracing: Tracing | None
 
     @property
     def slots(self) -> Slots:
@@ -36,10 +38,15 @@ class Service:
 SERVICE = web.AppKey("service", Service)
 
 
-def assemble(settings: Settings, decoder: Decoder, clock: Callable[[], float] = time.monotonic) -> Service:
+def assemble(
+    settings: Settings,
+    decoder: Decoder,
+    clock: Callable[[], float] = time.monotonic,
+    tracing: Tracing | None = None,
+) -> Service:
     """Assemble the components around a loaded model; nothing is started yet."""
     bounds = Bounds(settings.whisper_queue, settings.whisper_queue_audio_seconds)
     slots = Slots(settings.whisper_concurrency, bounds, clock, lambda: decoder.audio_seconds_per_second)
     metrics = Metrics(settings.model_name, decoder.batch_size, slots.load)
     jobs = Jobs(decoder, slots, metrics, max_audio_seconds=settings.max_audio_seconds, clock=clock)
-    return Service(settings, metrics, jobs)
+    return Service(settings, metrics, jobs, tracing)

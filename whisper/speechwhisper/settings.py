@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
 
+_HTTP_URL = r"^(https?://[^/?#@\s]+(/\S*)?)?$"
+
 Search: TypeAlias = Literal["auto", "fast", "accurate"]
 
 
@@ -106,6 +108,28 @@ class Settings(BaseSettings):
     )
     whisper_drain_timeout: float = _setting(
         300.0, "time that running jobs may take to finish after SIGTERM", unit="s", ge=0
+    )
+    otel_exporter_otlp_endpoint: str = _setting(
+        "",
+        "URL of an OpenTelemetry receiver (`http://collector:4318`), which gets the traces of requests by OTLP over "
+        "HTTP; empty: requests are not traced",
+        pattern=_HTTP_URL,
+    )
+    otel_exporter_otlp_traces_endpoint: str = _setting(
+        "",
+        "URL for traces with its path, instead of OTEL_EXPORTER_OTLP_ENDPOINT with `/v1/traces`",
+        pattern=_HTTP_URL,
+    )
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = _setting(
+        "http/protobuf", "protocol of the receiver; receivers usually have it on port 4318"
+    )
+    otel_exporter_otlp_traces_protocol: Literal["http/protobuf"] = _setting("http/protobuf", "protocol for traces")
+    otel_traces_exporter: Literal["otlp", "none"] = _setting(
+        "otlp", "`none`: requests are not traced, whatever the URLs are"
+    )
+    otel_sdk_disabled: bool = _setting(
+        False,  # noqa: FBT003 - a default, like those around it
+        "`true`: as OTEL_TRACES_EXPORTER=none",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "minimum log level")
 

@@ -79,10 +79,17 @@ class Working:
 
     async def __aenter__(self) -> None:
         call, service = self._call, self._service
+        if call.trace is not None and call.transcribes:
+            call.trace.received()
         if service.admission.full:
+            since = call.timeline.clock()
             stage = service.transcription if call.transcribes else service.generation
-            with stage.demand.held(call.deadline.audio_seconds):
-                await self._slot.__aenter__()
+            try:
+                with stage.demand.held(call.deadline.audio_seconds):
+                    await self._slot.__aenter__()
+            finally:
+                if call.trace is not None:
+                    call.trace.waited("queue", "admission", since)
         else:
             self._slot.take_now()
         call.slot = self._slot
@@ -197,11 +204,13 @@ async def json_object(request: web.Request, service: Service, call: Call, hint: 
 def call_of(request: web.Request, service: Service, *, streams: bool) -> Call:
     """Return the request as the stages see it."""
     settings, state = service.settings, request[STATE]
+    context = request.headers if state.trace is None else {}  # a traced attempt has a context of its own
     return Call(
         state.timeline,
         WaitBudget(settings.queue_timeout, settings.hold_timeout),
         Deadline(service.time_limits),
-        upstream_headers(request.headers, request_id.get()),
+        upstream_headers(context, request_id.get()),
+        trace=state.trace,
         streams=streams,
         caller=state.caller,
         expected_size=request.content_length,

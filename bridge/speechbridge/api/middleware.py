@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from speechbridge.telemetry.metrics import Metrics
+    from speechbridge.telemetry.spans import RequestTrace
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -28,11 +29,13 @@ class RequestState:
 
     Attributes:
         timeline: When its stages began and ended.
+        trace: Its spans, if it is traced.
         caller: Whose request it is, where API keys are required.
         failure: Set by a route that responds with 200 although a stage failed: outcome and code of the failure.
     """
 
     timeline: Timeline
+    trace: RequestTrace | None = None
     caller: str = ""
     failure: tuple[str, str] | None = None
 
@@ -51,6 +54,8 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     request_id = request_id_of(request.headers)
     logs.request_id.set(request_id)
     request[STATE] = state = RequestState(Timeline(monotonic, trace_id_of(request.headers)))
+    if request.app[SERVICE].tracing is not None:
+        _trace(request, route, state)
     status, problem = _CANCELLED, None
     try:
         try:
@@ -92,8 +97,21 @@ def rejected(request: web.Request, problem: Problem) -> web.Response:
     logs.request_id.set(request_id)
     metrics, route = request.app[SERVICE].metrics, _route(request)
     state = RequestState(Timeline(monotonic), failure=(problem.outcome, problem.code))
+    if request.app[SERVICE].tracing is not None:
+        _trace(request, route, state)
     _record(request, metrics, route, state, problem.status)
     return problem_response(request, problem, request_id)
+
+
+def _trace(request: web.Request, route: str, state: RequestState) -> None:
+    """Start the trace of a request, if requests of its route are traced: those that are logged."""
+    tracing = request.app[SERVICE].tracing
+    if tracing is None or route in _NOT_LOGGED:
+        logs.trace_id.set("")  # of the request before on the same connection
+        return
+    state.trace = trace = tracing.request(request.method, route, request.path, request.headers, state.timeline)
+    state.timeline.trace_id = trace.sampled_id
+    logs.trace_id.set(trace.trace_id)
 
 
 def _record(request: web.Request, metrics: Metrics, route: str, state: RequestState, status: int) -> None:
@@ -103,6 +121,8 @@ def _record(request: web.Request, metrics: Metrics, route: str, state: RequestSt
     if route != _NOT_MEASURED:
         metrics.requests.labels(route, outcome).inc()
         metrics.request_seconds.labels(route).observe(seconds, state.timeline.trace_id)
+    if state.trace is not None:
+        state.trace.end(status, outcome, code, logs.request_id.get())
     if route not in _NOT_LOGGED:
         logs.info(
             "request",

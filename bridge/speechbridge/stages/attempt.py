@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from speechbridge.stages.hold import Hold
     from speechbridge.stages.problems import StageName
     from speechbridge.telemetry.metrics import Metrics
+    from speechbridge.telemetry.pod_span import Operation, PodSpan
     from speechbridge.upstreams.acquisition import Acquisition
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Pool
@@ -43,6 +44,8 @@ class Stage:
     name: ClassVar[StageName]
     upstream: ClassVar[str]
     """The upstream's label in the metrics."""
+    operation: ClassVar[Operation]
+    """What its pods do, in traces."""
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Stage:
         """Hold a request that finds no pod that can be reached; raises as `Hold.until_reachable` does."""
         measured = self.metrics.stage("queue", self.metrics.model_label(model) if model else "")
         entered, outcome = measured.enter(), "ok"
+        began = call.timeline.clock()
         try:
             await self.hold.until_reachable(call, audio_seconds)
         except BaseException as error:
@@ -77,6 +81,8 @@ class Stage:
             raise
         finally:
             measured.leave(entered, outcome)
+            if call.trace is not None:
+                call.trace.waited("hold", self.upstream, began, "" if outcome == "ok" else outcome)
 
     def _attempt(self, retry: Retry, call: Call, model: str, prefer: Endpoint | None = None) -> Attempt:
         """Have a pod work at once."""
@@ -108,6 +114,10 @@ class Attempt:
         want: Counts the request.
         model: The model's label in the metrics.
         on_begin: Called when the pod may begin to work; None if it begins as soon as it is acquired.
+
+    Attributes:
+        span: Its span; None if the request is not traced.
+        headers: Header lines for the pod.
     """
 
     __slots__ = (
@@ -122,6 +132,8 @@ class Attempt:
         "_stage",
         "_timeline",
         "_want",
+        "headers",
+        "span",
     )
 
     def __init__(
@@ -143,6 +155,10 @@ class Attempt:
         self._model = model
         self._on_begin = on_begin
         self._queued_at: float | None = None
+        self.headers = call.headers
+        self.span: PodSpan | None = None
+        if call.trace is not None:
+            self.span = call.trace.attempt(stage.operation, stage.upstream, acquisition.request.model)
 
     async def __aenter__(self) -> Acquisition:
         self._enter("queue")
@@ -155,6 +171,8 @@ class Attempt:
             self._leave(error)
             raise
         self._retry.begin()
+        if self.span is not None:
+            self.headers += self.span.acquired(self._acquisition.endpoint, waited=self._acquisition.waited)
         if self._on_begin is None:
             self._begin()
         else:
@@ -175,6 +193,8 @@ class Attempt:
         self._leave_queue(None)
         self._enter(self._stage.name)
         if self._on_begin is not None:
+            if self.span is not None:
+                self.span.accepted(self._acquisition.endpoint)
             self._on_begin()
 
     def _enter(self, stage: str) -> None:
@@ -188,12 +208,17 @@ class Attempt:
             self._measured.leave(self._entered, "ok" if error is None else self._outcome(error))
         if isinstance(error, UpstreamError):
             self._stage.metrics.upstream_failures.labels(self._stage.upstream, error.kind).inc()
+        if self.span is not None:
+            self.span.end("" if error is None else self._error_type(error))
 
     def _leave_queue(self, error: BaseException | None) -> None:
         self._measured.leave(self._entered, "ok" if error is None else self._outcome(error))
         if self._queued_at is not None:
             self._timeline.queued += self._timeline.clock() - self._queued_at
             self._queued_at = None
+
+    def _error_type(self, error: BaseException) -> str:
+        return error.kind if isinstance(error, UpstreamError) else self._outcome(error)
 
     def _outcome(self, error: BaseException) -> str:
         return outcome_of(error, expired=bool(self._deadline.expired))

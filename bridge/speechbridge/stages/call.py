@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from speechbridge.admission.queue import Slot
     from speechbridge.deadline import Deadline
     from speechbridge.errors import Loading
+    from speechbridge.telemetry.spans import RequestTrace
     from speechbridge.telemetry.timeline import Timeline
     from speechbridge.transcribers.transcript import Segment
     from speechbridge.wait_budget import WaitBudget
@@ -29,6 +30,7 @@ class Call:
         budget: How long it may still wait.
         deadline: How long it may take.
         headers: Header lines for the upstreams, each terminated by CRLF.
+        trace: Its spans; None if it is not traced.
         streams: Whether the client receives each item at once; after the first one nothing is retried. May be set
             until the form is read: before that nothing has been sent.
         caller: Whose request it is; empty if no API keys are required.
@@ -46,6 +48,7 @@ class Call:
     deadline: Deadline
     headers: str
     streams: bool
+    trace: RequestTrace | None = None
     caller: str = ""
     expected_size: int | None = None
     transcribes: bool = True

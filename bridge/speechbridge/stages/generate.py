@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from speechbridge.stages.prefill import Prefill
     from speechbridge.telemetry.gen_ai import GenAiRequest
     from speechbridge.telemetry.metrics import Metrics
+    from speechbridge.telemetry.pod_span import PodSpan
     from speechbridge.telemetry.timeline import Timeline
     from speechbridge.upstreams.pool import Pool
 
@@ -45,6 +46,7 @@ class Generation(Stage):
 
     name = "generate"
     upstream = "llm"
+    operation = "chat"
 
     def __init__(
         self,
@@ -113,14 +115,15 @@ class Generation(Stage):
                 if not self._pool.reachable:
                     await self._until_reachable(call, model)
                 prefilled = self._prefill.endpoint(prompt)
-                async with self._attempt(retry, call, model, prefilled) as acquisition:
+                attempt = self._attempt(retry, call, model, prefilled)
+                async with attempt as acquisition:
                     endpoint = acquisition.endpoint
                     with asked:
-                        completion = await self._generator.generate(endpoint, request, call.headers, on_piece)
+                        completion = await self._generator.generate(endpoint, request, attempt.headers, on_piece)
                         asked.complete(completion.completion_tokens)
                     call.deadline.progress()
                     await pass_on(reasoning.end())
-                    self._record(completion, label, call.timeline)
+                    self._record(completion, label, call.timeline, attempt.span)
                 self._prefill.record(prompt, endpoint)
             except UpstreamError as error:
                 if (answered and call.streams) or not retry.allowed(error):
@@ -147,16 +150,17 @@ class Generation(Stage):
             try:
                 if not self._pool.reachable:
                     await self._until_reachable(call, model)
+                attempt = self._attempt(retry, call, model)
                 async with (
-                    self._attempt(retry, call, model) as acquisition,
-                    aclosing(forward(acquisition.endpoint, request, call.headers)) as items,
+                    attempt as acquisition,
+                    aclosing(forward(acquisition.endpoint, request, attempt.headers)) as items,
                 ):
                     with asked:
                         async for item in items:
                             call.deadline.progress()
                             if isinstance(item, Completion):
                                 asked.complete(item.completion_tokens)
-                                self._record(item, label, call.timeline)
+                                self._record(item, label, call.timeline, attempt.span)
                                 continue
                             if call.streams and isinstance(item, bytes):
                                 asked.progress()
@@ -168,7 +172,9 @@ class Generation(Stage):
                 if sent or not retry.allowed(error):
                     raise self._problem(retry.cause(error)) from None
 
-    def _record(self, completion: Completion, label: str, timeline: Timeline) -> None:
+    def _record(self, completion: Completion, label: str, timeline: Timeline, span: PodSpan | None) -> None:
+        if span is not None:
+            span.generated(completion.finish_reason, completion.prompt_tokens, completion.completion_tokens)
         timeline.generated = self._clock()
         tokens = self.metrics.tokens
         tokens.labels("prompt", label).inc(completion.prompt_tokens or 0)

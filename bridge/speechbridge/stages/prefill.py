@@ -81,7 +81,11 @@ class Prefill:
     async def _run(self, prefix: GenerationRequest, key: bytes, call: Call) -> None:
         wanted = PodRequest(replace(call.budget), model=prefix.model)  # it waits beside the request, not for it
         async with self._pool.acquire(wanted) as endpoint:
-            await self._generator.prefill(endpoint, prefix, call.headers)
+            if call.trace is None:
+                await self._generator.prefill(endpoint, prefix, call.headers)
+            else:
+                with call.trace.prefill(prefix.model, endpoint) as context:
+                    await self._generator.prefill(endpoint, prefix, call.headers + context)
         self.record(key, endpoint)
 
 

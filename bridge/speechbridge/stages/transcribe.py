@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from speechbridge.stages.demand import Demand
     from speechbridge.stages.hold import Hold
     from speechbridge.telemetry.metrics import Metrics
+    from speechbridge.telemetry.pod_span import PodSpan
     from speechbridge.telemetry.timeline import Timeline
     from speechbridge.transcribers.port import OnSegment, Segments, Transcriber, TranscriptionOptions
     from speechbridge.transcribers.transcript import Segment, Transcript
@@ -46,6 +47,7 @@ class Transcription(Stage):
 
     name = "transcribe"
     upstream = "whisper"
+    operation = "speech_to_text"
 
     def __init__(
         self,
@@ -107,14 +109,15 @@ class Transcription(Stage):
 
                     if not self._pool.reachable:
                         await self._until_reachable(call, audio_seconds=duration.seconds)
-                    async with self._queued_attempt(retry, call, duration.seconds, begin) as acquisition:
+                    attempt = self._queued_attempt(retry, call, duration.seconds, begin)
+                    async with attempt as acquisition:
                         transcript = await self._transcriber.transcribe(
-                            acquisition, audio, options, call.headers, on_segment, segments=segments
+                            acquisition, audio, options, attempt.headers, on_segment, segments=segments
                         )
                         if segments == "none" and self._transcriber.reports_progress:
                             self._record_first(call.timeline)  # the recording is short: its end is as good
                         call.deadline.progress()
-                        self._record(transcript, work.seconds(), call.timeline)
+                        self._record(transcript, work.seconds(), call.timeline, attempt.span)
                         if not excerpt.complete:
                             excerpt = excerpt_of(audio, None)
                         self._durations.learn(excerpt, transcript.duration or 0.0)
@@ -170,7 +173,9 @@ class Transcription(Stage):
             seconds = timeline.first_segment - timeline.started
             self.metrics.first_segment_seconds.observe(seconds, timeline.trace_id)
 
-    def _record(self, transcript: Transcript, work: float, timeline: Timeline) -> None:
+    def _record(self, transcript: Transcript, work: float, timeline: Timeline, span: PodSpan | None) -> None:
+        if span is not None:
+            span.transcribed(transcript.language, transcript.duration)
         timeline.transcribed = self._clock()
         if transcript.duration is None or transcript.duration <= 0:
             return

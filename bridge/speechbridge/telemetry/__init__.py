@@ -1,1 +1,1 @@
-"""Logs, metrics and the timeline of a request."""
+"""Logs, metrics, and the timeline and trace of a request."""

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line on stderr, with the id of the request.
+"""Structured logs: one JSON object per line on stderr, with the ids of the request and of its trace.
 
 Transcripts, prompts and answers are never logged; errors are logged by code and kind.
 """
@@ -16,11 +16,12 @@ from functools import lru_cache
 _ENCODER = json.JSONEncoder(default=str)
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 logger = logging.getLogger("speechbridge")
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON: `time`, `level`, `message`, `request_id`, and the fields of the call."""
+    """Formats a record as JSON: `time`, `level`, `message`, `request_id`, `trace_id`, and the fields of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
@@ -52,6 +53,8 @@ def _start_of_line(seconds: float, level: str, message: str) -> dict[str, object
     line: dict[str, object] = {"time": time_, "level": level, "message": message}
     if current := request_id.get():
         line["request_id"] = current
+    if trace := trace_id.get():
+        line["trace_id"] = trace
     return line
 
 

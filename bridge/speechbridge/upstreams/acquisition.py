@@ -63,9 +63,10 @@ class Acquisition:
         endpoint: The pod; another one after the request has moved.
         on_wait: Called when the request has to wait for a pod.
         on_begin: Called when the pod may begin to work: the request was not queued there, or has left the pod's queue.
+        waited: Whether it had to wait for a pod.
     """
 
-    __slots__ = ("_acquired_at", "_pool", "endpoint", "on_begin", "on_wait", "request")
+    __slots__ = ("_acquired_at", "_pool", "endpoint", "on_begin", "on_wait", "request", "waited")
 
     endpoint: Endpoint
 
@@ -74,11 +75,13 @@ class Acquisition:
         self.request = request
         self.on_wait: Callable[[], None] | None = None
         self.on_begin: Callable[[], None] | None = None
+        self.waited = False
 
     async def __aenter__(self) -> Endpoint:
         pool = self._pool
         endpoint = pool.acquire_now(self.request)
         if endpoint is None:
+            self.waited = True
             if self.on_wait is not None:
                 self.on_wait()
             endpoint = await pool.wait_for_turn(self.request)

@@ -106,6 +106,11 @@ class Endpoint:
         self._loop = asyncio.get_running_loop()
 
     @property
+    def port(self) -> int:
+        """Its port."""
+        return self.origin.port
+
+    @property
     def slots(self) -> int | None:
         """How many requests it works on together, None for any number."""
         return self.account.report.slots if self.account.report else self._slots

@@ -105,6 +105,13 @@ RECIPES = {
         packages=1300,
         seconds=80,
     ),
+    "otelcol": Recipe(
+        "speechpipeline.dev/local/otelcol",
+        module="otelcol",
+        variables=(f"main.version={versions.OTELCOL}",),
+        packages=900,
+        seconds=80,
+    ),
 }
 """By program, see `programs.VERSIONS`."""
 

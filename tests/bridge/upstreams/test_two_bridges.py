@@ -17,6 +17,7 @@ from speechwhisper.recognition.port import Stop
 from speechwhisper.recognition.transcript import Segment, TranscriptionInfo
 from speechwhisper.service import SERVICE
 from speechwhisper.settings import Settings
+from speechwhisper.telemetry.spans import RecognitionTrace
 from whisper.scripted import ScriptedDecoder, segment
 
 pytestmark = pytest.mark.unit
@@ -31,12 +32,17 @@ class SlowDecoder(ScriptedDecoder):
     """Takes its time over each job."""
 
     def decode(
-        self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
+        self,
+        recording: Recording,
+        options: Options,
+        emit: Callable[[Segment], None],
+        stop: Stop,
+        trace: RecognitionTrace | None = None,
     ) -> TranscriptionInfo:
         stopped = threading.Event()
         stop.on_set(stopped.set)
         stopped.wait(JOB_SECONDS)
-        return super().decode(recording, options, emit, stop)
+        return super().decode(recording, options, emit, stop, trace)
 
 
 @pytest.fixture

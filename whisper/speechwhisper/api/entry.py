@@ -6,9 +6,10 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from speechwhisper.api.middleware import expects_continue
+from speechwhisper.api.middleware import TRACE, expects_continue
 from speechwhisper.errors import Problem
 from speechwhisper.intake.announced import announced_seconds
 from speechwhisper.intake.kept import Kept
@@ -183,7 +184,7 @@ async def upload(
         raw=raw,
         max_seconds=service.settings.max_audio_seconds,
     )
-    async with service.jobs.job(announced, channels) as job:
+    async with service.jobs.job(announced, channels, request.get(TRACE)) as job:
         if expects_continue(request):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # `100 Continue` is not part of the response
@@ -204,8 +205,11 @@ async def upload(
 
 
 async def _receive(request: web.Request, file_fields: Collection[str], upload: Upload[R]) -> None:
+    since = monotonic()
     try:
         form = await receive(request, file_fields=file_fields, limits=limits(request), open_sink=upload.open)
+        if (trace := request.get(TRACE)) is not None:
+            trace.received(since)
         await upload.finish(form)
     except BaseException:
         await upload.stop()

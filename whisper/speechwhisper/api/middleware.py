@@ -17,7 +17,11 @@ from speechwhisper.telemetry import logs
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
+    from speechwhisper.telemetry.spans import RequestTrace
+
 REQUEST_ID = web.RequestKey("request_id", str)
+TRACE: web.RequestKey[RequestTrace] = web.RequestKey("trace")
+"""The spans of a request, if it is traced."""
 OUTCOME = web.ResponseKey("outcome", str)
 """Set on a streamed response that fails after its status was sent: the code of the error."""
 
@@ -52,6 +56,8 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     started = clock()
     outcome, status = "cancelled", 499
     logs.request_id.set(request_id_of(request))
+    if request.app[SERVICE].tracing is not None:
+        _trace(request)
     try:
         response, outcome = await _answer(request, handler)
         status = response.status
@@ -69,9 +75,20 @@ def _disconnected(request: web.Request) -> web.Response:
     return web.Response()
 
 
+def _trace(request: web.Request) -> None:
+    """Start the trace of a request, except those of probes."""
+    tracing = request.app[SERVICE].tracing
+    if tracing is None or request.path in _PROBES:
+        logs.trace_id.set("")  # of the request before on the same connection
+        return
+    request[TRACE] = trace = tracing.request(request.method, _route(request), request.path, request.headers)
+    logs.trace_id.set(trace.trace_id)
+
+
 def _record(request: web.Request, outcome: str, status: int, seconds: float) -> None:
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else "unmatched"
+    route = _route(request)
+    if (trace := request.get(TRACE)) is not None:
+        trace.end(status, outcome, request_id_of(request))
     metrics = request.app[SERVICE].metrics
     metrics.requests.labels(route, outcome).inc()
     metrics.request_seconds.labels(route).observe(seconds)
@@ -84,6 +101,12 @@ def _record(request: web.Request, outcome: str, status: int, seconds: float) -> 
         outcome=outcome,
         duration_ms=round(seconds * 1000, 1),
     )
+
+
+def _route(request: web.Request) -> str:
+    """Return the route's pattern, which keeps the number of metric labels bounded."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"
 
 
 async def _answer(request: web.Request, handler: Handler) -> tuple[web.StreamResponse, str]:

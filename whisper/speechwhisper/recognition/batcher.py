@@ -22,12 +22,14 @@ from speechwhisper.recognition.judging import Verdict
 from speechwhisper.recognition.model import Request
 from speechwhisper.recognition.port import Batch, BrokenError
 from speechwhisper.recognition.speed import Speed
+from speechwhisper.recognition.traces import traced
 from speechwhisper.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from speechwhisper.recognition.model import Decoded
+    from speechwhisper.recognition.traces import TracedBatch
     from speechwhisper.recognition.transcript import Segment
     from speechwhisper.recognition.tuning import Tuning
     from speechwhisper.recognition.work import Recognition, Work
@@ -204,9 +206,12 @@ class Batcher:
 
     def _decode(self, device: int, model: Weights, batch: list[Work]) -> None:
         since = time.monotonic()
+        traces = traced(batch, since)
         try:
             decoded = model.decode([_request(work) for work in batch])
         except Exception as error:  # noqa: BLE001 - CTranslate2 raises many; logged, and raised by the request
+            if traces is not None:
+                traces.failed(time.monotonic(), error)
             if len(batch) == 1:
                 batch[0].owner.fail(self._failed(device, error))
                 return
@@ -216,12 +221,15 @@ class Batcher:
                 elif not work.owner.stopped:
                     self._decode(device, model, [work])
             return
+        until = time.monotonic()
+        if traces is not None:
+            traces.until = until
         window = batch[0].attempt.window / FRAMES_PER_SECOND
-        self._on_batch(Batch(len(batch), window, since - batch[0].queued_at, time.monotonic() - since))
+        self._on_batch(Batch(len(batch), window, since - batch[0].queued_at, until - since))
         done = 0.0
         for work, one in zip(batch, decoded, strict=True):
             try:
-                done += self._settle(work, one)
+                done += self._settle(work, one, traces)
                 self._failures[device] = 0
             except Exception as error:  # noqa: BLE001 - the model aligns words; as above
                 work.owner.fail(self._failed(device, error))
@@ -248,7 +256,7 @@ class Batcher:
             call()
         return broken
 
-    def _settle(self, work: Work, decoded: Decoded) -> float:
+    def _settle(self, work: Work, decoded: Decoded, traces: TracedBatch | None) -> float:
         """Judge an attempt; deliver its segments, or queue what is left to decode.
 
         Returns:
@@ -257,7 +265,10 @@ class Batcher:
         owner, attempt = work.owner, work.attempt
         verdict = judging.judge(decoded.result, work.block, attempt)
         work.tried.append(decoded)
-        if verdict is Verdict.AGAIN and len(work.tried) < len(work.attempts):
+        again = verdict is Verdict.AGAIN and len(work.tried) < len(work.attempts)
+        if traces is not None:
+            traces.judged(work, "doubtful" if verdict is Verdict.AGAIN and not again else verdict.value)
+        if again:
             self._requeue(work)
             return 0.0
         if verdict is Verdict.AGAIN:

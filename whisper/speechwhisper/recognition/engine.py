@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from speechwhisper.recognition.port import Batch, Stop
     from speechwhisper.recognition.transcript import Segment
     from speechwhisper.recognition.tuning import Tuning
+    from speechwhisper.telemetry.spans import RecognitionTrace
 
     Extract = Callable[[Samples], NDArray[np.float32]]
 
@@ -82,10 +83,15 @@ class Engine:
         return self._batcher.audio_seconds_per_second
 
     def decode(
-        self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
+        self,
+        recording: Recording,
+        options: Options,
+        emit: Callable[[Segment], None],
+        stop: Stop,
+        trace: RecognitionTrace | None = None,
     ) -> TranscriptionInfo:
         """Decode a recording while it is read; see `recognition.port.Decoder`."""
-        recognition = Recognition(options, emit, stop, self._tuning.share_alone + _BLOCKS_AHEAD)
+        recognition = Recognition(options, emit, stop, self._tuning.share_alone + _BLOCKS_AHEAD, trace)
         if len(self.languages) == 1:
             recognition.language = next(iter(self.languages))
         preparers: list[Preparer] = []

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from speechwhisper.audio.decode import Recording
     from speechwhisper.recognition.options import Options
     from speechwhisper.recognition.transcript import Segment, TranscriptionInfo
+    from speechwhisper.telemetry.spans import RecognitionTrace
 
 
 class StoppedError(Exception):
@@ -99,11 +100,16 @@ class Decoder(Protocol):
         """The measured speed of all requests together; 0 before the first measurement."""
 
     def decode(
-        self, recording: Recording, options: Options, emit: Callable[[Segment], None], stop: Stop
+        self,
+        recording: Recording,
+        options: Options,
+        emit: Callable[[Segment], None],
+        stop: Stop,
+        trace: RecognitionTrace | None = None,
     ) -> TranscriptionInfo:
         """Decode a recording while it is read, calling `emit` with each segment once decoded, in order.
 
-        `emit` may be called in any thread, by one at a time.
+        `emit` may be called in any thread, by one at a time. `trace` gets each block that the model has decoded.
 
         Raises:
             StoppedError: `stop` was set.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from speechwhisper.recognition.options import Options
     from speechwhisper.recognition.port import Stop
     from speechwhisper.recognition.transcript import Segment
+    from speechwhisper.telemetry.spans import RecognitionTrace
 
 _RESET_TEMPERATURE = 0.5
 """Text sampled at a higher temperature is not given to the next block (openai-whisper)."""
@@ -85,10 +86,19 @@ class Recognition:
         emit: Called with each segment, in order.
         stop: Ends it.
         limit: Largest number of blocks on their way at once, which bounds the memory.
+        trace: Its spans; None if it is not traced.
     """
 
-    def __init__(self, options: Options, emit: Callable[[Segment], None], stop: Stop, limit: int) -> None:
+    def __init__(
+        self,
+        options: Options,
+        emit: Callable[[Segment], None],
+        stop: Stop,
+        limit: int,
+        trace: RecognitionTrace | None = None,
+    ) -> None:
         self.options = options
+        self.trace = trace
         self.language = options.language
         self.language_probability: float | None = None
         self.previous: tuple[int, ...] = ()

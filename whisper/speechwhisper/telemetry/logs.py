@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line on stderr, with the id of the request.
+"""Structured logs: one JSON object per line on stderr, with the ids of the request and of its trace.
 
 Transcripts and prompts are never logged; errors are logged by code and kind.
 """
@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from aiohttp.http_exceptions import HttpProcessingError
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 logger = logging.getLogger("speechwhisper")
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON: `time`, `level`, `message`, `request_id`, and the fields of the call."""
+    """Formats a record as JSON: `time`, `level`, `message`, `request_id`, `trace_id`, and the fields of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
@@ -29,6 +30,8 @@ class JsonFormatter(logging.Formatter):
         }
         if current := request_id.get():
             line["request_id"] = current
+        if trace := trace_id.get():
+            line["trace_id"] = trace
         if record.name != logger.name:
             line["logger"] = record.name
         line.update(getattr(record, "fields", {}))
