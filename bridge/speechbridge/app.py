@@ -18,6 +18,7 @@ from speechbridge.api.middleware import authorized, observed
 from speechbridge.api.server import Runner, site
 from speechbridge.service import SERVICE, assemble
 from speechbridge.telemetry import logs
+from speechbridge.upstreams.supervise import supervised
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> web.Application:
     app[SERVICE].metrics.expect_requests(_answering_routes(app))
     CrossOrigin(settings.cors_allowed_origins).install(app)
     app.cleanup_ctx.append(_pod_discovery)
+    app.cleanup_ctx.append(_models_file)
     return app
 
 
@@ -57,6 +59,16 @@ async def _pod_discovery(app: web.Application) -> AsyncIterator[None]:
         task.cancel()
     for pool in pools:
         pool.close()
+
+
+async def _models_file(app: web.Application) -> AsyncIterator[None]:
+    """Follow the file with the list of models, if there is one."""
+    if (file := app[SERVICE].models_file) is None:
+        yield
+        return
+    task = asyncio.create_task(supervised("list of models", file.run))
+    yield
+    task.cancel()
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:
