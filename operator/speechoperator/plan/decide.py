@@ -15,7 +15,7 @@ from speechoperator.plan.conditions.compose import by_type
 from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.desired import desired, stamped
 from speechoperator.plan.draft import Draft
-from speechoperator.plan.manifests import bridge_config
+from speechoperator.plan.manifests import bridge_config, model_list
 from speechoperator.plan.manifests.deployments import REPLACE_IN_PLACE
 from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
@@ -29,7 +29,7 @@ from speechoperator.plan.reporting import (
     compose_status,
     judge_scaling,
 )
-from speechoperator.plan.rollout import claims, handover, replica_numbers, updates
+from speechoperator.plan.rollout import claims, handover, model_lists, replica_numbers, updates
 from speechoperator.plan.scaler import plan_scaling
 from speechoperator.plan.status import bridge_url, service_url
 
@@ -80,7 +80,8 @@ def _decide_models(draft: Draft) -> None:
     draft.environment = bridge_config.environment(draft.pipeline, spec.ollama.model_names)
     config_map = bridge_config.config_map(draft.pipeline, draft.environment)
     draft.old_environment = handover.previous_environment(config_map, snapshot.objects)
-    offers = handover.offered_models(draft.old_environment)
+    models = model_list.config_map(draft.pipeline, spec.ollama.model_names)
+    offers = handover.offered_models(models, snapshot.objects, draft.old_environment)
     asleep = draft.decisions.replicas["ollama"].required == 0
     draft.models = plan_models(
         draft.pipeline,
@@ -103,7 +104,7 @@ def _compare(draft: Draft) -> None:
     manifests = without_unsupported_fields(draft.built.manifests, live, draft.snapshot.failures)
     if draft.blocked_moves:
         manifests = claims.with_previous_volumes(manifests, draft.blocked_moves, live, CACHE, REPLACE_IN_PLACE)
-        manifests = stamped(manifests, draft.pipeline, draft.decisions)
+        manifests = stamped(manifests, draft.pipeline)
     draft.manifests = manifests
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
     draft.apply = diff.objects_to_apply(draft.manifests, live)
@@ -218,6 +219,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     _judge_components,
     _follow_update,
     _hold_back,
+    model_lists.follow,
     _judge_exposure,
     _verify,
     judge_scaling,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator.plan.manifests import ollama_readiness
+from speechoperator.plan.manifests import model_list, ollama_readiness
 from speechoperator.plan.manifests.accounts import service_account
 from speechoperator.plan.manifests.autoscaling import autoscaler
 from speechoperator.plan.manifests.bridge import bridge
@@ -73,6 +73,7 @@ def _bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) 
     if pipeline.spec.network_policy.enabled:
         yield bridge_policy(pipeline, settings)
     yield config_map(pipeline, variables)
+    yield model_list.config_map(pipeline, decisions.models)
     yield bridge_service(pipeline)
     if spec.maximum > 1:
         yield disruption_budget(pipeline, "bridge")
