@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from speechoperator.api.names import MODELS_REVISION, object_name
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
-from speechoperator.plan import diff
 from speechoperator.plan.actions import Nudge
 from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
@@ -35,8 +34,9 @@ def follow(draft: Draft) -> None:
     reported, live = draft.snapshot.models_revisions, draft.snapshot.objects
     if draft.held_back or not reported:
         return
-    wanted, by_ref = model_list.ref(draft.pipeline.name), {diff.ref(manifest): manifest for manifest in draft.manifests}
-    if not model_list.is_read_by(by_ref[Ref("Deployment", object_name(draft.pipeline.name, "bridge"))]):
+    wanted, bridge = model_list.ref(draft.pipeline.name), object_name(draft.pipeline.name, "bridge")
+    by_ref = {Ref(manifest["kind"], objects.name(manifest)): manifest for manifest in draft.manifests}
+    if not model_list.is_read_by(by_ref[Ref("Deployment", bridge)]):
         return
     revision = model_list.revision(by_ref[wanted])
     late = {pod for pod, used in reported.items() if used != revision}
