@@ -17,7 +17,7 @@ from fakes.load import FakeLoad
 from fakes.ollama_pod import FakeOllamaPod
 from fakes.speech_whisper import FakeSpeechWhisper
 from speechoperator.api.names import MODELS_REVISION, PORTS
-from speechoperator.plan.manifests import model_list
+from speechoperator.plan.models import model_list
 
 pytestmark = pytest.mark.cluster
 

@@ -6,7 +6,7 @@ from cluster.pipelines import of_ollama, pipeline
 from speechbridge import model_list as bridge
 from speechbridge.model_list import ModelSettings
 from speechoperator.api import SpeechPipeline
-from speechoperator.plan.manifests import model_list as operator
+from speechoperator.plan.models import model_list as operator
 
 pytestmark = pytest.mark.unit
 

@@ -22,8 +22,7 @@ from speechoperator.api import SpeechPipeline
 from speechoperator.api.names import MODELS_REVISION, POD_DELETION_COST
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
-from speechoperator.plan.manifests import model_list
-from speechoperator.plan.models import definitions
+from speechoperator.plan.models import definitions, model_list
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.rollout import claims

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.api.names import COMPONENTS, object_name
 from speechoperator.kube.objects import Ref
-from speechoperator.plan import diff
+from speechoperator.plan import diff, models_in_use
 from speechoperator.plan.actions import StartCanary
 from speechoperator.plan.conditions import exposure, models, refused_writes, verified
 from speechoperator.plan.conditions.components import component_states, exposure_findings
@@ -15,11 +15,11 @@ from speechoperator.plan.conditions.compose import by_type
 from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.desired import desired, stamped
 from speechoperator.plan.draft import Draft
-from speechoperator.plan.manifests import bridge_config, model_list
+from speechoperator.plan.manifests import bridge_config
 from speechoperator.plan.manifests.deployments import REPLACE_IN_PLACE
 from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
-from speechoperator.plan.models import weights
+from speechoperator.plan.models import model_list, weights
 from speechoperator.plan.models.lifecycle import plan_models
 from speechoperator.plan.pvcs import pvcs_to_orphan
 from speechoperator.plan.reporting import (
@@ -29,7 +29,7 @@ from speechoperator.plan.reporting import (
     compose_status,
     judge_scaling,
 )
-from speechoperator.plan.rollout import claims, handover, model_lists, replica_numbers, updates
+from speechoperator.plan.rollout import claims, handover, replica_numbers, updates
 from speechoperator.plan.scaler import plan_scaling
 from speechoperator.plan.status import bridge_url, service_url
 
@@ -219,7 +219,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     _judge_components,
     _follow_update,
     _hold_back,
-    model_lists.follow,
+    models_in_use.follow,
     _judge_exposure,
     _verify,
     judge_scaling,

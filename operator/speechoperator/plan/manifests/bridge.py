@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from speechoperator.api.names import SETTINGS_HASH, object_name
 from speechoperator.kube import quantities
-from speechoperator.plan.manifests import model_list
 from speechoperator.plan.manifests.bridge_config import KEYS_PATH, settings_hash
 from speechoperator.plan.manifests.containers import Resources, container, resources
 from speechoperator.plan.manifests.deployments import SURGE, deployment
@@ -15,6 +14,7 @@ from speechoperator.plan.manifests.limits import bridge_drain, spool_bytes
 from speechoperator.plan.manifests.pod_templates import SLEEP_BEFORE_STOP, template
 from speechoperator.plan.manifests.probes import Probes, http_probe
 from speechoperator.plan.manifests.upstreams import api_keys, ca_mounts, ca_volumes
+from speechoperator.plan.models import model_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from speechoperator.api import durations
 from speechoperator.api.labels import metadata
 from speechoperator.api.names import PORTS, object_name, pods_service
-from speechoperator.plan.manifests import model_list
 from speechoperator.plan.manifests.limits import bridge_drain
 from speechoperator.plan.manifests.upstreams import ca_files
-from speechoperator.plan.models import request_options
+from speechoperator.plan.models import model_list, request_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

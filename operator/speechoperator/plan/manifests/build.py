@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator.plan.manifests import model_list, ollama_readiness
+from speechoperator.plan.manifests import ollama_readiness
 from speechoperator.plan.manifests.accounts import service_account
 from speechoperator.plan.manifests.autoscaling import autoscaler
 from speechoperator.plan.manifests.bridge import bridge
@@ -20,6 +20,7 @@ from speechoperator.plan.manifests.ollama import ollama
 from speechoperator.plan.manifests.pvcs import pvc
 from speechoperator.plan.manifests.services import bridge_service, headless_service, service
 from speechoperator.plan.manifests.whisper import whisper
+from speechoperator.plan.models import model_list
 from speechoperator.plan.models.names import canonical
 
 if TYPE_CHECKING:

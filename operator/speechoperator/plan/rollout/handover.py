@@ -13,7 +13,7 @@ from speechoperator.api import labels
 from speechoperator.api.names import object_name
 from speechoperator.kube import drift, objects
 from speechoperator.kube.objects import Ref
-from speechoperator.plan.manifests import model_list
+from speechoperator.plan.models import model_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

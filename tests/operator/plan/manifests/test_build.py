@@ -10,7 +10,7 @@ import goldens
 from speechoperator.api import SpeechPipeline, labels
 from speechoperator.plan.decisions import from_spec
 from speechoperator.plan.manifests import build as manifests
-from speechoperator.plan.manifests import model_list
+from speechoperator.plan.models import model_list
 from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit

@@ -16,7 +16,7 @@ from speechoperator.kube.objects import Ref
 from speechoperator.plan.actions import Nudge
 from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
-from speechoperator.plan.manifests import model_list
+from speechoperator.plan.models import model_list
 from speechoperator.plan.scaling.load import STALE_AFTER_S
 
 if TYPE_CHECKING:

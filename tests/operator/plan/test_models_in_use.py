@@ -11,7 +11,7 @@ from fakes.planned_cluster import PlannedCluster, converged, verdict
 from speechoperator.api.names import MODELS_REVISION
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import Plan
-from speechoperator.plan.manifests import model_list
+from speechoperator.plan.models import model_list
 from speechoperator.plan.models.removals import GRACE_S
 from speechoperator.plan.snapshot import Health
 from speechoperator.settings import Settings
