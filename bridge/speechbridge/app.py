@@ -18,6 +18,7 @@ from speechbridge.api.middleware import authorized, observed
 from speechbridge.api.server import Runner, site
 from speechbridge.service import SERVICE, assemble
 from speechbridge.telemetry import logs, tracing
+from speechbridge.upstreams.supervise import supervised
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,6 +43,7 @@ def create_app(settings: Settings, traces: Tracing | None = None) -> web.Applica
     app.cleanup_ctx.append(_pod_discovery)
     if traces is not None:
         app.cleanup_ctx.append(_last_traces)
+    app.cleanup_ctx.append(_models_file)
     return app
 
 
@@ -67,6 +69,16 @@ async def _last_traces(app: web.Application) -> AsyncIterator[None]:
     yield
     if (traces := app[SERVICE].tracing) is not None:
         await asyncio.to_thread(traces.close)
+
+
+async def _models_file(app: web.Application) -> AsyncIterator[None]:
+    """Follow the file with the list of models, if there is one."""
+    if (file := app[SERVICE].models_file) is None:
+        yield
+        return
+    task = asyncio.create_task(supervised("list of models", file.run))
+    yield
+    task.cancel()
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from speechbridge.errors import LoadingStage
     from speechbridge.generators.port import Generator
+    from speechbridge.model_list import Models
     from speechbridge.transcribers.port import Transcriber
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Pool
@@ -62,7 +63,7 @@ class Readiness:
         whisper: Pool,
         generator: Generator,
         llm: Pool,
-        models: tuple[str, ...],
+        models: Models,
         clock: Callable[[], float],
     ) -> None:
         self._transcriber = transcriber
@@ -114,11 +115,12 @@ class Readiness:
 
     async def _llm_state(self, endpoint: Endpoint) -> str:
         present = await self._generator.models(endpoint)
-        if missing := missing_models(self._models, present):
+        names = self._models.current.names
+        if missing := missing_models(names, present):
             raise UpstreamError(FailureKind.MODEL_MISSING, f"the model {missing[0]} is not available yet")
         if not present:
             raise UpstreamError(FailureKind.MODEL_MISSING, "the language model server has no model yet")
-        return f"{self._models[0] if self._models else present[0]} is available"
+        return f"{names[0] if names else present[0]} is available"
 
 
 async def _probed(probe: Callable[[Endpoint], Awaitable[str]], endpoint: Endpoint) -> Component:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from speechbridge import model_list
 from speechbridge.admission.api_keys import ApiKeys
 from speechbridge.admission.queue import Admission
 from speechbridge.admission.retry_after import RETRY_AFTER_MEMORY_FULL_S, RETRY_AFTER_SPOOL_FULL_S, Backlog
@@ -15,13 +17,15 @@ from speechbridge.audio.durations import Durations
 from speechbridge.credentials import Credentials, header_lines
 from speechbridge.deadline import TimeLimits
 from speechbridge.generators.catalog import ModelCatalog, ask_for_models
+from speechbridge.generators.models_file import ModelsFile
 from speechbridge.generators.ollama import Ollama
 from speechbridge.generators.openai_chat import OpenAIChat
-from speechbridge.generators.options import ModelOptions, think_of
+from speechbridge.generators.options import think_of
 from speechbridge.intake.body import Pace
 from speechbridge.intake.budget import Budgets, ByteBudget
 from speechbridge.intake.form import FormLimits
 from speechbridge.intake.upload import UploadRules
+from speechbridge.model_list import ModelList, Models
 from speechbridge.readiness import Readiness
 from speechbridge.stages.conversation import Conversation
 from speechbridge.stages.demand import Demand
@@ -61,6 +65,7 @@ class Service:
     generation: Generation
     conversation: Conversation
     catalog: ModelCatalog
+    models_file: ModelsFile | None
     readiness: Readiness
     load: Load
     pace: Pace
@@ -74,7 +79,8 @@ SERVICE = web.AppKey("service", Service)
 def assemble(settings: Settings, tracing: Tracing | None = None) -> Service:
     """Assemble the components; nothing is started or connected yet."""
     clock = monotonic  # uvloop's clock has a resolution of 1 ms
-    transcriber, generator = _transcriber(settings), _generator(settings)
+    models = Models(_models(settings))
+    transcriber, generator = _transcriber(settings), _generator(settings, models)
     whisper = Pool(settings.whisper_url, _whisper_options(settings))
     llm = Pool(settings.generator_url, _llm_options(settings))
     metrics, backlog, durations = Metrics(settings.generator), Backlog(), Durations(settings.max_audio_seconds)
@@ -86,7 +92,7 @@ def assemble(settings: Settings, tracing: Tracing | None = None) -> Service:
         return retry_after(admission.queued)
 
     prefill = Prefill(generator, llm, clock)
-    readiness = Readiness(transcriber, whisper, generator, llm, settings.models, clock)
+    readiness = Readiness(transcriber, whisper, generator, llm, models, clock)
     limit = settings.max_held_requests
     to_transcribe = Demand(clock, lambda: whisper.reachable, lambda: backlog.mean_audio)
     to_generate = Demand(clock, lambda: llm.reachable)
@@ -104,8 +110,14 @@ def assemble(settings: Settings, tracing: Tracing | None = None) -> Service:
         metrics.know_models(names)
         return names
 
-    metrics.know_models(settings.models)
-    catalog = ModelCatalog(settings.models, discover, clock, {"whisper-1", settings.whisper_model})
+    def adopted(found: ModelList) -> None:
+        metrics.know_models(found.names)
+        load.models_changed()
+
+    load = Load(to_transcribe, to_generate, backlog, models)
+    models_file = ModelsFile(settings.models_file, models, adopted) if settings.models_file else None
+    metrics.know_models(models.current.names)
+    catalog = ModelCatalog(models, discover, clock, {"whisper-1", settings.whisper_model})
     admission = Admission(settings.max_concurrent_requests, settings.max_queued_requests, retry_after)
     budgets = Budgets(
         memory=ByteBudget(
@@ -143,8 +155,9 @@ def assemble(settings: Settings, tracing: Tracing | None = None) -> Service:
         generation=generation,
         conversation=Conversation(transcription, generation, catalog, prefill if settings.prompt_prefill else None),
         catalog=catalog,
+        models_file=models_file,
         readiness=readiness,
-        load=Load(to_transcribe, to_generate, backlog),
+        load=load,
         pace=Pace(settings.upload_min_rate, settings.upload_stall_timeout),
         upload_rules=_upload_rules(settings),
         budgets=budgets,
@@ -155,12 +168,17 @@ def _transcriber(settings: Settings) -> Transcriber:
     return AsrWebservice() if settings.transcriber == "asr-webservice" else OpenAIAudio(settings.whisper_model)
 
 
-def _generator(settings: Settings) -> Generator:
+def _models(settings: Settings) -> ModelList:
+    if settings.models_file:
+        return model_list.read(Path(settings.models_file))
+    return ModelList(settings.models, settings.model_options)
+
+
+def _generator(settings: Settings, models: Models) -> Generator:
     think = think_of(settings.think)
     if settings.generator == "openai":
         return OpenAIChat(think)
-    own = {name: ModelOptions(one.options, one.keep_alive) for name, one in settings.model_options.items()}
-    return Ollama(settings.context_length, settings.keep_alive, think, own)
+    return Ollama(models, settings.context_length, settings.keep_alive, think)
 
 
 def _whisper_options(settings: Settings) -> PoolOptions:

@@ -7,13 +7,15 @@ import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from speechbridge import model_list
 from speechbridge.credentials import header_lines
+from speechbridge.model_list import ModelSettings
 
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#@*,\s]+")
 KIB, MIB, GIB = 2**10, 2**20, 2**30
@@ -56,15 +58,6 @@ Origin = Annotated[str, AfterValidator(_origin)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(gt=0)]
-
-
-class ModelSettings(BaseModel):
-    """What requests to one model carry unless a client says otherwise."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    options: Mapping[str, Any] = {}
-    keep_alive: str = ""
 
 
 class Settings(BaseSettings):
@@ -131,6 +124,11 @@ class Settings(BaseSettings):
         {},
         description="what requests to a model carry unless a client says otherwise, for Ollama, as JSON:"
         ' `{"llama3": {"options": {"num_ctx": 8192, "top_p": 0.9}, "keep_alive": "1h"}}`',
+    )
+    models_file: str = Field(
+        "",
+        description="JSON file that replaces MODELS and MODEL_OPTIONS, and is read again every 2 s:"
+        ' `{"models": [{"name": "llama3", "options": {"num_ctx": 8192}, "keep_alive": "1h"}]}`; empty: none',
     )
     think: Literal["", "true", "false", "low", "medium", "high"] = Field(
         "",
@@ -324,6 +322,17 @@ class Settings(BaseSettings):
             return json.loads(value or "{}") if isinstance(value, str) else value
         except ValueError as error:
             raise ValueError(f"must be JSON: {error}") from None
+
+    @field_validator("models_file")
+    @classmethod
+    def _is_list_of_models(cls, value: str) -> str:
+        try:
+            if value:
+                model_list.read(Path(value))
+        except (OSError, ValueError) as error:
+            message = f"must be a readable JSON file with a list of models: {error}"
+            raise ValueError(message) from None
+        return value
 
     @field_validator("api_keys_dir")
     @classmethod

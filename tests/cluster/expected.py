@@ -18,7 +18,7 @@ PLAIN = {
     *(("PersistentVolumeClaim", f"p-{part}") for part in ("whisper", "ollama")),
     *(("Service", name) for name in ("p-whisper", "p-whisper-pods", "p-ollama", "p-ollama-pods", "p-bridge")),
     *(("Deployment", f"p-{part}") for part in ("whisper", "ollama", "bridge")),
-    *(("ConfigMap", f"p-{part}") for part in ("ollama", "bridge")),
+    *(("ConfigMap", f"p-{part}") for part in ("ollama", "bridge", "bridge-models")),
     ("PodDisruptionBudget", "p-bridge"),
 }
 """The objects of a pipeline `p` with nothing but a model in its spec: (kind, name)."""

@@ -1,5 +1,7 @@
 """A spec that changes: what it asks for comes, what it asks for no more goes, what serves goes on serving."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -9,9 +11,13 @@ from cluster.expected import PLAIN, objects, pipeline, ready, says
 from cluster.gateway_api import DEFINITION
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator
+from fakes import load
 from fakes.faults import refusing_url
+from fakes.load import FakeLoad
 from fakes.ollama_pod import FakeOllamaPod
 from fakes.speech_whisper import FakeSpeechWhisper
+from speechoperator.api.names import MODELS_REVISION, PORTS
+from speechoperator.plan.models import model_list
 
 pytestmark = pytest.mark.cluster
 
@@ -104,6 +110,49 @@ async def test_a_model_that_is_added_is_pulled_beside_the_traffic(
     assert [*kubelet.ollamas.values()] == [fake], "the pod was not replaced"
     config = await api.until("ConfigMap", namespace, "p-bridge", lambda found: "qwen3:4b" in found["data"]["MODELS"])
     assert config["data"]["MODELS"] == "llama3,qwen3:4b"
+
+
+async def test_a_model_that_is_added_replaces_no_bridge(
+    api: Api, namespace: str, served: Object, kubelet: Kubelet
+) -> None:
+    assert served
+    assert kubelet
+    bridges = "app.kubernetes.io/component=bridge"
+    before = await named(api, "ReplicaSet", namespace, bridges), await named(api, "Pod", namespace, bridges)
+    old = model_list.revision(await api.get("ConfigMap", namespace, "p-bridge-models"))
+    async with reporting(api, namespace, bridges, models_revision=old) as reports:
+        models = [{"name": "llama3"}, {"name": "qwen3:4b"}]
+        await api.patch("SpeechPipeline", namespace, "p", {"spec": {"ollama": {"models": models}}})
+        for name in reports:
+            pod = await api.until("Pod", namespace, name, lambda found: MODELS_REVISION in annotations(found), 60)
+            new = annotations(pod)[MODELS_REVISION]
+        waits = says("Progressing", "True", "0 of 2 bridges use the new list of models")
+        await api.until("SpeechPipeline", namespace, "p", waits)
+        assert new == model_list.revision(await api.get("ConfigMap", namespace, "p-bridge-models")) != old
+        for report in reports.values():
+            report.report(models_revision=new)
+        await api.until("SpeechPipeline", namespace, "p", ready)
+    after = await named(api, "ReplicaSet", namespace, bridges), await named(api, "Pod", namespace, bridges)
+    assert after == before
+
+
+async def named(api: Api, kind: str, namespace: str, labels: str) -> set[str]:
+    return {found["metadata"]["name"] for found in await api.list(kind, namespace, labelSelector=labels)}
+
+
+def annotations(found: Object) -> dict[str, str]:
+    return found["metadata"].get("annotations") or {}
+
+
+@asynccontextmanager
+async def reporting(api: Api, namespace: str, labels: str, **members: Any) -> AsyncIterator[dict[str, FakeLoad]]:
+    """Have the bridges report their load; the operator asks again after a while. By the names of their pods."""
+    async with AsyncExitStack() as stack:
+        reports = {}
+        for pod in await api.list("Pod", namespace, labelSelector=labels):
+            fake = FakeLoad({**load.BRIDGE, **members}).listen_on(pod["status"]["podIP"], PORTS["bridge"])
+            reports[pod["metadata"]["name"]] = await stack.enter_async_context(fake)
+        yield reports
 
 
 async def test_a_part_that_runs_elsewhere_is_wired_in(api: Api, namespace: str, served: Object) -> None:

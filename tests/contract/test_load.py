@@ -38,7 +38,7 @@ COMMON = {
 }
 OF_WHISPER = {**COMMON, "slots": int}
 OF_OLLAMA = {"held": int, "waiting": int, "working": int, "coming": int}
-OF_BRIDGE = {**COMMON, "audio_seconds_held": NUMBER, "ollama": OF_OLLAMA}
+OF_BRIDGE = {**COMMON, "audio_seconds_held": NUMBER, "ollama": OF_OLLAMA, "models_revision": str}
 UNKNOWN = {"slots", "coming"}
 """What a bridge does not report of Whisper."""
 

@@ -25,6 +25,7 @@ BRIDGE: dict[str, Any] = {
     **{name: value for name, value in WHISPER.items() if name != "slots"},
     "audio_seconds_held": 0.0,
     "ollama": {"held": 0, "waiting": 0, "working": 0, "coming": 0},
+    "models_revision": "",
 }
 
 

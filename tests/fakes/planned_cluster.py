@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from cluster.pipelines import pipeline
 from fakes import replica_owners
 from speechoperator.api import SpeechPipeline
-from speechoperator.api.names import POD_DELETION_COST
+from speechoperator.api.names import MODELS_REVISION, POD_DELETION_COST
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import plan
-from speechoperator.plan.models import definitions
+from speechoperator.plan.models import definitions, model_list
 from speechoperator.plan.models.names import canonical
 from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.rollout import claims
@@ -82,6 +82,8 @@ class PlannedCluster:
         may_update: Whether it is this one's turn.
         external_models: The models of an external Ollama.
         external_rejects: Whether it does not list them without credentials.
+        models_revisions: Which list of models each bridge has read, by the name of its pod.
+        bridges_report: Whether they say so.
         loads: What the pods and bridges report of their work.
         pod_loads: What each pod reports, by name.
         history: What the scaler remembers.
@@ -109,6 +111,8 @@ class PlannedCluster:
     ingress_class_missing: str | None = None
     slots: int = 1
     may_update: bool = False
+    models_revisions: dict[str, str] = field(default_factory=dict)
+    bridges_report: bool = True
     loads: Loads = field(default_factory=Loads)
     pod_loads: dict[str, Report] = field(default_factory=dict)
     history: History = field(default_factory=History)
@@ -148,6 +152,7 @@ class PlannedCluster:
             ingress_class_missing=self.ingress_class_missing,
             pvc_warnings=dict(self.pvc_warnings),
             pod_warnings=dict(self.pod_warnings),
+            models_revisions=dict(self.models_revisions) if self.bridges_report else {},
             may_update=self.may_update,
             failures=self.failures,
             unreadable=self.unreadable,
@@ -178,8 +183,10 @@ class PlannedCluster:
             meta["ownerReferences"] = [one for one in meta["ownerReferences"] if one["uid"] != orphan.owner]
         for one in planned.apply:
             self._apply(copy.deepcopy(dict(one.object)))
-        for cost in planned.costs:
-            self.pod(cost.pod)["metadata"]["annotations"] = {POD_DELETION_COST: str(cost.cost)}
+        notes = [(nudge.pod, MODELS_REVISION, nudge.revision) for nudge in planned.nudges]
+        notes += [(cost.pod, POD_DELETION_COST, str(cost.cost)) for cost in planned.costs]
+        for pod, name, value in notes:
+            self.pod(pod)["metadata"].setdefault("annotations", {})[name] = value
         for scale in planned.scales:
             self.write_replicas(scale.ref.name, scale.replicas, SCALER)
         for gone in planned.delete:
@@ -210,7 +217,7 @@ class PlannedCluster:
         """Plan, carry out and let all controllers work, until nothing is left to do."""
         for _ in range(rounds):
             planned = self.step()
-            writes = planned.orphan or planned.apply or planned.scales or planned.delete
+            writes = planned.orphan or planned.apply or planned.nudges or planned.scales or planned.delete
             idle = not (writes or planned.stops or planned.pulls or planned.warm_ups or planned.removals)
             if not self.settle() and idle and self.plan().status == self.raw["status"]:
                 return self.plan()
@@ -276,7 +283,17 @@ class PlannedCluster:
                 self._roll(deployment)
         names = {ref.name for ref in self.objects if ref.kind == "Deployment"}
         self.pods = [pod for pod in self.pods if pod["metadata"]["labels"]["deployment"] in names]
+        self._mount_models()
         return before != self._state()
+
+    def _mount_models(self) -> None:
+        """Bring the list of models to new bridges, and a new one to those that were changed since."""
+        before, self.models_revisions = self.models_revisions, {}
+        revision = model_list.revision(self.objects.get(model_list.ref(self.name), {}))
+        for pod in self.pods_of("bridge"):
+            name, written = pod["metadata"]["name"], pod["metadata"].get("annotations", {})
+            read = written.get(MODELS_REVISION) == revision
+            self.models_revisions[name] = revision if read else before.get(name, revision)
 
     def _derived(self, name: str) -> set[str]:
         """The base and the marker of a model, if it is a derived one; all digests are the same."""
@@ -302,6 +319,7 @@ class PlannedCluster:
                 [*self.pulls],
                 sorted(map(sorted, self.stored.values())),
                 [[one.pod, one.stage] for one in self.warm_ups.values()],
+                self.models_revisions,
             ]
         )
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
     from speechbridge.generators.port import Generator
+    from speechbridge.model_list import Models
     from speechbridge.upstreams.endpoint import Endpoint
     from speechbridge.upstreams.pool import Pool
 
@@ -23,22 +24,22 @@ _LISTING_TIMEOUT_S = 3.0  # per pod: a request is waiting for it
 
 
 class ModelCatalog:
-    """The models in the settings or, if these list none, those of the upstream.
+    """The models of the current list or, if it has none, those of the upstream.
 
     Args:
-        configured: The names from the settings, the first being the default.
+        models: The current list, the default first.
         discover: Requests the list from the upstream; raises UpstreamError.
         speech_models: Names of Whisper models: rejected with a reason, unless a language model has the same name.
     """
 
     def __init__(
         self,
-        configured: tuple[str, ...],
+        models: Models,
         discover: Callable[[], Awaitable[tuple[str, ...]]],
         clock: Callable[[], float],
         speech_models: Collection[str] = (),
     ) -> None:
-        self._configured = configured
+        self._models = models
         self._discover = discover
         self._clock = clock
         self._speech_models = speech_models
@@ -51,10 +52,10 @@ class ModelCatalog:
         """Return the models, the default first; a list that has expired is renewed in the background.
 
         Raises:
-            UpstreamError: The settings list none, and the upstream has not responded yet.
+            UpstreamError: The list has none, and the upstream has not responded yet.
         """
-        if self._configured:
-            return self._configured
+        if listed := self._models.current.names:
+            return listed
         age = self._clock() - self._asked_at
         if self._found is None:
             if age > _RETRY_S or self._asking:
@@ -73,15 +74,16 @@ class ModelCatalog:
         Raises:
             Problem: `model_not_found`.
         """
+        listed = self._models.current.names
         try:
-            names = self._configured or await self.names()
+            names = listed or await self.names()
         except UpstreamError:
             return name
         if name is None:
             return names[0] if names else None
         if known := _found_in(names, name):
             return known
-        if not self._configured and self._clock() - self._asked_at > _RETRY_S:
+        if not listed and self._clock() - self._asked_at > _RETRY_S:
             await asyncio.shield(self._ask())  # it may have been pulled since
             names = self._found or names
             if known := _found_in(names, name):

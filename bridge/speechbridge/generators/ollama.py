@@ -11,16 +11,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.generators.exchange import COALESCE_S, EMBEDS, count_in, expect_ok, post_json, stream_error
-from speechbridge.generators.options import ModelOptions
 from speechbridge.generators.port import Completion
+from speechbridge.model_list import ModelSettings
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import error_text, json_object, json_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from speechbridge.generators.options import GenerationOptions, Think
     from speechbridge.generators.port import GenerationRequest, OnText
+    from speechbridge.model_list import Models
     from speechbridge.upstreams.endpoint import Endpoint
 
 
@@ -28,29 +27,26 @@ _PATH = "/api/chat"
 _MAX_LINE_BYTES = 8 * 2**20
 _ENCODER_FAMILY = "bert"
 """Part of the family of models that only make embeddings (`bert`, `nomic-bert`, ...)."""
+_NO_SETTINGS = ModelSettings()
 
 
 class Ollama:
     """Implements the port `Generator`.
 
     Args:
+        models: The models, with what applies to one of them in place of the rest.
         context_length: Context length to request in tokens (`num_ctx`); 0 for the server's default.
         keep_alive: How long the model stays loaded, unless the request says; empty for the server's default.
         think: Whether the model reasons, unless the request says; None for the server's default.
-        models: What applies to one model, by its name, in place of the above.
     """
 
     def __init__(
-        self,
-        context_length: int = 0,
-        keep_alive: str = "",
-        think: Think | None = None,
-        models: Mapping[str, ModelOptions] | None = None,
+        self, models: Models, context_length: int = 0, keep_alive: str = "", think: Think | None = None
     ) -> None:
+        self._models = models
         self._context_length = context_length
         self._keep_alive = keep_alive
         self._think = think
-        self._models = models or {}
 
     async def generate(
         self, endpoint: Endpoint, request: GenerationRequest, headers: str, on_text: OnText
@@ -94,7 +90,7 @@ class Ollama:
         return tuple(item["name"] for item in sorted(items, key=_only_embeds))
 
     def _body(self, request: GenerationRequest) -> dict[str, Any]:
-        options, own = request.options, self._models.get(request.model, ModelOptions())
+        options, own = request.options, self._models.current.settings.get(request.model, _NO_SETTINGS)
         body: dict[str, Any] = {
             "model": request.model,
             "messages": request.messages,
@@ -113,7 +109,7 @@ class Ollama:
             body["think"] = think
         return body
 
-    def _options(self, options: GenerationOptions, own: ModelOptions) -> dict[str, Any]:
+    def _options(self, options: GenerationOptions, own: ModelSettings) -> dict[str, Any]:
         members = {
             "num_ctx": self._context_length or None,
             **own.options,

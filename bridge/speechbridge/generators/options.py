@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 Effort = Literal["low", "medium", "high"]
 Think = bool | Effort
@@ -49,19 +46,6 @@ class GenerationOptions:
     json_format: JsonFormat | None = None
     keep_alive: str | None = None
     think: Think | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """What requests to one model carry unless a client says otherwise.
-
-    Attributes:
-        options: Options of Ollama: `num_ctx`, `top_p`, ...
-        keep_alive: How long Ollama keeps the model in memory; empty for the setting KEEP_ALIVE.
-    """
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    keep_alive: str = ""
 
 
 def think_of(text: str) -> Think | None:

@@ -1,4 +1,4 @@
-"""What this bridge has to do, as `GET /load` reports it, and when that changes.
+"""What this bridge has to do, as `GET /load` reports it with the models it offers, and when that changes.
 
 The members have the names of the Whisper server's `/load`; here they count this bridge's own requests. A request is in
 one of `held`, `waiting` and `working`, and one that a pod reports is never in `held`. So the load of Whisper is the sum
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from speechbridge.admission.retry_after import Backlog
+    from speechbridge.model_list import Models
     from speechbridge.stages.demand import Demand
 
 _DIGITS = 3
@@ -41,16 +42,18 @@ class Load:
         transcription: The requests for Whisper.
         generation: The requests for the language model.
         backlog: Knows the speed of Whisper.
+        models: The current list of models; the operator waits until each bridge reports the one it wants.
 
     Attributes:
         closed: Whether the bridge is shutting down: nothing follows.
     """
 
-    def __init__(self, transcription: Demand, generation: Demand, backlog: Backlog) -> None:
+    def __init__(self, transcription: Demand, generation: Demand, backlog: Backlog, models: Models) -> None:
         self.closed = False
         self._transcription = transcription
         self._generation = generation
         self._backlog = backlog
+        self._models = models
         self._followers: list[Follower] = []
         self._changed = asyncio.Event()
         self._held = asyncio.Event()
@@ -77,6 +80,7 @@ class Load:
                 "working": ollama.working,
                 "coming": self._generation.coming,
             },
+            "models_revision": self._models.current.revision,
         }
 
     @property
@@ -104,8 +108,12 @@ class Load:
             if follower in self._followers:
                 self._followers.remove(follower)
 
+    def models_changed(self) -> None:
+        """Report that another list of models is in use."""
+        self._changed.set()
+
     async def change(self) -> None:
-        """Wait until a request comes, moves or goes."""
+        """Wait until a request comes, moves or goes, or another list of models is used."""
         self._changed.clear()
         await self._changed.wait()
 

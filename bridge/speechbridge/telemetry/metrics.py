@@ -168,7 +168,8 @@ class Metrics:
 
     def know_models(self, names: Iterable[str]) -> None:
         """Let the first 32 models that exist be labels."""
-        self._models.update(list(names)[: _MAX_MODELS - len(self._models)])
+        new = [name for name in names if name not in self._models]
+        self._models.update(new[: _MAX_MODELS - len(self._models)])
 
     def model_label(self, model: str) -> str:
         """Return the label value of a model: its name, or `other` if it is not known to exist."""

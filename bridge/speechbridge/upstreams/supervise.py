@@ -1,4 +1,4 @@
-"""Keeps the background tasks of a pool running."""
+"""Keeps background tasks running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def supervised(name: str, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the pool needs the task
+        except Exception as error:  # noqa: BLE001 - whatever it is, the task is needed
             logs.error("background task failed", task=name, error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(_RESTART_DELAY_S)
         else:

@@ -29,7 +29,10 @@ FETCH = "fetch"
 """The init container of Whisper pods that fetches the weights."""
 
 SETTINGS_HASH = "speechpipeline.dev/settings-hash"
-"""Pod annotation that triggers a rollout of the bridge when its ConfigMap changes."""
+"""Pod annotation that triggers a rollout of the bridge when its environment changes."""
+
+MODELS_REVISION = "speechpipeline.dev/models-revision"
+"""Pod annotation that makes the kubelet bring a new list of models to a bridge at once."""
 
 INPUTS_HASH = "speechpipeline.dev/inputs-hash"
 """Annotation of Deployments: the hash of the part of the spec that the pods are built from."""

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from speechoperator.api import kinds
-from speechoperator.api.names import POD_DELETION_COST
+from speechoperator.api.names import MODELS_REVISION, POD_DELETION_COST
 from speechoperator.kube import drift, managed_fields, objects
 from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.kinds import POD, PVC
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from speechoperator.kube.fenced_client import FencedClient, Why
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Json, Key, Object
-    from speechoperator.plan.actions import Apply, Delete, Orphan, PodCost, Scale
+    from speechoperator.plan.actions import Apply, Delete, Nudge, Orphan, PodCost, Scale
     from speechoperator.watch.store import Store
 
 _FOREIGN = "an object of this name exists that this pipeline did not create"
@@ -102,6 +102,23 @@ class Writer:
             {"metadata": {"uid": action.uid, "annotations": annotations}},
             why="cost",
             reason=f"its deletion cost is {action.cost}",
+        )
+
+    async def nudge(self, key: Key, action: Nudge) -> Json:
+        """Annotate a pod, so that its kubelet synchronizes it at once.
+
+        Raises:
+            ApiError: the write was rejected; 404 or 409 if the pod is gone.
+        """
+        annotations = {MODELS_REVISION: action.revision}
+        return await self._client.write(
+            "merge",
+            POD,
+            key.namespace,
+            action.pod,
+            {"metadata": {"uid": action.uid, "annotations": annotations}},
+            why="models",
+            reason=f"it is to read the list of models {action.revision}",
         )
 
     async def other_writer(self, action: Apply) -> str:

@@ -27,7 +27,7 @@ Verb: TypeAlias = Literal["apply", "merge", "strategic", "create", "delete"]
 
 _PATCHES = {"apply": APPLY, "merge": MERGE, "strategic": STRATEGIC}
 
-Why: TypeAlias = Literal["missing", "changed", "scaled", "cost", "orphaned", "pruned", "status", "event"]
+Why: TypeAlias = Literal["missing", "changed", "scaled", "cost", "models", "orphaned", "pruned", "status", "event"]
 """The cause of a write, for the metrics; the log has the full reason."""
 
 

@@ -48,6 +48,7 @@ class Source(NamedTuple):
         uid: Its uid.
         url: Its base URL.
         ready: Whether it is ready.
+        load: Whether its load matters; of a bridge whose load does not, only the list of models is followed.
     """
 
     component: Reporting
@@ -55,6 +56,7 @@ class Source(NamedTuple):
     uid: str
     url: str
     ready: bool
+    load: bool = True
 
 
 @dataclass(eq=False, slots=True)
@@ -175,8 +177,7 @@ class LoadFeed:
                 await stream.at_once.wait()
 
     def _adopt(self, key: Key, stream: _Stream, members: Mapping[str, Any]) -> None:
-        bridge = stream.source.component == "bridge"
-        before, report = stream.report, BridgeReport.parse(members) if bridge else Report.parse(members)
+        before, report = stream.report, _parsed(stream.source, members)
         stream.report, stream.reports = report, True
         if report != before:
             self._changed(key, at_once=_holds(report) and not _holds(before))
@@ -196,6 +197,12 @@ class LoadFeed:
             self._due[key] = max(now, due + _MIN_INTERVAL_S)
         # Also if it is due already: a reconcile for another reason cancels the timer of the queue.
         self._queue(key, self._due[key] - now)
+
+
+def _parsed(source: Source, members: Mapping[str, Any]) -> Report | BridgeReport:
+    if source.component != "bridge":
+        return Report.parse(members)
+    return BridgeReport.parse(members) if source.load else BridgeReport.parse_models(members)
 
 
 def _holds(report: Report | BridgeReport | None) -> bool:

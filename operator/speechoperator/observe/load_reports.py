@@ -12,7 +12,7 @@ No request is counted twice:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from speechoperator.plan.scaling.load import STALE_AFTER_S, Load, Loads, Report, total
@@ -32,11 +32,13 @@ class BridgeReport:
         held: Its requests that no Whisper pod has, and their audio.
         whisper: All its requests for Whisper.
         ollama: Its requests for Ollama.
+        models_revision: Which list of models it uses; empty if it does not say.
     """
 
-    held: Report
-    whisper: Report
-    ollama: Report
+    held: Report = field(default_factory=Report)
+    whisper: Report = field(default_factory=Report)
+    ollama: Report = field(default_factory=Report)
+    models_revision: str = ""
 
     @classmethod
     def parse(cls, members: Mapping[str, object]) -> BridgeReport:
@@ -48,7 +50,13 @@ class BridgeReport:
             audio_seconds_waiting=audio_held,
             oldest_wait_seconds=whisper.oldest_wait_seconds if whisper.held else None,
         )
-        return cls(held, whisper, Report.parse(ollama) if isinstance(ollama, dict) else Report())
+        of_ollama = Report.parse(ollama) if isinstance(ollama, dict) else Report()
+        return cls(held, whisper, of_ollama, _revision(members))
+
+    @classmethod
+    def parse_models(cls, members: Mapping[str, object]) -> BridgeReport:
+        """Read which list of models it uses, and nothing else."""
+        return cls(models_revision=_revision(members))
 
     @property
     def holds(self) -> bool:
@@ -102,6 +110,15 @@ def pod_loads(heard: Iterable[Heard]) -> Mapping[str, Report]:
     return {one.pod: one.report for one in heard if one.fresh and isinstance(one.report, Report)}
 
 
+def models_revisions(heard: Iterable[Heard]) -> Mapping[str, str]:
+    """Return which list of models the ready bridges use, as far as it is known, by the name of the pod."""
+    return {
+        one.pod: one.report.models_revision
+        for one in heard
+        if one.ready and one.fresh and isinstance(one.report, BridgeReport) and one.report.models_revision
+    }
+
+
 def loads(heard: Sequence[Heard], pods: Pods, now: float) -> Loads:
     """Return the loads of the components.
 
@@ -126,6 +143,11 @@ def loads(heard: Sequence[Heard], pods: Pods, now: float) -> Loads:
     # A request that is held for Whisper wakes Ollama, too.
     ollama = _load([report.ollama for report in reports], bridges, now, wakes=held and not pods.ollama)
     return Loads(found, replace(ollama, busy=None))
+
+
+def _revision(members: Mapping[str, object]) -> str:
+    found = members.get("models_revision")
+    return found if isinstance(found, str) else ""
 
 
 def _load(parts: Iterable[Report], of: Iterable[Heard], now: float, *, wakes: bool) -> Load:

@@ -1,7 +1,11 @@
-"""The loads of a pipeline: which pods are followed, and what they report together."""
+"""The loads of a pipeline: which pods are followed, and what they report together.
+
+Bridges report their list of models, too.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from speechoperator.api import labels
@@ -27,6 +31,21 @@ _REPORTING_ENGINE = "faster-whisper"
 """The engine with `/load`; asr-webservice answers no request during a job."""
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the pods of a pipeline report.
+
+    Attributes:
+        loads: The loads of the components.
+        pods: The load of each Whisper pod that is known, by the name of the pod.
+        models_revisions: As in `Snapshot`.
+    """
+
+    loads: Loads = field(default_factory=Loads)
+    pods: Mapping[str, Report] = field(default_factory=dict)
+    models_revisions: Mapping[str, str] = field(default_factory=dict)
+
+
 def observe(
     feed: LoadFeed,
     key: Key,
@@ -34,10 +53,11 @@ def observe(
     pods: Sequence[Object],
     now: float,
     ports: Mapping[Component, int] = PORTS,
-) -> tuple[Loads, Mapping[str, Report]]:
-    """Return the loads of the components, and what each Whisper pod reports, by its name.
+) -> Observed:
+    """Return what the pods report.
 
-    A pipeline that is suspended, or whose replicas belong to another autoscaler, is not followed.
+    A pipeline that is suspended is not followed. If another autoscaler decides about replicas, only the lists of models
+    are.
 
     Args:
         feed: Follows the pods from now on.
@@ -47,14 +67,19 @@ def observe(
         now: The time in seconds since the epoch.
         ports: The ports of the components.
     """
-    if pipeline.spec.suspend or from_pipeline(pipeline.spec).mode == "Off":
+    if pipeline.spec.suspend:
         feed.forget(key)
-        return Loads(), {}
-    whisper_reports = pipeline.spec.whisper.managed and pipeline.spec.whisper.engine == _REPORTING_ENGINE
+        return Observed()
     alive = [pod for pod in pods if objects.alive(pod)]
+    if from_pipeline(pipeline.spec).mode == "Off":
+        bridges = (source._replace(load=False) for source in _sources(alive, ports, whisper_reports=False))
+        return Observed(models_revisions=load_reports.models_revisions(feed.follow(key, bridges)))
+    whisper_reports = pipeline.spec.whisper.managed and pipeline.spec.whisper.engine == _REPORTING_ENGINE
     heard = feed.follow(key, _sources(alive, ports, whisper_reports=whisper_reports))
     counts = Pods(_count(alive, "whisper"), _count(alive, "ollama"), whisper_reports)
-    return load_reports.loads(heard, counts, now), load_reports.pod_loads(heard)
+    return Observed(
+        load_reports.loads(heard, counts, now), load_reports.pod_loads(heard), load_reports.models_revisions(heard)
+    )
 
 
 def _sources(pods: Sequence[Object], ports: Mapping[Component, int], *, whisper_reports: bool) -> Iterator[Source]:

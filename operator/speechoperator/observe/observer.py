@@ -143,7 +143,7 @@ class Observer:
     ) -> Snapshot:
         owned, pods = self._store.objects(polls.key), self._store.pods(polls.key)
         ollama = self._models(polls, pipeline, pods)
-        load, pod_loads = loads.observe(self._sources.loads, polls.key, pipeline, pods, now.timestamp())
+        load = loads.observe(self._sources.loads, polls.key, pipeline, pods, now.timestamp())
         pvcs = [thing for ref, thing in owned.items() if ref.kind == "PersistentVolumeClaim"]
         return Snapshot(
             objects=owned,
@@ -167,8 +167,9 @@ class Observer:
             ingress_class_missing=self._missing_class(polls, pipeline),
             pvc_warnings=self._warnings.about_pvcs(polls, pvcs, now),
             pod_warnings=self._warnings.about_pods(polls, pods, now),
-            loads=load,
-            pod_loads=pod_loads,
+            loads=load.loads,
+            pod_loads=load.pods,
+            models_revisions=load.models_revisions,
             may_update=self._may_update(polls.key),
             failures=failures,
             unreadable=self._failed_reads(polls.key.namespace),

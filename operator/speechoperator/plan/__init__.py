@@ -6,7 +6,7 @@ possible actions are in `speechoperator.plan.actions`.
 
 from __future__ import annotations
 
-from speechoperator.plan.actions import Apply, Delete, Event, Orphan, Plan, PodCost, Scale, StartPull, StopPull
+from speechoperator.plan.actions import Apply, Delete, Event, Nudge, Orphan, Plan, PodCost, Scale, StartPull, StopPull
 from speechoperator.plan.decide import plan
 from speechoperator.plan.interrupted import failed, unlisted
 from speechoperator.plan.rejected import rejected
@@ -15,6 +15,7 @@ __all__ = [
     "Apply",
     "Delete",
     "Event",
+    "Nudge",
     "Orphan",
     "Plan",
     "PodCost",

@@ -83,6 +83,21 @@ class PodCost:
 
 
 @dataclass(frozen=True, slots=True)
+class Nudge:
+    """An annotation of a bridge pod, so that the kubelet brings it the new list of models at once.
+
+    Attributes:
+        pod: The name of the pod.
+        uid: Its uid in the snapshot; a precondition.
+        revision: The revision of the list.
+    """
+
+    pod: str
+    uid: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """Server-side apply of `spec.replicas` of a Deployment, and of nothing else, by the scaler's own field manager.
 
@@ -220,6 +235,7 @@ class Plan:
     Attributes:
         orphan: Objects to orphan, before anything else: the pipeline may be deleted at any moment.
         apply: Objects to apply, in this order: dependencies come first.
+        nudges: Bridge pods to annotate, whose list of models was written before.
         costs: Deletion costs of pods, before their Deployment is scaled down.
         scales: Replicas to write, in this order: fewer before more. A missing Deployment has been created before.
         delete: Objects to delete, after everything was applied.
@@ -238,6 +254,7 @@ class Plan:
 
     orphan: tuple[Orphan, ...] = ()
     apply: tuple[Apply, ...] = ()
+    nudges: tuple[Nudge, ...] = ()
     costs: tuple[PodCost, ...] = ()
     scales: tuple[Scale, ...] = ()
     delete: tuple[Delete, ...] = ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from speechoperator.api.names import COMPONENTS, object_name
 from speechoperator.kube.objects import Ref
-from speechoperator.plan import diff
+from speechoperator.plan import diff, models_in_use
 from speechoperator.plan.actions import StartCanary
 from speechoperator.plan.conditions import exposure, models, refused_writes, verified
 from speechoperator.plan.conditions.components import component_states, exposure_findings
@@ -19,7 +19,7 @@ from speechoperator.plan.manifests import bridge_config
 from speechoperator.plan.manifests.deployments import REPLACE_IN_PLACE
 from speechoperator.plan.manifests.pvcs import CACHE
 from speechoperator.plan.manifests.unsupported_fields import without_unsupported_fields
-from speechoperator.plan.models import weights
+from speechoperator.plan.models import model_list, weights
 from speechoperator.plan.models.lifecycle import plan_models
 from speechoperator.plan.pvcs import pvcs_to_orphan
 from speechoperator.plan.reporting import (
@@ -80,7 +80,8 @@ def _decide_models(draft: Draft) -> None:
     draft.environment = bridge_config.environment(draft.pipeline, spec.ollama.model_names)
     config_map = bridge_config.config_map(draft.pipeline, draft.environment)
     draft.old_environment = handover.previous_environment(config_map, snapshot.objects)
-    offers = handover.offered_models(draft.old_environment)
+    models = model_list.config_map(draft.pipeline, spec.ollama.model_names)
+    offers = handover.offered_models(models, snapshot.objects, draft.old_environment)
     asleep = draft.decisions.replicas["ollama"].required == 0
     draft.models = plan_models(
         draft.pipeline,
@@ -103,7 +104,7 @@ def _compare(draft: Draft) -> None:
     manifests = without_unsupported_fields(draft.built.manifests, live, draft.snapshot.failures)
     if draft.blocked_moves:
         manifests = claims.with_previous_volumes(manifests, draft.blocked_moves, live, CACHE, REPLACE_IN_PLACE)
-        manifests = stamped(manifests, draft.pipeline, draft.decisions)
+        manifests = stamped(manifests, draft.pipeline)
     draft.manifests = manifests
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
     draft.apply = diff.objects_to_apply(draft.manifests, live)
@@ -218,6 +219,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     _judge_components,
     _follow_update,
     _hold_back,
+    models_in_use.follow,
     _judge_exposure,
     _verify,
     judge_scaling,

@@ -36,9 +36,9 @@ def desired(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, 
     if before is not None and before.inputs == inputs:
         return before
     manifests = replica_numbers.left_out(build(pipeline, settings, decisions))
-    return Built(inputs, stamped(manifests, pipeline, decisions))
+    return Built(inputs, stamped(manifests, pipeline))
 
 
-def stamped(manifests: Iterable[Object], pipeline: SpeechPipeline, decisions: Decisions) -> tuple[Object, ...]:
+def stamped(manifests: Iterable[Object], pipeline: SpeechPipeline) -> tuple[Object, ...]:
     """Return manifests with all hashes."""
-    return tuple(map(drift.stamped, updates.stamped(manifests, pipeline, decisions.models)))
+    return tuple(map(drift.stamped, updates.stamped(manifests, pipeline)))

@@ -32,6 +32,7 @@ IDLE = {
     "audio_seconds_per_second": 0.0,
     "oldest_wait_seconds": 0.0,
     "ollama": {"held": 0, "waiting": 0, "working": 0, "coming": 0},
+    "models_revision": "",
 }
 
 

@@ -13,6 +13,7 @@ from fakes.whisper import FakeAsrWebservice
 from speechbridge.errors import Problem
 from speechbridge.generators import catalog
 from speechbridge.generators.catalog import ModelCatalog, missing_models
+from speechbridge.model_list import ModelList, Models
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 
 pytestmark = pytest.mark.unit
@@ -33,6 +34,11 @@ class Upstream:
         return self.names
 
 
+def listing(*names: str) -> Models:
+    """The list of models in the settings."""
+    return Models(ModelList(names))
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
@@ -43,7 +49,7 @@ class Clock:
 
 async def test_models_from_the_settings_are_not_asked_for() -> None:
     upstream = Upstream("other")
-    models = ModelCatalog(("one", "two"), upstream, Clock())
+    models = ModelCatalog(listing("one", "two"), upstream, Clock())
 
     assert await models.names() == ("one", "two")
     assert await models.choose(None) == "one"
@@ -53,7 +59,7 @@ async def test_models_from_the_settings_are_not_asked_for() -> None:
 
 async def test_otherwise_the_upstream_is_asked_now_and_then() -> None:
     upstream, clock = Upstream("one"), Clock()
-    models = ModelCatalog((), upstream, clock)
+    models = ModelCatalog(listing(), upstream, clock)
 
     for _ in range(3):
         assert await models.choose(None) == "one"
@@ -69,7 +75,7 @@ async def test_otherwise_the_upstream_is_asked_now_and_then() -> None:
 
 async def test_many_requests_ask_the_upstream_once() -> None:
     upstream = Upstream("one")
-    models = ModelCatalog((), upstream, Clock())
+    models = ModelCatalog(listing(), upstream, Clock())
 
     chosen = await asyncio.gather(*(models.choose(None) for _ in range(5)))
 
@@ -80,7 +86,7 @@ async def test_many_requests_ask_the_upstream_once() -> None:
 async def test_a_failed_list_is_not_requested_by_every_request() -> None:
     upstream, clock = Upstream("one"), Clock()
     upstream.down = True
-    models = ModelCatalog((), upstream, clock)
+    models = ModelCatalog(listing(), upstream, clock)
 
     for _ in range(3):
         assert await models.choose("any") == "any"
@@ -93,7 +99,7 @@ async def test_a_failed_list_is_not_requested_by_every_request() -> None:
 
 async def test_an_older_list_serves_while_the_upstream_is_down() -> None:
     upstream, clock = Upstream("one"), Clock()
-    models = ModelCatalog((), upstream, clock)
+    models = ModelCatalog(listing(), upstream, clock)
     await models.names()
     upstream.down = True
 
@@ -107,7 +113,7 @@ async def test_an_older_list_serves_while_the_upstream_is_down() -> None:
 
 async def test_a_model_that_has_just_been_pulled_is_found() -> None:
     upstream, clock = Upstream("one"), Clock()
-    models = ModelCatalog((), upstream, clock)
+    models = ModelCatalog(listing(), upstream, clock)
     await models.names()
     upstream.names = ("two", "one")
     clock.now = catalog._RETRY_S + 0.1
@@ -116,7 +122,7 @@ async def test_a_model_that_has_just_been_pulled_is_found() -> None:
 
 
 async def test_a_speech_model_is_refused_with_a_reason() -> None:
-    models = ModelCatalog(("one",), Upstream(), Clock(), {"whisper-1"})
+    models = ModelCatalog(listing("one"), Upstream(), Clock(), {"whisper-1"})
 
     with pytest.raises(Problem) as refused:
         await models.choose("whisper-1")
@@ -152,19 +158,19 @@ async def test_one_pod_that_does_not_respond_holds_nothing_up(
     ("name", "chosen"), [("llama3", "llama3:latest"), ("llama3:latest", "llama3:latest"), ("qwen3:4b", "qwen3:4b")]
 )
 async def test_a_name_without_a_tag_means_the_latest(name: str, chosen: str) -> None:
-    models = ModelCatalog((), Upstream("llama3:latest", "qwen3:4b"), Clock())
+    models = ModelCatalog(listing(), Upstream("llama3:latest", "qwen3:4b"), Clock())
 
     assert await models.choose(name) == chosen
 
 
 async def test_a_configured_name_without_a_tag_is_found_with_it() -> None:
-    models = ModelCatalog(("llama3",), Upstream(), Clock())
+    models = ModelCatalog(listing("llama3"), Upstream(), Clock())
 
     assert await models.choose("llama3:latest") == "llama3"
 
 
 async def test_an_unknown_model_is_refused_and_the_known_ones_are_named() -> None:
-    models = ModelCatalog(("one", "two"), Upstream(), Clock())
+    models = ModelCatalog(listing("one", "two"), Upstream(), Clock())
 
     with pytest.raises(Problem) as refused:
         await models.choose("three" + "!" * 1000)
@@ -177,7 +183,7 @@ async def test_an_unknown_model_is_refused_and_the_known_ones_are_named() -> Non
 async def test_without_an_upstream_to_ask_the_stage_that_needs_it_will_say_so() -> None:
     upstream = Upstream("one")
     upstream.down = True
-    models = ModelCatalog((), upstream, Clock())
+    models = ModelCatalog(listing(), upstream, Clock())
 
     assert await models.choose("any") == "any"
     assert await models.choose(None) is None

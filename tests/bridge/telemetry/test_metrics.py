@@ -367,6 +367,16 @@ def test_models_after_the_first_32_share_a_label() -> None:
     assert metrics.model_label("model-0") == "model-0"
 
 
+def test_models_that_are_known_take_no_place_of_new_ones() -> None:
+    metrics = Metrics()
+    first = [f"model-{number}" for number in range(30)]
+    metrics.know_models(first)
+
+    metrics.know_models([*first, "new"])
+
+    assert metrics.model_label("new") == "new"
+
+
 GENERATED = "speechbridge_stage_duration_seconds_count"
 
 

@@ -7,7 +7,7 @@ import pytest
 from fakes.reconciler_bench import KEY, Bench
 from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.objects import Ref
-from speechoperator.plan.actions import Delete
+from speechoperator.plan.actions import Delete, Nudge
 
 pytestmark = pytest.mark.unit
 
@@ -92,3 +92,15 @@ async def test_an_object_that_was_changed_since_it_was_seen_is_not_deleted(bench
         await bench.writer.delete("team", Delete(Ref("Service", "p-bridge"), "removed from the spec", version=seen))
     assert caught.value.code == "conflict"
     assert bench.api.find("Service", "p-bridge")
+
+
+async def test_the_annotation_for_a_new_list_of_models_leaves_the_others(bench: Bench) -> None:
+    bench.api.have({"kind": "Pod", "metadata": {"name": "b-0", "namespace": "team", "annotations": {"team": "speech"}}})
+    pod = bench.api.find("Pod", "b-0")
+    assert pod
+
+    await bench.writer.nudge(KEY, Nudge("b-0", pod["metadata"]["uid"], "1a2b"))
+
+    found = bench.api.find("Pod", "b-0")
+    assert found
+    assert found["metadata"]["annotations"] == {"team": "speech", "speechpipeline.dev/models-revision": "1a2b"}

@@ -141,6 +141,21 @@ def test_a_bridge_that_begins_to_hold_requests_is_queued_at_once(held: dict[str,
     in_virtual_time(test)
 
 
+def test_of_a_bridge_whose_load_does_not_matter_only_another_list_of_models_is_news() -> None:
+    async def test(bench: Bench) -> None:
+        work = [item for working in range(50) for item in (bridge(held=1, working=working), 0.1)]
+        bench.streams.script["http://b-0"] = [[*work, bridge(models_revision="1a2b")]]
+        bench.follow(BRIDGE._replace(load=False))
+
+        await virtual_time.passes(20)
+
+        assert bench.queued == [0.0, 5.0]
+        (heard,) = bench.follow(BRIDGE._replace(load=False))
+        assert heard.report == BridgeReport(models_revision="1a2b")
+
+    in_virtual_time(test)
+
+
 def test_a_report_before_a_reconcile_is_due_queues_it_for_the_same_time() -> None:
     """A reconcile for another reason may have cancelled the timer; the queue keeps one timer for each pipeline."""
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fakes import load
-from speechoperator.observe.load_reports import BridgeReport, Heard, Pods, loads, pod_loads
+from speechoperator.observe.load_reports import BridgeReport, Heard, Pods, loads, models_revisions, pod_loads
 from speechoperator.plan.scaling import Bounds, History, OllamaScaling, ScalingSpec, States, WhisperScaling, scale
 from speechoperator.plan.scaling.load import STALE_AFTER_S, Load, Report
 
@@ -166,3 +166,19 @@ def test_what_a_bridge_does_not_report_is_unknown(members: dict[str, Any]) -> No
 
     assert report == BridgeReport(Report(), Report(), Report())
     assert not report.holds
+
+
+def test_the_lists_of_models_of_ready_bridges_are_known() -> None:
+    heard = [
+        whisper("w-0"),
+        bridge("b-0", models_revision="1a2b"),
+        bridge("b-1", models_revision="3c4d"),
+        bridge("starting", ready=False, models_revision="3c4d"),
+        bridge("silent", age=60.0, models_revision="3c4d"),
+        bridge("without a file", models_revision=""),
+        bridge("broken", models_revision=7),
+        Heard("bridge", "older", ready=True, report=BridgeReport.parse({"held": 0}), age=1.0),
+        Heard("bridge", "not heard", ready=True),
+    ]
+
+    assert models_revisions(heard) == {"b-0": "1a2b", "b-1": "3c4d"}

@@ -9,9 +9,10 @@ from speechoperator.api import SpeechPipeline, labels
 from speechoperator.kube.objects import Key
 from speechoperator.observe import loads
 from speechoperator.observe.load_feed import LoadFeed, Source
-from speechoperator.observe.load_reports import Heard
+from speechoperator.observe.load_reports import BridgeReport, Heard
+from speechoperator.observe.loads import Observed
 from speechoperator.plan.scaling import ScalingSpec
-from speechoperator.plan.scaling.load import Load, Loads, Report
+from speechoperator.plan.scaling.load import Report
 
 pytestmark = pytest.mark.unit
 
@@ -19,16 +20,17 @@ KEY = Key("team", "p")
 
 
 class Feed:
-    """Remembers what it is to follow; every Whisper pod works on two requests."""
+    """Remembers what it is to follow; every Whisper pod works on two requests, every bridge has the same models."""
 
     def __init__(self) -> None:
         self.sources: tuple[Source, ...] = ()
 
     def follow(self, _key: Key, sources: Any) -> tuple[Heard, ...]:
         self.sources = tuple(sources)
-        report = Report(waiting=0, working=2)
+        whisper, bridge = Report(waiting=0, working=2), BridgeReport(models_revision="1a2b")
         return tuple(
-            Heard(one.component, one.pod, one.ready, report, 1.0) for one in self.sources if one.component == "whisper"
+            Heard(one.component, one.pod, one.ready, whisper if one.component == "whisper" else bridge, 1.0)
+            for one in self.sources
         )
 
     def forget(self, _key: Key) -> None:
@@ -43,7 +45,7 @@ def pod(name: str, component: str, ip: str = "10.0.0.7", *, ready: bool = True, 
     }
 
 
-def observe(*pods: dict[str, Any], **spec: Any) -> tuple[tuple[Source, ...], Loads, Any]:
+def observe(*pods: dict[str, Any], **spec: Any) -> tuple[tuple[Source, ...], Observed]:
     raw = {
         "apiVersion": "speechpipeline.dev/v1alpha1",
         "kind": "SpeechPipeline",
@@ -52,8 +54,8 @@ def observe(*pods: dict[str, Any], **spec: Any) -> tuple[tuple[Source, ...], Loa
     }
     feed: Any = Feed()
     feed.follow(KEY, [Source("bridge", "before", "u", "http://before", ready=True)])
-    found, pod_loads = loads.observe(_as_feed(feed), KEY, SpeechPipeline.parse(raw), pods, 1000.0)
-    return feed.sources, found, pod_loads
+    found = loads.observe(_as_feed(feed), KEY, SpeechPipeline.parse(raw), pods, 1000.0)
+    return feed.sources, found
 
 
 def _as_feed(feed: Any) -> LoadFeed:
@@ -62,7 +64,7 @@ def _as_feed(feed: Any) -> LoadFeed:
 
 
 def test_running_bridges_and_whisper_pods_are_followed_at_their_addresses() -> None:
-    sources, found, pod_loads = observe(
+    sources, found = observe(
         pod("b-0", "bridge"),
         pod("w-0", "whisper", "fd00::7"),
         pod("w-1", "whisper", ready=False),
@@ -74,8 +76,9 @@ def test_running_bridges_and_whisper_pods_are_followed_at_their_addresses() -> N
         Source("whisper", "w-0", "uid-w-0", "http://[fd00::7]:9000", ready=True),
         Source("whisper", "w-1", "uid-w-1", "http://10.0.0.7:9000", ready=False),
     )
-    assert found.whisper.working == 4
-    assert set(pod_loads) == {"w-0", "w-1"}
+    assert found.loads.whisper.working == 4
+    assert set(found.pods) == {"w-0", "w-1"}
+    assert found.models_revisions == {"b-0": "1a2b"}
 
 
 @pytest.mark.parametrize(
@@ -89,28 +92,33 @@ def test_running_bridges_and_whisper_pods_are_followed_at_their_addresses() -> N
     ids=["terminating", "without an address", "finished", "pending"],
 )
 def test_the_work_of_other_pods_is_no_demand(gone: dict[str, Any]) -> None:
-    sources, found, pod_loads = observe(gone)
+    sources, found = observe(gone)
 
-    assert (sources, found.whisper.requests, pod_loads) == ((), 0.0, {})
+    assert (sources, found.loads.whisper.requests, found.pods) == ((), 0.0, {})
 
 
 @pytest.mark.parametrize(
     "whisper", [{"engine": "asr-webservice"}, {"url": "http://asr:9000"}], ids=["asr-webservice", "external"]
 )
 def test_whisper_pods_without_a_report_are_not_asked(whisper: dict[str, Any]) -> None:
-    sources, _, _ = observe(pod("b-0", "bridge"), pod("w-0", "whisper"), whisper=whisper)
+    sources, _ = observe(pod("b-0", "bridge"), pod("w-0", "whisper"), whisper=whisper)
 
     assert [source.pod for source in sources] == ["b-0"]
 
 
 def test_a_suspended_pipeline_is_not_followed() -> None:
-    assert observe(pod("b-0", "bridge"), suspend=True) == ((), Loads(Load(), Load()), {})
+    assert observe(pod("b-0", "bridge"), suspend=True) == ((), Observed())
 
 
-def test_a_pipeline_that_another_autoscaler_scales_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_pipeline_that_another_autoscaler_scales_only_the_lists_of_models_are_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(loads, "from_pipeline", lambda _: ScalingSpec(mode="Off"))
 
-    assert observe(pod("b-0", "bridge")) == ((), Loads(Load(), Load()), {})
+    sources, found = observe(pod("b-0", "bridge"), pod("w-0", "whisper"))
+
+    assert sources == (Source("bridge", "b-0", "uid-b-0", "http://10.0.0.7:8080", ready=True, load=False),)
+    assert found == Observed(models_revisions={"b-0": "1a2b"})
 
 
 async def test_the_streams_of_a_pipeline_end_with_it(bench: Bench) -> None:

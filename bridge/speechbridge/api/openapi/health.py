@@ -47,6 +47,7 @@ _LOAD = {
     "audio_seconds_per_second": 11.8,
     "oldest_wait_seconds": 0.8,
     "ollama": {"held": 0, "waiting": 0, "working": 2, "coming": 5},
+    "models_revision": "3b8e4a51c07d92f6",
 }
 
 
@@ -152,6 +153,10 @@ SCHEMAS: Json = {
         ),
         oldest_wait_seconds=number("How long the first held or waiting request has waited, in seconds.", minimum=0),
         ollama=ref("LanguageModelLoad"),
+        models_revision=text(
+            "Which list of models this replica uses: the first 16 hexadecimal digits of the SHA-256 of `MODELS_FILE`; "
+            "empty without that file."
+        ),
     ),
     "LanguageModelLoad": record(
         "The requests of this replica for the language model.",

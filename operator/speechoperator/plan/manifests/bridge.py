@@ -14,6 +14,7 @@ from speechoperator.plan.manifests.limits import bridge_drain, spool_bytes
 from speechoperator.plan.manifests.pod_templates import SLEEP_BEFORE_STOP, template
 from speechoperator.plan.manifests.probes import Probes, http_probe
 from speechoperator.plan.manifests.upstreams import api_keys, ca_mounts, ca_volumes
+from speechoperator.plan.models import model_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,7 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, v
         "bridge",
         spec,
         image=decisions.images["bridge"],
-        env={},
+        env={model_list.VARIABLE: model_list.FILE},
         envFrom=[{"configMapRef": {"name": object_name(pipeline.name, "bridge")}}],
         resources=resources(spec, _AUTOSCALED_RESOURCES if spec.scaling else _RESOURCES),
         probes=Probes(
@@ -59,6 +60,7 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, v
         ),
         pre_stop=SLEEP_BEFORE_STOP,
         mounts=(
+            model_list.MOUNT,
             *(({"name": "api-keys", "mountPath": KEYS_PATH, "readOnly": True},) if spec.api_keys else ()),
             *ca_mounts(pipeline),
         ),
@@ -75,7 +77,7 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, v
             settings,
             pod,
             drain=bridge_drain(spec),
-            volumes=(_tmp(spec), *_volumes(spec), *ca_volumes(pipeline)),
+            volumes=(_tmp(spec), model_list.volume(pipeline.name), *_volumes(spec), *ca_volumes(pipeline)),
             annotations={SETTINGS_HASH: settings_hash(variables)},
         ),
         decisions,

@@ -1,5 +1,6 @@
 """The settings of the bridge: a ConfigMap that its pods use as environment.
 
+It has the models, too, though the bridges read them from a file (`model_list`): pods of an older release need them.
 Names and units are documented in `docs/reference/settings.md`.
 """
 
@@ -14,7 +15,7 @@ from speechoperator.api.labels import metadata
 from speechoperator.api.names import PORTS, object_name, pods_service
 from speechoperator.plan.manifests.limits import bridge_drain
 from speechoperator.plan.manifests.upstreams import ca_files
-from speechoperator.plan.models import request_options
+from speechoperator.plan.models import model_list, request_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,8 +78,8 @@ def environment(pipeline: SpeechPipeline, models: Sequence[str]) -> dict[str, st
 
 
 def settings_hash(variables: Mapping[str, str]) -> str:
-    """Return a hash of the environment. The bridge reads it at startup only, so a new hash triggers a rollout."""
-    text = json.dumps(variables, sort_keys=True)
+    """Return a hash of what the bridge reads from the environment, at startup only: a new hash triggers a rollout."""
+    text = json.dumps({name: variables[name] for name in variables.keys() - model_list.VARIABLES}, sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
 
 

@@ -20,6 +20,7 @@ from speechoperator.plan.manifests.ollama import ollama
 from speechoperator.plan.manifests.pvcs import pvc
 from speechoperator.plan.manifests.services import bridge_service, headless_service, service
 from speechoperator.plan.manifests.whisper import whisper
+from speechoperator.plan.models import model_list
 from speechoperator.plan.models.names import canonical
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def _bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions) 
     if pipeline.spec.network_policy.enabled:
         yield bridge_policy(pipeline, settings)
     yield config_map(pipeline, variables)
+    yield model_list.config_map(pipeline, decisions.models)
     yield bridge_service(pipeline)
     if spec.maximum > 1:
         yield disruption_budget(pipeline, "bridge")

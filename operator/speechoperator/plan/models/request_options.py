@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 def settings(ollama: Ollama) -> dict[str, str]:
     """Return the bridge's settings about requests to Ollama."""
-    options = {model.name: own for model in ollama.models if (own := _own(model, ollama))}
+    options = of_models(ollama)
     return {
         **({"CONTEXT_LENGTH": f"{ollama.context_length}"} if ollama.context_length else {}),
         **({"KEEP_ALIVE": ollama.keep_alive} if ollama.keep_alive else {}),
         **({"MODEL_OPTIONS": json.dumps(options, sort_keys=True)} if options else {}),
     }
+
+
+def of_models(ollama: Ollama) -> dict[str, dict[str, Any]]:
+    """Return the members `options` and `keep_alive` that the bridge adds to requests to a model, by its name."""
+    return {model.name: own for model in ollama.models if (own := _own(model, ollama))}
 
 
 def server_settings(ollama: Ollama) -> dict[str, str]:

@@ -13,6 +13,7 @@ from speechoperator.api import labels
 from speechoperator.api.names import object_name
 from speechoperator.kube import drift, objects
 from speechoperator.kube.objects import Ref
+from speechoperator.plan.models import model_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,16 +36,24 @@ def previous_environment(config_map: Object, live: Mapping[Ref, Object]) -> Mapp
         live: The existing objects.
     """
     found = live.get(Ref("ConfigMap", objects.name(config_map)))
-    applied = (found["metadata"].get("annotations") or {}).get(drift.APPLIED) if found else None
-    if found is None or applied == drift.desired_hash(config_map):
+    if found is None or _is_current(found, config_map):
         return {}
     data: Mapping[str, str] = found.get("data") or {}
     return data
 
 
-def offered_models(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the models that bridges with this environment offer, the default first."""
-    return tuple(name for name in environment.get("MODELS", "").split(",") if name)
+def offered_models(config_map: Object, live: Mapping[Ref, Object], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the models that the bridges offer from an older spec, the default first; none if their list is current.
+
+    Args:
+        config_map: The list of models according to the spec.
+        live: The existing objects.
+        environment: The environment from an older spec: bridges of an older release have their models from it.
+    """
+    found = live.get(Ref("ConfigMap", objects.name(config_map)))
+    if found is None:
+        return tuple(name for name in environment.get("MODELS", "").split(",") if name)
+    return () if _is_current(found, config_map) else model_list.names(found)
 
 
 def moved_components(before: Mapping[str, str], after: Mapping[str, str]) -> frozenset[str]:
@@ -55,11 +64,17 @@ def moved_components(before: Mapping[str, str], after: Mapping[str, str]) -> fro
 
 
 def without_bridge(apply: Iterable[Apply], pipeline: str) -> tuple[Apply, ...]:
-    """Return the writes without those that would change the bridges' environment."""
-    name = object_name(pipeline, "bridge")
-    return tuple(one for one in apply if not (one.object["kind"] in _BRIDGE_KINDS and objects.name(one.object) == name))
+    """Return the writes without those that would change the bridges' environment or their list of models."""
+    bridge = object_name(pipeline, "bridge")
+    held = {*(Ref(kind, bridge) for kind in _BRIDGE_KINDS), model_list.ref(pipeline)}
+    return tuple(one for one in apply if Ref(one.object["kind"], objects.name(one.object)) not in held)
 
 
 def without_components_in_use(delete: Iterable[Delete], live: Mapping[Ref, Object]) -> tuple[Delete, ...]:
     """Return the deletions without those of components that old bridge pods may still call."""
     return tuple(one for one in delete if labels.component_of(live[one.ref]) not in _ADDRESSES)
+
+
+def _is_current(found: Object, wanted: Object) -> bool:
+    """Return whether an existing object was written as it is wanted now; edits by hand do not matter."""
+    return (found["metadata"].get("annotations") or {}).get(drift.APPLIED) == drift.desired_hash(wanted)

@@ -33,8 +33,8 @@ _COMPONENTS: Mapping[str, Component] = {component: component for component in CO
 _NOT_ABOUT_PODS = frozenset({"suspend", "upgradePolicy", "class", "networkPolicy", "scaling"})
 _NOT_ABOUT_SERVING_PODS = frozenset({"cache", "models", "scaling"})
 """Fields of Whisper and Ollama that do not change their pods; the volume that follows from `cache` counts by itself."""
-_BRIDGE_READS = frozenset({"engine", "model", "models", "url", "protocol", "auth", "ca", "contextLength", "keepAlive"})
-"""Fields of Whisper and Ollama that are in the environment of the bridge."""
+_BRIDGE_READS = frozenset({"engine", "model", "url", "protocol", "auth", "ca", "contextLength", "keepAlive"})
+"""Fields of Whisper and Ollama that the bridge reads at startup: of a new list of models its pods learn otherwise."""
 _BRIDGE_OBJECTS = frozenset({"ConfigMap", "Deployment"})
 """Kinds that are written together: the bridge's environment is in its ConfigMap."""
 
@@ -58,16 +58,10 @@ class Update:
         return self.component if self.before == self.after else f"{self.component} ({self.before} -> {self.after})"
 
 
-def stamped(manifests: Iterable[Object], pipeline: SpeechPipeline, models: Collection[str]) -> tuple[Object, ...]:
-    """Return the manifests with the hashes on their Deployments.
-
-    Args:
-        manifests: The manifests of the pipeline.
-        pipeline: The pipeline.
-        models: The models that the bridge offers: they change with the pulls, not with the operator.
-    """
+def stamped(manifests: Iterable[Object], pipeline: SpeechPipeline) -> tuple[Object, ...]:
+    """Return the manifests of a pipeline with the hashes on their Deployments."""
     return tuple(
-        _stamped(manifest, pipeline, models) if manifest["kind"] == "Deployment" else manifest for manifest in manifests
+        _stamped(manifest, pipeline) if manifest["kind"] == "Deployment" else manifest for manifest in manifests
     )
 
 
@@ -110,21 +104,21 @@ def uses_gpus(pipeline: SpeechPipeline) -> bool:
     return any(one.managed and one.gpus > 0 for one in (spec.whisper, spec.ollama))
 
 
-def _stamped(manifest: Object, pipeline: SpeechPipeline, models: Collection[str]) -> Object:
+def _stamped(manifest: Object, pipeline: SpeechPipeline) -> Object:
     template, metadata = manifest["spec"]["template"], manifest["metadata"]
-    inputs = _inputs(objects.name(manifest).rpartition("-")[2], template, pipeline, models)
+    inputs = _inputs(objects.name(manifest).rpartition("-")[2], template, pipeline)
     hashes = {INPUTS_HASH: _hash(inputs), TEMPLATE_HASH: _hash(template)}
     return {**manifest, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **hashes}}}
 
 
-def _inputs(component: str, template: Object, pipeline: SpeechPipeline, models: Collection[str]) -> dict[str, Any]:
+def _inputs(component: str, template: Object, pipeline: SpeechPipeline) -> dict[str, Any]:
     """Return what the pods of a component depend on, besides the operator itself."""
     # Without defaults: the API server fills in those of a new definition, which is no change of the spec.
     spec = pipeline.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     common = {name: value for name, value in spec.items() if name not in (*_NOT_ABOUT_PODS, *_COMPONENTS)}
     if component == "bridge":
         upstreams = {name: _members(spec.get(name, {}), _BRIDGE_READS) for name in ("whisper", "ollama")}
-        return {**common, **upstreams, "bridge": spec.get("bridge", {}), "models": list(models)}
+        return {**common, **upstreams, "bridge": spec.get("bridge", {})}
     serving = pipeline.spec.whisper if component == "whisper" else pipeline.spec.ollama
     own = spec.get(component, {})
     return {

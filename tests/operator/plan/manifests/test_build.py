@@ -10,6 +10,7 @@ import goldens
 from speechoperator.api import SpeechPipeline, labels
 from speechoperator.plan.decisions import from_spec
 from speechoperator.plan.manifests import build as manifests
+from speechoperator.plan.models import model_list
 from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -314,12 +315,18 @@ def test_a_change_of_the_bridge_restarts_neither_whisper_nor_ollama(change: Raw)
     [
         {"models": [{"name": "qwen3:4b"}, {"name": "llama3"}]},
         {"models": [{"name": "llama3", "keepAlive": "-1", "options": {"num_ctx": 8192}}]},
-        {"scaling": {"minReplicas": 0}},
-        {"scaling": {"targetInFlight": 9}},
     ],
 )
-def test_the_models_and_their_options_restart_only_the_bridge(change: Raw) -> None:
+def test_the_models_and_their_options_restart_nothing(change: Raw) -> None:
     before, after = build({}), build({"ollama": change})
+
+    for component in ("whisper", "ollama", "bridge"):
+        assert after[f"Deployment/{component}"] == before[f"Deployment/{component}"]
+
+
+@pytest.mark.parametrize("change", [{"minReplicas": 0}, {"targetInFlight": 9}])
+def test_the_scaling_of_ollama_restarts_only_the_bridge(change: Raw) -> None:
+    before, after = build({}), build({"ollama": {"scaling": change}})
 
     assert after["Deployment/ollama"]["spec"]["template"] == before["Deployment/ollama"]["spec"]["template"]
     assert after["Deployment/whisper"] == before["Deployment/whisper"]
@@ -341,8 +348,26 @@ def test_a_changed_setting_of_the_bridge_restarts_it() -> None:
 def test_the_bridge_offers_the_models_that_were_decided() -> None:
     spec = {"ollama": {"models": [{"name": "new"}, {"name": "llama3"}]}}
 
-    assert build(spec)["ConfigMap/bridge"]["data"]["MODELS"] == "new,llama3"
-    assert build(spec, models=("llama3",))["ConfigMap/bridge"]["data"]["MODELS"] == "llama3"
+    assert model_list.names(build(spec)["ConfigMap/bridge-models"]) == ("new", "llama3")
+    assert model_list.names(build(spec, models=("llama3",))["ConfigMap/bridge-models"]) == ("llama3",)
+
+
+def test_pods_of_a_release_that_reads_no_file_find_the_models_in_their_environment() -> None:
+    variables = build({"ollama": {"models": [{"name": "llama3", "options": {"top_p": 1}}]}})["ConfigMap/bridge"]["data"]
+
+    assert variables["MODELS"] == "llama3"
+    assert json.loads(variables["MODEL_OPTIONS"]) == {"llama3": {"options": {"top_p": 1}}}
+
+
+def test_the_list_of_models_is_mounted_as_a_folder() -> None:
+    """The kubelet never updates a `subPath`."""
+    pod = build({})["Deployment/bridge"]["spec"]["template"]["spec"]
+    (mount,) = (one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "model-list")
+    (volume,) = (one for one in pod["volumes"] if one["name"] == "model-list")
+
+    assert env(build({})["Deployment/bridge"])["MODELS_FILE"] == f"{mount['mountPath']}/models.json"
+    assert "subPath" not in mount
+    assert volume["configMap"]["name"] == "p-bridge-models"
 
 
 def test_a_pipeline_on_the_cpu_uses_no_gpu_of_its_node() -> None:
@@ -574,7 +599,7 @@ def test_the_bridge_speaks_the_protocol_of_the_external_service() -> None:
 def test_the_bridge_reads_its_api_keys_from_the_secrets() -> None:
     made = container(build(VLLM)["Deployment/bridge"])["env"]
 
-    assert made == [
+    assert made[:2] == [
         {"name": "WHISPER_API_KEY", "valueFrom": {"secretKeyRef": {"name": "asr", "key": "api-key"}}},
         {"name": "LLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "llm", "key": "token"}}},
     ]

@@ -1,0 +1,224 @@
+"""A new list of models reaches the bridges without a restart, and the pipeline is ready once they use it."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from cluster.pipelines import of_bridge, of_ollama, pipeline
+from fakes.planned_cluster import PlannedCluster, converged, verdict
+from speechoperator.api.names import MODELS_REVISION
+from speechoperator.kube.objects import Ref
+from speechoperator.plan import Plan
+from speechoperator.plan.models import model_list
+from speechoperator.plan.models.removals import GRACE_S
+from speechoperator.plan.snapshot import Health
+from speechoperator.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+LIST = Ref("ConfigMap", "calls-bridge-models")
+NEW_RELEASE = Settings(bridge_image="speechpipeline/bridge:0.2.0", verification=False)
+LATE = ("True", "RolloutInProgress", "bridge: 0 of 2 bridges use the new list of models")
+
+
+def with_models(*models: str | Mapping[str, Any]) -> dict[str, Any]:
+    return of_ollama(models=[{"name": one} if isinstance(one, str) else one for one in models])
+
+
+def written(plan: Plan) -> set[str]:
+    return {f"{one.object['kind']}/{one.object['metadata']['name'].removeprefix('calls-')}" for one in plan.apply}
+
+
+def offered(found: PlannedCluster) -> tuple[str, ...]:
+    return model_list.names(found.objects[LIST])
+
+
+def uids(found: PlannedCluster) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in found.pods}
+
+
+def changed(*models: str | Mapping[str, Any], **upgrade: Any) -> PlannedCluster:
+    """A pipeline with `llama3` whose models have changed, and are all on its volume."""
+    found = converged(with_models("llama3"), upgrade)
+    found.stored["pvc:calls-ollama"] |= {"mistral:latest"}
+    found.edit(pipeline(with_models(*models), upgrade)["spec"])
+    return found
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        pytest.param(("llama3", "mistral"), id="added"),
+        pytest.param(("mistral", "llama3"), id="another default"),
+        pytest.param(("mistral",), id="replaced"),
+        pytest.param(({"name": "llama3", "options": {"top_p": 0.9}, "keepAlive": "1h"},), id="with options"),
+    ],
+)
+def test_a_change_of_the_models_replaces_no_pod(models: tuple[Any, ...]) -> None:
+    found = changed(*models)
+    before, deployments = uids(found), copy.deepcopy([found.object("Deployment", "calls-bridge")])
+
+    first = found.step()
+    found.run()
+
+    assert (
+        {"ConfigMap/bridge-models"}
+        <= written(first)
+        <= {f"ConfigMap/{one}" for one in ("bridge", "bridge-models", "ollama")}
+    )
+    assert uids(found) == before
+    assert [found.object("Deployment", "calls-bridge")] == deployments
+    assert verdict(found.plan(), "Ready")[0] == "True"
+
+
+def test_each_bridge_is_annotated_once_after_the_list_was_written() -> None:
+    found = changed("llama3", "mistral")
+
+    first, second, third = found.step(), found.step(), found.step()
+
+    assert (written(first) >= {"ConfigMap/bridge-models"}, first.nudges) == (True, ())
+    assert {nudge.pod for nudge in second.nudges} == {pod["metadata"]["name"] for pod in found.pods_of("bridge")}
+    assert (written(second), third.nudges) == (set(), ())
+    revision = model_list.revision(found.objects[LIST])
+    assert {pod["metadata"]["annotations"][MODELS_REVISION] for pod in found.pods_of("bridge")} == {revision}
+
+
+def test_a_steady_pipeline_annotates_nothing_also_when_it_gets_more_bridges() -> None:
+    found = changed("llama3", "mistral")
+    found.run()
+    found.edit(pipeline(with_models("llama3", "mistral"), of_bridge(replicas=4))["spec"])
+
+    plans = [found.step()]
+    found.settle()
+    plans += [found.step(), found.plan()]
+
+    assert [plan.nudges for plan in plans] == [(), (), ()]
+    assert verdict(plans[-1], "Ready")[0] == "True"
+
+
+def test_the_pipeline_is_ready_when_all_bridges_use_the_new_list() -> None:
+    found = changed("llama3", "mistral")
+
+    for _ in range(3):
+        plan = found.step()
+        assert verdict(plan, "Progressing") == LATE
+        assert verdict(plan, "Ready") == ("False", *LATE[1:])
+
+    first, _ = found.models_revisions
+    found.models_revisions[first] = model_list.revision(found.objects[LIST])
+    assert verdict(found.plan(), "Ready")[2] == "bridge: 1 of 2 bridges use the new list of models"
+    found.settle()
+    assert verdict(found.plan(), "Ready")[0] == "True"
+
+
+def test_bridges_that_do_not_say_which_list_they_use_are_not_waited_for() -> None:
+    found = changed("llama3", "mistral")
+    found.bridges_report = False
+
+    found.step()
+    plan = found.step()
+
+    assert (verdict(plan, "Ready")[0], plan.nudges) == ("True", ())
+
+
+def test_a_bridge_that_falls_silent_is_not_waited_for() -> None:
+    found = converged()
+    found.models_revisions = dict.fromkeys(found.models_revisions, "before")
+    plan = found.plan()
+    assert (verdict(plan, "Progressing"), plan.requeue_after) == (LATE, 45.0)
+
+    found.bridges_report = False
+
+    assert verdict(found.plan(), "Ready")[0] == "True"
+
+
+def test_bridges_with_a_list_of_their_own_are_not_waited_for() -> None:
+    own = {"name": "MODELS_FILE", "value": "/mine/models.json"}
+    found = converged(of_bridge(env=[own]))
+    found.models_revisions = dict.fromkeys(found.models_revisions, "theirs")
+
+    plan = found.plan()
+
+    assert (verdict(plan, "Ready")[0], plan.nudges) == ("True", ())
+
+
+def test_no_model_is_removed_while_a_bridge_may_still_offer_it() -> None:
+    remove = of_ollama(cache={"unusedModels": "Remove"})
+    found = converged(with_models("llama3", "mistral"), remove)
+    found.edit(pipeline(with_models("llama3"), remove)["spec"])
+    found.run()
+    found.models_revisions = dict.fromkeys(found.models_revisions, "before")
+    found.later(GRACE_S)
+
+    assert found.step().removals == ()
+
+    found.run()
+    assert found.stored["pvc:calls-ollama"] == {"llama3:latest"}
+
+
+def test_a_held_update_holds_no_list_of_models() -> None:
+    found = converged(with_models("llama3"), {"upgradePolicy": "Manual"})
+    before, found.settings = uids(found), NEW_RELEASE
+    found.edit(pipeline(with_models("llama3", "mistral"), {"upgradePolicy": "Manual"})["spec"])
+
+    plan = found.run()
+
+    assert offered(found) == ("llama3", "mistral")
+    assert uids(found) == before
+    assert verdict(plan, "UpdateAvailable")[1] == "UpdateHeld"
+    assert verdict(plan, "Ready")[0] == "True"
+
+
+def of_an_older_release(found: PlannedCluster) -> None:
+    """Let the bridges have their models from the environment only."""
+    del found.objects[LIST]
+    bridge = found.object("Deployment", "calls-bridge")
+    bridge["metadata"]["annotations"]["speechpipeline.dev/inputs-hash"] = "with the models"
+    bridge["metadata"]["annotations"]["speechpipeline.dev/template-hash"] = "without the file"
+    spec = bridge["spec"]["template"]["spec"]
+    del spec["containers"][0]["env"]
+    spec["volumes"] = [one for one in spec["volumes"] if one["name"] != "model-list"]
+    for pod in found.pods_of("bridge"):
+        pod["template"] = copy.deepcopy(bridge["spec"]["template"])
+    found.models_revisions.clear()
+
+
+@pytest.mark.parametrize("policy", ["Automatic", "Manual"])
+def test_bridges_of_a_release_without_the_file_are_replaced_at_once(policy: str) -> None:
+    """They would not hear of a new model."""
+    found = converged(with_models("llama3"), {"upgradePolicy": policy})
+    of_an_older_release(found)
+    found.slots = 0
+
+    assert {"ConfigMap/bridge-models", "Deployment/bridge"} <= written(found.plan())
+    assert verdict(found.run(), "Ready")[0] == "True"
+
+
+def test_what_bridges_of_a_release_without_the_file_offer_stays_until_the_new_models_are_there() -> None:
+    found = converged(with_models("llama3"))
+    of_an_older_release(found)
+    found.edit(pipeline(with_models("new", "llama3"))["spec"])
+
+    found.step()
+    assert offered(found) == ("llama3",)
+    assert found.object("ConfigMap", "calls-bridge")["data"]["MODELS"] == "llama3"
+
+    found.run()
+    assert offered(found) == ("new", "llama3")
+
+
+def test_the_list_stays_while_the_bridges_keep_the_address_before() -> None:
+    found = converged(with_models("llama3"))
+    found.health = {"ollama": Health(healthy=False)}
+    found.edit(pipeline(of_ollama(url="http://box:11434", models=[{"name": "theirs"}]))["spec"])
+
+    found.run()
+    assert offered(found) == ("llama3",)
+
+    found.health["ollama"] = Health(healthy=True)
+    found.external_models = {"theirs:latest"}
+    found.run()
+    assert offered(found) == ("theirs",)
+    assert verdict(found.plan(), "Ready")[0] == "True"
