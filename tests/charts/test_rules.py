@@ -13,6 +13,7 @@ import yaml
 from charts import rule_files
 from charts.panels import queries
 from charts.promql import matchers, read
+from documentation import Block, blocks
 from generator import definitions
 from installed import installed
 from repository import ROOT
@@ -124,19 +125,32 @@ def test_each_runbook_has_the_same_parts(name: str) -> None:
     assert "kubectl" in text
 
 
-def test_expressions_read_only_metrics_and_labels_that_exist() -> None:
+def unknown(expression: str) -> list[object]:
+    """What an expression reads that does not exist: metrics, labels of a metric, labels that results are grouped by."""
     known = known_metrics()
-    wrong: list[object] = []
-    for rule in rule_files.rules():
-        found = read(rule["expr"])
-        own = set().union(*(known.get(metric, set()) for metric in found.metrics))
-        wrong += [metric for metric in found.metrics if metric not in known]
-        wrong += [
-            (metric, label) for metric, labels in found.metrics.items() for label in labels - known.get(metric, set())
-        ]
-        wrong += [(rule.get("alert", rule.get("record")), label) for label in found.grouped - own]
+    found = read(expression)
+    own = set().union(*(known.get(metric, set()) for metric in found.metrics))
+    return [
+        *(metric for metric in found.metrics if metric not in known),
+        *((metric, label) for metric, labels in found.metrics.items() for label in labels - known.get(metric, set())),
+        *(found.grouped - own),
+    ]
 
-    assert wrong == []
+
+def test_expressions_read_only_metrics_and_labels_that_exist() -> None:
+    wrong = [(rule.get("alert", rule.get("record")), unknown(rule["expr"])) for rule in rule_files.rules()]
+
+    assert [each for each in wrong if each[1]] == []
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in blocks() if block.language == "promql"], ids=lambda block: block.place
+)
+def test_queries_of_the_documentation_read_only_what_exists(block: Block) -> None:
+    of_targets = {"pod"}  # a label that every scrape of pods sets
+
+    for query in block.text.splitlines():
+        assert set(unknown(query)) <= of_targets, query
 
 
 def test_an_unknown_name_would_be_found() -> None:
