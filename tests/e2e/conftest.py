@@ -91,12 +91,26 @@ def speech(cluster_api: Api, deployed: Deployed) -> Service:
 
 @pytest.fixture
 async def room(cluster_api: Api) -> AsyncIterator[str]:
-    """A namespace of the test's own, with restricted Pod Security.
+    """A namespace of the test's own, with restricted Pod Security."""
+    async with namespace(cluster_api) as name:
+        yield name
+
+
+@pytest.fixture
+async def other_room(cluster_api: Api) -> AsyncIterator[str]:
+    """One more, as `room`."""
+    async with namespace(cluster_api) as name:
+        yield name
+
+
+@contextlib.asynccontextmanager
+async def namespace(api: Api) -> AsyncIterator[str]:
+    """Create a namespace, and delete it on leaving the block.
 
     Nothing waits for its end: the namespace controller looks again only after half of its pods' grace period.
     """
     name = f"room-{uuid.uuid4().hex[:8]}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    await cluster_api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     yield name
-    await cluster_api.delete("Namespace", None, name)
+    await api.delete("Namespace", None, name)
