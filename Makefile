@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TESTS ?= tests
 # number of test processes; tests/conftest.py distributes the tests
-WORKERS ?= 2
+WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ cluster-status: .dev  ## show the status of the cluster  [NAME=cluster]
 images: .dev  ## build the container images  [ONLY="bridge whisper" LOAD=cluster]
 	@$(BIN)/python -m speechlocal images $(if $(ONLY),--only $(ONLY)) $(if $(LOAD),--load "$(LOAD)")
 
-test: .dev  ## run all tests, every tier  [TESTS=tests/operator WORKERS=2]
+test: .dev  ## run all tests, every tier  [TESTS=tests/operator WORKERS=3]
 	@$(BIN)/python -m speechlocal prepare
 	@$(PYTEST) $(TESTS)
 

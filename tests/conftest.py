@@ -1,4 +1,4 @@
-"""Every test names its tier, exactly once; `make test` runs them all, in two processes side by side."""
+"""Every test names its tier, exactly once; `make test` runs them all, in several processes side by side."""
 
 import os
 import signal
@@ -15,14 +15,15 @@ import speechwhisper.settings
 pytest_plugins = ["cluster.plugin"]
 """A real API server, for the operator's tests and for those of the tier `cluster`."""
 
-TIERS = {"unit", "component", "cluster", "e2e"}
+TIERS = ("e2e", "component", "cluster", "unit")
+"""Those with the slowest files first."""
 TERMINAL = ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES")
 """Variables by which rich, and argparse, show one thing on this terminal and another on that."""
 SERVICES = (speechbridge.settings.Settings, speechwhisper.settings.Settings, speechoperator.settings.Settings)
 """Their settings are variables that others use as well: HOST, PORT, LOG_LEVEL."""
 LOOPBACK = "127.0.0.1,localhost,::1"
-SHARING = ("tests/e2e/", "tests/cluster/")
-"""Folders whose tests share a cluster, the one that takes longest first."""
+SHARING = ("tests/e2e/test_cluster_", "tests/cluster/")
+"""How the names of files begin whose tests share a cluster, those that take longest first."""
 
 
 def pytest_configure() -> None:
@@ -48,19 +49,30 @@ def have_signals() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look at the tiers; of several processes each gets what takes long first."""
+    """Look at the tiers; several processes take slow files first, so that none is left alone with one at the end."""
+    first: dict[str, str] = {}
+    """The tier of the first test of each file."""
     for item in items:
-        tiers = TIERS & {mark.name for mark in item.iter_markers()}
+        tiers = set(TIERS) & {mark.name for mark in item.iter_markers()}
         if len(tiers) != 1:
             message = f"{item.nodeid} must name one tier of {sorted(TIERS)}, has {sorted(tiers)}"
             raise pytest.UsageError(message)
+        first.setdefault(shared(item.nodeid), *tiers)
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: (*SHARING, shared(item.nodeid)).index(shared(item.nodeid)))
+        items.sort(key=lambda item: turn(shared(item.nodeid), first[shared(item.nodeid)]))
+
+
+def turn(scope: str, tier: str) -> int:
+    """When the tests of a file, or those that share a cluster, get their turn: the smaller, the earlier."""
+    return (*SHARING, *TIERS).index(scope if scope in SHARING else tier)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give each process whole files, or whole folders. (`--dist loadgroup` finds no groups from pytest 9.2 on.)"""
+    """Give each process whole files, or all that share a cluster.
+
+    `--dist loadgroup` finds no groups from pytest 9.2 on.
+    """
     return WholeFiles(config, log)
 
 
@@ -72,6 +84,6 @@ class WholeFiles(LoadScopeScheduling):
 
 
 def shared(nodeid: str) -> str:
-    """What a test shares with others: the cluster of its folder, or the fixtures of its file."""
+    """What a test shares with others: a cluster, or the fixtures of its file."""
     file = nodeid.partition("::")[0]
-    return next((folder for folder in SHARING if file.startswith(folder)), file)
+    return next((start for start in SHARING if file.startswith(start)), file)

@@ -27,3 +27,25 @@ def held(file: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[Non
             on_wait()
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def shared(file: Path) -> Iterator[None]:
+    """Hold a lock together with others within the block: it keeps `unless_shared` from being entered."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def unless_shared(file: Path) -> Iterator[bool]:
+    """Yield whether nobody holds a lock with `shared`; if so, nobody can within the block."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

@@ -1,12 +1,12 @@
 """The cluster of the e2e tests: made for them, removed after them, the platform deployed as `make cluster` does it."""
 
 import asyncio
+import contextlib
 import io
 import os
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 from rich.console import Console
@@ -19,17 +19,30 @@ from speechlocal.children import free_port
 from speechlocal.cluster import lifecycle, platform
 from speechlocal.containers import engine
 from speechlocal.errors import LocalError
-from speechlocal.terminal import reporter
 
 NAME = "speechpipeline-e2e"
 
 
 @pytest.fixture(scope="session")
-def kind_cluster() -> Iterator[KindCluster]:
+def container_engine() -> Iterator[None]:
+    """An engine that no other process stops before the last test of this one that uses it."""
+    with contextlib.ExitStack() as use:
+        try:
+            use.enter_context(engine.in_use(print))
+        except LocalError as error:
+            why = f"no container engine: {error.message}"
+            if os.environ.get("CI"):
+                pytest.fail(why)
+            pytest.skip(why)
+        yield
+
+
+@pytest.fixture(scope="session")
+def kind_cluster(container_engine: None) -> Iterator[KindCluster]:  # noqa: ARG001 - it is there
     """E2E_CLUSTER=name takes a cluster of that name and leaves it; KEEP_CLUSTER=1 leaves the tests' own."""
     given = os.environ.get("E2E_CLUSTER")
     console = Console(file=sys.stderr, highlight=False)
-    with nullcontext() if given else alone(console):
+    with contextlib.nullcontext() if given else alone(console):
         try:
             found = lifecycle.up(console, given) if given else new_cluster(console)
         except LocalError as error:
@@ -42,7 +55,7 @@ def kind_cluster() -> Iterator[KindCluster]:
             lifecycle.down(console, NAME)
 
 
-def alone(console: Console) -> AbstractContextManager[None]:
+def alone(console: Console) -> contextlib.AbstractContextManager[None]:
     """Wait until no other test run on this machine uses the cluster; the lock goes with the process."""
     waiting = "waiting for another test run that uses the cluster"
     return locks.held(paths.cache() / f"{NAME}-tests.lock", lambda: console.print(waiting))
@@ -50,7 +63,6 @@ def alone(console: Console) -> AbstractContextManager[None]:
 
 def new_cluster(console: Console) -> lifecycle.Up:
     """Create the tests' cluster; one that a killed test run left behind is deleted first."""
-    engine.ensure(reporter(console, "cluster"))
     if lifecycle.inspect(NAME).state is not lifecycle.State.ABSENT:
         lifecycle.down(console, NAME)
     return lifecycle.up(console, NAME, free_port())
@@ -79,12 +91,26 @@ def speech(cluster_api: Api, deployed: Deployed) -> Service:
 
 @pytest.fixture
 async def room(cluster_api: Api) -> AsyncIterator[str]:
-    """A namespace of the test's own, with restricted Pod Security.
+    """A namespace of the test's own, with restricted Pod Security."""
+    async with namespace(cluster_api) as name:
+        yield name
+
+
+@pytest.fixture
+async def other_room(cluster_api: Api) -> AsyncIterator[str]:
+    """One more, as `room`."""
+    async with namespace(cluster_api) as name:
+        yield name
+
+
+@contextlib.asynccontextmanager
+async def namespace(api: Api) -> AsyncIterator[str]:
+    """Create a namespace, and delete it on leaving the block.
 
     Nothing waits for its end: the namespace controller looks again only after half of its pods' grace period.
     """
     name = f"room-{uuid.uuid4().hex[:8]}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    await cluster_api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     yield name
-    await cluster_api.delete("Namespace", None, name)
+    await api.delete("Namespace", None, name)

@@ -62,12 +62,29 @@ async def until_ended(prometheus: Prometheus, *names: str, **labels: str) -> Non
         await prometheus.until(firing(name, **labels), lambda samples: not samples, WITHIN_S)
 
 
-async def test_a_model_that_cannot_be_downloaded(
-    prometheus: Prometheus, cluster_api: Api, deployed: Deployed, room: str
-) -> None:
+@pytest.fixture
+def unknown(cluster_api: Api, deployed: Deployed, room: str) -> Service:
+    """A pipeline that is still to be applied, with a name of its own."""
+    return Service(cluster_api, deployed.cluster, room, room.replace("room", "unknown"))
+
+
+@pytest.fixture
+def crowded(cluster_api: Api, deployed: Deployed, other_room: str) -> Service:
+    """A pipeline that is still to be applied."""
+    return Service(cluster_api, deployed.cluster, other_room, "crowded")
+
+
+async def test_alerts_of_pipelines(prometheus: Prometheus, unknown: Service, crowded: Service, speech: Service) -> None:
+    """Three pipelines have their faults at the same time, since nearly all of the time is waiting."""
+    async with asyncio.TaskGroup() as faults:
+        faults.create_task(a_model_that_cannot_be_downloaded(prometheus, unknown))
+        faults.create_task(a_quota_without_room_for_a_pod(prometheus, crowded))
+        faults.create_task(more_callers_than_the_bridge_has_room_for(prometheus, speech))
+
+
+async def a_model_that_cannot_be_downloaded(prometheus: Prometheus, service: Service) -> None:
     alerts = ("SpeechModelPullFailing", "SpeechPipelineNotReady", "SpeechPodWithoutModels")
-    service = Service(cluster_api, deployed.cluster, room, room.replace("room", "unknown"))
-    of_it = {"namespace": room, "pipeline": service.name}
+    of_it = {"namespace": service.namespace, "pipeline": service.name}
 
     await service.apply(ollama={"models": [{"name": MODEL, "source": f"{REGISTRY}:nobody", "insecure": True}]})
     await until_firing(prometheus, *alerts, **of_it)
@@ -77,37 +94,35 @@ async def test_a_model_that_cannot_be_downloaded(
     await until_ended(prometheus, *alerts, **of_it)
 
 
-async def test_a_quota_without_room_for_a_pod(
-    prometheus: Prometheus, cluster_api: Api, deployed: Deployed, room: str
-) -> None:
+async def a_quota_without_room_for_a_pod(prometheus: Prometheus, service: Service) -> None:
+    api, room = service.api, service.namespace
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-    await cluster_api.create(quota, room)
-    await cluster_api.until("ResourceQuota", room, "none", lambda body: body.get("status", {}).get("hard"))
-    service = Service(cluster_api, deployed.cluster, room, "crowded")
-    of_it = {"namespace": room, "pipeline": "crowded", "type": "BridgeAvailable", "reason": "QuotaExceeded"}
+    await api.create(quota, room)
+    await api.until("ResourceQuota", room, "none", lambda body: body.get("status", {}).get("hard"))
+    of_it = {"namespace": room, "pipeline": service.name, "type": "BridgeAvailable", "reason": "QuotaExceeded"}
 
     await service.apply(**ELSEWHERE)
     await until_firing(prometheus, "SpeechScalingBlocked", **of_it)
 
-    await cluster_api.delete("ResourceQuota", room, "none")
+    await api.delete("ResourceQuota", room, "none")
     await until_ended(prometheus, "SpeechScalingBlocked", **of_it)
 
 
-async def test_more_callers_than_the_bridge_has_room_for(prometheus: Prometheus, speech: Service) -> None:
+async def more_callers_than_the_bridge_has_room_for(prometheus: Prometheus, service: Service) -> None:
     alerts = ("SpeechRequestsRefused", "SpeechRequestsFailing")
-    of_it = {"namespace": speech.namespace, "pipeline": speech.name}
-    before = (await speech.settle())["spec"]["bridge"]
+    of_it = {"namespace": service.namespace, "pipeline": service.name}
+    before = (await service.settle())["spec"]["bridge"]
     try:
-        await speech.edit(bridge=NO_ROOM)
+        await service.edit(bridge=NO_ROOM)
 
-        async with callers(speech):
+        async with callers(service):
             await until_firing(prometheus, *alerts, **of_it)
             critical = await prometheus.alerts(alertname="SpeechRequestsFailing", severity="critical", **of_it)
             assert "failed within 1 h" in critical[0]["annotations"]["description"]
 
         await until_ended(prometheus, *alerts, **of_it)
     finally:
-        await speech.edit(bridge={name: before.get(name) for name in NO_ROOM})
+        await service.edit(bridge={name: before.get(name) for name in NO_ROOM})
 
 
 @contextlib.asynccontextmanager

@@ -7,20 +7,23 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from charts.panels import Query, queries
 from charts.prometheus import Prometheus, running
 from e2e import pod_monitors
 from e2e.asking import client, form, stream
+from e2e.service import Service
+from speechlocal.cluster import platform
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from cluster.api import Object
-    from e2e.service import Deployed, Service
+    from e2e.service import Deployed
 
-pytestmark = pytest.mark.e2e
+# One Prometheus serves all tests of this module: hence one event loop.
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 TARGETS = 4
 """At least an operator, two bridges and a Whisper pod."""
@@ -73,13 +76,23 @@ def load_is_known(body: Object) -> bool:
     return "backlogSeconds" in body["status"]["whisper"]
 
 
-@pytest.fixture
-async def prometheus(deployed: Deployed, speech: Service, tmp_path: Path) -> AsyncIterator[Prometheus]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def speech(deployed: Deployed) -> AsyncIterator[Service]:
+    """The pipeline of the example."""
+    async with deployed.cluster.api() as api:
+        yield Service(api, deployed.cluster, platform.PIPELINES, "speech")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def prometheus(
+    deployed: Deployed, speech: Service, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Prometheus]:
     """It has seen each pod before, between and after requests."""
+    folder = tmp_path_factory.mktemp("prometheus")
     await speech.settle()
     await speech.api.until("SpeechPipeline", speech.namespace, speech.name, load_is_known, within_s=60)
-    jobs = await asyncio.to_thread(pod_monitors.jobs, deployed.cluster, tmp_path)
-    async with running(tmp_path, jobs) as started:
+    jobs = await asyncio.to_thread(pod_monitors.jobs, deployed.cluster, folder)
+    async with running(folder, jobs) as started:
         await started.scraped(TARGETS)
         for _ in range(2):
             await talk(speech)

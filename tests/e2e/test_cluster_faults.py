@@ -7,7 +7,7 @@ from e2e.service import MODEL, Deployed, Service
 
 pytestmark = pytest.mark.e2e
 
-SOON_S = 10
+SOON_S = 60
 ELSEWHERE = {
     "whisper": {"url": "http://whisper.example.com:9000"},
     "ollama": {"url": "http://ollama.example.com:11434"},

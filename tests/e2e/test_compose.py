@@ -11,7 +11,7 @@ from e2e.asking import LONGER_VOICE, PROMPT, VOICE, WORDS_WRONG, form, word_erro
 from e2e.compose_project import MODEL, Project, documented, offline
 from e2e.traffic import traffic
 from speechlocal.children import free_port
-from speechlocal.containers import docker, engine
+from speechlocal.containers import docker
 from speechlocal.errors import LocalError
 from speechlocal.images import building, catalog
 from speechlocal.offline import provide
@@ -22,11 +22,9 @@ UNAUTHORIZED = 401
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Iterator[Project]:
+def prepared(container_engine: None) -> Project:  # noqa: ARG001 - it is there
     """All that a project needs, and nothing that runs."""
-    engine_was_there = docker.answers()
     try:
-        engine.ensure(print)
         building.build(["bridge", "whisper-tiny.en", "ollama"], lambda _line: None)
         registry = provide.image("model-registry")
         program = provide.program("docker-compose")
@@ -35,9 +33,7 @@ def prepared() -> Iterator[Project]:
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
-    yield Project(program, f"speech-e2e-{os.getpid()}", free_port(), offline(registry))
-    if not engine_was_there:
-        engine.stop_if_unused()
+    return Project(program, f"speech-e2e-{os.getpid()}", free_port(), offline(registry))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from speechlocal import models
-from speechlocal.containers import docker, engine
+from speechlocal.containers import docker
 from speechlocal.errors import LocalError
 from speechlocal.images import building, catalog
 from speechlocal.images.building import Built
@@ -61,20 +61,16 @@ print(json.dumps({"wanted": sorted(wanted), "found": sorted({line[5] for line in
 
 
 @pytest.fixture(scope="module")
-def images() -> Iterator[dict[str, Built]]:
+def images(container_engine: None) -> dict[str, Built]:  # noqa: ARG001 - it is there
     """All images, built, those for GPUs too."""
-    engine_was_there = docker.answers()
     try:
-        engine.ensure(print)
         built = building.build(ALL, lambda _line: None)
     except LocalError as error:
         why = f"no images: {error.message}"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
-    yield {one.image.name: one for one in built}
-    if not engine_was_there:
-        engine.stop_if_unused()
+    return {one.image.name: one for one in built}
 
 
 @contextmanager

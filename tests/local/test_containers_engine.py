@@ -117,6 +117,17 @@ def test_it_is_left_running_while_a_container_runs(machine: Path) -> None:
     assert engine.started_here() is not None
 
 
+def test_it_is_left_running_until_no_process_uses_it(machine: Path) -> None:
+    with engine.in_use(quiet):
+        with engine.in_use(quiet):
+            pass
+        assert engine.stop_if_unused() is False
+        assert (machine / "running").exists()
+
+    assert engine.started_here() is None
+    assert not (machine / "running").exists()
+
+
 def test_its_bridge_and_its_firewall_rules_are_removed(machine: Path, tmp_path: Path) -> None:
     (tmp_path / "ip_forward").write_text("0\n")
     engine.ensure(quiet)

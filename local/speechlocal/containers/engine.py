@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ from speechlocal.containers import command, docker
 from speechlocal.errors import LocalError, MissingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from speechlocal.progress import Report
 
 PACKAGES = (
@@ -79,6 +82,24 @@ def ensure(report: Report) -> None:
             start()
 
 
+@contextmanager
+def in_use(report: Report) -> Iterator[None]:
+    """Have an engine within the block, where no process stops it: not even between two containers, or in a build.
+
+    It is stopped afterwards if it was started here, runs no container, and no other process is within such a block.
+
+    Raises:
+        MissingError: as `ensure`.
+        LocalError: as `ensure`.
+    """
+    try:
+        with locks.shared(users()):
+            ensure(report)
+            yield
+    finally:
+        stop_if_unused()
+
+
 def install(report: Report) -> None:
     """Install the engine's missing packages."""
     for package in PACKAGES:
@@ -121,12 +142,12 @@ def spawn(words: list[str], log: Path) -> int:
 
 
 def stop_if_unused() -> bool:
-    """Stop the engine if it was started here and runs no container; return whether it was stopped."""
-    started = started_here()
-    if started is None or docker.docker("ps", "--quiet"):
-        return False
-    stop()
-    return True
+    """Stop the engine if it was started here, runs no container and is not `in_use`; return whether it was stopped."""
+    with locks.unless_shared(users()) as unused:
+        if not unused or started_here() is None or docker.docker("ps", "--quiet"):
+            return False
+        stop()
+        return True
 
 
 def stop() -> None:
@@ -185,3 +206,8 @@ def folder() -> Path:
 def record() -> Path:
     """Return the file that records which engine was started here."""
     return folder() / "started.json"
+
+
+def users() -> Path:
+    """Return the file that processes lock while they use the engine."""
+    return folder() / "users"

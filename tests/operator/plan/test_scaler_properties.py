@@ -78,7 +78,7 @@ def test_a_steady_load_ends_in_a_steady_state_without_writes(loads: Loads, minim
     found.run()
 
     def again() -> bool:
-        found.later(15.0)
+        found.later(30.0)
         now = found.now.timestamp()
         found.loads = Loads(replace(loads.whisper, seen_at=now), replace(loads.ollama, seen_at=now))
         before = found.raw["status"]
@@ -86,6 +86,6 @@ def test_a_steady_load_ends_in_a_steady_state_without_writes(loads: Loads, minim
         found.settle()
         return bool(planned.scales or planned.apply or planned.status != before)
 
-    for _ in range(80):
+    for _ in range(40):
         again()
-    assert not any(again() for _ in range(20))
+    assert not any(again() for _ in range(10))
