@@ -148,7 +148,7 @@ class RequestTrace:
         names, resent = self._tracing.names, self._sent.get(operation, 0)
         self._sent[operation] = resent + 1
         model = model or names.whisper_model
-        attributes = {
+        attributes: dict[str, str | int] = {
             "gen_ai.operation.name": operation,
             "gen_ai.provider.name": names.providers[operation],
             "gen_ai.request.model": model,

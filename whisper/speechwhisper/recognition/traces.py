@@ -63,7 +63,7 @@ class TracedBatch:
         start, end = one.block.start, one.block.start + one.block.seconds
         if one.number == 1:
             one.trace.found_speech(one.queued_at, start, end)
-        attributes = {
+        attributes: dict[str, str | float] = {
             "speech.block.start": start,
             "speech.block.end": end,
             **({} if one.block.channel is None else {"speech.block.channel": one.block.channel}),
