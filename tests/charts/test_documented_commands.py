@@ -1,0 +1,37 @@
+"""The commands of the page about the installation, on a cluster that has nothing of ours yet."""
+
+from pathlib import Path
+
+import pytest
+
+from cluster.api import Api
+from cluster.control_plane import ControlPlane
+from documentation import blocks
+from documented_commands import Reader, by_page, kubeconfig, type_all
+
+pytestmark = pytest.mark.cluster
+
+PAGE = "docs/how-to/install-on-kubernetes.md"
+MUST_EXIST = ("calls", "night")
+"""Namespaces of the page's `watchNamespaces`."""
+
+
+@pytest.mark.usefixtures("no_definition")
+async def test_the_chart_is_installed_upgraded_and_uninstalled(
+    admin: Api, bare_cluster: ControlPlane, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    (values,) = [block.text for block in blocks() if block.page == PAGE and block.text.startswith("# values.yaml\n")]
+    reader = Reader(
+        tmp_path,
+        ["helm", "kubectl"],
+        saved={"values.yaml": values},
+        KUBECONFIG=kubeconfig(tmp_path, bare_cluster.kubeconfig(), "default"),
+    )
+    for name in MUST_EXIST:
+        await admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+    await type_all(reader, by_page("cluster")[PAGE], subtests)
+
+    releases = await admin.list("Secret", labelSelector="owner=helm,name=speech")
+    assert releases == []
+    assert await admin.find("CustomResourceDefinition", None, "speechpipelines.speechpipeline.dev")

@@ -1,0 +1,99 @@
+"""Commands and manifests of the documentation on a real API server, with an operator and a stand-in for the kubelet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster.api import Api
+from cluster.expected import pipeline, ready
+from cluster.kubelet import Kubelet
+from cluster.operator_process import Operator, Stage
+from documentation import Block, blocks
+from documented_commands import Reader, by_page, kubeconfig, type_all
+from fakes.ollama_pod import Registry
+from speechlocal import paths
+
+pytestmark = pytest.mark.cluster
+
+EXAMPLE: dict[str, Any] = yaml.safe_load(paths.EXAMPLE.read_text(encoding="utf-8"))
+SOURCE = EXAMPLE["spec"]["ollama"]["models"][0]["source"]
+MODELS = ("llama3", SOURCE, f"{SOURCE}-instruct-q4_1")
+"""What can be pulled: the registry of `make cluster` has two names of one model."""
+
+API_SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "kubernetes"},
+    "spec": {"ports": [{"port": 443}]},
+}
+"""Readers work in the namespace `default`, which has it."""
+
+PAGES = by_page("cluster")
+CHART = "docs/how-to/install-on-kubernetes.md"
+"""Run in tests/charts: its reader has a cluster without the chart."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a page takes for granted: a pipeline, whether it is ready, and variables."""
+
+    pipeline: str
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    starting: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+SCENES = {
+    "docs/tutorials/first-answer-on-a-cluster.md": Scene("speech", EXAMPLE["spec"]),
+    "docs/how-to/manage-models.md": Scene("support-calls", starting=True),
+    "docs/how-to/scale-a-pipeline.md": Scene("calls"),
+    "docs/how-to/use-gpus.md": Scene("support-calls"),
+    "docs/how-to/use-vllm-or-llama-cpp.md": Scene("support-calls", variables={"KEY": "secret"}),
+    "docs/how-to/use-with-argo-cd-and-flux.md": Scene("speech"),
+}
+
+
+def test_every_page_with_commands_has_a_scene() -> None:
+    assert set(SCENES) == set(PAGES) - {CHART}
+
+
+@pytest.mark.parametrize("page", SCENES)
+async def test_the_commands_of_a_page_work(
+    page: str,
+    operator: Operator,
+    stage: Stage,
+    api: Api,
+    namespace: str,
+    tmp_path: Path,
+    subtests: pytest.Subtests,
+) -> None:
+    assert operator
+    scene = SCENES[page]
+    reader = Reader(
+        tmp_path,
+        ["kubectl"],
+        replaced={"-n speech ": ""},
+        KUBECONFIG=kubeconfig(tmp_path, stage.plane.kubeconfig(), namespace),
+        **scene.variables,
+    )
+    async with Kubelet(api, namespace, Registry(MODELS), stage.ollama_port):
+        await api.create(API_SERVICE, namespace)
+        await api.create(pipeline(namespace, scene.pipeline, **scene.spec))
+        if not scene.starting:
+            await api.until("SpeechPipeline", namespace, scene.pipeline, ready)
+
+        await type_all(reader, PAGES[page], subtests)
+
+
+@pytest.mark.parametrize(
+    "block", [one for one in blocks(tier="cluster") if one.language == "yaml"], ids=lambda block: block.place
+)
+async def test_the_api_server_admits_an_object(block: Block, api: Api, namespace: str) -> None:
+    body = yaml.safe_load(block.text)
+    body["metadata"]["namespace"] = namespace
+
+    await api.create(body, dryRun="All", fieldValidation="Strict")

@@ -1,0 +1,83 @@
+"""Commands of the documentation that ask a service: run as a reader types them, against real models."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import certifi
+import pytest
+
+from documentation import blocks
+from documented_commands import Reader, unprinted
+from speechlocal import models, paths
+from speechlocal.children import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from documentation import Block
+    from speechlocal.stack import Stack
+
+pytestmark = pytest.mark.component
+
+VOICE = paths.RECORDINGS / "austen-ill-disposed.wav"
+COMMANDS = [block for block in blocks(tier="component") if block.is_typed]
+SCRIPTS = [block for block in blocks(tier="component") if block.language == "python"]
+PRINTED = {
+    "README.md": '"transcription": ".*disposed',
+    "docs/how-to/ask-the-language-model.md": r'"response": "\{[\\n ]*\\"mood\\"',
+    "docs/how-to/run-the-services.md": '"listening"',
+    "docs/how-to/send-audio.md": '"transcription": ".*disposed',
+    "examples/README.md": '"transcription": ".*disposed',
+}
+"""What the commands of a page print, as a regular expression."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tools(unavailable: Callable[[str], None]) -> None:
+    for program in ("curl", "node"):
+        if shutil.which(program) is None:
+            unavailable(f"{program} is not installed; run `python -m speechlocal prepare`")
+
+
+@pytest.fixture
+def reader(stack: Stack, tmp_path: Path) -> Reader:
+    """Has recordings of the names in the pages; the service and its model have other addresses and names here."""
+    whisper_port, bridge_port = free_port(), free_port()
+    here = "SERVER_HOST=127.0.0.1 SERVER_PORT={}"
+    return Reader(
+        tmp_path,
+        replaced={
+            "http://127.0.0.1:8080": stack.url,
+            "http://localhost:8080": stack.url,
+            "http://127.0.0.1:11434 GENERATOR=ollama": f"{stack.llm_url} GENERATOR=openai",
+            "http://127.0.0.1:9000": f"http://127.0.0.1:{whisper_port}",
+            "WHISPER_MODEL=small": f"{here.format(whisper_port)} WHISPER_MODEL={models.whisper_weights()}",
+            "MODELS=llama3.2": f"MODELS={stack.model} {here.format(bridge_port)}",
+            "LLM_API_KEY=": f"{here.format(bridge_port)} LLM_API_KEY=",
+            "/etc/ssl/example-ca.pem": certifi.where(),
+            "language=de": "language=en",  # tiny.en knows no other
+            'model="llama3"': f'model="{stack.model}"',
+        },
+        saved=dict.fromkeys(("recording.wav", "call.mp3"), VOICE.read_bytes()),
+    )
+
+
+@pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.place)
+def test_commands_do_what_the_page_says(block: Block, reader: Reader) -> None:
+    printed = reader.types(block)
+
+    assert re.search(PRINTED[block.page], printed), printed
+    assert unprinted(block, printed) == set()
+
+
+@pytest.mark.parametrize("block", SCRIPTS, ids=lambda block: block.place)
+def test_a_script_prints_an_answer(block: Block, reader: Reader) -> None:
+    assert reader.types(block).strip()
+
+
+def test_every_page_with_expected_output_has_commands() -> None:
+    assert set(PRINTED) == {block.page for block in COMMANDS}
