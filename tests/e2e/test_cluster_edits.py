@@ -1,11 +1,13 @@
 """Each family of fields, changed while users go on asking: it comes into force, and no request is lost."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from cluster.api import Object
 from e2e.asking import client
-from e2e.service import MODEL, REGISTRY, Service
+from e2e.service import MODEL, REGISTRY, Deployed, Service
 from e2e.traffic import Traffic, traffic
 from speechlocal.cluster import platform
 
@@ -13,6 +15,8 @@ pytestmark = pytest.mark.e2e
 
 FIRST_MODEL = {"name": MODEL, "source": f"{REGISTRY}:135m", "insecure": True}
 SECOND_MODEL = {"name": "smollm2:other", "source": f"{REGISTRY}:135m-instruct-q4_1", "insecure": True}
+ENV = [{"name": "LOG_LEVEL", "value": "debug"}]
+DEBUG = {"name": "OLLAMA_DEBUG", "value": "1"}
 SCHEDULING = {
     "nodeSelector": {"kubernetes.io/os": "linux"},
     "tolerations": [{"key": "speech", "operator": "Exists"}],
@@ -46,34 +50,6 @@ async def applied(speech: Service, part: str) -> None:
         assert spec["containers"][0]["resources"]["requests"]["cpu"] == "60m"
 
 
-@pytest.mark.usefixtures("users")
-async def test_bridges_and_their_ingress(speech: Service) -> None:
-    env = [{"name": "LOG_LEVEL", "value": "debug"}]
-    limits = {"maxConcurrentRequests": 20, "requestTimeout": "120s"}
-    ingress = {"annotations": {"example.com/edited": "yes"}, "port": 8089}
-
-    body = await speech.edit(bridge={"replicas": 3, "env": env, "ingress": ingress, **limits, **SCHEDULING})
-
-    settings = await speech.bridge_settings()
-    assert (settings["MAX_CONCURRENT_REQUESTS"], settings["REQUEST_TIMEOUT"]) == ("20", "120")
-    assert env[0] in (await speech.container("bridge"))["env"]
-    assert (await speech.deployment("bridge"))["status"]["readyReplicas"] == 3
-    await applied(speech, "bridge")
-    exposed = await speech.api.get("Ingress", speech.namespace, f"{speech.name}-bridge")
-    assert exposed["metadata"]["annotations"]["example.com/edited"] == "yes"
-    assert body["status"]["url"] == f"http://{speech.host}:8089"
-
-
-@pytest.mark.usefixtures("users")
-async def test_whispers(speech: Service) -> None:
-    added = {"name": "LOG_LEVEL", "value": "DEBUG"}
-    spec = (await speech.settle())["spec"]["whisper"]
-    await speech.edit(whisper={"env": [*spec["env"], added], **SCHEDULING})
-
-    assert added in (await speech.container("whisper"))["env"]
-    await applied(speech, "whisper")
-
-
 async def answering_model(speech: Service, name: str) -> str:
     """The model that answers a request for it, through the ingress."""
     body = {"model": name, "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
@@ -99,18 +75,62 @@ async def test_a_model_that_is_added_replaces_no_bridge(speech: Service) -> None
     assert {pod["metadata"]["uid"] for pod in await speech.pods("bridge")} == before
 
 
-@pytest.mark.usefixtures("users")
-async def test_ollamas_and_their_models(speech: Service) -> None:
-    added = {"name": "OLLAMA_DEBUG", "value": "1"}
-    serving = {"contextLength": 2048, "keepAlive": "30m"}
+@pytest.fixture(scope="module")
+def edited(deployed: Deployed) -> Object:
+    """The pipeline after a change of its bridges and Ollama at once, in which no request was lost."""
+    bridge = {
+        "replicas": 3,
+        "env": ENV,
+        "maxConcurrentRequests": 20,
+        "requestTimeout": "120s",
+        "ingress": {"annotations": {"example.com/edited": "yes"}, "port": 8089},
+    }
+    ollama = {"models": [FIRST_MODEL, SECOND_MODEL], "env": [DEBUG], "contextLength": 2048, "keepAlive": "30m"}
 
-    await speech.edit(ollama={"models": [FIRST_MODEL, SECOND_MODEL], "env": [added], **serving, **SCHEDULING})
+    async def edit() -> tuple[Object, list[str]]:
+        async with deployed.cluster.api() as api:
+            speech = Service(api, deployed.cluster, platform.PIPELINES, "speech")
+            await speech.settle()
+            async with traffic(speech.cluster.ingress, speech.host) as users:
+                await users.more()
+                body = await speech.edit(bridge={**bridge, **SCHEDULING}, ollama={**ollama, **SCHEDULING})
+                await users.more()
+        return body, users.lost
 
-    assert added in (await speech.container("ollama"))["env"]
+    body, lost = asyncio.run(edit())
+    assert lost == []
+    return body
+
+
+async def test_bridges_and_their_ingress(speech: Service, edited: Object) -> None:
+    settings = await speech.bridge_settings()
+    assert (settings["MAX_CONCURRENT_REQUESTS"], settings["REQUEST_TIMEOUT"]) == ("20", "120")
+    assert ENV[0] in (await speech.container("bridge"))["env"]
+    assert (await speech.deployment("bridge"))["status"]["readyReplicas"] == 3
+    await applied(speech, "bridge")
+    exposed = await speech.api.get("Ingress", speech.namespace, f"{speech.name}-bridge")
+    assert exposed["metadata"]["annotations"]["example.com/edited"] == "yes"
+    assert edited["status"]["url"] == f"http://{speech.host}:8089"
+
+
+async def test_ollamas_and_their_models(speech: Service, edited: Object) -> None:
+    stages = {model["name"]: model["stage"] for model in edited["status"]["models"]}
+    assert stages == {MODEL: "Ready", "smollm2:other": "Ready"}
+    assert DEBUG in (await speech.container("ollama"))["env"]
     await applied(speech, "ollama")
     settings = await speech.bridge_settings()
     assert settings["MODELS"] == f"{MODEL},smollm2:other"
     assert (settings["CONTEXT_LENGTH"], settings["KEEP_ALIVE"]) == ("2048", "30m")
+
+
+@pytest.mark.usefixtures("users")
+async def test_whispers(speech: Service) -> None:
+    added = {"name": "LOG_LEVEL", "value": "DEBUG"}
+    spec = (await speech.settle())["spec"]["whisper"]
+    await speech.edit(whisper={"env": [*spec["env"], added], **SCHEDULING})
+
+    assert added in (await speech.container("whisper"))["env"]
+    await applied(speech, "whisper")
 
 
 @pytest.mark.usefixtures("users")

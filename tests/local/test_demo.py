@@ -86,10 +86,13 @@ def test_a_person_sees_transcript_answer_timings_and_what_to_do_next(left_runnin
 @pytest.mark.parametrize(
     ("ending", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)]
 )
-def test_with_keep_it_runs_until_a_signal(
+def test_with_keep_it_runs_on_the_chosen_port_until_a_signal(
     ending: signal.Signals, exit_code: int, left_running: LEFT, wait_until: WAIT, tmp_path: Path
 ) -> None:
-    with kept(wait_until, tmp_path / "output") as (process, url):
+    port = free_port()
+
+    with kept(wait_until, tmp_path / "output", "--port", str(port)) as (process, url):
+        assert url == f"http://127.0.0.1:{port}"
         with urllib.request.urlopen(f"{url}/", timeout=10) as page:  # noqa: S310 - on this machine
             assert page.headers.get_content_type() == "text/html"
 
@@ -140,13 +143,6 @@ def test_a_file_that_is_no_audio_is_rejected_by_the_service(left_running: LEFT, 
     assert ran.stdout == ""
     assert "Traceback" not in ran.stderr
     assert left_running() == []
-
-
-def test_the_port_can_be_chosen(wait_until: WAIT, tmp_path: Path) -> None:
-    port = free_port()
-
-    with kept(wait_until, tmp_path / "output", "--port", str(port)) as (_, url):
-        assert url == f"http://127.0.0.1:{port}"
 
 
 def test_an_existing_ollama_answers_instead(small_ollama: OllamaModel, left_running: LEFT) -> None:
