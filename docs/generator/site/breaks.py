@@ -18,4 +18,6 @@ def breakable(html: str) -> str:
 
 def _broken(code: re.Match[str]) -> str:
     text = code[1]
-    return code[0] if len(text) <= _LONG else f"<code>{_SEPARATOR.sub(r'\1<wbr>', text)}</code>"
+    if len(text) <= _LONG:
+        return code[0]
+    return "<code>" + _SEPARATOR.sub(r"\1<wbr>", text) + "</code>"

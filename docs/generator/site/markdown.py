@@ -36,6 +36,7 @@ class _Converter:
         self._lines: list[str] = []
         self._items: list[_Item] = []
         self._fence = ""
+        self._loose = False  # whether a blank line has been written since the last item began
 
     def lines(self) -> list[str]:
         for number, line in enumerate(self._source):
@@ -43,7 +44,7 @@ class _Converter:
             if self._fence:
                 self._in_fence(line)
             elif not line.strip():
-                self._lines.append("")
+                self._blank()
             elif _COMMENT.fullmatch(line.lstrip()):
                 continue
             else:
@@ -63,7 +64,8 @@ class _Converter:
             self._blank()
             self._fence = found["marker"]
         elif found := _ITEM.match(text):
-            if first and not self._items:
+            begun_by_item = self._items and _ITEM.match(self._lines[-1].lstrip())
+            if self._loose or (first and not begun_by_item):
                 self._blank()
             self._start_item(text, found, indent)
             return
@@ -75,6 +77,7 @@ class _Converter:
         content = text[found.end() :]
         self._lines.append(f"{self._moved(indent)}{found['marker']} {content}")
         self._items.append(_Item(indent, indent + found.end()))
+        self._loose = False
 
     def _in_fence(self, line: str) -> None:
         opened_at = self._items[-1].content if self._items else 0
@@ -83,7 +86,7 @@ class _Converter:
         text = line.strip()
         if text and set(text) == {self._fence[0]} and len(text) >= len(self._fence):
             self._fence = ""
-            self._lines.append("")
+            self._blank()
 
     def _starts_table(self, text: str, number: int) -> bool:
         following = self._source[number + 1].strip() if number + 1 < len(self._source) else ""
@@ -94,6 +97,7 @@ class _Converter:
         return " " * (_INDENT * len(self._items) + extra)
 
     def _blank(self) -> None:
+        self._loose = True
         if self._lines and self._lines[-1]:
             self._lines.append("")
 

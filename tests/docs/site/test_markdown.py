@@ -23,11 +23,19 @@ def test_lists_are_nested() -> None:
     assert python_markdown(source) == "- a\n    - b\n        c\n- d\n"
 
 
+def test_a_list_within_a_paragraph_of_an_item_gets_a_blank_line() -> None:
+    assert python_markdown("1. a\n   b:\n   - c\n   - d\n") == "1. a\n    b:\n\n    - c\n    - d\n"
+
+
+def test_an_item_after_one_with_several_paragraphs_gets_a_blank_line() -> None:
+    assert python_markdown("- a\n\n  b\n- c\n") == "- a\n\n    b\n\n- c\n"
+
+
 def test_code_in_a_list_keeps_its_own_indentation() -> None:
     source = "1. Run:\n\n   ```sh\n   for x in a; do\n     echo\n   done\n   ```\n\nEnd.\n"
 
     assert python_markdown(source) == (
-        "1. Run:\n\n    ```sh\n    for x in a; do\n      echo\n    done\n    ```\n\n\nEnd.\n"
+        "1. Run:\n\n    ```sh\n    for x in a; do\n      echo\n    done\n    ```\n\nEnd.\n"
     )
 
 
