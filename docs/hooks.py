@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.site import breaks, figures, links, markdown, nav
 from mkdocs.structure.files import File
+
+from generator.site import breaks, figures, links, markdown, nav
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

@@ -27,9 +27,7 @@ def measure(say: Callable[[str], None]) -> Section:
     say(f"host: {CLIENTS} clients at a time")
     command = ["unshare", "--net", sys.executable, host_connections.__file__]
     path = str(Path(__file__).resolve().parent.parent)
-    done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": path}, check=False, capture_output=True, text=True
-    )
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=False, capture_output=True, text=True)
     if done.returncode:
         raise NotThereError(f"needs root: {(done.stderr.strip().splitlines() or ['unshare failed'])[-1]}")
     return Section(

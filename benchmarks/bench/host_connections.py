@@ -76,7 +76,7 @@ def open_files(folder: Path) -> dict[str, Any]:
     for _ in range(ROUNDS):
         for limit in OPEN_FILES:
             with Process(bridge(limit), folder, every_core()) as process:
-                took = burst(process, 0)
+                took = burst(process, 0.0)
             served.setdefault(f"{limit} open files", []).append(100 * len(took) / CLIENTS)
     return figure(f"served within {PATIENCE_S:g} s", "% of the clients", served)
 
@@ -93,7 +93,7 @@ def burst(process: Process, stopped: float) -> list[float]:
         until = time.perf_counter() + stopped
         for _ in range(CLIENTS):
             client = connections.enter_context(socket.socket())
-            client.setblocking(False)
+            client.settimeout(0)
             client.connect_ex((HOST, process.port))
             waiting_for.register(client, selectors.EVENT_WRITE, time.perf_counter())
         if stopped:

@@ -1,4 +1,4 @@
-"""A tutorial can be typed as it stands: what its commands name exists, and is what the demo or the local cluster has."""
+"""A tutorial can be typed as it stands: what its commands name exists, in the demo or in the local cluster."""
 
 from __future__ import annotations
 

@@ -53,9 +53,7 @@ class Drawing:
     def group(self, at: Point, size: Point, title: str) -> None:
         """Draw a dashed frame around shapes, with a title in its upper left corner."""
         (x, y), (width, height) = at, size
-        self._shapes.append(
-            f'<rect class="group" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="12"/>'
-        )
+        self._shapes.append(f'<rect class="group" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="12"/>')
         self.text((x + 14, y + 22), title, style="soft", anchor="start")
 
     def arrow(

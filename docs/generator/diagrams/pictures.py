@@ -10,9 +10,9 @@ def architecture() -> str:
     drawing = Drawing(860, 500, "Clients call the bridge, the bridge calls Whisper and Ollama, the operator runs them")
     drawing.group((170, 16), (674, 296), "pipeline: the objects of one SpeechPipeline")
     drawing.box((16, 110), (124, 76), "Clients", "curl, SDKs,", "browsers")
-    drawing.box((200, 110), (150, 76), "Bridge × 2", "queue, retries,", "events, API keys", kind="own")
-    drawing.box((470, 48), (170, 76), "Whisper × 0…n", "queue, batches across", "requests, on GPUs", kind="own")
-    drawing.box((470, 172), (170, 76), "Ollama × 0…n", "or vLLM, llama.cpp:", "a URL in the spec")
+    drawing.box((200, 110), (150, 76), "Bridges", "queue, retries,", "events, API keys", kind="own")
+    drawing.box((470, 48), (170, 76), "Whisper pods", "queue, batches across", "requests, on GPUs", kind="own")
+    drawing.box((470, 172), (170, 76), "Ollama pods", "or vLLM, llama.cpp:", "a URL in the spec")
     drawing.box((700, 48), (124, 76), "Weights", "PVC, image,", "or node folder", kind="store")
     drawing.box((700, 172), (124, 76), "Models", "PVC", kind="store")
     drawing.arrow((140, 148), (200, 148), label="HTTP", at=(170, 138))
@@ -20,8 +20,10 @@ def architecture() -> str:
     drawing.arrow((350, 164), (410, 164), (410, 210), (470, 210), label="transcript", at=(400, 232))
     drawing.arrow((700, 86), (640, 86))
     drawing.arrow((700, 210), (640, 210))
-    drawing.text((184, 296), "Ingress or Gateway, Services, NetworkPolicies, PodDisruptionBudgets", style="soft", anchor="start")
-    drawing.box((470, 390), (170, 76), "Operator × 2", "observe, plan,", "apply, report", kind="own")
+    drawing.text(
+        (184, 296), "Ingress or Gateway, Services, NetworkPolicies, PodDisruptionBudgets", style="soft", anchor="start"
+    )
+    drawing.box((470, 390), (170, 76), "Operator", "observe, plan,", "apply, report", kind="own")
     drawing.box((200, 390), (150, 76), "API server", "SpeechPipeline:", "spec and status", kind="plain")
     drawing.box((16, 390), (124, 76), "You", "kubectl, Helm,", "Argo CD, Flux")
     drawing.box((700, 390), (124, 76), "Prometheus", "metrics, alerts")
@@ -36,7 +38,9 @@ def architecture() -> str:
 
 def request() -> str:
     """Return the path of a streamed request to /process in time."""
-    drawing = Drawing(860, 560, "A request to /process: the upload is streamed to Whisper while the model reads the prompt")
+    drawing = Drawing(
+        860, 560, "A request to /process: the upload is streamed to Whisper while the model reads the prompt"
+    )
     client, bridge, whisper, model = 90, 320, 560, 780
     names = ((client, "Client"), (bridge, "Bridge"), (whisper, "Whisper pod"), (model, "Model"))
     for x, name in names:
@@ -85,7 +89,9 @@ def reconcile() -> str:
     drawing.arrow((85, 180), (85, 116))
     drawing.arrow((782, 40), (782, 22), (430, 22), (430, 40), dashed=True)
     drawing.arrow((680, 218), (782, 218), (782, 116), dashed=True)
-    drawing.arrow((610, 256), (610, 296), (170, 296), (170, 256), label="writes, each with its reason in the log", at=(390, 288))
+    drawing.arrow(
+        (610, 256), (610, 296), (170, 296), (170, 256), label="writes, each with its reason in the log", at=(390, 288)
+    )
     return drawing.svg()
 
 
@@ -106,5 +112,7 @@ def scaling() -> str:
     drawing.arrow((650, 232), (590, 232))
     drawing.arrow((745, 274), (745, 290), (95, 290), (95, 274), dashed=True)
     drawing.arrow((95, 190), (95, 124), label="serve", at=(104, 162), anchor="start")
-    drawing.arrow((515, 190), (515, 160), (305, 160), (305, 124), label="a new leader continues", at=(410, 152), dashed=True)
+    drawing.arrow(
+        (515, 190), (515, 160), (305, 160), (305, 124), label="a new leader continues", at=(410, 152), dashed=True
+    )
     return drawing.svg()

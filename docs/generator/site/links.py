@@ -1,7 +1,7 @@
 """Links that leave `docs/`: the files they lead to become pages of the site, under `repository/`.
 
-On GitHub such a link opens the file. The site contains a copy of the same commit instead of the address of a repository:
-it works without internet access, and for forks and mirrors too.
+On GitHub such a link opens the file. The site contains a copy of the same commit instead of the address of a
+repository: it works without internet access, and for forks and mirrors too.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 DOCS = "docs"
 FOLDER = "repository"
@@ -71,7 +71,9 @@ def content(root: Path, one: Target) -> bytes | str:
     """Return the source of a target's page: a page as it is, an image as bytes, code in a block, a folder as a list."""
     file = root / one.path
     if file.is_dir():
-        names = sorted(f"- `{entry.name}{'/' * entry.is_dir()}`" for entry in file.iterdir() if entry.name[0] not in "._")
+        names = sorted(
+            f"- `{entry.name}{'/' * entry.is_dir()}`" for entry in file.iterdir() if entry.name[0] not in "._"
+        )
         return f"{_UNSEARCHED}# {one.path}\n\n" + "\n".join(names) + "\n"
     if file.suffix in _IMAGES:
         return file.read_bytes()

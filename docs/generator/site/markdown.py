@@ -1,8 +1,8 @@
-"""Converts GitHub's Markdown, in which the pages are written, to that of Python-Markdown, which MkDocs uses.
+r"""Converts GitHub's Markdown, in which the pages are written, to that of Python-Markdown, which MkDocs uses.
 
 GitHub follows CommonMark (https://spec.commonmark.org/0.31.2/) and its own tables (https://github.github.com/gfm/).
 Python-Markdown differs: the content of a list item is indented by four columns whatever its marker, a list, a table or
-a fenced block needs a blank line before it, and `\\|` within code in a table keeps its backslash.
+a fenced block needs a blank line before it, and `\|` within code in a table keeps its backslash.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Converter:
         return self._lines
 
     def _close_items(self, indent: int) -> bool:
-        """Close the items that a line of this indentation does not belong to; return whether it continues their list."""
+        """Close the items that a line so indented does not belong to; return whether it continues their list."""
         closed = None
         while self._items and indent < self._items[-1].content:
             closed = self._items.pop()
@@ -63,15 +63,21 @@ class _Converter:
         if found := _FENCE.match(text):
             self._blank()
             self._fence = found["marker"]
-        elif found := _ITEM.match(text):
-            begun_by_item = self._items and _ITEM.match(self._lines[-1].lstrip())
-            if self._loose or (first and not begun_by_item):
+        elif found := self._item(text, first=first):
+            nested_at_once = self._items and _ITEM.match(self._lines[-1].lstrip())
+            if self._loose or (first and not nested_at_once):
                 self._blank()
             self._start_item(text, found, indent)
             return
         elif self._starts_table(text, number):
             self._blank()
         self._lines.append(self._moved(indent) + _in_table(text))
+
+    def _item(self, text: str, *, first: bool) -> re.Match[str] | None:
+        """Return the marker of a list item; within a paragraph, a number other than 1 begins no list."""
+        found = _ITEM.match(text)
+        in_paragraph = bool(self._lines and self._lines[-1])
+        return None if found and first and in_paragraph and found["marker"][:-1] not in {"", "1"} else found
 
     def _start_item(self, text: str, found: re.Match[str], indent: int) -> None:
         content = text[found.end() :]

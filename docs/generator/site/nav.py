@@ -24,10 +24,12 @@ def _expanded(entries: list[Any], docs: Path, listed: set[str]) -> list[Any]:
             names = sorted(f"{entry}{file.name}" for file in (docs / entry).glob("*.md"))
             found += [name for name in names if name not in listed]
         elif isinstance(entry, dict):
-            found.append({
-                title: _expanded(value, docs, listed) if isinstance(value, list) else value
-                for title, value in entry.items()
-            })
+            found.append(
+                {
+                    title: _expanded(value, docs, listed) if isinstance(value, list) else value
+                    for title, value in entry.items()
+                }
+            )
         else:
             found.append(entry)
     return found

@@ -13,6 +13,8 @@ def test_a_long_name_in_a_table_may_break_after_a_separator() -> None:
     )
 
 
-@pytest.mark.parametrize("html", ["<td><code>SERVER_PORT</code></td>", "<p><code>REQUEST_TIMEOUT_PER_SECOND</code></p>"])
+@pytest.mark.parametrize(
+    "html", ["<td><code>SERVER_PORT</code></td>", "<p><code>REQUEST_TIMEOUT_PER_SECOND</code></p>"]
+)
 def test_short_names_and_other_text_stay(html: str) -> None:
     assert breakable(html) == html

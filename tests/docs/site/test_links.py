@@ -55,7 +55,9 @@ def test_links_of_a_page_outside_lead_back(root: Path) -> None:
     assert "[the client](examples/client.py.md)" in shown
 
 
-@pytest.mark.parametrize("link", ["[a](https://example.com/b.md)", "[a](#here)", "[a](mailto:a@example.com)", "[a](/b.md)"])
+@pytest.mark.parametrize(
+    "link", ["[a](https://example.com/b.md)", "[a](#here)", "[a](mailto:a@example.com)", "[a](/b.md)"]
+)
 def test_addresses_and_anchors_stay(root: Path, link: str) -> None:
     assert rewritten(root, link) == link
 

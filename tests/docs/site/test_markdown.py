@@ -31,6 +31,10 @@ def test_an_item_after_one_with_several_paragraphs_gets_a_blank_line() -> None:
     assert python_markdown("- a\n\n  b\n- c\n") == "- a\n\n    b\n\n- c\n"
 
 
+def test_a_number_that_ends_a_sentence_is_no_list() -> None:
+    assert python_markdown("The response is\n504. See below.\n") == "The response is\n504. See below.\n"
+
+
 def test_code_in_a_list_keeps_its_own_indentation() -> None:
     source = "1. Run:\n\n   ```sh\n   for x in a; do\n     echo\n   done\n   ```\n\nEnd.\n"
 
@@ -58,4 +62,4 @@ def test_a_bar_within_code_in_a_table_needs_no_backslash() -> None:
 
 
 def test_comments_are_left_out() -> None:
-    assert python_markdown("<!-- generated -->\n\n# Title\n") == "\n# Title\n"
+    assert python_markdown("<!-- generated -->\n\n# Title\n") == "# Title\n"
