@@ -56,14 +56,13 @@ def waiting(folder: Path) -> list[dict[str, Any]]:
     """Return how many clients have to connect again, and how long the slowest take, by the length of the queue."""
     again: dict[str, list[float]] = {}
     slowest: dict[str, list[float]] = {}
-    for _ in range(ROUNDS):
-        for length in QUEUES:
-            SOMAXCONN.write_text(str(length))
-            with Process(bridge(max(OPEN_FILES)), folder, every_core()) as process:
-                took = burst(process, STOPPED_S)
-            name = f"somaxconn {length}"
-            again.setdefault(name, []).append(100 * sum(seconds > AGAIN_S for seconds in took) / CLIENTS)
-            slowest.setdefault(name, []).append(percentile(took, 0.99))
+    for length in QUEUES:
+        SOMAXCONN.write_text(str(length))
+        with Process(bridge(max(OPEN_FILES)), folder, every_core()) as process:
+            bursts = [burst(process, STOPPED_S) for _ in range(ROUNDS)]
+        name = f"somaxconn {length}"
+        again[name] = [100 * sum(seconds > AGAIN_S for seconds in took) / CLIENTS for took in bursts]
+        slowest[name] = [percentile(took, 0.99) for took in bursts]
     return [
         figure("had to connect again", "% of the clients", again),
         figure("p99 from connecting to the response", "s", slowest),
@@ -73,11 +72,9 @@ def waiting(folder: Path) -> list[dict[str, Any]]:
 def open_files(folder: Path) -> dict[str, Any]:
     """Return how many clients with a connection each are served, by the limit of open files."""
     served: dict[str, list[float]] = {}
-    for _ in range(ROUNDS):
-        for limit in OPEN_FILES:
-            with Process(bridge(limit), folder, every_core()) as process:
-                took = burst(process, 0.0)
-            served.setdefault(f"{limit} open files", []).append(100 * len(took) / CLIENTS)
+    for limit in OPEN_FILES:
+        with Process(bridge(limit), folder, every_core()) as process:
+            served[f"{limit} open files"] = [100 * len(burst(process, 0.0)) / CLIENTS]
     return figure(f"served within {PATIENCE_S:g} s", "% of the clients", served)
 
 
