@@ -51,11 +51,13 @@ format: .dev  ## format and auto-fix with ruff
 bench: .dev  ## run the benchmarks
 	@$(BIN)/python benchmarks/run.py
 
-docs: .dev  ## regenerate the pages of docs/reference
+docs: .dev  ## regenerate the reference and build the documentation site
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/mkdocs build --quiet --strict
+	@echo "the site: file://$(CURDIR)/build/site/index.html"
 
 clean:  ## delete what make created in this folder (caches in ~/.cache/speechpipeline stay)
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results build/site
 
 .PHONY: .dev
 .dev:

@@ -6,6 +6,7 @@
     python benchmarks/run.py --only operator --pipelines 1000
     python benchmarks/run.py --only scaling           the scaler in simulated time, five minutes
     python benchmarks/run.py --only from-zero         the first request to a pipeline without pods, after `make cluster`
+    python benchmarks/run.py --only host              limits of the host: open files, waiting connections; needs root
     python benchmarks/run.py --only whisper           the Whisper server under load, six minutes
     python benchmarks/run.py --only whisper --figures hour --minutes 60
 
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from bench import (
     from_zero,
+    host,
     memory,
     parts,
     pipelines,
@@ -63,6 +65,7 @@ SECTIONS = {
     "pods": ("pods",),
     "scaling": ("scaling",),
     "from-zero": ("from-zero",),
+    "host": ("host",),
     "whisper": tuple(whisper.FIGURES),
 }
 PEER_SECTIONS = ("parts", "memory", "tokens")
@@ -174,6 +177,7 @@ class Bench:
             "recognition": lambda: recognition.measure(stage, self._rounds, self._say),
             "operator": lambda: pipelines.measure(stage.folder, self._pipelines, self._say),
             "from-zero": lambda: from_zero.measure(self._rounds, self._say),
+            "host": lambda: host.measure(self._say),
             "pods": lambda: pod_choice.measure(self._say),
             "scaling": lambda: scaling.measure(self._say),
             "transcripts": lambda: transcripts.measure(self._rounds, self._say),

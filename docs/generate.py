@@ -1,4 +1,4 @@
-"""Write the generated files: the pages of docs/reference, the CRD, and the chart's schema and dashboards (`make docs`).
+"""Write the generated files: reference pages, diagrams, the CRD, and the chart's schema and dashboards (`make docs`).
 
 tests/docs/test_generate.py fails if one of them is stale.
 """
@@ -9,10 +9,13 @@ from pathlib import Path
 
 from dashboards import files as dashboards
 from generator import chart_values, conditions, errors, http_api, metrics, plugin, settings, speechpipeline
+from generator.diagrams import DIAGRAMS
 from speechlocal import paths
 from speechoperator.api import crd
 
-REFERENCE = Path(__file__).resolve().parent / "reference"
+DOCS = Path(__file__).resolve().parent
+REFERENCE = DOCS / "reference"
+PICTURES = DOCS / "images" / "diagrams"
 DASHBOARDS = paths.CHART / "files" / "dashboards"
 CRD = paths.CHART / "crds" / "speechpipelines.yaml"
 
@@ -35,11 +38,12 @@ def files() -> dict[Path, str]:
     }
     others = {chart_values.SCHEMA: chart_values.values_schema(), CRD: crd.render()}
     boards = {DASHBOARDS / f"{name}.json": dashboards.text(one) for name, one in dashboards.dashboards().items()}
-    return {REFERENCE / f"{name}.md": text for name, text in pages.items()} | others | boards
+    pictures = {PICTURES / f"{name}.svg": draw() for name, draw in DIAGRAMS.items()}
+    return {REFERENCE / f"{name}.md": text for name, text in pages.items()} | pictures | others | boards
 
 
 if __name__ == "__main__":
     for path, text in files().items():
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")  # noqa: T201 - a script

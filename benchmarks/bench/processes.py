@@ -100,6 +100,14 @@ class Process:
         """How many lines the program has logged so far."""
         return self._log.read_bytes().count(b"\n")
 
+    def suspend(self) -> None:
+        """Let the process not run until `resume`, as if its CPU quota were used up."""
+        self._child.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the process run again."""
+        self._child.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Stop the process: SIGTERM, then SIGKILL."""
         if self._child.poll() is not None:

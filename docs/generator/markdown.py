@@ -35,7 +35,9 @@ def default(value: Any) -> str:
     for size, unit in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if isinstance(value, int) and value and value % size == 0:
             return f"`{value}` ({value // size} {unit})"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`" if value not in (None, "", (), {}) else ""
+    if isinstance(value, float):
+        return f"`{value:g}`"
+    return f"`{value}`" if value not in (None, (), {}) and str(value) else ""
 
 
 def capital(text: str) -> str:

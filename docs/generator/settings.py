@@ -42,7 +42,7 @@ def _allowed(field: FieldInfo) -> str:
     if field.annotation is bool:
         return "`true`, `false`"
     if options := [option for option in get_args(field.annotation) if isinstance(option, str)]:
-        return ", ".join(f"`{option}`" for option in options)
+        return ", ".join(f"`{option}`" if option else "empty" for option in options)
     bounds = [
         f"{words} {getattr(bound, attribute)}"
         for bound in field.metadata

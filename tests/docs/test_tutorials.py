@@ -1,7 +1,8 @@
-"""A tutorial can be typed as it stands: what its commands name exists, and is what the local cluster has."""
+"""A tutorial can be typed as it stands: what its commands name exists, in the demo or in the local cluster."""
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from repository import ROOT
-from speechlocal import paths
+from speechlocal import models, paths
 from speechlocal.offline import model_store
 from speechoperator.plan.conditions.reasons import Reason
 
@@ -19,21 +20,26 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.unit
 
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+ON_A_CLUSTER = "first-answer-on-a-cluster.md"
+WITH_THE_DEMO = "from-the-demo-to-your-own-client.md"
 FILE = re.compile(r"\b(?:examples|charts|local)/[\w./-]+\w")
 MODEL = re.compile(r"smollm2:([\w.-]+)")
 MISSING_ON_PURPOSE = "360m"
 
 
+def page(name: str) -> str:
+    return (ROOT / "docs" / "tutorials" / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
 @pytest.fixture(params=TUTORIALS, ids=lambda path: path.stem)
-def page(request: pytest.FixtureRequest) -> str:
-    path: Path = request.param
-    return path.read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def commands(page: str) -> str:
+def commands(request: pytest.FixtureRequest) -> str:
     """What the reader types."""
-    return "\n".join(re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    path: Path = request.param
+    return "\n".join(blocks(path.read_text(encoding="utf-8"), "sh"))
 
 
 def test_files_exist(commands: str) -> None:
@@ -51,20 +57,30 @@ def test_targets_of_make_exist(commands: str) -> None:
     assert [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
 
 
-def test_requests_go_where_the_example_is_exposed(page: str) -> None:
+def test_requests_go_where_the_example_is_exposed() -> None:
     ingress = yaml.safe_load(paths.EXAMPLE.read_text(encoding="utf-8"))["spec"]["bridge"]["ingress"]
 
-    assert set(re.findall(r"http://([\w.:]+)", page)) == {f"{ingress['host']}:{ingress['port']}"}
+    assert set(re.findall(r"http://([\w.:]+)", page(ON_A_CLUSTER))) == {f"{ingress['host']}:{ingress['port']}"}
 
 
-def test_models_are_in_the_clusters_registry_but_the_one_that_is_to_be_missing(commands: str) -> None:
-    assert set(MODEL.findall(commands)) == {*model_store.TAGS, MISSING_ON_PURPOSE}
+def test_models_are_in_the_clusters_registry_but_the_one_that_is_to_be_missing() -> None:
+    named = MODEL.findall("\n".join(blocks(page(ON_A_CLUSTER), "sh")))
+
+    assert set(named) == {*model_store.TAGS, MISSING_ON_PURPOSE}
 
 
-def test_conditions_and_reasons_exist(page: str) -> None:
-    awaited = set(re.findall(r"\.reason}=(\w+)", page))
-    shown = set(re.findall(r"^\w+ +(?:True|False) +([A-Z]\w+)", page, re.MULTILINE))
+def test_conditions_and_reasons_exist() -> None:
+    awaited = set(re.findall(r"\.reason}=(\w+)", page(ON_A_CLUSTER)))
+    shown = set(re.findall(r"^\w+ +(?:True|False) +([A-Z]\w+)", page(ON_A_CLUSTER), re.MULTILINE))
 
     assert awaited
     assert shown
     assert awaited | shown <= {reason.text for reason in Reason}
+
+
+def test_the_client_of_the_tutorial_is_python_and_asks_the_model_of_the_demo() -> None:
+    (client,) = blocks(page(WITH_THE_DEMO), "python")
+
+    strings = {node.value for node in ast.walk(ast.parse(client)) if isinstance(node, ast.Constant)}
+    assert models.LLM_NAME in strings
+    assert "http://127.0.0.1:8080/v1" in strings
