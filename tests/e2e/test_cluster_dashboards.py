@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from charts.panels import Query, queries
-from charts.prometheus import Prometheus, running
 from e2e import pod_monitors
 from e2e.asking import client, form, stream
+from prometheus import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cluster.api import Object
     from e2e.service import Deployed, Service
+    from prometheus import Prometheus
 
 pytestmark = pytest.mark.e2e
 
@@ -90,16 +91,16 @@ async def prometheus(deployed: Deployed, speech: Service, tmp_path: Path) -> Asy
 async def test_every_query_of_the_dashboards_has_series(prometheus: Prometheus) -> None:
     asked = list(queries())
 
-    empty = [query for query in asked if not await prometheus.value(query.filled())]
+    empty = [query for query in asked if not await prometheus.series(query.filled())]
 
     assert [str(query) for query in empty if identity(query) not in MAY_BE_EMPTY] == []
     assert MAY_BE_EMPTY.keys() <= {identity(query) for query in asked}, "a panel that is no more"
 
 
 async def test_the_series_of_a_pipeline_have_its_name_in_both_sources(prometheus: Prometheus, speech: Service) -> None:
-    of_pods = await prometheus.value("group by (namespace, pipeline) (speechbridge_requests_total)")
-    of_operator = await prometheus.value("group by (namespace, pipeline) (speechoperator_pipeline_condition)")
+    of_pods = await prometheus.series("group by (namespace, pipeline) (speechbridge_requests_total)")
+    of_operator = await prometheus.series("group by (namespace, pipeline) (speechoperator_pipeline_condition)")
 
     mine = {"namespace": speech.namespace, "pipeline": speech.name}
-    assert mine in [one["metric"] for one in of_pods]
-    assert mine in [one["metric"] for one in of_operator]
+    assert mine in of_pods
+    assert mine in of_operator
