@@ -26,8 +26,9 @@ cluster-down: .dev  ## delete the cluster; build caches stay  [NAME=cluster]
 cluster-status: .dev  ## show the status of the cluster  [NAME=cluster]
 	@$(BIN)/python -m speechlocal cluster status $(if $(NAME),--name "$(NAME)") || true
 
-images: .dev  ## build the container images  [ONLY="bridge whisper" LOAD=cluster]
-	@$(BIN)/python -m speechlocal images $(if $(ONLY),--only $(ONLY)) $(if $(LOAD),--load "$(LOAD)")
+images: .dev  ## build the container images  [ONLY="bridge whisper" LOAD=cluster RELEASE=1 SBOM=folder]
+	@$(BIN)/python -m speechlocal images $(if $(ONLY),--only $(ONLY)) $(if $(LOAD),--load "$(LOAD)") \
+	  $(if $(RELEASE),--release) $(if $(SBOM),--sbom "$(SBOM)")
 
 test: .dev  ## run all tests, every tier  [TESTS=tests/operator WORKERS=3]
 	@$(BIN)/python -m speechlocal prepare

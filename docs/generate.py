@@ -1,4 +1,4 @@
-"""Write the generated files: reference pages, diagrams, the CRD, and the chart's schema and dashboards (`make docs`).
+"""Write docs/reference, the diagrams, the CRD, and the chart's metadata, README, schema and dashboards (`make docs`).
 
 tests/docs/test_generate.py fails if one of them is stale.
 """
@@ -8,7 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from dashboards import files as dashboards
-from generator import chart_values, conditions, errors, http_api, metrics, plugin, settings, speechpipeline
+from generator import (
+    chart_metadata,
+    chart_readme,
+    chart_values,
+    conditions,
+    errors,
+    http_api,
+    metrics,
+    plugin,
+    settings,
+    speechpipeline,
+)
 from generator.diagrams import DIAGRAMS
 from speechlocal import paths
 from speechoperator.api import crd
@@ -36,7 +47,12 @@ def files() -> dict[Path, str]:
         "speechpipeline": speechpipeline.speechpipeline_page(),
         "kubectl-speech": plugin.plugin_page(),
     }
-    others = {chart_values.SCHEMA: chart_values.values_schema(), CRD: crd.render()}
+    others = {
+        chart_values.SCHEMA: chart_values.values_schema(),
+        chart_metadata.CHART: chart_metadata.chart_file(),
+        chart_readme.README: chart_readme.readme(),
+        CRD: crd.render(),
+    }
     boards = {DASHBOARDS / f"{name}.json": dashboards.text(one) for name, one in dashboards.dashboards().items()}
     pictures = {PICTURES / f"{name}.svg": draw() for name, draw in DIAGRAMS.items()}
     return {REFERENCE / f"{name}.md": text for name, text in pages.items()} | pictures | others | boards

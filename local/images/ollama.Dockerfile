@@ -3,7 +3,7 @@
 #
 #   make images                  builds the program too; its folder is the build context
 #
-ARG BASE=debian:bookworm-slim
+ARG BASE=docker.io/library/debian:bookworm-20261005-slim@sha256:7c7b2c966bc9ee8cedfeef67e0e279108992c77681fa595db4a9d65c06ccc587
 
 FROM ${BASE} AS program
 RUN apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*

@@ -35,6 +35,7 @@ VERSIONS = {
     "kube-network-policies": versions.KUBE_NETWORK_POLICIES,
     "kwok": versions.KWOK,
     "kubeconform": versions.KUBECONFORM,
+    "ct": versions.CHART_TESTING,
     "docker-compose": versions.COMPOSE,
     "otelcol": versions.OTELCOL,
 }

@@ -13,7 +13,9 @@ import yaml
 from speechlocal import programs, versions
 from speechlocal.paths import CHART
 
-VALUES = Path(__file__).parent / "values"
+VALUES = CHART / "ci"
+SUFFIX = "-values"
+"""Of the files in VALUES, by chart-testing's convention."""
 RECORDING = re.compile(r"(?<=recording\.ogg: )\S+")
 
 
@@ -66,4 +68,15 @@ def program(name: str) -> Path:
 
 
 def value_files() -> Sequence[Path]:
-    return sorted(VALUES.glob("*.yaml"))
+    """The values of the chart's `ci` folder, which cover all values together."""
+    return sorted(VALUES.glob(f"*{SUFFIX}.yaml"))
+
+
+def values(name: str) -> Path:
+    """One of these files by its name."""
+    return VALUES / f"{name}{SUFFIX}.yaml"
+
+
+def name_of(file: Path) -> str:
+    """What one of these files is called."""
+    return file.stem.removesuffix(SUFFIX)

@@ -10,15 +10,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from charts.panels import queries
-from charts.prometheus import running
 from generator import definitions
+from prometheus import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from charts.prometheus import Prometheus
     from generator.definitions import Definition
+    from prometheus import Prometheus
 
 pytestmark = pytest.mark.component
 
@@ -92,6 +92,6 @@ async def prometheus(tmp_path: Path) -> AsyncIterator[Prometheus]:
 
 
 async def test_every_query_has_series(prometheus: Prometheus) -> None:
-    empty = [str(query) for query in queries() if not await prometheus.value(query.filled())]
+    empty = [str(query) for query in queries() if not await prometheus.series(query.filled())]
 
     assert empty == []

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from charts.conftest import DEFINITION
-from charts.helm import VALUES, Helm, HelmError
+from charts.helm import Helm, HelmError, values
 from cluster.api import Api, ApiError, Object
 from cluster.control_plane import ControlPlane, Identity
 from speechlocal.paths import CHART
@@ -16,7 +16,7 @@ from speechoperator.api import SpeechPipeline
 
 pytestmark = pytest.mark.cluster
 
-PIPELINE = VALUES / "pipeline.yaml"
+PIPELINE = values("pipeline")
 
 
 def install(helm: Helm, name: str, *arguments: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from charts.helm import RECORDING, VALUES, Helm, HelmError, hook, value_files
+from charts.helm import RECORDING, Helm, HelmError, hook, name_of, value_files, values
 from speechlocal import versions
 from speechlocal.images.catalog import project_version
 from speechlocal.paths import CHART
@@ -22,6 +23,10 @@ GOLDEN = Path(__file__).parent / "golden"
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 DASHBOARDS = CHART / "files" / "dashboards"
 TEST_SCRIPT = CHART / "files" / "ask.py"
+EXTRA = "speech-extra"
+"""The object that the user adds, in one of the files: it is rendered as it is given."""
+NOT_IN_CI = {"global", "watchNamespace", "pipeline.spec"}
+"""Values of a parent chart, a deprecated one that has a test here, and the spec, which the operator's tests cover."""
 
 
 def shortened(rendered: str) -> str:
@@ -34,10 +39,10 @@ def shortened(rendered: str) -> str:
     return RECORDING.sub("(files/recording.ogg)", rendered.replace(script, "    (files/ask.py)\n"))
 
 
-@pytest.mark.parametrize("values", value_files(), ids=lambda file: file.stem)
-def test_golden(helm: Helm, values: Path) -> None:
-    rendered = shortened(helm.template("--values", values))
-    golden = GOLDEN / values.name
+@pytest.mark.parametrize("file", value_files(), ids=name_of)
+def test_golden(helm: Helm, file: Path) -> None:
+    rendered = shortened(helm.template("--values", file))
+    golden = GOLDEN / f"{name_of(file)}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(rendered)
 
@@ -45,16 +50,17 @@ def test_golden(helm: Helm, values: Path) -> None:
     assert rendered == golden.read_text()
 
 
-@pytest.mark.parametrize("values", value_files(), ids=lambda file: file.stem)
-def test_lint_finds_nothing(helm: Helm, values: Path) -> None:
-    helm("lint", "--strict", "--kube-version", versions.KUBERNETES, "--values", values, CHART)
+@pytest.mark.parametrize("file", value_files(), ids=name_of)
+def test_lint_finds_nothing(helm: Helm, file: Path) -> None:
+    helm("lint", "--strict", "--kube-version", versions.KUBERNETES, "--values", file, CHART)
 
 
 def test_definition_is_the_operators() -> None:
     assert (CHART / "crds" / "speechpipelines.yaml").read_text() == crd.render()
 
 
-def test_every_object_has_the_standard_labels(helm: Helm) -> None:
+@pytest.mark.parametrize("file", value_files(), ids=name_of)
+def test_every_object_has_the_standard_labels(helm: Helm, file: Path) -> None:
     wanted = {
         "app.kubernetes.io/managed-by": "Helm",
         "app.kubernetes.io/part-of": "speechpipeline",
@@ -62,17 +68,33 @@ def test_every_object_has_the_standard_labels(helm: Helm) -> None:
         "helm.sh/chart": f"speechpipeline-{project_version()}",
     }
 
-    for body in helm.objects("--values", VALUES / "pipeline.yaml"):
-        assert body["metadata"]["labels"].items() >= wanted.items(), body["kind"]
+    for body in helm.objects("--values", file):
+        if body["metadata"]["name"] == EXTRA:
+            continue
+        labels = body["metadata"]["labels"]
+        assert labels.items() >= wanted.items(), body["kind"]
+        assert {"app.kubernetes.io/name", "app.kubernetes.io/instance"} <= set(labels), body["kind"]
 
 
-@pytest.mark.parametrize("values", ["pipeline.yaml", "external.yaml"])
+def test_the_pods_of_hooks_are_not_taken_for_the_operators(helm: Helm) -> None:
+    objects = helm.objects("--values", values("pipeline"))
+    [test] = [body for body in objects if body["kind"] == "Pod"]
+    [deployment] = [body for body in objects if body["kind"] == "Deployment"]
+    selector = deployment["spec"]["selector"]["matchLabels"]
+
+    labels = test["metadata"]["labels"]
+
+    assert (labels["app.kubernetes.io/name"], labels["app.kubernetes.io/component"]) == ("speechpipeline-test", "test")
+    assert not selector.items() <= labels.items()
+
+
+@pytest.mark.parametrize("name", ["pipeline", "external"])
 def test_the_pipeline_is_what_the_values_say_and_its_defaults_are_those_of_the_definition(
-    helm: Helm, values: str
+    helm: Helm, name: str
 ) -> None:
-    given = yaml.safe_load((VALUES / values).read_text())["pipeline"]["spec"]
+    given = yaml.safe_load(values(name).read_text())["pipeline"]["spec"]
 
-    spec = helm.one("SpeechPipeline", "--values", VALUES / values)["spec"]
+    spec = helm.one("SpeechPipeline", "--values", values(name))["spec"]
 
     assert spec == given
 
@@ -81,13 +103,13 @@ def test_the_pipeline_is_what_the_values_say_and_its_defaults_are_those_of_the_d
 def test_the_pipeline_of_a_release_gets_the_class_of_its_operator(helm: Helm, given: str | None, gets: str) -> None:
     spec = ["--set", f"pipeline.spec.class={given}"] if given else []
 
-    found = helm.one("SpeechPipeline", "--values", VALUES / "pipeline.yaml", "--set", "operator.class=gpu", *spec)
+    found = helm.one("SpeechPipeline", "--values", values("pipeline"), "--set", "operator.class=gpu", *spec)
 
     assert found["spec"]["class"] == gets
 
 
 def test_operator_of_some_namespaces_has_permissions_there_only(helm: Helm) -> None:
-    objects = helm.objects("--values", VALUES / "namespaced.yaml")
+    objects = helm.objects("--values", values("namespaced"))
 
     roles = [body for body in objects if body["kind"] == "ClusterRole"]
     assert [rule["resources"] for role in roles for rule in role["rules"]] == [["ingressclasses"]]
@@ -102,7 +124,7 @@ def test_operator_of_some_namespaces_has_permissions_there_only(helm: Helm) -> N
 
 
 def test_operator_without_any_cluster_role(helm: Helm) -> None:
-    objects = helm.objects("--values", VALUES / "namespaced.yaml", "--set", "rbac.ingressClasses=false")
+    objects = helm.objects("--values", values("namespaced"), "--set", "rbac.ingressClasses=false")
 
     assert not [body for body in objects if body["kind"].startswith("ClusterRole")]
 
@@ -150,20 +172,20 @@ def setting(objects: list[dict[str, Any]], name: str) -> str:
 
 
 def test_all_objects_have_the_common_labels_and_annotations(helm: Helm) -> None:
-    objects = helm.objects("--values", VALUES / "mirror.yaml")
+    objects = helm.objects("--values", values("mirror"))
 
     for body in objects:
-        if body["metadata"]["name"] == "speech-extra":
+        if body["metadata"]["name"] == EXTRA:
             assert "labels" not in body["metadata"]
             continue
         assert body["metadata"]["labels"]["cost-center"] == "42", body["kind"]
         assert body["metadata"]["labels"].get("app.kubernetes.io/name") != "mine", body["kind"]
         assert body["metadata"]["annotations"]["example.com/owner"] == "platform", body["kind"]
-    assert any(body["metadata"]["name"] == "speech-extra" for body in objects)
+    assert any(body["metadata"]["name"] == EXTRA for body in objects)
 
 
 def test_the_operators_pods_can_be_adapted(helm: Helm) -> None:
-    template = helm.one("Deployment", "--values", VALUES / "mirror.yaml")["spec"]["template"]
+    template = helm.one("Deployment", "--values", values("mirror"))["spec"]["template"]
     [container] = template["spec"]["containers"]
 
     assert template["metadata"]["labels"]["team"] == "platform", "the pods' own labels win"
@@ -173,15 +195,23 @@ def test_the_operators_pods_can_be_adapted(helm: Helm) -> None:
     assert {"name": "ca", "mountPath": "/etc/company-ca", "readOnly": True} in container["volumeMounts"]
 
 
+def test_the_operators_pods_are_spread_over_nodes_and_zones_unless_the_values_say_otherwise(helm: Helm) -> None:
+    default = helm.one("Deployment")["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    given = helm.one("Deployment", "--values", values("mirror"))["spec"]["template"]["spec"]
+
+    assert [one["topologyKey"] for one in default] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    assert [one["maxSkew"] for one in given["topologySpreadConstraints"]] == [2]
+
+
 def test_the_pod_of_the_test_has_no_sidecar(helm: Helm) -> None:
-    [pod] = [body for body in helm.objects("--values", VALUES / "pipeline.yaml") if body["kind"] == "Pod"]
+    [pod] = [body for body in helm.objects("--values", values("pipeline")) if body["kind"] == "Pod"]
 
     assert pod["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
 
 
-@pytest.mark.parametrize("values", value_files(), ids=lambda file: file.stem)
-def test_operator_may_not_delete_what_holds_data(helm: Helm, values: Path) -> None:
-    roles = [body for body in helm.objects("--values", values) if body["kind"] in {"Role", "ClusterRole"}]
+@pytest.mark.parametrize("file", value_files(), ids=name_of)
+def test_operator_may_not_delete_what_holds_data(helm: Helm, file: Path) -> None:
+    roles = [body for body in helm.objects("--values", file) if body["kind"] in {"Role", "ClusterRole"}]
 
     rules = [rule for role in roles for rule in role["rules"]]
     assert not [
@@ -191,7 +221,7 @@ def test_operator_may_not_delete_what_holds_data(helm: Helm, values: Path) -> No
 
 def test_pipeline_outside_the_watched_namespaces_is_refused(helm: Helm) -> None:
     with pytest.raises(HelmError, match=r"created in namespace voice, but the operator .* manages only calls, night"):
-        helm.template("--values", VALUES / "pipeline.yaml", "--set", "watchNamespaces={calls,night}")
+        helm.template("--values", values("pipeline"), "--set", "watchNamespaces={calls,night}")
 
 
 def test_missing_service_account_is_refused(helm: Helm) -> None:
@@ -247,6 +277,38 @@ def test_values_file_holds_every_value_of_the_schema() -> None:
         return found
 
     schema = json.loads((CHART / "values.schema.json").read_text())
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
 
-    assert missing(schema, values, "") == ["global"]
+    assert missing(schema, defaults, "") == ["global"]
+
+
+def alike(path: str) -> str:
+    """The path of a value, the same for all images, which have the same members."""
+    return re.sub(r"^images\.\w+\.", "images.*.", path)
+
+
+def test_the_files_in_ci_change_every_value() -> None:
+    def leaves(schema: dict[str, Any], path: str = "") -> set[str]:
+        found = set()
+        for name, member in schema["properties"].items():
+            inner = f"{path}{name}"
+            closed = "properties" in member and inner != "pipeline.spec"
+            found |= leaves(member, f"{inner}.") if closed else {inner}
+        return found
+
+    def changed(given: dict[str, Any], defaults: dict[str, Any], path: str = "") -> set[str]:
+        found = set()
+        for name, value in given.items():
+            inner, default = f"{path}{name}", defaults.get(name)
+            if isinstance(value, dict) and isinstance(default, dict) and inner not in known:
+                found |= changed(value, default, f"{inner}.")
+            elif value != default:
+                found.add(inner)
+        return found
+
+    known = leaves(json.loads((CHART / "values.schema.json").read_text()))
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    in_ci = set[str]().union(*(changed(yaml.safe_load(file.read_text()) or {}, defaults) for file in value_files()))
+
+    assert {alike(path) for path in known - NOT_IN_CI} - {alike(path) for path in in_ci} == set()

@@ -20,12 +20,13 @@ PROJECT_LABEL = "com.docker.compose.project"
 
 @dataclass(frozen=True)
 class Project:
-    """`settings` are the variables of the compose files; none of the caller's environment gets in."""
+    """`settings` are the variables of the compose `files`; none of the caller's environment gets in."""
 
     program: Path
     name: str
     port: int
     settings: Mapping[str, str]
+    files: tuple[str, ...] = FILES
 
     @property
     def url(self) -> str:
@@ -34,13 +35,13 @@ class Project:
     def having(self, **settings: str) -> "Project":
         return replace(self, settings={**self.settings, **settings})
 
-    def run(self, *arguments: str, files: tuple[str, ...] = FILES) -> str:
+    def run(self, *arguments: str) -> str:
         """Run `docker compose ARGUMENTS` as a user does in the repository's folder; raises LocalError when it fails."""
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         variables = {**kept, **self.settings, "PORT": str(self.port)}
         # `command.run` only adds variables
         env = ("env", "--ignore-environment", *(f"{name}={value}" for name, value in variables.items()))
-        which = (*(f"--file={paths.REPOSITORY / name}" for name in files), f"--project-name={self.name}")
+        which = (*(f"--file={paths.REPOSITORY / name}" for name in self.files), f"--project-name={self.name}")
         return command.run([*env, self.program, *which, *arguments])
 
     def up(self, *arguments: str) -> None:
@@ -69,9 +70,9 @@ class Project:
         found = {kind: docker.docker(*ask, "--quiet", "--filter", label).split() for kind, ask in kinds.items()}
         return {kind: ids for kind, ids in found.items() if ids}
 
-    def config(self, files: tuple[str, ...] = FILES) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """The services as Compose understands the files."""
-        services: dict[str, Any] = json.loads(self.run("config", "--format", "json", files=files))["services"]
+        services: dict[str, Any] = json.loads(self.run("config", "--format", "json"))["services"]
         return services
 
 

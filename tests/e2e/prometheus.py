@@ -8,70 +8,22 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-import aiohttp
-import yaml
 from yarl import URL
 
 from cluster.api import Access, Object
 from e2e.kind_cluster import KindCluster
-from installed import installed
-from speechlocal import debian
-from speechlocal.children import Program, free_port, running
+from prometheus import Prometheus, running
 from speechoperator.api import labels as labels_of
 
-POLL_S = 0.5
 FOLLOW_EVERY_S = 1.0
 TARGETS = "targets.json"
 APPLICATIONS = (labels_of.APPLICATION, labels_of.MANAGER)
 COMPONENTS = {"bridge", "whisper", "operator"}
 PORT = "http"
 """The port of every container with metrics."""
-
-Sample = tuple[dict[str, str], float]
-"""Labels, with the name as `__name__`, and the value."""
-Alert = dict[str, Any]
-"""An active alert as the API has it: `labels`, `annotations`, `state` (pending or firing), `value`."""
-
-
-@dataclass(frozen=True)
-class Prometheus:
-    """A running Prometheus."""
-
-    url: str
-    session: aiohttp.ClientSession
-
-    async def query(self, expression: str) -> list[Sample]:
-        """Return the samples of an instant query; AssertionError with Prometheus' words if it fails."""
-        found = await self.get("query", query=expression)
-        assert found["resultType"] == "vector", found["resultType"]
-        return [(one["metric"], float(one["value"][1])) for one in found["result"]]
-
-    async def get(self, endpoint: str, **query: str) -> Any:
-        """Return the data of an endpoint below `/api/v1/`; AssertionError with Prometheus' words if it fails."""
-        async with self.session.get(f"{self.url}/api/v1/{endpoint}", params=query) as answer:
-            body = await answer.json()
-        assert body["status"] == "success", f"{endpoint} {query}: {body}"
-        return body["data"]
-
-    async def alerts(self, **labels: str) -> list[Alert]:
-        """Return the pending and firing alerts with these labels."""
-        every = (await self.get("alerts"))["alerts"]
-        return [one for one in every if labels.items() <= one["labels"].items()]
-
-    async def until(self, expression: str, condition: Callable[[list[Sample]], bool], within_s: float) -> list[Sample]:
-        """Wait until the samples of a query meet a condition; AssertionError with the last ones when time is up."""
-        last: list[Sample] = []
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                while not condition(last := await self.query(expression)):  # noqa: ASYNC110 - nothing announces it
-                    await asyncio.sleep(POLL_S)
-                return last
-        raise AssertionError(f"not within {within_s:.0f} s: {expression} is {last}")
 
 
 @contextlib.asynccontextmanager
@@ -90,27 +42,15 @@ async def scraping(
         ChildError: it did not start; the message has its log.
         ApiError: the pods could not be listed.
     """
-    program = installed("prometheus", debian.PROMETHEUS)
     authority, token = folder / "ca.crt", folder / "token"
     authority.write_text(trusted(cluster.api_access))
     token.write_text(cluster.api_access.token)
     token.chmod(0o600)
-    config = folder / "prometheus.yml"
-    config.write_text(yaml.safe_dump(configuration(authority, token, rules, every_s)))
-    url = f"http://127.0.0.1:{free_port()}"
-    options = (
-        f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={URL(url).authority}",
-        "--log.level=warn",
-    )
-    async with (
-        running([Program("prometheus", [str(program), *options], f"{url}/-/ready")]),
-        aiohttp.ClientSession() as session,
-    ):
+    jobs = [job(authority, token, folder / TARGETS, every_s)]
+    async with running(folder, jobs, every_s=every_s, rules=[str(file) for file in rules]) as started:
         following = asyncio.create_task(follow(cluster, folder / TARGETS))
         try:
-            yield Prometheus(url, session)
+            yield started
         finally:
             if following.done():
                 following.result()  # raises what ended it
@@ -122,22 +62,15 @@ def trusted(access: Access) -> str:
     return "".join(ssl.DER_cert_to_PEM_cert(one) for one in access.trust.get_ca_certs(binary_form=True))
 
 
-def configuration(authority: Path, token: Path, rules: Sequence[Path], every_s: int) -> Object:
-    """Return the content of prometheus.yml."""
-    every = f"{every_s}s"
+def job(authority: Path, token: Path, listed: Path, every_s: int) -> Object:
+    """Return the scrape job of the pods that are listed in a file."""
     return {
-        "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
-        "rule_files": [str(file) for file in rules],
-        "scrape_configs": [
-            {
-                "job_name": "speechpipeline",
-                "honor_labels": True,
-                "scheme": "https",
-                "authorization": {"credentials_file": str(token)},
-                "tls_config": {"ca_file": str(authority)},
-                "file_sd_configs": [{"files": [str(authority.parent / TARGETS)], "refresh_interval": every}],
-            }
-        ],
+        "job_name": "speechpipeline",
+        "honor_labels": True,
+        "scheme": "https",
+        "authorization": {"credentials_file": str(token)},
+        "tls_config": {"ca_file": str(authority)},
+        "file_sd_configs": [{"files": [str(listed)], "refresh_interval": f"{every_s}s"}],
     }
 
 

@@ -16,8 +16,9 @@ import pytest
 from charts import rule_files
 from cluster.api import Api
 from e2e.asking import client, form
-from e2e.prometheus import Prometheus, scraping
+from e2e.prometheus import scraping
 from e2e.service import MODEL, READY_WITHIN_S, REGISTRY, Deployed, Service
+from prometheus import Prometheus
 from speechlocal.cluster import platform
 
 pytestmark = pytest.mark.e2e

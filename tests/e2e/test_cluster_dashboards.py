@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from charts.panels import Query, queries
-from charts.prometheus import Prometheus, running
 from e2e import pod_monitors
 from e2e.asking import client, form, stream
 from e2e.service import Service
+from prometheus import running
 from speechlocal.cluster import platform
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cluster.api import Object
     from e2e.service import Deployed
+    from prometheus import Prometheus
 
 # One Prometheus serves all tests of this module: hence one event loop.
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -103,16 +104,16 @@ async def prometheus(
 async def test_every_query_of_the_dashboards_has_series(prometheus: Prometheus) -> None:
     asked = list(queries())
 
-    empty = [query for query in asked if not await prometheus.value(query.filled())]
+    empty = [query for query in asked if not await prometheus.series(query.filled())]
 
     assert [str(query) for query in empty if identity(query) not in MAY_BE_EMPTY] == []
     assert MAY_BE_EMPTY.keys() <= {identity(query) for query in asked}, "a panel that is no more"
 
 
 async def test_the_series_of_a_pipeline_have_its_name_in_both_sources(prometheus: Prometheus, speech: Service) -> None:
-    of_pods = await prometheus.value("group by (namespace, pipeline) (speechbridge_requests_total)")
-    of_operator = await prometheus.value("group by (namespace, pipeline) (speechoperator_pipeline_condition)")
+    of_pods = await prometheus.series("group by (namespace, pipeline) (speechbridge_requests_total)")
+    of_operator = await prometheus.series("group by (namespace, pipeline) (speechoperator_pipeline_condition)")
 
     mine = {"namespace": speech.namespace, "pipeline": speech.name}
-    assert mine in [one["metric"] for one in of_pods]
-    assert mine in [one["metric"] for one in of_operator]
+    assert mine in of_pods
+    assert mine in of_operator

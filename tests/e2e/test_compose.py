@@ -10,6 +10,7 @@ import pytest
 from e2e.asking import LONGER_VOICE, PROMPT, VOICE, WORDS_WRONG, form, word_error_rate
 from e2e.compose_project import MODEL, Project, documented, offline
 from e2e.traffic import traffic
+from speechlocal import models
 from speechlocal.children import free_port
 from speechlocal.containers import docker
 from speechlocal.errors import LocalError
@@ -182,11 +183,53 @@ def test_a_model_that_cannot_be_pulled_is_named_and_the_bridge_does_not_start(pr
     assert project.left() == {}
 
 
-def test_gpus_are_reserved_by_the_second_file(prepared: Project) -> None:
-    plain = Project(prepared.program, prepared.name, prepared.port, {})
-    files = ("docker-compose.yml", "docker-compose.gpu.yml")
+def test_weights_are_fetched_once_and_whisper_loads_them(prepared: Project) -> None:
+    project = fetching(prepared, "http://weights-source:5002/")
+    try:
+        project.up("whisper")
+        fetched = project.run("logs", "fetch")
+        project.run("stop", "weights-source")
 
-    services = plain.config(files)
+        again = project.run("run", "--rm", "--no-deps", "fetch")
+
+        assert "downloading tiny.en" in fetched
+        assert "ready tiny.en" in fetched
+        assert again.splitlines()[-1] == "/cache/Systran--faster-whisper-tiny.en"
+        assert project.container("fetch")["State"]["FinishedAt"] < project.container("whisper")["State"]["StartedAt"]
+    finally:
+        project.down()
+
+
+def test_weights_that_are_not_there_are_named_and_whisper_does_not_start(prepared: Project) -> None:
+    project = fetching(prepared, "http://weights-source:5002/elsewhere/")
+    try:
+        with pytest.raises(LocalError, match="fetch"):
+            project.up("whisper")
+
+        assert "error: http://weights-source:5002/elsewhere/ has no CTranslate2 weights" in project.run("logs", "fetch")
+        assert project.container("whisper")["State"]["Status"] == "created"
+    finally:
+        project.down()
+
+
+def fetching(prepared: Project, url: str) -> Project:
+    """A project whose Whisper image has no weights: `fetch` gets those of tiny.en from a web server beside it."""
+    settings = {
+        **prepared.settings,
+        "WHISPER_IMAGE": catalog.tag("whisper"),
+        "WHISPER_MODEL": "tiny.en",
+        "WEIGHTS_URL": url,
+        "WEIGHTS_FOLDER": str(models.whisper_weights()),
+    }
+    files = (*prepared.files, "tests/e2e/compose/weights.yml")
+    return Project(prepared.program, f"{prepared.name}-fetch", free_port(), settings, files)
+
+
+def test_gpus_are_reserved_by_the_second_file(prepared: Project) -> None:
+    files = ("docker-compose.yml", "docker-compose.gpu.yml")
+    plain = Project(prepared.program, prepared.name, prepared.port, {}, files)
+
+    services = plain.config()
 
     for part in ("whisper", "ollama"):
         (device,) = services[part]["deploy"]["resources"]["reservations"]["devices"]

@@ -12,7 +12,7 @@ from speechlocal import debian, models, ollama, paths
 from speechlocal.__main__ import main
 from speechlocal.containers import docker, engine, published, registries
 from speechlocal.errors import LocalError, MissingError
-from speechlocal.images import build_arguments, building, catalog
+from speechlocal.images import build_arguments, building, catalog, labels
 from speechlocal.offline import ollama_build, provide
 
 if TYPE_CHECKING:
@@ -29,10 +29,12 @@ class Engine:
 
     images: dict[str, str] = field(default_factory=dict)
     builds: list[tuple[str, Path, dict[str, str]]] = field(default_factory=list)
+    labels: list[dict[str, str]] = field(default_factory=list)
     orders: list[tuple[str, ...]] = field(default_factory=list)
 
-    def build(self, folder: Path, tag: str, *, arguments: dict[str, str], **_: Any) -> None:
+    def build(self, folder: Path, tag: str, *, arguments: dict[str, str], labels: dict[str, str], **_: Any) -> None:
         self.builds.append((tag, folder, arguments))
+        self.labels.append(labels)
         self.images[tag] = "sha256:new"
 
     def image_id(self, tag: str) -> str:
@@ -49,7 +51,7 @@ class Engine:
 
 @pytest.fixture
 def engine_(monkeypatch: pytest.MonkeyPatch) -> Engine:
-    one = Engine()
+    one = Engine({"debian:base": "sha256:base"})
     for name in ("build", "image_id", "docker"):
         monkeypatch.setattr(docker, name, getattr(one, name))
     monkeypatch.setattr(docker, "has_image", lambda tag: tag in one.images)
@@ -75,6 +77,25 @@ def test_a_build_is_given_the_base_the_version_and_the_package_index(engine_: En
         "VERSION": catalog.project_version(),
         "PIP_INDEX_URL": "https://packages.example.com",
     }
+
+
+def test_an_image_names_its_base(engine_: Engine) -> None:
+    build("whisper-tiny.en")
+
+    of_server, of_weights = engine_.labels
+    assert of_server[f"{labels.PREFIX}base.name"] == "debian:base"
+    assert of_server[f"{labels.PREFIX}base.digest"] == "sha256:base"
+    assert of_weights[f"{labels.PREFIX}base.name"] == catalog.tag("whisper")
+    assert of_weights[f"{labels.PREFIX}base.digest"] == "sha256:new"
+
+
+def test_only_a_release_names_its_commit(engine_: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels, "of_release", lambda _repository: {"revision": "f00"})
+
+    build("bridge")
+    building.build(["bridge"], lambda _line: None, release=True)
+
+    assert [found.get("revision") for found in engine_.labels] == [None, "f00"]
 
 
 def test_the_weights_are_put_on_the_image_of_the_server(engine_: Engine) -> None:

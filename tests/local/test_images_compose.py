@@ -57,6 +57,17 @@ def test_each_service_is_limited_and_unprivileged(service: str) -> None:
     assert wanted.get("read_only") or service == "asr-webservice"  # a third-party image that writes to its own files
 
 
+def test_whisper_starts_once_its_weights_are_fetched_into_their_volume() -> None:
+    whisper, fetch = services()["whisper"], services()["fetch"]
+
+    assert whisper["depends_on"] == {"fetch": {"condition": "service_completed_successfully"}}
+    assert set(whisper["volumes"]) <= set(fetch["volumes"])
+    assert (whisper["image"], whisper["build"]) == (fetch["image"], fetch["build"])
+    assert whisper["environment"]["WHISPER_MODEL"] == fetch["environment"]["WHISPER_MODEL"]
+    gpu = yaml.safe_load(text("docker-compose.gpu.yml"))["services"]
+    assert (gpu["whisper"]["image"], gpu["whisper"]["build"]) == (gpu["fetch"]["image"], gpu["fetch"]["build"])
+
+
 def test_only_the_bridge_has_a_port_and_by_default_on_the_loopback_address() -> None:
     ports = {name: service["ports"] for name, service in services().items() if "ports" in service}
 

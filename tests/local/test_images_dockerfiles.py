@@ -15,6 +15,7 @@ import pytest
 
 from speechlocal import paths
 from speechlocal.children import free_port
+from speechlocal.containers import published
 from speechlocal.images import catalog
 
 if TYPE_CHECKING:
@@ -46,8 +47,20 @@ def test_the_legacy_builder_understands_it(image: str) -> None:
 
 
 @pytest.mark.parametrize("image", list(catalog.IMAGES))
-def test_the_base_is_an_argument(image: str) -> None:
-    assert re.search(r"^ARG BASE=\S+$", dockerfile(image), flags=re.MULTILINE)
+def test_the_base_is_an_argument_and_by_default_pinned_by_its_digest(image: str) -> None:
+    [base] = re.findall(r"^ARG BASE=(\S+)$", dockerfile(image), flags=re.MULTILINE)
+
+    assert base == (published.IMAGES["debian"] if not catalog.IMAGES[image].base else "speechpipeline/whisper")
+    assert re.fullmatch(
+        r"docker\.io/library/debian:bookworm-\d{8}-slim@sha256:[0-9a-f]{64}", published.IMAGES["debian"]
+    )
+
+
+@pytest.mark.parametrize("image", list(catalog.IMAGES))
+def test_it_has_the_labels_that_do_not_depend_on_the_build(image: str) -> None:
+    found = re.findall(r"org\.opencontainers\.image\.(\w+)=", stages(image)[""])
+
+    assert found == ["title", "description", "licenses", "version"]
 
 
 @pytest.mark.parametrize("image", OURS)

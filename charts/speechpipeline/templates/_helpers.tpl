@@ -35,6 +35,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end }}
 
+{{/* Takes (list root component). Labels of a hook's objects, whose pods must not be taken for the operator's. */}}
+{{- define "speechpipeline.hookLabels" -}}
+app.kubernetes.io/name: speechpipeline-{{ index . 1 }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+{{ include "speechpipeline.commonLabels" (index . 0) }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
 {{/* Labels of every object. managed-by is Helm, so the operator ignores these objects. */}}
 {{- define "speechpipeline.commonLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

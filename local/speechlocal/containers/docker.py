@@ -65,6 +65,7 @@ def build(
     *,
     dockerfile: Path | None = None,
     arguments: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
     target: str = "",
     report: Report = silent,
 ) -> None:
@@ -75,6 +76,7 @@ def build(
         tag: the image's name.
         dockerfile: if it is not the one in `folder`.
         arguments: values of ARG lines.
+        labels: added to those in the Dockerfile.
         target: the stage to stop at.
         report: called with each line of the build's output.
 
@@ -82,6 +84,7 @@ def build(
         LocalError: the build failed; the message has the end of its output.
     """
     options = [f"--build-arg={name}={value}" for name, value in (arguments or {}).items()]
+    options += [f"--label={name}={value}" for name, value in (labels or {}).items()]
     if dockerfile:
         options.append(f"--file={dockerfile}")
     if target:

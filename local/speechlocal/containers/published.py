@@ -6,7 +6,7 @@ from speechlocal import versions
 from speechlocal.containers import registries
 
 IMAGES = {
-    "debian": f"debian:{versions.DEBIAN}-slim",
+    "debian": versions.DEBIAN_IMAGE,
     "node": "",  # kind pulls the node image that it was released with
     "traefik": f"traefik:{versions.TRAEFIK}",
     "metrics-server": f"registry.k8s.io/metrics-server/metrics-server:{versions.METRICS_SERVER}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from speechlocal import models, paths
 from speechlocal.containers import docker, published
 from speechlocal.errors import LocalError
-from speechlocal.images import build_arguments, catalog
+from speechlocal.images import build_arguments, catalog, labels
 from speechlocal.offline import ollama_build, plan, provide
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def build(
     names: Iterable[str],
     report: Report,
     on_built: Callable[[Built], None] = lambda _built: None,
+    *,
+    release: bool = False,
 ) -> list[Built]:
     """Build the images of these names, by default all for CPUs, and those that they are built on.
 
@@ -59,13 +61,15 @@ def build(
         names: of `catalog.IMAGES`.
         report: called with the image being built, then with each line of its build's output.
         on_built: called with each image once the engine has it.
+        release: label the images with the current commit.
 
     Raises:
-        UsageError: there is no image of such a name.
+        UsageError: there is no image of such a name, or a release has changes that are not committed.
         MissingError: an image needs something that cannot be provided on this machine.
         LocalError: a build failed; the message has the end of its output.
     """
     wanted = catalog.chosen(names)
+    of_release = labels.of_release(paths.REPOSITORY) if release else {}
     base = provide.image("debian", report)
     arguments = build_arguments.build_arguments()
     done = []
@@ -77,7 +81,8 @@ def build(
         else:
             device = {"DEVICE": image.device} if image.device else {}
             on = catalog.tag(image.base) if image.base else base
-            _build(image, {**arguments, **device, "BASE": on}, report)
+            of_base = labels.of_base(on, "" if "@" in on else docker.image_id(on))
+            _build(image, {**arguments, **device, "BASE": on}, {**of_base, **of_release}, report)
         built = _built(image, before, time.monotonic() - started)
         on_built(built)
         done.append(built)
@@ -92,13 +97,14 @@ def _pull(upstream: str, tag: str, report: Report) -> None:
     docker.docker("tag", upstream, tag)
 
 
-def _build(image: Image, arguments: dict[str, str], report: Report) -> None:
+def _build(image: Image, arguments: dict[str, str], extra_labels: dict[str, str], report: Report) -> None:
     report(f"building {image.tag}")
     docker.build(
         context(image.name, report),
         image.tag,
         dockerfile=paths.REPOSITORY / image.dockerfile,
         arguments={**arguments, "VERSION": image.tag.rpartition(":")[2]},
+        labels=extra_labels,
         report=report,
     )
 

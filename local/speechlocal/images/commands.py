@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -32,6 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     only = f"images to build, of {names} (default: {default})"
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=only)
     parser.add_argument("--load", default="", metavar="CLUSTER", help="also load them into this kind cluster")
+    parser.add_argument(
+        "--release", action="store_true", help="label them with the current commit; all must be committed"
+    )
+    parser.add_argument(
+        "--sbom", type=Path, metavar="FOLDER", help="also write the bill of materials of each image into a folder"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,12 +50,17 @@ def run(arguments: argparse.Namespace) -> int:
     announce(console, arguments.only)
     started = time.monotonic()
     with Progress(console) as progress:
-        done = building.build(arguments.only, progress.report, progress.built)
+        done = building.build(arguments.only, progress.report, progress.built, release=arguments.release)
         if arguments.load:
             began = time.monotonic()
             copied = nodes.load(arguments.load, [built.tag for built in done], progress.report)
             seconds = time.monotonic() - began
             progress.line(f"copied {len(copied)} of {len(done)} to cluster {arguments.load} in {seconds:.0f} s")
+        if arguments.sbom:
+            from speechlocal.images import sbom  # noqa: PLC0415 - its libraries are needed only here
+
+            for path in sbom.write(done, arguments.sbom):
+                progress.line(f"wrote {path}")
     console.print(f"images: ready after {time.monotonic() - started:.0f} s", soft_wrap=True)
     if not arguments.load:
         console.print("images: next: `make cluster`, or docs/how-to/run-with-docker-compose.md", soft_wrap=True)

@@ -98,6 +98,13 @@ RECIPES = {
         packages=150,
         seconds=10,
     ),
+    "ct": Recipe(
+        "github.com/helm/chart-testing/v3/ct",
+        module="chart-testing",  # `go install` asks for the list of all versions, which some proxies lack
+        variables=(f"github.com/helm/chart-testing/v3/ct/cmd.Version={versions.CHART_TESTING}",),
+        packages=250,
+        seconds=15,
+    ),
     "docker-compose": Recipe(
         "github.com/docker/compose/v2/cmd",
         module="compose",  # its go.mod excludes versions, which `go install` refuses

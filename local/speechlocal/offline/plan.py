@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 # Names of jobs, which are shown
 KUBERNETES, CLIENTS, OTHERS = "Kubernetes and its tools", "kubectl, Helm, kind", "CoreDNS, NetworkPolicies, storage"
 BASE, NODE, OLLAMA = "Debian image", "node image", "Ollama"
-TEST_PROGRAMS = "kubeconform, kwok, Compose, OpenTelemetry Collector"
+TEST_PROGRAMS = "kubeconform, chart-testing, kwok, Compose, OpenTelemetry Collector"
 CLIENTS_SECONDS = 120
 OLLAMA_SECONDS = 240  # on two cores
 
 FROM_KUBERNETES = frozenset(name for name in PROGRAMS if unit(name) == KUBERNETES_MODULE)
 CLIENT_PROGRAMS = frozenset({"kind", "kubectl", "helm"})
-ONLY_FOR_TESTS = frozenset({"kubeconform", "kwok", "docker-compose", "otelcol"})
+ONLY_FOR_TESTS = frozenset({"kubeconform", "ct", "kwok", "docker-compose", "otelcol"})
 
 
 @dataclass(frozen=True)
