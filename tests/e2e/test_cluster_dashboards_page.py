@@ -28,7 +28,6 @@ DRAWN_WITHIN_S = 60
 async def page(speech: Service) -> AsyncIterator[Page]:
     await speech.settle()
     addons.wait_ready(speech.cluster.name)
-    await talk(speech)
     async with Browser.start(microphone=VOICE) as browser, browser.page() as opened:
         await opened.look_like(width=1440)
         yield opened
@@ -50,6 +49,8 @@ def may_be_empty(name: str) -> list[str]:
 
 
 async def test_every_panel_of_every_dashboard_is_drawn(page: Page, speech: Service) -> None:
+    await talk(speech)
+
     for name, dashboard in shipped().items():
         await page.open("about:blank")
         await page.open(address(speech, dashboard=dashboard["uid"], range=900))
