@@ -7,7 +7,7 @@ WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cluster cluster-down cluster-status images test test-fast lint format bench docs clean
+.PHONY: help demo cluster cluster-down cluster-status images test test-fast lint format bench docs pictures clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ docs: .dev  ## regenerate the reference and build the documentation site
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/mkdocs build --quiet --strict
 	@echo "the site: file://$(CURDIR)/build/site/index.html"
+
+pictures: .dev  ## take the pictures in docs/pictures again, from a cluster with some traffic  [NAME=cluster]
+	@E2E_CLUSTER=$(or $(NAME),speechpipeline) $(BIN)/python -m pytest --quiet tests/e2e/pictures.py
 
 clean:  ## delete what make created in this folder (caches in ~/.cache/speechpipeline stay)
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/results build/site

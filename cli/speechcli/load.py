@@ -24,6 +24,7 @@ from speechcli.bridge_client import (
 )
 from speechcli.errors import RequestError
 from speechcli.load_report import Outcome, Report, report
+from speechcli.localhost import connector
 from speechcli.proxies import proxy_for
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ async def measure(
             on_done(outcome)
 
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=test.clients),
+        connector=connector(limit=test.clients),
         timeout=aiohttp.ClientTimeout(test.timeout_s),
         headers=authorization(test.api_key),
         proxy=proxy_for(test.url),

@@ -1,6 +1,7 @@
 """The proxy for an address, from the environment as kubectl reads it: the rules of golang.org/x/net/http/httpproxy.
 
 `urllib.request` differs: it knows no CIDRs and ports in NO_PROXY, and sends requests to this machine through the proxy.
+Names below `localhost` are this machine, too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import ipaddress
 import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from speechcli.localhost import is_localhost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +36,7 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 
 def _is_this_machine(host: str) -> bool:
     address = _address(host)
-    return host == "localhost" or (address is not None and address.is_loopback)
+    return is_localhost(host) or (address is not None and address.is_loopback)
 
 
 def _matches(entry: str, host: str, port: int) -> bool:

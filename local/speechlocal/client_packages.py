@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from speechlocal import locks, paths
+from speechlocal import locks, node_packages, paths
 from speechlocal.errors import LocalError, MissingError
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ SOURCE = paths.REPOSITORY / "tests" / "clients"
 REQUIREMENTS = SOURCE / "requirements.txt"
 PACKAGE = SOURCE / "node" / "package.json"
 LOCK = SOURCE / "node" / "package-lock.json"
-"""Written by `npm install --package-lock-only --omit-lockfile-registry-resolved`: versions and checksums."""
 
 NEEDED_BY = "the tests of clients that others wrote (tests/clients), and of the dashboards' schema"
 ADVICE = "run `python -m speechlocal prepare`, which installs them"
 
-_COMPLETE = "complete"
+_COMPLETE = node_packages.COMPLETE
 _SHOWN_LINES = 15
 
 
@@ -69,7 +68,7 @@ def install(report: Report) -> None:
             _install_python(_python_folder())
         if not (_node_folder() / _COMPLETE).is_file():
             report("clients for Node")
-            _install_node(_node_folder())
+            node_packages.install(PACKAGE.parent, _node_folder())
 
 
 def _python_folder() -> Path:
@@ -100,18 +99,6 @@ def _install_python(folder: Path) -> None:
     _run([sys.executable, "-m", "venv", *(["--without-pip"] if uv else []), str(folder)])
     pip = [uv, "pip", "install", "--python", str(interpreter)] if uv else [str(interpreter), "-m", "pip", "install"]
     _run([*pip, "--quiet", "--requirement", str(REQUIREMENTS)])
-    (folder / _COMPLETE).touch()
-
-
-def _install_node(folder: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise MissingError("npm was not found", "install Node 20 or newer")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for file in (PACKAGE, LOCK):
-        shutil.copy(file, folder)
-    _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder)])
     (folder / _COMPLETE).touch()
 
 

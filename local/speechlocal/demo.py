@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,13 +56,34 @@ async def demonstrate(arguments: argparse.Namespace) -> int:
         async with started(planned, on_ready=progress.ready) as stack:
             progress.end()
             answer = await stack.processes.during(send(console, stack, recording, arguments))
+            demo_output.model_note(console, stack.model)
             if arguments.json:
                 print(json.dumps(answer, ensure_ascii=False), flush=True)
             if arguments.keep:
-                demo_output.running(console, stack.url, arguments.audio, stack.processes.logs)
+                demo_output.running(console, stack.url, arguments.audio, stack.processes.logs, until="Ctrl-C")
                 await stack.processes.wait_end()
+            elif not arguments.json and attended(console):
+                demo_output.running(console, stack.url, arguments.audio, stack.processes.logs, until="Enter")
+                await stack.processes.during(line_entered())
     demo_output.next_steps(console)
     return 1 if "error" in answer else 0
+
+
+def attended(console: Console) -> bool:
+    """Return whether somebody sees the output and can press keys: not in a pipe, nor in the background of a shell."""
+    return console.is_terminal and sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+
+
+async def line_entered() -> None:
+    """Wait for a line on standard input, or for its end."""
+    loop = asyncio.get_running_loop()
+    entered = loop.create_future()
+    loop.add_reader(sys.stdin, lambda: entered.done() or entered.set_result(None))
+    try:
+        await entered
+    finally:
+        loop.remove_reader(sys.stdin)
+    sys.stdin.readline()
 
 
 async def chosen_model(wanted: str, environment: Mapping[str, str]) -> OllamaModel | None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DEMO_RECORDING = paths.RECORDINGS / "austen-leisure-to-consider.wav"
-DEMO_PROMPT = "In one sentence, what does the speaker say?"
+DEMO_PROMPT = "Which name is in the transcript?"
+"""A question that the small model answers correctly, whatever the punctuation of the transcript."""
+WITH_REAL_MODEL = "OLLAMA_URL=http://127.0.0.1:11434 MODEL=llama3.2 make demo"
 
 
 def opening(console: Console, model: str) -> None:
@@ -29,9 +31,17 @@ def opening(console: Console, model: str) -> None:
     )
 
 
-def running(console: Console, url: str, audio: Path, logs: Path) -> None:
-    """Print where the running service is and how to use it."""
-    heading(console, "Running until Ctrl-C")
+def model_note(console: Console, model: str) -> None:
+    """Print what to expect of the small model; nothing about others."""
+    if model == models.LLM_NAME:
+        console.print()
+        note = f"{model} is a toy: it runs anywhere and is often wrong. With a real model: {WITH_REAL_MODEL}"
+        console.print(INDENT + note, style="dim", soft_wrap=True)
+
+
+def running(console: Console, url: str, audio: Path, logs: Path, *, until: str) -> None:
+    """Print where the running service is and how to use it; `until` is what ends it."""
+    heading(console, f"Running until {until}")
     recording = shlex.quote(shown(audio))
     lines(
         console,
@@ -51,7 +61,7 @@ def next_steps(console: Console) -> None:
         console,
         ("your voice", "make demo AUDIO=recording.m4a PROMPT='Summarise this:'"),
         ("playground", "make demo KEEP=1   (prints its address, and a curl command)"),
-        ("your model", "OLLAMA_URL=http://127.0.0.1:11434 MODEL=llama3.2 make demo"),
+        ("your model", WITH_REAL_MODEL),
     )
 
 

@@ -15,7 +15,9 @@ def test_each_scheme_has_its_proxy() -> None:
     assert proxy_for("http://api.example.com", PROXIES) == "http://proxy.corp:3128"
 
 
-@pytest.mark.parametrize("url", ["https://127.0.0.1:6443", "https://localhost:6443", "https://[::1]:6443"])
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1:6443", "https://localhost:6443", "https://[::1]:6443", "https://speech.localhost:8443"]
+)
 def test_this_machine_is_reached_without_a_proxy(url: str) -> None:
     assert proxy_for(url, PROXIES) is None
 

@@ -11,6 +11,7 @@ import yaml
 
 from repository import ROOT
 from speechlocal import models, paths
+from speechlocal.cluster import dashboards
 from speechlocal.offline import model_store
 from speechoperator.plan.conditions.reasons import Reason
 
@@ -60,7 +61,9 @@ def test_targets_of_make_exist(commands: str) -> None:
 def test_requests_go_where_the_example_is_exposed() -> None:
     ingress = yaml.safe_load(paths.EXAMPLE.read_text(encoding="utf-8"))["spec"]["bridge"]["ingress"]
 
-    assert set(re.findall(r"http://([\w.:]+)", page(ON_A_CLUSTER))) == {f"{ingress['host']}:{ingress['port']}"}
+    assert set(re.findall(r"http://([\w.:]+)", page(ON_A_CLUSTER))) == {
+        f"{host}:{ingress['port']}" for host in (ingress["host"], dashboards.HOST)
+    }
 
 
 def test_models_are_in_the_clusters_registry_but_the_one_that_is_to_be_missing() -> None:

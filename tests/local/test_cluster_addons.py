@@ -55,10 +55,11 @@ def test_each_container_has_the_image_placeholder_and_pulls_only_if_not_present(
 def test_an_image_that_can_be_pulled_is_not_built_here(answering: bool) -> None:  # noqa: FBT001 - a fixture
     built = {addon.name for addon in addons.ADDONS if provide.is_built(addon.name)}
 
-    assert built == ({"model-registry"} if answering else {"model-registry", "traefik", "metrics-server"})
-    assert [provide.tag(name) for name in ("traefik", "model-registry", "metrics-server") if name in built] == (
-        addons.built_images()
-    )
+    ours = {"model-registry", "dashboards"}
+    assert built == (ours if answering else {*ours, "traefik", "metrics-server"})
+    assert [
+        provide.tag(name) for name in ("traefik", "model-registry", "metrics-server", "dashboards") if name in built
+    ] == (addons.built_images())
 
 
 def test_the_published_image_is_used_where_it_can_be_pulled(answering: bool) -> None:  # noqa: FBT001 - a fixture

@@ -106,13 +106,13 @@ def test_with_nothing_missing_no_packages_are_installed() -> None:
     assert builds.packages(NOTHING_MISSING) == []
 
 
-def test_where_registries_answer_only_the_unpublished_image_is_missing(
+def test_where_registries_answer_only_the_unpublished_images_are_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(registries, "answer", lambda: True)
     monkeypatch.setattr(plan.docker, "has_image", lambda _: False)
 
-    assert plan.missing_images() == {"model-registry"}
+    assert plan.missing_images() == {"model-registry", "dashboards"}
     assert not plan.missing_ollama()
 
 

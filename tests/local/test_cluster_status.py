@@ -61,11 +61,13 @@ def test_a_cluster_that_is_up_is_listed_line_by_line(capsys: pytest.CaptureFixtu
         ["add-on", "traefik", "ready"],
         ["add-on", "model-registry", "ready"],
         ["add-on", "metrics-server", "ready"],
+        ["add-on", "dashboards", "ready"],
         ["pipeline", "default/speech", "ready"],
     ]
     assert "ingress http://127.0.0.1:8088" in said[1]
     assert "2 simulated GPUs" in said[2]
-    assert "http://speech.localhost:8088" in said[6]
+    assert "http://dashboards.localhost:8088/" in said[6]
+    assert "http://speech.localhost:8088" in said[7]
 
 
 def test_a_missing_add_on_is_listed_as_missing(cluster: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

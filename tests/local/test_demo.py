@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -79,7 +81,37 @@ def test_a_person_sees_transcript_answer_timings_and_what_to_do_next(left_runnin
     assert word_error_rate(transcript(RECORDING), heard[1]) <= WORST_WORD_ERROR_RATE
     assert "Who has leisure?" in ran.stdout
     assert "make demo KEEP=1" in ran.stdout
+    assert "is a toy" in ran.stdout
+    assert "OLLAMA_URL=" in ran.stdout
     assert ran.stderr == ""
+    assert left_running() == []
+
+
+def test_on_a_terminal_it_stays_open_with_its_address_until_enter(left_running: LEFT, wait_until: WAIT) -> None:
+    keyboard, terminal = pty.openpty()
+    os.set_blocking(keyboard, False)
+    shown = b""
+
+    def appears(text: str) -> bool:
+        nonlocal shown
+        with contextlib.suppress(OSError):  # nothing new, or the terminal is closed
+            shown += os.read(keyboard, 65536)
+        return re.search(text, shown.decode()) is not None
+
+    command = ["setsid", "--ctty", "--wait", sys.executable, "-m", "speechlocal", "demo"]
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        wait_until(lambda: process.poll() is not None or appears(r"Running until Enter[\s\S]+ logs +/"))
+        found = re.search(r"playground +(http://[\d.:]+)/", shown.decode())
+        assert found, shown.decode()
+        with urllib.request.urlopen(f"{found[1]}/", timeout=10) as page:  # noqa: S310 - on this machine
+            assert page.headers.get_content_type() == "text/html"
+
+        os.write(keyboard, b"\n")
+        wait_until(lambda: appears("your model") and process.poll() is not None)
+        assert process.returncode == 0, shown.decode()
+    os.close(keyboard)
+
     assert left_running() == []
 
 

@@ -17,6 +17,7 @@ from speechcli.bridge_access import bridge
 from speechcli.bridge_client import REQUEST_TIMEOUT_S, authorization, process, read_recording
 from speechcli.control_characters import json_text
 from speechcli.conversation import Conversation
+from speechcli.localhost import connector
 from speechcli.proxies import proxy_for
 from speechcli.stopping import until_stopped
 from speechcli.terminal import SafeConsole
@@ -59,7 +60,10 @@ async def ask(arguments: argparse.Namespace) -> int:
     async with bridge(options.cluster_options(arguments), arguments.name, url) as address:
         conversation = Conversation(console, arguments.audio, arguments.prompt, arguments.model)
         async with aiohttp.ClientSession(
-            headers=authorization(options.api_key(arguments)), timeout=timeout, proxy=proxy_for(url)
+            connector=connector(),
+            headers=authorization(options.api_key(arguments)),
+            timeout=timeout,
+            proxy=proxy_for(url),
         ) as session:
             async for event in process(session, await address(), recording, **fields):
                 conversation.show(event)

@@ -20,6 +20,7 @@ from speechcli import options
 from speechcli.bridge_access import bridge
 from speechcli.bridge_client import authorization
 from speechcli.errors import UsageError
+from speechcli.localhost import connector
 from speechcli.proxies import proxy_for
 from speechcli.stopping import until_stopped
 from speechcli.terminal import SafeConsole
@@ -87,7 +88,7 @@ async def transcribe_files(arguments: argparse.Namespace) -> int:
     headers = authorization(options.api_key(arguments))
     async with (
         bridge(options.cluster_options(arguments), arguments.name, url) as address,
-        aiohttp.ClientSession(headers=headers, timeout=timeout, proxy=proxy_for(url)) as session,
+        aiohttp.ClientSession(connector=connector(), headers=headers, timeout=timeout, proxy=proxy_for(url)) as session,
     ):
         send = partial(transcribe, session, address, options=wanted)
         progress = FilesProgress(console, len(planned))

@@ -1,7 +1,8 @@
-"""The add-ons of a cluster: ingress, metrics, a registry of models; and two simulated GPUs."""
+"""The add-ons of a cluster: ingress, metrics, dashboards, a registry of models; and two simulated GPUs."""
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import time
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechlocal import loopback, paths
-from speechlocal.cluster import kind
+from speechlocal.cluster import dashboards, kind
 from speechlocal.containers import command
 from speechlocal.errors import LocalError
 from speechlocal.offline import provide
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from speechlocal.progress import Report
+
 MANIFESTS = paths.CLUSTER / "addons"
 IMAGE_PLACEHOLDER = "ADDON_IMAGE"
+DIGEST_PLACEHOLDER = "ADDON_DIGEST"
+"""In an annotation of pods that read ConfigMaps, which restarts them when these change."""
+
 READY_WITHIN_S = 180
 ANSWER_WITHIN_S = 5.0
 POLL_S = 0.2
@@ -31,13 +37,15 @@ SIMULATED_GPUS = {GPU: "2"}
 class Addon:
     """An add-on: its image is `provide.image(name)`, and it is ready when the Deployment of its name is.
 
-    A `slow` one is ready only after some measurements; nothing but the end of `cluster up` waits for it.
+    Only the end of `cluster up` waits for a `slow` one: no pipeline needs it. `host` is its name at the ingress, if it
+    has one.
     """
 
     name: str
     namespace: str
     purpose: str
     slow: bool = False
+    host: str = ""
 
     @property
     def manifest(self) -> Path:
@@ -49,6 +57,7 @@ ADDONS = (
     Addon("traefik", "traefik", "ingress"),
     Addon("model-registry", "models", "models for Ollama to pull"),
     Addon("metrics-server", "kube-system", "kubectl top, autoscaling on CPU", slow=True),
+    Addon("dashboards", dashboards.NAMESPACE, "Prometheus, Grafana dashboards", slow=True, host=dashboards.HOST),
 )
 
 
@@ -57,13 +66,20 @@ def built_images() -> list[str]:
     return [provide.tag(addon.name) for addon in ADDONS if provide.is_built(addon.name)]
 
 
-def apply(name: str) -> None:
+def apply(name: str, report: Report) -> None:
     """Apply all add-ons to the cluster `name`, and give its node the GPUs."""
+    page = json.dumps(dashboards.config_map(report))
     for addon in ADDONS:
-        manifest = addon.manifest.read_text().replace(IMAGE_PLACEHOLDER, provide.tag(addon.name))
-        kubectl(name, "apply", "--filename=-", stdin=manifest)
+        objects = addon.manifest.read_text() + (f"---\n{page}\n" if addon.namespace == dashboards.NAMESPACE else "")
+        kubectl(name, "apply", "--filename=-", stdin=filled(objects, provide.tag(addon.name)))
     patch = json.dumps({"status": {"capacity": SIMULATED_GPUS}})
     kubectl(name, "patch", "node", kind.node(name), "--subresource=status", "--type=merge", f"--patch={patch}")
+
+
+def filled(manifest: str, image: str) -> str:
+    """Return a manifest with the image and the digest in their places."""
+    digest = hashlib.sha256(manifest.encode()).hexdigest()[:12]
+    return manifest.replace(IMAGE_PLACEHOLDER, image).replace(DIGEST_PLACEHOLDER, digest)
 
 
 def wait_ready(name: str, addons: Iterable[Addon] = ADDONS) -> None:

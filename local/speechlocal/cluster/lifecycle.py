@@ -182,7 +182,7 @@ def install_addons(name: str, port: int, report: Report) -> None:
     """Copy the images of the add-ons to a node that lacks them, apply the add-ons and wait for them."""
     nodes.load(name, addons.built_images(), report)
     report("applying the manifests")
-    addons.apply(name)
+    addons.apply(name, report)
     report("waiting until they are ready")
     addons.wait_ready(name, [addon for addon in addons.ADDONS if not addon.slow])
     addons.wait_reachable(name, port)

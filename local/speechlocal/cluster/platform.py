@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -18,8 +20,8 @@ from speechcli.bridge_client import REQUEST_TIMEOUT_S, process, read_recording
 from speechcli.conversation import Conversation, shown
 from speechcli.pipeline_progress import PipelineProgress, sentence
 from speechcli.terminal import INDENT, heading
-from speechlocal import demo_output, paths
-from speechlocal.cluster import pipelines
+from speechlocal import demo_output, loopback, paths
+from speechlocal.cluster import dashboards, pipelines
 from speechlocal.containers.command import run
 from speechlocal.demo_output import DEMO_PROMPT, DEMO_RECORDING
 from speechlocal.errors import LocalError
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 VALUES = paths.CLUSTER / "values.yaml"
 RELEASE = NAMESPACE = "speechpipeline"
+PLUGIN = "kubectl-speech"
 PIPELINES = "default"  # the namespace of the example, so that a plain `kubectl get sp` lists it
 
 INSTALL_TIMEOUT_S = 180
@@ -158,14 +161,31 @@ def next_steps(console: Console, access: Access, stop: str) -> None:
     """Print what to do next; `stop` is the command that deletes the cluster."""
     recording = shown(DEMO_RECORDING)
     example = yaml.safe_load(paths.EXAMPLE.read_text(encoding="utf-8"))
-    url = f"http://{example['spec']['bridge']['ingress']['host']}:{access.port}"
+    name, host = example["metadata"]["name"], example["spec"]["bridge"]["ingress"]["host"]
+    url = f"http://{host}:{access.port}"
+    curl = loopback.curl(host, access.port)
     heading(console, "Next")
     demo_output.lines(
         console,
-        ("kubectl", f"export KUBECONFIG={access.kubeconfig} PATH={provide.program('kubectl').parent}:$PATH"),
-        ("", "kubectl get sp --watch"),
-        ("curl", f"curl -F prompt='Summarise this:' -F file=@{recording} {url}/process"),
+        ("kubectl", f"export KUBECONFIG={access.kubeconfig} PATH={link_commands()}:$PATH"),
+        ("", "kubectl get sp"),
+        ("", f"kubectl speech status {name}"),
+        ("curl", f"{curl} -F prompt='Summarise this:' -F file=@{recording} {url}/process"),
         ("playground", f"{url}/"),
+        ("dashboards", dashboards.address(access.port)),
         ("change it", "edit examples/speechpipeline.yaml, then kubectl apply -f examples/speechpipeline.yaml"),
         ("stop", stop),
     )
+
+
+def link_commands() -> Path:
+    """Return a folder for PATH that has kubectl and its plugin, and nothing else."""
+    folder = paths.cache() / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    plugin = Path(sys.executable).with_name(PLUGIN)
+    for name, program in (("kubectl", provide.program("kubectl")), (PLUGIN, plugin)):
+        link = folder / f"{name}.new"
+        link.unlink(missing_ok=True)
+        link.symlink_to(program)
+        link.replace(folder / name)
+    return folder

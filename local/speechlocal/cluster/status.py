@@ -71,7 +71,8 @@ def rows(name: str) -> Iterator[Row]:
     yield Row("cluster", name, "running", f"ingress {ingress}  KUBECONFIG={kind.kubeconfig(name)}", good=True)
     yield from (node_row(node) for node in nodes)
     deployments = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in items(name, "deployments")}
-    yield from (addon_row(addon, deployments.get((addon.namespace, addon.name))) for addon in addons.ADDONS)
+    for addon in addons.ADDONS:
+        yield addon_row(addon, deployments.get((addon.namespace, addon.name)), found.port)
     try:
         pipelines = items(name, "speechpipelines")
     except LocalError:  # without the chart there is no CRD
@@ -90,12 +91,13 @@ def node_row(node: Mapping[str, Any]) -> Row:
     return Row("node", node["metadata"]["name"], "ready" if good else "not ready", detail, good=good)
 
 
-def addon_row(addon: addons.Addon, deployment: Mapping[str, Any] | None) -> Row:
-    """Return the row of an add-on, from its Deployment."""
+def addon_row(addon: addons.Addon, deployment: Mapping[str, Any] | None, port: int) -> Row:
+    """Return the row of an add-on, from its Deployment; `port` is the ingress's."""
     if deployment is None:
         return Row("add-on", addon.name, "missing", "make cluster", good=False)
     good = condition(deployment, "Available").get("status") == "True"
-    return Row("add-on", addon.name, "ready" if good else "not ready", addon.purpose, good=good)
+    detail = f"{addon.purpose}: http://{addon.host}:{port}/" if addon.host else addon.purpose
+    return Row("add-on", addon.name, "ready" if good else "not ready", detail, good=good)
 
 
 def pipeline_row(pipeline: Mapping[str, Any]) -> Row:

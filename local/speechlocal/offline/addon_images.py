@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 METRICS_SERVER = f"{docker.NAMESPACE}/metrics-server:{versions.METRICS_SERVER}"
 TRAEFIK = f"{docker.NAMESPACE}/traefik:{versions.TRAEFIK}"
 MODEL_REGISTRY_DOCKERFILE = paths.OFFLINE / "model-registry" / "Dockerfile"
+DASHBOARDS_DOCKERFILE = paths.OFFLINE / "dashboards" / "Dockerfile"
 UNPRIVILEGED = "65534:65534"
 
 
@@ -73,8 +74,34 @@ def ensure_model_registry(report: Report) -> str:
     return wanted
 
 
+def dashboards() -> str:
+    """Return the name of the image of the dashboards, which changes with everything it is made of."""
+    return _dashboards(base_image.tag())
+
+
+def ensure_dashboards(report: Report) -> str:
+    """Return the name of an image with Prometheus and nginx, after making it if it is missing."""
+    base = base_image.ensure(report)
+    wanted = _dashboards(base)
+    if not docker.has_image(wanted):
+        with tempfile.TemporaryDirectory(prefix="dashboards-", dir=paths.cache()) as folder:
+            docker.build(
+                Path(folder), wanted, dockerfile=DASHBOARDS_DOCKERFILE, arguments={"BASE": base}, report=report
+            )
+        docker.remove_other_tags(wanted)
+    return wanted
+
+
 def _model_registry(base: str) -> str:
+    return _tag("model-registry", base, MODEL_REGISTRY_DOCKERFILE, Path(model_store.__file__))
+
+
+def _dashboards(base: str) -> str:
+    return _tag("dashboards", base, DASHBOARDS_DOCKERFILE)
+
+
+def _tag(name: str, base: str, *sources: Path) -> str:
     digest = hashlib.sha256(base.encode())
-    for source in (MODEL_REGISTRY_DOCKERFILE, Path(model_store.__file__)):
+    for source in sources:
         digest.update(source.read_bytes())
-    return f"{docker.NAMESPACE}/model-registry:{digest.hexdigest()[:12]}"
+    return f"{docker.NAMESPACE}/{name}:{digest.hexdigest()[:12]}"

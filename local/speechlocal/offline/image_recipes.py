@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from speechlocal.progress import Report
 
-PRELOADED = ("traefik", "model-registry", "metrics-server")
+PRELOADED = ("traefik", "model-registry", "metrics-server", "dashboards")
 """The images that a node built here has, beside Kubernetes' own."""
 
 
@@ -41,6 +41,7 @@ RECIPES = {
     "debian": Recipe(base_image.tag, base_image.ensure, seconds=70),
     "traefik": Recipe(lambda: addon_images.TRAEFIK, addon_images.ensure_traefik, seconds=10),
     "model-registry": Recipe(addon_images.model_registry, addon_images.ensure_model_registry, seconds=20),
+    "dashboards": Recipe(addon_images.dashboards, addon_images.ensure_dashboards, seconds=15),
     "metrics-server": Recipe(
         lambda: addon_images.METRICS_SERVER,
         addon_images.ensure_metrics_server,

@@ -1,7 +1,7 @@
 """Third-party programs and images by name: installed, downloaded or built here.
 
 A program on PATH is used where its version fits, and a published image where the container registries answer. The rest
-is built here, once. The model registry has no published image and is always built.
+is built here, once. The model registry and the dashboards have no published image and are always built.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The SpeechPipelines in examples/ are valid."""
+"""The SpeechPipelines in examples/ and in the README are valid."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,18 @@ import yaml
 from cluster.api import Api, Object
 from speechoperator.api import SpeechPipeline
 
-EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "examples").glob("speechpipeline*.yaml"))
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = sorted((ROOT / "examples").glob("speechpipeline*.yaml"))
+README = ROOT / "README.md"
 
-each = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+each = pytest.mark.parametrize("example", [*EXAMPLES, README], ids=lambda path: path.stem)
 
 
 def read(example: Path) -> Object:
-    found: dict[str, Any] = yaml.safe_load(example.read_text(encoding="utf-8"))
+    text = example.read_text(encoding="utf-8")
+    if example == README:
+        (text,) = re.findall(r"^kubectl apply -f - <<EOF\n(.*?)^EOF$", text, re.MULTILINE | re.DOTALL)
+    found: dict[str, Any] = yaml.safe_load(text)
     return found
 
 

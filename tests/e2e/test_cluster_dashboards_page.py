@@ -1,0 +1,88 @@
+"""The page of dashboards that `make cluster` prints, in a browser, with the cluster's own Prometheus behind it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from charts.panels import dashboards as shipped
+from charts.panels import panels
+from e2e.asking import VOICE, client
+from e2e.dashboard_data import MAY_BE_EMPTY, talk
+from e2e.playground_browser import Browser, Page
+from speechlocal.cluster import addons, dashboards
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from e2e.service import Service
+
+pytestmark = pytest.mark.e2e
+
+DRAWN_WITHIN_S = 60
+
+
+@pytest.fixture
+async def page(speech: Service) -> AsyncIterator[Page]:
+    await speech.settle()
+    addons.wait_ready(speech.cluster.name)
+    async with Browser.start(microphone=VOICE) as browser, browser.page() as opened:
+        await opened.look_like(width=1440)
+        yield opened
+
+
+def address(service: Service, **chosen: object) -> str:
+    """The page with what is chosen in its address; it asks again every ten seconds."""
+    return f"{dashboards.address(service.cluster.way.port)}#{'&'.join(f'{name}={one}' for name, one in chosen.items())}"
+
+
+def may_be_empty(name: str) -> list[str]:
+    """The panels of a dashboard none of whose queries must have series."""
+    free = {(title, legend) for dashboard, title, legend in MAY_BE_EMPTY if dashboard == name}
+    return [
+        panel["title"]
+        for panel in panels(shipped()[name])
+        if all((panel["title"], target["legendFormat"]) in free for target in panel["targets"])
+    ]
+
+
+async def test_every_panel_of_every_dashboard_is_drawn(page: Page, speech: Service) -> None:
+    await talk(speech)
+
+    for name, dashboard in shipped().items():
+        await page.open("about:blank")
+        await page.open(address(speech, dashboard=dashboard["uid"], range=900))
+        missing = (
+            "[...document.querySelectorAll('.panel')].filter((panel) => panel.dataset.state !== 'drawn')"
+            ".map((panel) => panel.querySelector('h3').textContent)"
+            f".filter((one) => !{json.dumps(may_be_empty(name))}.includes(one))"
+        )
+        await page.wait_for(
+            f"document.body.dataset.drawn === {json.dumps(dashboard['uid'])} && ({missing}).length === 0",
+            seconds=DRAWN_WITHIN_S,
+        )
+        titles = await page.evaluate("[...document.querySelectorAll('h3')].map((one) => one.textContent)")
+        assert titles == [panel["title"] for panel in panels(dashboard)]
+        assert await page.evaluate("document.querySelectorAll('[data-state=failed]').length") == 0
+        assert await page.text("#message") == ""
+    assert page.complaints == []
+
+
+async def test_the_variables_offer_the_pipeline_and_filter_by_it(page: Page, speech: Service) -> None:
+    await page.open(
+        address(speech, dashboard="speechpipeline-service", namespace=speech.namespace, pipeline=speech.name)
+    )
+    await page.wait_for("document.body.dataset.drawn")
+
+    chosen = await page.evaluate("[...document.querySelectorAll('#variables select')].map((one) => one.value)")
+    assert chosen == [speech.namespace, speech.name]
+
+
+async def test_the_page_is_sent_with_a_strict_content_policy(speech: Service) -> None:
+    addons.wait_ready(speech.cluster.name)
+    async with client(dashboards.HOST) as session, session.get(f"{speech.cluster.ingress}/") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
