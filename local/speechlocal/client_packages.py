@@ -26,7 +26,10 @@ PACKAGE = SOURCE / "node" / "package.json"
 LOCK = SOURCE / "node" / "package-lock.json"
 """Written by `npm install --package-lock-only --omit-lockfile-registry-resolved`: versions and checksums."""
 
-NEEDED_BY = "the tests of clients that others wrote (tests/clients), and of the dashboards' schema"
+NEEDED_BY = (
+    "the tests of clients that others wrote (tests/clients), of the dashboards' schema, "
+    "and of the playground's accessibility"
+)
 ADVICE = "run `python -m speechlocal prepare`, which installs them"
 
 _COMPLETE = "complete"
