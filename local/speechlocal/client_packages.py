@@ -25,7 +25,10 @@ REQUIREMENTS = SOURCE / "requirements.txt"
 PACKAGE = SOURCE / "node" / "package.json"
 LOCK = SOURCE / "node" / "package-lock.json"
 
-NEEDED_BY = "the tests of clients that others wrote (tests/clients), and of the dashboards' schema"
+NEEDED_BY = (
+    "the tests of clients that others wrote (tests/clients), of the dashboards' schema, "
+    "and of the playground's accessibility"
+)
 ADVICE = "run `python -m speechlocal prepare`, which installs them"
 
 _COMPLETE = node_packages.COMPLETE

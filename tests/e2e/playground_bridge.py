@@ -12,12 +12,12 @@ from aiohttp import BodyPartReader, web
 from aiohttp.test_utils import TestServer
 
 import speechbridge
+from speechbridge.api.pages import CONTENT_SECURITY_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
 PAGE = Path(speechbridge.__file__).parent / "playground"
-POLICY = "default-src 'self'; media-src 'self' blob:"
 
 READY = {"whisper": {"ready": True, "detail": "tiny.en"}, "llm": {"ready": True, "detail": "smollm2"}}
 TIMINGS = {"queue_ms": 12, "transcribe_ms": 640, "first_token_ms": 810, "generate_ms": 2290, "total_ms": 2960}
@@ -54,12 +54,14 @@ class ScriptedBridge:
 
     `fields` are the names and values that came in, in order, a file's value being its name; `left` is set when a client
     disconnects before its answer is complete. With a `key`, the API requires it. `retry_after` is a refusal's header.
+    With `reading`, an upload is read once that is set.
     """
 
     def __init__(self) -> None:
         self.components: dict[str, dict[str, Any]] = READY
         self.script: Sequence[Piece] | Refusal = ()
         self.fields: list[tuple[str, str]] = []
+        self.reading: asyncio.Event | None = None
         self.left = asyncio.Event()
         self.key = ""
         self.retry_after = ""
@@ -80,7 +82,7 @@ class ScriptedBridge:
             yield self
 
     async def _restrict(self, _request: web.Request, response: web.StreamResponse) -> None:
-        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
 
     async def _page(self, _request: web.Request) -> web.FileResponse:
         return web.FileResponse(PAGE / "index.html")
@@ -104,6 +106,8 @@ class ScriptedBridge:
         return web.json_response({"object": "list", "data": listed})
 
     async def _process(self, request: web.Request) -> web.StreamResponse:
+        if self.reading is not None:
+            await self.reading.wait()
         reader = await request.multipart()
         self.fields = []
         async for part in reader:

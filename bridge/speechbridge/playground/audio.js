@@ -1,13 +1,14 @@
 // Audio input: the microphone, the file dialog, or drag and drop. One file is loaded at a time.
 
+import { $ } from "./dom.js";
 import { bytes, clock } from "./format.js";
-import { Meter, Recording, whyNoMicrophone, whyNoRecording } from "./recorder.js";
+import { Meter } from "./meter.js";
+import { Recording, whyNoMicrophone, whyNoRecording } from "./recorder.js";
 
-const $ = (id) => document.getElementById(id);
-
-/** Fires `change` when another file is loaded; `file` is the loaded file or null. */
+/** Fires `change` when another file is loaded, and `record` when a recording begins; `file` is the loaded file or null. */
 export class AudioInput extends EventTarget {
   file = null;
+  recorded = false; // whether the file was recorded here
   #recording = null;
   #meter = null;
   #timer = 0;
@@ -18,9 +19,6 @@ export class AudioInput extends EventTarget {
       if ($("file").files.length) this.#load($("file").files[0]);
     });
     $("record").addEventListener("click", () => (this.#recording ? this.endRecording() : this.#beginRecording()));
-    $("player").addEventListener("loadedmetadata", () => this.#showDuration());
-    $("player").addEventListener("durationchange", () => this.#showDuration());
-    $("player").addEventListener("error", () => this.#showUnplayable());
     this.#acceptDrops();
     const why = whyNoRecording();
     if (why) {
@@ -45,7 +43,7 @@ export class AudioInput extends EventTarget {
     $("record").setAttribute("aria-pressed", "true");
     $("record-text").textContent = "Stop";
     $("recording").hidden = false;
-    $("player").pause();
+    this.dispatchEvent(new Event("record"));
     this.#meter = new Meter($("meter"), this.#recording);
     this.#timer = setInterval(() => {
       $("recorded-time").textContent = clock(this.#recording.seconds());
@@ -97,32 +95,17 @@ export class AudioInput extends EventTarget {
 
   #load(file, { recorded = false } = {}) {
     this.#showError("");
-    this.file = file;
+    Object.assign(this, { file, recorded });
     $("file").value = ""; // allows choosing the same file again
-    URL.revokeObjectURL($("player").src);
-    const url = URL.createObjectURL(file);
-    $("player").src = url;
-    $("player").hidden = false;
-    Object.assign($("save"), { href: url, download: file.name, hidden: !recorded });
     $("file-name").textContent = file.name;
-    $("file-facts").textContent = bytes(file.size);
+    this.describe(bytes(file.size));
     $("loaded").hidden = false;
     this.dispatchEvent(new Event("change"));
   }
 
-  #showDuration() {
-    const { duration } = $("player");
-    if (duration === Infinity) {
-      $("player").currentTime = 1e9; // recordings have no duration in their container; seeking to the end finds it
-      $("player").addEventListener("seeked", () => ($("player").currentTime = 0), { once: true });
-    } else if (duration > 0) {
-      $("file-facts").textContent = `${bytes(this.file.size)} · ${clock(duration)}`;
-    }
-  }
-
-  #showUnplayable() {
-    $("player").hidden = true;
-    $("file-facts").textContent = `${bytes(this.file.size)} · this browser cannot play it; the service may still decode it`;
+  /** Shows facts about the loaded file. */
+  describe(facts) {
+    $("file-facts").textContent = facts;
   }
 
   #showError(message) {

@@ -1,6 +1,9 @@
 // The client of the bridge. All URLs are relative, so that it works behind a path prefix.
 
 import { readEvents } from "./events.js";
+import { fields } from "./request.js";
+import { session } from "./storage.js";
+import { post } from "./transfer.js";
 
 /** An error with a human-readable message; `code` and `requestId` help to find its cause. */
 export class Problem extends Error {
@@ -15,37 +18,31 @@ const KEY = "speech-api-key"; // for this tab only
 
 /** The API key sent with every request to the API; empty: none. */
 export const apiKey = {
-  get: () => sessionStorage.getItem(KEY) ?? "",
-  set: (value) => sessionStorage.setItem(KEY, value.trim()),
+  get: () => session.getItem(KEY) ?? "",
+  set: (value) => session.setItem(KEY, value.trim()),
 };
 
 function authorization() {
   return apiKey.get() ? { Authorization: `Bearer ${apiKey.get()}` } : {};
 }
 
-/** The fields of POST /process; the file is last, so that the bridge has all other fields when it arrives. */
-function fields({ prompt, model, language }) {
-  const all = { prompt, model, language, stream: "true" };
-  return Object.entries(all).filter(([, value]) => value.trim() !== "");
-}
-
 /**
  * Sends a recording and yields `{name, data}`: first `open` with the request id, then the events of the bridge.
- * Throws Problem, or the signal's AbortError.
+ * `onUpload` gets the share that has been sent. Throws Problem, or the signal's AbortError.
  */
-export async function* processAudio(request, signal) {
+export async function* processAudio(file, options, { signal, onUpload }) {
   const form = new FormData();
-  for (const [name, value] of fields(request)) form.append(name, value);
-  form.append("file", request.file, request.file.name);
+  for (const [name, value] of [...fields(options), ["stream", "true"]]) form.append(name, value);
+  form.append("file", file, file.name);
 
-  const response = await send(form, request.file, signal);
-  const requestId = response.headers.get("X-Request-ID") ?? "";
-  if (!response.ok) throw await refusal(response, requestId);
+  const response = await send(form, file, { signal, onUpload });
+  const requestId = response.header("X-Request-ID") ?? "";
+  if (response.status !== 200) throw await refusal(response, requestId);
   yield { name: "open", data: { requestId } };
 
   let complete = false;
   try {
-    for await (const event of readEvents(response.body)) {
+    for await (const event of readEvents(response.text)) {
       complete ||= event.name === "response.done" || event.name === "error";
       yield event;
     }
@@ -56,10 +53,10 @@ export async function* processAudio(request, signal) {
   if (!complete) throw new Problem("The connection was closed before the answer was complete.", { requestId });
 }
 
-async function send(form, file, signal) {
+async function send(form, file, { signal, onUpload }) {
   try {
     const headers = { Accept: "text/event-stream", ...authorization() };
-    return await fetch("process", { method: "POST", body: form, signal, headers });
+    return await post("process", form, { headers, signal, onUpload });
   } catch (error) {
     if (signal.aborted) throw error;
     const readable = await file.slice(0, 1).arrayBuffer().then(() => true, () => false);
@@ -72,8 +69,8 @@ async function send(form, file, signal) {
 }
 
 async function refusal(response, requestId) {
-  const problem = await response.json().catch(() => ({})); // proxies answer in HTML
-  const retry = response.headers.get("Retry-After");
+  const problem = await new Response(response.text.pipeThrough(new TextEncoderStream())).json().catch(() => ({})); // proxies answer in HTML
+  const retry = response.header("Retry-After");
   const message = problem.detail ?? problem.title ?? `The service responded with ${response.status} ${response.statusText}.`;
   const addRetry = /^\d+$/.test(retry ?? "") && !/try again/i.test(message);
   return new Problem(addRetry ? `${message} Try again in ${retry} s.` : message, {
@@ -103,19 +100,4 @@ export async function readiness() {
   } catch {
     return { ready: false, components: [{ name: "bridge", ready: false, detail: "does not respond" }] };
   }
-}
-
-/** The request as a command for a POSIX shell. */
-export function curlCommand({ file, ...request }) {
-  const url = new URL("process", document.baseURI).href;
-  const name = file ? file.name : "recording.wav";
-  // --form-string: with -F, a text that begins with @ or < is read from a file.
-  const texts = fields(request).map(([field, value]) => `--form-string ${quoted(`${field}=${value}`)}`);
-  const path = /[\\",;]/.test(name) ? `"${name.replace(/[\\"]/g, "\\$&")}"` : name;
-  const key = apiKey.get() ? ['-H "Authorization: Bearer $API_KEY"'] : [];
-  return [`curl -N ${quoted(url)}`, ...key, ...texts, `-F ${quoted(`file=@${path}`)}`].join(" \\\n  ");
-}
-
-function quoted(text) {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

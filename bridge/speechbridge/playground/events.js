@@ -1,4 +1,4 @@
-// Server-sent events from a fetch body: EventSource can only GET.
+// Server-sent events from the response of a POST: EventSource can only GET.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
 /** Parses text, split anywhere, into events `{name, data}`; `data` is a string. */
@@ -36,18 +36,15 @@ export class EventParser {
   }
 }
 
-/** Yields the events of a byte stream as they arrive, `data` parsed as JSON. */
-export async function* readEvents(body) {
+/** Yields the events of a stream of text as they arrive, `data` parsed as JSON. */
+export async function* readEvents(text) {
   const parser = new EventParser();
-  const decoder = new TextDecoder(); // also drops the byte order mark
-  const reader = body.getReader();
+  const reader = text.getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      for (const { name, data } of parser.push(decoder.decode(value, { stream: true }))) {
-        yield { name, data: JSON.parse(data) };
-      }
+      for (const { name, data } of parser.push(value)) yield { name, data: JSON.parse(data) };
     }
   } finally {
     reader.cancel().catch(() => {}); // cancels the request when the caller stops reading; fails if it was aborted

@@ -17,6 +17,12 @@ export function clock(seconds) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
 }
 
+/** 0:07.4, to tell the ends of short stretches apart. */
+export function tenths(seconds) {
+  const count = Math.round(seconds * 10);
+  return `${clock(Math.floor(count / 10))}.${count % 10}`;
+}
+
 /** 640 B, 181 kB, 2.4 MB. */
 export function bytes(count) {
   if (count < 1000) return `${count} B`;
@@ -24,9 +30,9 @@ export function bytes(count) {
   return `${(count / 1e6).toFixed(1)} MB`;
 }
 
-/** Seconds of audio transcribed per second. */
+/** Seconds of audio transcribed per second; empty: unknown. */
 export function transcriptionSpeed(audioSeconds, transcribeMs) {
-  if (!audioSeconds || !transcribeMs) return "–";
+  if (!audioSeconds || !transcribeMs) return "";
   const speed = (audioSeconds * 1000) / transcribeMs;
   return `${speed < 10 ? speed.toFixed(1) : Math.round(speed)}× real time`;
 }
