@@ -39,11 +39,11 @@ def chart_file() -> str:
     """Return Chart.yaml with its generated part renewed."""
     by_hand = CHART.read_text(encoding="utf-8").partition(MARK)[0]
     version = yaml.safe_load(by_hand)["appVersion"]
-    generated = {"icon": _icon(), "annotations": annotations(version, _CHANGELOG.read_text(encoding="utf-8"))}
+    generated = {"icon": _icon(), "annotations": artifact_hub(version, _CHANGELOG.read_text(encoding="utf-8"))}
     return by_hand + MARK + yaml.dump(generated, Dumper=_Readable, sort_keys=False, width=10_000)
 
 
-def annotations(version: str, changelog: str) -> dict[str, str]:
+def artifact_hub(version: str, changelog: str) -> dict[str, str]:
     """Return the annotations of a version of the chart, those about its changes once the changelog has them."""
     lists: dict[str, list[dict[str, Any]]] = {"images": images(version), "crds": [_definition()]}
     lists["crdsExamples"] = [yaml.safe_load(_EXAMPLE.read_text(encoding="utf-8"))]

@@ -97,7 +97,7 @@ def test_the_icon_is_the_playgrounds() -> None:
 
 
 def test_a_release_lists_its_changes_for_users() -> None:
-    found = chart_metadata.annotations("0.2.0", CHANGELOG)
+    found = chart_metadata.artifact_hub("0.2.0", CHANGELOG)
 
     assert yaml.safe_load(found[f"{PREFIX}changes"]) == [
         {"kind": "added", "description": "A change in two lines."},
@@ -105,12 +105,12 @@ def test_a_release_lists_its_changes_for_users() -> None:
         {"kind": "security", "description": "A hole is closed."},
     ]
     assert found[f"{PREFIX}containsSecurityUpdates"] == "true"
-    older = chart_metadata.annotations("0.1.0", CHANGELOG)
+    older = chart_metadata.artifact_hub("0.1.0", CHANGELOG)
     assert yaml.safe_load(older[f"{PREFIX}changes"]) == [{"kind": "fixed", "description": "Something older."}]
     assert older[f"{PREFIX}containsSecurityUpdates"] == "false"
 
 
 def test_before_a_release_nothing_is_said_about_changes() -> None:
-    found = chart_metadata.annotations("0.3.0", CHANGELOG)
+    found = chart_metadata.artifact_hub("0.3.0", CHANGELOG)
 
     assert not {f"{PREFIX}changes", f"{PREFIX}containsSecurityUpdates"} & set(found)
