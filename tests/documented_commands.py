@@ -118,8 +118,8 @@ class Reader:
         return typed
 
 
-NAMES = re.compile(r'"(\w+)":|^event: (\S+)', re.MULTILINE)
-"""Members of JSON objects, and events of a stream."""
+NAMES = re.compile(r'"(\w+)":|event: ([\w.]+)')
+"""Members of JSON objects, and events of a stream; curl's progress may stand before them in the line."""
 HEADER = re.compile(r"^NAME .*", re.MULTILINE)
 
 
