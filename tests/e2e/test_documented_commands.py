@@ -31,10 +31,12 @@ def reader(speech: Service, tmp_path: Path) -> Reader:
             " calls": " speech",
             "--clients 8 --requests 100": "--clients 1 --requests 4",  # two cores
         },
-        KUBECONFIG=kubeconfig(tmp_path, way.kubeconfig, speech.namespace),
-        NAMESPACE=speech.namespace,
-        PIPELINE=speech.name,
-        OPERATOR=platform.NAMESPACE,
+        variables={
+            "KUBECONFIG": kubeconfig(tmp_path, way.kubeconfig, speech.namespace),
+            "NAMESPACE": speech.namespace,
+            "PIPELINE": speech.name,
+            "OPERATOR": platform.NAMESPACE,
+        },
     )
 
 
