@@ -14,7 +14,7 @@ The tiers have a runner each: tests/docs/test_commands.py and tests/{local,clust
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import zip_longest
 from pathlib import Path
 
 from repository import ROOT, tracked
@@ -103,7 +103,7 @@ def blocks_of(page: Path) -> list[Block]:
         MarkError: a mark cannot be read.
     """
     found = list(_parse(page.relative_to(ROOT).as_posix(), page.read_text(encoding="utf-8")))
-    return [replace(block, output=_output(block, after)) for block, after in pairwise([*found, None])]
+    return [replace(block, output=_output(block, after)) for block, after in zip_longest(found, found[1:])]
 
 
 def blocks(*, tier: str = "") -> list[Block]:
@@ -141,8 +141,8 @@ def _lines(text: str) -> Iterator[tuple[str, bool]]:
         yield line, typed
 
 
-def _output(block: Block | None, after: Block | None) -> str:
-    if block and block.has_prompts:
+def _output(block: Block, after: Block | None) -> str:
+    if block.has_prompts:
         return "".join(line for line, typed in _lines(block.text) if not typed)
     return after.text if after and after.language in OUTPUTS and not after.has_prompts else ""
 

@@ -43,7 +43,7 @@ class Reader:
         *,
         replaced: Mapping[str, str] | None = None,
         saved: Mapping[str, str | bytes] | None = None,
-        **variables: str,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         """`tools`: programs of the local cluster that must be on PATH; `variables`: of the environment."""
         self.folder = folder / "checkout"
@@ -56,7 +56,7 @@ class Reader:
             **{name: os.environ[name] for name in (*KEPT_VARIABLES, "NO_PROXY", "no_proxy") if name in os.environ},
             "PATH": os.pathsep.join(map(str, path)),
             "HOME": str(home),
-            **variables,
+            **(variables or {}),
         }
         for name, content in (saved or {}).items():
             self.save(name, content)
@@ -118,8 +118,8 @@ class Reader:
         return typed
 
 
-NAMES = re.compile(r'"(\w+)":|^event: (\S+)', re.MULTILINE)
-"""Members of JSON objects, and events of a stream."""
+NAMES = re.compile(r'"(\w+)":|event: ([\w.]+)')
+"""Members of JSON objects, and events of a stream; curl's progress may stand before them in the line."""
 HEADER = re.compile(r"^NAME .*", re.MULTILINE)
 
 

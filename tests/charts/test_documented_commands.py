@@ -25,7 +25,7 @@ async def test_the_chart_is_installed_upgraded_and_uninstalled(
         tmp_path,
         ["helm", "kubectl"],
         saved={"values.yaml": values},
-        KUBECONFIG=kubeconfig(tmp_path, bare_cluster.kubeconfig(), "default"),
+        variables={"KUBECONFIG": kubeconfig(tmp_path, bare_cluster.kubeconfig(), "default")},
     )
     for name in MUST_EXIST:
         await admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})

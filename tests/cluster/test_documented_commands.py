@@ -77,8 +77,10 @@ async def test_the_commands_of_a_page_work(
         tmp_path,
         ["kubectl"],
         replaced={"-n speech ": ""},
-        KUBECONFIG=kubeconfig(tmp_path, stage.plane.kubeconfig(), namespace),
-        **scene.variables,
+        variables={
+            "KUBECONFIG": kubeconfig(tmp_path, stage.plane.kubeconfig(), namespace),
+            **scene.variables,
+        },
     )
     async with Kubelet(api, namespace, Registry(MODELS), stage.ollama_port):
         await api.create(API_SERVICE, namespace)

@@ -49,7 +49,7 @@ def reader(hub: ModelHub, tmp_path: Path, request: pytest.FixtureRequest) -> Rea
             "oc apply -f -": "cat",
         },
         saved={"requests.csv": requests, **{f"usb/large-v3/{name}": content for name, content in FILES.items()}},
-        HF_ENDPOINT=hub.url,
+        variables={"HF_ENDPOINT": hub.url},
     )
 
 

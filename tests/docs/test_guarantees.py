@@ -19,7 +19,7 @@ def tiers(file: str, name: str) -> set[str]:
     """The tiers that a test is marked with, by itself or by its module; empty if there is no such test."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    (found,) = [node for node in functions if node.name == name] or [None]
+    found = next((node for node in functions if node.name == name), None)
     if found is None:
         return set()
     module = [

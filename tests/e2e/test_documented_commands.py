@@ -29,12 +29,14 @@ def reader(speech: Service, tmp_path: Path) -> Reader:
             "deploy/calls-whisper 9000": f"deploy/speech-whisper {whisper}:9000",
             "127.0.0.1:9000": f"127.0.0.1:{whisper}",
             " calls": " speech",
-            "--clients 8 --requests 100": "--clients 2 --requests 8",  # two cores
+            "--clients 8 --requests 100": "--clients 1 --requests 4",  # two cores
         },
-        KUBECONFIG=kubeconfig(tmp_path, way.kubeconfig, speech.namespace),
-        NAMESPACE=speech.namespace,
-        PIPELINE=speech.name,
-        OPERATOR=platform.NAMESPACE,
+        variables={
+            "KUBECONFIG": kubeconfig(tmp_path, way.kubeconfig, speech.namespace),
+            "NAMESPACE": speech.namespace,
+            "PIPELINE": speech.name,
+            "OPERATOR": platform.NAMESPACE,
+        },
     )
 
 
