@@ -53,7 +53,7 @@ bench: .dev  ## run the benchmarks
 
 docs: .dev  ## regenerate the reference and build the documentation site
 	@$(BIN)/python docs/generate.py
-	@$(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "the site: file://$(CURDIR)/build/site/index.html"
 
 clean:  ## delete what make created in this folder (caches in ~/.cache/speechpipeline stay)
