@@ -54,7 +54,7 @@ bench: .dev  ## run the benchmarks
 
 docs: .dev  ## regenerate the reference and build the documentation site
 	@$(BIN)/python docs/generate.py
-	@$(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "the site: file://$(CURDIR)/build/site/index.html"
 
 pictures: .dev  ## take the pictures in docs/pictures again, from a cluster with some traffic  [NAME=cluster]

@@ -24,8 +24,11 @@ if (location.protocol === "file:") {
       inside.close();
     }
     postMessage(data) {
-      if (this.frame.contentDocument.readyState === "complete") this.frame.contentWindow.postMessage(data, "*");
-      else this.frame.contentWindow.addEventListener("load", () => this.frame.contentWindow.postMessage(data, "*"));
+      // Not by the frame's own postMessage, which sends to this page.
+      const inside = this.frame.contentWindow;
+      const send = () => inside.dispatchEvent(new MessageEvent("message", { data }));
+      if (inside.document.readyState === "complete") send();
+      else inside.addEventListener("load", send);
     }
     terminate() {
       this.frame.remove();

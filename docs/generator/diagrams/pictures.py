@@ -72,8 +72,8 @@ def request() -> str:
 def reconcile() -> str:
     """Return the loop of the operator."""
     drawing = Drawing(860, 330, "The operator: watch, queue, observe, plan, apply, report, and the API server again")
-    drawing.box((20, 40), (130, 76), "Watch", "kopf as informer:", "events into a store")
-    drawing.box((190, 40), (130, 76), "Work queue", "each key once, one", "worker, backoff")
+    drawing.box((20, 40), (130, 76), "Watch", "kopf as informer,", "into a store")
+    drawing.box((190, 40), (130, 76), "Work queue", "one worker per key,", "backoff")
     drawing.box((360, 40), (140, 76), "Observe", "caches and pods:", "one Snapshot", kind="own")
     drawing.box((540, 40), (140, 76), "Plan", "pure: objects, pulls,", "replicas, conditions", kind="own")
     drawing.box((540, 180), (140, 76), "Apply", "server-side apply,", "deletes, pulls", kind="own")
@@ -98,9 +98,9 @@ def reconcile() -> str:
 def scaling() -> str:
     """Return the loop of the scaler."""
     drawing = Drawing(860, 300, "Scaling: the load of the pods becomes a need, the need becomes replicas within limits")
-    drawing.box((20, 40), (150, 84), "Bridges, Whisper", "audio waiting, in work;", "measured speed", kind="own")
+    drawing.box((20, 40), (150, 84), "Bridges, Whisper", "audio waiting and", "in work, speed", kind="own")
     drawing.box((230, 40), (150, 84), "Load", "one history", "per component", kind="plain")
-    drawing.box((440, 40), (150, 84), "Need", "average + sqrt(average),", "or average + backlog", kind="plain")
+    drawing.box((440, 40), (150, 84), "Need", "average, and a margin", "or the backlog", kind="plain")
     drawing.box((650, 40), (190, 84), "Limits", "tolerance, min and max,", "windows, GPU budget", kind="plain")
     drawing.box((650, 190), (190, 84), "Deployment", "spec.replicas, by its", "own field manager")
     drawing.box((440, 190), (150, 84), "Status", "reason, bottleneck,", "scalingHistory")
