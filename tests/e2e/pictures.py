@@ -157,6 +157,7 @@ async def status_picture(service: Service) -> None:
 
 async def size(page: Page, width: int, height: int, scheme: str) -> None:
     await page.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+    await page.send("Emulation.setScrollbarsHidden", hidden=True)
     await page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
 
