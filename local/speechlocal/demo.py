@@ -77,10 +77,10 @@ def attended(console: Console) -> bool:
 async def line_entered() -> None:
     """Wait for a line on standard input, or for its end."""
     loop = asyncio.get_running_loop()
-    entered = loop.create_future()
-    loop.add_reader(sys.stdin, lambda: entered.done() or entered.set_result(None))
+    entered = asyncio.Event()
+    loop.add_reader(sys.stdin, entered.set)
     try:
-        await entered
+        await entered.wait()
     finally:
         loop.remove_reader(sys.stdin)
     sys.stdin.readline()

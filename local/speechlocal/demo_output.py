@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DEMO_RECORDING = paths.RECORDINGS / "austen-leisure-to-consider.wav"
-DEMO_PROMPT = "Which name is in the transcript?"
-"""A question that the small model answers correctly, whatever the punctuation of the transcript."""
+DEMO_PROMPT = "Write only the name of the person in the transcript."
+"""The small model finds the name, whatever the punctuation of the transcript; its summaries are mostly nonsense."""
 WITH_REAL_MODEL = "OLLAMA_URL=http://127.0.0.1:11434 MODEL=llama3.2 make demo"
 
 

@@ -150,13 +150,14 @@ async def status_picture(service: Service) -> None:
     printed, _ = await process.communicate()
     assert process.returncode == 0
     console = Console(record=True, width=TERMINAL_WIDTH, file=io.StringIO())
-    console.print(Text.from_ansi(printed.decode()))
+    console.print(Text.from_ansi(printed.decode().rstrip()))
     title = f"$ kubectl speech status {service.name}"
     console.save_svg(str(PICTURES / "status.svg"), title=title, code_format=TERMINAL, unique_id="status")
 
 
 async def size(page: Page, width: int, height: int, scheme: str) -> None:
     await page.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+    await page.send("Emulation.setScrollbarsHidden", hidden=True)
     await page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
 

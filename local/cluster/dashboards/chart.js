@@ -66,13 +66,17 @@ export class Chart {
       cursor: { sync: { key: "panels" }, y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { y: { range: (_, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
       axes: [
-        { ...axis, size: 24, space: 60, values: (_, times) => times.map((time) => CLOCK.format(time * 1000)) },
-        { ...axis, size: 64, space: 28, values: (_, values) => values.map((value) => formatted(value, this.#unit)) },
+        { ...axis, size: 24, space: 60, values: (_, times) => times.map((time) => clock(times).format(time * 1000)) },
+        { ...axis, size: 64, space: 28, values: (_, values) => values.map((value) => this.#tick(value)) },
       ],
       series: [{}, ...this.#series.map((one, at) => this.#line(at))],
       bands: this.#stacked ? this.#series.slice(1).map((_, at) => ({ series: [at + 2, at + 1] })) : [],
       hooks: { setCursor: [() => this.#showValues()], draw: [(plot) => this.#drawMarks(plot)] },
     };
+  }
+
+  #tick(value) {
+    return this.#unit === "bool" && !Number.isInteger(value) ? "" : formatted(value, this.#unit);
   }
 
   #line(at) {
@@ -125,6 +129,11 @@ export class Chart {
     }
     ctx.restore();
   }
+}
+
+/** The format of marks on the time axis: with seconds where less than a minute lies between two. */
+function clock([first, second]) {
+  return second - first < 60 ? SECONDS : CLOCK;
 }
 
 function swatch(color) {
