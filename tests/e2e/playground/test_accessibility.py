@@ -132,8 +132,8 @@ async def test_every_stop_of_the_keyboard_has_a_visible_focus(page: Page, script
     )
     for _ in range(30):
         await page.press("Tab", 9)
-        if await page.evaluate("document.activeElement === document.body"):
-            continue  # from the last stop back to the first
+        if await page.evaluate("document.activeElement.matches('body, audio')"):
+            continue  # from the last stop back to the first; Chromium's own controls draw their focus out of reach
         assert await page.evaluate(outlined), await page.evaluate("document.activeElement.outerHTML")
 
 
