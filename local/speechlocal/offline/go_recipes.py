@@ -109,7 +109,7 @@ RECIPES = {
         "speechpipeline.dev/local/otelcol",
         module="otelcol",
         variables=(f"main.version={versions.OTELCOL}",),
-        packages=900,
+        packages=850,
         seconds=80,
     ),
 }
