@@ -26,6 +26,7 @@ from speechlocal.offline import provide
 pytestmark = pytest.mark.e2e
 
 PACKAGES = {"bridge": "speechbridge", "whisper": "speechwhisper", "operator": "speechoperator"}
+EXTRAS = {"bridge": ("bridge", "tracing"), "whisper": ("whisper", "tracing"), "operator": ("operator",)}
 ALL = list(catalog.IMAGES)
 SIZES = recorded((paths.REPOSITORY / "docs" / "reference" / "images.md").read_text())
 GROWTH = 1.05  # a pod starts after its image has been pulled
@@ -94,10 +95,10 @@ def wait_healthy(container: str) -> None:
         time.sleep(0.2)
 
 
-def all_that(extra: str) -> set[str]:
-    """The distributions that an extra of ours needs on this Python, and all that those need."""
+def all_that(extras: tuple[str, ...]) -> set[str]:
+    """The distributions that extras of ours need on this Python, and all that those need."""
     ours = metadata.requires("speechpipeline") or []
-    waiting = [one for line in ours if wanted(one := Requirement(line), extra)]
+    waiting = [one for line in ours for extra in extras if wanted(one := Requirement(line), extra)]
     found = set[str]()
     while waiting:
         requirement = waiting.pop()
@@ -135,7 +136,7 @@ def test_an_image_has_one_package_its_libraries_and_nothing_else(name: str, of: 
     inside = printed_in(name, f"PACKAGE, OTHERS = {PACKAGES[of]!r}, {others!r}\n{INSIDE}")
 
     assert inside["others"] == []
-    assert {canonicalize_name(one) for one in inside["distributions"]} == all_that(of) | {"speechpipeline"}
+    assert {canonicalize_name(one) for one in inside["distributions"]} == all_that(EXTRAS[of]) | {"speechpipeline"}
 
 
 @pytest.mark.usefixtures("images")

@@ -116,7 +116,7 @@ RECIPES = {
         "speechpipeline.dev/local/otelcol",
         module="otelcol",
         variables=(f"main.version={versions.OTELCOL}",),
-        packages=900,
+        packages=850,
         seconds=80,
     ),
 }

@@ -91,7 +91,7 @@ async def ask(receiver: Program, file: Path, port: int) -> dict[str, Any]:
     traced = [replace(one, environment={**one.environment, **variables}) for one in untraced.programs]
     async with running([receiver]):
         async with started(replace(untraced, programs=tuple(traced))) as stack, aiohttp.ClientSession() as http:
-            question = form(DEMO_RECORDING.read_bytes(), prompt=PROMPT)
+            question = form(DEMO_RECORDING.read_bytes(), prompt=PROMPT, max_tokens="16")
             headers = {"traceparent": f"00-{CALLER}-{CALLERS_SPAN}-01"}
             async with http.post(f"{stack.url}/process", data=question, headers=headers) as response:
                 answer: dict[str, Any] = await response.json()
