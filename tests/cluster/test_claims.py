@@ -177,7 +177,7 @@ async def test_what_is_to_be_retained_loses_its_owner_though_another_manager_has
     assert same(kept, claim)
 
 
-async def test_somebody_elses_pvc_of_the_same_name_is_not_taken_over(
+async def test_a_pvc_of_another_owner_of_the_same_name_is_not_taken_over(
     operator: Operator, api: Api, namespace: str, kubelet: Kubelet
 ) -> None:
     assert operator

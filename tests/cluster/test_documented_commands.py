@@ -48,6 +48,9 @@ class Scene:
 
 
 SCENES = {
+    "docs/how-to/back-up-and-restore.md": Scene("calls"),
+    "docs/how-to/require-api-keys.md": Scene("calls"),
+    "docs/how-to/upgrade.md": Scene("calls"),
     "docs/tutorials/first-answer-on-a-cluster.md": Scene("speech", EXAMPLE["spec"]),
     "docs/how-to/manage-models.md": Scene("support-calls", starting=True),
     "docs/how-to/scale-a-pipeline.md": Scene("calls"),

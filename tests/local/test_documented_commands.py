@@ -29,8 +29,12 @@ SCRIPTS = [block for block in blocks(tier="component") if block.language == "pyt
 PRINTED = {
     "README.md": '"transcription": ".*disposed',
     "docs/how-to/ask-the-language-model.md": r'"response": "\{[\\n ]*\\"mood\\"',
+    "docs/how-to/migrate-from-ollama.md": '"content"',
+    "docs/how-to/migrate-from-speaches.md": '"segments"',
+    "docs/how-to/migrate-from-the-go-bridge.md": '"transcription": ".*disposed',
     "docs/how-to/run-the-services.md": '"listening"',
     "docs/how-to/send-audio.md": '"transcription": ".*disposed',
+    "docs/tutorials/from-the-demo-to-your-own-client.md": '"transcription": ?"',
     "examples/README.md": '"transcription": ".*disposed',
 }
 """What the commands of a page print, as a regular expression."""
