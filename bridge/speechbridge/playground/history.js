@@ -15,7 +15,7 @@ export class History {
   list() {
     try {
       const kept = JSON.parse(this.#storage.getItem(KEY) ?? "[]");
-      return Array.isArray(kept) ? kept : [];
+      return Array.isArray(kept) ? kept.filter(isResult) : [];
     } catch {
       return []; // not written by this page
     }
@@ -48,4 +48,24 @@ export class History {
       return false; // full
     }
   }
+}
+
+/** Whether an entry has what this page reads of a result: other pages of the origin can write to the same storage. */
+function isResult(entry) {
+  const texts = ["at", "name", "state", "phase", "transcription", "answer"];
+  return (
+    isObject(entry) &&
+    texts.every((name) => typeof entry[name] === "string") &&
+    isListOf(entry.segments, ({ text }) => typeof text === "string") &&
+    isListOf(entry.warnings, ({ message }) => typeof message === "string") &&
+    [entry.final, entry.problem].every((part) => part === null || isObject(part))
+  );
+}
+
+function isListOf(list, accepts) {
+  return Array.isArray(list) && list.every((item) => isObject(item) && accepts(item));
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null;
 }

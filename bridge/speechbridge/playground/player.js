@@ -37,8 +37,15 @@ export class Player extends EventTarget {
     this.#measured = 0;
     this.#audio.hidden = file === null;
     if (file) this.#audio.src = URL.createObjectURL(file);
-    else this.#audio.removeAttribute("src");
+    else this.#unload();
     return this.#audio.src;
+  }
+
+  /** Removing the attribute alone would keep the old file playing, and its duration. */
+  #unload() {
+    this.#audio.pause();
+    this.#audio.removeAttribute("src");
+    this.#audio.load();
   }
 
   playFrom(seconds) {

@@ -31,7 +31,7 @@ export class RecordingCard extends EventTarget {
     });
     this.#player.addEventListener("unplayable", () => {
       describe(`${bytes(this.#file.size)} · this browser cannot play it; the service may still decode it`);
-      $("recording-card").hidden = true;
+      this.show(this.#result);
     });
     this.#player.addEventListener("time", () => {
       this.#waveform.show({ time: this.#player.time });
@@ -57,7 +57,7 @@ export class RecordingCard extends EventTarget {
     const url = this.#player.load(file);
     Object.assign($("save"), { href: url, download: file?.name ?? "", hidden: !recorded });
     this.#waveform.load(null, 0);
-    $("recording-card").hidden = file === null;
+    $("recording-card").hidden = !this.playable;
   }
 
   playFrom(seconds) {
@@ -77,7 +77,7 @@ export class RecordingCard extends EventTarget {
     const marks = stretches({ segments: result?.segments ?? [], coverage, seconds, complete });
     this.#waveform.show({ seconds, marks });
     const key = JSON.stringify([marks, seconds, this.playable]);
-    if (this.#file === null) $("recording-card").hidden = !(result && seconds > 0);
+    $("recording-card").hidden = !this.playable && seconds === 0; // what cannot be played has marks once its length is known
     if (key === this.#shown) return;
     this.#shown = key;
     describe(marks, { seconds, playable: this.playable });
