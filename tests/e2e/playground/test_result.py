@@ -185,6 +185,38 @@ async def test_history_is_kept_in_the_browser_and_opened_again(page: Page, scrip
     assert page.complaints == []
 
 
+async def test_a_result_of_the_history_silences_the_loaded_recording(page: Page, scripted: ScriptedBridge) -> None:
+    scripted.script = complete()
+    await ask(page, scripted.url)
+    await page.click("#waveform")
+    await page.wait_for("!document.getElementById('player').paused")
+    await page.click("#history .entry")
+    await page.wait_for("document.getElementById('player').hidden")
+
+    assert await page.evaluate("document.getElementById('player').paused")
+    assert await page.text("#recording-facts") == "0:12"  # of the result; the loaded file has 15.4 s
+
+
+async def test_a_recording_that_the_browser_cannot_play_has_marks(
+    page: Page, scripted: ScriptedBridge, tmp_path: Path
+) -> None:
+    scripted.script = complete()
+    recording = tmp_path / "call.amr"
+    recording.write_bytes(b"#!AMR\n" + bytes(1000))
+    await page.open(scripted.url)
+    await page.wait_for(BADGES)
+    await page.drop(recording)
+    await page.wait_for("document.getElementById('recording-card').hidden")
+    await page.click("#run")
+    await page.wait_for(DONE)
+
+    assert "Doubtful 1.5 s" in await items(page, "#legend")
+    assert await page.text("#recording-card") != ""
+    assert await page.evaluate("document.getElementById('player').hidden")
+    assert await page.evaluate("document.querySelectorAll('#marks button').length") == 0
+    await page.wait_for(DRAWN)
+
+
 async def test_history_is_deleted_one_by_one_or_at_once(page: Page, scripted: ScriptedBridge) -> None:
     scripted.script = complete()
     await ask(page, scripted.url)
