@@ -9,7 +9,9 @@ import { Recording, whyNoMicrophone, whyNoRecording } from "./recorder.js";
 export class AudioInput extends EventTarget {
   file = null;
   recorded = false; // whether the file was recorded here
+  #starting = false; // while the browser asks for the microphone
   #recording = null;
+  #ending = null; // the promise of endRecording()
   #meter = null;
   #timer = 0;
 
@@ -28,32 +30,37 @@ export class AudioInput extends EventTarget {
     }
   }
 
-  get recording() {
-    return this.#recording !== null;
-  }
-
   async #beginRecording() {
+    if (this.#starting) return;
+    this.#starting = true;
     this.#showError("");
     try {
       this.#recording = await Recording.begin();
     } catch (error) {
       this.#showError(whyNoMicrophone(error));
       return;
+    } finally {
+      this.#starting = false;
     }
+    const recording = this.#recording;
+    recording.stopped.then(() => recording === this.#recording && this.endRecording()); // the microphone was disconnected
     $("record").setAttribute("aria-pressed", "true");
     $("record-text").textContent = "Stop";
     $("recording").hidden = false;
     this.dispatchEvent(new Event("record"));
-    this.#meter = new Meter($("meter"), this.#recording);
+    this.#meter = new Meter($("meter"), recording);
     this.#timer = setInterval(() => {
-      $("recorded-time").textContent = clock(this.#recording.seconds());
+      $("recorded-time").textContent = clock(recording.seconds());
     }, 200);
   }
 
-  /** Ends the recording and loads it. */
-  async endRecording() {
-    const recording = this.#recording;
-    if (!recording) return;
+  /** Ends the recording, if there is one, and resolves when it is loaded. */
+  endRecording() {
+    if (this.#recording) this.#ending = this.#endRecording(this.#recording);
+    return this.#ending;
+  }
+
+  async #endRecording(recording) {
     this.#recording = null;
     clearInterval(this.#timer);
     this.#meter.stop();

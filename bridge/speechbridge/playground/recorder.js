@@ -33,6 +33,9 @@ export class Recording {
   #chunks = [];
   #startedAt = performance.now();
 
+  /** Resolves when the recording ends: by `end()`, or because the microphone was disconnected. */
+  stopped;
+
   static async begin() {
     return new Recording(await navigator.mediaDevices.getUserMedia({ audio: true }));
   }
@@ -43,6 +46,7 @@ export class Recording {
     const [mimeType] = FORMATS.find(([type]) => MediaRecorder.isTypeSupported(type)) ?? [];
     this.#recorder = new MediaRecorder(stream, { mimeType });
     this.#recorder.addEventListener("dataavailable", (event) => this.#chunks.push(event.data));
+    this.stopped = new Promise((resolve) => this.#recorder.addEventListener("stop", resolve, { once: true }));
     this.#recorder.start();
   }
 
@@ -58,9 +62,8 @@ export class Recording {
 
   /** Ends the recording and closes the microphone; returns the audio as a File. */
   async end() {
-    const stopped = new Promise((resolve) => this.#recorder.addEventListener("stop", resolve, { once: true }));
-    this.#recorder.stop();
-    await stopped;
+    if (this.#recorder.state !== "inactive") this.#recorder.stop();
+    await this.stopped;
     for (const track of this.#stream.getTracks()) track.stop();
     await this.#context.close();
 

@@ -276,6 +276,76 @@ async def test_recording_from_the_microphone_is_sent(page: Page, scripted: Scrip
     assert page.complaints == []
 
 
+# The microphone opens when the test calls `allow()`; `asked` counts the questions, `microphones` are the streams.
+ASKED_FOR_MICROPHONE = """void (() => {
+    const { mediaDevices } = navigator;
+    const open = mediaDevices.getUserMedia.bind(mediaDevices);
+    Object.assign(window, { asked: 0, microphones: [] });
+    const allowed = new Promise((resolve) => (window.allow = resolve));
+    mediaDevices.getUserMedia = async (wanted) => {
+        window.asked += 1;
+        await allowed;
+        window.microphones.push(await open(wanted));
+        return window.microphones.at(-1);
+    };
+})()"""
+
+# `sent` counts the requests.
+COUNT_REQUESTS = """void (() => {
+    const { send } = XMLHttpRequest.prototype;
+    window.sent = 0;
+    XMLHttpRequest.prototype.send = function (body) {
+        window.sent += 1;
+        send.call(this, body);
+    };
+})()"""
+
+
+async def test_a_second_click_on_record_opens_no_second_microphone(page: Page, scripted: ScriptedBridge) -> None:
+    await page.open(scripted.url)
+    await page.wait_for(BADGES)
+    await page.evaluate(ASKED_FOR_MICROPHONE)
+    await page.click("#record")
+    await page.click("#record")
+    await page.evaluate("window.allow()")
+    await page.wait_for("document.getElementById('recorded-time').textContent === '0:01'")
+
+    assert await page.evaluate("window.asked") == 1
+    await page.click("#record")
+    await page.wait_for("document.getElementById('player').duration > 0.5")
+    assert await page.evaluate("window.microphones[0].active") is False
+    assert page.complaints == []
+
+
+async def test_a_recording_survives_the_loss_of_its_microphone(page: Page, scripted: ScriptedBridge) -> None:
+    await page.open(scripted.url)
+    await page.wait_for(BADGES)
+    await page.evaluate(ASKED_FOR_MICROPHONE)
+    await page.click("#record")
+    await page.evaluate("window.allow()")
+    await page.wait_for("document.getElementById('recorded-time').textContent === '0:01'")
+    await page.evaluate("window.microphones[0].getTracks().forEach((track) => track.stop())")
+
+    await page.wait_for("document.getElementById('player').duration > 0.5")
+    assert await page.text("#record") == "Record"
+    assert page.complaints == []
+
+
+async def test_one_request_is_sent_at_a_time(page: Page, scripted: ScriptedBridge) -> None:
+    scripted.script = complete()
+    await open_with_voice(page, scripted.url)
+    await page.evaluate(COUNT_REQUESTS)
+    await page.click("#record")
+    await page.wait_for("document.getElementById('recorded-time').textContent === '0:01'")
+    await page.evaluate("['run', 'run'].forEach((id) => document.getElementById(id).click())")
+    await page.wait_for(DONE)
+    held = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "modifiers": CONTROL, "autoRepeat": True}
+    await page.send("Input.dispatchKeyEvent", type="keyDown", **held)
+
+    assert await page.evaluate("window.sent") == 1
+    assert scripted.fields[-1][1].startswith("recording-")  # not the file that was loaded before
+
+
 async def test_a_refused_request_is_sent_again(page: Page, scripted: ScriptedBridge) -> None:
     scripted.script = Refusal(
         title="Starting", status=503, detail="Whisper is starting.", code="transcriber_unavailable"
