@@ -36,13 +36,23 @@ function update(next) {
 
 async function run() {
   if (running) return;
-  if (audio.recording) await audio.endRecording();
-  if (!audio.file) {
-    showIdle("Record audio or choose a file first.");
-    ($("record").disabled ? $("file") : $("record")).focus();
-    return;
+  running = new AbortController(); // before the first await: a second call returns
+  try {
+    await audio.endRecording();
+    if (!audio.file) askForAudio();
+    else if (!running.signal.aborted) await request();
+  } finally {
+    running = null;
   }
-  running = new AbortController();
+}
+
+function askForAudio() {
+  showIdle("Record audio or choose a file first.");
+  ($("record").disabled ? $("file") : $("record")).focus();
+}
+
+/** Sends the loaded file and shows what the bridge answers. */
+async function request() {
   setBusy(true);
   $("retry").hidden = false;
   reveal($("results"));
@@ -57,7 +67,6 @@ async function run() {
     fail(error);
   } finally {
     stopClock();
-    running = null;
     setBusy(false);
   }
   if (result.state !== "cancelled") history.add(result);
@@ -127,7 +136,7 @@ $("retry").addEventListener("click", run);
 document.addEventListener("keydown", (event) => {
   if ($("confirm").open) return; // Esc closes the dialog
   if (event.key === "Escape") running?.abort();
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
+  if (event.key === "Enter" && !event.repeat && (event.ctrlKey || event.metaKey)) run();
 });
 document.addEventListener("click", ({ target }) => {
   const { copy: id, download: format } = target.dataset;
