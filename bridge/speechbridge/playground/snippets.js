@@ -41,12 +41,13 @@ function python({ url, fields, file, key }) {
   ].join("\n");
 }
 
+/** With `stream`: Node's fetch gives up after five minutes without a byte of the response; a stream has keep-alives. */
 function javascript({ url, fields, file, key }) {
   return [
     'import { openAsBlob } from "node:fs"; // Node 20 or newer, in a file that ends in .mjs',
     "",
     "const form = new FormData();",
-    ...fields.map(([name, value]) => `form.append(${quoted(name)}, ${quoted(value)});`),
+    ...[...fields, ["stream", "true"]].map(([name, value]) => `form.append(${quoted(name)}, ${quoted(value)});`),
     `form.append("file", await openAsBlob(${quoted(file)}), ${quoted(file)});`,
     "",
     `const response = await fetch(${quoted(url)}, {`,
@@ -55,7 +56,12 @@ function javascript({ url, fields, file, key }) {
     "  body: form,",
     "});",
     "if (!response.ok) throw new Error(await response.text());",
-    "const answer = await response.json();",
+    "",
+    "const events = await response.text(); // server-sent events, the last with the answer",
+    String.raw`const [, done] = events.match(/^event: response\.done\ndata: ([^\n]*)/m) ?? [];`,
+    String.raw`const [, error] = events.match(/^event: error\ndata: ([^\n]*)/m) ?? [];`,
+    'if (!done) throw new Error(error ?? "The answer is incomplete.");',
+    "const answer = JSON.parse(done);",
     "console.log(answer.transcription);",
     "console.log(answer.response);",
   ].join("\n");
