@@ -22,8 +22,15 @@ export const apiKey = {
   set: (value) => session.setItem(KEY, value.trim()),
 };
 
+/** The headers with the API key. Throws Problem if it has a character that no header can hold. */
 function authorization() {
-  return apiKey.get() ? { Authorization: `Bearer ${apiKey.get()}` } : {};
+  const key = apiKey.get();
+  const [unsendable] = key.match(/[^\x20-\x7e\xa0-\xff]/u) ?? [];
+  if (unsendable) {
+    const code = unsendable.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+    throw new Problem(`The API key has a character that cannot be sent (U+${code}). Copy the key again.`, { code: "invalid_api_key" });
+  }
+  return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
 /**
@@ -54,8 +61,8 @@ export async function* processAudio(file, options, { signal, onUpload }) {
 }
 
 async function send(form, file, { signal, onUpload }) {
+  const headers = { Accept: "text/event-stream", ...authorization() };
   try {
-    const headers = { Accept: "text/event-stream", ...authorization() };
     return await post("process", form, { headers, signal, onUpload });
   } catch (error) {
     if (signal.aborted) throw error;
@@ -79,14 +86,15 @@ async function refusal(response, requestId) {
   });
 }
 
-/** The language models, the default first; empty while unavailable; null: an API key is required. */
+/** The language models, the default first; empty while unavailable; null: a valid API key is required. */
 export async function languageModels() {
   try {
     const response = await fetch("v1/models", { headers: authorization() });
     if (response.status === 401) return null;
     const { data } = await response.json();
     return data.filter((model) => model.kind !== "transcription").map((model) => model.id);
-  } catch {
+  } catch (error) {
+    if (error instanceof Problem) return null; // the key cannot be sent
     return []; // unavailable: the bridge chooses its default
   }
 }
