@@ -87,10 +87,12 @@ async def test_the_code_that_is_copied_runs(page: Page, service: str, language: 
     """With a prompt that holds what shells and programming languages treat in special ways."""
     await open_with_voice(page, service)
     await write_prompt(page, """Say "it's" $HOME `x` \\n @home.\nIn 3 words.""")
-    await page.evaluate("document.getElementById('vocabulary').value = 'Norland \"Park\"'")
+    await page.evaluate("document.getElementById('vocabulary').focus()")
+    await page.send("Input.insertText", text='Norland "Park"')
     await page.click(".snippet summary")
     await page.click(f"input[value={language}]")
     code = await page.evaluate("document.getElementById('snippet').textContent")
+    assert "Norland" in code
     shutil.copy(VOICE, tmp_path)
 
     with or_missing("clients"):
