@@ -51,10 +51,12 @@ export function askForKey() {
 
 /** Locks the form while a request runs. */
 export function setBusy(busy) {
+  const focused = document.activeElement ?? document.body;
   $("inputs").disabled = busy;
   $("run").disabled = busy;
   $("keys").hidden = busy;
   $("cancel").hidden = !busy;
   $("history").inert = busy;
-  (busy ? $("cancel") : $("run")).focus({ preventScroll: true });
+  if (busy) $("cancel").focus({ preventScroll: true });
+  else if ([$("cancel"), document.body].includes(focused)) $("run").focus({ preventScroll: true }); // not where somebody reads on
 }

@@ -47,7 +47,7 @@ export class HistoryPanel {
     const open = element(
       "button",
       { type: "button", className: "entry" },
-      element("span", { className: "entry-words", textContent: excerpt(result.transcription) }),
+      element("span", { className: "entry-words", dir: "auto", textContent: excerpt(result.transcription) }),
       element("span", { className: "hint", textContent: [when, result.name, seconds && clock(seconds)].filter(Boolean).join(" · ") }),
     );
     open.addEventListener("click", () => this.#open(result));

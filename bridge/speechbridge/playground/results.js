@@ -22,7 +22,7 @@ export function showIdle(message) {
 
 /** Shows a result, or nothing (null). Called with every event: it changes only what differs. */
 export function show(result, { playable }) {
-  showTranscript(result?.segments ?? [], { playable });
+  showTranscript(result?.segments ?? [], { playable, language: transcriptLanguage(result) });
   showAnswer(result);
   showFacts(result);
   showWarnings(result?.warnings ?? []);
@@ -32,6 +32,12 @@ export function show(result, { playable }) {
   if (!result) return;
   document.body.dataset.state = result.state;
   setText($("status"), message(result));
+}
+
+/** The code of the language of the transcript; "" until it is known. */
+function transcriptLanguage(result) {
+  if (!result?.final) return "";
+  return result.options?.translate ? "en" : (result.final.language ?? ""); // a translation is in English
 }
 
 function showSteps(result) {

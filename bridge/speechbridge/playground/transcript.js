@@ -6,18 +6,20 @@ import { clock } from "./format.js";
 const list = $("transcript");
 let shown = []; // the segments in the list
 
-/** Shows segments; those that are in the list already are kept as they are. */
-export function showTranscript(segments, { playable }) {
+/** Shows segments; those that are in the list already are kept as they are. `language` is their code, or "". */
+export function showTranscript(segments, { playable, language }) {
   const same = shown.length <= segments.length && shown.every((segment, index) => segment === segments[index]);
   if (!same) list.replaceChildren();
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   list.append(...segments.slice(list.children.length).map((segment) => item(segment, playable)));
   if (atEnd && same) list.scrollTop = list.scrollHeight; // follow the text unless the reader has scrolled up
   shown = segments;
+  if (language) list.lang = language;
+  else list.removeAttribute("lang");
 }
 
 function item({ text, start, end }, playable) {
-  const node = element("li", {}, element("span", { className: "words", textContent: text.trim() }));
+  const node = element("li", {}, element("span", { className: "words", dir: "auto", textContent: text.trim() }));
   if (!Number.isFinite(start)) return node;
   node.dataset.start = start;
   node.dataset.end = end ?? "";

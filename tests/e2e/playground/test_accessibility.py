@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from contract.conftest import or_missing
 from e2e.playground.using import BADGES, DONE, FAILED, VOICE, ask, complete, open_with_voice
-from e2e.playground_bridge import Refusal, ScriptedBridge, Until, event
+from e2e.playground_bridge import ANSWER, Refusal, ScriptedBridge, Until, event
 from speechlocal import client_packages
 
 if TYPE_CHECKING:
@@ -135,6 +135,55 @@ async def test_every_stop_of_the_keyboard_has_a_visible_focus(page: Page, script
         if await page.evaluate("document.activeElement.matches('body, audio')"):
             continue  # from the last stop back to the first; Chromium's own controls draw their focus out of reach
         assert await page.evaluate(outlined), await page.evaluate("document.activeElement.outerHTML")
+
+
+@pytest.mark.parametrize("reader", ["#transcript", ".snippet summary"])
+async def test_the_end_of_a_request_leaves_the_focus_where_it_is(
+    page: Page, scripted: ScriptedBridge, reader: str
+) -> None:
+    rest = Until()
+    script = complete()
+    scripted.script = [*script[:2], rest, *script[2:]]
+    await open_with_voice(page, scripted.url)
+    await page.click("#run")
+    await page.wait_for("document.querySelectorAll('#transcript li').length === 2")
+    await page.evaluate(f"document.querySelector('{reader}').focus()")
+    rest.set()
+    await page.wait_for(DONE)
+
+    assert await page.evaluate(f"document.activeElement.matches('{reader}')")
+
+
+async def test_the_focus_returns_from_cancel_to_run(page: Page, scripted: ScriptedBridge) -> None:
+    await running(page, scripted)
+    assert await page.evaluate("document.activeElement.id") == "cancel"
+    await page.click("#cancel")
+    await page.wait_for("document.body.dataset.state === 'cancelled'")
+
+    assert await page.evaluate("document.activeElement.id") == "run"
+
+
+async def test_the_transcript_has_its_language_and_its_direction(page: Page, scripted: ScriptedBridge) -> None:
+    arabic = "\N{ARABIC LETTER MEEM}\N{ARABIC LETTER REH}\N{ARABIC LETTER HAH}\N{ARABIC LETTER BEH}"
+    scripted.script = [
+        event("response.done", **(ANSWER | {"transcription": arabic, "response": arabic, "language": "ar"}))
+    ]
+    await ask(page, scripted.url)
+
+    assert await page.evaluate("document.getElementById('transcript').lang") == "ar"
+    for words in ("#transcript .words", "#answer"):
+        assert await page.evaluate(f"getComputedStyle(document.querySelector('{words}')).direction") == "rtl"
+    assert await page.evaluate("getComputedStyle(document.getElementById('transcript')).direction") == "ltr"
+
+
+async def test_a_translation_is_in_english(page: Page, scripted: ScriptedBridge) -> None:
+    scripted.script = [event("response.done", **(ANSWER | {"language": "fr"}))]
+    await open_with_voice(page, scripted.url)
+    await page.click("#translate")
+    await page.click("#run")
+    await page.wait_for(DONE)
+
+    assert await page.evaluate("document.getElementById('transcript').lang") == "en"
 
 
 async def test_screen_readers_hear_sentences_not_tokens(page: Page, scripted: ScriptedBridge) -> None:
