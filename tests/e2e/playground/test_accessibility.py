@@ -186,6 +186,14 @@ async def test_a_translation_is_in_english(page: Page, scripted: ScriptedBridge)
     assert await page.evaluate("document.getElementById('transcript').lang") == "en"
 
 
+async def test_badges_fit_on_one_line_of_a_phone(page: Page, scripted: ScriptedBridge) -> None:
+    await page.look_like(width=PHONE)
+    await empty(page, scripted)
+
+    tops = "[...document.querySelectorAll('#components li')].map((badge) => badge.offsetTop)"
+    assert len(set(await page.evaluate(tops))) == 1
+
+
 async def test_screen_readers_hear_sentences_not_tokens(page: Page, scripted: ScriptedBridge) -> None:
     await page.open(scripted.url)
     await page.evaluate(
