@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 import speechbridge.settings
 import speechoperator.settings
 import speechwhisper.settings
+from sharing import CLUSTER_TESTS, SHARING, misnamed, shared
 
 pytest_plugins = ["cluster.plugin"]
 """A real API server, for the operator's tests and for those of the tier `cluster`."""
@@ -22,8 +23,6 @@ TERMINAL = ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COL
 SERVICES = (speechbridge.settings.Settings, speechwhisper.settings.Settings, speechoperator.settings.Settings)
 """Their settings are variables that others use as well: HOST, PORT, LOG_LEVEL."""
 LOOPBACK = "127.0.0.1,localhost,::1"
-SHARING = ("tests/e2e/test_cluster_", "tests/cluster/")
-"""How the names of files begin whose tests share a cluster, those that take longest first."""
 
 
 def pytest_configure() -> None:
@@ -49,13 +48,21 @@ def have_signals() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look at the tiers; several processes take slow files first, so that none is left alone with one at the end."""
+    """Refuse tests without a tier, or outside their group; several processes take slow files first.
+
+    So none is left alone with one at the end.
+    """
     first: dict[str, str] = {}
     """The tier of the first test of each file."""
     for item in items:
         tiers = set(TIERS) & {mark.name for mark in item.iter_markers()}
         if len(tiers) != 1:
             message = f"{item.nodeid} must name one tier of {sorted(TIERS)}, has {sorted(tiers)}"
+            raise pytest.UsageError(message)
+        if misnamed(item.nodeid, getattr(item, "fixturenames", ())):
+            message = (
+                f"{item.nodeid} uses the cluster of the e2e tests: its file's name must begin with {CLUSTER_TESTS}"
+            )
             raise pytest.UsageError(message)
         first.setdefault(shared(item.nodeid), *tiers)
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -81,9 +88,3 @@ class WholeFiles(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return shared(nodeid)
-
-
-def shared(nodeid: str) -> str:
-    """What a test shares with others: a cluster, or the fixtures of its file."""
-    file = nodeid.partition("::")[0]
-    return next((start for start in SHARING if file.startswith(start)), file)

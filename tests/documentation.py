@@ -4,11 +4,12 @@ A mark is an HTML comment on the line before the fence, which no page shows:
 
     <!-- test: unit -->                                  run by the documentation's tests of this tier
     <!-- test: cluster, until `True` -->                 as well; interrupted once its output has a match
-    <!-- test: e2e, exit code 1 -->                      as well; it ends with this code
+    <!-- test: e2e, exit code 1 with `2 failed` -->      as well; it ends with this code, and its output has a match
     <!-- test: e2e, by tests/e2e/test_x.py::test_y -->   run by a test of its own
     <!-- not run: needs an OpenShift cluster -->         with the reason
 
-The tiers have a runner each: tests/docs/test_commands.py and tests/{local,cluster,e2e}/test_documented_commands.py.
+The tiers have a runner each: tests/docs/test_commands.py, tests/{local,cluster,charts}/test_documented_commands.py and
+tests/e2e/test_cluster_documented_commands.py.
 """
 
 import re
@@ -25,11 +26,16 @@ CODE = frozenset({"python", "js", "javascript", "dockerfile"})
 """Languages of what a reader saves and runs."""
 OUTPUTS = frozenset({"", "json"})
 """Languages of what a command prints."""
+TEXTS = frozenset({"csv", "markdown", "promql", "text", "yaml"})
+"""Languages of what is neither typed nor run."""
+LANGUAGES = COMMANDS | CODE | OUTPUTS | TEXTS
+ALSO_RUN = {"unit": "", "component": "python", "cluster": "yaml", "e2e": ""}
+"""The language that the runner of a tier takes besides commands, if any."""
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[^`]*)$")
 COMMENT = re.compile(r"^ *<!-- (?P<said>.+?) -->$")
 MARK = re.compile(
     r"test: (?P<tier>unit|component|cluster|e2e)(?:, until `(?P<until>[^`]+)`)?"
-    r"(?:, exit code (?P<code>\d))?(?:, by (?P<test>tests/\S+::\w+))?"
+    r"(?:, exit code (?P<code>\d) with `(?P<printed>[^`]+)`)?(?:, by (?P<test>tests/\S+::\w+))?"
     r"|not run: (?P<reason>.+)"
 )
 PROMPT = "$ "
@@ -49,6 +55,9 @@ class Mark:
 
     code: str = ""
     """The exit code, if it is not 0."""
+
+    printed: str = ""
+    """A regular expression that the output then has a match of: a program that crashes ends with 1 as well."""
 
     test: str = ""
     """path::name of a test of its own."""
@@ -81,6 +90,13 @@ class Block:
     def is_typed(self) -> bool:
         """Whether it has commands."""
         return self.language in COMMANDS or self.has_prompts
+
+    @property
+    def has_runner(self) -> bool:
+        """Whether the test that its mark announces takes a block of its language."""
+        if not self.mark or not self.mark.tier or self.mark.test:
+            return True
+        return self.is_typed or (self.language != "" and self.language == ALSO_RUN[self.mark.tier])
 
     @property
     def commands(self) -> str:

@@ -107,8 +107,9 @@ class Reader:
         code = int(block.mark.code or 0) if block.mark else 0
         if shell.returncode != code:
             return f"exit code {shell.returncode}, not {code}"
-        if until and not re.search(until, self._output.read_text(errors="replace")):
-            return f"ended without {until!r}"
+        expected = until or (block.mark.printed if block.mark else "")
+        if not re.search(expected, self._output.read_text(errors="replace")):
+            return f"ended without {expected!r}"
         return ""
 
     def _with_replacements(self, block: Block) -> str:

@@ -6,6 +6,7 @@ continuous integration. Packages are installed only as root on Debian. `make tes
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -87,25 +88,24 @@ def install_clients(console: Console) -> list[str]:
 def build_cluster(console: Console) -> list[str]:
     """Build the programs of the local cluster and, with an engine, its images; return what is missing.
 
-    An engine that is started for this is stopped afterwards.
+    An engine that was started for this is stopped afterwards.
     """
     missing = []
-    was_started = engine.started_here()
-    try:
-        engine.ensure(reporter(console, "prepare"))
-        wanted = builds.jobs(builds.find_missing(), tests=True)
-    except LocalError as error:
-        show_error(console, error)
-        missing.append("a container engine: the tests of the tier e2e")
-        wanted = builds.jobs_without_engine()
-    jobs.announce(console, "prepare", wanted)
-    try:
-        jobs.run(console, wanted)
-    except LocalError as error:
-        show_error(console, error)
-        missing.append(f"programs and images of the local cluster: {CLUSTER_TESTS}")
-    if was_started is None:
-        engine.stop_if_unused()
+    use = engine.in_use if engine.started_here() is None else engine.held
+    with contextlib.ExitStack() as block:
+        try:
+            block.enter_context(use(reporter(console, "prepare")))
+            wanted = builds.jobs(builds.find_missing(), tests=True)
+        except LocalError as error:
+            show_error(console, error)
+            missing.append("a container engine: the tests of the tier e2e")
+            wanted = builds.jobs_without_engine()
+        jobs.announce(console, "prepare", wanted)
+        try:
+            jobs.run(console, wanted)
+        except LocalError as error:
+            show_error(console, error)
+            missing.append(f"programs and images of the local cluster: {CLUSTER_TESTS}")
     return missing
 
 

@@ -12,6 +12,7 @@ from documented_commands import Reader, by_page, kubeconfig, type_all
 pytestmark = pytest.mark.cluster
 
 PAGE = "docs/how-to/install-on-kubernetes.md"
+DEFINITION = "speechpipelines.speechpipeline.dev"
 MUST_EXIST = ("calls", "night")
 """Namespaces of the page's `watchNamespaces`."""
 
@@ -30,8 +31,14 @@ async def test_the_chart_is_installed_upgraded_and_uninstalled(
     for name in MUST_EXIST:
         await admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
-    await type_all(reader, by_page("cluster")[PAGE], subtests)
+    *to_uninstall, to_remove_everything = by_page("cluster")[PAGE]
+
+    await type_all(reader, to_uninstall, subtests)
 
     releases = await admin.list("Secret", labelSelector="owner=helm,name=speech")
     assert releases == []
-    assert await admin.find("CustomResourceDefinition", None, "speechpipelines.speechpipeline.dev")
+    assert await admin.find("CustomResourceDefinition", None, DEFINITION)
+
+    await type_all(reader, [to_remove_everything], subtests)
+
+    assert await admin.find("CustomResourceDefinition", None, DEFINITION) is None

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from documentation import CODE, Block, blocks, pages
+from documentation import CODE, LANGUAGES, MARK, Block, Mark, blocks, pages
 from repository import ROOT
 
 pytestmark = pytest.mark.unit
@@ -17,6 +17,10 @@ NEED_MARKS = [*TYPED, *(block for block in ALL if block.language in CODE)]
 LOOKS_LIKE_A_MARK = re.compile(r"^ *<!--\s*(?:test|not run)\b", re.MULTILINE)
 TARGET = re.compile(r"^(?:\w+=\S+ )*make ([a-z-]+)", re.MULTILINE)
 FEW_WORDS = 3
+SAME_COMMANDS = re.compile(r"a test (?:types|runs) the same commands? of (\S+\.md)")
+"""A reason that can be checked: the page is one of docs/how-to."""
+TEST_FILE = re.compile(r"tests/\S+\.py")
+REMARK = re.compile(r"(?:^| +)# .*$", re.MULTILINE)
 
 
 def functions_of(file: str) -> set[str]:
@@ -28,11 +32,68 @@ def test_every_block_of_commands_is_marked() -> None:
     assert [block.place for block in NEED_MARKS if not block.mark] == [], "tests/documentation.py explains marks"
 
 
+def test_every_block_is_of_a_known_language() -> None:
+    """Else commands in another one, such as `console`, would need no mark."""
+    assert [(block.place, block.language) for block in ALL if block.language not in LANGUAGES] == []
+
+
+def test_every_block_with_a_tier_is_run_by_it() -> None:
+    assert [block.place for block in ALL if not block.has_runner] == []
+
+
+@pytest.mark.parametrize(
+    ("tier", "language", "runs"),
+    [("unit", "sh", True), ("cluster", "yaml", True), ("e2e", "yaml", False), ("cluster", "python", False)],
+)
+def test_a_tier_that_does_not_run_a_language_would_be_found(tier: str, language: str, runs: bool) -> None:  # noqa: FBT001 - a table
+    assert Block("page.md", 1, language, "", Mark(tier)).has_runner is runs
+
+
+def test_an_exit_code_alone_is_not_enough() -> None:
+    assert MARK.fullmatch("test: e2e, exit code 1 with `1 failed`")
+    assert not MARK.fullmatch("test: e2e, exit code 1")
+
+
 def test_a_block_that_is_not_run_has_a_reason() -> None:
     reasons = {block.place: block.mark.reason for block in ALL if block.mark and block.mark.reason}
 
     assert reasons
     assert [place for place, reason in reasons.items() if len(reason.split()) < FEW_WORDS] == []
+
+
+def test_files_of_tests_that_reasons_name_exist() -> None:
+    named = {(block.place, file) for block in ALL if block.mark for file in TEST_FILE.findall(block.mark.reason)}
+
+    assert named
+    assert [(place, file) for place, file in named if not (ROOT / file).is_file()] == []
+
+
+def test_a_test_types_what_a_reason_says_it_types() -> None:
+    claims = {block: block.mark.reason for block in ALL if block.mark and "same command" in block.mark.reason}
+
+    assert claims
+    assert {block.place: found for block, reason in claims.items() if (found := not_typed(block, reason))} == {}
+
+
+def not_typed(block: Block, reason: str) -> set[str]:
+    """The commands of a block that no tested block of the page has which its reason names."""
+    claimed = SAME_COMMANDS.search(reason)
+    assert claimed, f"{block.place}: not of the form {SAME_COMMANDS.pattern}"
+    page = f"docs/how-to/{claimed[1]}"
+    tested = [one for one in TYPED if one.page == page and one.mark and one.mark.tier]
+    return lines(block).difference(*map(lines, tested))
+
+
+def lines(block: Block) -> set[str]:
+    """What is typed, line by line: without remarks, and a continued command as one line."""
+    return {line.rstrip() for line in REMARK.sub("", block.commands.replace("\\\n", "")).splitlines() if line.strip()}
+
+
+def test_a_command_that_no_test_types_would_be_found() -> None:
+    page = "charts/speechpipeline/README.md"
+    block = Block(page, 1, "sh", "helm uninstall speech --namespace speechpipeline\nhelm list # all\n", None)
+
+    assert not_typed(block, "a test types the same commands of install-on-kubernetes.md") == {"helm list"}
 
 
 def test_every_mark_is_before_a_block() -> None:

@@ -22,7 +22,7 @@ PRINTED = {
     "docs/how-to/openshift.md": r"(?s)apiVersion: monitoring\.rhobs/v1\nkind: PodMonitor.*kind: PrometheusRule",
     "docs/how-to/share-weights.md": "faster-whisper-tiny",
     "docs/how-to/use-kubectl-speech.md": "kubectl-speech",
-    "docs/runbooks/README.md": "^$",
+    "docs/runbooks/README.md": r"\A\Z",
 }
 """What the commands of a page print, as a regular expression."""
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from rich.console import Console
 
-from speechlocal import programs
+from speechlocal import locks, programs
 from speechlocal.cluster import addons, builds, lifecycle
 from speechlocal.cluster.builds import Missing
 from speechlocal.cluster.lifecycle import Found, State
-from speechlocal.containers import registries
+from speechlocal.containers import engine, registries
 from speechlocal.images import building, catalog, nodes
 from speechlocal.offline import go_programs, image_recipes, kubernetes_images, plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.unit
 
@@ -75,21 +80,46 @@ def test_the_program_in_an_add_ons_image_is_built_with_kubernetes(built: list[st
     assert found["metrics-server image"].needs == (plan.KUBERNETES,)
 
 
-def test_the_nodes_are_given_the_platforms_images_that_were_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    built: set[str] = set()
-    copied: set[str] = set()
-    monkeypatch.setattr(building, "build", lambda names, _: built.update(catalog.tag(name) for name in names))
-    monkeypatch.setattr(nodes, "load", lambda _name, tags, _report: copied.update(tags) or tags)
-    monkeypatch.setattr(lifecycle.engine, "ensure", lambda _: None)
+@pytest.fixture
+def doubles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that answers, and nothing missing; nothing is built, created or copied."""
+    monkeypatch.setattr(building, "build", lambda _names, _report: None)
+    monkeypatch.setattr(nodes, "load", lambda _name, tags, _report: tags)
+    monkeypatch.setattr(engine, "ensure", lambda _: None)
+    monkeypatch.setattr(engine, "users", lambda: tmp_path / "users")
     monkeypatch.setattr(lifecycle, "inspect", lambda _: Found(State.ABSENT))
     monkeypatch.setattr(lifecycle, "ensure_running", lambda *_: None)
     monkeypatch.setattr(lifecycle, "install_addons", lambda *_: None)
     monkeypatch.setattr(builds, "find_missing", lambda: NOTHING_MISSING)
 
+
+@pytest.mark.usefixtures("doubles")
+def test_the_nodes_are_given_the_platforms_images_that_were_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: set[str] = set()
+    copied: set[str] = set()
+    monkeypatch.setattr(building, "build", lambda names, _: built.update(catalog.tag(name) for name in names))
+    monkeypatch.setattr(nodes, "load", lambda _name, tags, _report: copied.update(tags) or tags)
+
     lifecycle.up(Console(quiet=True))
 
     assert copied == built
     assert not any(tag.endswith("-cuda") for tag in copied)
+
+
+@pytest.mark.usefixtures("doubles")
+def test_no_process_stops_the_engine_while_a_cluster_is_brought_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    unused: dict[str, bool] = {}
+
+    def note(step: str) -> None:
+        with locks.unless_shared(engine.users()) as alone:
+            unused[step] = alone
+
+    monkeypatch.setattr(building, "build", lambda _names, _report: note("build"))
+    monkeypatch.setattr(lifecycle, "ensure_running", lambda *_: note("create"))
+
+    lifecycle.up(Console(quiet=True))
+
+    assert unused == {"build": False, "create": False}
 
 
 def test_a_bare_machine_is_given_the_packages_that_all_this_is_built_with() -> None:

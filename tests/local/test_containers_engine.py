@@ -8,17 +8,18 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from repository import tracked
 from speechlocal import debian
 from speechlocal.containers import engine
 from speechlocal.errors import LocalError, MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.unit
 
@@ -126,6 +127,21 @@ def test_it_is_left_running_until_no_process_uses_it(machine: Path) -> None:
 
     assert engine.started_here() is None
     assert not (machine / "running").exists()
+
+
+def test_one_that_is_held_is_left_running(machine: Path) -> None:
+    with engine.held(quiet):
+        assert engine.stop_if_unused() is False
+
+    assert (machine / "running").exists()
+    assert engine.stop_if_unused() is True
+
+
+def test_every_command_that_needs_it_keeps_others_from_stopping_it() -> None:
+    modules = [path for path in tracked("local/speechlocal/*.py") if path != Path(engine.__file__)]
+
+    assert any("engine.held(" in module.read_text(encoding="utf-8") for module in modules)
+    assert [module for module in modules if "engine.ensure(" in module.read_text(encoding="utf-8")] == []
 
 
 def test_its_bridge_and_its_firewall_rules_are_removed(machine: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Engine:
 
 
 @pytest.fixture
-def engine_(monkeypatch: pytest.MonkeyPatch) -> Engine:
+def engine_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     one = Engine({"debian:base": "sha256:base"})
     for name in ("build", "image_id", "docker"):
         monkeypatch.setattr(docker, name, getattr(one, name))
@@ -59,6 +59,7 @@ def engine_(monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(provide, "image", lambda name, _report: f"{name}:base")
     monkeypatch.setattr(build_arguments, "build_arguments", lambda: {"PIP_INDEX_URL": "https://packages.example.com"})
     monkeypatch.setattr(engine, "ensure", lambda _report: None)
+    monkeypatch.setattr(engine, "users", lambda: tmp_path / "users")
     monkeypatch.setattr(debian, "can_install", lambda: False)
     return one
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speechlocal import client_packages, debian, models, ollama, programs
+from speechlocal import client_packages, debian, locks, models, ollama, programs
 from speechlocal.__main__ import main
 from speechlocal.cluster import builds
 from speechlocal.containers import engine
@@ -24,7 +24,7 @@ NOT_THERE = Package("dancing", "dance", "the dance tests")
 
 
 @pytest.fixture(autouse=True)
-def all_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def all_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian, "PACKAGES", ())
     monkeypatch.setattr(ollama, "find", lambda: "/usr/bin/ollama")
     monkeypatch.setattr(models, "whisper_base_weights", lambda: None)
@@ -33,6 +33,7 @@ def all_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "ensure", lambda _: None)
     monkeypatch.setattr(engine, "started_here", lambda: None)
     monkeypatch.setattr(engine, "stop_if_unused", lambda: False)
+    monkeypatch.setattr(engine, "users", lambda: tmp_path / "users")
     monkeypatch.setattr(builds, "find_missing", lambda: None)
     monkeypatch.setattr(builds, "jobs", lambda _missing, tests: [])  # noqa: ARG005 - a double
 
@@ -158,6 +159,19 @@ def test_an_engine_that_ran_already_is_left_alone(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(engine, "stop_if_unused", lambda: pytest.fail("it was not started here"))
 
     assert main(["prepare"]) == 0
+
+
+def test_no_process_stops_the_engine_while_images_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    unused: list[bool] = []
+
+    def build(_: object) -> None:
+        with locks.unless_shared(engine.users()) as alone:
+            unused.append(alone)
+
+    monkeypatch.setattr(builds, "jobs", lambda _missing, tests: [Job("node image", build)])  # noqa: ARG005 - a double
+
+    assert main(["prepare"]) == 0
+    assert unused == [False]
 
 
 def test_a_failed_image_is_shown_and_listed_as_missing(

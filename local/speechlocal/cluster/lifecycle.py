@@ -21,7 +21,7 @@ from speechlocal.offline import provide
 from speechlocal.terminal import reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from rich.console import Console
@@ -74,23 +74,30 @@ def up(console: Console, name: str = DEFAULT_NAME, port: int | None = None, *, p
         LocalError: something is missing or failed; its advice is what to do about it.
     """
     report = reporter(console, "cluster")
-    engine.ensure(report)
-    port = chosen_port(name, inspect(name), port)
-    missing = builds.find_missing()
-    debian.ensure(builds.packages(missing, platform=platform), report)
-    wanted = builds.jobs(missing, platform=platform)
-    jobs.announce(console, "cluster", wanted)
-    needs = tuple(job.name for job in wanted if job.name != builds.PLATFORM)
+    with engine.held(report):
+        port = chosen_port(name, inspect(name), port)
+        missing = builds.find_missing()
+        debian.ensure(builds.packages(missing, platform=platform), report)
+        wanted = builds.jobs(missing, platform=platform)
+        jobs.announce(console, "cluster", wanted)
+        copied = set[str]()
+        jobs.run(console, wanted + cluster_jobs(name, port, wanted, copied, platform=platform))
+    return Up(Access(kind.kubeconfig(name), port), frozenset(copied))
+
+
+def cluster_jobs(name: str, port: int, building: Sequence[Job], copied: set[str], *, platform: bool) -> list[Job]:
+    """Return the jobs that bring up a cluster once what it needs is built; `copied` is given the new images' tags."""
+    needs = tuple(job.name for job in building if job.name != builds.PLATFORM)
     cluster = f"{CLUSTER} {name}"
-    wanted.append(Job(cluster, lambda report: ensure_running(name, port, report), needs, CLUSTER_SECONDS))
-    wanted.append(Job(ADDONS, lambda report: install_addons(name, port, report), (cluster,), ADDONS_SECONDS))
-    copied = set[str]()
+    found = [
+        Job(cluster, lambda report: ensure_running(name, port, report), needs, CLUSTER_SECONDS),
+        Job(ADDONS, lambda report: install_addons(name, port, report), (cluster,), ADDONS_SECONDS),
+    ]
     if platform:
         tags = [image.tag for image in builds.platform_images()]
         load = lambda report: copied.update(nodes.load(name, tags, report))  # noqa: E731
-        wanted.append(Job(LOAD, load, (cluster, builds.PLATFORM), LOAD_SECONDS))
-    jobs.run(console, wanted)
-    return Up(Access(kind.kubeconfig(name), port), frozenset(copied))
+        found.append(Job(LOAD, load, (cluster, builds.PLATFORM), LOAD_SECONDS))
+    return found
 
 
 def chosen_port(name: str, found: Found, wanted: int | None) -> int:
@@ -194,12 +201,12 @@ def down(console: Console, name: str = DEFAULT_NAME) -> None:
     An engine that was killed is started again: it has the cluster's volumes, which would otherwise stay.
     """
     report = reporter(console, "cluster")
-    engine.ensure(report)
-    with locked(name, report):
-        existed = inspect(name).state is not State.ABSENT
-        kind.delete(name)
-    if not kind.clusters() and network_unused():
-        docker.docker("network", "rm", kind.NETWORK)
+    with engine.held(report):
+        with locked(name, report):
+            existed = inspect(name).state is not State.ABSENT
+            kind.delete(name)
+        if not kind.clusters() and network_unused():
+            docker.docker("network", "rm", kind.NETWORK)
     stopped = engine.stop_if_unused()
     result = f"deleted {name}" if existed else f"there is no cluster {name}"
     console.print(f"cluster: {result}{'; stopped the container engine' if stopped else ''}", soft_wrap=True)

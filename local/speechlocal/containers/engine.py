@@ -83,18 +83,32 @@ def ensure(report: Report) -> None:
 
 
 @contextmanager
-def in_use(report: Report) -> Iterator[None]:
+def held(report: Report) -> Iterator[None]:
     """Have an engine within the block, where no process stops it: not even between two containers, or in a build.
 
-    It is stopped afterwards if it was started here, runs no container, and no other process is within such a block.
+    It runs on afterwards, for what its user does next with the images or containers.
+
+    Raises:
+        MissingError: as `ensure`.
+        LocalError: as `ensure`.
+    """
+    with locks.shared(users()):
+        ensure(report)
+        yield
+
+
+@contextmanager
+def in_use(report: Report) -> Iterator[None]:
+    """Have an engine within the block, as `held`, and stop it afterwards if nothing needs it any more.
+
+    That is if it was started here, runs no container, and no other process is within such a block.
 
     Raises:
         MissingError: as `ensure`.
         LocalError: as `ensure`.
     """
     try:
-        with locks.shared(users()):
-            ensure(report)
+        with held(report):
             yield
     finally:
         stop_if_unused()
@@ -142,7 +156,7 @@ def spawn(words: list[str], log: Path) -> int:
 
 
 def stop_if_unused() -> bool:
-    """Stop the engine if it was started here, runs no container and is not `in_use`; return whether it was stopped."""
+    """Stop the engine if it was started here, runs no container and is not `held`; return whether it was stopped."""
     with locks.unless_shared(users()) as unused:
         if not unused or started_here() is None or docker.docker("ps", "--quiet"):
             return False

@@ -45,26 +45,31 @@ def run(arguments: argparse.Namespace) -> int:
     """Build the images, load them if requested, and print the next step."""
     console = Console(highlight=False, file=sys.stdout)
     report = reporter(console, "images")
-    engine.ensure(report)
-    debian.ensure(building.packages(arguments.only), report)
-    announce(console, arguments.only)
-    started = time.monotonic()
-    with Progress(console) as progress:
-        done = building.build(arguments.only, progress.report, progress.built, release=arguments.release)
-        if arguments.load:
-            began = time.monotonic()
-            copied = nodes.load(arguments.load, [built.tag for built in done], progress.report)
-            seconds = time.monotonic() - began
-            progress.line(f"copied {len(copied)} of {len(done)} to cluster {arguments.load} in {seconds:.0f} s")
-        if arguments.sbom:
-            from speechlocal.images import sbom  # noqa: PLC0415 - its libraries are needed only here
-
-            for path in sbom.write(done, arguments.sbom):
-                progress.line(f"wrote {path}")
+    with engine.held(report):
+        debian.ensure(building.packages(arguments.only), report)
+        announce(console, arguments.only)
+        started = time.monotonic()
+        with Progress(console) as progress:
+            make(arguments, progress)
     console.print(f"images: ready after {time.monotonic() - started:.0f} s", soft_wrap=True)
     if not arguments.load:
         console.print("images: next: `make cluster`, or docs/how-to/run-with-docker-compose.md", soft_wrap=True)
     return 0
+
+
+def make(arguments: argparse.Namespace, progress: Progress) -> None:
+    """Build the images; copy them to a cluster and write their bills of materials if requested."""
+    done = building.build(arguments.only, progress.report, progress.built, release=arguments.release)
+    if arguments.load:
+        began = time.monotonic()
+        copied = nodes.load(arguments.load, [built.tag for built in done], progress.report)
+        seconds = time.monotonic() - began
+        progress.line(f"copied {len(copied)} of {len(done)} to cluster {arguments.load} in {seconds:.0f} s")
+    if arguments.sbom:
+        from speechlocal.images import sbom  # noqa: PLC0415 - its libraries are needed only here
+
+        for path in sbom.write(done, arguments.sbom):
+            progress.line(f"wrote {path}")
 
 
 def announce(console: Console, names: list[str]) -> None:
