@@ -143,18 +143,22 @@ def by_page(tier: str) -> dict[str, list[Block]]:
     return found
 
 
-async def type_all(
-    reader: Reader, page: Iterable[Block], subtests: pytest.Subtests, within_s: float = WITHIN_S
-) -> None:
-    """Type the blocks of a page one after the other, each a test by itself; the first that fails is the last."""
+async def type_all(reader: Reader, page: Iterable[Block], subtests: pytest.Subtests, within_s: float = WITHIN_S) -> str:
+    """Type the blocks of a page one after the other, each a test by itself; the first that fails is the last.
+
+    Returns what they printed.
+    """
+    printed = ""
     for block in page:
         done = False
         with subtests.test(block.place):
-            printed = await asyncio.to_thread(reader.types, block, within_s)
-            assert unprinted(block, printed) == set(), printed
+            said = await asyncio.to_thread(reader.types, block, within_s)
+            printed += said
+            assert unprinted(block, said) == set(), said
             done = True
         if not done:
-            return
+            break
+    return printed
 
 
 def kubeconfig(folder: Path, whole: Path, namespace: str) -> str:

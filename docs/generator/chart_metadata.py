@@ -38,15 +38,21 @@ _FACTS = {
 def chart_file() -> str:
     """Return Chart.yaml with its generated part renewed."""
     by_hand = CHART.read_text(encoding="utf-8").partition(MARK)[0]
-    version = yaml.safe_load(by_hand)["appVersion"]
-    generated = {"icon": _icon(), "annotations": artifact_hub(version, _CHANGELOG.read_text(encoding="utf-8"))}
+    chart = yaml.safe_load(by_hand)
+    changelog = _CHANGELOG.read_text(encoding="utf-8")
+    generated = {"icon": _icon(), "annotations": artifact_hub(chart["appVersion"], changelog, chart.get("home", ""))}
     return by_hand + MARK + yaml.dump(generated, Dumper=_Readable, sort_keys=False, width=10_000)
 
 
-def artifact_hub(version: str, changelog: str) -> dict[str, str]:
-    """Return the annotations of a version of the chart, those about its changes once the changelog has them."""
+def artifact_hub(version: str, changelog: str, home: str = "") -> dict[str, str]:
+    """Return the annotations of a version of the chart.
+
+    Those about its changes are there once the changelog has them, links once the repository has an address (`home`).
+    """
     lists: dict[str, list[dict[str, Any]]] = {"images": images(version), "crds": [_definition()]}
     lists["crdsExamples"] = [yaml.safe_load(_EXAMPLE.read_text(encoding="utf-8"))]
+    if home:
+        lists["links"] = links(home)
     facts = dict(_FACTS)
     if made := list(changes(version, changelog)):
         lists["changes"] = made
@@ -63,6 +69,15 @@ def images(version: str) -> list[dict[str, Any]]:
     return [
         {"name": _dashed(name), "image": f"{one['repository']}:{one['tag'] or version + suffixes.get(name, '')}"}
         for name, one in named.items()
+    ]
+
+
+def links(home: str) -> list[dict[str, str]]:
+    """Return the links to a repository whose server has GitHub's addresses."""
+    address = home.rstrip("/")
+    return [
+        {"name": "Documentation", "url": f"{address}/tree/HEAD/docs"},
+        {"name": "support", "url": f"{address}/issues"},
     ]
 
 

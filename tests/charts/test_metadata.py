@@ -96,6 +96,16 @@ def test_the_icon_is_the_playgrounds() -> None:
     assert base64.b64decode(content).startswith(b"<svg ")
 
 
+def test_a_repository_with_a_public_address_has_links() -> None:
+    found = chart_metadata.artifact_hub("0.2.0", CHANGELOG, "https://git.example.com/speech/pipeline/")
+
+    assert yaml.safe_load(found[f"{PREFIX}links"]) == [
+        {"name": "Documentation", "url": "https://git.example.com/speech/pipeline/tree/HEAD/docs"},
+        {"name": "support", "url": "https://git.example.com/speech/pipeline/issues"},
+    ]
+    assert f"{PREFIX}links" not in chart_metadata.artifact_hub("0.2.0", CHANGELOG)
+
+
 def test_a_release_lists_its_changes_for_users() -> None:
     found = chart_metadata.artifact_hub("0.2.0", CHANGELOG)
 

@@ -1,6 +1,6 @@
 """Commands and manifests of the documentation on a real API server, with an operator and a stand-in for the kubelet."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,16 +39,54 @@ CHART = "docs/how-to/install-on-kubernetes.md"
 
 @dataclass(frozen=True)
 class Scene:
-    """What a page takes for granted: a pipeline, whether it is ready, and variables."""
+    """What a page takes for granted: a pipeline, whether it is ready, and variables; and what its commands print."""
 
     pipeline: str
     spec: Mapping[str, Any] = field(default_factory=dict)
     starting: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    printed: Iterable[str] = ()
 
+
+NAMED: dict[str, Any] = {
+    "whisper": {
+        "imagePullSecrets": [{"name": "pull-secret"}],
+        "env": [
+            {"name": "A", "valueFrom": {"secretKeyRef": {"name": "env-secret", "key": "k", "optional": True}}},
+            {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "env-map", "key": "k", "optional": True}}},
+        ],
+        "podTemplate": {
+            "spec": {
+                "volumes": [
+                    {"name": "a", "secret": {"secretName": "volume-secret", "optional": True}},
+                    {
+                        "name": "b",
+                        "configMap": {"name": "volume-map", "optional": True, "items": [{"key": "k", "path": "k"}]},
+                    },
+                    {"name": "c", "projected": {"sources": [{"secret": {"name": "projected-secret"}}]}},
+                ]
+            }
+        },
+    },
+    "ollama": {
+        "url": "https://llm.example.com",
+        "auth": {"secretName": "auth-secret"},
+        "ca": {"configMapName": "ca-map"},
+        "models": [{"name": "llama3"}],
+    },
+    "bridge": {
+        "apiKeys": {"secretName": "keys-secret"},
+        "ingress": {"host": "speech.example.com", "tlsSecretName": "tls-secret"},
+    },
+}
+"""Each way in which a spec names Secrets and ConfigMaps."""
+NAMES = (
+    *("pull-secret", "env-secret", "env-map", "volume-secret", "volume-map", "projected-secret"),
+    *("auth-secret", "ca-map", "keys-secret", "tls-secret"),
+)
 
 SCENES = {
-    "docs/how-to/back-up-and-restore.md": Scene("calls"),
+    "docs/how-to/back-up-and-restore.md": Scene("calls", NAMED, starting=True, printed=NAMES),
     "docs/how-to/require-api-keys.md": Scene("calls"),
     "docs/how-to/upgrade.md": Scene("calls"),
     "docs/tutorials/first-answer-on-a-cluster.md": Scene("speech", EXAMPLE["spec"]),
@@ -91,7 +129,9 @@ async def test_the_commands_of_a_page_work(
         if not scene.starting:
             await api.until("SpeechPipeline", namespace, scene.pipeline, ready)
 
-        await type_all(reader, PAGES[page], subtests)
+        printed = await type_all(reader, PAGES[page], subtests)
+
+    assert [one for one in scene.printed if one not in printed] == []
 
 
 @pytest.mark.parametrize(

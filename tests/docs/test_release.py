@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from generator import chart_metadata
 from repository import ROOT, tracked
 from speechlocal.images.catalog import IMAGES
 
@@ -57,6 +58,19 @@ def copy(tmp_path: Path) -> Path:
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
     return tmp_path
+
+
+def published() -> str:
+    """The step that fills the registry, with what its loop over our images stands for."""
+    step = PAGE.partition("## 2. Publish")[2].partition("## 3. Verify")[0]
+    (names,) = re.findall(r"^ *for image in (.*); do$", step, flags=re.MULTILINE)
+    return step + "".join(f"speechpipeline/{name}:$NEW\n" for name in names.split())
+
+
+@pytest.mark.parametrize("image", [one["image"] for one in chart_metadata.images("$NEW")])
+def test_every_image_of_the_chart_gets_into_the_registry(image: str) -> None:
+    """`images.registry` is prepended to all of them, those of other projects too."""
+    assert re.search(re.escape(image) + r"(?![-.\w])", published())
 
 
 def test_all_places_name_the_same_version() -> None:
