@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from speechbridge.telemetry import logs
 
@@ -39,5 +40,6 @@ def start(settings: Settings) -> Tracing | None:
     except ModuleNotFoundError as error:
         logs.warning(_MISSING, missing=error.name)
         return None
-    logs.info("traces are sent", to=url)
+    parts = urlsplit(url)
+    logs.info("traces are sent", to=f"{parts.scheme}://{parts.netloc}")  # path and query may have a token
     return spans.Tracing(exporting.exporting(url, spans.SERVICE), spans.Names.of(settings))

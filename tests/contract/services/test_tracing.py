@@ -71,6 +71,8 @@ def test_the_endpoint_for_traces_is_used_as_it_is(service: Program, monkeypatch:
     ("name", "value"),
     [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:431800"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://:4318/v1/traces"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
         ("OTEL_TRACES_EXPORTER", "jaeger"),
@@ -84,6 +86,30 @@ def test_what_it_cannot_do_is_rejected_at_startup(
 
     with pytest.raises(ValidationError, match=name.lower()):
         service.settings()
+
+
+@both
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:s3cret@collector:4318",
+        "user:s3cret@collector:4318",
+        "http:/user:s3cret@collector:4318",
+        "http://user:s3cret@collector:many",
+        "http://user:s3cret@[collector",
+    ],
+)
+def test_a_password_in_a_url_is_rejected_and_not_repeated(
+    service: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, url: str
+) -> None:
+    monkeypatch.setenv(name, url)
+
+    assert service.module("__main__").main([]) == 2
+
+    said = capsys.readouterr().err
+    assert said.startswith(f"{name}: Value error, must not contain a user name or password; use ")
+    assert "s3cret" not in said
 
 
 @both
@@ -128,10 +154,15 @@ def test_without_a_receiver_nothing_of_opentelemetry_is_imported(service: Progra
 
 
 @both
-def test_a_running_service_says_where_traces_go(service: Program, tmp_path: Path) -> None:
-    with service.serving(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=NOWHERE) as process:
-        assert process.said("traces are sent")["to"] == f"{NOWHERE}/v1/traces"
-        process.said("listening")
+def test_a_running_service_says_where_traces_go_but_no_token_in_the_url(service: Program, tmp_path: Path) -> None:
+    url = f"{NOWHERE}/s3cret/v1/traces?key=s3cret"
+    with service.serving(tmp_path, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=url, OTEL_BSP_SCHEDULE_DELAY="1") as process:
+        assert process.said("traces are sent")["to"] == NOWHERE
+        assert process.ask("/nowhere").status == 404
+        lost = process.said_by("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+
+    assert "with url: /..." in lost["message"]
+    assert "s3cret" not in json.dumps(process.lines)
 
 
 @both
