@@ -183,6 +183,44 @@ def test_without_opentelemetry_it_says_what_to_install_and_serves(service: Progr
 
 
 @both
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        (
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+            "4096",
+            "max_export_batch_size must be less than or equal to max_queue_size",
+        ),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a non-negative integer"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "max_queue_size must be a positive integer"),
+    ],
+)
+def test_a_variable_that_opentelemetry_rejects_is_a_warning_and_nothing_is_traced(
+    service: Program,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    value: str,
+    reason: str,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", NOWHERE)
+    monkeypatch.setenv(name, value)
+
+    assert service.module("telemetry.tracing").start(service.settings()) is None
+
+    (warning,) = caplog.records
+    assert warning.getMessage() == "traces are not sent: OpenTelemetry rejects a variable that begins with OTEL_"
+    assert vars(warning)["fields"]["reason"].startswith(reason)
+
+
+@both
+def test_a_service_whose_traces_are_rejected_serves(service: Program, tmp_path: Path) -> None:
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": NOWHERE, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4096"}
+    with service.serving(tmp_path, **variables) as process:
+        assert process.ask("/nowhere").status == 404
+
+
+@both
 def test_a_receiver_that_is_gone_does_not_keep_it_from_ending(service: Program, tmp_path: Path) -> None:
     with service.serving(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=NOWHERE) as process:
         process.said("listening")
