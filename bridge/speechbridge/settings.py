@@ -22,15 +22,16 @@ KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 
 def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if "@" in parts.netloc:
+    try:
+        parts = urlsplit(value)
+        valid = bool(parts.hostname and parts.hostname.encode("idna") and (parts.port is None or parts.port))
+        valid = valid and parts.scheme in {"http", "https"}
+    except ValueError:  # an invalid host or port; UnicodeError is a ValueError
+        valid = False
+    if "@" in value and (not valid or "@" in parts.netloc):  # no message has a value that may contain a password
         message = "must not contain a user name or password; use the settings for API keys and headers"
         raise ValueError(message)
-    try:
-        valid = bool(parts.hostname and parts.hostname.encode("idna") and (parts.port is None or parts.port))
-    except ValueError:  # an invalid port; an invalid host raises UnicodeError, which is a ValueError
-        valid = False
-    if parts.scheme not in {"http", "https"} or not valid:
+    if not valid:
         message = f"must be an http:// or https:// URL with a host, not {value!r}"
         raise ValueError(message)
     return value.rstrip("/")

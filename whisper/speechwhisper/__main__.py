@@ -37,9 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings()
     except ValidationError as error:
         for fault in error.errors():
-            sys.stderr.write(f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']} (got {fault['input']!r})\n")
+            name = ".".join(map(str, fault["loc"])).upper()
+            sys.stderr.write(f"{name}: {fault['msg']}{_given(fault['input'])}\n")
         return _INVALID_SETTING
     return run(settings)
+
+
+def _given(value: object) -> str:
+    """Return the invalid value, unless it may be a URL with a password."""
+    return "" if "@" in str(value) else f" (got {value!r})"
 
 
 def settings_help() -> str:

@@ -232,10 +232,7 @@ class Jobs:
         Raises:
             Problem: `busy`: the queue is full, or the server is shutting down.
         """
-        since, waits = monotonic(), self.slots.busy >= self.slots.capacity
-        slot = await self.slots.acquire(announced, channels)
-        if trace is not None and waits:
-            trace.waited(since)
+        slot = await self._slot(announced, channels, trace)
         job = Job(self, slot, trace)
         try:
             yield job
@@ -244,6 +241,21 @@ class Jobs:
                 await job.stop()
             finally:
                 self.slots.release(slot)
+
+    async def _slot(self, announced: float | None, channels: int, trace: RequestTrace | None) -> Slot:
+        if trace is None or self.slots.busy < self.slots.capacity:
+            return await self.slots.acquire(announced, channels)
+        since, error_type = monotonic(), ""
+        try:
+            return await self.slots.acquire(announced, channels)
+        except asyncio.CancelledError:
+            error_type = "cancelled"
+            raise
+        except Problem as problem:
+            error_type = problem.code
+            raise
+        finally:
+            trace.waited(since, error_type)
 
     def submit(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run a blocking function in a worker thread."""

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
 
-_HTTP_URL = r"^(https?://[^/?#@\s]+(/\S*)?)?$"
-
 Search: TypeAlias = Literal["auto", "fast", "accurate"]
+
+
+def _http_url(value: str) -> str:
+    """Return a URL as it is, or empty for none; messages have no value that may contain a password."""
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+        valid = bool(parts.hostname and parts.hostname.encode("idna") and (parts.port is None or parts.port))
+        valid = valid and parts.scheme in {"http", "https"}
+    except ValueError:  # an invalid host or port; UnicodeError is a ValueError
+        valid = False
+    if "@" in value and (not valid or "@" in parts.netloc):
+        message = "must not contain a user name or password; use OTEL_EXPORTER_OTLP_HEADERS"
+        raise ValueError(message)
+    if not valid:
+        message = f"must be an http:// or https:// URL with a host, not {value!r}"
+        raise ValueError(message)
+    return value
+
+
+OptionalHttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
 def _setting(default: Any, description: str, *, unit: str = "", **bounds: Any) -> Any:
@@ -109,16 +130,14 @@ class Settings(BaseSettings):
     whisper_drain_timeout: float = _setting(
         300.0, "time that running jobs may take to finish after SIGTERM", unit="s", ge=0
     )
-    otel_exporter_otlp_endpoint: str = _setting(
+    otel_exporter_otlp_endpoint: OptionalHttpUrl = _setting(
         "",
         "URL of an OpenTelemetry receiver (`http://collector:4318`), which gets the traces of requests by OTLP over "
         "HTTP; empty: requests are not traced",
-        pattern=_HTTP_URL,
     )
-    otel_exporter_otlp_traces_endpoint: str = _setting(
+    otel_exporter_otlp_traces_endpoint: OptionalHttpUrl = _setting(
         "",
         "URL for traces with its path, instead of OTEL_EXPORTER_OTLP_ENDPOINT with `/v1/traces`",
-        pattern=_HTTP_URL,
     )
     otel_exporter_otlp_protocol: Literal["http/protobuf"] = _setting(
         "http/protobuf", "protocol of the receiver; receivers usually have it on port 4318"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from speechbridge.telemetry import logs
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from speechbridge.telemetry.spans import Tracing
 
 _MISSING = "traces are not sent: OpenTelemetry is not installed; install speechpipeline[tracing]"
+_REJECTED = "traces are not sent: OpenTelemetry rejects a variable that begins with OTEL_"
 
 
 def receiver(settings: Settings) -> str:
@@ -29,7 +31,8 @@ def receiver(settings: Settings) -> str:
 def start(settings: Settings) -> Tracing | None:
     """Return what traces requests; None if they are not traced.
 
-    Without OpenTelemetry it says so and traces nothing: the service matters more than its traces.
+    Without OpenTelemetry, or if that rejects one of the variables that it reads itself, it says so and traces nothing:
+    the service matters more than its traces.
     """
     url = receiver(settings)
     if not url:
@@ -39,5 +42,11 @@ def start(settings: Settings) -> Tracing | None:
     except ModuleNotFoundError as error:
         logs.warning(_MISSING, missing=error.name)
         return None
-    logs.info("traces are sent", to=url)
-    return spans.Tracing(exporting.exporting(url, spans.SERVICE), spans.Names.of(settings))
+    try:
+        tracing = spans.Tracing(exporting.exporting(url, spans.SERVICE), spans.Names.of(settings))
+    except ValueError as error:
+        logs.warning(_REJECTED, reason=str(error))
+        return None
+    parts = urlsplit(url)
+    logs.info("traces are sent", to=f"{parts.scheme}://{parts.netloc}")  # path and query may have a token
+    return tracing

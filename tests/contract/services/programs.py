@@ -127,15 +127,22 @@ class Process:
 
     def said(self, message: str) -> dict[str, Any]:
         """Wait until it logs this message; return the line."""
+        return self._line("message", message)
+
+    def said_by(self, logger: str) -> dict[str, Any]:
+        """Wait until this logger of a library logs something; return the line."""
+        return self._line("logger", logger)
+
+    def _line(self, field: str, value: str) -> dict[str, Any]:
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
             ended = self._child.poll() is not None
             for line in self.lines:
-                if line["message"] == message:
+                if line.get(field) == value:
                     return line
-            assert not ended, f"it ended without logging {message!r}: {self._log.read_text(encoding='utf-8')}"
+            assert not ended, f"it ended without logging {value!r}: {self._log.read_text(encoding='utf-8')}"
             time.sleep(0.02)
-        raise AssertionError(f"it did not log {message!r} in time: {self._log.read_text(encoding='utf-8')}")
+        raise AssertionError(f"it did not log {value!r} in time: {self._log.read_text(encoding='utf-8')}")
 
     def ask(self, path: str, method: str = "GET", host: str = "127.0.0.1") -> Answer:
         connection = HTTPConnection(host, self.said("listening")["port"], timeout=DEADLINE_S)

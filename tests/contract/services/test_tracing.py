@@ -71,6 +71,8 @@ def test_the_endpoint_for_traces_is_used_as_it_is(service: Program, monkeypatch:
     ("name", "value"),
     [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:431800"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://:4318/v1/traces"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
         ("OTEL_TRACES_EXPORTER", "jaeger"),
@@ -84,6 +86,30 @@ def test_what_it_cannot_do_is_rejected_at_startup(
 
     with pytest.raises(ValidationError, match=name.lower()):
         service.settings()
+
+
+@both
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:s3cret@collector:4318",
+        "user:s3cret@collector:4318",
+        "http:/user:s3cret@collector:4318",
+        "http://user:s3cret@collector:many",
+        "http://user:s3cret@[collector",
+    ],
+)
+def test_a_password_in_a_url_is_rejected_and_not_repeated(
+    service: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, url: str
+) -> None:
+    monkeypatch.setenv(name, url)
+
+    assert service.module("__main__").main([]) == 2
+
+    said = capsys.readouterr().err
+    assert said.startswith(f"{name}: Value error, must not contain a user name or password; use ")
+    assert "s3cret" not in said
 
 
 @both
@@ -128,10 +154,15 @@ def test_without_a_receiver_nothing_of_opentelemetry_is_imported(service: Progra
 
 
 @both
-def test_a_running_service_says_where_traces_go(service: Program, tmp_path: Path) -> None:
-    with service.serving(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=NOWHERE) as process:
-        assert process.said("traces are sent")["to"] == f"{NOWHERE}/v1/traces"
-        process.said("listening")
+def test_a_running_service_says_where_traces_go_but_no_token_in_the_url(service: Program, tmp_path: Path) -> None:
+    url = f"{NOWHERE}/s3cret/v1/traces?key=s3cret"
+    with service.serving(tmp_path, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=url, OTEL_BSP_SCHEDULE_DELAY="1") as process:
+        assert process.said("traces are sent")["to"] == NOWHERE
+        assert process.ask("/nowhere").status == 404
+        lost = process.said_by("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+
+    assert "with url: /..." in lost["message"]
+    assert "s3cret" not in json.dumps(process.lines)
 
 
 @both
@@ -149,6 +180,44 @@ def test_without_opentelemetry_it_says_what_to_install_and_serves(service: Progr
     assert [line["message"] for line in warnings] == [
         "traces are not sent: OpenTelemetry is not installed; install speechpipeline[tracing]"
     ]
+
+
+@both
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        (
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+            "4096",
+            "max_export_batch_size must be less than or equal to max_queue_size",
+        ),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a non-negative integer"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "max_queue_size must be a positive integer"),
+    ],
+)
+def test_a_variable_that_opentelemetry_rejects_is_a_warning_and_nothing_is_traced(
+    service: Program,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    value: str,
+    reason: str,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", NOWHERE)
+    monkeypatch.setenv(name, value)
+
+    assert service.module("telemetry.tracing").start(service.settings()) is None
+
+    (warning,) = caplog.records
+    assert warning.getMessage() == "traces are not sent: OpenTelemetry rejects a variable that begins with OTEL_"
+    assert vars(warning)["fields"]["reason"].startswith(reason)
+
+
+@both
+def test_a_service_whose_traces_are_rejected_serves(service: Program, tmp_path: Path) -> None:
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": NOWHERE, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4096"}
+    with service.serving(tmp_path, **variables) as process:
+        assert process.ask("/nowhere").status == 404
 
 
 @both

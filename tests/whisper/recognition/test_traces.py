@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from opentelemetry.trace import StatusCode
 
-from kept_spans import KeptSpans, attributes, events, id_of, parent_of, trace_of
+from kept_spans import KeptSpans, attributes, id_of, parent_of, trace_of
 from speechwhisper.recognition.batcher import Batcher
 from speechwhisper.recognition.options import Options
-from speechwhisper.recognition.port import Stop
+from speechwhisper.recognition.port import Stop, StoppedError
 from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning
 from speechwhisper.recognition.work import Recognition
 from speechwhisper.telemetry.spans import RecognitionTrace, Tracing
-from whisper.scripted_weights import ScriptedWeights, block, improbable, silent
+from whisper.scripted_weights import ScriptedWeights, block, decoded, improbable, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,8 @@ class Recorded:
         if tracing:
             self.trace = tracing.request("POST", "/asr", "/asr", {}).recognition()
         options = Options(temperatures=(0.0, 0.2))
-        self.recognition = Recognition(options, self.segments.append, Stop(), 100, self.trace)
+        self.stop = Stop()
+        self.recognition = Recognition(options, self.segments.append, self.stop, 100, self.trace)
 
     def submit(self, batcher: Batcher, *blocks: Block) -> None:
         for one in blocks:
@@ -103,7 +104,6 @@ def test_a_block_has_its_times_in_the_recording_and_how_it_was_decoded(
     }
     recognition = spans.one("transcribe tiny")
     assert (parent_of(one), trace_of(one)) == (id_of(recognition), trace_of(recognition))
-    assert events(recognition) == ["speech found"]
 
 
 def test_a_span_is_over_before_its_segments_are_passed_on(start: Start, spans: KeptSpans, tracing: Tracing) -> None:
@@ -132,7 +132,66 @@ def test_each_attempt_at_a_block_is_a_span_and_the_last_one_in_doubt_says_so(
     assert [one["speech.block.temperature"] for one in attempts] == [0.0, 0.0, 0.2]
     assert [one["speech.block.beam_search"] for one in attempts] == [False, True, False]
     assert [one["speech.block.judgement"] for one in attempts] == ["again", "again", "doubtful"]
-    assert len([event for event in events(spans.one("transcribe tiny")) if event == "speech found"]) == 1
+
+
+def test_attempts_at_the_rest_of_a_block_are_counted_on(start: Start, spans: KeptSpans, tracing: Tracing) -> None:
+    model = ScriptedWeights(lambda request: decoded(request, last_end=None if request.block.start else 4.0))
+    recorded = Recorded(tracing)
+
+    recorded.submit(start(model), block(seconds=9.0))
+    recorded.finish()
+
+    attempts = [attributes(span) for span in spans.named(DECODED)]
+    starts = [(one["speech.block.start"], one["speech.block.attempt"]) for one in attempts]
+    assert starts == [(0.0, 1), (0.0, 2), (4.0, 3)]
+
+
+def test_a_block_of_a_batch_that_failed_is_attempted_again(start: Start, spans: KeptSpans, tracing: Tracing) -> None:
+    failures = iter([RuntimeError("CUDA failed with error out of memory")])
+
+    def fail_once(request: Request) -> Decoded:
+        if request.block.start != BLOCKER and (failure := next(failures, None)):
+            raise failure
+        return decoded(request)
+
+    model = ScriptedWeights(fail_once, hold=True)
+    batcher = start(model)
+    blocker, recorded = Recorded(), Recorded(tracing)
+    blocker.submit(batcher, block(BLOCKER))
+    assert model.entered() == [BLOCKER]
+    recorded.submit(batcher, block(1.0), block(11.0))
+
+    model.go_on()
+    for one in (blocker, recorded):
+        one.finish()
+
+    found = [attributes(span) for span in spans.named(DECODED)]
+    attempts = sorted((one["speech.block.start"], one["speech.block.attempt"], "error.type" in one) for one in found)
+    assert attempts == [(1.0, 1, True), (1.0, 2, False), (11.0, 1, True), (11.0, 2, False)]
+
+
+def test_a_block_that_is_decoded_when_its_client_has_disconnected_is_still_a_span(
+    start: Start, spans: KeptSpans, tracing: Tracing, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And nothing is added to the span of the recognition, which has ended."""
+    model = ScriptedWeights(hold=True)
+    batcher = start(model)
+    recorded = Recorded(tracing)
+    recorded.submit(batcher, block(1.0))
+    assert model.entered() == [1.0]
+
+    recorded.stop.set()
+    with pytest.raises(StoppedError):
+        recorded.finish()
+    assert recorded.trace
+    recorded.trace.end({}, error_type="cancelled")
+    model.go_on()
+    batcher.close()
+
+    recognition, one = spans.one("transcribe tiny"), spans.one(DECODED)
+    assert parent_of(one) == id_of(recognition)
+    assert (one.end_time or 0) >= (recognition.end_time or 0)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("opentelemetry")] == []
 
 
 def test_a_block_in_which_nobody_speaks_is_silent(start: Start, spans: KeptSpans, tracing: Tracing) -> None:

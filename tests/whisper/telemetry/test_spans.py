@@ -130,6 +130,43 @@ async def test_the_wait_for_a_slot_is_a_span(start: Start) -> None:
     assert parent_of(traced.spans.one("queue")) is not None
 
 
+async def test_a_wait_for_a_slot_that_the_client_gives_up_is_a_span(start: Start) -> None:
+    decoder = ScriptedDecoder([segment(SAID)], hold=True)
+    traced = await start_traced(start, decoder)
+    first = asyncio.create_task(traced.transcribe())
+    await eventually(decoder.started.is_set)
+    second = asyncio.create_task(traced.transcribe())
+    slots = traced.client.server.app[SERVICE].slots
+    await eventually(lambda: slots.load().waiting == 1)
+
+    second.cancel()
+    await eventually(lambda: bool(traced.spans.named(ROOT)))
+    decoder.go_on()
+    await first
+
+    waited = traced.spans.one("queue")
+    assert attributes(waited) == {"error.type": "cancelled"}
+    assert waited.status.status_code is StatusCode.UNSET
+
+
+async def test_a_wait_for_a_slot_that_the_server_ends_is_an_error(start: Start) -> None:
+    decoder = ScriptedDecoder([segment(SAID)], hold=True)
+    traced = await start_traced(start, decoder)
+    first = asyncio.create_task(traced.transcribe())
+    await eventually(decoder.started.is_set)
+    second = asyncio.create_task(traced.transcribe())
+    slots = traced.client.server.app[SERVICE].slots
+    await eventually(lambda: slots.load().waiting == 1)
+
+    slots.close()
+    assert await second == 503
+    decoder.go_on()
+    await first
+
+    waited = traced.spans.one("queue")
+    assert (attributes(waited), waited.status.status_code) == ({"error.type": "busy"}, StatusCode.ERROR)
+
+
 async def test_a_recording_that_is_none_is_the_clients_fault(traced: Traced) -> None:
     assert await traced.transcribe(b"This is text.") == 400
 

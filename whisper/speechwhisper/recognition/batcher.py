@@ -206,6 +206,8 @@ class Batcher:
 
     def _decode(self, device: int, model: Weights, batch: list[Work]) -> None:
         since = time.monotonic()
+        for work in batch:
+            work.decodings += 1
         traces = traced(batch, since)
         try:
             decoded = model.decode([_request(work) for work in batch])
@@ -214,12 +216,8 @@ class Batcher:
                 traces.failed(time.monotonic(), error)
             if len(batch) == 1:
                 batch[0].owner.fail(self._failed(device, error))
-                return
-            for work in batch:  # one block may be the cause
-                if self._broken is not None:
-                    work.owner.fail(self._broken)
-                elif not work.owner.stopped:
-                    self._decode(device, model, [work])
+            else:
+                self._decode_each(device, model, batch)
             return
         until = time.monotonic()
         if traces is not None:
@@ -235,6 +233,14 @@ class Batcher:
                 work.owner.fail(self._failed(device, error))
         with self._changed:
             self._speed.decoded(done, time.monotonic() - since)
+
+    def _decode_each(self, device: int, model: Weights, batch: list[Work]) -> None:
+        """Decode the blocks of a batch that failed one by one: one of them may be the cause."""
+        for work in batch:
+            if self._broken is not None:
+                work.owner.fail(self._broken)
+            elif not work.owner.stopped:
+                self._decode(device, model, [work])
 
     def _failed(self, device: int, error: Exception) -> Exception:
         """Log and count a failure; return what the request fails with: if the device is broken now, that."""

@@ -43,7 +43,7 @@ class TracedBatch:
         self._size = len(batch)
         self._since = since
         self._blocks = {
-            work: _Decoded(work.owner.trace, work.block, len(work.tried) + 1, work.queued_at)
+            work: _Decoded(work.owner.trace, work.block, work.decodings, work.queued_at)
             for work in batch
             if work.owner.trace is not None
         }
@@ -61,8 +61,6 @@ class TracedBatch:
 
     def _report(self, one: _Decoded, judgement: dict[str, str], error_type: str = "") -> None:
         start, end = one.block.start, one.block.start + one.block.seconds
-        if one.number == 1:
-            one.trace.found_speech(one.queued_at, start, end)
         attributes: dict[str, str | float] = {
             "speech.block.start": start,
             "speech.block.end": end,

@@ -39,6 +39,7 @@ class Work:
         language: A code; None detects it.
         attempts: What is tried in turn.
         tried: The results so far.
+        decodings: How often the model was given it, or what was left of it.
         done: Segments of what precedes `block`.
         queued_at: Since when it waits for the model, by a monotonic clock.
     """
@@ -51,6 +52,7 @@ class Work:
     language: str | None
     attempts: Sequence[Attempt]
     tried: list[Decoded] = field(default_factory=list)
+    decodings: int = 0
     done: list[Segment] = field(default_factory=list)
     queued_at: float = field(default_factory=time.monotonic)
 

@@ -72,9 +72,15 @@ class RequestTrace:
         self._span = span
         self._context = set_span_in_context(span)
 
-    def waited(self, since: float) -> None:
-        """Record the wait for a slot, which began at `since` (monotonic), and ends now."""
-        self._tracing.tracer.start_span("queue", self._context, start_time=_epoch(since)).end()
+    def waited(self, since: float, error_type: str = "") -> None:
+        """Record the wait for a slot, which began at `since` (monotonic), and ends now.
+
+        Args:
+            since: When it began.
+            error_type: What ended it, if not a slot; `cancelled` is no failure.
+        """
+        span = self._tracing.tracer.start_span("queue", self._context, start_time=_epoch(since))
+        _end(span, error_type)
 
     def received(self, since: float) -> None:
         """Record that the upload, which began at `since` (monotonic), is complete."""
@@ -102,6 +108,9 @@ class RequestTrace:
 class RecognitionTrace:
     """The spans of a recognition and of its blocks; used by several threads.
 
+    What is known of a block belongs to its own span: the recognition may have ended, because its client has
+    disconnected, while the model decodes the block, and the SDK keeps 128 events of a span.
+
     Args:
         tracer: Starts spans.
         span: Of the recognition.
@@ -111,10 +120,6 @@ class RecognitionTrace:
         self._tracer = tracer
         self._span = span
         self._context = set_span_in_context(span)
-
-    def found_speech(self, at: float, start: float, end: float) -> None:
-        """Record that a block of speech, from `start` to `end` of the recording, waits for the model since `at`."""
-        self._span.add_event("speech found", {"speech.block.start": start, "speech.block.end": end}, _epoch(at))
 
     def decoded(
         self,
@@ -159,11 +164,16 @@ class RecognitionTrace:
         self._span.set_attributes(attributes)
         for start, end, reason in doubtful:
             self._span.add_event("doubtful", {"speech.start": start, "speech.end": end, "speech.reason": reason})
-        if error_type:
-            self._span.set_attribute("error.type", error_type)
-        if error_type not in {"", "cancelled"}:
-            self._span.set_status(StatusCode.ERROR)
-        self._span.end()
+        _end(self._span, error_type)
+
+
+def _end(span: Span, error_type: str) -> None:
+    """End a span now; `error_type` is what ended it early, else empty."""
+    if error_type:
+        span.set_attribute("error.type", error_type)
+    if error_type not in {"", "cancelled"}:
+        span.set_status(StatusCode.ERROR)
+    span.end()
 
 
 def _epoch(moment: float) -> int:
