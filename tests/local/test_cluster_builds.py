@@ -83,6 +83,7 @@ def test_the_nodes_are_given_the_platforms_images_that_were_built(monkeypatch: p
     monkeypatch.setattr(lifecycle.engine, "ensure", lambda _: None)
     monkeypatch.setattr(lifecycle, "inspect", lambda _: Found(State.ABSENT))
     monkeypatch.setattr(lifecycle, "ensure_running", lambda *_: None)
+    monkeypatch.setattr(lifecycle, "install_library", lambda *_: None)
     monkeypatch.setattr(lifecycle, "install_addons", lambda *_: None)
     monkeypatch.setattr(builds, "find_missing", lambda: NOTHING_MISSING)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from charts.panels import dashboards as shipped
 from charts.panels import panels
 from installed import installed
 from speechlocal import debian, loopback, node_packages
-from speechlocal.cluster import addons, dashboards
-from speechlocal.errors import MissingError
+from speechlocal.cluster import addons, dashboards, lifecycle
+from speechlocal.errors import LocalError, MissingError
+from speechlocal.progress import silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,15 +64,35 @@ def javascript(module: str, expression: str) -> Any:
 
 @pytest.mark.usefixtures("without_npm")
 def test_without_npm_the_page_lacks_its_charts_and_the_command_says_what_to_install() -> None:
-    said: list[str] = []
+    console = Console(file=io.StringIO(), width=200)
 
-    data = dashboards.config_map(said.append)["data"]
+    lifecycle.install_library(console, silent)
+    data = dashboards.config_map()["data"]
 
     assert "page.js" in data
     assert data.keys().isdisjoint(dashboards.LIBRARY)
-    assert said == ["the page of dashboards will lack its charts: npm was not found"]
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == ("cluster: warning: the dashboards will lack their charts: npm was not found\n")
     assert "/prometheus/api/v1/" in dashboards.address(8088)
     assert "install Node with npm" in dashboards.address(8088)
+
+
+def test_a_registry_that_does_not_answer_holds_up_the_cluster_for_less_than_a_minute(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text('#!/bin/sh\necho "$@"\nexit 1\n')
+    npm.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(LocalError) as raised:
+        dashboards.install_library(silent)
+
+    passed = {name: int(value) for name, value in re.findall(r"--(fetch-[\w-]+)=(\d+)", raised.value.message)}
+    attempts = 1 + passed["fetch-retries"]
+    assert attempts * passed["fetch-timeout"] + passed["fetch-retry-mintimeout"] < 60_000
+    assert attempts > 1, "one lost connection is no reason to do without"
 
 
 @pytest.mark.usefixtures("without_npm")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from speechcli.errors import UsageError
 from speechlocal import debian, jobs, locks, paths
-from speechlocal.cluster import addons, builds, kind
+from speechlocal.cluster import addons, builds, dashboards, kind
 from speechlocal.cluster.access import Access
 from speechlocal.containers import command, docker, engine
 from speechlocal.errors import LocalError
@@ -34,6 +34,7 @@ REVIVE_WITHIN_S = 180.0
 REQUEST_TIMEOUT = "5s"
 POLL_S = 0.5
 CLUSTER, ADDONS, LOAD = "cluster", "add-ons", "copying images to the cluster"
+LIBRARY = "charts of the dashboards, by npm"
 CLUSTER_SECONDS, ADDONS_SECONDS, LOAD_SECONDS = 30, 20, 30
 
 
@@ -83,7 +84,10 @@ def up(console: Console, name: str = DEFAULT_NAME, port: int | None = None, *, p
     needs = tuple(job.name for job in wanted if job.name != builds.PLATFORM)
     cluster = f"{CLUSTER} {name}"
     wanted.append(Job(cluster, lambda report: ensure_running(name, port, report), needs, CLUSTER_SECONDS))
-    wanted.append(Job(ADDONS, lambda report: install_addons(name, port, report), (cluster,), ADDONS_SECONDS))
+    if not dashboards.has_library():
+        wanted.insert(0, Job(LIBRARY, lambda report: install_library(console, report)))
+    addons_need = (cluster, LIBRARY)
+    wanted.append(Job(ADDONS, lambda report: install_addons(name, port, report), addons_need, ADDONS_SECONDS))
     copied = set[str]()
     if platform:
         tags = [image.tag for image in builds.platform_images()]
@@ -178,11 +182,20 @@ def api_ready(name: str, within_s: float) -> bool:
     return True
 
 
+def install_library(console: Console, report: Report) -> None:
+    """Install what draws the dashboards; a failure is a warning, since no pipeline needs them."""
+    try:
+        dashboards.install_library(report)
+    except LocalError as error:
+        text = f"cluster: warning: the dashboards will lack their charts: {error.message}"
+        console.print(text, soft_wrap=True, markup=False)
+
+
 def install_addons(name: str, port: int, report: Report) -> None:
     """Copy the images of the add-ons to a node that lacks them, apply the add-ons and wait for them."""
     nodes.load(name, addons.built_images(), report)
     report("applying the manifests")
-    addons.apply(name, report)
+    addons.apply(name)
     report("waiting until they are ready")
     addons.wait_ready(name, [addon for addon in addons.ADDONS if not addon.slow])
     addons.wait_reachable(name, port)
