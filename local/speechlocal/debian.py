@@ -44,6 +44,7 @@ FOR_OLLAMA = (
 )
 DEBOOTSTRAP = Package("debootstrap", "debootstrap", "building images without a registry", fast=False)
 PROMETHEUS = Package("prometheus", "promtool", "tests of the alerts and dashboards")
+JQ = Package("jq", "jq", "tests of the discovery of dashboards in the local cluster")
 ESPEAK = Package("espeak-ng", "espeak-ng", "tests of a voice that Whisper hardly understands")
 SOUNDS = "/usr/share/asterisk/sounds"
 VOICES = tuple(
@@ -63,6 +64,7 @@ PACKAGES = (
     Package("openssl", "openssl", "certificates of the tests' API server", fast=False),
     *FOR_OLLAMA,
     ESPEAK,
+    JQ,
     PROMETHEUS,
     *VOICES,
     DEBOOTSTRAP,

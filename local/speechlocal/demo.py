@@ -1,7 +1,8 @@
 """Send a recording, show transcript and answer: Whisper, a language model and the bridge on this machine.
 
-Starts all three as child processes on free ports of 127.0.0.1, sends a recording, shows the answer as it arrives, and
-stops them again. If OLLAMA_URL is set, the answer comes from that Ollama, from one of its models (MODEL or --model).
+Starts all three as child processes on free ports of 127.0.0.1, sends a recording and shows the answer as it arrives. On
+a terminal it then keeps them running until Enter; in a script, and with --json, it stops them at once. If OLLAMA_URL is
+set, the answer comes from that Ollama, from one of its models (MODEL or --model).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--model", default="", help="model of the Ollama at OLLAMA_URL (default: MODEL, else its first)"
     )
     parser.add_argument("--port", type=int, default=0, help="TCP port of the bridge (default: a free one)")
-    parser.add_argument("--keep", action="store_true", help="keep it running, with the playground, until Ctrl-C")
+    parser.add_argument("--keep", action="store_true", help="keep them running until Ctrl-C, in a script too")
     parser.add_argument("--json", action="store_true", help="print only the JSON response of /process to stdout")
 
 

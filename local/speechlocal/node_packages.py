@@ -17,10 +17,11 @@ COMPLETE = "complete"
 _SHOWN_LINES = 15
 
 
-def install(source: Path, folder: Path) -> None:
+def install(source: Path, folder: Path, *options: str) -> None:
     """Install what package.json and package-lock.json in `source` name into `folder`, unless it is complete.
 
-    The lock file is written by `npm install --package-lock-only --omit-lockfile-registry-resolved`.
+    The lock file is written by `npm install --package-lock-only --omit-lockfile-registry-resolved`; `options` are for
+    `npm ci`.
 
     Raises:
         MissingError: there is no npm on this machine.
@@ -35,7 +36,7 @@ def install(source: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(source / name, folder)
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder)]
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options, "--prefix", str(folder)]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         end = "\n".join(done.stdout.splitlines()[-_SHOWN_LINES:])

@@ -64,6 +64,14 @@ def test_the_addresses_are_those_of_the_local_cluster() -> None:
     }
 
 
+def test_each_picture_for_dark_pages_is_shown_with_the_one_for_light_pages() -> None:
+    shown = PICTURE.findall(TEXT)
+    dark = [name for name in shown if "-dark" in name]
+
+    assert sorted(dark) == sorted(path.name for path in (ROOT / "docs" / "pictures").glob("*-dark.webp"))
+    assert {name.replace("-dark", "-light") for name in dark} <= set(shown)
+
+
 def test_pictures_exist_and_are_small() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     shown = {name for page in pages for name in PICTURE.findall(page.read_text(encoding="utf-8"))}

@@ -10,6 +10,7 @@ import base64
 import io
 import os
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from charts.panels import dashboards as shipped
-from e2e.asking import LONGER_VOICE, VOICE, client, form
+from e2e.asking import LONGER_VOICE, PROMPT, VOICE, client, form
 from e2e.playground_browser import Browser, Page
 from repository import ROOT
 from speechlocal.cluster import addons, dashboards, platform
@@ -64,6 +65,7 @@ TERMINAL = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/
 
 @pytest.fixture
 async def page(speech: Service) -> AsyncIterator[Page]:
+    assert dashboards.has_library(), f"the dashboards have no charts: {dashboards.WITHOUT_LIBRARY}"
     await speech.settle()
     addons.wait_ready(speech.cluster.name)
     PICTURES.mkdir(exist_ok=True)
@@ -79,12 +81,16 @@ async def test_pictures(page: Page, speech: Service) -> None:
 
 
 async def traffic(service: Service, seconds: float) -> None:
-    """Send recordings for some time: a caller all the time, two more now and then, and one who transcribes."""
+    """Send recordings for some time: a caller all the time, two more now and then, and one who transcribes.
+
+    The last one also sends requests that are refused, for the panels of errors.
+    """
     end = time.monotonic() + seconds
     async with client(service.host) as session:
 
-        async def call(path: str, voice: Path, **fields: str) -> None:
+        async def call(path: str, voice: Path, *, status: HTTPStatus = HTTPStatus.OK, **fields: str) -> None:
             async with session.post(f"{service.cluster.ingress}/{path}", data=form(voice, **fields)) as answer:
+                assert answer.status == status, await answer.text()
                 await answer.read()
 
         async def caller(pause_s: float) -> None:
@@ -98,7 +104,7 @@ async def traffic(service: Service, seconds: float) -> None:
             while time.monotonic() < end:
                 await asyncio.sleep(pause_s)
                 await call("v1/audio/transcriptions", VOICE, model="whisper-1")
-                await call("process", VOICE, prompt="One word: is he kind?", max_tokens="0")
+                await call("process", VOICE, status=HTTPStatus.BAD_REQUEST, prompt=PROMPT, max_tokens="0")
 
         await asyncio.gather(caller(1.0), *(caller(LONGEST_PAUSE_S) for _ in range(2)), transcriber(LONGEST_PAUSE_S))
 

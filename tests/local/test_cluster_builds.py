@@ -89,6 +89,7 @@ def doubles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "users", lambda: tmp_path / "users")
     monkeypatch.setattr(lifecycle, "inspect", lambda _: Found(State.ABSENT))
     monkeypatch.setattr(lifecycle, "ensure_running", lambda *_: None)
+    monkeypatch.setattr(lifecycle, "install_library", lambda *_: None)
     monkeypatch.setattr(lifecycle, "install_addons", lambda *_: None)
     monkeypatch.setattr(builds, "find_missing", lambda: NOTHING_MISSING)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from charts.panels import dashboards as shipped
 from charts.panels import panels
-from speechlocal import loopback, node_packages
-from speechlocal.cluster import addons, dashboards
-from speechlocal.errors import MissingError
+from installed import installed
+from speechlocal import debian, loopback, node_packages
+from speechlocal.cluster import addons, dashboards, lifecycle
+from speechlocal.errors import LocalError, MissingError
+from speechlocal.progress import silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +36,13 @@ def objects() -> list[dict[str, Any]]:
 def config(objects: list[dict[str, Any]]) -> dict[str, str]:
     found: dict[str, str] = next(one["data"] for one in objects if one["kind"] == "ConfigMap")
     return found
+
+
+@pytest.fixture
+def containers(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The containers of the pod by their names."""
+    pod = next(one for one in objects if one["kind"] == "Deployment")["spec"]["template"]["spec"]
+    return {one["name"]: one for one in pod["containers"]}
 
 
 @pytest.fixture
@@ -52,15 +64,35 @@ def javascript(module: str, expression: str) -> Any:
 
 @pytest.mark.usefixtures("without_npm")
 def test_without_npm_the_page_lacks_its_charts_and_the_command_says_what_to_install() -> None:
-    said: list[str] = []
+    console = Console(file=io.StringIO(), width=200)
 
-    data = dashboards.config_map(said.append)["data"]
+    lifecycle.install_library(console, silent)
+    data = dashboards.config_map()["data"]
 
     assert "page.js" in data
     assert data.keys().isdisjoint(dashboards.LIBRARY)
-    assert said == ["the page of dashboards will lack its charts: npm was not found"]
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == ("cluster: warning: the dashboards will lack their charts: npm was not found\n")
     assert "/prometheus/api/v1/" in dashboards.address(8088)
     assert "install Node with npm" in dashboards.address(8088)
+
+
+def test_a_registry_that_does_not_answer_holds_up_the_cluster_for_less_than_a_minute(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text('#!/bin/sh\necho "$@"\nexit 1\n')
+    npm.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(LocalError) as raised:
+        dashboards.install_library(silent)
+
+    passed = {name: int(value) for name, value in re.findall(r"--(fetch-[\w-]+)=(\d+)", raised.value.message)}
+    attempts = 1 + passed["fetch-retries"]
+    assert attempts * passed["fetch-timeout"] + passed["fetch-retry-mintimeout"] < 60_000
+    assert attempts > 1, "one lost connection is no reason to do without"
 
 
 @pytest.mark.usefixtures("without_npm")
@@ -106,6 +138,74 @@ def test_the_page_knows_how_often_prometheus_scrapes(config: dict[str, str]) -> 
     every = yaml.safe_load(config["prometheus.yml"])["global"]["scrape_interval"]
 
     assert every == f"{javascript('prometheus.js', 'page.SCRAPE_SECONDS')}s"
+
+
+@pytest.mark.parametrize(
+    ("path", "passed"),
+    [
+        ("/prometheus/api/v1/query", True),
+        ("/prometheus/api/v1/query_range", True),
+        ("/prometheus/api/v1/label/namespace/values", True),
+        ("/prometheus/api/v1/status/config", False),
+        ("/prometheus/api/v1/query/exemplars", False),
+        ("/prometheus/debug/pprof/", False),
+        ("/prometheus/", False),
+    ],
+)
+def test_only_what_the_page_asks_is_passed_on_to_prometheus(
+    config: dict[str, str],
+    path: str,
+    passed: bool,  # noqa: FBT001 - a table
+) -> None:
+    locations = re.findall(r"location (\S+) (\S+) \{[^}]*(?:\{[^}]*\}[^}]*)?proxy_pass", config["nginx.conf"])
+
+    assert [kind for kind, _ in locations] == ["~", "="]
+    assert locations[1][1] == "/prometheus/-/ready"
+    assert bool(re.search(locations[0][1], path)) is passed
+
+
+def test_no_website_may_read_the_answers_of_prometheus(containers: dict[str, dict[str, Any]]) -> None:
+    assert "--web.cors.origin=" in containers["prometheus"]["command"]
+
+
+def test_only_discovery_has_a_token_of_the_api_server(
+    objects: list[dict[str, Any]], containers: dict[str, dict[str, Any]]
+) -> None:
+    pod = next(one for one in objects if one["kind"] == "Deployment")["spec"]["template"]["spec"]
+    (token,) = [
+        volume["name"]
+        for volume in pod["volumes"]
+        if any("serviceAccountToken" in source for source in volume.get("projected", {}).get("sources", []))
+    ]
+
+    assert pod["automountServiceAccountToken"] is False
+    assert [name for name, one in containers.items() if token in {mount["name"] for mount in one["volumeMounts"]}] == [
+        "discovery"
+    ]
+
+
+def test_a_config_map_that_is_no_dashboard_does_not_hide_the_others(config: dict[str, str]) -> None:
+    dashboard = {"uid": "one", "title": "One", "panels": []}
+    no_dashboards = ["no JSON", "null", "3", "[]", json.dumps(dashboard | {"title": None}), '{"uid": "two"}']
+    listed = {
+        "items": [
+            {"metadata": {"name": "without-data"}},
+            {"metadata": {"name": "null-data"}, "data": None},
+            {"data": {str(number): text for number, text in enumerate(no_dashboards)}},
+            {"data": {"one.json": json.dumps(dashboard)}},
+        ]
+    }
+
+    done = subprocess.run(
+        [installed("jq", debian.JQ), config["dashboards.jq"]],
+        input=json.dumps(listed),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert json.loads(done.stdout) == [dashboard]
 
 
 def test_a_pod_starts_anew_when_its_files_change(objects: list[dict[str, Any]]) -> None:

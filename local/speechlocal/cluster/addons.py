@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from speechlocal.progress import Report
-
 MANIFESTS = paths.CLUSTER / "addons"
 IMAGE_PLACEHOLDER = "ADDON_IMAGE"
 DIGEST_PLACEHOLDER = "ADDON_DIGEST"
@@ -66,9 +64,9 @@ def built_images() -> list[str]:
     return [provide.tag(addon.name) for addon in ADDONS if provide.is_built(addon.name)]
 
 
-def apply(name: str, report: Report) -> None:
+def apply(name: str) -> None:
     """Apply all add-ons to the cluster `name`, and give its node the GPUs."""
-    page = json.dumps(dashboards.config_map(report))
+    page = json.dumps(dashboards.config_map())
     for addon in ADDONS:
         objects = addon.manifest.read_text() + (f"---\n{page}\n" if addon.namespace == dashboards.NAMESPACE else "")
         kubectl(name, "apply", "--filename=-", stdin=filled(objects, provide.tag(addon.name)))

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from speechcli.errors import UsageError
 from speechlocal.cluster import addons, kind, lifecycle, platform, status
+from speechlocal.errors import LocalError
 
 if TYPE_CHECKING:
     import argparse
@@ -77,10 +78,20 @@ def up(console: Console, arguments: argparse.Namespace) -> int:
         console.print(f"cluster: next: export KUBECONFIG={found.access.kubeconfig}", soft_wrap=True)
         return 0
     answer = asyncio.run(platform.deploy(console, found.access, found.copied))
-    addons.wait_ready(arguments.name)
     platform.next_steps(console, found.access, stop_command(arguments.name))
+    await_slow_addons(console, arguments.name)
     console.print(f"\ncluster: ready after {time.monotonic() - started:.0f} s", soft_wrap=True)
     return 1 if answer.get("error") else 0
+
+
+def await_slow_addons(console: Console, name: str) -> None:
+    """Wait for the add-ons that no pipeline needs; that one is late is a warning: the platform works."""
+    for addon in (one for one in addons.ADDONS if one.slow):
+        try:
+            with console.status(f"waiting for {addon.name}"):
+                addons.wait_ready(name, [addon])
+        except LocalError as error:
+            console.print(f"\ncluster: warning: {error.message}", soft_wrap=True, markup=False)
 
 
 def own_kubeconfig() -> Path:

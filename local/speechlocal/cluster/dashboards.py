@@ -6,7 +6,6 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from speechlocal import locks, node_packages, paths
-from speechlocal.errors import LocalError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,14 +19,13 @@ SUFFIXES = frozenset({".html", ".css", ".js"})
 CONFIG_MAP = "dashboards-page"
 LIBRARY = ("uPlot.iife.min.js", "uPlot.min.css")
 """The files of uPlot, which draws the charts; `package.json` beside the page pins its version."""
+WITHOUT_LIBRARY = "for the dashboards, install Node with npm, let npm reach its registry, then make cluster"
+NPM_OPTIONS = ("--fetch-timeout=20000", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
+"""npm gives up on a registry that does not answer in less than a minute; by default in a quarter of an hour."""
 
 
-def config_map(report: Report) -> dict[str, Any]:
-    """Return the ConfigMap of the page; without npm it lacks the library, and the page says so."""
-    try:
-        install_library(report)
-    except LocalError as error:
-        report(f"the page of dashboards will lack its charts: {error.message}")
+def config_map() -> dict[str, Any]:
+    """Return the ConfigMap of the page; if the library is not installed it lacks that, and the page says so."""
     files = [file for file in sorted(PAGE.iterdir()) if file.suffix in SUFFIXES]
     if has_library():
         files += [_dist() / name for name in LIBRARY]
@@ -49,13 +47,13 @@ def address(port: int) -> str:
     url = f"http://{HOST}:{port}/"
     if has_library():
         return url
-    return f"{url}prometheus/api/v1/query?query=up   (for the dashboards, install Node with npm, then make cluster)"
+    return f"{url}prometheus/api/v1/query?query=up   ({WITHOUT_LIBRARY})"
 
 
 def install_library(report: Report) -> None:
     """Install the library into the cache unless it is there; raise LocalError if npm is missing or fails."""
     with locks.held(paths.cache() / "uplot.lock", lambda: report("waiting for another process")):
-        node_packages.install(PAGE, _folder())
+        node_packages.install(PAGE, _folder(), *NPM_OPTIONS)
 
 
 def _folder() -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from speechcli.errors import UsageError
 from speechlocal import debian, jobs, locks, paths
-from speechlocal.cluster import addons, builds, kind
+from speechlocal.cluster import addons, builds, dashboards, kind
 from speechlocal.cluster.access import Access
 from speechlocal.containers import command, docker, engine
 from speechlocal.errors import LocalError
@@ -34,6 +34,7 @@ REVIVE_WITHIN_S = 180.0
 REQUEST_TIMEOUT = "5s"
 POLL_S = 0.5
 CLUSTER, ADDONS, LOAD = "cluster", "add-ons", "copying images to the cluster"
+LIBRARY = "charts of the dashboards, by npm"
 CLUSTER_SECONDS, ADDONS_SECONDS, LOAD_SECONDS = 30, 20, 30
 
 
@@ -81,18 +82,22 @@ def up(console: Console, name: str = DEFAULT_NAME, port: int | None = None, *, p
         wanted = builds.jobs(missing, platform=platform)
         jobs.announce(console, "cluster", wanted)
         copied = set[str]()
-        jobs.run(console, wanted + cluster_jobs(name, port, wanted, copied, platform=platform))
+        jobs.run(console, wanted + cluster_jobs(console, name, port, wanted, copied, platform=platform))
     return Up(Access(kind.kubeconfig(name), port), frozenset(copied))
 
 
-def cluster_jobs(name: str, port: int, building: Sequence[Job], copied: set[str], *, platform: bool) -> list[Job]:
+def cluster_jobs(
+    console: Console, name: str, port: int, building: Sequence[Job], copied: set[str], *, platform: bool
+) -> list[Job]:
     """Return the jobs that bring up a cluster once what it needs is built; `copied` is given the new images' tags."""
     needs = tuple(job.name for job in building if job.name != builds.PLATFORM)
     cluster = f"{CLUSTER} {name}"
     found = [
         Job(cluster, lambda report: ensure_running(name, port, report), needs, CLUSTER_SECONDS),
-        Job(ADDONS, lambda report: install_addons(name, port, report), (cluster,), ADDONS_SECONDS),
+        Job(ADDONS, lambda report: install_addons(name, port, report), (cluster, LIBRARY), ADDONS_SECONDS),
     ]
+    if not dashboards.has_library():
+        found.insert(0, Job(LIBRARY, lambda report: install_library(console, report)))
     if platform:
         tags = [image.tag for image in builds.platform_images()]
         load = lambda report: copied.update(nodes.load(name, tags, report))  # noqa: E731
@@ -185,11 +190,20 @@ def api_ready(name: str, within_s: float) -> bool:
     return True
 
 
+def install_library(console: Console, report: Report) -> None:
+    """Install what draws the dashboards; a failure is a warning, since no pipeline needs them."""
+    try:
+        dashboards.install_library(report)
+    except LocalError as error:
+        text = f"cluster: warning: the dashboards will lack their charts: {error.message}"
+        console.print(text, soft_wrap=True, markup=False)
+
+
 def install_addons(name: str, port: int, report: Report) -> None:
     """Copy the images of the add-ons to a node that lacks them, apply the add-ons and wait for them."""
     nodes.load(name, addons.built_images(), report)
     report("applying the manifests")
-    addons.apply(name, report)
+    addons.apply(name)
     report("waiting until they are ready")
     addons.wait_ready(name, [addon for addon in addons.ADDONS if not addon.slow])
     addons.wait_reachable(name, port)
