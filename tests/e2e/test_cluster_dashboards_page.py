@@ -86,3 +86,15 @@ async def test_the_page_is_sent_with_a_strict_content_policy(speech: Service) ->
         policy = answer.headers["Content-Security-Policy"]
 
     assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+
+
+async def test_other_websites_cannot_read_the_metrics(speech: Service) -> None:
+    addons.wait_ready(speech.cluster.name)
+    url, origin = f"{speech.cluster.ingress}/prometheus", {"Origin": "http://example.com"}
+    async with client(dashboards.HOST) as session:
+        async with session.get(f"{url}/api/v1/query?query=up", headers=origin) as answer:
+            assert answer.status == 200
+            assert "Access-Control-Allow-Origin" not in answer.headers
+        for path in ("debug/pprof/", "api/v1/status/config"):
+            async with session.get(f"{url}/{path}") as answer:
+                assert answer.status == 404, path
