@@ -35,6 +35,16 @@ def offered(found: PlannedCluster) -> tuple[str, ...]:
     return model_list.names(found.objects[LIST])
 
 
+def names_of_bridges(found: PlannedCluster) -> set[str]:
+    return {pod["metadata"]["name"] for pod in found.pods_of("bridge")}
+
+
+def restart(found: PlannedCluster) -> None:
+    """Let another replica of the operator take over, which no bridge has answered yet."""
+    found.new_leader()
+    found.models_revisions = dict.fromkeys(found.models_revisions)
+
+
 def uids(found: PlannedCluster) -> set[str]:
     return {pod["metadata"]["uid"] for pod in found.pods}
 
@@ -73,16 +83,18 @@ def test_a_change_of_the_models_replaces_no_pod(models: tuple[Any, ...]) -> None
     assert verdict(found.plan(), "Ready")[0] == "True"
 
 
-def test_each_bridge_is_annotated_once_after_the_list_was_written() -> None:
+def test_each_bridge_is_annotated_with_the_list_before_and_once_the_new_one_was_written_with_that() -> None:
     found = changed("llama3", "mistral")
+    old, bridges = model_list.revision(found.objects[LIST]), names_of_bridges(found)
 
     first, second, third = found.step(), found.step(), found.step()
 
-    assert (written(first) >= {"ConfigMap/bridge-models"}, first.nudges) == (True, ())
-    assert {nudge.pod for nudge in second.nudges} == {pod["metadata"]["name"] for pod in found.pods_of("bridge")}
-    assert (written(second), third.nudges) == (set(), ())
-    revision = model_list.revision(found.objects[LIST])
-    assert {pod["metadata"]["annotations"][MODELS_REVISION] for pod in found.pods_of("bridge")} == {revision}
+    new = model_list.revision(found.objects[LIST])
+    assert written(first) >= {"ConfigMap/bridge-models"}
+    assert {(one.pod, one.revision) for one in first.annotate} == {(name, old) for name in bridges}
+    assert {(one.pod, one.revision) for one in second.annotate} == {(name, new) for name in bridges}
+    assert (written(second), third.annotate) == (set(), ())
+    assert {pod["metadata"]["annotations"][MODELS_REVISION] for pod in found.pods_of("bridge")} == {new}
 
 
 def test_a_steady_pipeline_annotates_nothing_also_when_it_gets_more_bridges() -> None:
@@ -94,7 +106,7 @@ def test_a_steady_pipeline_annotates_nothing_also_when_it_gets_more_bridges() ->
     found.settle()
     plans += [found.step(), found.plan()]
 
-    assert [plan.nudges for plan in plans] == [(), (), ()]
+    assert [plan.annotate for plan in plans] == [(), (), ()]
     assert verdict(plans[-1], "Ready")[0] == "True"
 
 
@@ -120,7 +132,7 @@ def test_bridges_that_do_not_say_which_list_they_use_are_not_waited_for() -> Non
     found.step()
     plan = found.step()
 
-    assert (verdict(plan, "Ready")[0], plan.nudges) == ("True", ())
+    assert (verdict(plan, "Ready")[0], plan.annotate) == ("True", ())
 
 
 def test_a_bridge_that_falls_silent_is_not_waited_for() -> None:
@@ -134,6 +146,62 @@ def test_a_bridge_that_falls_silent_is_not_waited_for() -> None:
     assert verdict(found.plan(), "Ready")[0] == "True"
 
 
+@pytest.mark.parametrize("before", [("llama3",), ("mistral",)], ids=["never changed", "changed before"])
+def test_a_restart_of_the_operator_keeps_a_pipeline_ready(before: tuple[str, ...]) -> None:
+    found = converged(with_models(*before))
+    found.edit(pipeline(with_models("llama3"))["spec"])
+    status = found.run().status
+    restart(found)
+
+    plan = found.plan()
+
+    assert (plan.status, plan.annotate) == (status, ())
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2], ids=["before the list is written", "before the annotations", "after them"])
+def test_after_a_restart_during_a_change_bridges_that_have_not_answered_are_waited_for(steps: int) -> None:
+    found = changed("llama3", "mistral")
+    for _ in range(steps):
+        found.step()
+    restart(found)
+
+    for _ in range(3):
+        plan = found.step()
+        assert verdict(plan, "Progressing") == LATE
+        assert verdict(plan, "Ready")[0] == "False"
+        assert plan.requeue_after == 5.0
+
+    assert {pod["metadata"]["annotations"][MODELS_REVISION] for pod in found.pods_of("bridge")} == {
+        model_list.revision(found.objects[LIST])
+    }
+    found.models_revisions.clear()  # after 45 s
+    assert "bridges use" not in verdict(found.plan(), "Progressing")[2]
+
+
+def test_after_a_restart_during_a_change_no_model_is_removed() -> None:
+    remove = of_ollama(cache={"unusedModels": "Remove"})
+    found = converged(with_models("llama3", "mistral"), remove)
+    found.edit(pipeline(with_models("llama3"), remove)["spec"])
+    found.step()
+    found.later(GRACE_S)
+    restart(found)
+
+    assert found.step().removals == ()
+    assert found.step().removals == ()
+
+
+def test_a_new_bridge_that_has_not_answered_yet_has_the_list_that_it_started_with() -> None:
+    found = changed("llama3", "mistral")
+    found.run()
+    found.edit(pipeline(with_models("llama3", "mistral"), of_bridge(replicas=4))["spec"])
+    before = names_of_bridges(found)
+    found.step()
+    found.settle()
+    found.models_revisions |= dict.fromkeys(names_of_bridges(found) - before)
+
+    assert verdict(found.plan(), "Ready")[0] == "True"
+
+
 def test_bridges_with_a_list_of_their_own_are_not_waited_for() -> None:
     own = {"name": "MODELS_FILE", "value": "/mine/models.json"}
     found = converged(of_bridge(env=[own]))
@@ -141,7 +209,7 @@ def test_bridges_with_a_list_of_their_own_are_not_waited_for() -> None:
 
     plan = found.plan()
 
-    assert (verdict(plan, "Ready")[0], plan.nudges) == ("True", ())
+    assert (verdict(plan, "Ready")[0], plan.annotate) == ("True", ())
 
 
 def test_no_model_is_removed_while_a_bridge_may_still_offer_it() -> None:
