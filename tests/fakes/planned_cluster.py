@@ -82,7 +82,7 @@ class PlannedCluster:
         may_update: Whether it is this one's turn.
         external_models: The models of an external Ollama.
         external_rejects: Whether it does not list them without credentials.
-        models_revisions: Which list of models each bridge has read, by the name of its pod; None if the operator has not heard.
+        models_revisions: Which list of models each bridge has read, by the name of its pod; None if it has not said.
         bridges_report: Whether they say so.
         loads: What the pods and bridges report of their work.
         pod_loads: What each pod reports, by name.

@@ -75,7 +75,7 @@ class Heard:
         report: What it reported last, None if nothing yet.
         age: Seconds since it was last known to be true, None if it never was.
         reports: Whether it reports its load at all, as far as known.
-        awaited: Whether it has reported nothing yet, and was asked only recently: for a ready pod, when it became ready.
+        awaited: Whether it has reported nothing in the 45 s, at most, since it was first asked, or became ready.
     """
 
     component: Reporting

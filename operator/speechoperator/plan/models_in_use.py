@@ -4,8 +4,8 @@ The kubelet notices a changed ConfigMap only when it synchronizes a pod: every 6
 has changed. So bridges that use another list get an annotation. Each bridge reports at `/load` which list it uses. Of a
 bridge that does not (an older image, one that cannot be reached) it is unknown, and nothing waits for it.
 
-After a restart the operator has heard of no bridge. Which of them were there before the list changed is known from their
-annotation: in the plan that writes a list, all get the revision of the list before.
+After a restart the operator has heard of no bridge. Which of them were there before the list changed is known from
+their annotation: in the plan that writes a list, all get the revision of the list before.
 """
 
 from __future__ import annotations
