@@ -20,6 +20,9 @@ pytestmark = pytest.mark.unit
 
 LIST = Ref("ConfigMap", "calls-bridge-models")
 NEW_RELEASE = Settings(bridge_image="speechpipeline/bridge:0.2.0", verification=False)
+INPUTS_WITH_LLAMA3 = "7eea3977c8f4ae3c"
+"""The hash that a release without the file wrote for `converged(with_models("llama3"))`."""
+
 LATE = ("True", "RolloutInProgress", "bridge: 0 of 2 bridges use the new list of models")
 
 
@@ -240,10 +243,10 @@ def test_a_held_update_holds_no_list_of_models() -> None:
 
 
 def of_an_older_release(found: PlannedCluster) -> None:
-    """Let the bridges have their models from the environment only."""
+    """Let the bridges have their model, `llama3`, from the environment only."""
     del found.objects[LIST]
     bridge = found.object("Deployment", "calls-bridge")
-    bridge["metadata"]["annotations"]["speechpipeline.dev/inputs-hash"] = "with the models"
+    bridge["metadata"]["annotations"]["speechpipeline.dev/inputs-hash"] = INPUTS_WITH_LLAMA3
     bridge["metadata"]["annotations"]["speechpipeline.dev/template-hash"] = "without the file"
     spec = bridge["spec"]["template"]["spec"]
     del spec["containers"][0]["env"]
@@ -253,15 +256,72 @@ def of_an_older_release(found: PlannedCluster) -> None:
     found.models_revisions.clear()
 
 
+@pytest.mark.parametrize(
+    ("policy", "reason"), [("Automatic", "UpdateQueued"), ("Manual", "UpdateHeld")], ids=["paced", "held"]
+)
+def test_bridges_of_a_release_without_the_file_wait_for_their_turn(policy: str, reason: str) -> None:
+    found = converged(with_models("llama3"), {"upgradePolicy": policy})
+    of_an_older_release(found)
+    before, found.slots = uids(found), 0
+
+    plan = found.run()
+
+    assert uids(found) == before
+    assert verdict(plan, "UpdateAvailable")[:2] == ("True", reason)
+    assert verdict(plan, "Ready")[0] == "True"
+
+
 @pytest.mark.parametrize("policy", ["Automatic", "Manual"])
-def test_bridges_of_a_release_without_the_file_are_replaced_at_once(policy: str) -> None:
-    """They would not hear of a new model."""
+def test_a_change_of_the_models_replaces_bridges_of_a_release_without_the_file_at_once(policy: str) -> None:
+    """They do not hear of it otherwise."""
     found = converged(with_models("llama3"), {"upgradePolicy": policy})
     of_an_older_release(found)
     found.slots = 0
+    found.run()
+    before = {pod["metadata"]["uid"] for pod in found.pods_of("bridge")}
 
-    assert {"ConfigMap/bridge-models", "Deployment/bridge"} <= written(found.plan())
-    assert verdict(found.run(), "Ready")[0] == "True"
+    found.edit(pipeline(with_models("llama3", "mistral"), {"upgradePolicy": policy})["spec"])
+    plan = found.run()
+
+    assert before.isdisjoint(uids(found))
+    assert offered(found) == ("llama3", "mistral")
+    assert verdict(plan, "Ready")[0] == "True"
+
+
+@pytest.mark.parametrize(
+    "bridge",
+    [
+        {"image": "example.com/bridge:0.1.0"},
+        {"podTemplate": {"spec": {"containers": [{"name": "bridge", "image": "example.com/bridge:0.1.0"}]}}},
+        {"env": [{"name": "MODEL_OPTIONS", "value": "{}"}]},
+        {"podTemplate": {"spec": {"containers": [{"name": "bridge", "env": [{"name": "MODELS", "value": "mine"}]}]}}},
+    ],
+    ids=["image", "image in podTemplate", "env", "env in podTemplate"],
+)
+@pytest.mark.parametrize("policy", ["Automatic", "Manual"])
+def test_bridges_that_may_read_their_models_at_startup_are_replaced(bridge: dict[str, Any], policy: str) -> None:
+    given = of_bridge(**bridge), {"upgradePolicy": policy}
+    found = converged(with_models("llama3"), *given)
+    before = {pod["metadata"]["uid"] for pod in found.pods_of("bridge")}
+    found.slots = 0
+
+    found.edit(pipeline(with_models("llama3", "mistral"), *given)["spec"])
+    plan = found.run()
+
+    assert before.isdisjoint(uids(found))
+    assert verdict(plan, "Ready")[0] == "True"
+    assert found.step().apply == ()
+
+
+@pytest.mark.parametrize("name", ["MODELS", "MODEL_OPTIONS"])
+def test_a_variable_of_the_spec_takes_the_place_of_the_list(name: str) -> None:
+    own = {"name": name, "value": "mine"}
+    in_template = {"spec": {"containers": [{"name": "bridge", "env": [own]}]}}
+    for found in (converged(of_bridge(env=[own])), converged(of_bridge(podTemplate=in_template))):
+        (container,) = found.object("Deployment", "calls-bridge")["spec"]["template"]["spec"]["containers"]
+        assert container["env"] == [own]
+        found.models_revisions = dict.fromkeys(found.models_revisions, "theirs")
+        assert verdict(found.plan(), "Ready")[0] == "True"
 
 
 def test_what_bridges_of_a_release_without_the_file_offer_stays_until_the_new_models_are_there() -> None:
