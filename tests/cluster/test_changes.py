@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -124,7 +125,8 @@ async def test_a_model_that_is_added_replaces_no_bridge(
         models = [{"name": "llama3"}, {"name": "qwen3:4b"}]
         await api.patch("SpeechPipeline", namespace, "p", {"spec": {"ollama": {"models": models}}})
         for name in reports:
-            pod = await api.until("Pod", namespace, name, lambda found: MODELS_REVISION in annotations(found), 60)
+            annotated = partial(has_another_annotation, old)
+            pod = await api.until("Pod", namespace, name, annotated, 60)
             new = annotations(pod)[MODELS_REVISION]
         waits = says("Progressing", "True", "0 of 2 bridges use the new list of models")
         await api.until("SpeechPipeline", namespace, "p", waits)
@@ -138,6 +140,10 @@ async def test_a_model_that_is_added_replaces_no_bridge(
 
 async def named(api: Api, kind: str, namespace: str, labels: str) -> set[str]:
     return {found["metadata"]["name"] for found in await api.list(kind, namespace, labelSelector=labels)}
+
+
+def has_another_annotation(revision: str, pod: Object) -> bool:
+    return annotations(pod).get(MODELS_REVISION, revision) != revision
 
 
 def annotations(found: Object) -> dict[str, str]:

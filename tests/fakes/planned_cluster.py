@@ -82,7 +82,7 @@ class PlannedCluster:
         may_update: Whether it is this one's turn.
         external_models: The models of an external Ollama.
         external_rejects: Whether it does not list them without credentials.
-        models_revisions: Which list of models each bridge has read, by the name of its pod.
+        models_revisions: Which list of models each bridge has read, by the name of its pod; None if it has not said.
         bridges_report: Whether they say so.
         loads: What the pods and bridges report of their work.
         pod_loads: What each pod reports, by name.
@@ -111,7 +111,7 @@ class PlannedCluster:
     ingress_class_missing: str | None = None
     slots: int = 1
     may_update: bool = False
-    models_revisions: dict[str, str] = field(default_factory=dict)
+    models_revisions: dict[str, str | None] = field(default_factory=dict)
     bridges_report: bool = True
     loads: Loads = field(default_factory=Loads)
     pod_loads: dict[str, Report] = field(default_factory=dict)
@@ -183,7 +183,7 @@ class PlannedCluster:
             meta["ownerReferences"] = [one for one in meta["ownerReferences"] if one["uid"] != orphan.owner]
         for one in planned.apply:
             self._apply(copy.deepcopy(dict(one.object)))
-        notes = [(nudge.pod, MODELS_REVISION, nudge.revision) for nudge in planned.nudges]
+        notes = [(one.pod, MODELS_REVISION, one.revision) for one in planned.annotate]
         notes += [(cost.pod, POD_DELETION_COST, str(cost.cost)) for cost in planned.costs]
         for pod, name, value in notes:
             self.pod(pod)["metadata"].setdefault("annotations", {})[name] = value
@@ -217,7 +217,7 @@ class PlannedCluster:
         """Plan, carry out and let all controllers work, until nothing is left to do."""
         for _ in range(rounds):
             planned = self.step()
-            writes = planned.orphan or planned.apply or planned.nudges or planned.scales or planned.delete
+            writes = planned.orphan or planned.apply or planned.annotate or planned.scales or planned.delete
             idle = not (writes or planned.stops or planned.pulls or planned.warm_ups or planned.removals)
             if not self.settle() and idle and self.plan().status == self.raw["status"]:
                 return self.plan()

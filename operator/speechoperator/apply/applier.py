@@ -87,8 +87,8 @@ class Applier:
                 outcome.wrote = True  # it was deleted meanwhile: observe again
                 return outcome
             await self._apply(key, action, outcome, now.timestamp())
-        for nudge in plan.nudges:
-            await self._try(outcome, Ref(kinds.POD.name, nudge.pod), self._writer.nudge(key, nudge))
+        for annotation in plan.annotate:
+            await self._try(outcome, Ref(kinds.POD.name, annotation.pod), self._writer.annotate(key, annotation))
         if plan.scales and not uid:
             return outcome
         for cost in plan.costs:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from speechoperator.kube.fenced_client import FencedClient, Why
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Json, Key, Object
-    from speechoperator.plan.actions import Apply, Delete, Nudge, Orphan, PodCost, Scale
+    from speechoperator.plan.actions import AnnotatePod, Apply, Delete, Orphan, PodCost, Scale
     from speechoperator.watch.store import Store
 
 _FOREIGN = "an object of this name exists that this pipeline did not create"
@@ -104,7 +104,7 @@ class Writer:
             reason=f"its deletion cost is {action.cost}",
         )
 
-    async def nudge(self, key: Key, action: Nudge) -> Json:
+    async def annotate(self, key: Key, action: AnnotatePod) -> Json:
         """Annotate a pod, so that its kubelet synchronizes it at once.
 
         Raises:
@@ -118,7 +118,7 @@ class Writer:
             action.pod,
             {"metadata": {"uid": action.uid, "annotations": annotations}},
             why="models",
-            reason=f"it is to read the list of models {action.revision}",
+            reason=f"its list of models is {action.revision}",
         )
 
     async def other_writer(self, action: Apply) -> str:

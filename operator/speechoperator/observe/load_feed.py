@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from speechoperator.observe.load_reports import BridgeReport, Heard
 from speechoperator.observe.load_stream import LoadStreamError, NotReportedError
-from speechoperator.plan.scaling.load import Report
+from speechoperator.plan.scaling.load import STALE_AFTER_S, Report
 from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
@@ -61,7 +61,20 @@ class Source(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class _Stream:
+    """A stream of one pod.
+
+    Attributes:
+        source: The pod.
+        asked_since: When it was first asked, or became ready since.
+        at_once: Set to open the stream now.
+        task: What reads it.
+        report: The latest report, with all that it says: what of it matters may change.
+        heard_at: When anything was last received.
+        reports: Whether the pod has `/load`, as far as known.
+    """
+
     source: Source
+    asked_since: float
     at_once: asyncio.Event
     task: asyncio.Task[None] | None = None
     report: Report | BridgeReport | None = None
@@ -106,15 +119,11 @@ class LoadFeed:
         streams = self._streams.setdefault(key, {})
         for identity in streams.keys() - wanted.keys():
             self._stop(streams.pop(identity))
+        for identity in wanted.keys() & streams.keys():
+            self._update(streams[identity], wanted[identity])
         for identity, source in wanted.items():
-            stream = streams.get(identity)
-            if stream is None:
-                if self._has_room():
-                    streams[identity] = self._start(key, source)
-                continue
-            if source.ready and not stream.source.ready:
-                stream.at_once.set()  # it may have refused connections until now
-            stream.source = source
+            if identity not in streams and self._has_room(source):
+                streams[identity] = self._start(key, source)
         if not streams:
             self.forget(key)
         return tuple(_heard(source, streams.get(identity)) for identity, source in wanted.items())
@@ -130,15 +139,32 @@ class LoadFeed:
         for key in list(self._streams):
             self.forget(key)
 
-    def _has_room(self) -> bool:
-        room = self._count < self._limit
-        if not room and not self._at_limit:
-            logs.warning("the load of some pods is not followed: raise MAX_LOAD_STREAMS", limit=self._limit)
-        self._at_limit = not room
+    def _has_room(self, source: Source) -> bool:
+        """Return whether one more pod can be followed: one whose load matters takes the place of one whose does not."""
+        room = self._count < self._limit or (source.load and self._make_room())
+        if source.load:
+            if not room and not self._at_limit:
+                logs.warning("the load of some pods is not followed: raise MAX_LOAD_STREAMS", limit=self._limit)
+            self._at_limit = not room
         return room
 
+    def _make_room(self) -> bool:
+        for streams in self._streams.values():
+            for identity, stream in streams.items():
+                if not stream.source.load:
+                    self._stop(streams.pop(identity))
+                    return True
+        return False
+
+    @staticmethod
+    def _update(stream: _Stream, source: Source) -> None:
+        if source.ready and not stream.source.ready:
+            stream.asked_since = _now()
+            stream.at_once.set()  # it may have refused connections until now
+        stream.source = source
+
     def _start(self, key: Key, source: Source) -> _Stream:
-        stream = _Stream(source, asyncio.Event())
+        stream = _Stream(source, _now(), asyncio.Event())
         stream.task = asyncio.create_task(self._run(key, stream), name=f"load of {source.pod}")
         self._count += 1
         return stream
@@ -177,8 +203,9 @@ class LoadFeed:
                 await stream.at_once.wait()
 
     def _adopt(self, key: Key, stream: _Stream, members: Mapping[str, Any]) -> None:
-        before, report = stream.report, _parsed(stream.source, members)
-        stream.report, stream.reports = report, True
+        before = _relevant(stream)
+        stream.report, stream.reports = _parsed(stream.source, members), True
+        report = _relevant(stream)
         if report != before:
             self._changed(key, at_once=_holds(report) and not _holds(before))
 
@@ -200,9 +227,13 @@ class LoadFeed:
 
 
 def _parsed(source: Source, members: Mapping[str, Any]) -> Report | BridgeReport:
-    if source.component != "bridge":
-        return Report.parse(members)
-    return BridgeReport.parse(members) if source.load else BridgeReport.parse_models(members)
+    return BridgeReport.parse(members) if source.component == "bridge" else Report.parse(members)
+
+
+def _relevant(stream: _Stream) -> Report | BridgeReport | None:
+    """Return the part of the latest report that matters."""
+    report = stream.report
+    return report.without_load if isinstance(report, BridgeReport) and not stream.source.load else report
 
 
 def _holds(report: Report | BridgeReport | None) -> bool:
@@ -212,8 +243,10 @@ def _holds(report: Report | BridgeReport | None) -> bool:
 def _heard(source: Source, stream: _Stream | None) -> Heard:
     if stream is None:
         return Heard(source.component, source.pod, source.ready)
-    age = None if stream.heard_at is None else _now() - stream.heard_at
-    return Heard(source.component, source.pod, source.ready, stream.report, age, stream.reports)
+    now, report = _now(), _relevant(stream)
+    age = None if stream.heard_at is None else now - stream.heard_at
+    awaited = report is None and stream.reports and now - stream.asked_since <= STALE_AFTER_S
+    return Heard(source.component, source.pod, source.ready, report, age, stream.reports, awaited)
 
 
 def _now() -> float:

@@ -53,10 +53,10 @@ class BridgeReport:
         of_ollama = Report.parse(ollama) if isinstance(ollama, dict) else Report()
         return cls(held, whisper, of_ollama, _revision(members))
 
-    @classmethod
-    def parse_models(cls, members: Mapping[str, object]) -> BridgeReport:
-        """Read which list of models it uses, and nothing else."""
-        return cls(models_revision=_revision(members))
+    @property
+    def without_load(self) -> BridgeReport:
+        """Which list of models it uses, and nothing else."""
+        return BridgeReport(models_revision=self.models_revision)
 
     @property
     def holds(self) -> bool:
@@ -75,6 +75,7 @@ class Heard:
         report: What it reported last, None if nothing yet.
         age: Seconds since it was last known to be true, None if it never was.
         reports: Whether it reports its load at all, as far as known.
+        awaited: Whether it has reported nothing in the 45 s, at most, since it was first asked, or became ready.
     """
 
     component: Reporting
@@ -83,6 +84,7 @@ class Heard:
     report: Report | BridgeReport | None = None
     age: float | None = None
     reports: bool = True
+    awaited: bool = False
 
     @property
     def fresh(self) -> bool:
@@ -110,13 +112,19 @@ def pod_loads(heard: Iterable[Heard]) -> Mapping[str, Report]:
     return {one.pod: one.report for one in heard if one.fresh and isinstance(one.report, Report)}
 
 
-def models_revisions(heard: Iterable[Heard]) -> Mapping[str, str]:
-    """Return which list of models the ready bridges use, as far as it is known, by the name of the pod."""
-    return {
-        one.pod: one.report.models_revision
-        for one in heard
-        if one.ready and one.fresh and isinstance(one.report, BridgeReport) and one.report.models_revision
-    }
+def models_revisions(heard: Iterable[Heard]) -> Mapping[str, str | None]:
+    """Return which list of models the ready bridges use, by the name of the pod; see `Snapshot.models_revisions`."""
+    found: dict[str, str | None] = {}
+    for one in heard:
+        if one.component != "bridge" or not one.ready:
+            continue
+        if not one.reports:
+            found[one.pod] = ""
+        elif one.fresh and isinstance(one.report, BridgeReport):
+            found[one.pod] = one.report.models_revision
+        elif one.awaited:
+            found[one.pod] = None
+    return found
 
 
 def loads(heard: Sequence[Heard], pods: Pods, now: float) -> Loads:

@@ -43,7 +43,7 @@ class Observed:
 
     loads: Loads = field(default_factory=Loads)
     pods: Mapping[str, Report] = field(default_factory=dict)
-    models_revisions: Mapping[str, str] = field(default_factory=dict)
+    models_revisions: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def observe(

@@ -6,16 +6,27 @@ possible actions are in `speechoperator.plan.actions`.
 
 from __future__ import annotations
 
-from speechoperator.plan.actions import Apply, Delete, Event, Nudge, Orphan, Plan, PodCost, Scale, StartPull, StopPull
+from speechoperator.plan.actions import (
+    AnnotatePod,
+    Apply,
+    Delete,
+    Event,
+    Orphan,
+    Plan,
+    PodCost,
+    Scale,
+    StartPull,
+    StopPull,
+)
 from speechoperator.plan.decide import plan
 from speechoperator.plan.interrupted import failed, unlisted
 from speechoperator.plan.rejected import rejected
 
 __all__ = [
+    "AnnotatePod",
     "Apply",
     "Delete",
     "Event",
-    "Nudge",
     "Orphan",
     "Plan",
     "PodCost",

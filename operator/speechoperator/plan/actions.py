@@ -83,8 +83,8 @@ class PodCost:
 
 
 @dataclass(frozen=True, slots=True)
-class Nudge:
-    """An annotation of a bridge pod, so that the kubelet brings it the new list of models at once.
+class AnnotatePod:
+    """An annotation of a bridge pod with a list of models; its kubelet then brings it the current one at once.
 
     Attributes:
         pod: The name of the pod.
@@ -235,7 +235,7 @@ class Plan:
     Attributes:
         orphan: Objects to orphan, before anything else: the pipeline may be deleted at any moment.
         apply: Objects to apply, in this order: dependencies come first.
-        nudges: Bridge pods to annotate, whose list of models was written before.
+        annotate: Bridge pods to annotate, after the list of models was written.
         costs: Deletion costs of pods, before their Deployment is scaled down.
         scales: Replicas to write, in this order: fewer before more. A missing Deployment has been created before.
         delete: Objects to delete, after everything was applied.
@@ -254,7 +254,7 @@ class Plan:
 
     orphan: tuple[Orphan, ...] = ()
     apply: tuple[Apply, ...] = ()
-    nudges: tuple[Nudge, ...] = ()
+    annotate: tuple[AnnotatePod, ...] = ()
     costs: tuple[PodCost, ...] = ()
     scales: tuple[Scale, ...] = ()
     delete: tuple[Delete, ...] = ()

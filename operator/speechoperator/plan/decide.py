@@ -104,7 +104,7 @@ def _compare(draft: Draft) -> None:
     manifests = without_unsupported_fields(draft.built.manifests, live, draft.snapshot.failures)
     if draft.blocked_moves:
         manifests = claims.with_previous_volumes(manifests, draft.blocked_moves, live, CACHE, REPLACE_IN_PLACE)
-        manifests = stamped(manifests, draft.pipeline)
+        manifests = stamped(manifests, draft.pipeline, draft.decisions)
     draft.manifests = manifests
     draft.orphan = pvcs_to_orphan(draft.manifests, live, owner)
     draft.apply = diff.objects_to_apply(draft.manifests, live)
@@ -118,7 +118,7 @@ def _pace_updates(draft: Draft) -> None:
     A pipeline that does not serve has nothing to lose, and may need the new release: it does not wait.
     """
     snapshot, spec = draft.snapshot, draft.pipeline.spec
-    draft.updates = updates.pending(draft.apply, snapshot.objects)
+    draft.updates = updates.pending(draft.apply, snapshot.objects, draft.pipeline, draft.decisions.models)
     held = spec.upgrade_policy == "Manual"
     if draft.updates and not held:
         draft.update = "running" if snapshot.may_update else "waiting" if _served(draft) else "none"

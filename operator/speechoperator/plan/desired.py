@@ -36,9 +36,9 @@ def desired(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, 
     if before is not None and before.inputs == inputs:
         return before
     manifests = replica_numbers.left_out(build(pipeline, settings, decisions))
-    return Built(inputs, stamped(manifests, pipeline))
+    return Built(inputs, stamped(manifests, pipeline, decisions))
 
 
-def stamped(manifests: Iterable[Object], pipeline: SpeechPipeline) -> tuple[Object, ...]:
+def stamped(manifests: Iterable[Object], pipeline: SpeechPipeline, decisions: Decisions) -> tuple[Object, ...]:
     """Return manifests with all hashes."""
-    return tuple(map(drift.stamped, updates.stamped(manifests, pipeline)))
+    return tuple(map(drift.stamped, updates.stamped(manifests, pipeline, decisions.models)))

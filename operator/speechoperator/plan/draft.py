@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.kube.objects import Object
-    from speechoperator.plan.actions import Apply, Delete, Event, Nudge, Orphan, StartCanary, UpdateState
+    from speechoperator.plan.actions import AnnotatePod, Apply, Delete, Event, Orphan, StartCanary, UpdateState
     from speechoperator.plan.built import Built
     from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.conditions.verdicts import Verdict
@@ -51,7 +51,7 @@ class Draft:
         orphan: PVCs to orphan.
         apply: Objects to apply.
         delete: Objects to delete.
-        nudges: Bridge pods to annotate, so that they get the new list of models.
+        annotate: Bridge pods to annotate, so that they get the new list of models.
         failures: Refused writes that still matter.
         components: The states of Whisper, Ollama and the bridge.
         models_ready: Whether the models are present.
@@ -85,7 +85,7 @@ class Draft:
     orphan: tuple[Orphan, ...] = ()
     apply: tuple[Apply, ...] = ()
     delete: tuple[Delete, ...] = ()
-    nudges: tuple[Nudge, ...] = ()
+    annotate: tuple[AnnotatePod, ...] = ()
     failures: tuple[WriteFailure, ...] = ()
     components: tuple[ComponentState, ...] = ()
     models_ready: Verdict = field(init=False)
@@ -113,7 +113,7 @@ class Draft:
         return Plan(
             orphan=self.orphan,
             apply=self.apply,
-            nudges=self.nudges,
+            annotate=self.annotate,
             costs=self.scaler.costs,
             scales=self.scaler.scales,
             delete=self.delete,

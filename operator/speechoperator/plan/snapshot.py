@@ -242,7 +242,9 @@ class Snapshot:
             node, that the cluster autoscaler adds none (NotTriggerScaleUp).
         loads: What the pods and bridges report of their work; unknown unless observed.
         pod_loads: What each Whisper pod reports of its work, by name. A pod whose work is unknown is missing.
-        models_revisions: Which list of models each ready bridge uses, by name. A bridge that does not say is missing.
+        models_revisions: Which list of models each ready bridge uses, by name: "" if it answers without saying so (an
+            older image), None if it has not answered yet. A bridge that has been silent for 45 s is missing, and one
+            that is not asked.
         may_update: Whether the pods may be replaced now because of a new release of the operator.
         failures: Refused writes of the last reconcile.
         unreadable: Failed lists, as failed writes: what is known of these kinds may be outdated.
@@ -269,7 +271,7 @@ class Snapshot:
     pod_warnings: Mapping[str, str] = field(default_factory=dict)
     loads: Loads = field(default_factory=Loads)
     pod_loads: Mapping[str, Report] = field(default_factory=dict)
-    models_revisions: Mapping[str, str] = field(default_factory=dict)
+    models_revisions: Mapping[str, str | None] = field(default_factory=dict)
     may_update: bool = False
     failures: tuple[WriteFailure, ...] = ()
     unreadable: tuple[WriteFailure, ...] = ()

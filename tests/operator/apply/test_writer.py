@@ -7,7 +7,7 @@ import pytest
 from fakes.reconciler_bench import KEY, Bench
 from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.objects import Ref
-from speechoperator.plan.actions import Delete, Nudge
+from speechoperator.plan.actions import AnnotatePod, Delete
 
 pytestmark = pytest.mark.unit
 
@@ -99,7 +99,7 @@ async def test_the_annotation_for_a_new_list_of_models_leaves_the_others(bench: 
     pod = bench.api.find("Pod", "b-0")
     assert pod
 
-    await bench.writer.nudge(KEY, Nudge("b-0", pod["metadata"]["uid"], "1a2b"))
+    await bench.writer.annotate(KEY, AnnotatePod("b-0", pod["metadata"]["uid"], "1a2b"))
 
     found = bench.api.find("Pod", "b-0")
     assert found

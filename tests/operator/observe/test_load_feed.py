@@ -55,7 +55,7 @@ class Bench:
         self.feed = LoadFeed(self.streams, self._queue, limit, jitter=lambda: 0.0)
 
     def _queue(self, key: Key, seconds: float) -> None:
-        assert key == KEY
+        assert key in {KEY, OTHER}
         self.queued.append(round(_time() + seconds, 3))
 
     def follow(self, *sources: Source) -> tuple[Heard, ...]:
@@ -89,7 +89,7 @@ def in_virtual_time(test: Callable[[Bench], Any], limit: int = 100) -> None:
 def test_the_first_report_of_a_pod_is_news() -> None:
     async def test(bench: Bench) -> None:
         bench.streams.script["http://w-0"] = [[{**load.WHISPER, "working": 2}]]
-        assert bench.follow(WHISPER) == (Heard("whisper", "w-0", ready=True),)
+        assert bench.follow(WHISPER) == (Heard("whisper", "w-0", ready=True, awaited=True),)
 
         await virtual_time.passes(3)
 
@@ -152,6 +152,37 @@ def test_of_a_bridge_whose_load_does_not_matter_only_another_list_of_models_is_n
         assert bench.queued == [0.0, 5.0]
         (heard,) = bench.follow(BRIDGE._replace(load=False))
         assert heard.report == BridgeReport(models_revision="1a2b")
+
+    in_virtual_time(test)
+
+
+def test_the_load_of_a_bridge_is_known_as_soon_as_it_matters() -> None:
+    async def test(bench: Bench) -> None:
+        bench.streams.script["http://b-0"] = [[bridge(held=1, models_revision="1a2b"), *[15.0, None] * 10]]
+        bench.follow(BRIDGE._replace(load=False))
+        await virtual_time.passes(100)
+
+        (heard,) = bench.follow(BRIDGE)
+
+        assert heard.report == BridgeReport.parse(bridge(held=1, models_revision="1a2b"))
+        assert heard.fresh
+        assert len(bench.streams.opened) == 1
+
+    in_virtual_time(test)
+
+
+def test_a_pod_that_does_not_answer_is_awaited_for_45_s_after_it_became_ready() -> None:
+    async def test(bench: Bench) -> None:
+        bench.streams.script["http://b-0"] = [[LoadStreamError("refused")]]
+        bench.follow(BRIDGE._replace(ready=False))
+        await virtual_time.passes(100)
+
+        awaited = []
+        for _ in range(3):
+            awaited.append(bench.follow(BRIDGE)[0].awaited)
+            await virtual_time.passes(40)
+
+        assert awaited == [True, True, False]
 
     in_virtual_time(test)
 
@@ -249,7 +280,7 @@ def test_pods_that_are_gone_are_not_followed() -> None:
     async def test(bench: Bench) -> None:
         bench.follow(BRIDGE, WHISPER)
         assert len(bench.feed) == 2
-        assert bench.follow(BRIDGE) == (Heard("bridge", "b-0", ready=True),)
+        assert bench.follow(BRIDGE) == (Heard("bridge", "b-0", ready=True, awaited=True),)
         assert len(bench.feed) == 1
 
         bench.feed.forget(KEY)
@@ -286,6 +317,21 @@ def test_beyond_the_limit_pods_are_unknown_until_there_is_room(caplog: pytest.Lo
         bench.follow(WHISPER)
         await virtual_time.passes(1)
         assert bench.follow(WHISPER)[0].report is not None
+
+    in_virtual_time(test, limit=1)
+
+
+def test_at_the_limit_a_pod_whose_load_matters_takes_the_place_of_one_whose_does_not() -> None:
+    async def test(bench: Bench) -> None:
+        other = source("bridge", "b-1")._replace(load=False)
+        bench.streams.script["http://b-0"] = [[load.BRIDGE]]
+        bench.feed.follow(OTHER, [other])
+        bench.follow(BRIDGE)
+        await virtual_time.passes(1)
+
+        assert [heard.report is not None for heard in bench.follow(BRIDGE)] == [True]
+        assert [heard.awaited for heard in bench.feed.follow(OTHER, [other])] == [False], "nothing waits for it"
+        assert len(bench.feed) == 1
 
     in_virtual_time(test, limit=1)
 

@@ -178,7 +178,11 @@ def test_the_lists_of_models_of_ready_bridges_are_known() -> None:
         bridge("without a file", models_revision=""),
         bridge("broken", models_revision=7),
         Heard("bridge", "older", ready=True, report=BridgeReport.parse({"held": 0}), age=1.0),
-        Heard("bridge", "not heard", ready=True),
+        Heard("bridge", "without /load", ready=True, reports=False),
+        Heard("bridge", "not heard yet", ready=True, awaited=True),
+        Heard("bridge", "not heard and not ready", ready=False, awaited=True),
+        Heard("bridge", "never heard", ready=True),
     ]
 
-    assert models_revisions(heard) == {"b-0": "1a2b", "b-1": "3c4d"}
+    without = dict.fromkeys(("without a file", "broken", "older", "without /load"), "")
+    assert models_revisions(heard) == {"b-0": "1a2b", "b-1": "3c4d", "not heard yet": None, **without}

@@ -50,7 +50,7 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, v
         "bridge",
         spec,
         image=decisions.images["bridge"],
-        env={model_list.VARIABLE: model_list.FILE},
+        env={} if model_list.is_replaced(spec) else {model_list.VARIABLE: model_list.FILE},
         envFrom=[{"configMapRef": {"name": object_name(pipeline.name, "bridge")}}],
         resources=resources(spec, _AUTOSCALED_RESOURCES if spec.scaling else _RESOURCES),
         probes=Probes(
@@ -78,7 +78,7 @@ def bridge(pipeline: SpeechPipeline, settings: Settings, decisions: Decisions, v
             pod,
             drain=bridge_drain(spec),
             volumes=(_tmp(spec), model_list.volume(pipeline.name), *_volumes(spec), *ca_volumes(pipeline)),
-            annotations={SETTINGS_HASH: settings_hash(variables)},
+            annotations={SETTINGS_HASH: settings_hash(variables, with_models=model_list.is_read_at_startup(spec))},
         ),
         decisions,
         strategy=SURGE,

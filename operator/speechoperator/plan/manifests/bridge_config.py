@@ -1,6 +1,7 @@
 """The settings of the bridge: a ConfigMap that its pods use as environment.
 
-It has the models, too, though the bridges read them from a file (`model_list`): pods of an older release need them.
+It has the models, too, though the bridges read them from a file (`model_list`): pods of an older release need them, and
+those of `bridge.image` may.
 Names and units are documented in `docs/reference/settings.md`.
 """
 
@@ -77,9 +78,15 @@ def environment(pipeline: SpeechPipeline, models: Sequence[str]) -> dict[str, st
     }
 
 
-def settings_hash(variables: Mapping[str, str]) -> str:
-    """Return a hash of what the bridge reads from the environment, at startup only: a new hash triggers a rollout."""
-    text = json.dumps({name: variables[name] for name in variables.keys() - model_list.VARIABLES}, sort_keys=True)
+def settings_hash(variables: Mapping[str, str], *, with_models: bool) -> str:
+    """Return a hash of what the bridge reads from the environment, at startup only: a new hash triggers a rollout.
+
+    Args:
+        variables: The environment.
+        with_models: Whether the bridge may read its models from there.
+    """
+    left_out = frozenset[str]() if with_models else model_list.VARIABLES
+    text = json.dumps({name: variables[name] for name in variables.keys() - left_out}, sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
 
 

@@ -16,9 +16,9 @@ from speechoperator.kube.objects import Ref
 from speechoperator.plan.models import request_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from speechoperator.api import SpeechPipeline
+    from speechoperator.api import Bridge, SpeechPipeline
     from speechoperator.kube.objects import Object
 
 VARIABLE = "MODELS_FILE"
@@ -83,6 +83,29 @@ def is_read_by(deployment: Object) -> bool:
     containers = deployment["spec"]["template"]["spec"]["containers"]
     variables = (variable for one in containers if one["name"] == "bridge" for variable in one.get("env", ()))
     return any(variable.get("name") == VARIABLE and variable.get("value") == FILE for variable in variables)
+
+
+def is_replaced(spec: Bridge) -> bool:
+    """Return whether variables of the spec take the place of the list."""
+    return any(variable.get("name") in VARIABLES for variable in _given_variables(spec))
+
+
+def is_read_at_startup(spec: Bridge) -> bool:
+    """Return whether a changed list may need new pods: the list is replaced, or the image may not know of the file."""
+    own = (one.get("image") for one in _given_containers(spec))
+    return spec.image is not None or any(own) or is_replaced(spec)
+
+
+def _given_variables(spec: Bridge) -> Iterator[Mapping[str, Any]]:
+    yield from ({"name": variable.name} for variable in spec.env)
+    for one in _given_containers(spec):
+        yield from (variable for variable in one.get("env") or () if isinstance(variable, dict))
+
+
+def _given_containers(spec: Bridge) -> list[Mapping[str, Any]]:
+    """Return what the `podTemplate` says about the bridge's own container."""
+    containers = spec.pod_template.manifest().get("spec", {}).get("containers") or ()
+    return [one for one in containers if isinstance(one, dict) and one.get("name") == "bridge"]
 
 
 def _name(pipeline: str) -> str:

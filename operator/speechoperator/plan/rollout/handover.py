@@ -1,8 +1,8 @@
 """Handover of Whisper and Ollama to a new address: the new one serves before the old one is given up.
 
 The bridges know the addresses of Whisper and Ollama and the names of the models. While a new address does not respond,
-or a new model is not present, they keep their old environment; and what old bridge pods still call is kept until they
-have terminated.
+they keep their environment; while a new model is not present, they keep their list of models. What old bridge pods
+still call is kept until they have terminated.
 """
 
 from __future__ import annotations

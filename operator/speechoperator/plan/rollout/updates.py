@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from speechoperator.api.names import COMPONENTS, INPUTS_HASH, TEMPLATE_HASH, object_name
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
+from speechoperator.plan.models import model_list
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.api.names import Component
@@ -34,7 +35,7 @@ _NOT_ABOUT_PODS = frozenset({"suspend", "upgradePolicy", "class", "networkPolicy
 _NOT_ABOUT_SERVING_PODS = frozenset({"cache", "models", "scaling"})
 """Fields of Whisper and Ollama that do not change their pods; the volume that follows from `cache` counts by itself."""
 _BRIDGE_READS = frozenset({"engine", "model", "url", "protocol", "auth", "ca", "contextLength", "keepAlive"})
-"""Fields of Whisper and Ollama that the bridge reads at startup: of a new list of models its pods learn otherwise."""
+"""Fields of Whisper and Ollama that the bridge reads at startup. It may read the models then, too: see `model_list`."""
 _BRIDGE_OBJECTS = frozenset({"ConfigMap", "Deployment"})
 """Kinds that are written together: the bridge's environment is in its ConfigMap."""
 
@@ -58,19 +59,34 @@ class Update:
         return self.component if self.before == self.after else f"{self.component} ({self.before} -> {self.after})"
 
 
-def stamped(manifests: Iterable[Object], pipeline: SpeechPipeline) -> tuple[Object, ...]:
-    """Return the manifests of a pipeline with the hashes on their Deployments."""
+def stamped(manifests: Iterable[Object], pipeline: SpeechPipeline, models: Sequence[str]) -> tuple[Object, ...]:
+    """Return the manifests with the hashes on their Deployments.
+
+    Args:
+        manifests: The manifests of the pipeline.
+        pipeline: The pipeline.
+        models: The models that the bridge offers: they change with the pulls, not with the operator.
+    """
     return tuple(
-        _stamped(manifest, pipeline) if manifest["kind"] == "Deployment" else manifest for manifest in manifests
+        _stamped(manifest, pipeline, models) if manifest["kind"] == "Deployment" else manifest for manifest in manifests
     )
 
 
-def pending(apply: Iterable[Apply], live: Mapping[Ref, Object]) -> tuple[Update, ...]:
-    """Return the writes that are updates."""
-    found = []
+def pending(
+    apply: Iterable[Apply], live: Mapping[Ref, Object], pipeline: SpeechPipeline, models: Sequence[str]
+) -> tuple[Update, ...]:
+    """Return the writes that are updates.
+
+    Args:
+        apply: The writes.
+        live: The existing objects.
+        pipeline: The pipeline.
+        models: The models that the bridge offers.
+    """
+    found, with_models = [], _hash(_bridge_inputs(pipeline, models))
     for one in apply:
         existing = live.get(Ref(one.object["kind"], objects.name(one.object)))
-        if one.object["kind"] == "Deployment" and existing and _is_update(one.object, existing):
+        if one.object["kind"] == "Deployment" and existing and _is_update(one.object, existing, with_models):
             component = _COMPONENTS[objects.name(one.object).rpartition("-")[2]]
             found.append(Update(component, _image(existing, component), _image(one.object, component)))
     return tuple(found)
@@ -104,21 +120,21 @@ def uses_gpus(pipeline: SpeechPipeline) -> bool:
     return any(one.managed and one.gpus > 0 for one in (spec.whisper, spec.ollama))
 
 
-def _stamped(manifest: Object, pipeline: SpeechPipeline) -> Object:
+def _stamped(manifest: Object, pipeline: SpeechPipeline, models: Sequence[str]) -> Object:
     template, metadata = manifest["spec"]["template"], manifest["metadata"]
-    inputs = _inputs(objects.name(manifest).rpartition("-")[2], template, pipeline)
+    component = objects.name(manifest).rpartition("-")[2]
+    if component == "bridge":
+        at_startup = model_list.is_read_at_startup(pipeline.spec.bridge)
+        inputs = _bridge_inputs(pipeline, models if at_startup else None)
+    else:
+        inputs = _inputs(component, template, pipeline)
     hashes = {INPUTS_HASH: _hash(inputs), TEMPLATE_HASH: _hash(template)}
     return {**manifest, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **hashes}}}
 
 
 def _inputs(component: str, template: Object, pipeline: SpeechPipeline) -> dict[str, Any]:
-    """Return what the pods of a component depend on, besides the operator itself."""
-    # Without defaults: the API server fills in those of a new definition, which is no change of the spec.
-    spec = pipeline.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    common = {name: value for name, value in spec.items() if name not in (*_NOT_ABOUT_PODS, *_COMPONENTS)}
-    if component == "bridge":
-        upstreams = {name: _members(spec.get(name, {}), _BRIDGE_READS) for name in ("whisper", "ollama")}
-        return {**common, **upstreams, "bridge": spec.get("bridge", {})}
+    """Return what the pods of Whisper or Ollama depend on, besides the operator itself."""
+    spec, common = _spec(pipeline)
     serving = pipeline.spec.whisper if component == "whisper" else pipeline.spec.ollama
     own = spec.get(component, {})
     return {
@@ -131,16 +147,45 @@ def _inputs(component: str, template: Object, pipeline: SpeechPipeline) -> dict[
     }
 
 
+def _bridge_inputs(pipeline: SpeechPipeline, models: Sequence[str] | None) -> dict[str, Any]:
+    """Return what the bridges depend on, besides the operator itself.
+
+    Args:
+        pipeline: The pipeline.
+        models: The models that they offer; None if they hear of them without a restart.
+    """
+    spec, common = _spec(pipeline)
+    reads, offered = (_BRIDGE_READS, {}) if models is None else ({*_BRIDGE_READS, "models"}, {"models": list(models)})
+    upstreams = {name: _members(spec.get(name, {}), reads) for name in ("whisper", "ollama")}
+    return {**common, **upstreams, "bridge": spec.get("bridge", {}), **offered}
+
+
+def _spec(pipeline: SpeechPipeline) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the spec, and the part of it that all pods depend on."""
+    # Without defaults: the API server fills in those of a new definition, which is no change of the spec.
+    spec = pipeline.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return spec, {name: value for name, value in spec.items() if name not in (*_NOT_ABOUT_PODS, *_COMPONENTS)}
+
+
 def _members(spec: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in spec.items() if name in names}
 
 
-def _is_update(manifest: Object, live: Object) -> bool:
+def _is_update(manifest: Object, live: Object, with_models: str) -> bool:
+    """Return whether a write of a Deployment is an update.
+
+    Args:
+        manifest: The Deployment to write.
+        live: The existing one.
+        with_models: The hash of the inputs of bridges that read their models at startup, as those of older releases do.
+    """
     after = manifest["metadata"]["annotations"]
     before = live["metadata"].get("annotations") or {}
     if 0 in {live["spec"].get("replicas", 1), manifest["spec"].get("replicas", 1)}:
         return False
-    if before.get(INPUTS_HASH) != after[INPUTS_HASH]:
+    reads_at_startup = objects.name(live).endswith("-bridge") and not model_list.is_read_by(live)
+    same = {after[INPUTS_HASH], with_models} if reads_at_startup else {after[INPUTS_HASH]}
+    if before.get(INPUTS_HASH) not in same:
         return False
     return bool(before.get(TEMPLATE_HASH) != after[TEMPLATE_HASH])
 
