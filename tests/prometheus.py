@@ -19,6 +19,8 @@ from speechlocal.children import Program, free_port
 from speechlocal.children import running as running_children
 
 POLL_S = 0.2
+EVERY_S = 2
+"""Between two scrapes, and for each of them at most: a busy machine needs more than a second for one now and then."""
 SCRAPED_WITHIN_S = 60.0
 
 Sample = tuple[dict[str, str], float]
@@ -89,21 +91,20 @@ def data_of(body: dict[str, Any], asked: str) -> Any:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, scrape_configs: list[dict[str, Any]], *, every_s: int = 1, rules: list[str] | None = None
+    folder: Path, scrape_configs: list[dict[str, Any]], *, rules: list[str] | None = None
 ) -> AsyncIterator[Prometheus]:
     """Run Prometheus until the block ends.
 
     Args:
         folder: For its configuration and its data.
         scrape_configs: Of its configuration.
-        every_s: Seconds between two scrapes, and between two evaluations of rules without an interval of their own.
-        rules: Rule files, as paths or patterns.
+        rules: Rule files, as paths or patterns; evaluated as often as targets are scraped.
 
     Raises:
         ChildError: it did not start; the message has its log.
     """
     program = installed("prometheus", debian.PROMETHEUS)
-    every = f"{every_s}s"
+    every = f"{EVERY_S}s"
     configuration = {
         "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
         "rule_files": rules or [],

@@ -15,7 +15,7 @@ from yarl import URL
 
 from cluster.api import Access, Object
 from e2e.kind_cluster import KindCluster
-from prometheus import Prometheus, running
+from prometheus import EVERY_S, Prometheus, running
 from speechoperator.api import labels as labels_of
 
 FOLLOW_EVERY_S = 1.0
@@ -27,16 +27,13 @@ PORT = "http"
 
 
 @contextlib.asynccontextmanager
-async def scraping(
-    cluster: KindCluster, folder: Path, *, rules: Sequence[Path] = (), every_s: int = 2
-) -> AsyncIterator[Prometheus]:
+async def scraping(cluster: KindCluster, folder: Path, *, rules: Sequence[Path] = ()) -> AsyncIterator[Prometheus]:
     """Start a Prometheus that scrapes the operator, the bridges and the Whisper pods of all namespaces.
 
     Args:
         cluster: Where they run.
         folder: An empty folder for the configuration and the data.
         rules: Rule files.
-        every_s: Seconds between two scrapes, and between two evaluations of rules without an interval of their own.
 
     Raises:
         ChildError: it did not start; the message has its log.
@@ -46,8 +43,8 @@ async def scraping(
     authority.write_text(trusted(cluster.api_access))
     token.write_text(cluster.api_access.token)
     token.chmod(0o600)
-    jobs = [job(authority, token, folder / TARGETS, every_s)]
-    async with running(folder, jobs, every_s=every_s, rules=[str(file) for file in rules]) as started:
+    jobs = [job(authority, token, folder / TARGETS)]
+    async with running(folder, jobs, rules=[str(file) for file in rules]) as started:
         following = asyncio.create_task(follow(cluster, folder / TARGETS))
         try:
             yield started
@@ -62,7 +59,7 @@ def trusted(access: Access) -> str:
     return "".join(ssl.DER_cert_to_PEM_cert(one) for one in access.trust.get_ca_certs(binary_form=True))
 
 
-def job(authority: Path, token: Path, listed: Path, every_s: int) -> Object:
+def job(authority: Path, token: Path, listed: Path) -> Object:
     """Return the scrape job of the pods that are listed in a file."""
     return {
         "job_name": "speechpipeline",
@@ -70,7 +67,7 @@ def job(authority: Path, token: Path, listed: Path, every_s: int) -> Object:
         "scheme": "https",
         "authorization": {"credentials_file": str(token)},
         "tls_config": {"ca_file": str(authority)},
-        "file_sd_configs": [{"files": [str(listed)], "refresh_interval": f"{every_s}s"}],
+        "file_sd_configs": [{"files": [str(listed)], "refresh_interval": f"{EVERY_S}s"}],
     }
 
 
