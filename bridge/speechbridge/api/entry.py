@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +83,7 @@ class Working:
         if call.trace is not None and call.transcribes:
             call.trace.received()
         if service.admission.full:
-            since = call.timeline.clock()
-            stage = service.transcription if call.transcribes else service.generation
-            try:
-                with stage.demand.held(call.deadline.audio_seconds):
-                    await self._slot.__aenter__()
-            finally:
-                if call.trace is not None:
-                    call.trace.waited("queue", "admission", since)
+            await self._wait()
         else:
             self._slot.take_now()
         call.slot = self._slot
@@ -99,6 +93,24 @@ class Working:
         except BaseException:
             self._slot.give()
             raise
+
+    async def _wait(self) -> None:
+        """Wait for a turn, counted as demand for what comes first."""
+        call, service = self._call, self._service
+        since, error_type = call.timeline.clock(), ""
+        stage = service.transcription if call.transcribes else service.generation
+        try:
+            with stage.demand.held(call.deadline.audio_seconds):
+                await self._slot.__aenter__()
+        except asyncio.CancelledError:
+            error_type = "deadline" if call.deadline.expired else "cancelled"
+            raise
+        except Problem as problem:
+            error_type = problem.code
+            raise
+        finally:
+            if call.trace is not None:
+                call.trace.waited("queue", "admission", since, error_type)
 
     async def __aexit__(self, *_: object) -> None:
         self._slot.give()

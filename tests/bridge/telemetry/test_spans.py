@@ -271,6 +271,42 @@ async def test_the_wait_for_a_turn_is_a_span(
     assert attributes(traced.spans.one("queue")) == {"speech.wait.for": "admission"}
 
 
+async def test_a_wait_for_a_turn_that_never_comes_says_why(
+    start_bridge: StartBridge, speech_whisper: FakeSpeechWhisper, ollama: FakeOllama
+) -> None:
+    settings = {"whisper_url": speech_whisper.url, "transcriber": "openai", "ollama_url": ollama.url}
+    traced = await start_traced(start_bridge, **settings, max_concurrent_requests=1)
+    gate = ollama.hold(Point.BEFORE_FIRST_TOKEN)
+    first = asyncio.create_task(traced.bridge.json())
+    await gate.reached()
+    second = asyncio.create_task(traced.bridge.json())
+    await traced.bridge.until(lambda: traced.bridge.service.admission.queued == 1)
+    second.cancel()
+    await traced.bridge.until(lambda: len(traced.spans.named("POST /process")) == 1)
+    gate.release()
+    await first
+
+    waited = traced.spans.one("queue")
+    assert attributes(waited) == {"speech.wait.for": "admission", "error.type": "cancelled"}
+    assert waited.status.status_code is StatusCode.UNSET
+
+
+async def test_a_wait_for_a_turn_that_lasts_too_long_is_an_error(
+    start_bridge: StartBridge, speech_whisper: FakeSpeechWhisper, ollama: FakeOllama
+) -> None:
+    settings = {"whisper_url": speech_whisper.url, "transcriber": "openai", "ollama_url": ollama.url}
+    traced = await start_traced(start_bridge, **settings, max_concurrent_requests=1, queue_timeout=0.01)
+    traced.bridge.service.admission.enter("another")
+
+    code, _ = await traced.bridge.json()
+    traced.bridge.service.admission.release("another")
+
+    assert code == 503
+    waited = traced.spans.one("queue")
+    assert attributes(waited) == {"speech.wait.for": "admission", "error.type": "overloaded"}
+    assert waited.status.status_code is StatusCode.ERROR
+
+
 async def test_the_wait_for_a_pod_to_start_is_a_span(traced: Traced) -> None:
     await lead_to(traced.bridge.service.llm)
     asking = asyncio.create_task(traced.bridge.json())
