@@ -83,7 +83,8 @@ def pending(
         pipeline: The pipeline.
         models: The models that the bridge offers.
     """
-    found, with_models = [], _hash(_bridge_inputs(pipeline, models))
+    with_models = _hash(_bridge_inputs(pipeline, models))
+    found = []
     for one in apply:
         existing = live.get(Ref(one.object["kind"], objects.name(one.object)))
         if one.object["kind"] == "Deployment" and existing and _is_update(one.object, existing, with_models):
@@ -155,8 +156,9 @@ def _bridge_inputs(pipeline: SpeechPipeline, models: Sequence[str] | None) -> di
         models: The models that they offer; None if they hear of them without a restart.
     """
     spec, common = _spec(pipeline)
-    reads, offered = (_BRIDGE_READS, {}) if models is None else ({*_BRIDGE_READS, "models"}, {"models": list(models)})
+    reads = _BRIDGE_READS if models is None else _BRIDGE_READS | {"models"}
     upstreams = {name: _members(spec.get(name, {}), reads) for name in ("whisper", "ollama")}
+    offered = {} if models is None else {"models": list(models)}
     return {**common, **upstreams, "bridge": spec.get("bridge", {}), **offered}
 
 
