@@ -58,5 +58,5 @@ export function setBusy(busy) {
   $("cancel").hidden = !busy;
   $("history").inert = busy;
   if (busy) $("cancel").focus({ preventScroll: true });
-  else if ([$("cancel"), document.body].includes(focused)) $("run").focus({ preventScroll: true }); // not where somebody reads on
+  else if ([$("cancel"), document.body].includes(focused)) $("run").focus({ preventScroll: true }); // else the reader has moved on
 }
