@@ -215,9 +215,11 @@ class Settings(BaseSettings):
         "http/protobuf", description="protocol for traces"
     )
     otel_traces_exporter: Literal["otlp", "none"] = Field(
-        "otlp", description="`none`: requests are not traced, whatever the URLs are"
+        "otlp", description="with `none`, requests are not traced, whatever the URLs are"
     )
-    otel_sdk_disabled: bool = Field(default=False, description="`true`: as OTEL_TRACES_EXPORTER=none")
+    otel_sdk_disabled: bool = Field(
+        default=False, description="whether requests are not traced, as with OTEL_TRACES_EXPORTER=none"
+    )
 
     # Access.
     cors_allowed_origins: Annotated[tuple[Origin, ...], NoDecode] = Field(

@@ -144,11 +144,11 @@ class Settings(BaseSettings):
     )
     otel_exporter_otlp_traces_protocol: Literal["http/protobuf"] = _setting("http/protobuf", "protocol for traces")
     otel_traces_exporter: Literal["otlp", "none"] = _setting(
-        "otlp", "`none`: requests are not traced, whatever the URLs are"
+        "otlp", "with `none`, requests are not traced, whatever the URLs are"
     )
     otel_sdk_disabled: bool = _setting(
         False,  # noqa: FBT003 - a default, like those around it
-        "`true`: as OTEL_TRACES_EXPORTER=none",
+        "whether requests are not traced, as with OTEL_TRACES_EXPORTER=none",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "minimum log level")
 
