@@ -14,7 +14,7 @@ WHISPER = catalog.tag("whisper-tiny.en")
 REGISTRY = "model-registry.models.svc.cluster.local:5000/library/smollm2"
 MODEL = models.LLM_NAME
 READY_WITHIN_S = 240
-LITTLE = {"requests": {"cpu": "50m", "memory": "128Mi"}}
+LITTLE = {"requests": {"cpu": "20m", "memory": "128Mi"}}
 
 
 def pipeline(name: str, **spec: Any) -> Object:
