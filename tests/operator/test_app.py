@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.unit
 
+WITHIN_S = 60.0
+"""Also on a busy machine."""
+
 
 class Bench:
     """A replica with one pipeline in its caches, whose election is decided by `lead`."""
@@ -78,7 +81,7 @@ async def test_a_leader_works_on_all_pipelines_and_a_crash_of_its_workers_is_log
     leading = asyncio.create_task(bench.operator.lead())
     bench.lead()
     with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(leading, 5)
+        await asyncio.wait_for(leading, WITHIN_S)
     assert taken == [KEY]
     assert "the workers crashed" in caplog.messages
     bench.operator.queue.add(KEY)
@@ -106,7 +109,7 @@ async def test_a_leader_that_works_is_alive(bench: Bench, monkeypatch: pytest.Mo
     monkeypatch.setattr(bench.operator.reconciler, "reconcile", reconcile)
     bench.lead()
     leading = asyncio.create_task(bench.operator.lead())
-    await asyncio.wait_for(working.wait(), 5)
+    await asyncio.wait_for(working.wait(), WITHIN_S)
     assert bench.operator.not_alive() == ""
     now = 5000.0
     assert bench.operator.not_alive() == ""
@@ -127,7 +130,7 @@ async def test_a_replica_that_no_longer_leads_follows_no_load(bench: Bench, monk
     monkeypatch.setattr(bench.operator.reconciler, "reconcile", reconcile)
     leading = asyncio.create_task(bench.operator.lead())
     bench.lead()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         while not len(bench.operator.loads):  # noqa: ASYNC110 - the feed has no event for it
             await asyncio.sleep(0)
         bench.operator.election.is_leader.clear()
