@@ -16,5 +16,9 @@ def shared(nodeid: str) -> str:
 
 
 def misnamed(nodeid: str, fixtures: Iterable[str]) -> bool:
-    """Whether a test uses the cluster of the e2e tests, by all its fixtures, and would run in another process."""
-    return CLUSTER_FIXTURE in fixtures and shared(nodeid) != CLUSTER_TESTS
+    """Whether a test uses the cluster of the e2e tests, by all its fixtures, and would run in another process.
+
+    Files that are only run by name, such as that of `make pictures`, have a process of their own.
+    """
+    collected = "/test_" in nodeid.partition("::")[0]
+    return collected and CLUSTER_FIXTURE in fixtures and shared(nodeid) != CLUSTER_TESTS

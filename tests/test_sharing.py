@@ -22,6 +22,7 @@ def test_the_files_of_a_cluster_are_one_group_and_others_are_groups_of_their_own
         ("tests/cluster/test_commands.py::test_a", [CLUSTER_FIXTURE], True),
         ("tests/e2e/test_cluster_commands.py::test_a", [CLUSTER_FIXTURE], False),
         ("tests/e2e/test_images.py::test_a", ["container_engine"], False),
+        ("tests/e2e/pictures.py::test_a", [CLUSTER_FIXTURE], False),
     ],
 )
 def test_a_test_with_the_cluster_outside_its_group_is_refused(nodeid: str, fixtures: list[str], wrong: bool) -> None:  # noqa: FBT001 - a table
