@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from speechoperator.api import kinds
 from speechoperator.api.names import MODELS_REVISION, POD_DELETION_COST
@@ -94,15 +94,7 @@ class Writer:
             ApiError: the write was rejected; 404 or 409 if the pod is gone.
         """
         annotations = {POD_DELETION_COST: str(action.cost)}
-        return await self._client.write(
-            "merge",
-            POD,
-            key.namespace,
-            action.pod,
-            {"metadata": {"uid": action.uid, "annotations": annotations}},
-            why="cost",
-            reason=f"its deletion cost is {action.cost}",
-        )
+        return await self._annotate(key, action, annotations, why="cost", reason=f"its deletion cost is {action.cost}")
 
     async def annotate(self, key: Key, action: AnnotatePod) -> Json:
         """Annotate a pod, so that its kubelet synchronizes it at once.
@@ -111,14 +103,22 @@ class Writer:
             ApiError: the write was rejected; 404 or 409 if the pod is gone.
         """
         annotations = {MODELS_REVISION: action.revision}
+        reason = f"its list of models is {action.revision}"
+        return await self._annotate(key, action, annotations, why="models", reason=reason)
+
+    async def _annotate(
+        self,
+        key: Key,
+        action: PodCost | AnnotatePod,
+        annotations: dict[str, str],
+        *,
+        why: Literal["cost", "models"],
+        reason: str,
+    ) -> Json:
+        """Write annotations of a pod, unless another one has its name by now."""
+        metadata = {"uid": action.uid, "annotations": annotations}
         return await self._client.write(
-            "merge",
-            POD,
-            key.namespace,
-            action.pod,
-            {"metadata": {"uid": action.uid, "annotations": annotations}},
-            why="models",
-            reason=f"its list of models is {action.revision}",
+            "merge", POD, key.namespace, action.pod, {"metadata": metadata}, why=why, reason=reason
         )
 
     async def other_writer(self, action: Apply) -> str:
