@@ -17,6 +17,8 @@ pytestmark = pytest.mark.unit
 
 WITHIN_S = 60
 POLL_S = 0.02
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+"""As in a shell: `make test` has told these tests that they run below a make, and one below it would say where it works."""
 LASTS = "echo $$$$ > $@.pid; exec sleep 600"
 """What a target does that does not end by itself; its process is the one it has written down."""
 
@@ -32,7 +34,7 @@ def checkout(folder: Path, *, lint: str = "true", test: str = "true") -> Path:
     ("lint", "test", "code"), [("true", "true", 0), ("false", "true", 1), ("true", "false", 1), ("false", "false", 1)]
 )
 def test_it_fails_if_lint_or_a_test_fails(tmp_path: Path, lint: str, test: str, code: int) -> None:
-    done = subprocess.run([checkout(tmp_path, lint=lint, test=test)], check=False, capture_output=True)
+    done = subprocess.run([checkout(tmp_path, lint=lint, test=test)], check=False, capture_output=True, env=ENVIRONMENT)
 
     assert done.returncode == code
 
@@ -41,7 +43,7 @@ def test_what_lint_says_is_in_one_piece_before_the_end_of_the_tests(tmp_path: Pa
     tested = "echo begins; until grep -qs 'wrong 2' output; do sleep 0.1; done; echo 2 passed"
     run = checkout(tmp_path, lint="echo wrong 1; echo wrong 2", test=tested)
     with (tmp_path / "output").open("w") as output:
-        subprocess.run([run], check=True, stdout=output, stderr=subprocess.STDOUT, timeout=WITHIN_S)
+        subprocess.run([run], check=True, stdout=output, stderr=subprocess.STDOUT, timeout=WITHIN_S, env=ENVIRONMENT)
 
     said = (tmp_path / "output").read_text().splitlines()
     assert [line for line in said if line != "begins"] == ["", "wrong 1", "wrong 2", "2 passed"]
@@ -70,7 +72,13 @@ def test_ctrl_c_ends_lint_and_lets_the_tests_clean_up(tmp_path: Path) -> None:
 @contextmanager
 def running(program: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run it as a terminal does, in a process group of its own."""
-    run = subprocess.Popen([program], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(
+        [program],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT,
+    )
     try:
         yield run
     finally:

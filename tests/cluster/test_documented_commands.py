@@ -117,7 +117,7 @@ async def test_the_commands_of_a_page_work(
     reader = Reader(
         tmp_path,
         ["kubectl"],
-        replaced={"-n speech ": ""},
+        replaced={"-n speech ": "", "get sp -A": "get sp"},
         variables={
             "KUBECONFIG": kubeconfig(tmp_path, stage.plane.kubeconfig(), namespace),
             **scene.variables,
