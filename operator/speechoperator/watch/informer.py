@@ -1,7 +1,10 @@
-"""kopf as an informer: it watches, and passes every event on. Nothing is decided here.
+"""kopf as an informer: it watches, and every event is passed on. Nothing is decided here.
 
 kopf has each kind listed by the operator when a watch begins, and when its resourceVersion is too old (410). The list
 goes straight into the store, and removes what was deleted unseen. A list of kopf's own would be a second one.
+
+Events are taken from kopf's watches and do not reach its handlers: a queue, a task and a memory for each object are
+for operators that let kopf decide, and would be a sixth of this operator's CPU.
 
 It keeps nothing in the objects (no annotations, no finalizers), posts no Events, has no peering and writes nothing.
 When a watch fails permanently, all its tasks end and the caller restarts it.
@@ -41,6 +44,9 @@ List: TypeAlias = "Callable[[Kind, str], Awaitable[str]]"
 then it is called again.
 """
 
+_CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
+"""Types of events that are about an object."""
+
 _FORBIDDEN_S = 15.0
 """Seconds until a kind is listed again whose watch is forbidden."""
 
@@ -62,14 +68,14 @@ async def watching(
         list_kind: Lists a kind, whenever its watch begins anew.
         handle: Called with every event.
     """
-    with listed_by(list_kind, watched):
-        async with _running(watched, namespaces, client, handle) as tasks:
+    with adapted(list_kind, watched, handle):
+        async with _running(watched, namespaces, client) as tasks:
             yield tasks
 
 
 @contextmanager
-def listed_by(list_kind: List, watched: Collection[Kind]) -> Iterator[None]:
-    """Let kopf's watches begin at lists of the operator, and let a forbidden watch stop no other one.
+def adapted(list_kind: List, watched: Collection[Kind], handle: Callable[[kopf.RawEvent], None]) -> Iterator[None]:
+    """Let kopf's watches begin at lists of the operator and end at `handle`, and let a forbidden one stop no other.
 
     kopf has no setting for that, so its functions are replaced; a test fails if kopf calls other ones. A forbidden
     watch would end all of its watches; as an expired one it has its kind listed again, until it is allowed.
@@ -94,25 +100,42 @@ def listed_by(list_kind: List, watched: Collection[Kind]) -> Iterator[None]:
             await asyncio.sleep(_FORBIDDEN_S)
             yield {"type": "ERROR", "object": {"code": HTTPStatus.GONE}}
 
+    async def continuous_watch(**arguments: Any) -> AsyncIterator[Any]:
+        events = cast("AsyncGenerator[Any, None]", follow(**arguments))
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, dict) and event["type"] in _CHANGES:
+                    _pass_on(event, handle)
+                else:
+                    yield event
+
     fetch, fetching.fetch_objs = fetching.fetch_objs, fetch_objs
     watch, kopf_watching.watch_objs = kopf_watching.watch_objs, watch_objs
+    follow, kopf_watching.continuous_watch = kopf_watching.continuous_watch, continuous_watch
     try:
         yield
     finally:
-        fetching.fetch_objs, kopf_watching.watch_objs = fetch, watch
+        fetching.fetch_objs, kopf_watching.watch_objs, kopf_watching.continuous_watch = fetch, watch, follow
+
+
+def _pass_on(event: Any, handle: Callable[[kopf.RawEvent], None]) -> None:
+    try:
+        handle(event)
+    except Exception:  # noqa: BLE001 - an object that is not understood must not stop the watch of all others
+        logs.exception("watch event failed unexpectedly")
 
 
 @asynccontextmanager
 async def _running(
-    watched: Collection[Kind], namespaces: Collection[str], client: KubeClient, handle: Callable[[kopf.RawEvent], None]
+    watched: Collection[Kind], namespaces: Collection[str], client: KubeClient
 ) -> AsyncIterator[Collection[Task]]:
     registry = kopf.OperatorRegistry()
 
-    async def on_event(event: kopf.RawEvent, **_: Any) -> None:
-        handle(event)
+    async def not_called(**_: Any) -> None:
+        """Have kopf watch a kind: it does for handlers only."""
 
     for kind in watched:
-        kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(on_event)
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(not_called)
     kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)(_login(client))
     tasks = await kopf.spawn_tasks(
         registry=registry,

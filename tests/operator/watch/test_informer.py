@@ -1,4 +1,4 @@
-"""kopf as an informer: where its watches begin."""
+"""kopf as an informer: where its watches begin, and where their events go."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def test_kopf_watches_from_the_operators_list_and_lists_nothing_itself(mon
 
     monkeypatch.setattr(watching, "watch_objs", watch_objs)
     resource = Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
-    with informer.listed_by(list_kind, [DEPLOYMENT]):
+    with informer.adapted(list_kind, [DEPLOYMENT], print):
         stream = watching.continuous_watch(
             settings=kopf.OperatorSettings(), resource=resource, namespace=None, operator_pause_waiter=stop
         )
@@ -52,7 +52,7 @@ async def test_kopf_begins_anew_after_a_list_that_failed() -> None:
         return ""
 
     resource = Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
-    with informer.listed_by(list_kind, [DEPLOYMENT]):
+    with informer.adapted(list_kind, [DEPLOYMENT], print):
         stream = watching.continuous_watch(
             settings=kopf.OperatorSettings(), resource=resource, namespace=None, operator_pause_waiter=asyncio.Future()
         )
@@ -77,8 +77,45 @@ async def test_a_forbidden_watch_has_its_kind_listed_again_and_ends_no_other_wat
     monkeypatch.setattr(watching, "watch_objs", watch_objs)
     settings, resource = kopf.OperatorSettings(), Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
     settings.watching.reconnect_backoff = 0.0
-    with informer.listed_by(list_kind, [DEPLOYMENT]):
+    with informer.adapted(list_kind, [DEPLOYMENT], print):
         stream = watching.infinite_watch(settings=settings, resource=resource, namespace="night", _iterations=2)
         async with asyncio.timeout(5):
             assert [event async for event in stream if isinstance(event, dict)] == []
     assert listed == ["night", "night"]
+
+
+async def test_changes_are_passed_on_and_do_not_reach_the_handlers_of_kopf(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """kopf offers no setting for that: this fails when a new version watches in another way."""
+    events = [
+        {"type": kind, "object": {"metadata": {"resourceVersion": str(version)}}}
+        for version, kind in enumerate(("ADDED", "MODIFIED", "BOOKMARK", "DELETED"), start=1)
+    ]
+    seen: list[str] = []
+
+    def handle(event: Any) -> None:
+        seen.append(event["type"])
+        if event["type"] == "ADDED":
+            raise KeyError("an object that is not understood")
+
+    async def list_kind(_: Kind, __: str) -> str:
+        return "0"
+
+    async def watch_objs(**_: Any) -> AsyncIterator[Any]:
+        for event in events:
+            yield event
+        stop.set_result(None)
+
+    stop: asyncio.Future[None] = asyncio.Future()
+    monkeypatch.setattr(watching, "watch_objs", watch_objs)
+    resource = Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
+    with informer.adapted(list_kind, [DEPLOYMENT], handle):
+        stream = watching.continuous_watch(
+            settings=kopf.OperatorSettings(), resource=resource, namespace=None, operator_pause_waiter=stop
+        )
+        async with asyncio.timeout(5):
+            left = [event for event in [event async for event in stream] if isinstance(event, dict)]
+    assert seen == ["ADDED", "MODIFIED", "DELETED"]
+    assert left == [events[2]]
+    assert "watch event failed unexpectedly" in caplog.text
