@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 WITHIN_S = 60
 POLL_S = 0.02
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-"""As in a shell: `make test` has told these tests that they run below a make, and one below it would say where it works."""
+"""As in a shell: `make test` passes on that it is a make, and one below it says in which folder it works."""
 LASTS = "echo $$$$ > $@.pid; exec sleep 600"
 """What a target does that does not end by itself; its process is the one it has written down."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speechbridge import memory
+from speechbridge import memory, open_files
 from speechbridge.api import chat, health, load, models, pages, process, responses, transcriptions
 from speechbridge.api.connections import ConnectionLimits
 from speechbridge.api.cors import CrossOrigin
@@ -97,6 +97,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         OSError: The address cannot be listened on.
     """
+    open_files.raise_limit(settings)
     app = create_app(settings, tracing.start(settings))
     runner = Runner(app, connection_limits(settings), app[SERVICE].metrics, shutdown_timeout=_CANCEL_AFTER_S)
     await runner.setup()

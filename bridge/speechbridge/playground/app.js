@@ -132,6 +132,9 @@ $("request").addEventListener("submit", (event) => {
 });
 $("request").addEventListener("input", refreshSnippet);
 $("cancel").addEventListener("click", () => running?.abort());
+$("cancel").addEventListener("keydown", (event) => {
+  if (event.repeat) event.preventDefault(); // of the Enter that sent the request, since when the focus is here
+});
 $("retry").addEventListener("click", run);
 document.addEventListener("keydown", (event) => {
   if ($("confirm").open) return; // Esc closes the dialog

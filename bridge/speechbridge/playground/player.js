@@ -61,8 +61,12 @@ export class Player extends EventTarget {
   /** Recordings have no duration in their container; seeking to the end finds it. */
   #measure() {
     if (this.#audio.duration === Infinity) {
+      const file = this.#audio.src;
       this.#audio.currentTime = END;
-      this.#audio.addEventListener("seeked", () => (this.#audio.currentTime = 0), { once: true });
+      const rewind = () => {
+        if (this.#audio.src === file) this.#audio.currentTime = 0;
+      };
+      this.#audio.addEventListener("seeked", rewind, { once: true });
     } else if (this.seconds > 0 && this.seconds !== this.#measured) {
       this.#measured = this.seconds;
       this.dispatchEvent(new Event("ready"));

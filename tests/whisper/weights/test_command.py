@@ -76,6 +76,20 @@ def test_a_local_folder_is_copied_under_the_name_of_its_model(tmp_path: Path) ->
     assert found == {"Systran--faster-whisper-small", "share"}
 
 
+def test_a_relative_path_of_weights_is_no_name_on_the_hub(
+    hub: ModelHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "usb" / "calls").mkdir(parents=True)
+    for name, content in FILES.items():
+        (tmp_path / "usb" / "calls" / name).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+
+    assert command.main(["usb/calls", "--into=cache"], {"HF_ENDPOINT": hub.url}) == 0
+
+    assert (tmp_path / "cache" / "calls" / "model.bin").read_bytes() == FILES["model.bin"]
+    assert hub.requests == []
+
+
 @pytest.fixture
 def share(tmp_path: Path) -> Path:
     """A folder with fine-tuned weights, as on a mounted disk."""

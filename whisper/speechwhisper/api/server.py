@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _READ_BUFFER_BYTES = 256 * 1024  # the reader's high-water mark decides the speed of uploads
 _KEEPALIVE_S = 75.0  # that of nginx; with aiohttp's hour, programs that wait for an idle connection do not exit
-_BACKLOG = 128
+_BACKLOG = 1024
 _ALL_IPV6, _ALL_IPV4 = "::", "0.0.0.0"  # noqa: S104 - the unspecified addresses, where settings ask for them
 
 

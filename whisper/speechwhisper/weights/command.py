@@ -15,6 +15,7 @@ from speechwhisper.weights.errors import ERRORS, FetchError
 from speechwhisper.weights.fetch import fetch
 from speechwhisper.weights.folders import LocalFolder, WebFolder
 from speechwhisper.weights.hub import Hub
+from speechwhisper.weights.names import WEIGHTS
 from speechwhisper.weights.reporting import Latest, Lines, Reporter, serving
 from speechwhisper.weights.transfer import Web
 
@@ -123,7 +124,7 @@ def _source(model: str, revision: str, environment: Mapping[str, str]) -> Source
 
 
 def _is_path(model: str) -> bool:
-    return model.startswith(("/", ".", "~"))
+    return model.startswith(("/", ".", "~")) or (Path(model) / WEIGHTS).is_file()
 
 
 def _name_of(model: str) -> str:

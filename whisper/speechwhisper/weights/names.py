@@ -30,7 +30,8 @@ HUB_NAMES = {
 MANIFEST = "fetched.json"
 """The file in a folder of fetched weights that says what they are. It is written last."""
 
-REQUIRED = ("config.json", "model.bin")
+WEIGHTS = "model.bin"
+REQUIRED = ("config.json", WEIGHTS)
 OPTIONAL = ("preprocessor_config.json", "tokenizer.json")
 VOCABULARIES = ("vocabulary.json", "vocabulary.txt")
 """The files of CTranslate2 weights (`download_model` in `faster_whisper/utils.py`); of the vocabularies, one."""
