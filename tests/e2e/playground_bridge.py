@@ -63,6 +63,7 @@ class ScriptedBridge:
         self.fields: list[tuple[str, str]] = []
         self.reading: asyncio.Event | None = None
         self.left = asyncio.Event()
+        self._closing = False
         self.key = ""
         self.retry_after = ""
         self.url = ""
@@ -79,7 +80,10 @@ class ScriptedBridge:
         app.on_response_prepare.append(self._restrict)
         async with TestServer(app) as server:
             self.url = f"{server.make_url('/')}".rstrip("/") + f"{prefix}/"
-            yield self
+            try:
+                yield self
+            finally:
+                self._closing = True  # a server waits for its answers for two minutes, and pages are closed after it
 
     async def _restrict(self, _request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
@@ -132,7 +136,7 @@ class ScriptedBridge:
     async def _play(self, response: web.StreamResponse, script: Sequence[Piece]) -> None:
         for piece in script:
             if isinstance(piece, Until):
-                while not piece.is_set():
+                while not piece.is_set() and not self._closing:
                     await response.write(b": keep-alive\n\n")  # raises once the client has gone
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(piece.wait(), timeout=0.05)
