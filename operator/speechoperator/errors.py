@@ -53,6 +53,11 @@ CODES: Mapping[str, Code] = {
         "The API server, or a proxy in front of it, failed (5xx).",
         "Nothing, if it recovers: the operator retries. Otherwise check the API server.",
     ),
+    "webhook": Code(
+        "An admission or conversion webhook of the cluster failed, or could not be called (5xx).",
+        "Nothing, if it recovers: the operator retries, and writes everything else. Otherwise repair or remove the"
+        " webhook that the message names.",
+    ),
     "throttled": Code("The API server is overloaded (429).", "Nothing: the operator waits as long as the server asks."),
     "unauthorized": Code(
         "The API server did not accept the credentials (401).", "Check the service account, or log in again."

@@ -76,6 +76,37 @@ def test_every_object_has_the_standard_labels(helm: Helm, file: Path) -> None:
         assert {"app.kubernetes.io/name", "app.kubernetes.io/instance"} <= set(labels), body["kind"]
 
 
+LABEL_NAMED = {"Service", "Job", "Pod", "Deployment"}
+"""Kinds whose names are, or end up in, names and labels of at most 63 characters."""
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("n" * 53, ()),
+        ("n" * 46 + "-" + "n" * 6, ()),
+        ("speech.v2", ()),
+        ("speech", ("--set", f"nameOverride={'n' * 50}")),
+        ("speech", ("--set", f"fullnameOverride={'n' * 63}")),
+    ],
+)
+def test_long_names_stay_valid(helm: Helm, name: str, more: tuple[str, ...]) -> None:
+    objects = helm.objects(*more, "--set", "crds.upgrade=true", name=name)
+
+    services = [body["metadata"]["name"] for body in objects if body["kind"] == "Service"]
+    assert services
+    for service in services:
+        assert re.fullmatch("[a-z]([-a-z0-9]{0,61}[a-z0-9])?", service), service
+        assert service.endswith("-metrics")
+    for body in objects:
+        called = body["metadata"]["name"]
+        limit = 63 if body["kind"] in LABEL_NAMED else 253
+        assert len(called) <= limit, f"{body['kind']} {called}"
+        assert re.fullmatch("[a-z0-9]([-.:a-z0-9]*[a-z0-9])?", called), f"{body['kind']} {called}"
+    (asked,) = (body for body in objects if body["kind"] == "Pod")
+    assert f"http://{services[0]}.voice.svc" in str(asked), "the test asks the Service of that name"
+
+
 def test_the_pods_of_hooks_are_not_taken_for_the_operators(helm: Helm) -> None:
     objects = helm.objects("--values", values("pipeline"))
     [test] = [body for body in objects if body["kind"] == "Pod"]

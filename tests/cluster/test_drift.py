@@ -88,6 +88,11 @@ async def test_an_object_without_our_label_is_still_ours(api: Api, namespace: st
     repaired = await api.until("Deployment", namespace, "p-whisper", lambda found: image(found, "whisper") != "nginx")
     assert "app.kubernetes.io/managed-by" in repaired["metadata"]["labels"]
 
+    await api.patch("Deployment", namespace, "p-whisper", edit[1:], content_type=JSON_PATCH, fieldManager="somebody")
+    await api.until("Deployment", namespace, "p-whisper", lambda found: image(found, "whisper") != "nginx")
+    pipeline = await api.get("SpeechPipeline", namespace, "p")
+    assert "WriteConflict" not in str(pipeline["status"]["conditions"]), "the operator sees it again"
+
 
 async def test_what_others_add_stays(operator: Operator, api: Api, namespace: str, served: Object) -> None:
     assert served

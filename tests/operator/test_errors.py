@@ -39,6 +39,7 @@ def computed_codes() -> set[str]:
     errors += [
         ApiError(REQUEST, HTTPStatus.FORBIDDEN, "Forbidden", FORBIDDEN),
         ApiError(REQUEST, HTTPStatus.FORBIDDEN, "Forbidden", "no", ("NamespaceTerminating",)),
+        ApiError(REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", 'failed calling webhook "v.io": no'),
     ]
     return {error.code for error in errors}
 

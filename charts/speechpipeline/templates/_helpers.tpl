@@ -4,6 +4,12 @@
 {{- .Values.fullnameOverride | default (printf "%s-operator" (.Values.nameOverride | default .Release.Name)) | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* Takes (list root suffix). A name with a suffix that is valid for Services and pods: 63 characters, without dots. */}}
+{{- define "speechpipeline.suffixed" -}}
+{{- $room := sub 62 (len (index . 1)) | int }}
+{{- printf "%s-%s" (include "speechpipeline.fullname" (index . 0) | replace "." "-" | trunc $room | trimSuffix "-") (index . 1) }}
+{{- end }}
+
 {{/* The namespaces to manage as a JSON list, empty for all of them. */}}
 {{- define "speechpipeline.namespaces" -}}
 {{- if and .Values.watchNamespace .Values.watchNamespaces }}

@@ -89,7 +89,7 @@ def show(console: Console, found: Iterable[Json]) -> None:
 async def watch(console: Console, client: KubeClient, arguments: argparse.Namespace, found: Iterable[Json]) -> None:
     """Show each change, on a terminal in place, until it is stopped; raise ClusterError if the cluster refuses."""
     if not console.is_terminal or arguments.output == "json":
-        async for _, changed in changes(client, arguments.name):
+        async for _, changed in changes(client, arguments.name, found):
             if arguments.output == "json":
                 print(json_text(changed, indent=None), flush=True)
             else:
@@ -97,24 +97,43 @@ async def watch(console: Console, client: KubeClient, arguments: argparse.Namesp
         return
     shown = {one["metadata"]["name"]: one for one in found}
     with Live(console=console, refresh_per_second=4) as display:
-        async for event, changed in changes(client, arguments.name):
+        async for event, changed in changes(client, arguments.name, found):
             shown[changed["metadata"]["name"]] = changed
             if event == "DELETED":
                 del shown[changed["metadata"]["name"]]
             display.update(view([state(one) for _, one in sorted(shown.items())], bars=True))
 
 
-async def changes(client: KubeClient, name: str) -> AsyncGenerator[tuple[str, Json]]:
+async def changes(client: KubeClient, name: str, found: Iterable[Json] = ()) -> AsyncGenerator[tuple[str, Json]]:
     """Yield pipelines as they are and after each change, without end.
+
+    A watch that begins anew does not tell what was deleted before, so each one follows a list. While the API server
+    does not respond, both are tried again.
+
+    Args:
+        client: The cluster.
+        name: The pipeline, "" for all of the namespace.
+        found: The pipelines known so far.
 
     Raises:
         ClusterError: the cluster refuses, or the pipeline of that name has been deleted.
     """
+    known = {one["metadata"]["name"]: one for one in found}
     while True:  # the API server ends a watch after some minutes
         started = time.monotonic()
-        async with aclosing(client.watch(PIPELINES, client.namespace, name)) as events:
-            async for event, changed in events:
-                if event == "DELETED" and name:
-                    raise ClusterError(f"the pipeline {name} has been deleted")
-                yield event, changed
+        try:
+            listed = {one["metadata"]["name"] for one in await current(client, name)}
+            for gone in known.keys() - listed:
+                yield "DELETED", known.pop(gone)
+            async with aclosing(client.watch(PIPELINES, client.namespace, name)) as events:
+                async for event, changed in events:
+                    if event == "DELETED" and name:
+                        raise ClusterError(f"the pipeline {name} has been deleted")
+                    known[changed["metadata"]["name"]] = changed
+                    if event == "DELETED":
+                        del known[changed["metadata"]["name"]]
+                    yield event, changed
+        except ClusterError as error:
+            if not error.transient:
+                raise
         await asyncio.sleep(max(0.0, SHORTEST_WATCH_S - (time.monotonic() - started)))

@@ -10,6 +10,11 @@ from typing import Any
 from speechoperator.errors import OperatorError
 
 _CANNOT = re.compile(r"cannot (?P<verb>\w+) resource")
+_WEBHOOK = re.compile(
+    r'failed calling webhook "|admission webhook "[^"]*" denied the request|conversion webhook for .+ failed: '
+)
+"""What the API server says of a webhook that it cannot call (500), or that denies a request with a status of its own
+choice: `pkg/admission/plugin/webhook/errors` and `pkg/apiserver/conversion` of Kubernetes 1.34."""
 _CODES = {
     0: "unreachable",
     HTTPStatus.UNAUTHORIZED: "unauthorized",
@@ -75,6 +80,8 @@ class ApiError(OperatorError):
         """The class of the error, one of `errors.CODES`."""
         if self.namespace_terminating:
             return "namespace_terminating"
+        if self._looks_general and self.from_webhook:
+            return "webhook"
         if self.status == HTTPStatus.FORBIDDEN:
             return "forbidden" if self.missing_permission else "denied"
         server_error = self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -100,6 +107,16 @@ class ApiError(OperatorError):
     @property
     def affects_all(self) -> bool:
         """Whether the next request would fail the same way: no response, a failing or overloaded server, no login."""
+        return self._looks_general and not self.from_webhook
+
+    @property
+    def from_webhook(self) -> bool:
+        """Whether an admission or conversion webhook failed or denied the request: others do not pass through it."""
+        return bool(_WEBHOOK.search(self.message))
+
+    @property
+    def _looks_general(self) -> bool:
+        """Whether the status is that of a failing or overloaded server, or of a missing login."""
         return (
             self.status == 0
             or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -89,7 +89,17 @@ def _sources(pods: Sequence[Object], ports: Mapping[Component, int], *, whisper_
         for pod in pods:
             url = objects.address(pod, ports[component])
             if labels.component_of(pod) == component and objects.running(pod) and url:
-                yield Source(component, objects.name(pod), objects.uid(pod), url, objects.containers_ready(pod))
+                yield Source(component, objects.name(pod), objects.uid(pod), url, _ready(pod))
+
+
+def _ready(pod: Object) -> bool:
+    """Return whether the load of a pod has to be known.
+
+    When a node fails, the node controller sets the condition Ready to False, but nobody updates the states of the
+    containers: https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller. Readiness gates that users add
+    count as well: a pod that does not get requests has no load that matters.
+    """
+    return objects.containers_ready(pod) and objects.holds(pod, "Ready")
 
 
 def _count(pods: Sequence[Object], component: Component) -> int:

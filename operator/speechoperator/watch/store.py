@@ -58,8 +58,10 @@ class _Entry(NamedTuple):
 
 
 class _Tombstone(NamedTuple):
+    """A deletion: outdated are states up to its version and, if the version of the deletion is unknown, of its uid."""
+
     version: int
-    uid: str
+    uid: str = ""
 
 
 class Store:
@@ -126,17 +128,23 @@ class Store:
         return moved | {key}
 
     def remove(self, body: Object) -> set[Key]:
-        """Remove a deleted object; return its pipeline, nothing if it is unknown or was recreated since then."""
+        """Remove an object that was deleted, or lost the operator's label: its watch says DELETED of both.
+
+        The event has the object's last version, so later versions count even with the same uid: the label is back.
+
+        Returns:
+            Its pipeline; nothing if it is unknown or was recreated since then.
+        """
         place = place_of(body)
         known = self._entries.get(place)
         if known and known.version > _version(body):
             return set()
         if known or key_of(body):
-            self._tombstones[place] = _Tombstone(_version(body), body["metadata"]["uid"])
+            self._tombstones[place] = _Tombstone(_version(body))
         return {self._drop(place)} if known else set()
 
     def forget(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Remove an object that the API server did not find."""
+        """Remove an object that the API server did not find: no state of it is newer, whatever arrives late."""
         place = Place(kind.name, namespace, name)
         if (known := self._entries.get(place)) and uid in {"", known.uid}:
             self._tombstones[place] = _Tombstone(known.version, known.uid)

@@ -3,14 +3,17 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from cli.stand_ins import Object, StandInApi, kubectl
 from speechcli.__main__ import parser
+from speechcli.commands import status as status_command
 from speechcli.commands.doctor import doctor
 from speechcli.commands.status import status
 from speechcli.errors import ClusterError
+from speechcli.kube.client import ApiError, KubeClient
 from speechcli.kube.resources import CRDS, DEPLOYMENTS, NODES, PIPELINES, PODS
 
 pytestmark = pytest.mark.unit
@@ -75,6 +78,38 @@ async def test_json_is_the_object_of_the_api(cluster: list[str], capsys: pytest.
     await status(parser("status").parse_args(["calls", "-o", "json", *cluster]))
 
     assert json.loads(capsys.readouterr().out)["status"]["bottleneck"] == "whisper"
+
+
+class UnreliableClient:
+    """The first watch fails as a restarting API server does; meanwhile the pipeline "mail" is deleted."""
+
+    namespace = "team-a"
+
+    def __init__(self) -> None:
+        self.watches = 0
+
+    async def list(self, *_: object, **__: object) -> list[Object]:
+        return [pipeline("calls")] if self.watches else [pipeline("calls"), pipeline("mail")]
+
+    async def watch(self, *_: object) -> AsyncIterator[tuple[str, Object]]:
+        self.watches += 1
+        if self.watches == 1:
+            raise ApiError(0, "the API server does not respond")
+        if self.watches == 3:
+            raise ApiError(403, "pipelines are forbidden")
+        yield "ADDED", pipeline("calls")
+
+
+async def test_a_watch_outlives_the_api_server_and_learns_what_was_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_command, "SHORTEST_WATCH_S", 0.0)
+    client = cast("KubeClient", UnreliableClient())
+    events = status_command.changes(client, "", [pipeline("calls"), pipeline("mail")])
+
+    seen = [(event, one["metadata"]["name"]) for event, one in (await anext(events), await anext(events))]
+
+    assert seen == [("DELETED", "mail"), ("ADDED", "calls")]
+    with pytest.raises(ClusterError, match="forbidden"):
+        await anext(events)
 
 
 async def test_a_watch_prints_each_change_and_ends_with_the_pipeline(

@@ -29,6 +29,30 @@ async def test_what_a_webhook_changes_back_is_not_fought_over(bench: Bench) -> N
     assert "reverts it" not in str(bench.status["conditions"])
 
 
+async def test_a_webhook_that_is_down_stops_only_the_writes_it_is_called_for(bench: Bench) -> None:
+    await bench.settled()
+    said = 'Internal error occurred: failed calling webhook "v.io": failed to call webhook: connection refused'
+    bench.api.refuse = lambda call: (500, said) if call.resource == "services" and call.verb == "patch" else None
+    for kind, name in (("Service", "p-bridge"), ("Deployment", "p-bridge")):
+        bench.api.objects.pop((kind, "team", name))
+    whisper = bench.api.find("Deployment", "p-whisper")
+    assert whisper
+    whisper["spec"]["replicas"] = 3
+    bench.api.have(whisper)
+
+    result = await bench.once()
+
+    assert result.rejected, "it is retried"
+    assert bench.api.find("Deployment", "p-bridge"), "the rest is applied"
+    whisper = bench.api.find("Deployment", "p-whisper")
+    assert whisper
+    assert whisper["spec"]["replicas"] == 1, "and scaled"
+    assert bench.api.written("speechpipelines/status") == 1, "and reported"
+    bench.api.refuse = lambda _: None
+    await bench.settled()
+    assert bench.api.find("Service", "p-bridge")
+
+
 async def rounds_against(bench: Bench, seconds: int, fields: list[dict[str, Any]], component: str = "bridge") -> int:
     """Reconcile each second, after another writer has set the replicas of a component; return how often we did."""
     writes = 0

@@ -9,6 +9,9 @@ from speechoperator.kube.errors import Request, api_error
 pytestmark = pytest.mark.unit
 
 
+UNREACHABLE = 'failed to call webhook: Post "https://v.d.svc:443/?timeout=10s": connect: connection refused'
+
+
 def status(reason: str = "", message: str = "", **details: Any) -> dict[str, Any]:
     return {"kind": "Status", "reason": reason, "message": message, "details": details}
 
@@ -31,6 +34,17 @@ def status(reason: str = "", message: str = "", **details: Any) -> dict[str, Any
             "rejected",
             False,
         ),
+        (
+            500,
+            status("InternalError", f'Internal error occurred: failed calling webhook "v.io": {UNREACHABLE}'),
+            "webhook",
+            False,
+        ),
+        (500, status("", 'admission webhook "v.io" denied the request: no database'), "webhook", False),
+        (429, status("", 'admission webhook "v.io" denied the request: later'), "webhook", False),
+        (403, status("Forbidden", 'admission webhook "v.io" denied the request: no'), "denied", False),
+        (500, status("", f"conversion webhook for g.io/v1, Kind=HTTPRoute failed: {UNREACHABLE}"), "webhook", False),
+        (503, status("ServiceUnavailable"), "server_error", True),
         (400, status("BadRequest", 'unknown field "spec.x"'), "rejected", False),
     ],
 )

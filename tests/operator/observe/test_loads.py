@@ -37,11 +37,15 @@ class Feed:
         self.sources = ()
 
 
-def pod(name: str, component: str, ip: str = "10.0.0.7", *, ready: bool = True, **metadata: Any) -> dict[str, Any]:
+def pod(
+    name: str, component: str, ip: str = "10.0.0.7", *, ready: bool = True, condition: str = "", **metadata: Any
+) -> dict[str, Any]:
+    """A running pod; `condition` is the status of its condition Ready, where it differs from its container's."""
+    conditions = [{"type": "Ready", "status": condition or str(ready)}]
     container = {"ready": ready, "started": True, "state": {"running": {}}}
     return {
         "metadata": {"name": name, "uid": f"uid-{name}", "labels": {labels.COMPONENT: component}, **metadata},
-        "status": {"phase": "Running", "podIP": ip, "containerStatuses": [container]},
+        "status": {"phase": "Running", "podIP": ip, "containerStatuses": [container], "conditions": conditions},
     }
 
 
@@ -61,6 +65,15 @@ def observe(*pods: dict[str, Any], **spec: Any) -> tuple[tuple[Source, ...], Obs
 def _as_feed(feed: Any) -> LoadFeed:
     found: LoadFeed = feed
     return found
+
+
+@pytest.mark.parametrize("component", ["bridge", "whisper"])
+@pytest.mark.parametrize("condition", ["False", "Unknown"])
+def test_the_load_of_a_pod_on_a_failed_node_need_not_be_known(component: str, condition: str) -> None:
+    """The node controller sets the condition Ready; the states of the containers stay as the kubelet left them."""
+    sources, _ = observe(pod("lost", component, condition=condition))
+
+    assert [(source.pod, source.ready) for source in sources] == [("lost", False)]
 
 
 def test_running_bridges_and_whisper_pods_are_followed_at_their_addresses() -> None:

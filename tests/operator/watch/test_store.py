@@ -106,6 +106,19 @@ def test_an_object_that_loses_its_label_is_news_for_the_one_that_had_it() -> Non
     assert store.observe("MODIFIED", thing(3, owner=None)) == set()
 
 
+def test_an_object_that_gets_the_operators_label_back_is_known_again() -> None:
+    """A watch with a selector says DELETED of an object whose label was removed; it keeps its uid."""
+    store = Store()
+    store.put(thing(10))
+    assert store.observe("DELETED", thing(11)) == {KEY}
+
+    assert store.put(thing(12)) == {KEY}
+    store.observe("ADDED", thing(12))
+
+    assert deployment(store)["metadata"]["resourceVersion"] == "12"
+    assert store.put(thing(11)) == set()
+
+
 def test_a_listing_finds_what_was_deleted_unseen() -> None:
     store = Store()
     store.put(thing(1))

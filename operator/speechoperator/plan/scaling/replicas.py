@@ -80,9 +80,10 @@ def propose(
     target = stabilized(clamped, current, () if wanted.panicking else track.lows, highs)
     if target != clamped:
         limits.append("the stabilization window has not passed")
-    if current == 0 and clamped > 0:
-        target = max(target, 1)
-    limited = rate_limited(target, current, track.events, now, behavior)
+    # The first replica is no change of rate: a percentage of zero is zero. KEDA activates outside the policies, too.
+    least = 1 if current == 0 and clamped > 0 else 0
+    target = max(target, least)
+    limited = max(rate_limited(target, current, track.events, now, behavior), least)
     if limited != target:
         limits.append("the policies allow no larger change now")
     limited, limits = _keep_loading(limited, state, limits)

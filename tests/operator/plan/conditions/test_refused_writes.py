@@ -105,7 +105,9 @@ def test_a_rejected_object_is_reported() -> None:
     assert words in verdict(plan, "Ready")[2]
 
 
-@pytest.mark.parametrize(("code", "message"), [(0, ""), (409, "conflict"), (429, "too many"), (503, "etcd")])
+@pytest.mark.parametrize(
+    ("code", "message"), [(0, ""), (409, "conflict"), (429, "too many"), (503, "etcd"), (500, "failed calling webhook")]
+)
 def test_transient_failures_are_retried(code: int, message: str) -> None:
     plan = refused(code, message).plan()
 

@@ -133,6 +133,24 @@ def test_the_gpus_in_use_never_grow_beyond_the_budget_between_two_writes(
 
 
 @thorough
+@given(behaviors, st.lists(st.tuples(st.floats(0, 900), st.integers(0, 6)), max_size=4))
+def test_whatever_the_policies_the_first_request_wakes_a_component(
+    behavior: Behavior, before: list[tuple[float, int]]
+) -> None:
+    spec = ScalingSpec(whisper=WhisperScaling(Bounds(0, 6), behavior=behavior))
+    history, now, held = History(), START, load(60.0, requests=1)
+    for seconds, replicas in before:
+        now += seconds
+        state = ComponentState(desired=replicas, ready=replicas)
+        history = scale(spec, Loads(replace(held, seen_at=now)), States(state), history, now).history
+
+    decision = scale(spec, Loads(replace(held, seen_at=now)), States(ComponentState()), history, now)
+
+    assert decision.whisper
+    assert decision.whisper.replicas >= 1
+
+
+@thorough
 @given(known_loads, states.filter(lambda state: state.desired > 0))
 def test_a_constant_load_does_not_flap(seen: Load, state: ComponentState) -> None:
     calls = ScaledWhisper(state=replace(state, starting=0, pending=0, unschedulable=0, ready=state.desired))
