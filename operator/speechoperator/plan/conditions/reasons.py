@@ -158,7 +158,7 @@ class Reason(Enum):
         Kind.FINDING,
         Actor.ADMIN,
         "A pod was evicted or failed; its ReplicaSet replaces it.",
-        "If it recurs, give the node or the component more memory or disk.",
+        "If it recurs, give the node or the component more memory or disk; if it filled its cache, raise `cache.size`.",
     )
     PROGRESS_DEADLINE_EXCEEDED = (
         "ProgressDeadlineExceeded",
