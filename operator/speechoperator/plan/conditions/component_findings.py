@@ -37,7 +37,7 @@ def _findings(inputs: Inputs, now: datetime) -> Iterator[Finding]:
     yield from inputs.refused
     if inputs.suspended:
         return
-    if inputs.pvc and (found := pvcs.finding(inputs.pvc, inputs.pvc_warning, inputs.component)):
+    if inputs.pvc and (found := pvcs.finding(inputs.pvc, inputs.pvc_warning, inputs.component, inputs.cache_size)):
         yield found
     uncreated = deployments.creation_failure(inputs.deployment) if inputs.deployment else None
     if uncreated and not drains.make_room(uncreated, inputs, now):
