@@ -12,7 +12,7 @@ from speechoperator.api.language_models import LanguageModel
 from speechoperator.api.pod_template import ComponentSpec
 from speechoperator.api.rules import MapList, Rule
 from speechoperator.api.scaling import BridgeScaling, OllamaScaling, WhisperScaling
-from speechoperator.api.serving import ServingSpec, pvc_rules
+from speechoperator.api.serving import PVC_RULES, ServingSpec
 from speechoperator.api.storage import Cache, OllamaCache
 from speechoperator.api.values import Count, Duration, KeepAlive, Positive, WhisperModel
 
@@ -59,7 +59,7 @@ _PROTOCOL_RULES = (
 class Whisper(ServingSpec):
     """Speech recognition."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (*ServingSpec.rules, *pvc_rules("10Gi"))
+    rules: ClassVar[tuple[Rule, ...]] = (*ServingSpec.rules, *PVC_RULES)
 
     engine: Literal["faster-whisper", "asr-webservice"] = Field(
         "faster-whisper",
@@ -84,7 +84,7 @@ class Whisper(ServingSpec):
 class Ollama(ServingSpec):
     """Language models."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (*ServingSpec.rules, *_PROTOCOL_RULES, *pvc_rules("50Gi"))
+    rules: ClassVar[tuple[Rule, ...]] = (*ServingSpec.rules, *_PROTOCOL_RULES, *PVC_RULES)
 
     protocol: Literal["ollama", "openai"] = Field(
         "ollama",

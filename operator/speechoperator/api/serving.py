@@ -98,23 +98,13 @@ def _immutable(while_it_is: str, name: str, default: str) -> Rule:
     return Rule(same, None, f"cache.{name} {_IMMUTABLE}")
 
 
-def pvc_rules(size: str) -> tuple[Rule, ...]:
-    """Return the rules about changes of the cache, which only the API server can check.
-
-    Args:
-        size: The default size of the cache.
-    """
-    before, now = (f"quantity{_cache(which, 'size', repr(size))}" for which in ("oldSelf", "self"))
-    return (
-        _immutable(_OWN_CACHE, "ephemeral", "false"),
-        _immutable(_OWN_PVC, "storageClassName", "'(default)'"),
-        _immutable(_OWN_PVC, "accessMode", "'ReadWriteOnce'"),
-        Rule(
-            f"!({_OWN_PVC.format('oldSelf')} && {_OWN_PVC.format('self')}) || {now}.compareTo({before}) >= 0",
-            None,
-            "cache.size can only grow: a PVC cannot shrink",
-        ),
-    )
+# Not `size`, although a PVC cannot shrink: a size that the cluster refuses must be possible to take back.
+PVC_RULES = (
+    _immutable(_OWN_CACHE, "ephemeral", "false"),
+    _immutable(_OWN_PVC, "storageClassName", "'(default)'"),
+    _immutable(_OWN_PVC, "accessMode", "'ReadWriteOnce'"),
+)
+"""Rules about changes of the cache, which only the API server can check."""
 
 
 class ServingSpec(ComponentSpec):

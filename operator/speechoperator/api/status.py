@@ -178,7 +178,7 @@ class Status(Model):
     models_bytes: Int64 | None = Field(
         None,
         description="Bytes of the models on the volume, the fullest one if each pod has its own. Layers that models "
-        "share count for each.",
+        "share count for each, but a derived model has the weights of its base.",
     )
     unused_models: tuple[UnusedModel, ...] | None = Field(
         None,

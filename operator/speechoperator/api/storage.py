@@ -62,7 +62,9 @@ class Cache(Model):
     )
 
     size: Size = Field(
-        "10Gi", description="Capacity for models: the storage request of the PVC, or the limit of an ephemeral cache."
+        "10Gi",
+        description="Capacity for models: the storage request of the PVC, or the limit of an ephemeral cache. A PVC "
+        "grows with it if its StorageClass can expand volumes, and stays as it is with a smaller size.",
     )
     storage_class_name: ClassName | None = Field(
         None,

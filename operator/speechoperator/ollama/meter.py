@@ -42,6 +42,7 @@ class Meter:
         self.verifying = False
         self._clock = clock
         self._layers: dict[str, tuple[int, int]] = {}
+        self._found: set[str] = set()
         self._rate = 0.0
         self._began: float | None = None
         self._sampled_at = 0.0
@@ -61,6 +62,11 @@ class Meter:
         return sum(total for _, total in self._layers.values())
 
     @property
+    def added(self) -> int:
+        """Bytes of the layers that the pull adds to the volume: without those found there, of any other model."""
+        return sum(total for digest, (_, total) in self._layers.items() if digest not in self._found)
+
+    @property
     def settled(self) -> bool:
         """Whether the rate has been measured for long enough to be reported."""
         return self._began is not None and self._clock() - self._began >= SETTLED_AFTER_S and self.pulled > 0
@@ -70,6 +76,8 @@ class Meter:
         if not progress.digest:
             self.verifying = progress.status.startswith(VERIFYING)
             return 0
+        if progress.digest not in self._layers and 0 < progress.total <= progress.completed:
+            self._found.add(progress.digest)
         before, _ = self._layers.get(progress.digest, (progress.completed, 0))
         self._layers[progress.digest] = (max(before, progress.completed), progress.total)
         received = max(0, progress.completed - before)

@@ -198,8 +198,8 @@ class Pulls:
             async with aclosing(lines):
                 async for progress in lines:
                     self._metrics.pull_bytes.inc(meter.add(progress))
-                    if 0 < action.capacity < meter.total:
-                        raise OllamaError(exceeded(meter.total, action.capacity))
+                    if 0 < action.capacity < action.used + meter.added:
+                        raise OllamaError(exceeded(meter.added, action.capacity, action.used))
                     due = loop.time() + max(0.0, meter.due())
                     if timer and due < timer.when() - _TIMER_SLACK_S:
                         timer.cancel()

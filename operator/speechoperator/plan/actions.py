@@ -132,6 +132,7 @@ class StartPull:
         source: The name to pull. If it differs from `model`, the model is copied to `model` and `source` is removed.
         insecure: Whether to allow a registry without TLS.
         capacity: Bytes that the volume certainly cannot exceed; 0 if that is unknown.
+        used: Bytes of the models that are on the volume. Those to be replaced count: Ollama removes them afterwards.
         definition: What to derive `model` from `source` with; empty if it is no derived model. `source` then stays.
         refresh: Whether `source` is pulled although it is there.
     """
@@ -143,6 +144,7 @@ class StartPull:
     source: str
     insecure: bool = False
     capacity: int = 0
+    used: int = 0
     definition: Mapping[str, Any] = field(default_factory=dict)
     refresh: bool = False
 

@@ -148,6 +148,14 @@ def _judge_components(draft: Draft) -> None:
     for component in draft.components:
         draft.requeue(component.requeue_after)
     draft.models_ready = models.verdict(draft.models, managed=spec.ollama.managed, suspended=spec.suspend)
+    decided = draft.decisions
+    draft.models_missing = models.obstacle(
+        draft.models_ready,
+        draft.models,
+        decided.models,
+        decided.replicas["ollama"].required,
+        was_ready=_was_ready(draft),
+    )
 
 
 def _follow_update(draft: Draft) -> None:
@@ -204,7 +212,7 @@ def _verify(draft: Draft) -> None:
     if not draft.settings.verification:
         return
     pipeline = draft.pipeline
-    serving = verified.is_serving(draft.components, draft.models_ready) and not draft.held_back
+    serving = verified.is_serving(draft.components, draft.models_missing) and not draft.held_back
     draft.verification = verified.verification(pipeline, draft.snapshot, draft.now, serving=serving)
     if draft.verification.version:
         draft.canary = StartCanary(service_url(pipeline), draft.verification.version)
@@ -244,6 +252,13 @@ def _makes_unready(draft: Draft) -> bool:
     changed = status.get("observedGeneration") != draft.pipeline.metadata.generation
     found = by_type(status)
     return changed or any(found.get(kind, {}).get("status") != "True" for kind in ("Accepted", "Ready"))
+
+
+def _was_ready(draft: Draft) -> bool:
+    """Return whether the pipeline was ready with its current spec when the status was written."""
+    ready = by_type(draft.snapshot.status).get("Ready", {})
+    current = ready.get("observedGeneration") == draft.pipeline.metadata.generation
+    return current and ready.get("status") == "True"
 
 
 def _has_settled(state: ComponentState) -> bool:

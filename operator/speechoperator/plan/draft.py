@@ -54,7 +54,8 @@ class Draft:
         annotate: Bridge pods to annotate, so that they get the new list of models.
         failures: Refused writes that still matter.
         components: The states of Whisper, Ollama and the bridge.
-        models_ready: Whether the models are present.
+        models_ready: Whether the models are present in every pod.
+        models_missing: Why missing models keep the pipeline from being ready; None if they do not.
         held_back: What a held back change is waiting for; empty if none is held back.
         exposed: Whether the bridge is exposed; None if no exposure is wanted.
         verification: What is known from the canary request.
@@ -89,6 +90,7 @@ class Draft:
     failures: tuple[WriteFailure, ...] = ()
     components: tuple[ComponentState, ...] = ()
     models_ready: Verdict = field(init=False)
+    models_missing: Verdict | None = None
     held_back: str = ""
     exposed: Verdict | None = None
     verification: Verification = field(default_factory=Verification)

@@ -90,6 +90,7 @@ def _state(draft: Draft, loaded: Verdict | None) -> ready.PipelineState:
     return ready.PipelineState(
         components=draft.components,
         models=draft.models_ready,
+        missing=draft.models_missing,
         exposed=draft.exposed,
         refused=[*_refused(draft)],
         retrying=refused_writes.retrying(draft.failures),

@@ -188,7 +188,6 @@ async def test_the_server_and_the_models_agree_on_every_string(field: str, trial
 
 
 IMMUTABLE = "is immutable: set existingClaim to a PVC of your own, or delete both pipeline and PVC and recreate them"
-SHRINKS = "cache.size can only grow: a PVC cannot shrink"
 CHANGES: tuple[tuple[Object, Object, str], ...] = (
     ({}, {"storageClassName": "fast"}, f"cache.storageClassName {IMMUTABLE}"),
     ({"storageClassName": "fast"}, {"storageClassName": "slow"}, f"cache.storageClassName {IMMUTABLE}"),
@@ -196,10 +195,9 @@ CHANGES: tuple[tuple[Object, Object, str], ...] = (
     ({"storageClassName": ""}, {}, f"cache.storageClassName {IMMUTABLE}"),
     ({}, {"accessMode": "ReadWriteMany"}, f"cache.accessMode {IMMUTABLE}"),
     ({}, {"accessMode": "ReadWriteOnce"}, ""),
-    ({"size": "2Gi"}, {"size": "2047Mi"}, SHRINKS),
-    ({"size": "2Gi"}, {"size": "2048Mi"}, ""),
     ({"size": "2Gi"}, {"size": "3G"}, ""),
-    ({"size": "60Gi"}, {}, SHRINKS),
+    ({"size": "500Gi"}, {"size": "50Gi"}, ""),  # the cluster may have refused it
+    ({"size": "60Gi"}, {}, ""),
     ({}, {"size": "60Gi"}, ""),
     ({}, {"ephemeral": True}, f"cache.ephemeral {IMMUTABLE}"),
     ({"ephemeral": True}, {}, f"cache.ephemeral {IMMUTABLE}"),
@@ -236,13 +234,6 @@ async def test_a_component_may_become_external_whatever_its_cache(pipelines: Pip
     await pipelines.create(pipeline(of_whisper(cache={"storageClassName": "fast"})))
 
     await pipelines.change(pipeline(of_whisper(url="http://asr:9000")))
-
-
-async def test_the_default_cache_is_compared_too(pipelines: Pipelines) -> None:
-    await pipelines.create(pipeline(of_ollama(cache={"size": "60Gi"})))
-
-    with pytest.raises(ApiError, match=SHRINKS):
-        await pipelines.change(pipeline())
 
 
 async def test_the_status_of_an_invalid_object_admitted_by_an_older_crd_can_be_written(

@@ -52,6 +52,18 @@ def test_progress_is_reported_when_it_is_worth_a_write(completed: int, due: floa
     assert measured.meter.due() == due
 
 
+def test_layers_that_were_there_do_not_add_to_the_volume() -> None:
+    """They are those of another model, or of an earlier attempt: Ollama mentions them as complete at once."""
+    measured = Measured()
+
+    measured.pulled(0, digest="sha256:new")
+    measured.pulled(TOTAL, digest="sha256:new")
+    measured.pulled(TOTAL, digest="sha256:shared")
+    measured.pulled(TOTAL // 2, digest="sha256:resumed")
+
+    assert (measured.meter.total, measured.meter.added) == (3 * TOTAL, 2 * TOTAL)
+
+
 def test_the_speed_is_reported_only_once_it_has_settled() -> None:
     measured = Measured()
     measured.pulled(0)

@@ -269,6 +269,31 @@ async def test_a_model_larger_than_the_limit_of_its_emptydir_is_not_pulled(bench
     gate.release()
 
 
+async def test_a_model_that_does_not_fit_beside_the_others_is_not_pulled(bench: Bench) -> None:
+    """The replacement of the evicted pod would download all of them again, and be evicted again."""
+    volume = {"capacity": 150 << 20, "used": 60 << 20}
+    gate = bench.pod.hold(Point.BEFORE_CHUNK)
+
+    bench.pulls.start(KEY, [StartPull("p-ollama-0", bench.pod.url, "pod:p-ollama-0", "llama3", "llama3", **volume)])
+
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    assert bench.pull is not None
+    others = "of which other models take 63 MB"
+    assert bench.pull.error == f"the model needs 103 MB, and the volume holds 157 MB, {others}"
+    gate.release()
+
+
+async def test_a_model_of_which_another_has_the_layers_is_pulled(bench: Bench) -> None:
+    bench.start()
+    await bench.until(lambda: not bench.pulls.of(KEY))
+    volume = {"capacity": 150 << 20, "used": 100 << 20, "refresh": True}
+
+    bench.pulls.start(KEY, [StartPull("p-ollama-0", bench.pod.url, "pod:p-ollama-0", "llama3", "llama3", **volume)])
+
+    await bench.until(lambda: bench.pull is None or bench.pull.stage == "Failed")
+    assert bench.pull is None
+
+
 async def test_retries_after_the_same_failure_are_spread(bench: Bench) -> None:
     """A registry that comes back is not met by all pulls at once."""
     bench.jitter = 1.0

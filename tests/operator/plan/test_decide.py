@@ -285,6 +285,19 @@ class TestRejected:
         assert {one["type"]: one for one in plan.status["conditions"]} | new == kept
         assert {**plan.status, "conditions": None} == {**status, "conditions": None, "observedGeneration": 7}
 
+    @pytest.mark.parametrize("component", ["whisper", "ollama"])
+    def test_is_not_ready_while_a_component_is_scaled_to_zero(self, component: str) -> None:
+        """Nothing starts it: the bridge holds the requests until they time out."""
+        status = converged().raw["status"]
+        asleep = {**status, component: {**status[component], "desired": 0}}
+
+        plan = self.plan_for(asleep)
+
+        ready = condition(plan, "Ready")
+        assert (ready["status"], ready["reason"], ready["observedGeneration"]) == ("False", "InvalidSpec", 7)
+        assert ready["message"].endswith(f"not started until the spec is valid: {component}")
+        assert self.plan_for(plan.status) == Plan(status=plan.status), "it is reported once"
+
     def test_tells_tools_that_nothing_will_come_of_it(self) -> None:
         """kstatus: the generation was observed, and the object is stalled."""
         starting = PlannedCluster(pipeline())

@@ -380,6 +380,35 @@ def test_the_budget_holds_from_the_first_write_on() -> None:
     assert verdict(found.plan(), "ScalingActive") == ("True", "LimitedByBudget", "whisper: gpuBudget is 3")
 
 
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("Auto", ("False", "UnknownTimeZone")), ("Advisory", ("False", "UnknownTimeZone")), ("Off", ("False", "Off"))],
+)
+def test_a_schedule_with_an_unknown_time_zone_is_ignored_and_reported(mode: str, expected: tuple[str, str]) -> None:
+    night = {"name": "night", "component": "whisper", "minReplicas": 2, "start": "00:00", "end": "23:59"}
+    schedules = [{**night, "name": "day", "minReplicas": 3, "timeZone": "Europe/Berln"}, night]
+
+    found = scaled(1, 4, {"scaling": {"mode": mode, "schedules": schedules}})
+
+    assert replicas(found) == (2 if mode == "Auto" else 1)
+    status, reason, message = verdict(found.plan(), "ScalingActive")
+    assert (status, reason) == expected
+    assert message.startswith("schedule day is ignored: no time zone is named Europe/Berln.") == (mode != "Off")
+    assert verdict(found.plan(), "Ready")[0] == "True", "it serves"
+
+
+def test_with_an_unknown_time_zone_a_component_is_started_from_zero() -> None:
+    office = {"name": "office", "component": "whisper", "minReplicas": 1, "start": "01:00", "end": "02:00"}
+    found = scaled(0, 2)
+    found.write_replicas("calls-whisper", 0, SCALER)
+    found.run()
+    found.edit({**found.raw["spec"], "scaling": {"schedules": [{**office, "timeZone": "Europe/Berln"}]}})
+
+    step(found, BACKLOG)
+
+    assert replicas(found) > 0
+
+
 def test_a_schedule_raises_the_minimum() -> None:
     office = {"name": "office", "component": "whisper", "minReplicas": 3, "start": "11:00", "end": "13:00"}
     found = scaled(1, 4, {"scaling": {"schedules": [office]}})

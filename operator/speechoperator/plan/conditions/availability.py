@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speechoperator.kube import objects
-from speechoperator.plan.conditions import deployments, drains, pods, rollouts
+from speechoperator.plan.conditions import deployments, drains, pods, pvcs, rollouts
 from speechoperator.plan.conditions.component_findings import worst_finding
 from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
@@ -108,7 +108,8 @@ def _available(inputs: Inputs, ready: int, finding: Finding | None, now: datetim
     if inputs.required == 0:
         return Verdict(status=False, reason=Reason.SCALED_TO_ZERO, message=inputs.replicas_reason)
     if ready >= inputs.required:
-        return Verdict(status=True, reason=Reason.AVAILABLE, message=count)
+        kept = pvcs.kept_size(inputs.pvc, inputs.cache_size) if inputs.pvc else ""
+        return Verdict(status=True, reason=Reason.AVAILABLE, message=f"{count}; {kept}" if kept else count)
     if finding:
         return Verdict(status=False, reason=finding.reason, message=f"{count}; {finding.message}")
     return _waiting(inputs, count, now)

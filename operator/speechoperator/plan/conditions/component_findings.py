@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speechoperator.api.names import CACHE_VOLUME
 from speechoperator.kube import objects
 from speechoperator.plan.conditions import deployments, drains, pods, pvcs
 from speechoperator.plan.conditions.findings import worst
@@ -36,7 +37,7 @@ def _findings(inputs: Inputs, now: datetime) -> Iterator[Finding]:
     yield from inputs.refused
     if inputs.suspended:
         return
-    if inputs.pvc and (found := pvcs.finding(inputs.pvc, inputs.pvc_warning, inputs.component)):
+    if inputs.pvc and (found := pvcs.finding(inputs.pvc, inputs.pvc_warning, inputs.component, inputs.cache_size)):
         yield found
     uncreated = deployments.creation_failure(inputs.deployment) if inputs.deployment else None
     if uncreated and not drains.make_room(uncreated, inputs, now):
@@ -54,5 +55,15 @@ def _findings(inputs: Inputs, now: datetime) -> Iterator[Finding]:
 
 
 def _replaced(pod: Object, active_pods: Iterable[Object]) -> bool:
-    """Return whether a pod has finished and a younger one has taken its place; evicted pods are kept for a while."""
-    return objects.finished(pod) and any(objects.created(other) > objects.created(pod) for other in active_pods)
+    """Return whether a pod has finished and a younger one has taken its place; evicted pods are kept for a while.
+
+    One that filled its cache downloads the same again in its place, and is evicted again: it counts until a younger pod
+    is ready, or has another volume.
+    """
+    if not objects.finished(pod):
+        return False
+    younger = [other for other in active_pods if objects.created(other) > objects.created(pod)]
+    if not pods.filled_its_cache(pod):
+        return bool(younger)
+    cache = objects.volume(pod, CACHE_VOLUME)
+    return any(objects.holds(one, "Ready") or objects.volume(one, CACHE_VOLUME) != cache for one in younger)

@@ -37,6 +37,7 @@ class Inputs:
         outdated: Whether its Deployment has yet to be written for the current spec.
         deployment: Its Deployment.
         pvc: The PVC created for it; None if the spec does not ask for one.
+        cache_size: The size of it in the spec; empty without a PVC.
         pods: Its pods by name, including terminating and finished ones.
         pod_warnings: As in `Snapshot`.
         waiting: Names of the pods that wait for their models.
@@ -54,6 +55,7 @@ class Inputs:
     outdated: bool = False
     deployment: Object | None = None
     pvc: Object | None = None
+    cache_size: str = ""
     pods: Sequence[Object] = ()
     pod_warnings: Mapping[str, str] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
@@ -103,6 +105,7 @@ def collect(
         outdated=outdated,
         deployment=deployment,
         pvc=snapshot.objects.get(Ref(PVC.name, name)) if has_pvc else None,
+        cache_size=serving.storage.size if serving and has_pvc else "",
         pods=sorted((pod for pod in snapshot.pods if labels.component_of(pod) == component), key=objects.name),
         pod_warnings=snapshot.pod_warnings,
         waiting=waiting,

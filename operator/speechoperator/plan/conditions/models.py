@@ -1,4 +1,4 @@
-"""The condition ModelsReady: whether all language models are present."""
+"""The condition ModelsReady: whether all language models are present, and whether Ready depends on it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from speechoperator.plan.conditions.verdicts import Verdict
 from speechoperator.plan.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from speechoperator.plan.models.lifecycle import ModelPlan
 
 
@@ -38,6 +40,28 @@ def verdict(models: ModelPlan, *, managed: bool, suspended: bool) -> Verdict:
         return Verdict(status=False, reason=Reason.MODELS_PULLING, message=f"pulling {', '.join(pulling)}; {count}")
     message = f"{count}; waiting for an Ollama pod to report its models"
     return Verdict(status=False, reason=Reason.WAITING_FOR_OLLAMA, message=message)
+
+
+def obstacle(
+    ready: Verdict, models: ModelPlan, offered: Collection[str], required: int, *, was_ready: bool
+) -> Verdict | None:
+    """Return why the models keep the pipeline from being ready; None if they do not.
+
+    Pods with volumes of their own pull the models again. The scaler adds such pods to a pipeline that serves, and it
+    serves on meanwhile, as long as there are as many pods with the models as it needs.
+
+    Args:
+        ready: Whether every Ollama pod has all models.
+        models: Their states.
+        offered: Names of the models that the bridge offers.
+        required: Ollama pods that must be ready for Ollama to be available.
+        was_ready: Whether the pipeline was ready with the current spec.
+    """
+    if ready.status:
+        return None
+    needed = max(required, 1)
+    serve = all(state.name in offered and state.replicas_ready >= needed for state in models.states)
+    return None if was_ready and serve else ready
 
 
 def _stopped(models: ModelPlan, count: str, *, suspended: bool) -> Verdict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from speechoperator.api.names import FETCH
+from speechoperator.api.names import CACHE_VOLUME, FETCH
 from speechoperator.kube import objects
 from speechoperator.plan.conditions.findings import Finding
 from speechoperator.plan.conditions.reasons import Reason
@@ -43,6 +43,8 @@ _LACKS_MODELS = "missing models:"
 _UNBOUND_PVC = "unbound immediate PersistentVolumeClaims"
 _MAY_STILL_SCALE_UP = ("in backoff after failed scale-up", "not ready for scale-up")
 """Reasons of the cluster autoscaler for which a node may still be added, without a change of the pod or the cluster."""
+_FULL_CACHE = f'EmptyDir volume "{CACHE_VOLUME}" exceeds the limit'
+"""How the kubelet says that a pod has more in its cache than fits: `emptyDirMessageFmt` of `pkg/kubelet/eviction`."""
 _BINDING_GRACE_S = 60.0
 _READINESS_GRACE_S = 30.0
 _STARTUP_GRACE_S = 600.0  # weights may be downloaded
@@ -64,7 +66,7 @@ def finding(
     """
     subject = f"pod {objects.name(pod)}"
     if objects.finished(pod):
-        return _finished(pod, subject)
+        return _finished(pod, subject, component)
     scheduled = objects.condition(pod, "PodScheduled")
     if scheduled is not None and scheduled.get("status") == "False":
         if found := _without_volume(scheduled, subject, now, component):
@@ -76,6 +78,12 @@ def finding(
     if objects.containers_ready(pod):
         return None
     return _slow(pod, subject, warning, now)
+
+
+def filled_its_cache(pod: Object) -> bool:
+    """Return whether a pod was evicted because it has more in its cache than fits."""
+    status = objects.status(pod)
+    return status.get("reason") == "Evicted" and _FULL_CACHE in (status.get("message") or "")
 
 
 def seconds_until_overdue(pod: Object, now: datetime, node_grace_s: float) -> float | None:
@@ -197,9 +205,10 @@ def _unready_containers(pod: Object, now: datetime) -> list[tuple[float, float]]
     return found
 
 
-def _finished(pod: Object, subject: str) -> Finding | None:
+def _finished(pod: Object, subject: str, component: Component) -> Finding | None:
     status = objects.status(pod)
     if status.get("phase") == "Succeeded":
         return None
     detail = ": ".join(filter(None, (status.get("reason", ""), status.get("message", "")))) or "failed"
-    return Finding(Reason.POD_FAILED, subject, one_line(detail))
+    advice = f"Increase {component}.cache.size" if filled_its_cache(pod) else ""
+    return Finding(Reason.POD_FAILED, subject, one_line(detail), advice)

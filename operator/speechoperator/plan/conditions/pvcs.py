@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechoperator.kube import objects
+from speechoperator.kube import objects, quantities
 from speechoperator.plan.conditions.findings import Finding
 from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SEPARATOR = "; "
 
 
-def finding(pvc: Object, warning: str, component: Component) -> Finding | None:
+def finding(pvc: Object, warning: str, component: Component, size: str = "") -> Finding | None:
     """Return why a PVC cannot be used.
 
     A pending PVC without a warning may be waiting for its pod (WaitForFirstConsumer) or its provisioner. If that lasts,
@@ -29,6 +29,7 @@ def finding(pvc: Object, warning: str, component: Component) -> Finding | None:
         pvc: A PVC created by the operator.
         warning: Its newest Warning Event, empty if none.
         component: The component whose models it stores.
+        size: Its size in the spec; empty if that does not matter.
     """
     subject = f"PVC {objects.name(pvc)}"
     phase = objects.status(pvc).get("phase", "Pending")
@@ -42,7 +43,24 @@ def finding(pvc: Object, warning: str, component: Component) -> Finding | None:
     if "storageClassName" not in (pvc.get("spec") or {}):
         advice = f"The cluster has no default StorageClass: set {component}.cache.storageClassName or cache.ephemeral"
         return Finding(Reason.PVC_NOT_BOUND, subject, one_line(warning), advice)
+    kept = _requested(pvc)
+    if size and quantities.value(kept) != quantities.value(size):
+        advice = f"Its size stays {kept} until it is bound. Delete the PVC: it is recreated with {size}"
+        return Finding(Reason.PVC_NOT_BOUND, subject, one_line(warning), advice)
     return Finding(Reason.PVC_NOT_BOUND, subject, one_line(warning))
+
+
+def kept_size(pvc: Object, size: str) -> str:
+    """Return that a PVC is larger than the spec asks for; empty if it is not. It is no finding.
+
+    Args:
+        pvc: A PVC created by the operator.
+        size: Its size in the spec.
+    """
+    kept = _requested(pvc)
+    if quantities.value(kept) <= quantities.value(size):
+        return ""
+    return f"PVC {objects.name(pvc)} keeps {kept}: it cannot shrink to {size}"
 
 
 def blocked_move(component: Component, why: str) -> Finding:
@@ -71,6 +89,11 @@ def orphaned(names: Sequence[str], namespace: str) -> Verdict | None:
 def messages_by_pvc(message: str) -> tuple[str, ...]:
     """Split a message of `orphaned` into the messages about each PVC."""
     return tuple(message.split(_SEPARATOR)) if message else ()
+
+
+def _requested(pvc: Object) -> str:
+    requested: str = pvc["spec"]["resources"]["requests"]["storage"]
+    return requested
 
 
 def _orphan(name: str, namespace: str) -> str:

@@ -26,7 +26,8 @@ class PipelineState:
 
     Attributes:
         components: The states of Whisper, Ollama and the bridge.
-        models: Whether the models are present.
+        models: Whether the models are present in every pod.
+        missing: Why missing models keep the pipeline from being ready; None if they do not.
         exposed: Whether the bridge is exposed; None if no exposure is wanted.
         refused: Findings about refused writes, and about moves to PVCs that cannot be used.
         retrying: Transient failures of writes; None if there are none.
@@ -40,6 +41,7 @@ class PipelineState:
 
     components: Sequence[ComponentState]
     models: Verdict
+    missing: Verdict | None
     exposed: Verdict | None
     refused: Sequence[Finding]
     retrying: Verdict | None
@@ -90,8 +92,8 @@ def _obstacles(state: PipelineState) -> Iterator[Verdict]:
             yield component.available.about(component.component)
         elif component.rollout:
             yield component.rollout
-    if not state.models.status:
-        yield state.models.about("models")
+    if state.missing:
+        yield state.missing.about("models")
     if state.loaded and state.loaded.reason in _NOT_LOADED:
         yield state.loaded.about("models")
     if state.exposed and state.exposed.status is False:  # unknown: it may well work

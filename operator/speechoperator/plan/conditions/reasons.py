@@ -45,8 +45,8 @@ class Reason(Enum):
         "InvalidSpec",
         Kind.FINDING,
         Actor.OWNER,
-        "The spec is invalid but was admitted by an older CRD. The components keep running with the last valid spec.",
-        "Fix the fields named in the message, or upgrade the CRD.",
+        "An older CRD, or one that cannot check a `podTemplate`, has admitted an invalid spec. Pods keep running.",
+        "Fix the fields named in the message, or upgrade the CRD. What is scaled to zero is not started until then.",
     )
     FORBIDDEN = (
         "Forbidden",
@@ -158,7 +158,7 @@ class Reason(Enum):
         Kind.FINDING,
         Actor.ADMIN,
         "A pod was evicted or failed; its ReplicaSet replaces it.",
-        "If it recurs, give the node or the component more memory or disk.",
+        "If it recurs, give the node or the component more memory or disk; if it filled its cache, raise `cache.size`.",
     )
     PROGRESS_DEADLINE_EXCEEDED = (
         "ProgressDeadlineExceeded",
@@ -244,6 +244,14 @@ class Reason(Enum):
         Actor.OWNER,
         "All components are available, but a spoken sentence sent to the bridge is not answered. It is sent again.",
         "Read the logs of the bridge, Whisper and Ollama. Pods that are not verified become Ready after 2 minutes.",
+    )
+
+    UNKNOWN_TIME_ZONE = (
+        "UnknownTimeZone",
+        Kind.FINDING,
+        Actor.OWNER,
+        "No time zone has the name in `timeZone`. The schedule is ignored, and the rest of the spec is followed.",
+        "Correct `timeZone` of the schedule in the message.",
     )
 
     SUSPENDED = (

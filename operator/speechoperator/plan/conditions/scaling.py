@@ -9,10 +9,10 @@ from speechoperator.plan.conditions.findings import worst
 from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
 from speechoperator.plan.snapshot import SCALE
-from speechoperator.plan.text import counted
+from speechoperator.plan.text import counted, sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from speechoperator.plan.conditions.findings import Finding
@@ -64,9 +64,17 @@ def verdict(scaler: ScalerPlan, snapshot: Snapshot, now: datetime, *, suspended:
         return refused.verdict
     if suspended:
         return Verdict(status=False, reason=Reason.SUSPENDED, message="spec.suspend is true")
+    if scaler.spec.ignored and scaler.spec.mode != "Off":
+        return _ignored(scaler.spec.ignored)
     if scaler.spec.mode == "Auto":
         return _automatic(scaler, snapshot.loads, now.timestamp())
     return _inactive(scaler)
+
+
+def _ignored(schedules: Iterable[tuple[str, str]]) -> Verdict:
+    unknown = "; ".join(f"schedule {name} is ignored: no time zone is named {zone}" for name, zone in schedules)
+    advice = "Correct timeZone, such as Europe/Berlin or UTC; the rest of the spec is followed"
+    return Verdict(status=False, reason=Reason.UNKNOWN_TIME_ZONE, message=sentences(unknown, advice))
 
 
 def _automatic(scaler: ScalerPlan, loads: Loads, now: float) -> Verdict:

@@ -94,9 +94,14 @@ def verification(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, *,
     )
 
 
-def is_serving(components: Sequence[ComponentState], models: Verdict) -> bool:
-    """Return whether all components serve with their current pods."""
-    return bool(models.status) and all(state.available.status and not state.rollout for state in components)
+def is_serving(components: Sequence[ComponentState], missing: Verdict | None) -> bool:
+    """Return whether all components serve with their current pods.
+
+    Args:
+        components: Their states.
+        missing: Why missing models keep the pipeline from being ready; None if they do not.
+    """
+    return missing is None and all(state.available.status and not state.rollout for state in components)
 
 
 def _skipped(pipeline: SpeechPipeline) -> Reason | None:

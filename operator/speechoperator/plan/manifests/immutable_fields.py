@@ -31,7 +31,8 @@ def _pvc(desired: Object, live: Object) -> Object:
     """Avoid changes that the API server would reject every time.
 
     Class and access modes of a PVC are immutable, its size can only grow, and only once it is bound. A retained PVC may
-    be reused by a pipeline with another cache spec; one that was expanded by hand keeps its size.
+    be reused by a pipeline with another cache spec; one that was expanded by hand keeps its size, and so does one whose
+    pipeline takes its size back (`conditions.pvcs.kept_size`).
     """
     spec, current = desired["spec"], live["spec"]
     kept = {key: current[key] for key in ("accessModes", "storageClassName") if key in current}

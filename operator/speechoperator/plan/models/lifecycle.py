@@ -149,10 +149,7 @@ def _bytes_used(pods: Sequence[Pod], snapshot: Snapshot) -> int | None:
     reported = snapshot.status.get("modelsBytes")
     volumes = {pod.volume for pod in pods if pod.reachable}
     return max(
-        (
-            used(snapshot.ollama[pod.name] for pod in pods if pod.volume == volume and pod.reachable)
-            for volume in volumes
-        ),
+        (used(volume, pods, snapshot) for volume in volumes),
         default=reported if isinstance(reported, int) else None,
     )
 

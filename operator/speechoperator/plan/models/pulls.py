@@ -13,7 +13,7 @@ from speechoperator.kube import objects
 from speechoperator.plan.actions import StartPull, StopPull
 from speechoperator.plan.models import names
 from speechoperator.plan.models.definitions import definition
-from speechoperator.plan.models.disk import limit
+from speechoperator.plan.models.disk import limit, used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,6 +64,7 @@ def pulls_to_start(
                     model.pulled_as,
                     insecure=model.insecure,
                     capacity=limit(ollama),
+                    used=used(volume, pods, snapshot),
                     definition=definition(model),
                     refresh=refresh,
                 )

@@ -86,7 +86,7 @@ def state_of(model: LanguageModel, pods: Sequence[Pod], snapshot: Snapshot) -> M
         rate=round(slowest.rate) if math.isfinite(slowest.rate) else 0,
         verifying=slowest.verifying,
         eta=None if failed else progress.seconds_left(pulls),
-        message=_failure(failed) if failed else disk.warning(slowest.volume, slowest.total, snapshot),
+        message=_failure(failed) if failed else _no_room(slowest, pods, snapshot),
     )
 
 
@@ -146,6 +146,10 @@ def _waits(model: LanguageModel, volumes: Iterable[str], snapshot: Snapshot) -> 
     """Return what the pulls of a model wait for, empty if for nothing."""
     waits = (snapshot.waiting_pulls.get((volume, model.name), "") for volume in volumes)
     return next((why for why in waits if why), "")
+
+
+def _no_room(pull: Pull, pods: Sequence[Pod], snapshot: Snapshot) -> str:
+    return disk.warning(pull.volume, pull.total, disk.used(pull.volume, pods, snapshot), snapshot)
 
 
 def _failure(pull: Pull) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,7 @@ class Schedule:
         start: Local time at which they are ready.
         end: Local time until which; if it is not after `start`, on the next day.
         days: Days on which it starts; Monday is 0.
-        time_zone: IANA name, such as Europe/Berlin.
+        time_zone: IANA name, such as Europe/Berlin; `is_time_zone` holds.
         name: Its name.
     """
 
@@ -46,6 +47,16 @@ class Schedule:
         if clock >= self.start:
             return local.weekday() in self.days
         return clock < self.end and (local - timedelta(days=1)).weekday() in self.days
+
+
+@lru_cache
+def is_time_zone(name: str) -> bool:
+    """Return whether the time zone database has a zone of this name."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def scheduled_minimum(schedules: Iterable[Schedule], component: ScaledComponent, now: float, startup: float) -> int:

@@ -10,7 +10,7 @@ from speechoperator.api import durations
 from speechoperator.api.scaling import DAYS
 from speechoperator.kube import quantities
 from speechoperator.plan.scaling.behavior import DEFAULT_BEHAVIOR, Behavior, Policy, Rules
-from speechoperator.plan.scaling.schedule import Schedule
+from speechoperator.plan.scaling.schedule import Schedule, is_time_zone
 
 if TYPE_CHECKING:
     from speechoperator.api import ServingSpec, Spec
@@ -95,6 +95,7 @@ class ScalingSpec:
         ollama: Ollama; None if it is an external service.
         gpu_budget: GPUs of both components together, terminating pods included; None is unlimited.
         schedules: Times at which more replicas run at least.
+        ignored: Names of the schedules that cannot be followed, each with its unknown time zone.
     """
 
     mode: Mode = "Auto"
@@ -102,11 +103,13 @@ class ScalingSpec:
     ollama: OllamaScaling | None = None
     gpu_budget: int | None = None
     schedules: tuple[Schedule, ...] = ()
+    ignored: tuple[tuple[str, str], ...] = ()
 
 
 def from_pipeline(spec: Spec) -> ScalingSpec:
     """Return what the spec of a SpeechPipeline says about scaling."""
     whisper, ollama = spec.whisper, spec.ollama
+    followed = [one for one in spec.scaling.schedules if is_time_zone(one.time_zone)]
     target, speed = whisper.scaling.target_backlog, whisper.scaling.assumed_speed
     return ScalingSpec(
         mode=spec.scaling.mode,
@@ -119,7 +122,8 @@ def from_pipeline(spec: Spec) -> ScalingSpec:
         if ollama.managed
         else None,
         gpu_budget=spec.scaling.gpu_budget,
-        schedules=tuple(map(_schedule, spec.scaling.schedules)),
+        schedules=tuple(map(_schedule, followed)),
+        ignored=tuple((one.name, one.time_zone) for one in spec.scaling.schedules if one not in followed),
     )
 
 

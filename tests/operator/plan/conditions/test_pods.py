@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cluster.pipelines import of_bridge, of_whisper
-from fakes.planned_cluster import converged, verdict
+from fakes.planned_cluster import PlannedCluster, converged, serving, verdict
 from fakes.pod_statuses import NO_GPU, NO_IMAGE, cluster_with, terminated, unready, unscheduled, waiting
 from speechoperator.settings import Settings
 
@@ -241,6 +241,52 @@ def test_a_finished_pod_that_was_replaced_is_no_fault() -> None:
 
     evicted["metadata"]["creationTimestamp"] = "2026-11-23T12:30:00Z"
     assert verdict(found.plan(), "WhisperAvailable")[1] == "PodFailed", "nothing has replaced it yet"
+
+
+FULL_CACHE = {
+    "phase": "Failed",
+    "reason": "Evicted",
+    "message": 'Usage of EmptyDir volume "cache" exceeds the limit "3G".',
+}
+
+
+def with_full_cache(now: dict[str, Any]) -> PlannedCluster:
+    """A pod was evicted because of what it downloaded; its replacement has this status."""
+    found = cluster_with(now, of_whisper(cache={"ephemeral": True, "size": "3G"}))
+    [younger] = found.pods_of("whisper")
+    younger["metadata"]["creationTimestamp"] = "2026-11-23T12:00:00Z"
+    evicted = {**younger, "status": FULL_CACHE}
+    evicted["metadata"] = {**younger["metadata"], "name": "evicted", "creationTimestamp": "2026-11-23T11:00:00Z"}
+    found.pods.append(evicted)
+    return found
+
+
+def test_a_pod_that_filled_its_cache_is_reported_although_it_was_replaced() -> None:
+    """Its replacement downloads the same again, and is evicted again."""
+    found = with_full_cache(unready(started=False))
+
+    status, reason, message = verdict(found.plan(), "WhisperAvailable")
+
+    assert (status, reason) == ("False", "PodFailed")
+    assert message == f"0 of 1 ready; pod evicted: Evicted: {FULL_CACHE['message'][:-1]}. Increase whisper.cache.size"
+
+
+def test_once_its_replacement_is_ready_it_is_no_fault() -> None:
+    found = with_full_cache(serving("whisper"))
+
+    assert verdict(found.plan(), "WhisperAvailable")[:2] == ("True", "Available")
+    assert verdict(found.plan(), "Progressing")[1] == "UpToDate"
+
+
+def test_once_the_cache_was_increased_it_is_no_fault() -> None:
+    found = with_full_cache(unready(started=False))
+    [younger, _] = found.pods_of("whisper")
+    volumes = [
+        one | {"emptyDir": {"sizeLimit": "9G"}} if one["name"] == "cache" else one for one in younger["spec"]["volumes"]
+    ]
+    younger["spec"] = younger["spec"] | {"volumes": volumes}
+
+    assert verdict(found.plan(), "WhisperAvailable")[1] == "Starting"
 
 
 @pytest.mark.parametrize(

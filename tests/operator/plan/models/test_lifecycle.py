@@ -7,8 +7,9 @@ import pytest
 
 from cluster.pipelines import of_ollama, pipeline
 from fakes.ollama_snapshots import MISSING, POD, decide, has, ollama_pod
-from fakes.planned_cluster import PlannedCluster, condition, converged
+from fakes.planned_cluster import PlannedCluster, condition, converged, verdict
 from speechoperator.plan.snapshot import Health, OllamaPod
+from speechoperator.settings import SCALER
 
 pytestmark = pytest.mark.unit
 
@@ -88,6 +89,68 @@ def test_before_the_pods_are_queried_their_bytes_are_those_of_the_status() -> No
 
     assert decide(pods=pods, status=status).bytes_used == 5
     assert decide(pods=pods, answers={POD: replace(has("llama3"), sizes={"llama3": 7})}, status=status).bytes_used == 7
+
+
+def with_a_further_pod(found: PlannedCluster) -> PlannedCluster:
+    """The scaler adds an Ollama pod, whose own volume is empty."""
+    found.write_replicas("calls-ollama", 2, SCALER)
+    found.settle()
+    return found
+
+
+SEVERAL = of_ollama(scaling={"minReplicas": 1, "maxReplicas": 3})
+
+
+def test_a_pipeline_that_serves_stays_ready_while_a_further_pod_pulls_its_models() -> None:
+    found = with_a_further_pod(converged(SEVERAL))
+
+    found.step()
+
+    plan = found.plan()
+    assert verdict(plan, "Ready")[0] == "True"
+    assert verdict(plan, "OllamaAvailable")[0] == "True"
+    assert verdict(plan, "ModelsReady")[:2] == ("False", "ModelsPulling")
+    assert verdict(plan, "Progressing")[:2] == ("True", "ModelsPulling")
+
+
+def test_it_stays_ready_if_that_pull_fails_and_the_failure_is_reported() -> None:
+    found = with_a_further_pod(converged(SEVERAL))
+    found.step()
+    found.fail_pull(MISSING)
+
+    plan = found.plan()
+
+    assert verdict(plan, "Ready")[0] == "True"
+    assert "Stalled" not in {one["type"] for one in plan.status["conditions"]}
+    assert verdict(plan, "ModelsReady")[1] == verdict(plan, "Progressing")[1] == "PullFailed"
+
+
+@pytest.mark.parametrize(
+    "ollama",
+    [
+        pytest.param(of_ollama(scaling={"minReplicas": 2, "maxReplicas": 3}), id="more pods are required"),
+        pytest.param(
+            of_ollama(models=[{"name": "llama3"}, {"name": "new"}], scaling={"minReplicas": 1, "maxReplicas": 3}),
+            id="a new model is wanted",
+        ),
+    ],
+)
+def test_it_is_not_ready_while_a_changed_spec_needs_the_pull(ollama: dict[str, Any]) -> None:
+    found = with_a_further_pod(converged(SEVERAL))
+    found.edit(pipeline(ollama)["spec"])
+
+    found.step()
+
+    assert verdict(found.plan(), "Ready")[:2] == ("False", "ModelsPulling")
+
+
+def test_a_new_pipeline_is_ready_once_every_pod_has_the_models() -> None:
+    found = PlannedCluster(pipeline(of_ollama(scaling={"minReplicas": 2, "maxReplicas": 3})))
+    found.step()
+    found.settle()
+    found.stored["pod:" + found.pods_of("ollama")[0]["metadata"]["name"]] = {"llama3:latest"}
+
+    assert verdict(found.plan(), "Ready")[0] == "False"
 
 
 def test_a_failed_pull_is_reported_with_its_error_and_retried() -> None:

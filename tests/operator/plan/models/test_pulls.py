@@ -180,6 +180,17 @@ class TestCapacity:
 
         assert pull.capacity == 2**30
 
+    def test_models_that_are_there_take_a_part_of_it(self) -> None:
+        """One with two names counts once, and a derived one has the weights of its base."""
+        derived = marker("support", {"from": "mistral"}, "m")
+        models = {"mistral:latest": "m", "mistral:7b": "m", "support:latest": "s", derived: "s", "qwen3:4b": "q"}
+        there = OllamaPod(reachable=True, models=models, sizes={**dict.fromkeys(models, 4_000), "qwen3:4b": 3_000})
+        pods = (ollama_pod("a", pvc=None), ollama_pod("b", pvc=None))
+
+        pulls = decide(pods=pods, answers={"a": there, "b": has()}, cache={"ephemeral": True}).pulls
+
+        assert [(pull.volume, pull.used) for pull in pulls] == [("pod:a", 7_000), ("pod:b", 0)]
+
     def test_the_size_of_a_pvc_is_not(self) -> None:
         (pull,) = decide(pods=(ollama_pod(),), answers={POD: has()}, cache={"size": "1Gi"}).pulls
 

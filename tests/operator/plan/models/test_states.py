@@ -1,5 +1,6 @@
 """The state of each model: stage, progress, estimate and error."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,6 +117,18 @@ def test_a_model_larger_than_its_pvc_is_pulled_and_reported(pvc: dict[str, Any],
     (state,) = decide(pods=(ollama_pod(),), answers={POD: has()}, pulls=(pulling(total=total),), objects=objects).states
 
     assert (state.stage, state.message) == ("Pulling", message)
+
+
+def test_a_model_for_which_others_leave_no_room_on_the_pvc_is_reported() -> None:
+    objects = {Ref("PersistentVolumeClaim", "calls-ollama"): PVC}
+    answers = {POD: replace(has("qwen3:4b"), sizes={"qwen3:4b": 3_000_000_000})}
+    pulls = (pulling(total=8_000_000_000),)
+
+    (state, _) = decide(
+        "llama3", "qwen3:4b", pods=(ollama_pod(),), answers=answers, pulls=pulls, objects=objects
+    ).states
+
+    assert state.message.startswith("needs 8.0 GB, PVC calls-ollama has 10Gi, of which other models take 3.0 GB: ")
 
 
 def test_a_failure_has_the_error_of_ollama_and_advice() -> None:
