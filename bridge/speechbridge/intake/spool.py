@@ -38,7 +38,12 @@ class Spool:
         self.size = 0
 
     def add_to_memory(self, chunks: list[bytes]) -> bool:
-        """Buffer chunks in memory; return False, and buffer none of them, if they do not all fit."""
+        """Buffer chunks in memory; return False, and buffer none of them, if they do not all fit.
+
+        They do not once earlier ones have overflowed, even if the budget has room again: those come first.
+        """
+        if self.overflowed:
+            return False
         size = sum(map(len, chunks))
         if self.size + size > self._memory or not self._budgets.memory.try_take(size):
             return False
@@ -66,7 +71,7 @@ class Spool:
         Raises:
             Problem: `overloaded`: the disk budget is exhausted.
         """
-        if self._file is None and not self._pending and self.add_to_memory([chunk]):
+        if self.add_to_memory([chunk]):
             return
         self._pending += chunk
         self.size += len(chunk)

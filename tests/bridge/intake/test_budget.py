@@ -58,6 +58,20 @@ def test_spools_hold_no_more_than_the_budget_and_lose_no_byte(
     assert (budgets.memory.used, budgets.disk.used) == (0, 0)
 
 
+async def test_chunks_stay_in_order_when_the_budget_has_room_again() -> None:
+    budgets = Budgets(budget(1000), budget(1000))
+    spool = Spool(1000, budgets)
+    budgets.memory.take(1000)
+    await spool.add(b"first")
+    budgets.memory.give(1000)
+
+    assert not spool.add_to_memory([b"second"])
+    await spool.add(b"second")
+
+    assert spool.in_memory == ()
+    assert b"".join([chunk async for chunk in spool.overflow()]) == b"firstsecond"
+
+
 async def test_tiny_chunks_are_joined() -> None:
     """Each of them as an object would take twenty times its size."""
     spool = Spool(256 * KIB, Budgets(budget(MIB), budget(MIB)))
