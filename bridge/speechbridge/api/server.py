@@ -11,6 +11,7 @@ import asyncio
 import json
 import secrets
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
@@ -23,7 +24,7 @@ from speechbridge.errors import Problem
 from speechbridge.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from aiohttp.web_request import BaseRequest
 
@@ -62,6 +63,7 @@ class Runner(web.AppRunner):
         self._limits = limits
         self._metrics = metrics
         self._watching: asyncio.Task[None] | None = None
+        self._open: Callable[[], Iterable[tuple[_Connection, asyncio.Transport]]] = tuple
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
@@ -76,7 +78,19 @@ class Runner(web.AppRunner):
         server.watch = ConnectionWatch(self._limits, server.open_connections, self._metrics)
         self._metrics.set_function(self._metrics.connections, lambda: len(server.connections))
         self._watching = asyncio.create_task(server.watch.run())
+        self._open = server.open_connections
         return server
+
+    @property
+    def unsent(self) -> int:
+        """How many connections have a request in progress, or a response of which the client lacks a part."""
+        return sum(
+            connection.answering or transport.get_write_buffer_size() > 0 for connection, transport in self._open()
+        )
+
+    async def sent(self) -> None:
+        """Wait until the responses to the requests in progress have been sent, to their last byte."""
+        await asyncio.gather(*(connection.sent(transport) for connection, transport in tuple(self._open())))
 
     async def cleanup(self) -> None:
         """Stop the server; connections are watched until it has stopped."""
@@ -129,6 +143,24 @@ class _Connection(web.RequestHandler):
     def idle(self) -> bool:
         """Whether it waits for a request of which nothing has arrived."""
         return self._waiter is not None and not self._waiter.done() and self.head_since is None
+
+    @property
+    def answering(self) -> bool:
+        """Whether a request is in progress, until its response is written."""
+        return self._request_in_progress
+
+    async def sent(self, transport: asyncio.Transport) -> None:
+        """Wait until the response to the request in progress has been sent, or the connection is lost."""
+        if self._request_in_progress:
+            self._handler_waiter = self._loop.create_future()  # as aiohttp does in its own `shutdown`
+            try:
+                await self._handler_waiter
+            finally:
+                self._handler_waiter = None
+        if self.transport is not None:
+            transport.set_write_buffer_limits(high=0)  # writing is paused until nothing is left
+            with suppress(ConnectionError):
+                await self._drain_helper()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept a connection, unless there are too many."""
