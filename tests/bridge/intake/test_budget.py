@@ -1,6 +1,7 @@
 """What all requests hold together stays within its budgets, and is given back."""
 
 import asyncio
+import gzip
 import json
 import tracemalloc
 from typing import TYPE_CHECKING, cast
@@ -191,6 +192,20 @@ async def test_without_memory_a_form_is_503_and_says_when_to_retry(bridge: Bridg
     assert (reply.status, reply.json()["code"]) == (503, "overloaded")
     assert int(reply.headers["retry-after"]) > 0
     assert memory.used == 0
+
+
+async def test_without_memory_a_compressed_form_is_503_however_small_it_is(bridge: Bridge) -> None:
+    """Its fields may be a thousand times as large as its body."""
+    memory = bridge.service.budgets.memory
+    body = gzip.compress(multipart(part("prompt", "a" * 200 * KIB), part("file", WAV, filename="a.wav")))
+    with memory.held() as others:
+        others.grow_to(memory.limit - 512 * KIB)
+        reply = await exchange(
+            bridge.url, head("/process", length=len(body), headers="Content-Encoding: gzip\r\n"), body
+        )
+        assert memory.used == others.size
+
+    assert (reply.status, reply.json()["code"]) == (503, "overloaded")
 
 
 async def test_without_memory_a_chat_is_503_and_says_when_to_retry(bridge: Bridge) -> None:
