@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import resource
 import tracemalloc
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +20,7 @@ from speechbridge.errors import Problem
 from speechbridge.intake.budget import Budgets, ByteBudget
 from speechbridge.intake.json_request import read_object
 from speechbridge.intake.spool import Spool
+from speechbridge.intake.upload import Upload
 
 if TYPE_CHECKING:
     from speechbridge.intake.body import Body
@@ -206,6 +208,24 @@ async def test_without_memory_a_compressed_form_is_503_however_small_it_is(bridg
         assert memory.used == others.size
 
     assert (reply.status, reply.json()["code"]) == (503, "overloaded")
+
+
+async def test_on_a_full_disk_an_upload_is_503_and_says_when_to_retry(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Upload, "_is_fast", lambda _: False)  # so that it is buffered
+    body = multipart(part("file", WAV[:44] + bytes(4 * MIB), filename="a.wav"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100 * KIB, limits[1]))  # EFBIG, as a full disk is ENOSPC
+    try:
+        reply = await exchange(bridge.url, head("/process", length=len(body)), body)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert (reply.status, reply.json()["code"]) == (503, "overloaded")
+    assert int(reply.headers["retry-after"]) > 0
+    assert [record.getMessage() for record in caplog.records].count("no disk space for uploads") == 1
+    assert (bridge.service.budgets.memory.used, bridge.service.budgets.disk.used) == (0, 0)
 
 
 async def test_without_memory_a_chat_is_503_and_says_when_to_retry(bridge: Bridge) -> None:
