@@ -26,6 +26,9 @@ from speechbridge.telemetry import logs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from aiohttp import StreamReader
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http_parser import RawRequestMessage
     from aiohttp.web_request import BaseRequest
 
     from speechbridge.api.connections import ConnectionLimits
@@ -69,7 +72,7 @@ class Runner(web.AppRunner):
         made = await super()._make_server()
         server = _Server(
             made.request_handler,
-            request_factory=normalizing(made.request_factory),
+            request_factory=_counting(normalizing(made.request_factory)),
             handler_cancellation=made.handler_cancellation,
             access_log=None,
             read_bufsize=_READ_BUFFER_BYTES,
@@ -116,6 +119,22 @@ def site(runner: Runner, host: str, port: int) -> web.BaseSite:
     return web.SockSite(runner, listening, backlog=_BACKLOG)
 
 
+def _counting(make_request: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequest]:
+    """Return a factory of requests like `make_request` that tells each connection what writes its response."""
+
+    def make(
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: _Connection,
+        writer: AbstractStreamWriter,
+        *rest: Any,
+    ) -> web.BaseRequest:
+        protocol.begin(writer)
+        return make_request(message, payload, protocol, writer, *rest)
+
+    return make
+
+
 class _Server(web.Server):
     watch: ConnectionWatch
 
@@ -138,6 +157,8 @@ class _Connection(web.RequestHandler):
         super().__init__(server, **options)
         self.head_since: float | None = None
         self._server = server
+        self._written_before = 0
+        self._writer: AbstractStreamWriter | None = None
 
     @property
     def idle(self) -> bool:
@@ -161,6 +182,16 @@ class _Connection(web.RequestHandler):
             transport.set_write_buffer_limits(high=0)  # writing is paused until nothing is left
             with suppress(ConnectionError):
                 await self._drain_helper()
+
+    @property
+    def written(self) -> int:
+        """Bytes of all its responses written so far."""
+        return self._written_before + (0 if self._writer is None else self._writer.output_size)
+
+    def begin(self, writer: AbstractStreamWriter) -> None:
+        """Note what writes the next response."""
+        self._written_before = self.written
+        self._writer = writer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept a connection, unless there are too many."""
