@@ -113,19 +113,23 @@ async def serve(settings: Settings) -> None:
     host, port = runner.addresses[0][:2]
     logs.info("listening", host=host, port=port, **_upstreams(settings))
     await stop.wait()
-    await _drain(app[SERVICE])
+    await _drain(app[SERVICE], runner)
     await runner.cleanup()
 
 
-async def _drain(service: Service) -> None:
-    """Fail `/readyz` and wait for the requests in flight, for at most DRAIN_TIMEOUT."""
+async def _drain(service: Service, runner: Runner) -> None:
+    """Fail `/readyz` and wait until the requests in flight are answered, for at most DRAIN_TIMEOUT.
+
+    A request leaves the admission before its response is written, and a client may take long to read it.
+    """
     service.admission.stopping = True
     service.load.close()
     logs.info("stopping", in_flight=service.admission.open)
     with suppress(TimeoutError):
         async with asyncio.timeout(service.settings.drain_timeout):
             await service.admission.drained()
-    logs.info("stopped", cancelled=service.admission.open)
+            await runner.sent()
+    logs.info("stopped", cancelled=runner.unsent)
 
 
 def _upstreams(settings: Settings) -> dict[str, str]:

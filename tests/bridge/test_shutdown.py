@@ -17,6 +17,8 @@ from bridge.running import WAV, form
 from bridge.wire import Connection, head
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
+from fakes.speech_whisper import FakeSpeechWhisper
+from fakes.transcripts import Segment, Transcript
 from fakes.whisper import FakeAsrWebservice
 
 pytestmark = pytest.mark.unit
@@ -143,6 +145,44 @@ async def test_cancels_requests_that_do_not_finish_in_time(run: Run, asr: FakeAs
         code = await program.left()
         with pytest.raises(aiohttp.ClientError):
             await in_flight
+
+    assert (code, stopped["cancelled"]) == (0, 1)
+    assert not [line for line in program.lines if "exception" in line]
+
+
+LONG = Transcript(tuple(Segment(float(n), n + 1.0, f" {'word ' * 2000}") for n in range(2000)), duration=2000.0)
+"""Some 20 MB of JSON: more than the buffers of a socket."""
+
+
+async def test_a_response_is_sent_to_its_last_byte_although_its_client_reads_slowly(run: Run) -> None:
+    async with FakeSpeechWhisper(LONG) as whisper:
+        program = await run(WHISPER_URL=whisper.url, TRANSCRIBER="openai")
+        data = form(WAV, response_format="verbose_json")
+        async with (
+            await started(program) as client,
+            client.post("/v1/audio/transcriptions", data=data) as response,  # its head has arrived
+            aiohttp.ClientSession(program.url) as probe,
+        ):
+            program.signal(signal.SIGTERM)
+            await program.said("stopping")
+            async with probe.get("/readyz") as ready:
+                assert (await ready.json())["status"] == "stopping"
+            assert len((await response.json())["segments"]) == len(LONG.segments)
+
+        assert await program.left() == 0
+    assert (program.lines[-1]["message"], program.lines[-1]["cancelled"]) == ("stopped", 0)
+
+
+async def test_a_response_that_is_not_read_in_time_counts_as_cancelled(run: Run) -> None:
+    async with FakeSpeechWhisper(LONG) as whisper:
+        program = await run(WHISPER_URL=whisper.url, TRANSCRIBER="openai", DRAIN_TIMEOUT="0.2")
+        data = form(WAV, response_format="verbose_json")
+        async with await started(program) as client, client.post("/v1/audio/transcriptions", data=data) as response:
+            program.signal(signal.SIGTERM)
+            stopped = await program.said("stopped")
+            code = await program.left()
+            with pytest.raises(aiohttp.ClientError):
+                await response.read()
 
     assert (code, stopped["cancelled"]) == (0, 1)
     assert not [line for line in program.lines if "exception" in line]

@@ -47,6 +47,10 @@ class ClientConnection(Protocol):
     def idle(self) -> bool:
         """Whether it waits for a request of which nothing has arrived."""
 
+    @property
+    def written(self) -> int:
+        """Bytes of all its responses written so far."""
+
     def force_close(self) -> None:
         """Close it once what was written is sent."""
 
@@ -69,7 +73,7 @@ class ConnectionWatch:
         self._limits = limits
         self._connections = connections
         self._metrics = metrics
-        self._unsent: dict[asyncio.Transport, tuple[int, float]] = {}
+        self._sent: dict[asyncio.Transport, tuple[int, float]] = {}
 
     def make_room(self, count: int) -> bool:
         """Return whether another connection fits beside `count` others; closes the oldest idle one if necessary."""
@@ -92,18 +96,20 @@ class ConnectionWatch:
     def look(self, now: float) -> None:
         """Abort the connections whose head takes too long, or whose client reads nothing.
 
-        A client reads if the bytes that are not sent yet become fewer.
+        A client reads if more has been sent: what was written, without what its transport still holds. More may be
+        written than it reads.
         """
-        unsent: dict[asyncio.Transport, tuple[int, float]] = {}
+        waiting: dict[asyncio.Transport, tuple[int, float]] = {}
         for connection, transport in tuple(self._connections()):
             if connection.head_since is not None and now - connection.head_since > self._limits.head_timeout:
                 self._abort(transport, "slow_head")
             elif size := transport.get_write_buffer_size():
-                before, since = self._unsent.get(transport, (size, now))
-                unsent[transport] = (size, since if size >= before else now)
-                if now - unsent[transport][1] > self._limits.write_timeout:
+                sent = connection.written - size
+                before, since = self._sent.get(transport, (sent, now))
+                waiting[transport] = (sent, since if sent <= before else now)
+                if now - waiting[transport][1] > self._limits.write_timeout:
                     self._abort(transport, "stalled")
-        self._unsent = unsent
+        self._sent = waiting
 
     def _abort(self, transport: asyncio.Transport, reason: str) -> None:
         logs.info("connection aborted", reason=reason)

@@ -210,7 +210,7 @@ async def json_object(request: web.Request, service: Service, call: Call, hint: 
     """
     body = Body(request.content, service.pace, call.timeline.clock, call.deadline.progress)
     with service.budgets.memory.held() as memory:
-        yield await read_object(body, service.settings.max_json_bytes, request.content_length, memory, hint)
+        yield await read_object(body, service.settings.max_json_bytes, _declared_size(request), memory, hint)
 
 
 def call_of(request: web.Request, service: Service, *, streams: bool) -> Call:
@@ -225,8 +225,13 @@ def call_of(request: web.Request, service: Service, *, streams: bool) -> Call:
         trace=state.trace,
         streams=streams,
         caller=state.caller,
-        expected_size=request.content_length,
+        expected_size=_declared_size(request),
     )
+
+
+def _declared_size(request: web.Request) -> int | None:
+    """Return the size of the body in bytes if the headers reveal it: not if it is compressed, which aiohttp undoes."""
+    return None if "Content-Encoding" in request.headers else request.content_length
 
 
 async def expect_continue(request: web.Request) -> web.StreamResponse | None:

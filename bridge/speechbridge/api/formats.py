@@ -27,8 +27,8 @@ def is_large(transcript: Transcript) -> bool:
 
 def usage(transcript: Transcript) -> dict[str, Any]:
     """Return OpenAI's usage object, in whole seconds, rounded up."""
-    transcribed = transcript.segments[-1].end if transcript.segments else 0
-    return {"type": "duration", "seconds": math.ceil(transcript.duration or transcribed)}
+    seconds = transcript.duration or max((segment.end for segment in transcript.segments), default=0)
+    return {"type": "duration", "seconds": math.ceil(seconds)}
 
 
 def plain(transcript: Transcript) -> dict[str, Any]:

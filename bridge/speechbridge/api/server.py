@@ -11,6 +11,7 @@ import asyncio
 import json
 import secrets
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
@@ -23,8 +24,11 @@ from speechbridge.errors import Problem
 from speechbridge.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from aiohttp import StreamReader
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http_parser import RawRequestMessage
     from aiohttp.web_request import BaseRequest
 
     from speechbridge.api.connections import ConnectionLimits
@@ -62,12 +66,13 @@ class Runner(web.AppRunner):
         self._limits = limits
         self._metrics = metrics
         self._watching: asyncio.Task[None] | None = None
+        self._open: Callable[[], Iterable[tuple[_Connection, asyncio.Transport]]] = tuple
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         server = _Server(
             made.request_handler,
-            request_factory=normalizing(made.request_factory),
+            request_factory=_counting(normalizing(made.request_factory)),
             handler_cancellation=made.handler_cancellation,
             access_log=None,
             read_bufsize=_READ_BUFFER_BYTES,
@@ -76,7 +81,19 @@ class Runner(web.AppRunner):
         server.watch = ConnectionWatch(self._limits, server.open_connections, self._metrics)
         self._metrics.set_function(self._metrics.connections, lambda: len(server.connections))
         self._watching = asyncio.create_task(server.watch.run())
+        self._open = server.open_connections
         return server
+
+    @property
+    def unsent(self) -> int:
+        """How many connections have a request in progress, or a response of which the client lacks a part."""
+        return sum(
+            connection.answering or transport.get_write_buffer_size() > 0 for connection, transport in self._open()
+        )
+
+    async def sent(self) -> None:
+        """Wait until the responses to the requests in progress have been sent, to their last byte."""
+        await asyncio.gather(*(connection.sent(transport) for connection, transport in tuple(self._open())))
 
     async def cleanup(self) -> None:
         """Stop the server; connections are watched until it has stopped."""
@@ -102,6 +119,22 @@ def site(runner: Runner, host: str, port: int) -> web.BaseSite:
     return web.SockSite(runner, listening, backlog=_BACKLOG)
 
 
+def _counting(make_request: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequest]:
+    """Return a factory of requests like `make_request` that tells each connection what writes its response."""
+
+    def make(
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: _Connection,
+        writer: AbstractStreamWriter,
+        *rest: Any,
+    ) -> web.BaseRequest:
+        protocol.begin(writer)
+        return make_request(message, payload, protocol, writer, *rest)
+
+    return make
+
+
 class _Server(web.Server):
     watch: ConnectionWatch
 
@@ -124,11 +157,41 @@ class _Connection(web.RequestHandler):
         super().__init__(server, **options)
         self.head_since: float | None = None
         self._server = server
+        self._written_before = 0
+        self._writer: AbstractStreamWriter | None = None
 
     @property
     def idle(self) -> bool:
         """Whether it waits for a request of which nothing has arrived."""
         return self._waiter is not None and not self._waiter.done() and self.head_since is None
+
+    @property
+    def answering(self) -> bool:
+        """Whether a request is in progress, until its response is written."""
+        return self._request_in_progress
+
+    async def sent(self, transport: asyncio.Transport) -> None:
+        """Wait until the response to the request in progress has been sent, or the connection is lost."""
+        if self._request_in_progress:
+            self._handler_waiter = self._loop.create_future()  # as aiohttp does in its own `shutdown`
+            try:
+                await self._handler_waiter
+            finally:
+                self._handler_waiter = None
+        if self.transport is not None:
+            transport.set_write_buffer_limits(high=0)  # writing is paused until nothing is left
+            with suppress(ConnectionError):
+                await self._drain_helper()
+
+    @property
+    def written(self) -> int:
+        """Bytes of all its responses written so far."""
+        return self._written_before + (0 if self._writer is None else self._writer.output_size)
+
+    def begin(self, writer: AbstractStreamWriter) -> None:
+        """Note what writes the next response."""
+        self._written_before = self.written
+        self._writer = writer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept a connection, unless there are too many."""

@@ -40,11 +40,15 @@ class ByteBudget:
             Problem: `overloaded`: fewer are left.
         """
         if not self.try_take(size):
-            raise Problem(
-                "overloaded",
-                f"{self._what} is exhausted; try again in {self._retry_after} s.",
-                retry_after=self._retry_after,
-            )
+            raise self.exhausted()
+
+    def exhausted(self) -> Problem:
+        """Return what a client is told when too little is left."""
+        return Problem(
+            "overloaded",
+            f"{self._what} is exhausted; try again in {self._retry_after} s.",
+            retry_after=self._retry_after,
+        )
 
     def give(self, size: int) -> None:
         """Give `size` bytes back."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import tempfile
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING
+
+from speechbridge.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 256 * 1024
 """What is collected in memory before it is written to the file."""
 _SMALL_CHUNK_BYTES = 4096  # smaller ones are joined: each has an overhead of some 40 bytes
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Spool:
@@ -38,7 +43,12 @@ class Spool:
         self.size = 0
 
     def add_to_memory(self, chunks: list[bytes]) -> bool:
-        """Buffer chunks in memory; return False, and buffer none of them, if they do not all fit."""
+        """Buffer chunks in memory; return False, and buffer none of them, if they do not all fit.
+
+        They do not once earlier ones have overflowed, even if the budget has room again: those come first.
+        """
+        if self.overflowed:
+            return False
         size = sum(map(len, chunks))
         if self.size + size > self._memory or not self._budgets.memory.try_take(size):
             return False
@@ -64,9 +74,9 @@ class Spool:
         """Buffer a chunk, in the file once the memory is full.
 
         Raises:
-            Problem: `overloaded`: the disk budget is exhausted.
+            Problem: `overloaded`: the disk budget is exhausted, or the disk is full.
         """
-        if self._file is None and not self._pending and self.add_to_memory([chunk]):
+        if self.add_to_memory([chunk]):
             return
         self._pending += chunk
         self.size += len(chunk)
@@ -78,13 +88,20 @@ class Spool:
         self._budgets.disk.take(len(data))
         self._on_disk += len(data)
         self._pending.clear()
-        await asyncio.to_thread(self._write, data)
+        try:
+            await asyncio.to_thread(self._write, data)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            logs.warning("no disk space for uploads", reason=str(error))
+            raise self._budgets.disk.exhausted() from None
 
     def _write(self, data: bytes) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="speechbridge-")  # noqa: SIM115 - closed by `close`
         self._file.seek(0, 2)
         self._file.write(data)
+        self._file.flush()  # a full disk is noticed here
 
     @property
     def in_memory(self) -> tuple[bytes, ...]:
@@ -122,5 +139,6 @@ class Spool:
             self._budgets.disk.give(self._on_disk)
         self.bytes_in_memory = self._on_disk = 0
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # after a failed write it tries once more
+                self._file.close()
             self._file = None

@@ -209,7 +209,7 @@ class Upload:
         return RestartRequired()
 
     async def _buffer(self, chunks: list[bytes]) -> None:
-        if not self._spool.overflowed and self._spool.add_to_memory(chunks):
+        if self._spool.add_to_memory(chunks):
             return
         for chunk in chunks:
             await self._spool.add(chunk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechbridge.transcribers.transcript import Transcript
+from speechbridge.transcribers.transcript import Transcript, in_order
 
 if TYPE_CHECKING:
     from speechbridge.errors import Problem
@@ -18,7 +18,7 @@ def partial_transcript(call: Call, problem: Problem) -> Transcript | None:
     """
     if problem.code != "deadline_exceeded" or not call.segments:
         return None
-    segments = tuple(call.segments)
-    reached = f"The transcript ends at {segments[-1].end:.1f} s. {problem.detail}"
+    segments = in_order(call.segments)
+    reached = f"The transcript ends at {max(segment.end for segment in segments):.1f} s. {problem.detail}"
     text = "".join(segment.passage for segment in segments).strip()
     return Transcript(text, None, None, segments, warnings=({"code": "truncated", "message": reached},))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from speechbridge.transcribers.transcript import transcript_from
+from speechbridge.transcribers.transcript import in_order, transcript_from
 from speechbridge.upstreams import json_pieces
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
 from speechbridge.upstreams.responses import json_object
@@ -37,7 +37,7 @@ async def read_last_event(data: str, segments: list[Segment], *, words: bool) ->
 
     Args:
         data: The event. `speechwhisper` repeats all segments at its end, others have them nowhere else.
-        segments: Those that have arrived.
+        segments: Those that have arrived, in any order: of separate channels, one channel's come before another's.
         words: Whether they should have words.
 
     Raises:
@@ -48,7 +48,7 @@ async def read_last_event(data: str, segments: list[Segment], *, words: bool) ->
     about_all = _members(data, _ABOUT_ALL)
     if about_all.get("type") != DONE:
         raise UpstreamError(FailureKind.BAD_ANSWER, "the last event is not the transcript")
-    return transcript_from(about_all, tuple(segments))
+    return transcript_from(about_all, in_order(segments))
 
 
 def _read_large(body: bytes | str) -> Transcript:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from speechbridge import languages
@@ -100,7 +101,7 @@ def transcript_from(answer: Any, segments: tuple[Segment, ...] = ()) -> Transcri
         text = "".join(segment.passage for segment in segments)
     duration = answer.get("duration")
     if not _is_finite(duration):
-        duration = segments[-1].end if segments else None
+        duration = max((segment.end for segment in segments), default=None)
     return Transcript(
         text.strip(),
         _language_code(answer.get("language")),
@@ -109,6 +110,11 @@ def transcript_from(answer: Any, segments: tuple[Segment, ...] = ()) -> Transcri
         coverage_from(answer),
         warnings_from(answer),
     )
+
+
+def in_order(segments: Iterable[Segment]) -> tuple[Segment, ...]:
+    """Return segments in the order in which they were said: those of separate channels may arrive in another."""
+    return tuple(sorted(segments, key=attrgetter("start")))
 
 
 def segment_from(item: Any, index: int) -> Segment:

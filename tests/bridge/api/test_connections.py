@@ -31,6 +31,7 @@ class Client:
     def __init__(self, *, head_since: float | None = None, unsent: int = 0, idle: bool = False) -> None:
         self.head_since = head_since
         self.unsent = unsent
+        self.written = unsent
         self.idle = idle
         self.ended = ""
 
@@ -66,6 +67,7 @@ def test_a_client_that_reads_nothing_is_cut_off_although_more_is_written() -> No
     for now in range(0, 31, 10):
         watch.look(float(now))
         client.unsent += 50
+        client.written += 50
     assert client.ended == ""
 
     watch.look(31.0)
@@ -79,6 +81,17 @@ def test_a_client_that_reads_slowly_is_left_alone() -> None:
     for now in range(0, 200, 10):
         watch.look(float(now))
         client.unsent -= 1
+
+    assert client.ended == ""
+
+
+def test_a_client_that_reads_more_slowly_than_is_written_is_left_alone() -> None:
+    client = Client(unsent=1000)
+    watch = watch_of(client)
+    for now in range(0, 200, 10):
+        watch.look(float(now))
+        client.written += 50
+        client.unsent += 49
 
     assert client.ended == ""
 
@@ -183,6 +196,19 @@ async def test_at_the_limit_idle_connections_are_closed_for_new_ones_and_busy_on
         answered = await busy.reply()
 
     assert (reply.status, reply.headers["retry-after"], answered.status) == (503, "1", 200)
+
+
+async def test_a_connection_counts_what_all_its_responses_have_written(bridge: Bridge) -> None:
+    received = 0
+    async with Connection.to(bridge.url) as connection:
+        for _ in range(3):
+            await connection.send(GET)
+            reply = await connection.reply()
+            received += len(reply.body)
+        server = cast("Any", bridge.runner.server)
+        ((counted, _),) = server.open_connections()
+
+    assert counted.written > received > 0
 
 
 LONG = Transcript(tuple(Segment(float(n), n + 1.0, f" {'word ' * 400}") for n in range(4000)), duration=4000.0)

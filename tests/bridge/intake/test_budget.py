@@ -1,7 +1,9 @@
 """What all requests hold together stays within its budgets, and is given back."""
 
 import asyncio
+import gzip
 import json
+import resource
 import tracemalloc
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +20,7 @@ from speechbridge.errors import Problem
 from speechbridge.intake.budget import Budgets, ByteBudget
 from speechbridge.intake.json_request import read_object
 from speechbridge.intake.spool import Spool
+from speechbridge.intake.upload import Upload
 
 if TYPE_CHECKING:
     from speechbridge.intake.body import Body
@@ -56,6 +59,20 @@ def test_spools_hold_no_more_than_the_budget_and_lose_no_byte(
 
     asyncio.run(main())
     assert (budgets.memory.used, budgets.disk.used) == (0, 0)
+
+
+async def test_chunks_stay_in_order_when_the_budget_has_room_again() -> None:
+    budgets = Budgets(budget(1000), budget(1000))
+    spool = Spool(1000, budgets)
+    budgets.memory.take(1000)
+    await spool.add(b"first")
+    budgets.memory.give(1000)
+
+    assert not spool.add_to_memory([b"second"])
+    await spool.add(b"second")
+
+    assert spool.in_memory == ()
+    assert b"".join([chunk async for chunk in spool.overflow()]) == b"firstsecond"
 
 
 async def test_tiny_chunks_are_joined() -> None:
@@ -177,6 +194,38 @@ async def test_without_memory_a_form_is_503_and_says_when_to_retry(bridge: Bridg
     assert (reply.status, reply.json()["code"]) == (503, "overloaded")
     assert int(reply.headers["retry-after"]) > 0
     assert memory.used == 0
+
+
+async def test_without_memory_a_compressed_form_is_503_however_small_it_is(bridge: Bridge) -> None:
+    """Its fields may be a thousand times as large as its body."""
+    memory = bridge.service.budgets.memory
+    body = gzip.compress(multipart(part("prompt", "a" * 200 * KIB), part("file", WAV, filename="a.wav")))
+    with memory.held() as others:
+        others.grow_to(memory.limit - 512 * KIB)
+        reply = await exchange(
+            bridge.url, head("/process", length=len(body), headers="Content-Encoding: gzip\r\n"), body
+        )
+        assert memory.used == others.size
+
+    assert (reply.status, reply.json()["code"]) == (503, "overloaded")
+
+
+async def test_on_a_full_disk_an_upload_is_503_and_says_when_to_retry(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Upload, "_is_fast", lambda _: False)  # so that it is buffered
+    body = multipart(part("file", WAV[:44] + bytes(4 * MIB), filename="a.wav"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100 * KIB, limits[1]))  # EFBIG, as a full disk is ENOSPC
+    try:
+        reply = await exchange(bridge.url, head("/process", length=len(body)), body)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert (reply.status, reply.json()["code"]) == (503, "overloaded")
+    assert int(reply.headers["retry-after"]) > 0
+    assert [record.getMessage() for record in caplog.records].count("no disk space for uploads") == 1
+    assert (bridge.service.budgets.memory.used, bridge.service.budgets.disk.used) == (0, 0)
 
 
 async def test_without_memory_a_chat_is_503_and_says_when_to_retry(bridge: Bridge) -> None:

@@ -257,3 +257,18 @@ async def test_an_upload_that_was_streamed_beyond_its_buffer_is_not_whole() -> N
 
     assert upload.complete
     assert upload.whole is None
+
+
+async def test_an_upload_for_which_memory_was_short_is_never_sent_out_of_order() -> None:
+    budgets = budgets_of(memory=5000)
+    audio = b"a" * 1200 + b"b" * 500 + b"c" * 500
+    upload, _ = upload_of((0.01, audio[:1200]), (0.01, audio[1200:1700]), (0.6, audio[1700:]), budgets=budgets)
+    budgets.memory.take(5000)
+    await upload.start()
+    await upload.buffer_until_ready()
+    budgets.memory.give(5000)
+
+    first, *rest = [chunk async for chunk in upload.chunks()]  # no restart, although the sender pauses
+
+    assert WAV[:44] + audio == first + b"".join(rest)
+    assert not upload.replayable

@@ -87,6 +87,21 @@ async def test_the_last_event_is_read_for_what_the_segments_lack() -> None:
     assert transcript.warnings == ({"code": "doubtful", "message": "Is it?"},)
 
 
+async def test_the_segments_of_separate_channels_are_put_in_order() -> None:
+    """Those of a block of one channel arrive before those of the other."""
+    arrived = [
+        Segment(0, 0.0, 4.0, " One", channel=0),
+        Segment(1, 9.0, 12.0, " Three", channel=0),
+        Segment(2, 5.0, 8.0, " Two", channel=1),
+    ]
+
+    transcript = await read_last_event('{"type": "transcript.text.done"}', arrived, words=False)
+
+    assert [segment.text for segment in transcript.segments] == [" One", " Two", " Three"]
+    assert transcript.text.splitlines() == ["[Channel 0]: One", "[Channel 1]: Two", "[Channel 0]: Three"]
+    assert transcript.duration == 12.0
+
+
 async def test_the_last_event_brings_the_segments_of_a_server_that_streams_text_alone() -> None:
     last = {**ABOUT_ALL, "segments": [{"start": 0, "end": 1, "text": " Hello"}]}
 
