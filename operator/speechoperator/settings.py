@@ -75,8 +75,8 @@ class Settings(BaseSettings):
     watch_namespace: str = Field("", description="deprecated: the only namespace to watch; use WATCH_NAMESPACES")
     operator_class: str = Field(
         "",
-        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
-        max_length=63,
+        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
+        max_length=253,
         description="manage only pipelines with this `spec.class`; empty: only those without a class",
     )
     server_host: str = Field(

@@ -1,8 +1,12 @@
 """Values that are wrong are refused before anything is sent to a cluster, with their path."""
 
+import json
+
 import pytest
 
 from charts.helm import Helm, HelmError
+from speechlocal import paths
+from speechoperator.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -61,3 +65,14 @@ def test_pipeline_needs_a_spec(helm: Helm) -> None:
 
 def test_parent_chart_may_hand_down_its_globals(helm: Helm) -> None:
     assert helm.objects("--set", "global.clusterName=prod")
+
+
+def test_the_operator_accepts_every_class_that_the_chart_does() -> None:
+    schema = json.loads((paths.CHART / "values.schema.json").read_text())
+    setting = Settings.model_json_schema()["properties"]["operator_class"]
+
+    given = schema["properties"]["operator"]["properties"]["class"]
+
+    assert {key: given[key] for key in ("pattern", "maxLength")} == {
+        key: setting[key] for key in ("pattern", "maxLength")
+    }
