@@ -90,8 +90,8 @@ class Spec(Model):
         "Automatic",
         description="What happens when a new release of the operator changes the pods. Automatic: they are replaced, a "
         "limited number of pipelines at a time. Manual: they are kept, and the condition UpdateAvailable reports it, "
-        "until this is set to Automatic. A change of a component's spec is always made at once, with the update of "
-        "that component.",
+        "until this is set to Automatic. A change of the spec is always made at once; one that changes the pods of a "
+        "component, with the update of that component.",
     )
     whisper: Whisper = Field(
         Whisper(), description="Whisper, which transcribes speech to text.", json_schema_extra={"default": {}}
@@ -119,6 +119,11 @@ class Spec(Model):
         description="Labels and annotations of all objects of the pipeline and of their pods; a change restarts the "
         "pods. If unset, none are added.",
     )
+
+    @property
+    def to_zero(self) -> bool:
+        """Whether Whisper or Ollama may be scaled to zero."""
+        return any(one.managed and one.scaling.min_replicas == 0 for one in (self.whisper, self.ollama))
 
 
 class SpeechPipeline(Model):

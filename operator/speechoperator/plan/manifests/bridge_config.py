@@ -93,7 +93,7 @@ def settings_hash(variables: Mapping[str, str], *, with_models: bool) -> str:
 def _hold_seconds(spec: Spec) -> float:
     if spec.bridge.hold_timeout is not None:
         return durations.seconds(spec.bridge.hold_timeout)
-    if any(component.managed and component.scaling.min_replicas == 0 for component in (spec.whisper, spec.ollama)):
+    if spec.to_zero:
         return _HOLD_FROM_ZERO_SECONDS
     return min(spec.bridge.request_timeout_seconds, _MAX_HOLD_SECONDS)
 

@@ -31,11 +31,16 @@ if TYPE_CHECKING:
     from speechoperator.plan.actions import Apply
 
 _COMPONENTS: Mapping[str, Component] = {component: component for component in COMPONENTS}
-_NOT_ABOUT_PODS = frozenset({"suspend", "upgradePolicy", "class", "networkPolicy", "scaling"})
-_NOT_ABOUT_SERVING_PODS = frozenset({"cache", "models", "scaling"})
+_NOT_ABOUT_PODS = frozenset({"suspend", "upgradePolicy", "class", "networkPolicy", "scaling", "verification"})
+_NOT_ABOUT_SERVING_PODS = frozenset({"cache", "models", "scaling", "serviceAccountAnnotations"})
 """Fields of Whisper and Ollama that do not change their pods; the volume that follows from `cache` counts by itself."""
-_BRIDGE_READS = frozenset({"engine", "model", "url", "protocol", "auth", "ca", "contextLength", "keepAlive"})
-"""Fields of Whisper and Ollama that the bridge reads at startup. It may read the models then, too: see `model_list`."""
+_NOT_ABOUT_BRIDGE_PODS = frozenset({"scaling", "service", "ingress", "gateway", "serviceAccountAnnotations"})
+"""Fields of the bridge that do not change its Deployment; whether there is `scaling` counts by itself. `replicas` does:
+held with the update, it would not be written."""
+_BRIDGE_READS = frozenset({"engine", "url", "protocol", "auth", "ca", "contextLength", "keepAlive"})
+"""Fields of Whisper and Ollama that the bridge reads at startup. It may read the models then, too: see `model_list`.
+The `model` of Whisper matters to it only behind a `url`, and of `scaling` only whether it is to zero, by which requests
+are held for longer."""
 _BRIDGE_OBJECTS = frozenset({"ConfigMap", "Deployment"})
 """Kinds that are written together: the bridge's environment is in its ConfigMap."""
 
@@ -156,10 +161,16 @@ def _bridge_inputs(pipeline: SpeechPipeline, models: Sequence[str] | None) -> di
         models: The models that they offer; None if they hear of them without a restart.
     """
     spec, common = _spec(pipeline)
-    reads = _BRIDGE_READS if models is None else _BRIDGE_READS | {"models"}
-    upstreams = {name: _members(spec.get(name, {}), reads) for name in ("whisper", "ollama")}
-    offered = {} if models is None else {"models": list(models)}
-    return {**common, **upstreams, "bridge": spec.get("bridge", {}), **offered}
+    whisper, ollama, bridge = (spec.get(name, {}) for name in ("whisper", "ollama", "bridge"))
+    return {
+        **common,
+        "whisper": _members(whisper, _BRIDGE_READS if pipeline.spec.whisper.managed else _BRIDGE_READS | {"model"}),
+        "ollama": _members(ollama, _BRIDGE_READS if models is None else _BRIDGE_READS | {"models"}),
+        "bridge": _members(bridge, bridge.keys() - _NOT_ABOUT_BRIDGE_PODS),
+        **({"autoscaled": True} if pipeline.spec.bridge.scaling else {}),
+        **({"toZero": True} if pipeline.spec.to_zero and pipeline.spec.bridge.hold_timeout is None else {}),
+        **({} if models is None else {"models": list(models)}),
+    }
 
 
 def _spec(pipeline: SpeechPipeline) -> tuple[dict[str, Any], dict[str, Any]]:

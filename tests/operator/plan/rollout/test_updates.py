@@ -144,6 +144,36 @@ def test_a_change_that_is_not_about_the_pods_of_ollama_brings_no_update_of_them(
     assert "Deployment/ollama" not in written(found.plan())
 
 
+@pytest.mark.parametrize("policy", [{}, MANUAL])
+def test_that_a_component_may_now_be_scaled_to_zero_is_made_at_once(policy: dict[str, Any]) -> None:
+    """The bridge holds requests for longer then."""
+    found = converged(policy)
+    found.slots = 0
+    found.edit(pipeline(policy, of_whisper(scaling={"minReplicas": 0}))["spec"])
+
+    assert {"ConfigMap/bridge", "Deployment/bridge"} <= written(found.plan())
+
+
+@pytest.mark.parametrize("change", [{"verification": {"interval": "30m"}}, of_bridge(ingress={"host": "a.example"})])
+def test_a_change_that_is_not_about_pods_releases_no_held_update(change: dict[str, Any]) -> None:
+    found = upgraded(MANUAL)
+    found.edit(pipeline(MANUAL, change)["spec"])
+
+    found.run()
+
+    assert image(found, "whisper") == "speechpipeline/whisper:0.1.0"
+    assert image(found, "bridge") == "speechpipeline/bridge:0.1.0"
+
+
+def test_a_change_of_the_bridges_replicas_is_not_held() -> None:
+    found = upgraded(MANUAL)
+    found.edit(pipeline(MANUAL, of_bridge(replicas=3))["spec"])
+
+    found.run()
+
+    assert found.object("Deployment", "calls-bridge")["spec"]["replicas"] == 3
+
+
 def test_a_change_of_the_volume_is_made_at_once() -> None:
     found = upgraded()
     found.edit(pipeline(of_ollama(cache={"existingClaim": "mine"}))["spec"])
