@@ -39,7 +39,7 @@ _NOT_ABOUT_BRIDGE_PODS = frozenset({"scaling", "service", "ingress", "gateway", 
 held with the update, it would not be written."""
 _BRIDGE_READS = frozenset({"engine", "url", "protocol", "auth", "ca", "contextLength", "keepAlive"})
 """Fields of Whisper and Ollama that the bridge reads at startup. It may read the models then, too: see `model_list`.
-The `model` of Whisper matters to it only behind a `url`, and of `scaling` only whether it is to zero, for which requests
+The `model` of Whisper matters to it only behind a `url`, and of `scaling` only whether it is to zero, by which requests
 are held for longer."""
 _BRIDGE_OBJECTS = frozenset({"ConfigMap", "Deployment"})
 """Kinds that are written together: the bridge's environment is in its ConfigMap."""
