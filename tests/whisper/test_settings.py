@@ -60,7 +60,9 @@ def test_help_lists_every_setting_with_its_default_and_unit() -> None:
     for name in Settings.model_fields:
         assert f"  {name.upper()}\n" in text
     assert "maximum size of an audio file (default: 536870912 bytes)" in text
-    assert "time that running jobs may take to finish after SIGTERM (default: 300.0 s)" in text
+    assert (
+        "time that requests in flight may take after SIGTERM, until their responses are sent (default: 300.0 s)" in text
+    )
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

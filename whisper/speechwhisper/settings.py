@@ -128,7 +128,7 @@ class Settings(BaseSettings):
         30.0, "an upload that sends less than 32 KiB in this time is rejected with 408", unit="s", gt=0
     )
     whisper_drain_timeout: float = _setting(
-        300.0, "time that running jobs may take to finish after SIGTERM", unit="s", ge=0
+        300.0, "time that requests in flight may take after SIGTERM, until their responses are sent", unit="s", ge=0
     )
     otel_exporter_otlp_endpoint: OptionalHttpUrl = _setting(
         "",
