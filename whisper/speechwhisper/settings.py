@@ -38,6 +38,8 @@ OptionalHttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 def _setting(default: Any, description: str, *, unit: str = "", **bounds: Any) -> Any:
     """Declare a field with its unit, which `--help` and the reference page show."""
+    if isinstance(default, float):
+        bounds["allow_inf_nan"] = False  # infinite samples or seconds fail only in the first request
     return Field(default, description=description, json_schema_extra={"unit": unit}, **bounds)
 
 
