@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
 
-from speechwhisper.telemetry.exporting import exporting  # noqa: E402 - an extra
+from speechwhisper.telemetry.exporting import exporting
 
 pytestmark = pytest.mark.unit
 
