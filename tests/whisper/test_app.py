@@ -12,6 +12,7 @@ from aiohttp import FormData
 
 from speechwhisper import app
 from speechwhisper.api import server
+from speechwhisper.service import SERVICE
 from speechwhisper.settings import Settings
 from whisper import media
 from whisper.conftest import eventually, session
@@ -80,3 +81,34 @@ async def test_an_idle_connection_is_closed_after_a_while(
     writer.close()
     stop.set()
     assert await serving
+
+
+@pytest.mark.parametrize("stream", ["false", "true"])
+async def test_a_server_that_stops_first_sends_its_responses_to_the_end(
+    stream: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app, "_CANCEL_AFTER_S", 0.0)
+    decoder = ScriptedDecoder([segment("w" * 40_000, float(second)) for second in range(400)])
+    caplog.set_level(logging.INFO, "speechwhisper")
+    stop = asyncio.Event()
+    application = app.build(Settings(server_host="127.0.0.1", server_port=0), decoder)
+    task = asyncio.create_task(app.serve(application, stop))
+    await eventually(lambda: "listening" in caplog.messages)
+    (record,) = [record for record in caplog.records if record.message == "listening"]
+    form = FormData({"stream": stream, "response_format": "json"})
+    form.add_field("file", media.encode(media.tone(1)), filename="a.wav")
+
+    async with (
+        session(f"http://127.0.0.1:{vars(record)['fields']['port']}") as http,
+        asyncio.timeout(DEADLINE),
+        http.post("/v1/audio/transcriptions", data=form) as response,  # its body, 16 MB, is not read yet
+    ):
+        await eventually(lambda: application[SERVICE].slots.busy == 0)
+        stop.set()
+        await eventually(lambda: "stopping" in caplog.messages)
+        assert "stopped" not in caplog.messages
+        body = await response.read()
+
+    assert body.count(b"w" * 40_000) >= 400
+    assert await task
+    assert "stopped" in caplog.messages

@@ -47,6 +47,15 @@ def test_a_wrong_value_is_refused(wrong: dict[str, object]) -> None:
         Settings(**wrong)
 
 
+@pytest.mark.parametrize("value", ["inf", "nan"])
+@pytest.mark.parametrize("name", [name for name, field in Settings.model_fields.items() if field.annotation is float])
+def test_a_number_that_is_not_finite_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name.upper(), value)
+
+    with pytest.raises(ValidationError, match="finite"):
+        Settings()
+
+
 @pytest.mark.parametrize("level", ["warning", "WARNING", "Warning"])
 def test_the_log_level_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     monkeypatch.setenv("LOG_LEVEL", level)
@@ -60,7 +69,9 @@ def test_help_lists_every_setting_with_its_default_and_unit() -> None:
     for name in Settings.model_fields:
         assert f"  {name.upper()}\n" in text
     assert "maximum size of an audio file (default: 536870912 bytes)" in text
-    assert "time that running jobs may take to finish after SIGTERM (default: 300.0 s)" in text
+    assert (
+        "time that requests in flight may take after SIGTERM, until their responses are sent (default: 300.0 s)" in text
+    )
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

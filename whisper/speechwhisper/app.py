@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from speechwhisper.api import asr, health, load, middleware, openai
+from speechwhisper.api.in_flight import IN_FLIGHT, InFlight
 from speechwhisper.api.server import Runner, site
 from speechwhisper.service import SERVICE, assemble
 from speechwhisper.telemetry import logs, tracing
@@ -17,7 +18,6 @@ from speechwhisper.telemetry import logs, tracing
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from speechwhisper.admission.slots import Slots
     from speechwhisper.recognition.port import Decoder
     from speechwhisper.settings import Settings
     from speechwhisper.telemetry.spans import Tracing
@@ -35,6 +35,7 @@ def build(
     """Return the application around a loaded model; it closes `traces`."""
     app = web.Application(middlewares=[middleware.observed], client_max_size=_NO_LIMIT)
     app[SERVICE] = assemble(settings, decoder, clock, traces)
+    app[IN_FLIGHT] = InFlight()
     app.on_response_prepare.append(middleware.send_request_id)
     app.on_response_prepare.append(load.send_load)
     app.cleanup_ctx.append(_worker_threads)
@@ -71,13 +72,13 @@ async def run_until_stopped(settings: Settings, decoder: Decoder) -> bool:
 
 
 async def serve(app: web.Application, stop: asyncio.Event) -> bool:
-    """Serve until `stop` is set or a device is broken, then reject new requests and drain running jobs.
+    """Serve until `stop` is set or a device is broken, then reject new requests and drain those in flight.
 
     Returns:
-        Whether no device is broken, and all jobs finished within WHISPER_DRAIN_TIMEOUT.
+        Whether no device is broken, and all responses were sent within WHISPER_DRAIN_TIMEOUT.
     """
     settings, slots, decoder = app[SERVICE].settings, app[SERVICE].slots, app[SERVICE].jobs.decoder
-    loop = asyncio.get_running_loop()
+    in_flight, loop = app[IN_FLIGHT], asyncio.get_running_loop()
 
     def broken() -> None:  # in a thread of the decoder
         loop.call_soon_threadsafe(stop.set)
@@ -93,18 +94,18 @@ async def serve(app: web.Application, stop: asyncio.Event) -> bool:
         slots.close()
         reason = "a device is broken" if decoder.broken else "signal"
         logs.info("stopping", reason=reason, jobs=slots.busy, drain_timeout=settings.whisper_drain_timeout)
-        finished = await _drained(slots, settings.whisper_drain_timeout)
-        logs.info("stopped", cancelled=slots.busy)
+        finished = await _drained(in_flight, settings.whisper_drain_timeout)
+        logs.info("stopped", cancelled=in_flight.count)
         return finished and not decoder.broken
     finally:
         await runner.cleanup()
 
 
-async def _drained(slots: Slots, seconds: float) -> bool:
+async def _drained(in_flight: InFlight, seconds: float) -> bool:
     try:
         async with asyncio.timeout(seconds):
-            await slots.idle()
+            await in_flight.idle()
     except TimeoutError:
-        logs.warning("jobs cancelled by the drain timeout", jobs=slots.busy)
+        logs.warning("requests cancelled by the drain timeout", requests=in_flight.count)
         return False
     return True

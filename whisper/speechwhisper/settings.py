@@ -38,6 +38,8 @@ OptionalHttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 def _setting(default: Any, description: str, *, unit: str = "", **bounds: Any) -> Any:
     """Declare a field with its unit, which `--help` and the reference page show."""
+    if isinstance(default, float):
+        bounds["allow_inf_nan"] = False  # infinite samples or seconds fail only in the first request
     return Field(default, description=description, json_schema_extra={"unit": unit}, **bounds)
 
 
@@ -128,7 +130,7 @@ class Settings(BaseSettings):
         30.0, "an upload that sends less than 32 KiB in this time is rejected with 408", unit="s", gt=0
     )
     whisper_drain_timeout: float = _setting(
-        300.0, "time that running jobs may take to finish after SIGTERM", unit="s", ge=0
+        300.0, "time that requests in flight may take after SIGTERM, until their responses are sent", unit="s", ge=0
     )
     otel_exporter_otlp_endpoint: OptionalHttpUrl = _setting(
         "",

@@ -185,15 +185,6 @@ async def test_a_server_that_stops_takes_no_request(clock: Clock) -> None:
     assert (await refusal(slots)).code == "busy"
 
 
-async def test_it_is_idle_when_the_last_slot_is_free(clock: Clock) -> None:
-    slots = with_slots(1, clock)
-    slot = await slots.acquire()
-
-    slots.release(slot)
-
-    await slots.idle()
-
-
 async def test_the_load_tells_what_waits_and_what_is_left_to_do(clock: Clock) -> None:
     slots = with_slots(1, clock, speed=5.0)
     slot = await slots.acquire(25.0)

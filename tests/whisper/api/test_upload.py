@@ -77,6 +77,43 @@ async def test_a_bad_form_is_refused(start: Start, parts: list[tuple[str, bytes]
     assert await refused(client, body, headers) == expected
 
 
+def in_latin_1(*parts: tuple[str, bytes]) -> tuple[io.BytesIO, dict[str, str]]:
+    """A form whose headers are in the charset of an old client: `ä` is a byte that is not UTF-8."""
+    body, headers = media.multipart(*parts)
+    return io.BytesIO(body.replace("ä".encode(), b"\xe4")), headers
+
+
+async def test_a_file_name_that_is_not_utf_8_is_accepted(start: Start) -> None:
+    client = await start(ScriptedDecoder([segment(" Hello.")]))
+    body, headers = in_latin_1(media.file_part(WAV, filename="käse.wav"))
+
+    async with client.post("/asr", data=body, headers=headers) as response:
+        assert (response.status, (await response.text()).strip()) == (200, "Hello.")
+        assert response.headers["Content-Disposition"] == 'attachment; filename="k%3Fse.wav.txt"'
+
+
+async def test_a_field_name_that_is_not_utf_8_is_quoted_in_a_refusal(start: Start) -> None:
+    client = await start()
+    body, headers = in_latin_1(media.field_part("fäld", b"\xff"))
+
+    async with client.post("/asr", data=body, headers=headers) as response:
+        refusal = await response.json(content_type="application/problem+json")
+
+    assert (response.status, refusal["code"], refusal["param"]) == (400, "bad_field", "f\udce4ld")
+
+
+async def test_a_field_name_that_is_not_utf_8_is_quoted_in_a_stream(start: Start) -> None:
+    client = await start(ScriptedDecoder([segment(" Hello.")]))
+    body, headers = in_latin_1(
+        media.field_part("stream", b"true"), media.file_part(WAV, field="file"), media.field_part("fäld", b"\xff")
+    )
+
+    async with client.post("/v1/audio/transcriptions", data=body, headers=headers) as response:
+        events = [json.loads(line[6:]) async for line in response.content if line.startswith(b"data: ")]
+
+    assert events[-1]["error"]["param"] == "f\udce4ld"
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "expected"),
     [

@@ -198,6 +198,25 @@ def test_what_is_decoded_again_is_alone_in_its_batch(make: Callable[..., Batcher
     assert sorted(len(batch) for batch in model.batches if batch[0].attempt.full_window) == [1, 1, 1]
 
 
+def test_one_failing_block_is_retried_once_before_others_are_served(make: Callable[..., Batcher]) -> None:
+    def answer(request: Request) -> Decoded:
+        return improbable(request) if request.block.start == 0 else decoded(request)
+
+    model = ScriptedWeights(answer, hold=True)
+    batcher = make(model)
+    music, command = Spoken(batcher), Spoken(batcher)
+    music.submit(block(0))
+    model.entered()
+    command.submit(block(5))
+
+    order = []
+    for _ in range(2):
+        model.go_on(1)
+        order += model.entered()
+
+    assert order == [0, 5]
+
+
 def test_after_all_attempts_failed_the_most_probable_is_taken_and_doubted(make: Callable[..., Batcher]) -> None:
     def answer(request: Request) -> Decoded:
         temperature = request.attempt.temperature

@@ -234,6 +234,19 @@ def test_a_long_recording_whose_block_is_decoded_again_still_waits_for_new_reque
     assert owners(waiting.take()) == {new: 1}
 
 
+def test_a_block_that_keeps_its_turn_waits_for_other_requests() -> None:
+    old, new = Owner(), Owner()
+    one, other = blocks(old, 2)
+    waiting = queue([one, other], size=1)
+    waiting.take()
+    waiting.add(Waiting(new, 0, "a"))
+
+    waiting.add(one, first=True, keep_turn=True)
+
+    assert owners(waiting.take()) == {new: 1}
+    assert waiting.take() == [one]
+
+
 def test_only_first_blocks_are_taken_if_so_requested() -> None:
     old, new, failed = Owner(), Owner(), Owner()
     waiting = queue(blocks(old, 2), size=1)

@@ -100,8 +100,6 @@ class Slots:
         self._acquired: set[Slot] = set()
         self._waiting: dict[_Waiter, None] = {}  # ordered, and a waiter leaves it in constant time
         self._closed = False
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._next_change = asyncio.Event()
 
     @property
@@ -163,8 +161,6 @@ class Slots:
         self._acquired.discard(slot)
         if waiter := self._first():
             waiter.turn.set_result(self._occupy(waiter.announced, waiter.channels))
-        if not self._acquired:
-            self._idle.set()
         self._changed()
 
     def close(self) -> None:
@@ -173,10 +169,6 @@ class Slots:
         while waiter := self._first():
             waiter.turn.set_exception(_stopping())
         self._changed()
-
-    async def idle(self) -> None:
-        """Wait until no slot is in use."""
-        await self._idle.wait()
 
     async def change(self) -> None:
         """Wait until the load changes, other than by the passing of time, or the server begins to shut down."""
@@ -207,7 +199,6 @@ class Slots:
     def _occupy(self, announced: float | None, channels: int) -> Slot:
         slot = Slot(self._changed, announced, channels)
         self._acquired.add(slot)
-        self._idle.clear()
         self._changed()
         return slot
 

@@ -62,7 +62,7 @@ async def asr(request: web.Request) -> web.Response:
     async with uploading as received:
         form = await received.form()
         transcript = await received.running.transcript()
-    name = quote(f"{form.filename}.{output}")
+    name = quote(f"{form.filename}.{output}", errors="replace")  # bytes that are not UTF-8 arrive as surrogates
     return web.Response(
         text=ASR_FORMATS[output](transcript),
         content_type="text/plain",

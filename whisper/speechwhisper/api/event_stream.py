@@ -66,4 +66,5 @@ async def stream(
 
 
 def _event(event: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
+    # A field name of the client that is not UTF-8 has surrogates; JSON escapes them as Python does.
+    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode(errors="backslashreplace")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion11, web
 
+from speechwhisper.api.in_flight import IN_FLIGHT, send_whole
 from speechwhisper.api.problem_documents import problem_response
 from speechwhisper.errors import Problem
 from speechwhisper.service import SERVICE
@@ -51,7 +52,22 @@ async def send_request_id(request: web.Request, response: web.StreamResponse) ->
 
 @web.middleware
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Run the handler, turn exceptions into error responses, and measure and log the request."""
+    """Run the handler, turn exceptions into error responses, and measure and log the request.
+
+    The response is sent here rather than by aiohttp, except to probes, so that a shutdown waits for it.
+    """
+    if request.path in _PROBES:
+        return await _measured(request, handler)
+    with request.app[IN_FLIGHT].counted():
+        response = await _measured(request, handler)
+        try:
+            await send_whole(request, response)
+        except ConnectionError:
+            return _disconnected(request)
+    return response
+
+
+async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
     clock = request.app[SERVICE].jobs.clock
     started = clock()
     outcome, status = "cancelled", 499

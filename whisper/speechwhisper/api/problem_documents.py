@@ -47,7 +47,7 @@ def problem_response(path: str, problem: Problem, request_id: str) -> web.Respon
         headers["Retry-After"] = str(problem.retry_after)
     return web.Response(
         status=problem.status,
-        text=json.dumps(document, ensure_ascii=False),
+        text=json.dumps(document),  # ASCII: a client's field name that is not UTF-8 has surrogates
         content_type=content_type,
         headers=headers,
     )

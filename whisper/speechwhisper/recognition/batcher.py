@@ -298,7 +298,8 @@ class Batcher:
         with self._changed:
             if not work.owner.stopped:
                 work.queued_at = time.monotonic()
-                self._queue.add(work, first=True)
+                # Only its first retry is at once: all of them would delay everyone else.
+                self._queue.add(work, first=True, keep_turn=work.decodings > 1)
                 self._changed.notify_all()
 
 

@@ -157,7 +157,8 @@ class Engine:
                 preparers += [self._preparer(options, channel) for channel in channels]
             if any(preparer.is_due(chunk.shape[1]) for preparer in preparers):
                 with self._batcher.preparing():
-                    yield _ordered([preparer.feed(row) for preparer, row in zip(preparers, chunk, strict=True)])
+                    ready = _ordered([preparer.feed(row) for preparer, row in zip(preparers, chunk, strict=True)])
+                yield ready  # outside: who takes the blocks may wait, and batches must not wait for that
             else:
                 for preparer, row in zip(preparers, chunk, strict=True):
                     preparer.feed(row)

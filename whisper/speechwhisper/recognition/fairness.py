@@ -57,12 +57,19 @@ class FairQueue(Generic[I]):
     def __len__(self) -> int:
         return sum(len(line.items) for line in self._lines.values())
 
-    def add(self, item: I, *, first: bool = False) -> None:
-        """Add a block behind the others of its request; or before them, as if its last turn had not been."""
+    def add(self, item: I, *, first: bool = False, keep_turn: bool = False) -> None:
+        """Add a block.
+
+        Args:
+            item: The block.
+            first: Whether it comes before the others of its request, rather than behind them.
+            keep_turn: With `first`, whether the last turn of its request counts, so that others are served before it.
+        """
         line = self._lines.setdefault(id(item.owner), _Line())
         if first:
             line.items.appendleft(item)
-            line.turn = line.before
+            if not keep_turn:
+                line.turn = line.before
         else:
             line.items.append(item)
 

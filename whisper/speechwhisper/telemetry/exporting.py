@@ -14,6 +14,17 @@ _LOGGERS = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "urllib3.co
 """Those whose messages have the URL."""
 
 
+_HEADER_LOGGERS = ("opentelemetry.util.re",)
+"""Those whose messages quote OTEL_EXPORTER_OTLP_HEADERS, if it is malformed."""
+
+
+def _without_values(record: logging.LogRecord) -> bool:
+    """Remove what a message quotes: headers have keys."""
+    if record.args:
+        record.msg, record.args = "OTEL_EXPORTER_OTLP_HEADERS or another variable with a list is malformed", ()
+    return True
+
+
 class _WithoutPath(logging.Filter):
     """Removes the path and the query of a URL from messages: they may have a token."""
 
@@ -40,6 +51,8 @@ def exporting(url: str, service: str) -> TracerProvider:
     Raises:
         ValueError: The SDK rejects one of its variables.
     """
+    for name in _HEADER_LOGGERS:
+        logging.getLogger(name).addFilter(_without_values)  # a second time it is not added
     resource = Resource.create({SERVICE_NAME: service}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)  # it is shut down with the application
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
