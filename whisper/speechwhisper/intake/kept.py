@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from speechwhisper.errors import Problem
+from speechwhisper.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _MEMORY_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
+_RETRY_AFTER_S = 30
+"""The space is needed for uploads in progress: it is free again once they have been decoded."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Kept:
@@ -21,12 +29,27 @@ class Kept:
         self._size = 0
 
     async def write(self, chunk: bytes) -> None:
-        """Append bytes."""
+        """Append bytes.
+
+        Raises:
+            Problem: `busy`: the disk is full.
+        """
         self._size += len(chunk)
         if self._size <= _MEMORY_BYTES:
             self._file.write(chunk)
-        else:
-            await asyncio.to_thread(self._file.write, chunk)
+            return
+        try:
+            await asyncio.to_thread(self._write_to_disk, chunk)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            logs.warning("no disk space for uploads", reason=str(error))
+            detail = f"The disk space for uploads is exhausted; try again in {_RETRY_AFTER_S} s."
+            raise Problem("busy", detail, retry_after=_RETRY_AFTER_S) from None
+
+    def _write_to_disk(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self._file.flush()  # a full disk is noticed here
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield everything from the beginning."""
@@ -40,4 +63,5 @@ class Kept:
 
     def close(self) -> None:
         """Forget everything."""
-        self._file.close()
+        with suppress(OSError):  # after a failed write it tries once more
+            self._file.close()
