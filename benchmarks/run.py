@@ -1,6 +1,6 @@
 """Benchmarks of speed and memory, compared with two bridges written in Go.
 
-    python benchmarks/run.py                          everything, about sixteen minutes on two cores
+    python benchmarks/run.py                          everything, half an hour on two cores
     python benchmarks/run.py --only parts --rounds 3  CPU and latency of the bridge, half a minute
     python benchmarks/run.py --only operator          a hundred pipelines in a simulated cluster, once
     python benchmarks/run.py --only operator --pipelines 1000

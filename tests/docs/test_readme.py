@@ -1,4 +1,4 @@
-"""The README is true: its output, its pictures, and its thirty lines to production."""
+"""The README is true: its output, its pictures, and its thirty lines for a GPU cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from speechoperator.settings import Settings
 pytestmark = pytest.mark.unit
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-PRODUCTION = TEXT.partition("## Thirty lines to production\n")[2].partition("\n## ")[0]
+PRODUCTION = TEXT.partition("## Thirty lines for a GPU cluster\n")[2].partition("\n## ")[0]
 COMMANDS = re.findall(r"^```sh\n(.*?)^```$", PRODUCTION, re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"\bpictures/([\w-]+\.\w+)")
 LARGEST_TOGETHER = 1_500_000

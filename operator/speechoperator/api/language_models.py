@@ -50,7 +50,7 @@ class LanguageModel(Model):
     pull_policy: Literal["IfNotPresent", "Always"] = Field(
         "IfNotPresent",
         description="IfNotPresent: pull the model once. Always: ask the registry again every refreshInterval, and pull "
-        "what has changed; requests use the model before until the new one is complete.",
+        "what has changed; requests use the previous model until the new one is complete.",
     )
     refresh_interval: Duration | None = Field(
         None, description="Time between two pulls with pullPolicy Always, from 1s to 24h. If unset, 24h."

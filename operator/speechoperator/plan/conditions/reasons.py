@@ -389,12 +389,14 @@ class Reason(Enum):
         Kind.WAITING,
         Actor.NONE,
         "The bridge requires an API key, and the operator reads no Secrets: it sends no spoken sentence.",
+        "Nothing: it stays so. Let your monitoring send a request with a key of its own.",
     )
     EXTERNAL_SERVICE = (
         "ExternalService",
         Kind.WAITING,
         Actor.NONE,
         "A component is an external service, which may bill each request: the operator sends no spoken sentence.",
+        "Nothing: it stays so. Let your monitoring send a request, if the service may be billed for it.",
     )
 
     VALID = ("Valid", Kind.GOOD, Actor.NONE, "The spec is valid.")
