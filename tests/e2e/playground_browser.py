@@ -41,7 +41,8 @@ FLAGS = (
     "--remote-debugging-port=0",
 )
 START_SECONDS = 60
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
+"""Also on a machine that is busy with other tests."""
 
 
 def chromium() -> str:
@@ -124,7 +125,7 @@ class Browser:
         message = {"id": number, "method": method, "params": params} | ({"sessionId": session} if session else {})
         await self._socket.send_json(message)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS * 4):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 return await answer
         finally:
             del self._waiting[number]
