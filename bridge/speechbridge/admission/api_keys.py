@@ -60,13 +60,22 @@ class ApiKeys:
     def _read(self, folder: Path) -> frozenset[bytes]:
         try:
             files = [file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file()]
-            keys = {file.read_bytes().strip() for file in files} - {b""}
+            keys = {_key(file) for file in files} - {b""}
         except OSError as error:
             logs.warning("cannot read the API keys, keeping the old ones", folder=str(folder), reason=str(error))
             return self._known
         if not keys:
             logs.warning("no API key found: every request is rejected", folder=str(folder))
         return frozenset(_digest(key) for key in keys)
+
+
+def _key(file: Path) -> bytes:
+    """Return the key in a file; empty if the file may not be read, so that the other keys are accepted all the same."""
+    try:
+        return file.read_bytes().strip()
+    except PermissionError as error:
+        logs.error("an API key is ignored: its file must be readable by the bridge", file=str(file), reason=str(error))
+        return b""
 
 
 def _named(headers: Mapping[str, str]) -> bytes:

@@ -127,6 +127,30 @@ def test_a_folder_that_goes_away_leaves_the_keys_as_they_were(folder: Path) -> N
     keys.check({"X-API-Key": "key-of-a"})
 
 
+def test_a_key_that_may_not_be_read_leaves_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Root may read everything, and tests run as root in containers."""
+    read = Path.read_bytes
+    secret = folder / "team-b"
+    secret.write_text("key-of-b\n")
+
+    def as_another_user(path: Path) -> bytes:
+        if path == secret:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", as_another_user)
+    keys = ApiKeys(str(folder), lambda: 0.0)
+
+    keys.check({"X-API-Key": "key-of-a"})
+    with pytest.raises(Problem, match="The API key is invalid"):
+        keys.check({"X-API-Key": "key-of-b"})
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.__dict__["fields"]["file"] == str(secret)
+
+
 def test_a_folder_that_is_not_there_stops_the_start() -> None:
     with pytest.raises(ValidationError, match="must be a folder"):
         Settings(api_keys_dir="/nowhere")
