@@ -203,6 +203,11 @@ class _Connection(web.RequestHandler):
         refused.write(_TOO_MANY_CONNECTIONS)
         refused.close()
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget what wrote the last response: it refers to this connection, and a cycle waits for the collector."""
+        super().connection_lost(exc)
+        self._writer = None
+
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; note since when a head is incomplete."""
         super().data_received(data)

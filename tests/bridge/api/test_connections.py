@@ -1,7 +1,10 @@
 """Limits on connections: slow heads, idle ones, clients that do not read, and too many of them."""
 
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any, cast
 
+import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -212,6 +215,21 @@ async def test_a_connection_counts_what_all_its_responses_have_written(bridge: B
 
 
 LONG = Transcript(tuple(Segment(float(n), n + 1.0, f" {'word ' * 400}") for n in range(4000)), duration=4000.0)
+
+
+async def test_a_closed_connection_is_freed_without_the_garbage_collector(bridge: Bridge) -> None:
+    server = bridge.runner.server
+    assert server is not None
+    async with aiohttp.ClientSession() as client, client.get(f"{bridge.url}/livez") as response:
+        await response.read()
+        (connection,) = server.connections
+        freed = weakref.ref(connection)
+        del connection
+        gc.disable()
+    try:
+        await bridge.until(lambda: freed() is None)
+    finally:
+        gc.enable()
 
 
 async def test_a_client_that_reads_nothing_is_cut_off_and_releases_its_pod(
