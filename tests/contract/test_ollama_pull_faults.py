@@ -50,7 +50,13 @@ async def ollama(folder: Path, *, stall_timeout: float = 60.0) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         with or_missing("Ollama"):
             url = await stack.enter_async_context(serving(folder, environment=RESUMABLE))
-        client = await stack.enter_async_context(OllamaClient(timeout=10.0, stall_timeout=stall_timeout))
+        yield await stack.enter_async_context(met(url, stall_timeout))
+
+
+@asynccontextmanager
+async def met(url: str, stall_timeout: float = 60.0) -> AsyncIterator[Pod]:
+    """An Ollama that runs, met by another operator."""
+    async with OllamaClient(timeout=10.0, stall_timeout=stall_timeout) as client:
         yield Pod(url, client)
 
 
@@ -148,7 +154,8 @@ async def test_a_registry_that_sends_nothing_any_more_is_given_up(tmp_path: Path
         registry.flows.set()
         before = registry.sent
 
-        await pod.pull(registry.model)
+        async with met(pod.url) as patient:
+            await patient.pull(registry.model)
 
     assert registry.sent - before < WEIGHTS, "it goes on where it was"
 
