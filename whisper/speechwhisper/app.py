@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from speechwhisper.api import asr, health, load, middleware, openai
-from speechwhisper.api.in_flight import IN_FLIGHT, InFlight
 from speechwhisper.api.server import Runner, site
 from speechwhisper.service import SERVICE, assemble
 from speechwhisper.telemetry import logs, tracing
@@ -18,6 +17,7 @@ from speechwhisper.telemetry import logs, tracing
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from speechwhisper.admission.in_flight import InFlight
     from speechwhisper.recognition.port import Decoder
     from speechwhisper.settings import Settings
     from speechwhisper.telemetry.spans import Tracing
@@ -35,7 +35,6 @@ def build(
     """Return the application around a loaded model; it closes `traces`."""
     app = web.Application(middlewares=[middleware.observed], client_max_size=_NO_LIMIT)
     app[SERVICE] = assemble(settings, decoder, clock, traces)
-    app[IN_FLIGHT] = InFlight()
     app.on_response_prepare.append(middleware.send_request_id)
     app.on_response_prepare.append(load.send_load)
     app.cleanup_ctx.append(_worker_threads)
@@ -78,7 +77,7 @@ async def serve(app: web.Application, stop: asyncio.Event) -> bool:
         Whether no device is broken, and all responses were sent within WHISPER_DRAIN_TIMEOUT.
     """
     settings, slots, decoder = app[SERVICE].settings, app[SERVICE].slots, app[SERVICE].jobs.decoder
-    in_flight, loop = app[IN_FLIGHT], asyncio.get_running_loop()
+    in_flight, loop = app[SERVICE].in_flight, asyncio.get_running_loop()
 
     def broken() -> None:  # in a thread of the decoder
         loop.call_soon_threadsafe(stop.set)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from speechwhisper.admission.in_flight import InFlight
 from speechwhisper.admission.slots import Bounds, Slots
 from speechwhisper.jobs import Jobs
 from speechwhisper.telemetry.metrics import Metrics
@@ -28,6 +29,7 @@ class Service:
     metrics: Metrics
     jobs: Jobs
     tracing: Tracing | None
+    in_flight: InFlight = field(default_factory=InFlight)
 
     @property
     def slots(self) -> Slots:

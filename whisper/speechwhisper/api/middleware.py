@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion11, web
 
-from speechwhisper.api.in_flight import IN_FLIGHT, send_whole
 from speechwhisper.api.problem_documents import problem_response
+from speechwhisper.api.sending import send_whole
 from speechwhisper.errors import Problem
 from speechwhisper.service import SERVICE
 from speechwhisper.telemetry import logs
@@ -58,7 +58,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     """
     if request.path in _PROBES:
         return await _measured(request, handler)
-    with request.app[IN_FLIGHT].counted():
+    with request.app[SERVICE].in_flight.counted():
         response = await _measured(request, handler)
         try:
             await send_whole(request, response)

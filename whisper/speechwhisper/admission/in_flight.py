@@ -1,12 +1,10 @@
-"""The requests in flight: a shutdown waits until the last byte of their responses is sent."""
+"""The requests in flight, which a shutdown waits for."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,26 +41,3 @@ class InFlight:
     async def idle(self) -> None:
         """Wait until no request is in flight."""
         await self._idle.wait()
-
-
-IN_FLIGHT = web.AppKey("in_flight", InFlight)
-
-
-async def send_whole(request: web.Request, response: web.StreamResponse) -> None:
-    """Send what is left of a response, and wait until the kernel has all of it.
-
-    aiohttp regards a response as sent while up to 64 KiB wait in the process, which its exit would discard.
-
-    Raises:
-        ConnectionError: The client disconnected.
-    """
-    await response.prepare(request)
-    await response.write_eof()
-    transport = request.transport
-    if transport is None or not transport.get_write_buffer_size():
-        return
-    transport.set_write_buffer_limits(0)
-    try:
-        await request.writer.drain()
-    finally:
-        transport.set_write_buffer_limits()
