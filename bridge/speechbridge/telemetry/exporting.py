@@ -13,7 +13,14 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 _LOGGERS = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "urllib3.connectionpool")
 """Those whose messages have the URL."""
 _HEADERS_LOGGER = "opentelemetry.util.re"
-"""Its messages have the headers that it cannot parse."""
+"""The one whose messages quote OTEL_EXPORTER_OTLP_HEADERS if it is malformed."""
+
+
+def _without_values(record: logging.LogRecord) -> bool:
+    """Remove what a message quotes: headers may have keys."""
+    if record.args:
+        record.msg, record.args = "Header format invalid: check OTEL_EXPORTER_OTLP_HEADERS and its variants", ()
+    return True
 
 
 class _WithoutPath(logging.Filter):
@@ -30,17 +37,6 @@ class _WithoutPath(logging.Filter):
         return True
 
 
-class _WithoutArguments(logging.Filter):
-    """Removes what messages are about: a malformed header is a secret all the same."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = str(record.msg).replace("%s", "(not shown)"), ()
-        return True
-
-
-_WITHOUT_ARGUMENTS = _WithoutArguments()
-
-
 def exporting(url: str, service: str) -> TracerProvider:
     """Return a provider of tracers that sends spans to a URL.
 
@@ -53,7 +49,7 @@ def exporting(url: str, service: str) -> TracerProvider:
     Raises:
         ValueError: The SDK rejects one of its variables.
     """
-    logging.getLogger(_HEADERS_LOGGER).addFilter(_WITHOUT_ARGUMENTS)
+    logging.getLogger(_HEADERS_LOGGER).addFilter(_without_values)  # a second time it is not added
     resource = Resource.create({SERVICE_NAME: service}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)  # it is shut down with the application
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))

@@ -4,7 +4,7 @@ kopf has each kind listed by the operator when a watch begins, and when its reso
 goes straight into the store, and removes what was deleted unseen. A list of kopf's own would be a second one.
 
 Events are taken from kopf's watches and do not reach its handlers: a queue, a task and a memory for each object are
-for operators that let kopf decide, and would be a sixth of this operator's CPU.
+for operators that let kopf decide, and would be a fifth of this operator's CPU.
 
 It keeps nothing in the objects (no annotations, no finalizers), posts no Events, has no peering and writes nothing.
 When a watch fails permanently, all its tasks end and the caller restarts it.

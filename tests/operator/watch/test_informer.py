@@ -1,7 +1,7 @@
 """kopf as an informer: where its watches begin, and where their events go."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import kopf
@@ -17,6 +17,19 @@ from speechoperator.watch import informer
 pytestmark = pytest.mark.unit
 
 DEPLOYMENT = kinds.BY_NAME["Deployment"]
+RESOURCE = Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
+
+
+async def followed(
+    list_kind: informer.List, stop: asyncio.Future[None], handle: Callable[[kopf.RawEvent], None] = lambda _: None
+) -> list[Any]:
+    """What one watch of kopf yields until `stop` is set or it ends."""
+    with informer.adapted(list_kind, [DEPLOYMENT], handle):
+        stream = watching.continuous_watch(
+            settings=kopf.OperatorSettings(), resource=RESOURCE, namespace=None, operator_pause_waiter=stop
+        )
+        async with asyncio.timeout(5):
+            return [event async for event in stream]
 
 
 async def test_kopf_watches_from_the_operators_list_and_lists_nothing_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,13 +48,7 @@ async def test_kopf_watches_from_the_operators_list_and_lists_nothing_itself(mon
         yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "43"}}}
 
     monkeypatch.setattr(watching, "watch_objs", watch_objs)
-    resource = Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
-    with informer.adapted(list_kind, [DEPLOYMENT], print):
-        stream = watching.continuous_watch(
-            settings=kopf.OperatorSettings(), resource=resource, namespace=None, operator_pause_waiter=stop
-        )
-        async with asyncio.timeout(5):
-            events = [event async for event in stream]
+    events = await followed(list_kind, stop)
     assert listed == [DEPLOYMENT]
     assert since == ["42"]
     assert [event["type"] for event in events if isinstance(event, dict)] == ["BOOKMARK"]
@@ -51,12 +58,7 @@ async def test_kopf_begins_anew_after_a_list_that_failed() -> None:
     async def list_kind(_: Kind, __: str) -> str:
         return ""
 
-    resource = Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
-    with informer.adapted(list_kind, [DEPLOYMENT], print):
-        stream = watching.continuous_watch(
-            settings=kopf.OperatorSettings(), resource=resource, namespace=None, operator_pause_waiter=asyncio.Future()
-        )
-        assert [event async for event in stream] == []
+    assert await followed(list_kind, asyncio.Future()) == []
 
 
 async def test_a_forbidden_watch_has_its_kind_listed_again_and_ends_no_other_watch(
@@ -75,10 +77,10 @@ async def test_a_forbidden_watch_has_its_kind_listed_again_and_ends_no_other_wat
         yield
 
     monkeypatch.setattr(watching, "watch_objs", watch_objs)
-    settings, resource = kopf.OperatorSettings(), Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
+    settings = kopf.OperatorSettings()
     settings.watching.reconnect_backoff = 0.0
-    with informer.adapted(list_kind, [DEPLOYMENT], print):
-        stream = watching.infinite_watch(settings=settings, resource=resource, namespace="night", _iterations=2)
+    with informer.adapted(list_kind, [DEPLOYMENT], lambda _: None):
+        stream = watching.infinite_watch(settings=settings, resource=RESOURCE, namespace="night", _iterations=2)
         async with asyncio.timeout(5):
             assert [event async for event in stream if isinstance(event, dict)] == []
     assert listed == ["night", "night"]
@@ -109,13 +111,7 @@ async def test_changes_are_passed_on_and_do_not_reach_the_handlers_of_kopf(
 
     stop: asyncio.Future[None] = asyncio.Future()
     monkeypatch.setattr(watching, "watch_objs", watch_objs)
-    resource = Resource(DEPLOYMENT.group, DEPLOYMENT.version, DEPLOYMENT.plural)
-    with informer.adapted(list_kind, [DEPLOYMENT], handle):
-        stream = watching.continuous_watch(
-            settings=kopf.OperatorSettings(), resource=resource, namespace=None, operator_pause_waiter=stop
-        )
-        async with asyncio.timeout(5):
-            left = [event for event in [event async for event in stream] if isinstance(event, dict)]
+    left = [event for event in await followed(list_kind, stop, handle) if isinstance(event, dict)]
     assert seen == ["ADDED", "MODIFIED", "DELETED"]
     assert left == [events[2]]
     assert "watch event failed unexpectedly" in caplog.text

@@ -6,8 +6,6 @@ import logging
 
 import pytest
 
-pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
-
 from speechwhisper.telemetry.exporting import exporting
 
 pytestmark = pytest.mark.unit

@@ -12,16 +12,14 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 _LOGGERS = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "urllib3.connectionpool")
 """Those whose messages have the URL."""
-
-
-_HEADER_LOGGERS = ("opentelemetry.util.re",)
-"""Those whose messages quote OTEL_EXPORTER_OTLP_HEADERS, if it is malformed."""
+_HEADERS_LOGGER = "opentelemetry.util.re"
+"""The one whose messages quote OTEL_EXPORTER_OTLP_HEADERS if it is malformed."""
 
 
 def _without_values(record: logging.LogRecord) -> bool:
-    """Remove what a message quotes: headers have keys."""
+    """Remove what a message quotes: headers may have keys."""
     if record.args:
-        record.msg, record.args = "OTEL_EXPORTER_OTLP_HEADERS or another variable with a list is malformed", ()
+        record.msg, record.args = "Header format invalid: check OTEL_EXPORTER_OTLP_HEADERS and its variants", ()
     return True
 
 
@@ -51,8 +49,7 @@ def exporting(url: str, service: str) -> TracerProvider:
     Raises:
         ValueError: The SDK rejects one of its variables.
     """
-    for name in _HEADER_LOGGERS:
-        logging.getLogger(name).addFilter(_without_values)  # a second time it is not added
+    logging.getLogger(_HEADERS_LOGGER).addFilter(_without_values)  # a second time it is not added
     resource = Resource.create({SERVICE_NAME: service}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)  # it is shut down with the application
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
