@@ -187,6 +187,29 @@ class Api:
             last["metadata"].pop("managedFields", None)  # half of it, and never what one looks for
         raise AssertionError(f"not within {within_s:.0f} s: {kind} {namespace}/{name} is {json.dumps(last, indent=1)}")
 
+    async def until_all(
+        self,
+        kind: str,
+        namespace: str,
+        condition: Callable[[list[Object]], object],
+        within_s: float = 60.0,
+        **query: str,
+    ) -> None:
+        """Wait until `condition` holds for the list of what `query` selects; AssertionError when time is up."""
+        found: list[Object] = []
+        try:
+            async with asyncio.timeout(within_s):
+                while True:  # a watch ends now and then
+                    async with aclosing(self.watch(kind, namespace, **query)) as events:
+                        async for _ in events:
+                            found = await self.list(kind, namespace, **query)
+                            if condition(found):
+                                return
+        except TimeoutError:
+            for one in found:
+                one["metadata"].pop("managedFields", None)
+            raise AssertionError(f"not within {within_s:.0f} s: {kind}s are {json.dumps(found, indent=1)}") from None
+
     async def until_gone(self, kind: str, namespace: str | None, name: str, within_s: float = 30.0) -> None:
         """Wait until there is no such object; AssertionError when time is up."""
         only = {"fieldSelector": f"metadata.name={name}"}

@@ -1,8 +1,6 @@
 """Rollouts where a second pod cannot start, carried out by the real Deployment controller."""
 
-import asyncio
 import copy
-from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -19,7 +17,6 @@ pytestmark = pytest.mark.cluster
 IN_PLACE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 WHISPER = "app.kubernetes.io/component=whisper,app.kubernetes.io/instance=p"
 REVISION = "deployment.kubernetes.io/revision"
-WITHIN_S = 60.0
 
 
 class OneGpu:
@@ -51,12 +48,17 @@ class OneGpu:
 
 async def until_replicas(api: Api, namespace: str, *expected: int) -> None:
     """Wait until the ReplicaSets of Whisper have these replicas, the oldest first; those without any do not count."""
-    async with asyncio.timeout(WITHIN_S), aclosing(api.watch("ReplicaSet", namespace, labelSelector=WHISPER)) as events:
-        async for _ in events:
-            found = await api.list("ReplicaSet", namespace, labelSelector=WHISPER)
-            found.sort(key=lambda one: int(one["metadata"]["annotations"][REVISION]))
-            if tuple(one["spec"]["replicas"] for one in found if one["spec"]["replicas"]) == expected:
-                return
+
+    def as_expected(found: list[Object]) -> bool:
+        found.sort(key=lambda one: int(one["metadata"]["annotations"][REVISION]))
+        return tuple(one["spec"]["replicas"] for one in found if one["spec"]["replicas"]) == expected
+
+    await api.until_all("ReplicaSet", namespace, as_expected, labelSelector=WHISPER)
+
+
+async def until_serving(api: Api, namespace: str, pods: int) -> None:
+    """Wait until the Deployment controller has seen so many pods of Whisper ready."""
+    await api.until("Deployment", namespace, "p-whisper", lambda found: found["status"].get("readyReplicas") == pods)
 
 
 async def variable(api: Api, namespace: str, value: str, **whisper: Any) -> None:
@@ -66,13 +68,16 @@ async def variable(api: Api, namespace: str, value: str, **whisper: Any) -> None
 
 
 async def settled(api: Api, namespace: str, value: str) -> None:
-    """Wait until the one pod of Whisper has the variable and serves."""
-    async with asyncio.timeout(WITHIN_S), aclosing(api.watch("Pod", namespace, labelSelector=WHISPER)) as events:
-        async for _, pod in events:
-            [container] = pod["spec"]["containers"]
-            runs = any(one.get("ready") for one in pod["status"].get("containerStatuses", ()))
-            if runs and {"name": "A", "value": value} in container["env"]:
-                break
+    """Wait until a pod of Whisper that has the variable serves."""
+
+    def serves(found: list[Object]) -> bool:
+        return any(
+            {"name": "A", "value": value} in pod["spec"]["containers"][0]["env"]
+            and any(one.get("ready") for one in pod["status"].get("containerStatuses", ()))
+            for pod in found
+        )
+
+    await api.until_all("Pod", namespace, serves, labelSelector=WHISPER)
     await api.until("SpeechPipeline", namespace, "p", ready)
 
 
@@ -85,6 +90,7 @@ async def test_fewer_replicas_end_a_rollout_that_waits_for_a_gpu(
     two = {"minReplicas": 2, "maxReplicas": 2}
     await api.create(pipeline(namespace, whisper={"gpu": {"count": 1}, "scaling": two}))
     await until_replicas(api, namespace, 2)
+    await until_serving(api, namespace, 1)  # else either of the two may be deleted, also the one with the GPU
     await variable(api, namespace, "new")
     await until_replicas(api, namespace, 1, 1)
 

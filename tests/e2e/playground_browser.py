@@ -43,6 +43,8 @@ FLAGS = (
 START_SECONDS = 60
 PATIENCE_SECONDS = 120
 """Also on a machine that is busy with other tests."""
+INTERRUPTED = "net::ERR_NETWORK_CHANGED"
+"""What Chromium cuts requests with when a network interface comes or goes: a container of another test."""
 
 
 def chromium() -> str:
@@ -148,13 +150,17 @@ class Browser:
 
 
 class Page:
-    """A tab. `complaints` holds console errors, uncaught exceptions and violations of the content policy, in words."""
+    """A tab. `complaints` holds console errors, uncaught exceptions and violations of the content policy, in words.
+
+    Requests that the machine has cut (`INTERRUPTED`) are none of the page's faults; `interruptions` counts them.
+    """
 
     def __init__(self, browser: Browser, session: str) -> None:
         self._browser = browser
         self._session = session
         self._loaded = asyncio.Event()
         self.complaints: list[str] = []
+        self.interruptions = 0
 
     async def send(self, method: str, **params: Any) -> dict[str, Any]:
         return await self._browser.send(method, self._session, **params)
@@ -167,16 +173,26 @@ class Page:
             self.complaints.append(details.get("exception", {}).get("description", details["text"]))
         elif event == "Runtime.consoleAPICalled" and params["type"] in {"error", "assert"}:
             self.complaints.append(" ".join(str(a.get("value", a.get("description"))) for a in params["args"]))
+        elif event == "Log.entryAdded" and INTERRUPTED in params["entry"]["text"]:
+            self.interruptions += 1
         elif event == "Log.entryAdded" and params["entry"]["level"] in {"error", "warning"}:
             self.complaints.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
 
     async def open(self, url: str) -> None:
-        """Goes to `url` and waits until it and all it asks for is loaded."""
+        """Goes to `url` and waits until it and all it asks for is loaded; once more when that was interrupted."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await self._loads(url):
+                pass
+
+    async def _loads(self, url: str) -> bool:
+        before = self.interruptions
         self._loaded.clear()
         result = await self.send("Page.navigate", url=url)
+        if result.get("errorText") == INTERRUPTED:
+            return False
         assert "errorText" not in result, f"{url}: {result['errorText']}"
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await self._loaded.wait()
+        await self._loaded.wait()
+        return self.interruptions == before
 
     async def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression, awaited when it is a promise."""

@@ -52,7 +52,8 @@ async def bridge(start_bridge: StartBridge, whisper: str, openai_chat: FakeOpenA
 
 
 async def told(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """The events as they come: their type and data."""
+    """The events as they come: their type and data. An answer that is no stream fails the test with what it says."""
+    assert answer.content_type == "text/event-stream", f"{answer.status}: {await answer.text()}"
     kind = ""
     async for line in answer.content:
         name, _, value = line.decode().strip().partition(": ")
