@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Self
@@ -191,12 +191,12 @@ class Api:
         self,
         kind: str,
         namespace: str,
-        condition: Callable[[list[Object]], object],
+        condition: Callable[[Sequence[Object]], object],
         within_s: float = 60.0,
         **query: str,
     ) -> None:
         """Wait until `condition` holds for the list of what `query` selects; AssertionError when time is up."""
-        found: list[Object] = []
+        found: Sequence[Object] = ()
         try:
             async with asyncio.timeout(within_s):
                 while True:  # a watch ends now and then

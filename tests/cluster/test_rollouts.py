@@ -1,6 +1,7 @@
 """Rollouts where a second pod cannot start, carried out by the real Deployment controller."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -49,9 +50,9 @@ class OneGpu:
 async def until_replicas(api: Api, namespace: str, *expected: int) -> None:
     """Wait until the ReplicaSets of Whisper have these replicas, the oldest first; those without any do not count."""
 
-    def as_expected(found: list[Object]) -> bool:
-        found.sort(key=lambda one: int(one["metadata"]["annotations"][REVISION]))
-        return tuple(one["spec"]["replicas"] for one in found if one["spec"]["replicas"]) == expected
+    def as_expected(found: Sequence[Object]) -> bool:
+        by_age = sorted(found, key=lambda one: int(one["metadata"]["annotations"][REVISION]))
+        return tuple(one["spec"]["replicas"] for one in by_age if one["spec"]["replicas"]) == expected
 
     await api.until_all("ReplicaSet", namespace, as_expected, labelSelector=WHISPER)
 
@@ -70,7 +71,7 @@ async def variable(api: Api, namespace: str, value: str, **whisper: Any) -> None
 async def settled(api: Api, namespace: str, value: str) -> None:
     """Wait until a pod of Whisper that has the variable serves."""
 
-    def serves(found: list[Object]) -> bool:
+    def serves(found: Sequence[Object]) -> bool:
         return any(
             {"name": "A", "value": value} in pod["spec"]["containers"][0]["env"]
             and any(one.get("ready") for one in pod["status"].get("containerStatuses", ()))

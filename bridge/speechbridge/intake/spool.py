@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 256 * 1024
 """What is collected in memory before it is written to the file."""
 _SMALL_CHUNK_BYTES = 4096  # smaller ones are joined: each has an overhead of some 40 bytes
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOENT})
+"""ENOENT: `tempfile` tries its folders before the first file, and finds none that it can write to."""
 
 
 class Spool:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import resource
+import tempfile
 import tracemalloc
 from typing import TYPE_CHECKING, cast
 
@@ -210,13 +211,15 @@ async def test_without_memory_a_compressed_form_is_503_however_small_it_is(bridg
     assert (reply.status, reply.json()["code"]) == (503, "overloaded")
 
 
+@pytest.mark.parametrize("room", [100 * KIB, 0])
 async def test_on_a_full_disk_an_upload_is_503_and_says_when_to_retry(
-    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, room: int
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)  # looks for a folder that it can write to, as in a new process
     monkeypatch.setattr(Upload, "_is_fast", lambda _: False)  # so that it is buffered
     body = multipart(part("file", WAV[:44] + bytes(4 * MIB), filename="a.wav"))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100 * KIB, limits[1]))  # EFBIG, as a full disk is ENOSPC
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))  # EFBIG, as a full disk is ENOSPC
     try:
         reply = await exchange(bridge.url, head("/process", length=len(body)), body)
     finally:
