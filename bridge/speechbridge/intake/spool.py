@@ -38,7 +38,8 @@ class Spool:
         self._chunks: list[bytes] = []
         self._small = bytearray()
         self.bytes_in_memory = 0
-        self._pending = bytearray()
+        self._pending: list[bytes | bytearray] = []
+        self._pending_bytes = 0
         self._file: IO[bytes] | None = None
         self._on_disk = 0
         self.size = 0
@@ -79,29 +80,35 @@ class Spool:
         """
         if self.add_to_memory([chunk]):
             return
-        self._pending += chunk
+        last = self._pending[-1] if self._pending else None
+        if len(chunk) >= _SMALL_CHUNK_BYTES:
+            self._pending.append(chunk)
+        elif isinstance(last, bytearray):
+            last += chunk
+        else:
+            self._pending.append(bytearray(chunk))
+        self._pending_bytes += len(chunk)
         self.size += len(chunk)
-        if len(self._pending) >= BLOCK_BYTES:
+        if self._pending_bytes >= BLOCK_BYTES:
             await self._flush()
 
     async def _flush(self) -> None:
-        data = bytes(self._pending)
-        self._budgets.disk.take(len(data))
-        self._on_disk += len(data)
-        self._pending.clear()
+        self._budgets.disk.take(self._pending_bytes)
+        self._on_disk += self._pending_bytes
+        chunks, self._pending, self._pending_bytes = self._pending, [], 0
         try:
-            await asyncio.to_thread(self._write, data)
+            await asyncio.to_thread(self._write, chunks)
         except OSError as error:
             if error.errno not in _FULL:
                 raise
             logs.warning("no disk space for uploads", reason=str(error))
             raise self._budgets.disk.exhausted() from None
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, chunks: list[bytes | bytearray]) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="speechbridge-")  # noqa: SIM115 - closed by `close`
         self._file.seek(0, 2)
-        self._file.write(data)
+        self._file.writelines(chunks)
         self._file.flush()  # a full disk is noticed here
 
     @property
@@ -123,7 +130,7 @@ class Spool:
                 at += len(block)
                 yield block
         if self._pending:
-            yield bytes(self._pending)
+            yield b"".join(self._pending)
 
     def _read(self, at: int) -> bytes:
         assert self._file is not None  # noqa: S101 - checked by the caller
@@ -135,6 +142,7 @@ class Spool:
         self._chunks.clear()
         self._small.clear()
         self._pending.clear()
+        self._pending_bytes = 0
         self._budgets.memory.give(self.bytes_in_memory)
         if self._on_disk:
             self._budgets.disk.give(self._on_disk)

@@ -3,10 +3,11 @@
 Whoever reads `Upload.chunks` pulls the audio from the client; no task runs beside it.
 
 * A small upload (up to `start_bytes`) is complete, in memory, before it occupies a Whisper slot.
-* A large, fast one is streamed through. Its first `retry_buffer` bytes are buffered, so that another pod can take it
-  over; beyond that, chunks are dropped as soon as they are sent.
+* A large, fast one is streamed through, and buffered in a `Spool` as well, so that another pod can take it over. Only
+  when the files of all uploads take half of what they may is it no longer buffered, and stays with its pod: the other
+  half is for slow uploads, which cannot do without.
 * A slow one occupies no slot: it is buffered in a `Spool` until it is complete. So is one that slows down, unless it is
-  past the retry buffer, or the client has a part of its transcript.
+  no longer buffered, or the client has a part of its transcript.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 READ_AHEAD_BYTES = 512 * 1024
 """What the server reads from a socket before anyone asks for it: twice the size of its reader's buffer."""
+_FOR_RETRIES = 0.5
+"""The part of the disk budget up to which fast uploads are buffered too."""
 _MAX_UNBUFFERED_PAUSE_S = 5.0  # only the pod has the bytes sent so far, so its slot stays occupied meanwhile
 
 
@@ -100,6 +103,7 @@ class Upload:
         self._form = form
         self._body = body
         self._rules = rules
+        self._budgets = budgets
         self._spool = Spool(rules.retry_buffer, budgets)
         self._slowed_down = False
 
@@ -215,18 +219,31 @@ class Upload:
             await self._spool.add(chunk)
 
     async def _leave_memory(self, chunks: list[bytes]) -> None:
-        """Move a slow upload to disk, and stop buffering a fast one.
+        """Buffer on disk, for another pod if the upload is fast, and for the next attempt if it is slow.
 
         Raises:
             RestartRequired: It is slow, and `commit` has not been called meanwhile.
+            Problem: `overloaded`: It is slow, and there is no room for it.
         """
-        if self._is_fast():
-            self.replayable = False
-            self._spool.close()
+        fast = self._is_fast()
+        if fast and not self._has_room():
+            self._stop_buffering()
             return
-        await self._buffer(chunks)
-        if self.replayable:
+        try:
+            await self._buffer(chunks)
+        except Problem:
+            if not fast:
+                raise
+            self._stop_buffering()
+        if self.replayable and not fast:
             raise self._restart()
+
+    def _has_room(self) -> bool:
+        return self._budgets.disk.used < self._budgets.disk.limit * _FOR_RETRIES
+
+    def _stop_buffering(self) -> None:
+        self.replayable = False
+        self._spool.close()
 
     async def _read_in_time(self) -> list[bytes]:
         """Read the next chunks, within the pause that is allowed while a slot is occupied."""

@@ -213,8 +213,25 @@ async def test_a_pod_that_fails_during_a_buffered_upload_is_replaced(start: Star
     assert sha256(whisper) == sending.sha256
 
 
-async def test_a_pod_that_fails_after_the_retry_buffer_fails_the_request(start: StartBridge, whisper: Whisper) -> None:
+async def test_a_pod_that_fails_after_the_retry_buffer_is_replaced(start: StartBridge, whisper: Whisper) -> None:
     bridge = await start(retry_buffer_bytes=256 * KIB, stream_start_bytes=64 * KIB)
+    whisper.script(DieMidUpload(after=2 * MIB))
+
+    async with Connection.to(bridge.url) as connection:
+        sending = Upload(connection, "/process", 16 * MIB)
+        await sending.end()
+        reply = await connection.reply()
+
+    assert reply.status == 200
+    assert len(whisper.work) == 2
+    assert sha256(whisper) == sending.sha256
+    assert bridge.service.budgets.disk.used == 0
+
+
+async def test_without_room_on_disk_a_pod_that_fails_late_fails_the_request(
+    start: StartBridge, whisper: Whisper
+) -> None:
+    bridge = await start(retry_buffer_bytes=256 * KIB, stream_start_bytes=64 * KIB, max_spool_bytes=0)
     whisper.script(DieMidUpload(after=2 * MIB))
 
     async with Connection.to(bridge.url) as connection:
@@ -274,7 +291,7 @@ async def test_a_late_language_restarts_asr_and_is_sent_to_openai(start: StartBr
 
 
 async def test_a_late_language_after_an_unbuffered_file(start: StartBridge, whisper: Whisper) -> None:
-    bridge = await start(retry_buffer_bytes=256 * KIB, stream_start_bytes=64 * KIB)
+    bridge = await start(retry_buffer_bytes=256 * KIB, stream_start_bytes=64 * KIB, max_spool_bytes=0)
 
     async with Connection.to(bridge.url) as connection:
         sending = Upload(connection, "/process", 2 * MIB, after=LATE_LANGUAGE)
@@ -321,7 +338,7 @@ async def test_a_late_audio_track_restarts_at_the_pod(start: StartBridge, whispe
 async def test_a_late_audio_track_after_an_unbuffered_file_is_rejected(
     start: StartBridge, whisper: Whisper, path: str
 ) -> None:
-    bridge = await start(retry_buffer_bytes=256 * KIB, stream_start_bytes=64 * KIB)
+    bridge = await start(retry_buffer_bytes=256 * KIB, stream_start_bytes=64 * KIB, max_spool_bytes=0)
 
     _, reply = await send_late(bridge, whisper, path, LATE_TRACK)
 

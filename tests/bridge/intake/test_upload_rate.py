@@ -134,9 +134,50 @@ async def test_an_upload_that_pauses_must_then_be_complete() -> None:
     assert await read(upload) == WAV[:44] + b"x" * 2000 + b"y" * 500 + b"x" * 5000
 
 
-async def test_an_upload_past_the_retry_buffer_may_pause() -> None:
-    """It is no longer buffered, so its pod waits too."""
-    upload, _ = upload_of(*pieces(12, 500, 0.01), (2.0, b"y" * 500))
+async def test_a_fast_upload_past_the_retry_buffer_goes_to_disk_for_the_next_pod() -> None:
+    budgets = budgets_of()
+    upload, _ = upload_of(*pieces(12, 50_000, 0.01), budgets=budgets)
+
+    await upload.start()
+    await upload.buffer_until_ready()
+
+    for _ in range(2):
+        assert len(await read(upload)) == 44 + 600_000
+    assert upload.replayable
+    assert budgets.disk.used > 0
+    upload.close()
+    assert (budgets.memory.used, budgets.disk.used) == (0, 0)
+
+
+@pytest.mark.parametrize(("used", "replayable"), [(100_000, True), (500_000, False)])
+async def test_half_of_the_disk_is_left_to_slow_uploads(*, used: int, replayable: bool) -> None:
+    budgets = budgets_of(disk=1_000_000)
+    budgets.disk.take(used)
+    upload, _ = upload_of(*pieces(8, 50_000, 0.01), budgets=budgets)
+
+    await upload.start()
+    await upload.buffer_until_ready()
+
+    assert len(await read(upload)) == 44 + 400_000
+    assert upload.replayable == replayable
+    upload.close()
+
+
+async def test_a_fast_upload_goes_on_without_its_copy_when_the_disk_is_full() -> None:
+    budgets = budgets_of(disk=300_000)
+    upload, _ = upload_of(*pieces(20, 50_000, 0.01), budgets=budgets)
+
+    await upload.start()
+    await upload.buffer_until_ready()
+
+    assert len(await read(upload)) == 44 + 1_000_000
+    assert not upload.replayable
+    assert (budgets.memory.used, budgets.disk.used) == (0, 0)
+
+
+async def test_an_upload_that_is_no_longer_buffered_may_pause() -> None:
+    """Its pod waits too."""
+    upload, _ = upload_of(*pieces(12, 500, 0.01), (2.0, b"y" * 500), budgets=budgets_of(disk=0))
 
     await upload.start()
     await upload.buffer_until_ready()
@@ -145,8 +186,8 @@ async def test_an_upload_past_the_retry_buffer_may_pause() -> None:
     assert not upload.replayable
 
 
-async def test_an_upload_past_the_retry_buffer_may_not_pause_for_long() -> None:
-    upload, _ = upload_of(*pieces(12, 500, 0.01), (6.0, b"y" * 500))
+async def test_an_upload_that_is_no_longer_buffered_may_not_pause_for_long() -> None:
+    upload, _ = upload_of(*pieces(12, 500, 0.01), (6.0, b"y" * 500), budgets=budgets_of(disk=0))
 
     await upload.start()
     await upload.buffer_until_ready()
@@ -260,7 +301,7 @@ async def test_an_upload_that_was_streamed_beyond_its_buffer_is_not_whole() -> N
 
 
 async def test_an_upload_for_which_memory_was_short_is_never_sent_out_of_order() -> None:
-    budgets = budgets_of(memory=5000)
+    budgets = budgets_of(memory=5000, disk=0)
     audio = b"a" * 1200 + b"b" * 500 + b"c" * 500
     upload, _ = upload_of((0.01, audio[:1200]), (0.01, audio[1200:1700]), (0.6, audio[1700:]), budgets=budgets)
     budgets.memory.take(5000)

@@ -37,8 +37,8 @@ WHEN = {
     "model_not_found": "`model` is not one of `/v1/models`.",
     "not_found": "The path does not exist.",
     "method_not_allowed": "The path does not allow the method; the header `Allow` lists those that it does.",
-    "upload_stalled": "No data arrived for `UPLOAD_STALL_TIMEOUT` seconds, or for 5 s once more than"
-    " `RETRY_BUFFER_BYTES` had been streamed to a pod.",
+    "upload_stalled": "No data arrived for `UPLOAD_STALL_TIMEOUT` seconds, or for 5 s while a pod was waiting"
+    " for the rest of an upload that is no longer buffered.",
     "upload_too_slow": "The upload is slower than `UPLOAD_MIN_RATE` bytes per second.",
     "upload_too_large": "The audio is larger than `MAX_UPLOAD_BYTES`, or the JSON body larger than `MAX_JSON_BYTES`.",
     "audio_too_long": "The recording is longer than the Whisper server allows, or cannot be transcribed in time:"
