@@ -260,7 +260,9 @@ class Settings(BaseSettings):
         20, description="seconds without data after which an upload is rejected with 408"
     )
     retry_buffer_bytes: int = Field(
-        1 * MIB, ge=0, description="bytes of an upload buffered in memory; the rest of it is buffered in a temporary file"
+        1 * MIB,
+        ge=0,
+        description="bytes of an upload buffered in memory; the rest of it is buffered in a temporary file",
     )
     memory_budget_bytes: Bytes = Field(
         384 * MIB,
@@ -268,8 +270,10 @@ class Settings(BaseSettings):
         " bytes; further requests are rejected with 503",
     )
     max_spool_bytes: int = Field(
-        2 * GIB, ge=0, description="maximum size of the temporary files of all uploads together, in bytes; up to half of it, fast uploads are buffered"
-        " too, so that they can be retried on another pod"
+        2 * GIB,
+        ge=0,
+        description="maximum size of the temporary files of all uploads together, in bytes; fast uploads, which are"
+        " buffered only to be retried on another pod, take up to half of it",
     )
 
     @field_validator(
