@@ -96,12 +96,14 @@ async def process(
 ) -> AsyncIterator[Event]:
     """Send a recording to the bridge at `url` and yield its events, `Completed` last.
 
-    An empty `prompt`, `model` or `language` leaves the choice to the service.
+    An empty `prompt`, `model` or `language` leaves the choice to the service. A failure after something was
+    transcribed, as at the deadline, is the member `error` of the answer.
 
     Raises:
         RequestError: the request was rejected, interrupted or failed; `code` is the reason.
     """
     fields = {"prompt": prompt, "model": model, "language": language}
+    failure = RequestError("incomplete", "the response ended early")
     async with _open(session, url, recording, fields) as answer:
         async for event in events(answer.content.iter_any()):
             data = json.loads(event.data)
@@ -117,9 +119,9 @@ async def process(
                 case "response.done":
                     yield Completed(data)
                     return
-                case "error" if data.get("stage") != "generate":  # response.done still follows an error of that stage
-                    raise RequestError(str(data.get("code")), str(data.get("message")))
-    raise RequestError("incomplete", "the response ended early")
+                case "error":  # if anything was transcribed, response.done follows
+                    failure = RequestError(str(data.get("code")), str(data.get("message")))
+    raise failure
 
 
 @asynccontextmanager

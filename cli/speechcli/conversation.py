@@ -31,7 +31,7 @@ class Conversation:
         self._audio_seconds: float | None = None
         self._sent = time.monotonic()
         self._waited_for = ""
-        self._transcribed_s = 0.0
+        self._transcribed_s: float | None = None
         self._first_word_s: float | None = None
         heading(console, "Transcript", f"of {shown(audio)}")
 
@@ -65,14 +65,18 @@ class Conversation:
         return f"{origin} {prompt}".strip()
 
     def _print_warnings(self) -> None:
-        if "error" in self.answer:
+        notes = [warning["message"] for warning in self.answer.get("warnings", ())]
+        error = self.answer.get("error")
+        if error and not any(error["message"] in note for note in notes):  # that of a cut-off transcript has it
             self._console.print(f"{INDENT}{self.answer['response']}", style="red", markup=False)
-        for warning in self.answer.get("warnings", ()):
-            self._console.print(f"{INDENT}note: {warning['message']}", style="yellow", markup=False)
+        for note in notes:
+            self._console.print(f"{INDENT}note: {note}", style="yellow", markup=False)
 
     def _print_timings(self) -> None:
         length = f"{self._audio_seconds:.1f} s of speech: " if self._audio_seconds else ""
-        times = [f"transcript after {self._transcribed_s:.1f} s"]
+        times = []
+        if self._transcribed_s is not None:  # else the deadline ended the transcription
+            times.append(f"transcript after {self._transcribed_s:.1f} s")
         if self._first_word_s is not None:
             times.append(f"first word of the answer after {self._first_word_s:.1f} s")
         times.append(f"done after {self._seconds():.1f} s")

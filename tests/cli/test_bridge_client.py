@@ -109,6 +109,21 @@ async def test_an_error_while_transcribing_ends_the_request() -> None:
     assert failed.value.code == "upstream_died"
 
 
+async def test_a_transcription_that_the_deadline_ended_still_returns_its_beginning() -> None:
+    async def answer(_: web.Request) -> web.Response:
+        body = (
+            b'event: transcript.delta\ndata: {"text": " Hello", "start": 0.0, "end": 1.0}\n\n'
+            b'event: error\ndata: {"code": "deadline_exceeded", "message": "late", "stage": "transcribe"}\n\n'
+            b'event: response.done\ndata: {"transcription": "Hello", "error": {"code": "deadline_exceeded"}}\n\n'
+        )
+        return web.Response(body=body, content_type="text/event-stream")
+
+    assert await received(answer) == [
+        TranscriptDelta(" Hello"),
+        Completed({"transcription": "Hello", "error": {"code": "deadline_exceeded"}}),
+    ]
+
+
 async def test_a_failed_generation_still_returns_the_transcript() -> None:
     async def answer(_: web.Request) -> web.Response:
         body = (

@@ -3,6 +3,7 @@
 import { $, element, setText } from "./dom.js";
 import { bytes, clock, tenths } from "./format.js";
 import { Player } from "./player.js";
+import { isTranscribed } from "./result.js";
 import { explanation, stretches, total } from "./stretches.js";
 import { Waveform } from "./waveform.js";
 
@@ -73,7 +74,7 @@ export class RecordingCard extends EventTarget {
     this.#result = result;
     const coverage = result?.final?.coverage;
     const seconds = this.#player.seconds || result?.final?.audio_seconds || result?.segments.at(-1)?.end || 0;
-    const complete = result?.transcription !== null && result !== null;
+    const complete = result !== null && isTranscribed(result);
     const marks = stretches({ segments: result?.segments ?? [], coverage, seconds, complete });
     this.#waveform.show({ seconds, marks });
     const key = JSON.stringify([marks, seconds, this.playable]);

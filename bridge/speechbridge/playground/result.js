@@ -54,7 +54,7 @@ const EVENTS = {
     phase: "answering",
     waiting: null,
   }),
-  error: ({ requestId }, { code, message }) => ({ problem: { code, message, requestId } }),
+  error: ({ requestId }, { code, message, stage }) => ({ problem: { code, message, stage, requestId } }),
   "response.done": answered,
 };
 
@@ -78,6 +78,12 @@ export function cancelled(result) {
   return { ...result, state: "cancelled", waiting: null };
 }
 
+/** Whether the transcript is complete: one that the deadline ended is not, and has no coverage. */
+export function isTranscribed({ transcription, problem, warnings, final }) {
+  if (transcription === null || problem?.stage === "transcribe") return false;
+  return Boolean(final?.coverage) || warnings.every(({ code }) => code !== "truncated");
+}
+
 function answered(result, data) {
   const { error, response, warnings, ...final } = data;
   const truncated = { code: "length", message: "The answer was truncated at the token limit of the model." };
@@ -86,7 +92,7 @@ function answered(result, data) {
     transcription: data.transcription,
     answer: result.answer || (error ? "" : response.trimStart()),
     warnings: merged(result.warnings, [...(warnings ?? []), ...(data.finish_reason === "length" ? [truncated] : [])]),
-    problem: error ? { ...error, requestId: result.requestId } : result.problem,
+    problem: error ? { ...result.problem, ...error, requestId: result.requestId } : result.problem,
     final,
     waiting: null,
   };

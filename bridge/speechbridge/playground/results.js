@@ -2,7 +2,8 @@
 
 import { Announcer } from "./announcer.js";
 import { $, element, setText } from "./dom.js";
-import { RUNNING } from "./result.js";
+import { clock } from "./format.js";
+import { RUNNING, isTranscribed } from "./result.js";
 import { timed } from "./subtitles.js";
 import { showTimings } from "./timings.js";
 import { showTranscript } from "./transcript.js";
@@ -52,16 +53,24 @@ function showSteps(result) {
 }
 
 /** The state of a result in words, for all readers; it changes seldom enough to be announced. */
-function message({ state, phase, waiting, transcription, answer }) {
+function message(result) {
+  const { state, phase, waiting, transcription, answer } = result;
   if (state === "done") return "Done.";
   if (state === "cancelled") return "Cancelled.";
-  if (state === "failed") return transcription ? "The transcript is complete, the answer failed." : "The request failed.";
+  if (state === "failed") return failure(result);
   if (waiting) return starting(waiting);
   if (phase === "uploading") return "Uploading.";
   if (phase === "transcribing") return "Transcribing.";
   if (answer) return "Answering.";
   if (!transcription) return "No speech was detected.";
   return `Transcript complete, ${transcription.split(/\s+/).length} words. Waiting for the answer.`;
+}
+
+function failure(result) {
+  if (!result.transcription) return "The request failed.";
+  if (isTranscribed(result)) return "The transcript is complete, the answer failed.";
+  const ends = timed(result.segments).map(({ end }) => end);
+  return ends.length ? `The transcript ends at ${clock(Math.max(...ends))}.` : "The transcript is incomplete.";
 }
 
 function starting({ stage, left }) {

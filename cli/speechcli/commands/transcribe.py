@@ -1,7 +1,8 @@
 """Turn many recordings into subtitles (srt, vtt), text (txt) or segments with times (json).
 
 Each transcript is written beside its recording, or into the folder of --into, when it is complete. A call that was
-interrupted is resumed by repeating it: finished files are skipped. A file that fails does not stop the others.
+interrupted is resumed by repeating it: finished files are skipped. A file that fails does not stop the others; it
+has also failed if the service's deadline ended its transcript. Notes are what the service says about a transcript.
 
 Exit codes: 0 every file has a transcript; 1 some files failed; 2 wrong command line; 3 the cluster cannot be reached,
 or the pipeline does not exist.
@@ -24,7 +25,8 @@ from speechcli.localhost import connector
 from speechcli.proxies import proxy_for
 from speechcli.stopping import until_stopped
 from speechcli.terminal import SafeConsole
-from speechcli.transcription.jobs import FORMATS, check_folders, jobs
+from speechcli.transcription.formats import ENDINGS
+from speechcli.transcription.jobs import check_folders, jobs
 from speechcli.transcription.output import FilesProgress, summary
 from speechcli.transcription.request import Options, transcribe
 from speechcli.transcription.run import Done, Result
@@ -44,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("name", metavar="NAME", help=options.NAME_HELP)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="recordings, in any format of FFmpeg")
-    parser.add_argument("-o", "--output", choices=list(FORMATS), required=True, help="format of the transcripts")
+    parser.add_argument("-o", "--output", choices=ENDINGS, required=True, help="format of the transcripts")
     parser.add_argument("--into", type=Path, metavar="DIR", help="folder for the transcripts; created if missing")
     parser.add_argument(
         "--concurrency",
@@ -83,7 +85,7 @@ async def transcribe_files(arguments: argparse.Namespace) -> int:
         console.print(f"all {len(planned)} transcripts exist; --overwrite transcribes again", soft_wrap=True)
         return 0
     check_folders(planned)
-    wanted = Options(FORMATS[arguments.output], arguments.language, arguments.vocabulary)
+    wanted = Options(arguments.output, arguments.language, arguments.vocabulary)
     timeout = aiohttp.ClientTimeout(arguments.timeout, sock_connect=CONNECT_TIMEOUT_S)
     headers = authorization(options.api_key(arguments))
     async with (

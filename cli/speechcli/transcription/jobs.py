@@ -14,9 +14,6 @@ from speechcli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FORMATS = {"srt": "srt", "vtt": "vtt", "json": "verbose_json", "txt": "text"}
-"""Endings of files, each with the `response_format` of the bridge."""
-
 
 @dataclass(frozen=True)
 class Job:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from speechcli.conversation import shown
+from speechcli.terminal import INDENT
 from speechcli.transcription.run import Done, Result
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class FilesProgress:
         self._running[job] = self._bars.add_task(job.source.name, total=None, count="")
 
     def done(self, done: Done) -> None:
-        """Show what became of a job."""
+        """Show what became of a job, and the notes about its transcript."""
         if task := self._running.pop(done.job, None):
             self._bars.remove_task(task)
         self.ended.append(done)
@@ -63,6 +64,8 @@ class FilesProgress:
         self._bars.update(self._all, completed=count, count=f"{count}/{self._total}")
         mark, style = MARKS[done.result]
         self._console.print(Text.assemble((mark, style), f" {line(done)}"), soft_wrap=True)
+        for note in done.notes:
+            self._console.print(Text(f"{INDENT}note: {note}", "yellow"), soft_wrap=True)
 
 
 def line(done: Done) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import mimetypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,10 +12,13 @@ import aiohttp
 
 from speechcli.bridge_client import failures, rejection
 from speechcli.errors import ClusterError, RequestError
+from speechcli.transcription.formats import RENDERERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from speechcli.transcription.formats import Document
 
 ATTEMPTS = 5
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
@@ -29,11 +33,19 @@ TRANSIENT = frozenset(
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for each recording; empty texts leave the choice to the service."""
+    """What is asked for each recording, for a file with an ending; empty texts leave the choice to the service."""
 
-    response_format: str
+    ending: str
     language: str = ""
     hotwords: str = ""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The content of a file, and what the service says about it, such as that words are doubtful."""
+
+    content: bytes
+    notes: tuple[str, ...] = ()
 
 
 async def transcribe(
@@ -42,7 +54,7 @@ async def transcribe(
     source: Path,
     options: Options,
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> bytes:
+) -> Transcript:
     """Return the transcript of a recording, in the format of the options.
 
     Args:
@@ -53,7 +65,7 @@ async def transcribe(
         wait: waits for seconds.
 
     Raises:
-        RequestError: the service rejected the recording, or all attempts failed.
+        RequestError: the service rejected the recording, transcribed only its beginning, or all attempts failed.
         OSError: the recording cannot be read.
         ClusterError: no bridge could be reached in any attempt, or the cluster refuses.
     """
@@ -72,8 +84,8 @@ async def transcribe(
     return await _once(session, await address(), source, options)
 
 
-async def _once(session: aiohttp.ClientSession, url: str, source: Path, options: Options) -> bytes:
-    form = aiohttp.FormData({"response_format": options.response_format})
+async def _once(session: aiohttp.ClientSession, url: str, source: Path, options: Options) -> Transcript:
+    form = aiohttp.FormData({"response_format": "verbose_json"})
     for name, value in {"language": options.language, "hotwords": options.hotwords}.items():
         if value:
             form.add_field(name, value)
@@ -83,4 +95,25 @@ async def _once(session: aiohttp.ClientSession, url: str, source: Path, options:
         async with session.post(f"{url}/v1/audio/transcriptions", data=form) as answer:
             if not answer.ok:
                 raise await rejection(answer)
-            return await answer.read()
+            return transcript(await answer.read(), options.ending)
+
+
+def transcript(body: bytes, ending: str) -> Transcript:
+    """Return what to write to a file with an ending.
+
+    Args:
+        body: a `verbose_json` of the bridge.
+        ending: one of `formats.ENDINGS`.
+
+    Raises:
+        RequestError: the deadline ended the transcription, the body has only the beginning.
+        ValueError, KeyError: the body is not a transcript.
+    """
+    document: Document = json.loads(body)
+    if not isinstance(document, dict) or "text" not in document:
+        raise ValueError("it has no text")
+    notes = tuple(str(warning["message"]) for warning in document.get("warnings", ()))
+    if document.get("truncated"):
+        raise RequestError("deadline_exceeded", " ".join(notes) or "The transcript is incomplete.")
+    content = body if ending == "json" else RENDERERS[ending](document).encode(errors="replace")
+    return Transcript(content, notes)

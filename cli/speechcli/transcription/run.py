@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from speechcli.transcription.request import Transcript
+
 
 class Result(Enum):
     """What became of a job."""
@@ -26,12 +28,13 @@ class Result(Enum):
 
 @dataclass(frozen=True)
 class Done:
-    """A job that has ended, after `seconds`; `why` is the reason of a failure."""
+    """A job that has ended, after `seconds`; `why` is the reason of a failure, `notes` are about the transcript."""
 
     job: Job
     result: Result
     seconds: float = 0.0
     why: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Progress(Protocol):
@@ -46,7 +49,7 @@ class Progress(Protocol):
 
 async def run(
     jobs: Sequence[Job],
-    transcribe: Callable[[Path], Awaitable[bytes]],
+    transcribe: Callable[[Path], Awaitable[Transcript]],
     concurrency: int,
     progress: Progress,
     *,
@@ -77,15 +80,15 @@ async def run(
 
 
 async def _one(
-    job: Job, transcribe: Callable[[Path], Awaitable[bytes]], progress: Progress, umask: int, *, overwrite: bool
+    job: Job, transcribe: Callable[[Path], Awaitable[Transcript]], progress: Progress, umask: int, *, overwrite: bool
 ) -> Done:
     if job.target.exists() and not overwrite:
         return Done(job, Result.SKIPPED)
     progress.started(job)
     started = time.monotonic()
     try:
-        content = await transcribe(job.source)
-        await asyncio.to_thread(write, job.target, content, umask)
+        transcript = await transcribe(job.source)
+        await asyncio.to_thread(write, job.target, transcript.content, umask)
     except RequestError as error:
         return Done(job, Result.FAILED, time.monotonic() - started, f"{error.message} ({error.code})")
     except ClusterError as error:
@@ -94,4 +97,4 @@ async def _one(
         return Done(job, Result.FAILED, time.monotonic() - started, error.message)
     except OSError as error:
         return Done(job, Result.FAILED, time.monotonic() - started, f"{error.strerror}: {error.filename}")
-    return Done(job, Result.WRITTEN, time.monotonic() - started)
+    return Done(job, Result.WRITTEN, time.monotonic() - started, notes=transcript.notes)

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { apply, begun, cancelled, ended, failed } from "../../../bridge/speechbridge/playground/result.js";
+import { apply, begun, cancelled, ended, failed, isTranscribed } from "../../../bridge/speechbridge/playground/result.js";
 import { stages } from "../../../bridge/speechbridge/playground/stages.js";
 
 const TIMINGS = { queue_ms: 10, transcribe_ms: 400, first_token_ms: 700, generate_ms: 600, total_ms: 1100 };
@@ -55,6 +55,37 @@ test("a failed answer keeps the transcript", () => {
   assert.equal(result.transcription, "a");
   assert.equal(result.answer, "");
   assert.deepEqual(result.problem, { ...error, requestId: "r1" });
+});
+
+const TRUNCATED = { code: "truncated", message: "The transcript ends at 30.0 s." };
+const LATE = { code: "deadline_exceeded", message: "The request was not complete in time." };
+
+/** The events of a request whose transcription the deadline ended. */
+const CUT_OFF = [
+  delta(" a", 0, 30),
+  ["error", { ...LATE, stage: "transcribe" }],
+  ["response.done", { transcription: "a", response: "", error: LATE, warnings: [TRUNCATED], coverage: null, timings: TIMINGS }],
+];
+
+test("a transcript that the deadline ended is not complete", () => {
+  const result = ended(after(["open", { requestId: "r1" }], ...CUT_OFF));
+  assert.equal(isTranscribed(result), false);
+  assert.equal(result.transcription, "a");
+  assert.deepEqual(result.problem, { ...LATE, stage: "transcribe", requestId: "r1" });
+});
+
+test("nor is one that an older page kept without the stage of the problem", () => {
+  const result = ended(after(...CUT_OFF));
+  assert.equal(isTranscribed({ ...result, problem: { ...LATE, requestId: "" } }), false);
+});
+
+test("a transcript is complete once it is there, also of a truncated recording or with a failed answer", () => {
+  const failedAnswer = ["error", { ...LATE, stage: "generate" }];
+  const coverage = { audio_seconds: 30, gaps: [], doubtful: [] };
+  assert.equal(isTranscribed(after(delta("a", 0, 1))), false);
+  assert.equal(isTranscribed(after(heard("a"))), true);
+  assert.equal(isTranscribed(after(heard("a"), failedAnswer)), true);
+  assert.equal(isTranscribed(after(heard("a", { coverage, warnings: [TRUNCATED] }))), true);
 });
 
 test("waiting ends with the next sign of progress", () => {

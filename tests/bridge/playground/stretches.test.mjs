@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { decodable, peaks } from "../../../bridge/speechbridge/playground/peaks.js";
+import { apply, begun, isTranscribed } from "../../../bridge/speechbridge/playground/result.js";
 import { explanation, stretches, total } from "../../../bridge/speechbridge/playground/stretches.js";
 
 const SEGMENTS = [
@@ -34,6 +35,17 @@ test("gaps and doubtful stretches were not skipped", () => {
 test("nothing counts as skipped before the transcript is complete, or if it has no times", () => {
   assert.deepEqual(stretches({ segments: SEGMENTS, coverage: null, seconds: 10, complete: false }).skipped, []);
   assert.deepEqual(stretches({ segments: [{ text: "a" }], coverage: null, seconds: 10, complete: true }).skipped, []);
+});
+
+test("what follows a transcript that the deadline ended was not skipped", () => {
+  const events = [
+    { name: "transcript.delta", data: { text: "a", start: 0, end: 30 } },
+    { name: "error", data: { code: "deadline_exceeded", message: "Late.", stage: "transcribe" } },
+    { name: "response.done", data: { transcription: "a", response: "", error: { code: "deadline_exceeded", message: "Late." } } },
+  ];
+  const result = events.reduce(apply, begun({ name: "a.wav", options: {}, at: "" }));
+  const marks = stretches({ segments: result.segments, coverage: null, seconds: 1800, complete: isTranscribed(result) });
+  assert.deepEqual(marks, { transcribed: [{ start: 0, end: 30 }], doubtful: [], gaps: [], skipped: [] });
 });
 
 test("overlapping segments, as of separate channels, leave no negative pause", () => {

@@ -9,16 +9,20 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge.running import WAV, Bridge
+from bridge.running import WAV, Bridge, StartBridge
 from fakes.gates import Point
+from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.transcripts import SPEECH
 from speechcli.__main__ import parser
 from speechcli.commands.transcribe import transcribe_files
 from speechcli.kube.client import ApiError
+from speechcli.transcription.request import Transcript
 
 pytestmark = pytest.mark.unit
 
+UNKNOWN_LENGTH = b"\x1aE\xdf\xa3" + bytes(20_000)
+"""As a browser records it: nothing in it tells its duration, so the bridge asks Whisper for segments."""
 BUSY = {"code": "overloaded", "message": "busy"}
 
 
@@ -49,6 +53,54 @@ async def test_each_format_is_the_bridges_own(
 
     assert code == 0
     assert voices[0].with_suffix(f".{ending}").read_text().startswith(beginning)
+
+
+@pytest.mark.parametrize("ending", ["srt", "vtt", "txt", "json"])
+async def test_warnings_are_notes_below_their_file(
+    streaming_bridge: Bridge,
+    speech_whisper: FakeSpeechWhisper,
+    voices: list[Path],
+    capsys: pytest.CaptureFixture[str],
+    ending: str,
+) -> None:
+    speech_whisper.warnings = [{"code": "doubtful", "message": "1.5 s of the transcript may be wrong."}]
+
+    code = await transcribed(streaming_bridge.url, voices[0], "-o", ending)
+
+    written, note, summary = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert written.startswith("✓")
+    assert note == "  note: 1.5 s of the transcript may be wrong."
+    assert summary == "1 written"
+
+
+@pytest.mark.parametrize("ending", ["srt", "json"])
+async def test_a_transcript_that_the_deadline_ended_is_not_written(
+    start_bridge: StartBridge,
+    speech_whisper: FakeSpeechWhisper,
+    openai_chat: FakeOpenAIChat,
+    voices: list[Path],
+    capsys: pytest.CaptureFixture[str],
+    ending: str,
+) -> None:
+    recorded = voices[0].with_suffix(".webm")
+    recorded.write_bytes(UNKNOWN_LENGTH)
+    speech_whisper.hold(Point.BETWEEN_TOKENS)
+    bridge = await start_bridge(
+        whisper_url=speech_whisper.url,
+        ollama_url=openai_chat.url,
+        transcriber="openai",
+        generator="openai",
+        request_timeout=0.4,
+    )
+
+    code = await transcribed(bridge.url, recorded, "-o", ending)
+
+    printed = capsys.readouterr().out
+    assert code == 1
+    assert "The transcript ends at 2.4 s." in printed
+    assert "(deadline_exceeded)" in printed
+    assert not recorded.with_suffix(f".{ending}").exists()
 
 
 async def test_json_has_segments_with_times(streaming_bridge: Bridge, voices: list[Path], tmp_path: Path) -> None:
@@ -122,7 +174,7 @@ async def test_a_busy_service_is_asked_again_when_it_says(voices: list[Path]) ->
         web.json_response(
             {"error": {"code": "overloaded", "message": "busy"}}, status=503, headers={"Retry-After": "0"}
         ),
-        web.Response(text="1\n"),
+        web.json_response({"text": "Hello", "segments": []}),
     ]
 
     async def answer(request: web.Request) -> web.Response:
@@ -141,7 +193,7 @@ async def test_a_busy_service_is_asked_again_when_it_says(voices: list[Path]) ->
 async def test_an_aborted_batch_has_its_summary(
     voices: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers = [b"1\n", ApiError(403, "you may not list pods")]
+    answers = [Transcript(b"1\n"), ApiError(403, "you may not list pods")]
     monkeypatch.setattr("speechcli.commands.transcribe.transcribe", AsyncMock(side_effect=answers))
 
     with pytest.raises(ApiError):

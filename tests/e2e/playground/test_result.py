@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.playground.using import BADGES, DONE, TEXT, VOICE, ask, complete, open_with_voice, saved
+from e2e.playground.using import BADGES, DONE, FAILED, TEXT, VOICE, ask, complete, cut_off, open_with_voice, saved
 from e2e.playground_bridge import Refusal, ScriptedBridge, Until
 
 if TYPE_CHECKING:
@@ -55,6 +55,20 @@ async def test_waveform_marks_what_is_doubtful_skipped_or_missing(page: Page, sc
     label = await page.evaluate("document.getElementById('waveform').ariaLabel")
     assert label.startswith("Waveform, ")
     assert "doubtful: 1.5 s" in label
+
+
+async def test_a_transcript_that_the_deadline_ended_has_its_end_and_nothing_skipped_after_it(
+    page: Page, scripted: ScriptedBridge
+) -> None:
+    scripted.script = cut_off()
+    await open_with_voice(page, scripted.url)
+    await page.click("#run")
+    await page.wait_for(FAILED)
+
+    assert await page.text("#status") == "The transcript ends at 0:03."
+    assert await items(page, "#legend") == ["Transcribed 2.6 s"]  # of the 15.4 s of the file
+    assert "deadline_exceeded" in await page.text("#problem-facts")
+    assert page.complaints == []
 
 
 async def test_waveform_is_drawn_and_turns_to_the_colour_of_transcribed_audio(

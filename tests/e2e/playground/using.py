@@ -49,6 +49,21 @@ def complete(answer: str = "He meant well. The speaker is not sure.") -> Sequenc
     )
 
 
+def cut_off() -> Sequence[bytes]:
+    """A script whose transcription the deadline ends after the first segment."""
+    start, end, text = SEGMENTS[0]
+    error = {"code": "deadline_exceeded", "message": "The request was not complete in time."}
+    told = {"response": f"Ollama processing failed: {error['message']}", "model": "smollm2:135m", "finish_reason": None}
+    heard = {"transcription": text.strip(), "language": None, "audio_seconds": None, "coverage": None}
+    warnings = [{"code": "truncated", "message": f"The transcript ends at {end} s. {error['message']}"}]
+    timings = {**TIMINGS, "first_token_ms": None, "generate_ms": None}
+    return (
+        event("transcript.delta", start=start, end=end, text=text),
+        event("error", **error, stage="transcribe"),
+        event("response.done", **heard, **told, warnings=warnings, error=error, timings=timings, process_time_ms=2960),
+    )
+
+
 def has_text(element: str) -> str:
     return f"document.getElementById('{element}').textContent !== ''"
 
