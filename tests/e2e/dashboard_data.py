@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import TYPE_CHECKING
 
+from charts.panels import dashboards, panels
 from e2e.asking import client, form, stream
 
 if TYPE_CHECKING:
@@ -30,6 +32,26 @@ MAY_BE_EMPTY = {
     ("operator", "Downloads and loads by outcome", "load {{outcome}}"): "this operator has loaded no model",
 }
 """Why a query may have no series: its dashboard, panel and legend."""
+
+
+def may_be_empty(name: str) -> list[str]:
+    """The panels of a dashboard none of whose queries must have series."""
+    free = {(title, legend) for dashboard, title, legend in MAY_BE_EMPTY if dashboard == name}
+    return [
+        panel["title"]
+        for panel in panels(dashboards()[name])
+        if all((panel["title"], target["legendFormat"]) in free for target in panel["targets"])
+    ]
+
+
+def is_drawn(name: str) -> str:
+    """A JavaScript expression: whether the page shows the dashboard, with data in every panel that must have some."""
+    missing = (
+        "[...document.querySelectorAll('.panel')].filter((panel) => panel.dataset.state !== 'drawn')"
+        ".map((panel) => panel.querySelector('h3').textContent)"
+        f".filter((one) => !{json.dumps(may_be_empty(name))}.includes(one))"
+    )
+    return f"document.body.dataset.drawn === {json.dumps(dashboards()[name]['uid'])} && ({missing}).length === 0"
 
 
 async def talk(service: Service) -> None:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from charts.panels import dashboards as shipped
 from e2e.asking import LONGER_VOICE, PROMPT, VOICE, client, form
+from e2e.dashboard_data import is_drawn
 from e2e.playground_browser import Browser, Page
 from repository import ROOT
 from speechlocal.cluster import addons, dashboards, platform
@@ -75,6 +76,7 @@ async def page(speech: Service) -> AsyncIterator[Page]:
 
 async def test_pictures(page: Page, speech: Service) -> None:
     await traffic(speech, TRAFFIC_S)
+    await speech.settle()
     await dashboard_pictures(page, speech)
     await playground_picture(page, speech)
     await status_picture(speech)
@@ -117,7 +119,7 @@ async def dashboard_pictures(page: Page, service: Service) -> None:
             await page.open(
                 f"{dashboards.address(service.cluster.way.port)}#dashboard={dashboard['uid']}&range=300&refresh=0"
             )
-            await page.wait_for(f"document.body.dataset.drawn === '{dashboard['uid']}'")
+            await page.wait_for(is_drawn(name))
             if name == "service":
                 await take(page, PICTURES / f"dashboard-{scheme}.webp")
             if scheme == "light":
@@ -143,7 +145,7 @@ async def playground_picture(page: Page, service: Service) -> None:
 
 
 async def status_picture(service: Service) -> None:
-    """What `kubectl speech status` prints on a terminal, as SVG."""
+    """What `kubectl speech status` prints on a terminal about a pipeline that is ready, as SVG."""
     command = (platform.link_commands() / platform.PLUGIN, "status", service.name, "--namespace", service.namespace)
     environment = {
         "KUBECONFIG": str(service.cluster.way.kubeconfig),
@@ -155,6 +157,7 @@ async def status_picture(service: Service) -> None:
     )
     printed, _ = await process.communicate()
     assert process.returncode == 0
+    assert "not ready" not in printed.decode(), printed.decode()
     console = Console(record=True, width=TERMINAL_WIDTH, file=io.StringIO())
     console.print(Text.from_ansi(printed.decode().rstrip()))
     title = f"$ kubectl speech status {service.name}"

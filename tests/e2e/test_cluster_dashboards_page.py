@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from charts.panels import dashboards as shipped
 from charts.panels import panels
 from e2e.asking import VOICE, client
-from e2e.dashboard_data import MAY_BE_EMPTY, talk
+from e2e.dashboard_data import is_drawn, talk
 from e2e.playground_browser import Browser, Page
 from speechlocal.cluster import addons, dashboards
 
@@ -38,31 +37,13 @@ def address(service: Service, **chosen: object) -> str:
     return f"{dashboards.address(service.cluster.way.port)}#{'&'.join(f'{name}={one}' for name, one in chosen.items())}"
 
 
-def may_be_empty(name: str) -> list[str]:
-    """The panels of a dashboard none of whose queries must have series."""
-    free = {(title, legend) for dashboard, title, legend in MAY_BE_EMPTY if dashboard == name}
-    return [
-        panel["title"]
-        for panel in panels(shipped()[name])
-        if all((panel["title"], target["legendFormat"]) in free for target in panel["targets"])
-    ]
-
-
 async def test_every_panel_of_every_dashboard_is_drawn(page: Page, speech: Service) -> None:
     await talk(speech)
 
     for name, dashboard in shipped().items():
         await page.open("about:blank")
         await page.open(address(speech, dashboard=dashboard["uid"], range=900))
-        missing = (
-            "[...document.querySelectorAll('.panel')].filter((panel) => panel.dataset.state !== 'drawn')"
-            ".map((panel) => panel.querySelector('h3').textContent)"
-            f".filter((one) => !{json.dumps(may_be_empty(name))}.includes(one))"
-        )
-        await page.wait_for(
-            f"document.body.dataset.drawn === {json.dumps(dashboard['uid'])} && ({missing}).length === 0",
-            seconds=DRAWN_WITHIN_S,
-        )
+        await page.wait_for(is_drawn(name), seconds=DRAWN_WITHIN_S)
         titles = await page.evaluate("[...document.querySelectorAll('h3')].map((one) => one.textContent)")
         assert titles == [panel["title"] for panel in panels(dashboard)]
         assert await page.evaluate("document.querySelectorAll('[data-state=failed]').length") == 0
