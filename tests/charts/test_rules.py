@@ -37,7 +37,10 @@ OF_OPERATOR = {"namespace"}
 RECORDED = {"namespace", "pipeline"}
 OUTCOMES = {Problem(code, "").outcome for code in PROBLEMS} | {"ok", "partial", "cancelled"}
 """Of requests to the bridge."""
-OF_OTHERS = {"certmanager_certificate_expiration_timestamp_seconds": {"namespace", "exported_namespace", "name"}}
+OF_OTHERS = {
+    "certmanager_certificate_expiration_timestamp_seconds": {"namespace", "exported_namespace", "name"},
+    "probe_ssl_earliest_cert_expiry": {"namespace", "instance"},
+}
 """Metrics of other programs that the rules read, where they exist."""
 
 
