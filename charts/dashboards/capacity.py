@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dashboards.panels import Query, Row, annotation, frame, number, time_series
-from dashboards.queries import increase, mean, of_pipeline, quantile, rate
+from dashboards.queries import increase, mean, of_pipeline, quantile, rate, ratio
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -59,7 +59,9 @@ _NOW = Row(
             "Share of the requests that Whisper pods could work on at the same time. If it is near 100 % with a "
             "backlog, add replicas; if it stays low, lower minReplicas.",
             "percentunit",
-            Query(f"sum({of_pipeline('speechwhisper_slots_busy')}) / sum({of_pipeline('speechwhisper_slots')})"),
+            Query(
+                ratio(f"sum({of_pipeline('speechwhisper_slots_busy')})", f"sum({of_pipeline('speechwhisper_slots')})")
+            ),
         ),
     ),
 )
@@ -123,7 +125,8 @@ _WHISPER = Row(
             "throughput.",
             "percentunit",
             Query(
-                f"{mean('speechwhisper_batch_blocks')} / avg({of_pipeline('speechwhisper_batch_blocks_max')})", "fill"
+                ratio(mean("speechwhisper_batch_blocks"), f"avg({of_pipeline('speechwhisper_batch_blocks_max')})"),
+                "fill",
             ),
         ),
         time_series(
@@ -175,8 +178,10 @@ _MODELS = Row(
             "the model in the status of the pipeline: the registry, the disk or the network policy.",
             "percentunit",
             Query(
-                f"{of_pipeline('speechoperator_pipeline_model_completed_bytes')}"
-                f" / ({of_pipeline('speechoperator_pipeline_model_total_bytes')} > 0)",
+                ratio(
+                    of_pipeline("speechoperator_pipeline_model_completed_bytes"),
+                    of_pipeline("speechoperator_pipeline_model_total_bytes"),
+                ),
                 "{{pipeline}}: {{model}}",
             ),
         ),
@@ -196,8 +201,10 @@ _MODELS = Row(
             "slower: use a smaller model or context, or a larger GPU. It is 0 where Ollama runs on CPUs.",
             "percentunit",
             Query(
-                f"{of_pipeline('speechoperator_pipeline_model_gpu_bytes')}"
-                f" / ({of_pipeline('speechoperator_pipeline_model_memory_bytes')} > 0)",
+                ratio(
+                    of_pipeline("speechoperator_pipeline_model_gpu_bytes"),
+                    of_pipeline("speechoperator_pipeline_model_memory_bytes"),
+                ),
                 "{{pipeline}}: {{model}}",
             ),
         ),

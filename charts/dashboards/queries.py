@@ -30,14 +30,24 @@ def increase(selector: str, *by: str, over: str = "$__range") -> str:
     return f"sum{_by(by)} (increase({selector}[{over}]))"
 
 
+def ratio(part: str, whole: str) -> str:
+    """Return a quotient; without a sample, not NaN, where the divisor is zero."""
+    return f"{part} / ({whole} > 0)"
+
+
 def quantile(share: float, histogram: str, *by: str) -> str:
     """Return the value below which a share of what a histogram counts is; `histogram` selects its buckets."""
-    return f"histogram_quantile({share}, {rate(histogram, 'le', *by)})"
+    return quantile_of(share, rate(histogram, "le", *by))
+
+
+def quantile_of(share: float, buckets: str) -> str:
+    """Return the value below which a share of what buckets count is; without a sample, not NaN, if they are empty."""
+    return f"histogram_quantile({share}, {buckets}) >= 0"
 
 
 def mean(histogram: str, *matchers: str) -> str:
     """Return the mean of what a histogram of the chosen pipelines counts."""
-    return f"{rate(of_pipeline(f'{histogram}_sum', *matchers))} / {rate(of_pipeline(f'{histogram}_count', *matchers))}"
+    return ratio(rate(of_pipeline(f"{histogram}_sum", *matchers)), rate(of_pipeline(f"{histogram}_count", *matchers)))
 
 
 def _by(labels: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dashboards.panels import Query, Row, frame, number, time_series
-from dashboards.queries import OUTCOMES, ROUTES, increase, of_pipeline, quantile, rate
+from dashboards.queries import OUTCOMES, ROUTES, increase, of_pipeline, quantile, quantile_of, rate, ratio
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -35,7 +35,7 @@ _AT_A_GLANCE = Row(
             "up do not count. If it falls below your objective, look at the outcomes below: overloaded means too few "
             "replicas, failed and deadline mean faults, whose kinds the panel of failed calls has.",
             "percentunit",
-            Query(f"{increase(_ANSWERED)} / {increase(_COUNTED)}"),
+            Query(ratio(increase(_ANSWERED), increase(_COUNTED))),
         ),
         number(
             "Requests",
@@ -58,7 +58,7 @@ _AT_A_GLANCE = Row(
             "Time to the first transcribed words that 95 % of the requests do not exceed. If it is high, see which "
             "stage takes the time: waiting needs more Whisper replicas, transcribing a faster model or GPU.",
             "s",
-            Query(f"histogram_quantile(0.95, {increase(_FIRST_SEGMENT, 'le')})"),
+            Query(quantile_of(0.95, increase(_FIRST_SEGMENT, "le"))),
         ),
     ),
 )
@@ -78,7 +78,7 @@ _REQUESTS = Row(
             "Share of the requests that were answered completely, without invalid ones and those that clients gave "
             "up. If it falls, compare the time with the scaling decisions and the restarts in the dashboard Capacity.",
             "percentunit",
-            Query(f"{rate(_ANSWERED)} / {rate(_COUNTED)}", "success"),
+            Query(ratio(rate(_ANSWERED), rate(_COUNTED)), "success"),
         ),
         time_series(
             "Failed calls to pods by kind",

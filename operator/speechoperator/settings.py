@@ -61,6 +61,12 @@ class Settings(BaseSettings):
         " `spec.networkPolicy.metricsFrom` names none: a JSON array of the peers of a NetworkPolicy",
     )
 
+    scrape_annotations: bool = Field(
+        default=False,
+        description="whether bridge and Whisper pods have the annotations `prometheus.io/scrape`, `port` and `path`,"
+        " for a Prometheus that finds pods by them; a change replaces the pods, a few pipelines at a time",
+    )
+
     # The operator's own pod.
     pod_namespace: str = Field(
         "default", min_length=1, description="namespace of the operator and of its Lease; NetworkPolicies admit it"

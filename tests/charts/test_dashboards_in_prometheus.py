@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -43,8 +45,8 @@ PROGRAMS = {
 PODS = 2
 
 
-def exposed(metrics: list[Definition], scrapes: int) -> str:
-    """The text of metrics whose counters have been increased by each scrape so far."""
+def exposed(metrics: list[Definition], scrapes: int, gauges: int) -> str:
+    """The text of metrics: counters that have been increased by each scrape so far, and gauges of a value."""
     lines = []
     for one in metrics:
         lines.append(f"# TYPE {one.name} {one.type}")
@@ -56,19 +58,33 @@ def exposed(metrics: list[Definition], scrapes: int) -> str:
                     lines.append(f"{one.name}_bucket{{{within}}} {count * scrapes}")
                 lines += [f"{one.name}_{what}{{{','.join(labels)}}} {3 * scrapes}" for what in ("count", "sum")]
             else:
-                lines.append(f"{one.name}{{{','.join(labels)}}} {scrapes if one.type == 'counter' else 1}")
+                lines.append(f"{one.name}{{{','.join(labels)}}} {scrapes if one.type == 'counter' else gauges}")
     return "\n".join(lines) + "\n"
 
 
 @pytest.fixture
 async def prometheus(tmp_path: Path) -> AsyncIterator[Prometheus]:
-    """It has scraped two pods of each program, as the PodMonitors tell it to."""
+    """It has scraped two pods of each program that is at work."""
+    async with scraping(tmp_path, working=True) as started:
+        yield started
+
+
+@pytest.fixture
+async def idle(tmp_path: Path) -> AsyncIterator[Prometheus]:
+    """It has scraped two pods of each program, whose counters stand still and whose gauges are zero."""
+    async with scraping(tmp_path, working=False) as started:
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def scraping(folder: Path, *, working: bool) -> AsyncIterator[Prometheus]:
+    """Run a Prometheus until it has scraped two pods of each program twice, as the PodMonitors tell it to."""
     scrapes = dict.fromkeys(PROGRAMS, 0)
 
     async def metrics(request: web.Request) -> web.Response:
         program = request.match_info["program"]
-        scrapes[program] += 1
-        return web.Response(text=exposed(PROGRAMS[program], scrapes[program]))
+        scrapes[program] += working
+        return web.Response(text=exposed(PROGRAMS[program], scrapes[program], int(working)))
 
     app = web.Application()
     app.router.add_get("/{program}/{pod}", metrics)
@@ -85,7 +101,7 @@ async def prometheus(tmp_path: Path) -> AsyncIterator[Prometheus]:
             for pod in range(PODS)
             for labels in [{"namespace": "team"} | ({} if program == "operator" else {"pipeline": "calls"})]
         ]
-        async with running(tmp_path, jobs) as started:
+        async with running(folder, jobs) as started:
             for _ in range(2):
                 await started.scraped(len(jobs))
             yield started
@@ -95,3 +111,11 @@ async def test_every_query_has_series(prometheus: Prometheus) -> None:
     empty = [str(query) for query in queries() if not await prometheus.series(query.filled())]
 
     assert empty == []
+
+
+async def test_without_traffic_no_query_divides_by_zero(idle: Prometheus) -> None:
+    """Grafana draws "NaN" for a sample that is not a number, and "No data" for none."""
+    answers = [(query, await idle.query(query.filled())) for query in queries()]
+
+    assert any(samples for _, samples in answers)
+    assert [str(query) for query, samples in answers if any(math.isnan(value) for _, value in samples)] == []

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.unit
 
 FILES = sorted((CHART / "files" / "dashboards").glob("*.json"))
 POD_MONITORS = ("--api-versions", "monitoring.coreos.com/v1/PodMonitor")
+SCRAPED = {"prometheus.io/scrape": "true", "prometheus.io/port": "8081", "prometheus.io/path": "/metrics"}
 
 
 def dashboards(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -26,6 +27,14 @@ def dashboards(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def monitors(helm: Helm, *arguments: str) -> list[dict[str, Any]]:
     return [body for body in helm.objects(*arguments) if body["kind"] == "PodMonitor"]
+
+
+def scrape_annotations(helm: Helm, *arguments: str) -> tuple[dict[str, str], str]:
+    """Those of the operator's pods, and what the operator is told for the pods of pipelines."""
+    template = helm.one("Deployment", *arguments)["spec"]["template"]
+    variables = {one["name"]: one.get("value") for one in template["spec"]["containers"][0]["env"]}
+    own = {name: value for name, value in template["metadata"]["annotations"].items() if name.startswith("prometheus")}
+    return own, variables["SCRAPE_ANNOTATIONS"]
 
 
 def test_each_dashboard_is_in_a_config_map_that_grafanas_sidecar_finds(helm: Helm) -> None:
@@ -85,3 +94,36 @@ def test_only_managed_namespaces_are_scraped(helm: Helm) -> None:
     _, pipelines = monitors(helm, *POD_MONITORS, "--set", "watchNamespaces={a,b}")
 
     assert pipelines["spec"]["namespaceSelector"] == {"matchNames": ["a", "b"]}
+
+
+def test_pods_are_annotated_where_the_api_server_knows_no_pod_monitors(helm: Helm) -> None:
+    assert scrape_annotations(helm) == (SCRAPED, "true")
+    assert scrape_annotations(helm, "--set", "metrics.podMonitors.enabled=false") == (SCRAPED, "true")
+
+    assert scrape_annotations(helm, *POD_MONITORS) == ({}, "false")
+    assert scrape_annotations(helm, *POD_MONITORS, "--set", "metrics.podMonitors.enabled=false") == ({}, "false")
+    assert scrape_annotations(helm, "--set", "metrics.podMonitors.enabled=true") == ({}, "false")
+
+
+def test_the_values_decide_whether_pods_are_annotated(helm: Helm) -> None:
+    assert scrape_annotations(helm, *POD_MONITORS, "--set", "metrics.scrapeAnnotations=true") == (SCRAPED, "true")
+    assert scrape_annotations(helm, "--set", "metrics.scrapeAnnotations=false") == ({}, "false")
+
+
+def test_annotations_name_the_port_of_the_operators_pods(helm: Helm) -> None:
+    (port,) = helm.one("Deployment")["spec"]["template"]["spec"]["containers"][0]["ports"]
+
+    assert SCRAPED["prometheus.io/port"] == f"{port['containerPort']}"
+
+
+def test_annotations_of_the_user_take_precedence(helm: Helm) -> None:
+    own, _ = scrape_annotations(helm, "--set-json", 'operator.podAnnotations={"prometheus.io/scrape": "false"}')
+
+    assert own == {**SCRAPED, "prometheus.io/scrape": "false"}
+
+
+def test_pods_behind_a_service_that_is_scraped_are_not_scraped_again(helm: Helm) -> None:
+    service = ("--set-json", 'metrics.service.annotations={"prometheus.io/scrape": "true"}')
+
+    assert scrape_annotations(helm, *service) == ({}, "true")
+    assert scrape_annotations(helm, *service, "--set", "metrics.service.enabled=false") == (SCRAPED, "true")

@@ -37,7 +37,10 @@ OF_OPERATOR = {"namespace"}
 RECORDED = {"namespace", "pipeline"}
 OUTCOMES = {Problem(code, "").outcome for code in PROBLEMS} | {"ok", "partial", "cancelled"}
 """Of requests to the bridge."""
-OF_OTHERS = {"certmanager_certificate_expiration_timestamp_seconds": {"namespace", "exported_namespace", "name"}}
+OF_OTHERS = {
+    "certmanager_certificate_expiration_timestamp_seconds": {"namespace", "exported_namespace", "name"},
+    "probe_ssl_earliest_cert_expiry": {"namespace", "instance"},
+}
 """Metrics of other programs that the rules read, where they exist."""
 
 
@@ -101,10 +104,12 @@ def test_each_alert_says_what_happens_where_and_what_to_do(rule: rule_files.Rule
 
     assert rule["labels"].keys() == {"severity"}
     assert rule["labels"]["severity"] in SEVERITIES
-    assert annotations.keys() == {"summary", "description"}
+    assert annotations.keys() == {"summary", "description", "runbook"}
     assert "{{" not in annotations["summary"], "alerts are grouped by it"
     assert not annotations["summary"].endswith(".")
     assert "$labels.namespace" in annotations["description"]
+    assert annotations["runbook"] == f"docs/runbooks/{rule['alert']}.md"
+    assert (ROOT / annotations["runbook"]).is_file()
 
 
 def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:

@@ -57,10 +57,12 @@ def test_runbooks_are_where_the_values_say(helm: Helm) -> None:
 
     for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
         assert rule["annotations"]["runbook_url"] == f"https://wiki.example.com/speech/{rule['alert']}.md"
+        assert rule["annotations"]["runbook"] == f"docs/runbooks/{rule['alert']}.md"
 
 
-def test_without_an_address_of_runbooks_no_alert_names_one(helm: Helm) -> None:
+def test_without_an_address_of_runbooks_alerts_name_their_place_in_the_repository(helm: Helm) -> None:
     for rule in (rule for group in shipped(helm)["spec"]["groups"] for rule in group["rules"] if "alert" in rule):
+        assert rule["annotations"]["runbook"] == f"docs/runbooks/{rule['alert']}.md"
         assert "runbook_url" not in rule["annotations"]
 
 

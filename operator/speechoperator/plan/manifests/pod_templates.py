@@ -8,6 +8,7 @@ from speechoperator.api.labels import pod_labels
 from speechoperator.api.names import object_name
 from speechoperator.kube.merge import merge
 from speechoperator.plan.manifests.placement import placement, spread
+from speechoperator.plan.manifests.scraping import scrape_annotations
 
 if TYPE_CHECKING:
     from speechoperator.api import ComponentSpec, Gpu, SpeechPipeline
@@ -83,11 +84,16 @@ def template(
         },
     }
     merged = merge(manifest, spec.pod_template.manifest())
-    return {"metadata": _metadata(pipeline, component, merged, annotations or {}), "spec": merged["spec"]}
+    defaults = scrape_annotations(pipeline, component, settings)
+    return {"metadata": _metadata(pipeline, component, merged, defaults, annotations or {}), "spec": merged["spec"]}
 
 
 def _metadata(
-    pipeline: SpeechPipeline, component: Component, merged: dict[str, Any], own: dict[str, str]
+    pipeline: SpeechPipeline,
+    component: Component,
+    merged: dict[str, Any],
+    defaults: dict[str, str],
+    own: dict[str, str],
 ) -> dict[str, Any]:
     """Return the metadata of the pods.
 
@@ -95,12 +101,13 @@ def _metadata(
         pipeline: The pipeline.
         component: The component.
         merged: The pod template with the metadata from the spec.
+        defaults: Annotations of the operator, which those in the spec override.
         own: Annotations of the operator, which override those in the spec.
     """
     inherited, given = pipeline.spec.inherited_metadata, merged["metadata"]
     local = [volume["name"] for volume in merged["spec"].get("volumes", ()) if "emptyDir" in volume]
-    defaults = {_EVICTABLE: ",".join(local)} if local else {}
-    annotations = {**defaults, **inherited.annotations, **given.get("annotations", {}), **own}
+    evictable = {_EVICTABLE: ",".join(local)} if local else {}
+    annotations = {**evictable, **defaults, **inherited.annotations, **given.get("annotations", {}), **own}
     return {
         "labels": {**inherited.labels, **given.get("labels", {}), **pod_labels(pipeline, component)},
         **({"annotations": annotations} if annotations else {}),

@@ -170,6 +170,56 @@ def test_an_empty_list_of_clients_admits_the_operator_alone() -> None:
     assert operator["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "speechpipeline-operator"}
 
 
+ANNOTATED = goldens.SETTINGS.model_copy(update={"scrape_annotations": True})
+
+
+def scrape(objects: Raw, component: str) -> dict[str, str]:
+    """The annotations for Prometheus, without their prefix."""
+    found = objects[f"Deployment/{component}"]["spec"]["template"]["metadata"].get("annotations", {})
+    return {name.partition("/")[2]: value for name, value in found.items() if name.startswith("prometheus.io/")}
+
+
+def test_prometheus_finds_pods_with_metrics_by_annotations_if_the_settings_say_so() -> None:
+    objects = build({}, ANNOTATED)
+
+    for component in ("bridge", "whisper"):
+        (port,) = container(objects[f"Deployment/{component}"])["ports"]
+        assert scrape(objects, component) == {"scrape": "true", "port": f"{port['containerPort']}", "path": "/metrics"}
+    assert scrape(objects, "ollama") == {}
+
+
+def test_no_service_is_annotated_as_prometheus_would_scrape_its_pods_again() -> None:
+    services = [body for name, body in build({}, ANNOTATED).items() if name.startswith("Service/")]
+
+    assert services
+    assert all("annotations" not in service["metadata"] for service in services)
+
+
+def test_pods_of_an_engine_without_metrics_are_not_annotated() -> None:
+    objects = build({"whisper": {"engine": "asr-webservice"}}, ANNOTATED)
+
+    assert scrape(objects, "whisper") == {}
+
+
+def test_by_default_no_pod_is_annotated_for_prometheus() -> None:
+    objects = build({})
+
+    assert [scrape(objects, component) for component in ("bridge", "whisper", "ollama")] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"inheritedMetadata": {"annotations": {"prometheus.io/scrape": "false"}}},
+        {"bridge": {"podAnnotations": {"prometheus.io/scrape": "false"}}},
+        {"bridge": {"podTemplate": {"metadata": {"annotations": {"prometheus.io/scrape": "false"}}}}},
+    ],
+    ids=lambda spec: next(iter(spec.get("bridge", spec))),
+)
+def test_annotations_of_the_user_replace_those_for_prometheus(spec: Raw) -> None:
+    assert scrape(build(spec, ANNOTATED), "bridge") == {"scrape": "false", "port": "8080", "path": "/metrics"}
+
+
 def rules(objects: Raw, component: str) -> list[Raw]:
     found: list[Raw] = objects[f"NetworkPolicy/{component}"]["spec"]["ingress"]
     return found

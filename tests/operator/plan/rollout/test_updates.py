@@ -71,6 +71,16 @@ def test_an_update_waits_for_its_turn_and_the_pipeline_stays_ready() -> None:
     assert condition(plan, "Progressing")["reason"] == "UpToDate"
 
 
+def test_annotations_for_prometheus_wait_for_their_turn_as_they_replace_pods() -> None:
+    found = converged()
+    found.settings, found.slots = Settings(scrape_annotations=True), 0
+
+    plan = found.run()
+
+    assert written(plan) == set()
+    assert plan.update == "waiting"
+
+
 def test_an_update_is_made_when_it_is_its_turn_and_ends_when_the_new_pods_serve() -> None:
     found = upgraded(slots=1)
 
