@@ -6,7 +6,7 @@ A mark is an HTML comment on the line before the fence, which no page shows:
     <!-- test: cluster, until `True` -->                 as well; interrupted once its output has a match
     <!-- test: e2e, exit code 1 with `2 failed` -->      as well; it ends with this code, and its output has a match
     <!-- test: e2e, by tests/e2e/test_x.py::test_y -->   run by a test of its own
-    <!-- not run: needs an OpenShift cluster -->         with the reason
+    <!-- not run: needs a GPU -->                         a reason of a kind that tests/docs/test_blocks.py lists
 
 The tiers have a runner each: tests/docs/test_commands.py, tests/{local,cluster,charts}/test_documented_commands.py and
 tests/e2e/test_cluster_documented_commands.py.
@@ -122,9 +122,11 @@ def blocks_of(page: Path) -> list[Block]:
     return [replace(block, output=_output(block, after)) for block, after in zip_longest(found, found[1:])]
 
 
-def blocks(*, tier: str = "") -> list[Block]:
-    """The blocks of all pages; with `tier`, those that the runner of this tier runs."""
+def blocks(*, tier: str = "", test: str = "") -> list[Block]:
+    """The blocks of all pages; with `tier`, those that its runner runs; with `test`, those of the test of this name."""
     found = [block for page in pages() for block in blocks_of(page)]
+    if test:
+        return [block for block in found if block.mark and block.mark.test.endswith(f"::{test}")]
     if not tier:
         return found
     return [block for block in found if block.mark and block.mark.tier == tier and not block.mark.test]

@@ -67,6 +67,10 @@ class Reader:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
+    def saves(self, name: str, block: Block) -> None:
+        """Write a block to the file that the page tells the reader to save it as."""
+        self.save(name, self._with_replacements(block))
+
     def types(self, block: Block, within_s: float = WITHIN_S) -> str:
         """Run a block; what it printed. The test fails if a command fails or the time is up."""
         typed = self._with_replacements(block)

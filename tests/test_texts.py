@@ -24,6 +24,7 @@ RETIRED = (
     r"anew|nobody|somebody|for ever|mend(s|ed|ing)?|lends?|lent|on (its|their) way out|(is|are) to go|made again"
     r"|scaled to nothing|once round|look(s|ed|ing)?( only)? after|the least(?! outstanding)|least level|absent:"
     r"|in the midst|sees? to|gave back|leads no more|put aside|(is|are) (not )?there|held against"
+    r"|over faster-whisper|rejects requests when busy|least work first|one job (each|per pod)"
 )
 RETIRED_ON_KUBERNETES = r"may not(?! be more)|(?<!resources\.)claims?|parts?(?! of|-of)|definitions?|rights?|elsewhere"
 """Words for RBAC permissions, PVCs, components and CRDs; elsewhere they have their usual meaning."""
@@ -142,6 +143,8 @@ def test_make_help_has_no_retired_word() -> None:
         "the models are fetched anew",
         "Absent: one replica",
         "Least level that is logged",
+        "Speech recognition over faster-whisper",
+        "pods (least work first, one job each)",
     ],
 )
 def test_a_retired_word_is_found(text: str) -> None:

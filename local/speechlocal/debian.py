@@ -68,7 +68,7 @@ PACKAGES = (
     PROMETHEUS,
     *VOICES,
     DEBOOTSTRAP,
-    Package("chromium", "chromium", "the playground in a browser", fast=False),
+    Package("chromium", "chromium", "pages in a browser", fast=False),
 )
 """What the tests need, including builds before them."""
 

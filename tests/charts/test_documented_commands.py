@@ -13,6 +13,7 @@ pytestmark = pytest.mark.cluster
 
 PAGE = "docs/how-to/install-on-kubernetes.md"
 DEFINITION = "speechpipelines.speechpipeline.dev"
+TEST = "test_the_chart_is_installed_upgraded_and_uninstalled"
 MUST_EXIST = ("calls", "night")
 """Namespaces of the page's `watchNamespaces`."""
 
@@ -31,10 +32,14 @@ async def test_the_chart_is_installed_upgraded_and_uninstalled(
     for name in MUST_EXIST:
         await admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
-    *to_uninstall, to_remove_everything = by_page("cluster")[PAGE]
+    *to_upgrade, to_uninstall, to_remove_everything = by_page("cluster")[PAGE]
 
-    await type_all(reader, to_uninstall, subtests)
+    await type_all(reader, to_upgrade, subtests)
+    printed = await type_all(reader, blocks(test=TEST), subtests)
+    await type_all(reader, [to_uninstall], subtests)
 
+    assert "Rollback was a success" in printed
+    assert "registry: registry.example.com" in (reader.folder / "values.yaml").read_text()
     releases = await admin.list("Secret", labelSelector="owner=helm,name=speech")
     assert releases == []
     assert await admin.find("CustomResourceDefinition", None, DEFINITION)

@@ -1,5 +1,6 @@
 """Commands and manifests of the documentation on a real API server, with an operator and a stand-in for the kubelet."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ API_SERVICE = {
 """Readers work in the namespace `default`, which has it."""
 
 PAGES = by_page("cluster")
+BACKUP = "docs/how-to/back-up-and-restore.md"
 CHART = "docs/how-to/install-on-kubernetes.md"
 """Run in tests/charts: its reader has a cluster without the chart."""
 
@@ -86,7 +88,7 @@ NAMES = (
 )
 
 SCENES = {
-    "docs/how-to/back-up-and-restore.md": Scene("calls", NAMED, starting=True, printed=NAMES),
+    BACKUP: Scene("calls", NAMED, starting=True, printed=NAMES),
     "docs/how-to/require-api-keys.md": Scene("calls"),
     "docs/how-to/upgrade.md": Scene("calls"),
     "docs/tutorials/first-answer-on-a-cluster.md": Scene("speech", EXAMPLE["spec"]),
@@ -132,6 +134,26 @@ async def test_the_commands_of_a_page_work(
         printed = await type_all(reader, PAGES[page], subtests)
 
     assert [one for one in scene.printed if one not in printed] == []
+
+
+async def test_a_backup_is_restored(
+    operator: Operator, stage: Stage, api: Api, namespace: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    assert operator
+    save, *_ = PAGES[BACKUP]
+    (restore,) = blocks(test=request.node.name)
+    config = kubeconfig(tmp_path, stage.plane.kubeconfig(), namespace)
+    reader = Reader(tmp_path, ["kubectl"], replaced={"get sp -A": "get sp"}, variables={"KUBECONFIG": config})
+    saved = await api.create(pipeline(namespace, "calls"))
+
+    await asyncio.to_thread(reader.types, save)
+    await api.delete("SpeechPipeline", namespace, "calls")
+    await api.until_gone("SpeechPipeline", namespace, "calls")
+    await asyncio.to_thread(reader.types, restore)
+
+    restored = await api.get("SpeechPipeline", namespace, "calls")
+    assert restored["metadata"]["uid"] != saved["metadata"]["uid"]
+    assert restored["spec"] == saved["spec"]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,12 @@ def test_the_addresses_are_those_of_the_local_cluster() -> None:
     }
 
 
+def test_the_path_of_a_request_is_the_tested_diagram() -> None:
+    """Drawn by hand, it would keep what the code no longer does."""
+    assert "](docs/images/diagrams/request.svg)" in TEXT
+    assert re.findall("[\u2500-\u257f]", TEXT) == []
+
+
 def test_each_picture_for_dark_pages_is_shown_with_the_one_for_light_pages() -> None:
     shown = PICTURE.findall(TEXT)
     dark = [name for name in shown if "-dark" in name]

@@ -53,7 +53,7 @@ def chromium() -> str:
     found = shutil.which(named) if named else next(filter(None, map(shutil.which, PROGRAMS)), None)
     if found is None:
         pytest.fail(
-            f"No Chromium found (looked for {named or ', '.join(PROGRAMS)}); the playground is tested in a real one. "
+            f"No Chromium found (looked for {named or ', '.join(PROGRAMS)}); the pages are tested in a real one. "
             "Install it (Debian: `apt-get install chromium`), or name its program in the variable CHROMIUM.",
             pytrace=False,
         )
@@ -71,15 +71,16 @@ class Browser:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def start(cls, microphone: Path) -> AsyncIterator[Browser]:
+    async def start(cls, microphone: Path | None = None) -> AsyncIterator[Browser]:
         """Starts Chromium with an empty profile; its microphone hears the WAV file `microphone`, over and over."""
         program = chromium()
+        hears = [f"--use-file-for-fake-audio-capture={microphone}"] if microphone else []
         with tempfile.TemporaryDirectory(prefix="playground-", ignore_cleanup_errors=True) as profile:
             process = await asyncio.create_subprocess_exec(
                 program,
                 *FLAGS,
                 f"--user-data-dir={profile}",
-                f"--use-file-for-fake-audio-capture={microphone}",
+                *hears,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,

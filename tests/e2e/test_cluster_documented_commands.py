@@ -29,6 +29,7 @@ def reader(speech: Service, tmp_path: Path) -> Reader:
             "deploy/calls-whisper 9000": f"deploy/speech-whisper {whisper}:9000",
             "127.0.0.1:9000": f"127.0.0.1:{whisper}",
             " calls": " speech",
+            "sp/calls": "sp/speech",
             "--clients 8 --requests 100": "--clients 1 --requests 4",  # two cores
         },
         variables={

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -75,9 +76,18 @@ async def test_a_model_that_is_added_replaces_no_bridge(speech: Service) -> None
     assert {pod["metadata"]["uid"] for pod in await speech.pods("bridge")} == before
 
 
+@dataclass(frozen=True)
+class Edited:
+    """What a change came to: the pipeline, the uids of pods that it did not replace, and the requests lost."""
+
+    pipeline: Object
+    kept: set[str]
+    lost: list[str]
+
+
 @pytest.fixture(scope="module")
-def edited(deployed: Deployed) -> Object:
-    """The pipeline after a change of its bridges and Ollama at once, in which no request was lost."""
+def edited(deployed: Deployed) -> Edited:
+    """The bridges and Ollama are changed at once."""
     bridge = {
         "replicas": 3,
         "env": ENV,
@@ -87,22 +97,34 @@ def edited(deployed: Deployed) -> Object:
     }
     ollama = {"models": [FIRST_MODEL, SECOND_MODEL], "env": [DEBUG], "contextLength": 2048, "keepAlive": "30m"}
 
-    async def edit() -> tuple[Object, list[str]]:
+    async def edit() -> Edited:
         async with deployed.cluster.api() as api:
             speech = Service(api, deployed.cluster, platform.PIPELINES, "speech")
             await speech.settle()
+            before = await uids(speech, "bridge", "ollama")
             async with traffic(speech.cluster.ingress, speech.host) as users:
                 await users.more()
                 body = await speech.edit(bridge={**bridge, **SCHEDULING}, ollama={**ollama, **SCHEDULING})
                 await users.more()
-        return body, users.lost
+            kept = before & await uids(speech, "bridge", "ollama")
+        return Edited(body, kept, users.lost)
 
-    body, lost = asyncio.run(edit())
-    assert lost == []
-    return body
+    return asyncio.run(edit())
 
 
-async def test_bridges_and_their_ingress(speech: Service, edited: Object) -> None:
+async def uids(speech: Service, *components: str) -> set[str]:
+    """Those of the components' pods that are not being deleted."""
+    pods = [pod["metadata"] for component in components for pod in await speech.pods(component)]
+    return {pod["uid"] for pod in pods if "deletionTimestamp" not in pod}
+
+
+def test_a_rollout_of_bridges_and_ollama_loses_no_request(edited: Edited) -> None:
+    """There are two bridges, and one Ollama on a GPU: its old pod ends first, and new requests are held."""
+    assert edited.kept == set()
+    assert edited.lost == []
+
+
+async def test_bridges_and_their_ingress(speech: Service, edited: Edited) -> None:
     settings = await speech.bridge_settings()
     assert (settings["MAX_CONCURRENT_REQUESTS"], settings["REQUEST_TIMEOUT"]) == ("20", "120")
     assert ENV[0] in (await speech.container("bridge"))["env"]
@@ -110,11 +132,11 @@ async def test_bridges_and_their_ingress(speech: Service, edited: Object) -> Non
     await applied(speech, "bridge")
     exposed = await speech.api.get("Ingress", speech.namespace, f"{speech.name}-bridge")
     assert exposed["metadata"]["annotations"]["example.com/edited"] == "yes"
-    assert edited["status"]["url"] == f"http://{speech.host}:8089"
+    assert edited.pipeline["status"]["url"] == f"http://{speech.host}:8089"
 
 
-async def test_ollamas_and_their_models(speech: Service, edited: Object) -> None:
-    stages = {model["name"]: model["stage"] for model in edited["status"]["models"]}
+async def test_ollamas_and_their_models(speech: Service, edited: Edited) -> None:
+    stages = {model["name"]: model["stage"] for model in edited.pipeline["status"]["models"]}
     assert stages == {MODEL: "Ready", "smollm2:other": "Ready"}
     assert DEBUG in (await speech.container("ollama"))["env"]
     await applied(speech, "ollama")
@@ -124,7 +146,8 @@ async def test_ollamas_and_their_models(speech: Service, edited: Object) -> None
 
 
 @pytest.mark.usefixtures("users")
-async def test_whispers(speech: Service) -> None:
+async def test_a_rollout_of_whisper_loses_no_request(speech: Service) -> None:
+    """There is one pod on a GPU: the old one ends first, and new requests are held."""
     added = {"name": "LOG_LEVEL", "value": "DEBUG"}
     spec = (await speech.settle())["spec"]["whisper"]
     await speech.edit(whisper={"env": [*spec["env"], added], **SCHEDULING})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
+import sysconfig
 from typing import TYPE_CHECKING
 
 import certifi
@@ -32,11 +34,18 @@ PRINTED = {
     "docs/how-to/migrate-from-ollama.md": '"content"',
     "docs/how-to/migrate-from-speaches.md": '"segments"',
     "docs/how-to/migrate-from-the-go-bridge.md": '"transcription": ".*disposed',
+    "docs/how-to/migrate-from-whisper-asr-webservice.md": r"(?s)1\n00:00:00,\d+ --> .*\"detected_language\"",
     "docs/how-to/send-audio.md": '"transcription": ".*disposed',
     "docs/tutorials/from-the-demo-to-your-own-client.md": '"transcription": ?"',
     "examples/README.md": '"transcription": ".*disposed',
 }
 """What the commands of a page print that end by themselves, as a regular expression."""
+WITH_OUR_PACKAGES = (
+    f"echo {sysconfig.get_path('purelib')} >"
+    f" my-client/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages/tests.pth\n"
+    "export PIP_NO_INDEX=1"
+)
+"""Pip finds in the reader's environment what it would fetch from an index."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -57,6 +66,7 @@ def reader(stack: Stack, tmp_path: Path) -> Reader:
             "http://127.0.0.1:8080": stack.url,
             "http://localhost:8080": stack.url,
             "http://127.0.0.1:11434 GENERATOR=ollama": f"{stack.llm_url} GENERATOR=openai",
+            "http://127.0.0.1:9000/": f"{stack.whisper_url}/",
             "http://127.0.0.1:9000": f"http://127.0.0.1:{whisper_port}",
             "WHISPER_MODEL=small": f"{here.format(whisper_port)} WHISPER_MODEL={models.whisper_weights()}",
             "MODELS=llama3.2": f"MODELS={stack.model} {here.format(bridge_port)}",
@@ -65,8 +75,10 @@ def reader(stack: Stack, tmp_path: Path) -> Reader:
             "/etc/ssl/example-ca.pem": certifi.where(),
             "language=de": "language=en",  # tiny.en knows no other
             'model="llama3"': f'model="{stack.model}"',
+            "python3 -m venv my-client": f"python3 -m venv my-client\n{WITH_OUR_PACKAGES}",
         },
         saved=dict.fromkeys(("recording.wav", "call.mp3"), VOICE.read_bytes()),
+        variables={"SPEECH_URL": stack.url},
     )
 
 
@@ -85,6 +97,22 @@ def test_commands_do_what_the_page_says(block: Block, reader: Reader) -> None:
 @pytest.mark.parametrize("block", SCRIPTS, ids=lambda block: block.place)
 def test_a_script_prints_an_answer(block: Block, reader: Reader) -> None:
     assert reader.types(block).strip()
+
+
+def test_the_client_of_the_tutorial(reader: Reader, request: pytest.FixtureRequest) -> None:
+    install, client, run, stream, remove = blocks(test=request.node.name)
+
+    reader.types(install)
+    reader.saves("my-client/transcribe.py", client)
+    *segments, answer = reader.types(run).splitlines()
+    printed = reader.types(stream)
+    reader.types(remove)
+
+    assert "Dashwood" in " ".join(segments)
+    assert re.match(r" *0\.\d\d \w", segments[0])
+    assert answer.strip()
+    assert re.search("transcription: .*Dashwood", printed)
+    assert not (reader.folder / "my-client").exists()
 
 
 def test_every_page_with_expected_output_has_commands() -> None:

@@ -1,1 +1,1 @@
-"""A speech recognition server over faster-whisper: small, streaming, observable."""
+"""A speech recognition server on CTranslate2: batched, streaming, observable."""

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(
         prog="python -m speechwhisper",
-        description="A speech recognition server based on faster-whisper. To fetch weights before it starts, see "
+        description="A speech recognition server on CTranslate2. To fetch weights before it starts, see "
         "`python -m speechwhisper fetch --help`.",
         epilog=settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,

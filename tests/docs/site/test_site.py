@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections import Counter
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -26,21 +24,6 @@ PAGES = sorted(str(path.relative_to(DOCS)) for path in tracked("docs/*.md"))
 COUNTED = ("h1", "h2", "h3", "h4", "li", "pre", "table", "tr", "blockquote")
 LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)#([^)\s]+)\)")
 LOADING = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the built site; MkDocs warns of dead links, missing anchors and pages without navigation."""
-    folder = tmp_path_factory.mktemp("site")
-    built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert built.returncode == 0, built.stderr
-    return folder
 
 
 class Article(HTMLParser):
@@ -99,6 +82,29 @@ def navigation() -> list[Any]:
 
 def test_every_page_is_in_the_navigation_once() -> None:
     assert sorted(nav.pages(nav.expanded(navigation(), DOCS))) == PAGES
+
+
+def groups_of_the_navigation() -> dict[str, list[str]]:
+    """The how-to guides by group; those in none are in the group ''."""
+    (guides,) = (one["How-to guides"] for one in navigation() if "How-to guides" in one)
+    found: dict[str, list[str]] = {}
+    for entry in guides:
+        title, listed = next(iter(entry.items())) if isinstance(entry, dict) else ("", [entry])
+        found.setdefault(title, []).extend(listed)
+    return found
+
+
+def groups_of_the_landing_page() -> dict[str, list[str]]:
+    text = (DOCS / "README.md").read_text().partition("## How-to guides\n")[2].partition("\n## ")[0]
+    found = re.findall(r"^\*\*([^*\n]+)\*\*$(.*?)(?=^\*\*|\Z)", text, re.MULTILINE | re.DOTALL)
+    return {title: re.findall(r"^- .*?\]\((how-to/[^)]+)\)", listed, re.MULTILINE) for title, listed in found}
+
+
+def test_every_how_to_guide_is_in_a_group_the_same_as_on_the_landing_page() -> None:
+    guides = {page for page in PAGES if page.startswith("how-to/")}
+
+    assert set(nav.pages(list(groups_of_the_landing_page().values()))) == guides
+    assert groups_of_the_navigation() == groups_of_the_landing_page()
 
 
 def test_every_page_is_on_the_landing_page_or_in_an_index_that_is() -> None:
