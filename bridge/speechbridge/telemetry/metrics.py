@@ -44,10 +44,10 @@ class Stage:
         self.in_flight.value += 1
         return perf_counter()
 
-    def leave(self, entered: float, outcome: str) -> None:
-        """Record the duration by outcome."""
+    def leave(self, entered: float, outcome: str, trace_id: str) -> None:
+        """Record the duration by outcome, and the trace that it belongs to, if any."""
         self.in_flight.value -= 1
-        self.seconds[outcome].observe(perf_counter() - entered)
+        self.seconds[outcome].observe(perf_counter() - entered, trace_id)
 
 
 class Metrics:
