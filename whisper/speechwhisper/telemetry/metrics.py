@@ -1,4 +1,4 @@
-"""Prometheus metrics; their names and descriptions are listed in `docs/reference/whisper-server.md`."""
+"""Prometheus metrics; `docs/reference/whisper-metrics.md` is generated from this module."""
 
 from __future__ import annotations
 
