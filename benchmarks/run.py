@@ -6,6 +6,7 @@
     python benchmarks/run.py --only operator --pipelines 1000
     python benchmarks/run.py --only scaling           the scaler in simulated time, five minutes
     python benchmarks/run.py --only from-zero         the first request to a pipeline without pods, after `make cluster`
+    python benchmarks/run.py --only scrapes           CPU of writing the metrics of each program, a few seconds
     python benchmarks/run.py --only host              limits of the host: open files, waiting connections; needs root
     python benchmarks/run.py --only whisper           the Whisper server under load, six minutes
     python benchmarks/run.py --only whisper --figures hour --minutes 60
@@ -37,6 +38,7 @@ from bench import (
     real,
     recognition,
     scaling,
+    scrapes,
     subjects,
     tokens,
     transcripts,
@@ -60,6 +62,7 @@ SECTIONS = {
     "memory": ("memory",),
     "tokens": ("tokens",),
     "transcripts": ("transcripts",),
+    "scrapes": ("scrapes",),
     "real": ("answers", "recognition"),
     "operator": ("operator",),
     "pods": ("pods",),
@@ -180,6 +183,7 @@ class Bench:
             "host": lambda: host.measure(self._say),
             "pods": lambda: pod_choice.measure(self._say),
             "scaling": lambda: scaling.measure(self._say),
+            "scrapes": lambda: scrapes.measure(self._rounds, self._say),
             "transcripts": lambda: transcripts.measure(self._rounds, self._say),
         }
         if name in alone:

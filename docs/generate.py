@@ -42,6 +42,7 @@ def files() -> dict[Path, str]:
         "operator-settings": settings.operator_page(),
         "operator-errors": errors.operator_page(),
         "whisper-errors": errors.whisper_page(),
+        "whisper-metrics": metrics.whisper_page(),
         "conditions": conditions.conditions_page(),
         "chart-values": chart_values.values_page(),
         "speechpipeline": speechpipeline.speechpipeline_page(),

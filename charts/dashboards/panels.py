@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import count
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ DATASOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 TAG = "speechpipeline"
 _HEIGHT = 8
 _STAT_HEIGHT = 4
+_HAS_EXEMPLARS = re.compile(r"\b(speechbridge|gen_ai_server|speechwhisper)_\w+_seconds_bucket\b")
+"""The histograms of latencies of bridges and Whisper pods; reconciles of the operator are not traced."""
 
 
 class Query(NamedTuple):
@@ -136,4 +139,8 @@ def _choice(name: str, label: str, query: str) -> builders.QueryVariable:
 
 def _target(query: Query, at: int, *, instant: bool = False) -> prometheus.Dataquery:
     target = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id("ABCDEFGH"[at])
-    return target.datasource(DATASOURCE).instant() if instant else target.datasource(DATASOURCE).range()
+    if instant:
+        return target.datasource(DATASOURCE).instant()
+    if _HAS_EXEMPLARS.search(query.expr):  # Grafana asks for them only where a query says so
+        target.exemplar(True)
+    return target.datasource(DATASOURCE).range()

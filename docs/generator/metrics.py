@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from generator import definitions
 from generator.markdown import page, table
+from speechbridge.telemetry.metrics import REQUEST_OUTCOMES, STAGE_OUTCOMES
 from speechbridge.upstreams.failures import FailureKind
+from speechwhisper.recognition.guards import Doubt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,12 +22,21 @@ _ABOUT_PIPELINES = (
     "PodMonitor; those of the chart have it). Pipelines that are not ready:\n"
     '`speechoperator_pipeline_condition{type="Ready",status="True"} == 0`.\n'
 )
+_OPEN_METRICS = (
+    "in the Prometheus text format, or in that of OpenMetrics, with exemplars, if the `Accept` header of the\n"
+    "scrape names it"
+)
+
+
+def _listed(values: dict[str, str]) -> str:
+    """Return values with their notes, where they have one."""
+    return ", ".join(f"`{value}` ({note})" if note else f"`{value}`" for value, note in values.items())
+
+
 _BRIDGE_LABELS = {
     "route": "pattern of the path, such as `/process`; `unmatched` for unknown paths",
     "outcome": (
-        "of a request: `ok`, `partial` (transcribed, but generation failed), `rejected` (4xx), `overloaded`, "
-        "`failed`, `deadline` (no progress, or the total used up) or `cancelled` (client disconnected); of a stage: "
-        "`ok`, `failed`, `deadline` or `cancelled`"
+        f"of a request: {_listed(REQUEST_OUTCOMES)}; of a stage, and of a hold for one: {_listed(STAGE_OUTCOMES)}"
     ),
     "stage": "`queue`, `transcribe` or `generate`; of held and waiting requests the one that they are held for",
     "model": "language model; empty if not applicable, `other` beyond 32 models",
@@ -44,6 +55,15 @@ _BRIDGE_LABELS = {
         "empty if the request succeeded; otherwise the `kind` of the failure, `deadline`, `cancelled` (client "
         "disconnected) or `failed` (error of the bridge)"
     ),
+}
+_WHISPER_LABELS = {
+    "route": "pattern of the path, such as `/asr`; `unmatched` for unknown paths",
+    "outcome": "`ok`, an [error code](whisper-errors.md), or `cancelled` (client disconnected)",
+    "reason": (
+        "that in [`coverage`](http-api.md): of doubtful stretches "
+        f"{', '.join(f'`{doubt}`' for doubt in Doubt)}; of skipped audio `damaged`, `no_data` or `truncated`"
+    ),
+    "model": "`WHISPER_MODEL_NAME`, or the last path element of `WHISPER_MODEL`",
 }
 _OPERATOR_LABELS = {
     "result": "`ok`, `rejected` (the API server rejected a write; it is retried) or `error` (see `errors_total`)",
@@ -69,11 +89,12 @@ _OPERATOR_LABELS = {
 
 def bridge_page() -> str:
     """Return the page of all metrics of the bridge."""
-    formats = (
-        "in the Prometheus text format, or in that of OpenMetrics, with exemplars, if the `Accept` header of the\n"
-        "scrape names it"
-    )
-    return _page("bridge", definitions.of_bridge(), _BRIDGE_LABELS, formats=formats)
+    return _page("bridge", definitions.of_bridge(), _BRIDGE_LABELS, formats=_OPEN_METRICS)
+
+
+def whisper_page() -> str:
+    """Return the page of all metrics of the Whisper server."""
+    return _page("Whisper server", definitions.of_whisper(), _WHISPER_LABELS, formats=_OPEN_METRICS)
 
 
 def operator_page() -> str:

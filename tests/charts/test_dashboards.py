@@ -38,6 +38,13 @@ def metrics() -> dict[str, tuple[str, set[str]]]:
     return found
 
 
+def with_exemplars() -> set[str]:
+    """The names of the buckets that have traces as exemplars; tests of bridge and Whisper tell that they have."""
+    own = (*definitions.of_bridge(), *definitions.of_whisper())
+    latencies = {one.name for one in own if one.type == "histogram" and one.name.endswith("_seconds")}
+    return {f"{name}_bucket" for name in latencies - {"speechwhisper_batch_window_seconds"}}
+
+
 METRICS = metrics()
 QUERIES = list(queries())
 BOARDS = dashboards()
@@ -147,6 +154,16 @@ def test_the_queries_of_a_panel_have_names_of_their_own_and_the_chosen_data_sour
         assert len(names) == len(set(names))
         sources = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
         assert sources == [{"type": "prometheus", "uid": "${datasource}"}] * len(sources)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_lines_of_latencies_have_exemplars_and_no_others_ask_for_them(name: str) -> None:
+    """Grafana asks for exemplars of a query over time only if its target says so."""
+    for panel in panels(BOARDS[name]):
+        for target in panel["targets"]:
+            asked = selectors(promql_parser.parse(Query(name, panel["title"], target["expr"]).filled()))
+            wanted = target.get("range", False) and bool({one.name for one in asked} & with_exemplars())
+            assert target.get("exemplar", False) == wanted, panel["title"]
 
 
 def test_dashboards_have_addresses_of_their_own() -> None:

@@ -90,7 +90,6 @@ class ScriptedDecoder:
         stop: Stop,
         trace: RecognitionTrace | None = None,
     ) -> TranscriptionInfo:
-        del trace  # nothing is decoded
         self.seen.append(options)
         audio = self._read(recording, stop)
         for number, item in enumerate(self._segments):
@@ -103,7 +102,8 @@ class ScriptedDecoder:
             raise RuntimeError(message)
         self.audio_seconds_per_second = 20.0
         if self._on_batch is not None:
-            self._on_batch(Batch(blocks=2, window=6.0, wait=0.003, duration=0.5))
+            sampled_id = trace.sampled_id if trace else ""
+            self._on_batch(Batch(blocks=2, window=6.0, wait=0.003, duration=0.5, trace_id=sampled_id))
         info = TranscriptionInfo(options.language or "en", audio.duration, audio.duration / 2, audio.duration)
         return replace(info, **self._info)
 

@@ -22,6 +22,7 @@ from speechwhisper.intake.pipe import BytePipe
 from speechwhisper.recognition import traces
 from speechwhisper.recognition.port import BrokenError, Stop
 from speechwhisper.recognition.transcript import Segment, Transcript, TranscriptionInfo
+from speechwhisper.telemetry.metrics import exemplar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -134,11 +135,12 @@ class Job:
         queue: asyncio.Queue[Segment | None] = asyncio.Queue()
         since = jobs.clock()
         trace = None if self._trace is None else self._trace.recognition()
+        traced = None if trace is None else exemplar(trace.sampled_id)
 
         def arrived(segment: Segment) -> None:
             now = jobs.clock()
             if segment.id == 0:
-                jobs.metrics.first_segment_seconds.observe(now - self._begun)
+                jobs.metrics.first_segment_seconds.observe(now - self._begun, traced)
             slot.reached(segment.end)
             queue.put_nowait(segment)
 
@@ -262,11 +264,11 @@ class Jobs:
         return asyncio.get_running_loop().run_in_executor(self._executor, function)
 
     def _count_batch(self, batch: Batch) -> None:
-        metrics = self.metrics
+        metrics, traced = self.metrics, exemplar(batch.trace_id)
         metrics.batch_blocks.observe(batch.blocks)
         metrics.batch_window.observe(batch.window)
-        metrics.batch_wait.observe(batch.wait)
-        metrics.batch_seconds.observe(batch.duration)
+        metrics.batch_wait.observe(batch.wait, traced)
+        metrics.batch_seconds.observe(batch.duration, traced)
 
     def close(self) -> None:
         """Accept no more work; running threads finish."""

@@ -80,7 +80,7 @@ class Stage:
                 self.metrics.upstream_failures.labels(self.upstream, error.kind).inc()
             raise
         finally:
-            measured.leave(entered, outcome)
+            measured.leave(entered, outcome, call.timeline.trace_id)
             if call.trace is not None:
                 call.trace.waited("hold", self.upstream, began, "" if outcome == "ok" else outcome)
 
@@ -205,17 +205,21 @@ class Attempt:
         if self._queued_at is not None:
             self._leave_queue(error)
         else:
-            self._measured.leave(self._entered, "ok" if error is None else self._outcome(error))
+            self._leave_stage(error)
         if isinstance(error, UpstreamError):
             self._stage.metrics.upstream_failures.labels(self._stage.upstream, error.kind).inc()
         if self.span is not None:
             self.span.end("" if error is None else self._error_type(error))
 
     def _leave_queue(self, error: BaseException | None) -> None:
-        self._measured.leave(self._entered, "ok" if error is None else self._outcome(error))
+        self._leave_stage(error)
         if self._queued_at is not None:
             self._timeline.queued += self._timeline.clock() - self._queued_at
             self._queued_at = None
+
+    def _leave_stage(self, error: BaseException | None) -> None:
+        outcome = "ok" if error is None else self._outcome(error)
+        self._measured.leave(self._entered, outcome, self._timeline.trace_id)
 
     def _error_type(self, error: BaseException) -> str:
         return error.kind if isinstance(error, UpstreamError) else self._outcome(error)

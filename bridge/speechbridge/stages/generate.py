@@ -104,7 +104,7 @@ class Generation(Stage):
 
         while True:
             reasoning = ReasoningFilter()
-            asked = self.metrics.gen_ai.request(label, _error_type_of(call.deadline))
+            asked = self.metrics.gen_ai.request(label, _error_type_of(call.deadline), call.timeline.trace_id)
 
             async def on_piece(piece: str, reasoning: ReasoningFilter = reasoning, asked: GenAiRequest = asked) -> None:
                 call.deadline.progress()
@@ -146,7 +146,7 @@ class Generation(Stage):
         label = self.metrics.model_label(model)
         sent = False
         while True:
-            asked = self.metrics.gen_ai.request(label, _error_type_of(call.deadline))
+            asked = self.metrics.gen_ai.request(label, _error_type_of(call.deadline), call.timeline.trace_id)
             try:
                 if not self._pool.reachable:
                     await self._until_reachable(call, model)

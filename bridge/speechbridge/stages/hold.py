@@ -97,7 +97,8 @@ class Hold:
             outcome = outcome_of(error, expired=bool(call.deadline.expired))
             raise
         finally:
-            self._metrics.hold_seconds.labels(self._stage, outcome).observe(self._pool.time() - began)
+            seconds = self._pool.time() - began
+            self._metrics.hold_seconds.labels(self._stage, outcome).observe(seconds, call.timeline.trace_id)
 
     async def _wait(self, call: Call) -> None:
         pool, budget = self._pool, call.budget

@@ -61,17 +61,18 @@ class GenAi:
         """The metrics to register and to describe."""
         return self.request_seconds, self.first_token_seconds, self.token_seconds
 
-    def request(self, model: str, error_type: Callable[[BaseException], str]) -> GenAiRequest:
+    def request(self, model: str, error_type: Callable[[BaseException], str], trace_id: str) -> GenAiRequest:
         """Return a request to a pod, which is measured while it is entered as a context.
 
         Args:
             model: The model's label.
             error_type: Returns the label of an exception that ends it.
+            trace_id: The sampled trace that it belongs to, if any.
         """
         measured = self._by_model.get(model)
         if measured is None:
             measured = self._by_model[model] = self._measured(model)
-        return GenAiRequest(measured, error_type)
+        return GenAiRequest(measured, error_type, trace_id)
 
     def _measured(self, model: str) -> _Measured:
         labels = (_OPERATION, self._provider, model)
@@ -97,11 +98,12 @@ class _Measured(NamedTuple):
 class GenAiRequest:
     """One request to one pod of the language model."""
 
-    __slots__ = ("_began", "_error_type", "_first", "_measured")
+    __slots__ = ("_began", "_error_type", "_first", "_measured", "_trace_id")
 
-    def __init__(self, measured: _Measured, error_type: Callable[[BaseException], str]) -> None:
+    def __init__(self, measured: _Measured, error_type: Callable[[BaseException], str], trace_id: str) -> None:
         self._measured = measured
         self._error_type = error_type
+        self._trace_id = trace_id
         self._first: float | None = None
 
     def __enter__(self) -> None:
@@ -110,18 +112,18 @@ class GenAiRequest:
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, *__: object) -> None:
         measured = self._measured
         duration = measured.ok if error is None else measured.failed(self._error_type(error))
-        duration.observe(perf_counter() - self._began)
+        duration.observe(perf_counter() - self._began, self._trace_id)
 
     def progress(self) -> None:
         """Record that output has arrived; only the first time counts."""
         if self._first is None:
             self._first = perf_counter()
-            self._measured.first_token.observe(self._first - self._began)
+            self._measured.first_token.observe(self._first - self._began, self._trace_id)
 
     def complete(self, tokens: int | None) -> None:
         """Record that the answer is complete, with so many tokens; None if the server does not tell."""
         if self._first is None or tokens is None or tokens <= 1:
             return
         seconds = (perf_counter() - self._first) / (tokens - 1)
-        self._measured.token.observe(seconds)
-        self._measured.own_token.observe(seconds)
+        self._measured.token.observe(seconds, self._trace_id)
+        self._measured.own_token.observe(seconds, self._trace_id)

@@ -2,7 +2,7 @@
 
 Those of `prometheus_client` take a lock and several calls for each number, and a request changes thirty. The bridge
 counts in one thread, that of its event loop, which also answers scrapes. So the text is written here, too: the client
-takes 20 us for each series, of which there are a thousand, and requests wait meanwhile.
+takes some 5 us for each series, 8 with OpenMetrics, of which there are a thousand, and requests wait meanwhile.
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 

@@ -26,10 +26,26 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 3
 _TOKEN_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
 _BYTES = tuple(float(4**power) for power in range(5, 15))  # 1 KiB to 256 MiB
 _MAX_MODELS = 32
-_STAGE_OUTCOMES = ("ok", "failed", "busy", "rejected", "restarted", "deadline", "cancelled")
-"""Only `failed` is a fault of the platform; `stages/attempt.py` tells them apart."""
-REQUEST_OUTCOMES = ("ok", "partial", "rejected", "overloaded", "failed", "deadline", "cancelled")
-"""Of whole requests; see `Problem.outcome` and `api/middleware.py`."""
+STAGE_OUTCOMES = {
+    "ok": "",
+    "failed": "",
+    "busy": "pod",
+    "rejected": "because of the request",
+    "restarted": "paused upload, late field",
+    "deadline": "",
+    "cancelled": "",
+}
+"""With notes on some. Only `failed` is a fault of the platform; `stages/attempt.py` tells them apart."""
+REQUEST_OUTCOMES = {
+    "ok": "",
+    "partial": "transcribed, but generation failed",
+    "rejected": "4xx",
+    "overloaded": "",
+    "failed": "",
+    "deadline": "no progress, or the total used up",
+    "cancelled": "client disconnected",
+}
+"""Of whole requests, likewise; see `Problem.outcome` and `api/middleware.py`."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +60,10 @@ class Stage:
         self.in_flight.value += 1
         return perf_counter()
 
-    def leave(self, entered: float, outcome: str) -> None:
-        """Record the duration by outcome."""
+    def leave(self, entered: float, outcome: str, trace_id: str) -> None:
+        """Record the duration by outcome, and the trace that it belongs to, if any."""
         self.in_flight.value -= 1
-        self.seconds[outcome].observe(perf_counter() - entered)
+        self.seconds[outcome].observe(perf_counter() - entered, trace_id)
 
 
 class Metrics:
@@ -84,9 +100,8 @@ class Metrics:
         )
         self.stage_seconds = histogram(
             "stage_duration_seconds",
-            "Duration of a stage: queue (waiting for admission and for a pod), transcribe, generate; outcome: ok,"
-            " failed, busy (pod), rejected (because of the request), restarted (paused upload, late field), deadline,"
-            " cancelled",
+            "Duration of a stage: queue (waiting for admission and for a pod), transcribe, generate; outcome: "
+            + ", ".join(f"{outcome} ({note})" if note else outcome for outcome, note in STAGE_OUTCOMES.items()),
             "stage",
             "outcome",
             "model",
@@ -152,7 +167,7 @@ class Metrics:
         """Return the metrics of a stage: duration by outcome, and requests in flight."""
         stage = self._stages.get((name, model))
         if stage is None:
-            seconds = {outcome: self.stage_seconds.labels(name, outcome, model) for outcome in _STAGE_OUTCOMES}
+            seconds = {outcome: self.stage_seconds.labels(name, outcome, model) for outcome in STAGE_OUTCOMES}
             stage = self._stages[name, model] = Stage(self.in_flight.labels(name), seconds)
         return stage
 

@@ -550,6 +550,37 @@ async def test_metrics_count_what_happened(start: Start) -> None:
     assert 'speechwhisper_model_info{model="tiny"} 1.0' in lines
 
 
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", TEXT),
+        ("*/*", TEXT),
+        ("text/plain;version=1.0.0;escaping=allow-utf-8", TEXT),
+        ("text/plain;version=latest", TEXT),
+        ("application/openmetrics-text;version=1.0.0;q=0.000", TEXT),
+        ("application/openmetrics-text", OPEN_METRICS),
+        ("Application/OpenMetrics-Text ; version=1.0.0", OPEN_METRICS),
+        ("application/openmetrics-text;version=latest", OPEN_METRICS),
+        ("application/openmetrics-text;version=99.0.0;escaping=allow-utf-8", OPEN_METRICS),
+        ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2", OPEN_METRICS),
+    ],
+)
+async def test_whatever_a_scraper_accepts_it_gets_one_of_two_formats(
+    start: Start, accept: str, content_type: str
+) -> None:
+    client = await start()
+
+    async with client.get("/metrics", headers={"Accept": accept}) as response:
+        assert (response.status, response.headers["Content-Type"]) == (200, content_type)
+        text = await response.text()
+
+    assert text.endswith("# EOF\n") == (content_type == OPEN_METRICS)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/asr", 405), ("POST", "/livez", 405), ("GET", "/x", 404)]
 )

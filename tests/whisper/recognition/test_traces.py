@@ -11,7 +11,7 @@ from opentelemetry.trace import StatusCode
 from kept_spans import KeptSpans, attributes, id_of, parent_of, trace_of
 from speechwhisper.recognition.batcher import Batcher
 from speechwhisper.recognition.options import Options
-from speechwhisper.recognition.port import Stop, StoppedError
+from speechwhisper.recognition.port import Batch, Stop, StoppedError
 from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning
 from speechwhisper.recognition.work import Recognition
 from speechwhisper.telemetry.spans import RecognitionTrace, Tracing
@@ -104,6 +104,17 @@ def test_a_block_has_its_times_in_the_recording_and_how_it_was_decoded(
     }
     recognition = spans.one("transcribe tiny")
     assert (parent_of(one), trace_of(one)) == (id_of(recognition), trace_of(recognition))
+
+
+def test_a_batch_has_the_trace_of_its_first_block(start: Start, spans: KeptSpans, tracing: Tracing) -> None:
+    batcher, batches = start(ScriptedWeights()), list[Batch]()
+    batcher.on_batch(batches.append)
+
+    for recorded in (Recorded(tracing), Recorded()):
+        recorded.submit(batcher, block())
+        recorded.finish()
+
+    assert [batch.trace_id for batch in batches] == [trace_of(spans.one(DECODED)), ""]
 
 
 def test_a_span_is_over_before_its_segments_are_passed_on(start: Start, spans: KeptSpans, tracing: Tracing) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import FormData
 from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 from kept_spans import KeptSpans, attributes, events, parent_of, trace_of
 from speechwhisper.recognition.guards import Doubt, Doubtful
@@ -232,3 +233,48 @@ async def test_probes_and_scrapes_are_not_traced(traced: Traced, path: str) -> N
         pass
 
     assert traced.spans.all == []
+
+
+@pytest.mark.parametrize(("flags", "sampled"), [("01", True), ("00", False)])
+async def test_latencies_have_sampled_traces_as_exemplars(traced: Traced, flags: str, sampled: bool) -> None:  # noqa: FBT001
+    form = FormData()
+    form.add_field("audio_file", media.encode(media.tone(1)), filename="a.wav")
+    headers = {"traceparent": f"00-{CALLER}-{CALLERS_SPAN}-{flags}"}
+    async with traced.client.post("/asr", data=form, headers=headers) as response:
+        assert response.status == 200
+        await response.read()
+
+    assert await exemplars(traced.client) == (dict.fromkeys(LATENCIES, CALLER) if sampled else {})
+
+
+async def test_requests_that_are_not_traced_leave_no_exemplars(start: Start) -> None:
+    client = await start(ScriptedDecoder([segment(SAID)]))
+    form = FormData()
+    form.add_field("audio_file", media.encode(media.tone(1)), filename="a.wav")
+    async with client.post("/asr", data=form) as response:
+        assert response.status == 200
+        await response.read()
+
+    assert await exemplars(client) == {}
+
+
+LATENCIES = (
+    "speechwhisper_request_duration_seconds",
+    "speechwhisper_time_to_first_segment_seconds",
+    "speechwhisper_batch_wait_seconds",
+    "speechwhisper_batch_duration_seconds",
+)
+
+
+async def exemplars(client: TestClient) -> dict[str, str]:
+    """The trace of each histogram that has one."""
+    accept = "application/openmetrics-text; version=1.0.0"
+    async with client.get("/metrics", headers={"Accept": accept}) as response:
+        assert response.content_type == "application/openmetrics-text"
+        text = await response.text()
+    return {
+        family.name: sample.exemplar.labels["trace_id"]
+        for family in openmetrics(text)
+        for sample in family.samples
+        if sample.exemplar
+    }

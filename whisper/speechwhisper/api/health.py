@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from speechwhisper.api import accept
 from speechwhisper.service import SERVICE
+
+_OPEN_METRICS = "application/openmetrics-text"
 
 
 def add_routes(app: web.Application) -> None:
@@ -35,6 +37,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Return the metrics in the Prometheus text format."""
-    body = generate_latest(request.app[SERVICE].metrics.registry)
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    """Return the metrics in the Prometheus text format, or in that of OpenMetrics if the client names it."""
+    open_metrics = accept.names(request, _OPEN_METRICS)
+    body, content_type = request.app[SERVICE].metrics.exposition(open_metrics=open_metrics)
+    return web.Response(body=body, headers={"Content-Type": content_type})

@@ -14,6 +14,7 @@ from speechwhisper.api.sending import send_whole
 from speechwhisper.errors import Problem
 from speechwhisper.service import SERVICE
 from speechwhisper.telemetry import logs
+from speechwhisper.telemetry.metrics import exemplar
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -102,12 +103,13 @@ def _trace(request: web.Request) -> None:
 
 
 def _record(request: web.Request, outcome: str, status: int, seconds: float) -> None:
-    route = _route(request)
+    route, sampled_id = _route(request), ""
     if (trace := request.get(TRACE)) is not None:
         trace.end(status, outcome, request_id_of(request))
+        sampled_id = trace.sampled_id
     metrics = request.app[SERVICE].metrics
     metrics.requests.labels(route, outcome).inc()
-    metrics.request_seconds.labels(route).observe(seconds)
+    metrics.request_seconds.labels(route).observe(seconds, exemplar(sampled_id))
     log = logs.debug if request.path in _PROBES else logs.info
     log(
         "request",

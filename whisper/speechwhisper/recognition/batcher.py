@@ -219,11 +219,11 @@ class Batcher:
             else:
                 self._decode_each(device, model, batch)
             return
-        until = time.monotonic()
+        until, sampled_id = time.monotonic(), ""
         if traces is not None:
-            traces.until = until
+            traces.until, sampled_id = until, traces.sampled_id
         window = batch[0].attempt.window / FRAMES_PER_SECOND
-        self._on_batch(Batch(len(batch), window, since - batch[0].queued_at, until - since))
+        self._on_batch(Batch(len(batch), window, since - batch[0].queued_at, until - since, sampled_id))
         done = 0.0
         for work, one in zip(batch, decoded, strict=True):
             try:

@@ -66,12 +66,14 @@ class Batch:
         window: Length of the encoder's window in seconds.
         wait: Seconds that its first block waited for the model.
         duration: Seconds that the model took.
+        trace_id: The sampled trace that its first block belongs to, if any.
     """
 
     blocks: int
     window: float
     wait: float
     duration: float
+    trace_id: str = ""
 
 
 class Decoder(Protocol):

@@ -35,10 +35,13 @@ class TracedBatch:
 
     Attributes:
         until: When the model was done.
+        sampled_id: The sampled trace that the first block belongs to, if any.
     """
 
     def __init__(self, batch: Sequence[Work], since: float) -> None:
+        first = batch[0].owner.trace
         self.until = since
+        self.sampled_id = "" if first is None else first.sampled_id
         self._attempt = batch[0].attempt  # that of all
         self._size = len(batch)
         self._since = since

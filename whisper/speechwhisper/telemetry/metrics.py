@@ -1,10 +1,12 @@
-"""Prometheus metrics; their names and descriptions are listed in `docs/reference/whisper-server.md`."""
+"""Prometheus metrics; `docs/reference/whisper-metrics.md` is generated from this module."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,6 +106,21 @@ class Metrics:
         Gauge("speechwhisper_model_info", "The loaded model; always 1", ["model"], registry=registry).labels(model).set(
             1
         )
+
+    def exposition(self, *, open_metrics: bool = False) -> tuple[bytes, str]:
+        """Return the body of `/metrics` and its content type: Prometheus text 0.0.4, or OpenMetrics with exemplars.
+
+        There is one version of each format. The client's `choose_encoder` fails for versions that it does not know, and
+        echoes others.
+        """
+        if open_metrics:
+            return openmetrics.generate_latest(self.registry), openmetrics.CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+def exemplar(trace_id: str) -> dict[str, str] | None:
+    """Return the exemplar of a value that belongs to a trace; None if it belongs to none that is sampled."""
+    return {"trace_id": trace_id} if trace_id else None
 
 
 def _realtime_factor(load: Load) -> float:

@@ -64,10 +64,13 @@ class RequestTrace:
 
     Attributes:
         trace_id: The id of the trace, 32 hexadecimal digits.
+        sampled_id: The same if the trace is sampled, else empty.
     """
 
     def __init__(self, tracing: Tracing, span: Span) -> None:
-        self.trace_id = format_trace_id(span.get_span_context().trace_id)
+        context = span.get_span_context()
+        self.trace_id = format_trace_id(context.trace_id)
+        self.sampled_id = self.trace_id if context.trace_flags.sampled else ""
         self._tracing = tracing
         self._span = span
         self._context = set_span_in_context(span)
@@ -90,7 +93,7 @@ class RequestTrace:
         """Start the span of the recognition, from the first bytes of the recording to the last words."""
         model, tracer = self._tracing.model, self._tracing.tracer
         span = tracer.start_span(f"transcribe {model}", self._context, attributes={"speech.model": model})
-        return RecognitionTrace(tracer, span)
+        return RecognitionTrace(tracer, span, self.sampled_id)
 
     def end(self, status: int, outcome: str, request_id: str) -> None:
         """End the span of the request: status of the response, outcome as in the metrics, id as in the log."""
@@ -114,9 +117,11 @@ class RecognitionTrace:
     Args:
         tracer: Starts spans.
         span: Of the recognition.
+        sampled_id: The id of the trace if it is sampled, else empty.
     """
 
-    def __init__(self, tracer: Tracer, span: Span) -> None:
+    def __init__(self, tracer: Tracer, span: Span, sampled_id: str) -> None:
+        self.sampled_id = sampled_id
         self._tracer = tracer
         self._span = span
         self._context = set_span_in_context(span)
