@@ -22,7 +22,8 @@ TEST_FILE = re.compile(r"tests/\S+\.py")
 NEEDED = (
     "a GPU|GPUs|vLLM|llama-server|speaches|cert-manager|Traefik's chart|the CRDs of (KEDA|Flux|Google's cloud)"
     "|access to a hub|the weights of a large model|a published chart|an operator that has restarted"
-    "|the whole machine for a minute"
+    "|the whole machine for a minute|the Prometheus Operator and a blackbox exporter"
+    "|a certificate of a public name"
 )
 """What no tier has."""
 REASONS = {
