@@ -45,7 +45,7 @@ def of_bridge() -> list[Definition]:
 
 def of_whisper() -> list[Definition]:
     """Return the metrics of the Whisper server."""
-    metrics = WhisperMetrics("tiny", 1, lambda: Load(0, 0, 0, 1, 0.0, 0.0, 0.0, 0.0))
+    metrics = WhisperMetrics("tiny", lambda: 1, lambda: Load(0, 0, 0, 1, 0.0, 0.0, 0.0, 0.0))
     return _of_registry(metrics.registry, vars(metrics).values())
 
 

@@ -61,11 +61,20 @@ def test_whisper_starts_once_its_weights_are_fetched_into_their_volume() -> None
     whisper, fetch = services()["whisper"], services()["fetch"]
 
     assert whisper["depends_on"] == {"fetch": {"condition": "service_completed_successfully"}}
-    assert set(whisper["volumes"]) <= set(fetch["volumes"])
+    assert "weights:/cache" in set(whisper["volumes"]) & set(fetch["volumes"])
     assert (whisper["image"], whisper["build"]) == (fetch["image"], fetch["build"])
     assert whisper["environment"]["WHISPER_MODEL"] == fetch["environment"]["WHISPER_MODEL"]
     gpu = yaml.safe_load(text("docker-compose.gpu.yml"))["services"]
     assert (gpu["whisper"]["image"], gpu["whisper"]["build"]) == (gpu["fetch"]["image"], gpu["fetch"]["build"])
+
+
+@pytest.mark.parametrize("service", ["bridge", "whisper"])
+def test_temporary_copies_of_uploads_are_on_disk_and_not_in_memory(service: str) -> None:
+    wanted = services()[service]
+
+    assert "tmpfs" not in wanted
+    (volume,) = (one.split(":")[0] for one in wanted["volumes"] if one.endswith(":/tmp"))
+    assert volume in yaml.safe_load(text("docker-compose.yml"))["volumes"]
 
 
 def test_only_the_bridge_has_a_port_and_by_default_on_the_loopback_address() -> None:

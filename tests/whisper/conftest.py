@@ -7,13 +7,14 @@ import importlib.util
 import json
 import os
 import queue
+import resource
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,17 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE):
         while not condition():  # noqa: ASYNC110 - the condition may lie in another thread
             await asyncio.sleep(0.01)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can grow beyond a mebibyte: EFBIG, as a full disk is ENOSPC."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * 1024, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @asynccontextmanager

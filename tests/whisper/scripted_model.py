@@ -49,12 +49,14 @@ class WordTokens:
 
 
 class ScriptedModel:
-    """Loads onto a GPU; says " Hello." until the end of what is loud, and detects German; may fail when it decodes.
+    """Loads onto a GPU; says " Hello." until the end of what is loud, and detects German; may fail when it decodes,
+    and has memory for so many blocks.
 
     Attributes:
         heard: The samples of each block, in the order of their features.
         detected_in: The features in which a language was detected, shape (80, frames), each its samples' loudness.
         prompts: Of each decoded block.
+        batches: The sizes of the batches it was given.
         arguments: Of the last decoding.
         loses_tail: Whether it drops what is said after the first five seconds of a block, as Whisper sometimes does.
     """
@@ -62,7 +64,7 @@ class ScriptedModel:
     max_length = 448
     get_prompt = WhisperModel.get_prompt
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, memory: int = 1000) -> None:
         self.supported_languages: tuple[str, ...] = ("en", "de")
         self.hf_tokenizer = WordTokens()
         self.model = SimpleNamespace(
@@ -79,7 +81,9 @@ class ScriptedModel:
         self.prompts: list[list[int]] = []
         self.arguments: dict[str, Any] = {}
         self.loses_tail = False
+        self.batches: list[int] = []
         self._error = error
+        self._memory = memory
 
     def feature_extractor(self, samples: Samples) -> NDArray[np.float32]:
         self.heard.append(samples)
@@ -101,6 +105,10 @@ class ScriptedModel:
         assert len(set(map(len, prompts))) == 1, "CTranslate2 refuses prompts of different lengths"
         if self._error:
             raise self._error
+        self.batches.append(len(prompts))
+        if len(prompts) > self._memory:
+            message = "CUDA failed with error out of memory"
+            raise RuntimeError(message)
         self.prompts += prompts
         self.arguments = arguments
         return [SimpleNamespace(sequences_ids=[self._said(row)], scores=[-0.2], no_speech_prob=0.05) for row in encoded]

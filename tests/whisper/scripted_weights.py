@@ -79,17 +79,28 @@ def with_one_word(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
 class ScriptedWeights:
     """Answers as the test says; if held, it waits in each batch until the test lets it go on.
 
+    It has memory for so many blocks.
+
     Attributes:
         batches: The requests of each batch so far.
+        detections: The blocks of each batch whose language was detected, and the window.
     """
 
     def __init__(
-        self, answer: Answer = decoded, languages: Sequence[str] = ("en", "de"), *, hold: bool = False
+        self,
+        answer: Answer = decoded,
+        languages: Sequence[str] = ("en", "de"),
+        *,
+        language: Callable[[Block], tuple[str, float]] = lambda _: ("de", 0.75),
+        memory: int = _UNLIMITED,
+        hold: bool = False,
     ) -> None:
         self.languages = tuple(languages)
         self.batches: list[list[Request]] = []
-        self.detected_in: list[tuple[Block, int]] = []
+        self.detections: list[tuple[list[Block], int]] = []
         self._answer = answer
+        self._language = language
+        self._memory = memory
         self._entered: queue.Queue[list[float]] = queue.Queue()
         self._permits = threading.Semaphore(0 if hold else _UNLIMITED)
 
@@ -110,11 +121,16 @@ class ScriptedWeights:
         self.batches.append(list(requests))
         self._entered.put([request.block.start for request in requests])
         assert self._permits.acquire(timeout=DEADLINE)
+        if len(requests) > self._memory:
+            message = "CUDA failed with error out of memory"
+            raise RuntimeError(message)
         return [self._answer(request) for request in requests]
 
-    def detect(self, block: Block, window: int) -> tuple[str, float]:
-        self.detected_in.append((block, window))
-        return "de", 0.75
+    def detect(self, blocks: Sequence[Block], window: int) -> list[tuple[str, float]]:
+        self.detections.append((list(blocks), window))
+        self._entered.put([block.start for block in blocks])
+        assert self._permits.acquire(timeout=DEADLINE)
+        return [self._language(block) for block in blocks]
 
     def tokenize(self, text: str) -> Sequence[tuple[int, int]]:
         """One token per character."""

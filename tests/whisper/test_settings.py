@@ -26,6 +26,14 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.whisper_batch_size == 0
 
 
+@pytest.mark.parametrize(("value", "size"), [(None, 0), ("auto", 0), ("0", 0), ("16", 16)])
+def test_the_batch_size_is_a_number_or_automatic(monkeypatch: pytest.MonkeyPatch, value: str | None, size: int) -> None:
+    if value is not None:
+        monkeypatch.setenv("WHISPER_BATCH_SIZE", value)
+
+    assert Settings().whisper_batch_size == size
+
+
 @pytest.mark.parametrize(
     ("model", "name", "expected"),
     [
@@ -40,7 +48,15 @@ def test_the_models_name_is_the_last_part_of_its_source(model: str, name: str, e
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"server_port": 70000}, {"whisper_concurrency": 0}, {"whisper_device": "abacus"}, {"log_level": "LOUD"}]
+    "wrong",
+    [
+        {"server_port": 70000},
+        {"whisper_concurrency": 0},
+        {"whisper_batch_size": "large"},
+        {"whisper_batch_size": -1},
+        {"whisper_device": "abacus"},
+        {"log_level": "LOUD"},
+    ],
 )
 def test_a_wrong_value_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

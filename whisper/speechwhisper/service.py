@@ -49,6 +49,6 @@ def assemble(
     """Assemble the components around a loaded model; nothing is started yet."""
     bounds = Bounds(settings.whisper_queue, settings.whisper_queue_audio_seconds)
     slots = Slots(settings.whisper_concurrency, bounds, clock, lambda: decoder.audio_seconds_per_second)
-    metrics = Metrics(settings.model_name, decoder.batch_size, slots.load)
+    metrics = Metrics(settings.model_name, lambda: decoder.batch_size, slots.load)
     jobs = Jobs(decoder, slots, metrics, max_audio_seconds=settings.max_audio_seconds, clock=clock)
     return Service(settings, metrics, jobs, tracing)

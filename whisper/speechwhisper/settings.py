@@ -86,9 +86,8 @@ class Settings(BaseSettings):
         ge=0,
     )
     whisper_batch_size: int = _setting(
-        0,
-        "blocks of speech decoded in one batch; 0: automatic, on a CPU the fastest up to 8, on a GPU by free memory",
-        unit="blocks",
+        "auto",
+        "blocks of speech decoded in one batch; auto, or 0: on a CPU the fastest up to 8, on a GPU by free memory",
         ge=0,
         le=256,
     )
@@ -161,6 +160,11 @@ class Settings(BaseSettings):
             message = "must be numbers of GPUs, separated by commas"
             raise ValueError(message)
         return value
+
+    @field_validator("whisper_batch_size", mode="before")
+    @classmethod
+    def _automatic(cls, value: object) -> object:
+        return 0 if value == "auto" else value
 
     @field_validator("log_level", mode="before")
     @classmethod

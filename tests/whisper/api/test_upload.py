@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import logging
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +15,12 @@ from aiohttp import FormData
 
 from speechwhisper.service import SERVICE
 from whisper import media
-from whisper.conftest import Start, eventually
+from whisper.conftest import Start, eventually, full_disk
 from whisper.scripted import ScriptedDecoder, segment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from aiohttp.test_utils import TestClient
 
@@ -75,6 +77,31 @@ async def test_a_bad_form_is_refused(start: Start, parts: list[tuple[str, bytes]
     body, headers = media.multipart(*parts)
 
     assert await refused(client, body, headers) == expected
+
+
+LATE_INDEX = media.mp4_with_index_last(media.tone(1))
+DATA_FIRST = LATE_INDEX[: LATE_INDEX.index(b"mdat") + 4] + bytes(2 * 1024 * 1024)
+"""The beginning of a long MP4 whose index comes last: it is copied before anything of it is decoded."""
+
+
+@pytest.mark.parametrize("disk", ["full", "missing"])
+async def test_an_upload_read_out_of_order_is_busy_without_room_for_its_copy(
+    start: Start, disk: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await start()
+    body, headers = media.multipart(media.file_part(DATA_FIRST))
+    if disk == "missing":
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+
+    with full_disk() if disk == "full" else contextlib.nullcontext():
+        async with client.post("/asr", data=io.BytesIO(body), headers=headers) as response:
+            answer = await response.json(content_type="application/problem+json")
+
+    assert (response.status, answer["code"]) == (503, "busy")
+    assert int(response.headers["Retry-After"]) > 0
+    assert "no disk space for uploads" in caplog.messages
+    assert "unexpected error" not in caplog.messages
+    await eventually(lambda: free(client))
 
 
 def in_latin_1(*parts: tuple[str, bytes]) -> tuple[io.BytesIO, dict[str, str]]:

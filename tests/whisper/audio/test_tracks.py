@@ -10,6 +10,7 @@ import pytest
 from speechwhisper.audio.decode import Audio, decode, decode_raw
 from speechwhisper.errors import Problem
 from whisper import media
+from whisper.conftest import full_disk
 
 pytestmark = pytest.mark.unit
 
@@ -116,6 +117,16 @@ def test_a_silent_track_gives_way_to_one_with_sound(container: str) -> None:
     data = media.muxed(container, [(0.0, media.silence(3))], [(0.0, media.tone(3))])
 
     assert sounding(heard(data)) == about((0, 3))
+
+
+def test_a_long_track_that_may_be_chosen_is_busy_without_room_for_it() -> None:
+    seconds = 140  # of samples: more than is held in memory
+    file = media.muxed("matroska", [(0.0, media.silence(seconds))], [(0.0, media.tone(seconds))], codec="pcm_s16le")
+
+    with full_disk(), pytest.raises(Problem) as raised:
+        decode(io.BytesIO(file), 600)
+
+    assert raised.value.code == "busy"
 
 
 def test_the_default_track_is_preferred() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 from typing import TYPE_CHECKING
 
 import pytest
 
 from speechwhisper.errors import Problem
 from speechwhisper.intake.kept import Kept
+from whisper.conftest import full_disk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,13 +77,8 @@ async def test_a_closed_one_forgets_everything() -> None:
 
 
 async def test_a_full_disk_is_busy_and_says_when_to_retry(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, limits[1]))  # EFBIG, as a full disk is ENOSPC
-    try:
-        with pytest.raises(Problem) as raised:
-            await kept.write(bytes(2 * MIB))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(), pytest.raises(Problem) as raised:
+        await kept.write(bytes(2 * MIB))
 
     assert (raised.value.code, raised.value.status) == ("busy", 503)
     assert raised.value.retry_after

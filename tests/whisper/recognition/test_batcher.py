@@ -9,6 +9,7 @@ import pytest
 
 from speechwhisper.recognition import batcher as batching
 from speechwhisper.recognition.batcher import Batcher
+from speechwhisper.recognition.detection import Detection
 from speechwhisper.recognition.guards import Doubt, Doubtful
 from speechwhisper.recognition.options import Options, Task
 from speechwhisper.recognition.port import Batch, BrokenError, Stop, StoppedError
@@ -18,6 +19,7 @@ from whisper.scripted import DEADLINE
 from whisper.scripted_weights import ScriptedWeights, block, decoded, improbable, silent
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Iterator
 
     from speechwhisper.recognition.blocks import Block
@@ -338,7 +340,7 @@ def test_a_block_that_raises_fails_only_its_own_recording(make: Callable[..., Ba
     with pytest.raises(RuntimeError, match=FAULT):
         bad.texts()
     assert good.texts() == [" at 0", " at 5"]
-    assert not batcher.broken
+    assert batcher.devices.broken is None
 
 
 def test_all_blocks_of_a_bad_recording_are_one_failure(make: Callable[..., Batcher]) -> None:
@@ -356,7 +358,7 @@ def test_all_blocks_of_a_bad_recording_are_one_failure(make: Callable[..., Batch
     blocker.texts()
     alone = [batch[0].block.start for batch in model.batches if len(batch) == 1]
     assert alone == [BLOCKER, BAD, 0]
-    assert not batcher.broken
+    assert batcher.devices.broken is None
 
 
 def test_words_that_cannot_be_aligned_fail_only_their_own_recording(make: Callable[..., Batcher]) -> None:
@@ -389,23 +391,23 @@ def test_three_failures_in_a_row_mean_that_the_device_is_broken(make: Callable[.
     batcher = make(ScriptedWeights(fails_at_bad))
 
     for number in range(3):
-        assert not batcher.broken
+        assert batcher.devices.broken is None
         spoken = Spoken(batcher)
         spoken.submit(block(BAD + number))
         with pytest.raises(BrokenError if number == 2 else RuntimeError):
             spoken.texts()
 
-    assert batcher.broken
+    assert batcher.devices.broken
     with pytest.raises(BrokenError, match="failed 3 times in a row"):
         Spoken(batcher).submit(block())
     with pytest.raises(BrokenError, match="failed 3 times in a row"):
-        batcher.check()
+        batcher.devices.check()
 
 
 def test_the_failure_that_breaks_the_device_is_told_as_such(make: Callable[..., Batcher]) -> None:
     batcher = make(ScriptedWeights(loses_its_context))
     called = threading.Event()
-    batcher.on_broken(called.set)
+    batcher.devices.on_broken(called.set)
     spoken = Spoken(batcher)
 
     spoken.submit(block())
@@ -414,7 +416,7 @@ def test_the_failure_that_breaks_the_device_is_told_as_such(make: Callable[..., 
         spoken.texts()
     assert raised.value.__cause__ is CONTEXT_LOST
     assert called.wait(DEADLINE)
-    assert batcher.broken
+    assert batcher.devices.broken
 
 
 def test_who_asks_later_learns_at_once_that_a_device_is_broken(make: Callable[..., Batcher]) -> None:
@@ -425,7 +427,7 @@ def test_who_asks_later_learns_at_once_that_a_device_is_broken(make: Callable[..
         spoken.texts()
     called = threading.Event()
 
-    batcher.on_broken(called.set)
+    batcher.devices.on_broken(called.set)
 
     assert called.is_set()
 
@@ -470,7 +472,7 @@ def test_a_device_is_broken_although_another_works(make: Callable[..., Batcher])
     batcher = make(bad, good, batch_size=1)
 
     for number in range(3):  # in turn: one block at each device
-        assert not batcher.broken
+        assert batcher.devices.broken is None
         spoken, other = Spoken(batcher), Spoken(batcher)
         spoken.submit(block(BAD + number))
         other.submit(block(BAD + number))
@@ -480,7 +482,7 @@ def test_a_device_is_broken_although_another_works(make: Callable[..., Batcher])
         outcomes = [outcome(one) for one in (spoken, other)]
         assert sorted(outcomes) == sorted([[], [f" at {BAD + number:g}"]])
 
-    assert batcher.broken
+    assert batcher.devices.broken
 
 
 def outcome(spoken: Spoken) -> list[str]:
@@ -491,23 +493,161 @@ def outcome(spoken: Spoken) -> list[str]:
         return []
 
 
-def test_other_uses_of_a_device_count_too(make: Callable[..., Batcher]) -> None:
-    batcher = make(ScriptedWeights())
-
-    def fails() -> None:
-        with batcher.counted():
+def test_failed_detections_of_a_language_count_too(make: Callable[..., Batcher]) -> None:
+    def language(block: Block) -> tuple[str, float]:
+        if block.start == BAD:
             raise RuntimeError(FAULT)
+        return "de", 0.75
 
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match=FAULT):
-            fails()
-    with batcher.counted():
-        pass
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match=FAULT):
-            fails()
+    batcher = make(ScriptedWeights(language=language))
+
+    for start in (BAD, BAD, 0.0, BAD, BAD):
+        detection = detect(batcher, block(start))
+        if start:
+            with pytest.raises(RuntimeError, match=FAULT):
+                detection.result()
+        else:
+            assert detection.result() == ("de", 0.75)
     with pytest.raises(BrokenError, match="failed 3 times in a row"):
-        fails()
+        detect(batcher, block(BAD)).result()
+
+
+def detect(batcher: Batcher, beginning: Block, stop: Stop | None = None) -> Detection:
+    """Submit the detection of a language."""
+    detection = Detection(beginning, stop or Stop())
+    batcher.submit(detection)
+    return detection
+
+
+def test_detections_take_their_turn_and_are_made_together(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    spoken = Spoken(batcher)
+    spoken.submit(block(0))
+    detections = [detect(batcher, block(100)), detect(batcher, block(200))]
+    later = Spoken(batcher)
+    later.submit(block(300))
+    assert model.detections == []
+
+    model.go_on()
+
+    assert [detection.result() for detection in detections] == [("de", 0.75)] * 2
+    assert (spoken.texts(), later.texts()) == ([" at 0"], [" at 300"])
+    assert [model.entered() for _ in range(2)] == [[0, 300], [100, 200]]
+    assert [window for _, window in model.detections] == [FULL_WINDOW]
+
+
+def test_a_detection_does_not_wait_for_later_blocks_of_others(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model, share_alone=1, lanes=2)
+    long = Spoken(batcher)
+    long.submit(block(0), block(5))
+    assert model.entered() == [0]
+    model.go_on(1)
+    assert model.entered() == [5]
+
+    detection = detect(batcher, block(100))
+
+    assert model.entered() == [100], "while the later block is decoded"
+    model.go_on()
+    assert detection.result() == ("de", 0.75)
+
+
+def test_a_stop_wakes_the_thread_that_waits_for_a_language(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model)
+    detection = detect(batcher, block(0), stop := Stop())
+    model.entered()
+    raised = threading.Event()
+
+    def waits() -> None:
+        with pytest.raises(StoppedError):
+            detection.result()
+        raised.set()
+
+    threading.Thread(target=waits, daemon=True).start()
+    stop.set()
+
+    assert raised.wait(DEADLINE)  # although the model still works on it
+
+
+def test_closing_fails_the_detections_that_wait(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    detection = detect(batcher, block(0))
+    with batcher._changed:  # closed before the batch is done
+        batcher._closed = True
+
+    model.go_on()
+
+    with pytest.raises(BrokenError, match="stopped"):
+        detection.result()
+
+
+OUT_OF_MEMORY = RuntimeError("CUDA failed with error out of memory")
+
+
+def test_a_device_without_memory_for_a_batch_gets_smaller_ones_from_then_on(
+    make: Callable[..., Batcher], caplog: pytest.LogCaptureFixture
+) -> None:
+    model = ScriptedWeights(memory=4, hold=True)
+    batcher = make(model, batch_size=12, share=12, share_alone=12)
+    occupy(model, batcher)
+    first = Spoken(batcher)
+    first.submit(*(block(5.0 * number) for number in range(12)))
+
+    model.go_on()
+
+    assert first.texts() == [f" at {5 * number}" for number in range(12)]
+    assert [len(batch) for batch in model.batches] == [1, 12, 6, 3, 3, 3, 3]
+    failed = [record for record in caplog.records if record.message == "a batch failed"]
+    assert [(fields(one)["blocks"], fields(one)["reason"]) for one in failed] == [
+        (12, str(OUT_OF_MEMORY)),
+        (6, str(OUT_OF_MEMORY)),
+    ]
+    smaller = "batches are smaller from now on: the device is out of memory"
+    assert [fields(one)["batch_size"] for one in caplog.records if one.message == smaller] == [6, 3]
+    assert (batcher.devices.largest_batch, batcher.devices.broken) == (3, None)
+
+    second = Spoken(batcher)
+    second.submit(*(block(5.0 * number) for number in range(12)))
+    second.texts()
+    assert max(len(batch) for batch in model.batches[7:]) <= 3
+
+
+def test_only_the_batches_of_the_device_without_memory_are_smaller(make: Callable[..., Batcher]) -> None:
+    batcher = make(ScriptedWeights(), ScriptedWeights())
+
+    batcher.devices.batch_failed(1, 4, OUT_OF_MEMORY)
+
+    assert [batcher.devices.batch_size(device) for device in range(2)] == [4, 2]
+
+
+def test_a_batch_that_fails_for_another_reason_is_logged_and_no_batch_is_smaller(
+    make: Callable[..., Batcher], caplog: pytest.LogCaptureFixture
+) -> None:
+    model = ScriptedWeights(fails_at_bad, hold=True)
+    batcher = make(model)
+    occupy(model, batcher)
+    good, bad = Spoken(batcher), Spoken(batcher)
+    good.submit(block(0))
+    bad.submit(block(BAD))
+
+    model.go_on()
+
+    assert good.texts() == [" at 0"]
+    with pytest.raises(RuntimeError, match=FAULT):
+        bad.texts()
+    (failed,) = (record for record in caplog.records if record.message == "a batch failed")
+    assert (failed.levelname, fields(failed)) == ("WARNING", {"device": 0, "blocks": 2, "reason": FAULT})
+    assert batcher.devices.largest_batch == 4
+
+
+def fields(record: logging.LogRecord) -> dict[str, object]:
+    """What a line of the log says besides its message."""
+    return vars(record)["fields"]  # type: ignore[no-any-return]
 
 
 def test_a_success_between_failures_means_that_the_device_works(make: Callable[..., Batcher]) -> None:
@@ -522,7 +662,7 @@ def test_a_success_between_failures_means_that_the_device_works(make: Callable[.
         else:
             spoken.texts()
 
-    assert not batcher.broken
+    assert batcher.devices.broken is None
 
 
 def test_closing_fails_those_that_wait_and_lets_the_batch_finish(make: Callable[..., Batcher]) -> None:
@@ -677,6 +817,26 @@ def test_each_device_decodes_a_batch_of_its_own(make: Callable[..., Batcher]) ->
     models[1].go_on()
     models[0].go_on()
     assert spoken.texts() == [" at 0", " at 5"]
+
+
+def test_lanes_that_work_at_the_same_time_count_once(make: Callable[..., Batcher]) -> None:
+    model = ScriptedWeights(hold=True)
+    batcher = make(model, share_alone=1, lanes=2)
+    long, short = Spoken(batcher), Spoken(batcher)
+    long.submit(block(0), block(5))
+    model.entered()
+    model.go_on(1)
+    model.entered()
+
+    short.submit(block(100))
+    model.entered()
+
+    assert batcher._speeds[0]._batches == 2
+    model.go_on()
+    long.texts()
+    short.texts()
+    batcher.close()
+    assert batcher._speeds[0]._batches == 0
 
 
 def test_the_speed_is_unknown_before_the_first_batch(make: Callable[..., Batcher]) -> None:

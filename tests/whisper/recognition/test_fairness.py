@@ -164,6 +164,17 @@ def test_a_batch_that_is_filled_up_still_fits_together(
         assert len(together) <= max(len(batch), 1 if batch[0].group is None else numbers["size"])
 
 
+def test_a_smaller_batch_has_smaller_shares() -> None:
+    first, second = Owner(), Owner()
+    waiting = queue([*blocks(first, 20), *blocks(second, 1)], size=8, share=4, share_alone=8)
+
+    batch = waiting.take(size=4)
+
+    assert owners(batch) == {first: 2, second: 1}
+    assert waiting.take(batch, size=3) == []
+    assert len(waiting.take(size=4)) == 4
+
+
 def test_a_batch_is_filled_up_by_the_blocks_of_others() -> None:
     first, second = Owner("first"), Owner("second")
     waiting = queue(blocks(first, 1))

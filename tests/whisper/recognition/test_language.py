@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,11 @@ from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import Stop
 from speechwhisper.recognition.times import MARGIN_S
 from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning, for_cpu
+from speechwhisper.service import SERVICE
+from whisper.conftest import Start, eventually
 from whisper.scripted import loud
 from whisper.scripted_model import ScriptedModel
+from whisper.scripted_weights import ScriptedWeights
 
 if TYPE_CHECKING:
     from speechwhisper.recognition.transcript import TranscriptionInfo
@@ -87,6 +91,24 @@ def test_the_route_detects_it_where_speech_begins_too(late_speech: Pcm) -> None:
     [window] = model.detected_in
     assert np.flatnonzero(window[0])[0] == round(MARGIN_S * 100)
     assert found == ("de", 0.75)
+
+
+async def test_a_disconnected_client_frees_its_slot_while_the_model_is_still_busy(
+    late_speech: Pcm, start: Start
+) -> None:
+    weights = ScriptedWeights(hold=True)
+    decoder = Engine([weights], ScriptedModel().feature_extractor, for_cpu(Tuning()))  # type: ignore[list-item]
+    client = await start(decoder)  # type: ignore[arg-type]
+    slots = client.server.app[SERVICE].slots
+    data = {"audio_file": io.BytesIO(late_speech.tobytes())}
+    request = asyncio.create_task(client.post("/detect-language?encode=false", data=data))
+    await asyncio.to_thread(weights.entered)
+    assert slots.busy == 1
+
+    request.cancel()
+
+    await eventually(lambda: slots.busy == 0)
+    weights.go_on()
 
 
 def test_a_requested_language_is_not_detected(late_speech: Pcm) -> None:

@@ -17,17 +17,20 @@ import pytest
 
 from speechwhisper.audio.decode import open_recording
 from speechwhisper.audio.tracks import RATE
-from speechwhisper.recognition import loading, speech
+from speechwhisper.recognition import gpu_memory, loading, speech
 from speechwhisper.recognition.loading import ModelUnavailableError, load
 from speechwhisper.recognition.model import Model
 from speechwhisper.recognition.options import Options
 from speechwhisper.recognition.port import Stop
+from speechwhisper.recognition.tuning import Tuning, for_cuda
 from speechwhisper.settings import Settings
 from whisper.conftest import launch
 from whisper.scripted import DEADLINE, loud
 from whisper.scripted_model import NO_CUBLAS, ScriptedModel
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from speechwhisper.recognition.engine import Engine
 
 
@@ -73,7 +76,7 @@ def test_weights_that_were_fetched_are_loaded_from_their_folder(
 
 @pytest.mark.unit
 def test_noise_is_not_worth_more_than_one_attempt_and_a_few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = loaded(monkeypatch, ScriptedModel(), whisper_beam_size=3)
+    model = loaded(monkeypatch, ScriptedModel(), whisper_beam_size=3, whisper_batch_size=1)
 
     (prompt,) = model.prompts
     assert model.arguments["max_length"] - len(prompt) <= 40
@@ -88,7 +91,7 @@ def test_previous_text_is_given_to_the_model_only_if_configured(
     monkeypatch: pytest.MonkeyPatch, *, setting: bool, vad_filter: bool
 ) -> None:
     model = ScriptedModel()
-    decoder = load_scripted(monkeypatch, model, whisper_condition_on_previous_text=setting)
+    decoder = load_scripted(monkeypatch, model, whisper_condition_on_previous_text=setting, whisper_batch_size=1)
     monkeypatch.setattr(speech, "get_speech_timestamps", loud)
     samples = np.full(60 * RATE, 16_384, dtype=np.int16)  # two blocks at least
 
@@ -106,7 +109,7 @@ def test_previous_text_is_given_to_the_model_only_if_configured(
 @pytest.mark.parametrize(("search", "beams"), [("fast", 1), ("accurate", 5)])
 def test_the_search_of_a_block_starts_as_configured(monkeypatch: pytest.MonkeyPatch, search: str, beams: int) -> None:
     model = ScriptedModel()
-    decoder = load_scripted(monkeypatch, model, whisper_search=search)
+    decoder = load_scripted(monkeypatch, model, whisper_search=search, whisper_batch_size=1)
     monkeypatch.setattr(speech, "get_speech_timestamps", loud)
     samples = np.full(3 * RATE, 16_384, dtype=np.int16)
 
@@ -154,9 +157,56 @@ def test_the_model_is_loaded_on_each_gpu(monkeypatch: pytest.MonkeyPatch) -> Non
         return models.setdefault(arguments["device_index"], ScriptedModel())
 
     monkeypatch.setattr(loading, "WhisperModel", whisper_model)
-    load(Settings(whisper_model="medium", whisper_device="cuda", whisper_device_index="1,3")).close()
+    settings = Settings(whisper_model="medium", whisper_device="cuda", whisper_device_index="1,3", whisper_batch_size=1)
+    load(settings).close()
 
     assert [(index, len(model.prompts)) for index, model in models.items()] == [(1, 1), (3, 1)]
+
+
+GIB = 2**30
+
+
+@pytest.mark.unit
+def test_the_gpu_with_the_least_memory_decides_the_batch_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {0: [80.0, 79.0], 1: [3.0, 2.0]}  # before and after the model is loaded
+    monkeypatch.setattr(gpu_memory, "free_bytes", lambda gpu: int(free[gpu].pop(0) * GIB))
+    monkeypatch.setattr(loading, "WhisperModel", lambda *_, **__: ScriptedModel())
+
+    engine = load(Settings(whisper_model="medium", whisper_device="cuda", whisper_device_index="0,1"))
+    engine.close()
+
+    assert engine.batch_size == for_cuda(Tuning(), free_bytes=2 * GIB, weights_bytes=GIB).batch_size < 32
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("search", ["fast", "accurate"])
+def test_a_full_batch_is_tried_out_on_a_gpu_and_becomes_smaller_until_it_fits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, search: str
+) -> None:
+    model = ScriptedModel(memory=5)
+
+    engine = load_scripted(monkeypatch, model, whisper_batch_size=16, whisper_search=search)
+    engine.close()
+
+    assert model.batches == [1, 16, 8, 4]
+    assert engine.batch_size == 4
+    assert caplog.messages.count("batches are smaller from now on: the device is out of memory") == 2
+
+
+@pytest.mark.unit
+def test_what_fails_in_a_full_batch_only_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ScriptedModel()
+    generate = model.model.generate
+
+    def fails(encoded: NDArray[np.float32], prompts: list[list[int]], **arguments: object) -> object:
+        if len(prompts) > 1:
+            raise NO_CUBLAS
+        return generate(encoded, prompts, **arguments)
+
+    model.model.generate = fails
+
+    with pytest.raises(ModelUnavailableError, match="cannot decode"):
+        loaded(monkeypatch, model, whisper_batch_size=16)
 
 
 @pytest.mark.unit

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from speechwhisper.api.asr_formats import ASR_FORMATS
 from speechwhisper.api.entry import before_continue, upload
+from speechwhisper.api.rendering import render
 from speechwhisper.intake.announced import assumed_channels
 from speechwhisper.intake.options import parse_audio_track, parse_bool, parse_choice, parse_options
 from speechwhisper.recognition import languages
@@ -64,7 +65,7 @@ async def asr(request: web.Request) -> web.Response:
         transcript = await received.running.transcript()
     name = quote(f"{form.filename}.{output}", errors="replace")  # bytes that are not UTF-8 arrive as surrogates
     return web.Response(
-        text=ASR_FORMATS[output](transcript),
+        text=await render(transcript, ASR_FORMATS[output]),
         content_type="text/plain",
         charset="utf-8",
         headers={"Asr-Engine": "faster_whisper", "Content-Disposition": f'attachment; filename="{name}"'},

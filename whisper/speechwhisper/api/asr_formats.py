@@ -5,9 +5,10 @@ The text formats are those of whisper-asr-webservice 1.10, which follow openai-w
 
 from __future__ import annotations
 
-import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from speechwhisper.api import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,13 +72,12 @@ def tsv(transcript: Transcript) -> str:
 
 def asr_json(transcript: Transcript) -> str:
     """Return the JSON of `/asr`: text, segments, language, durations, coverage and warnings."""
-    return json.dumps(
+    return json_text.encode(
         {
             "text": transcript.text,
             "segments": [segment.to_json() for segment in transcript.segments],
             **transcript.to_json(),
-        },
-        ensure_ascii=False,
+        }
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from speechwhisper.api import openai_formats
+from speechwhisper.api import json_text, openai_formats
 from speechwhisper.api.middleware import INTERNAL_DETAIL, OUTCOME
 from speechwhisper.api.outbox import outbox
+from speechwhisper.api.rendering import render
 from speechwhisper.errors import Problem
 from speechwhisper.recognition.transcript import Segment, Transcript
 from speechwhisper.telemetry import logs
@@ -59,7 +59,8 @@ async def stream(
             response[OUTCOME] = bug.code
             put(_event(openai_formats.failed(bug)))
         else:
-            put(_event(openai_formats.done(transcript, options(form))))
+            asked = options(form)
+            put(await render(transcript, lambda whole: _event(openai_formats.done(whole, asked))))
         await release()
     await response.write_eof()
     return response
@@ -67,4 +68,4 @@ async def stream(
 
 def _event(event: dict[str, Any]) -> bytes:
     # A field name of the client that is not UTF-8 has surrogates; JSON escapes them as Python does.
-    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode(errors="backslashreplace")
+    return f"data: {json_text.encode(event)}\n\n".encode(errors="backslashreplace")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from speechwhisper.api import asr_formats, openai_formats
+from speechwhisper.api import asr_formats, json_text, openai_formats
 from speechwhisper.api.entry import before_continue, upload
 from speechwhisper.api.event_stream import stream
+from speechwhisper.api.rendering import render
 from speechwhisper.errors import Problem
 from speechwhisper.intake.options import parse_bool, parse_choice, parse_granularities, parse_options
 from speechwhisper.intake.speech_models import is_served
@@ -103,23 +104,29 @@ async def _answer(request: web.Request, task: str) -> web.StreamResponse:
             return await stream(request, received, slot.aclose, options_in)
         form = await received.form()
         transcript = await received.running.transcript()
-    return _whole(form, transcript, options_in(form))
+    return await _whole(form, transcript, options_in(form))
 
 
 def _streams(form: Form) -> bool:
     return parse_bool(form.first(), "stream", default=False)
 
 
-def _whole(form: Form, transcript: Transcript, options: Options) -> web.Response:
+async def _whole(form: Form, transcript: Transcript, options: Options) -> web.Response:
     kind = parse_choice(form.first(), "response_format", RESPONSE_FORMATS, default="json")
+    content_type, text = await render(transcript, lambda whole: _rendered(whole, kind, options))
+    return web.Response(text=text, content_type=content_type, charset="utf-8")
+
+
+def _rendered(transcript: Transcript, kind: str, options: Options) -> tuple[str, str]:
+    """Return the media type of a `response_format`, and the transcript in it."""
     match kind:
         case "text":
-            return web.Response(text=asr_formats.plain(transcript), content_type="text/plain", charset="utf-8")
+            return "text/plain", asr_formats.plain(transcript)
         case "srt":
-            return web.Response(text=asr_formats.srt(transcript), content_type="text/plain", charset="utf-8")
+            return "text/plain", asr_formats.srt(transcript)
         case "vtt":
-            return web.Response(text=asr_formats.vtt(transcript), content_type="text/vtt", charset="utf-8")
+            return "text/vtt", asr_formats.vtt(transcript)
         case "verbose_json":
-            return web.json_response(openai_formats.verbose(transcript, options))
+            return "application/json", json_text.encode(openai_formats.verbose(transcript, options))
         case _:
-            return web.json_response(openai_formats.brief(transcript, options))
+            return "application/json", json_text.encode(openai_formats.brief(transcript, options))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import av.error
 import numpy as np
 
+from speechwhisper import disk
 from speechwhisper.audio.tracks import MAX_CHUNK, Track, silence
 from speechwhisper.errors import Problem
 
@@ -75,7 +76,8 @@ class Selection:
         """Yield the samples of the chosen track: as they are decoded once it is chosen, those before it at once.
 
         Raises:
-            Problem: `not_audio`, `audio_too_long`, or `bad_field` if there are too many channels to keep them separate.
+            Problem: `not_audio`, `audio_too_long`, `bad_field` if there are too many channels to keep them separate, or
+                `busy` if the disk is full.
         """
         with ExitStack() as stack:
             for candidate in self._candidates:
@@ -159,21 +161,24 @@ class _Candidate:
             return False
         if self._file is None:
             self._file = tempfile.SpooledTemporaryFile(_HELD_BYTES)  # noqa: SIM115 - closed by `drop`
-        self._file.write(chunk.T.tobytes())
+        with disk.room():
+            self._file.write(chunk.T.tobytes())
         return first
 
     def held(self) -> Iterator[Chunk]:
         """Yield what was kept."""
         yield from silence(self._channels, self._silent)
         if self._file is not None:
-            self._file.seek(0)
+            with disk.room():
+                self._file.seek(0)  # writes what is buffered
             while data := self._file.read(MAX_CHUNK * self._channels * _SAMPLE_BYTES):
                 yield np.frombuffer(data, np.int16).reshape(-1, self._channels).T
 
     def drop(self) -> None:
         """Discard what was kept."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # after a failed write it tries once more
+                self._file.close()
 
 
 def no_such_track(audio_track: int, count: int) -> Problem:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from typing import IO, TYPE_CHECKING, Protocol
 
 import av
 import av.error
 
+from speechwhisper import disk
 from speechwhisper.audio.containers import FORMATS, HEAD_BYTES, needs_seeking
 from speechwhisper.errors import Problem
 
@@ -62,7 +63,7 @@ def openable(source: Readable) -> AbstractContextManager[_Spooled | _Replayed]:
     """Return the source or, for a file read out of order, a temporary copy.
 
     Raises:
-        Problem: `empty_file`.
+        Problem: `empty_file`, or `busy`: the disk is full.
     """
     head = _read_head(source)
     if not head:
@@ -91,11 +92,13 @@ def _read_head(source: Readable) -> bytes:
 
 
 def _spooled(source: _Replayed) -> _Spooled:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
-    try:
-        shutil.copyfileobj(source, file, _SPOOL_READ_BYTES)
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
+    with disk.room():
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
+        try:
+            shutil.copyfileobj(source, file, _SPOOL_READ_BYTES)
+            file.seek(0)
+        except BaseException:
+            with suppress(OSError):  # it tries once more to write what it has
+                file.close()
+            raise
     return _Spooled(file, source)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from speechwhisper.errors import Problem
-from speechwhisper.telemetry import logs
+from speechwhisper import disk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _MEMORY_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
-_RETRY_AFTER_S = 30
-"""The space is needed for uploads in progress: it is free again once they have been decoded."""
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Kept:
@@ -38,14 +33,8 @@ class Kept:
         if self._size <= _MEMORY_BYTES:
             self._file.write(chunk)
             return
-        try:
+        with disk.room():
             await asyncio.to_thread(self._write_to_disk, chunk)
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            logs.warning("no disk space for uploads", reason=str(error))
-            detail = f"The disk space for uploads is exhausted; try again in {_RETRY_AFTER_S} s."
-            raise Problem("busy", detail, retry_after=_RETRY_AFTER_S) from None
 
     def _write_to_disk(self, chunk: bytes) -> None:
         self._file.write(chunk)

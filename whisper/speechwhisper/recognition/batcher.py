@@ -16,27 +16,28 @@ from typing import TYPE_CHECKING, Protocol
 
 from speechwhisper.recognition import judging
 from speechwhisper.recognition.blocks import FRAMES_PER_SECOND
-from speechwhisper.recognition.cuda_errors import context_lost
+from speechwhisper.recognition.detection import Detection
+from speechwhisper.recognition.devices import Devices
 from speechwhisper.recognition.fairness import FairQueue
 from speechwhisper.recognition.judging import Verdict
 from speechwhisper.recognition.model import Request
 from speechwhisper.recognition.port import Batch, BrokenError
 from speechwhisper.recognition.speed import Speed
 from speechwhisper.recognition.traces import traced
-from speechwhisper.telemetry import logs
+from speechwhisper.recognition.tuning import FULL_WINDOW
+from speechwhisper.recognition.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from speechwhisper.recognition.blocks import Block
     from speechwhisper.recognition.model import Decoded
     from speechwhisper.recognition.traces import TracedBatch
     from speechwhisper.recognition.transcript import Segment
     from speechwhisper.recognition.tuning import Tuning
-    from speechwhisper.recognition.work import Recognition, Work
+    from speechwhisper.recognition.work import Recognition
 
 _MAX_WAIT_S = 0.006
-_MAX_FAILURES = 3
-"""Failures of a device in a row after which it is considered broken."""
 _MIN_PROGRESS_S = 1.0
 """The end of a block is decoded again only if so much precedes it."""
 
@@ -47,6 +48,9 @@ class Weights(Protocol):
     def decode(self, requests: Sequence[Request]) -> list[Decoded]:
         """Decode one batch."""
 
+    def detect(self, blocks: Sequence[Block], window: int) -> list[tuple[str, float]]:
+        """Detect the language of each block: its code and its probability."""
+
 
 class Batcher:
     """Decodes blocks in batches, judges the results, and decodes again what fails.
@@ -54,22 +58,21 @@ class Batcher:
     Args:
         models: The model on each device.
         tuning: Sizes of batches.
+
+    Attributes:
+        devices: Their state.
     """
 
     def __init__(self, models: Sequence[Weights], tuning: Tuning) -> None:
-        self._queue: FairQueue[Work] = FairQueue(tuning.batch_size, tuning.share, tuning.share_alone)
+        self.devices = Devices(len(models), tuning.batch_size)
+        self._queue: FairQueue[Work | Detection] = FairQueue(tuning.batch_size, tuning.share, tuning.share_alone)
         self._changed = threading.Condition()
         self._preparing = 0
         self._continuing = [False] * len(models)
         """Whether what a device decodes are later blocks of recordings."""
-        self._failures = [0] * len(models)
-        """Of each device, in a row: one of several may fail while the others work."""
-        self._broken: BrokenError | None = None
-        self._on_broken: Callable[[], None] | None = None
         self._on_batch: Callable[[Batch], object] = _ignored
         self._closed = False
-        self._speed = Speed()
-        self._devices = len(models)
+        self._speeds = [Speed() for _ in models]
         self._threads = [
             threading.Thread(
                 target=self._run, args=(number, model, lane > 0), name=f"model-{number}-{lane}", daemon=True
@@ -77,65 +80,32 @@ class Batcher:
             for number, model in enumerate(models)
             for lane in range(tuning.lanes)
         ]
+        self.devices.on_broken(self._wake)
         for thread in self._threads:
             thread.start()
 
     @property
-    def broken(self) -> bool:
-        """Whether a device failed several times in a row, or lost its CUDA context."""
-        return self._broken is not None
-
-    @property
     def audio_seconds_per_second(self) -> float:
-        """The measured speed of all threads together; 0 before the first measurement."""
-        return self._speed.audio_seconds_per_second * self._devices
+        """The measured speed of all devices together, as if all were busy; 0 before the first measurement."""
+        measured = [one.audio_seconds_per_second for one in self._speeds if one.audio_seconds_per_second]
+        return sum(measured) / len(measured) * len(self._speeds) if measured else 0.0
 
-    def submit(self, work: Work) -> None:
+    def submit(self, work: Work | Detection) -> None:
         """Add a block behind those of its recording.
 
         Raises:
             BrokenError: A device is broken, or the threads were stopped.
         """
         with self._changed:
-            self.check()
+            self.devices.check()
             if self._closed:
                 raise _stopped()
             self._queue.add(work)
             self._changed.notify_all()
 
-    def check(self) -> None:
-        """Raise `BrokenError` if a device is broken."""
-        if self._broken is not None:
-            raise BrokenError(*self._broken.args)
-
-    def on_broken(self, call: Callable[[], None]) -> None:
-        """Call a function once a device is broken, in the thread that notices it; at once if one is broken already."""
-        with self._changed:
-            if self._broken is None:
-                self._on_broken = call
-                return
-        call()
-
     def on_batch(self, call: Callable[[Batch], None]) -> None:
         """Call a function with each batch once it is decoded, in the thread that decodes it."""
         self._on_batch = call
-
-    @contextmanager
-    def counted(self, device: int = 0) -> Iterator[None]:
-        """Count whether the `with` block, which uses a device, fails.
-
-        Raises:
-            BrokenError: It failed, and the device is broken.
-            Exception: That with which it failed.
-        """
-        try:
-            yield
-        except Exception as error:
-            failure = self._failed(device, error)
-            if failure is error:
-                raise
-            raise failure from error
-        self._failures[device] = 0
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
@@ -149,7 +119,7 @@ class Batcher:
                 self._preparing -= 1
                 self._changed.notify_all()
 
-    def discard(self, owner: Recognition) -> None:
+    def discard(self, owner: Recognition | Detection) -> None:
         """Forget a recording that is done or given up, and its blocks."""
         with self._changed:
             self._queue.discard(owner)
@@ -164,10 +134,9 @@ class Batcher:
 
     def _run(self, device: int, model: Weights, only_new: bool) -> None:  # noqa: FBT001 - a thread's target
         while batch := self._next_batch(device, only_new=only_new):
-            if live := [work for work in batch if not work.owner.stopped]:
-                self._decode(device, model, live)
+            self._process(device, model, batch)
 
-    def _next_batch(self, device: int, *, only_new: bool) -> list[Work]:
+    def _next_batch(self, device: int, *, only_new: bool) -> list[Work | Detection]:
         """Return the next batch, once there is one; an empty one to stop.
 
         Args:
@@ -177,47 +146,72 @@ class Batcher:
         with self._changed:
             if not only_new:
                 self._continuing[device] = False
-            self._changed.wait_for(lambda: self._closed or self._broken or self._may_take(device, only_new=only_new))
-            if self._closed or self._broken:
+            self._changed.wait_for(lambda: self._ended or self._may_take(device, only_new=only_new))
+            if self._ended:
                 for work in self._drained():
-                    work.owner.fail(self._broken or _stopped())
+                    work.owner.fail(self.devices.broken or _stopped())
                 return []
             if not only_new:
                 self._continuing[device] = not self._queue.has_new
                 self._changed.notify_all()
-            batch = self._queue.take(only_new=only_new)
+            size = self.devices.batch_size(device)
+            batch = self._queue.take(only_new=only_new, size=size)
             until = time.monotonic() + _MAX_WAIT_S
-            while batch[0].group is not None and len(batch) < self._queue.size:
-                batch += self._queue.take(batch, only_new=only_new)
+            while batch[0].group is not None and len(batch) < size:
+                batch += self._queue.take(batch, only_new=only_new, size=size)
                 left = until - time.monotonic()
                 if not self._preparing or left <= 0:
                     break
                 self._changed.wait(left)
             return batch
 
+    @property
+    def _ended(self) -> bool:
+        return self._closed or self.devices.broken is not None
+
     def _may_take(self, device: int, *, only_new: bool) -> bool:
         return self._continuing[device] and self._queue.has_new if only_new else len(self._queue) > 0
 
-    def _drained(self) -> list[Work]:
-        drained = []
+    def _drained(self) -> list[Work | Detection]:
+        drained: list[Work | Detection] = []
         while batch := self._queue.take():
             drained += batch
         return drained
 
+    def _process(self, device: int, model: Weights, batch: Sequence[Work | Detection]) -> None:
+        """Decode what is still needed of a batch; all of it is work of one kind."""
+        live = [one for one in batch if not one.owner.stopped]
+        if self.devices.broken is not None:
+            for one in live:
+                one.owner.fail(self.devices.broken)
+            return
+        if works := [one for one in live if isinstance(one, Work)]:
+            self._decode(device, model, works)
+        if detections := [one for one in live if isinstance(one, Detection)]:
+            self._detect(device, model, detections)
+
+    def _detect(self, device: int, model: Weights, batch: list[Detection]) -> None:
+        try:
+            languages = model.detect([one.block for one in batch], FULL_WINDOW)
+        except Exception as error:  # noqa: BLE001 - CTranslate2 raises many; logged, and raised by the request
+            self._process_smaller(device, model, batch, error)
+            return
+        self.devices.worked(device)
+        for one, language in zip(batch, languages, strict=True):
+            one.deliver(language)
+
     def _decode(self, device: int, model: Weights, batch: list[Work]) -> None:
-        since = time.monotonic()
+        since = self._begin(device)
         for work in batch:
             work.decodings += 1
         traces = traced(batch, since)
         try:
             decoded = model.decode([_request(work) for work in batch])
         except Exception as error:  # noqa: BLE001 - CTranslate2 raises many; logged, and raised by the request
+            until = self._end(device, 0.0)
             if traces is not None:
-                traces.failed(time.monotonic(), error)
-            if len(batch) == 1:
-                batch[0].owner.fail(self._failed(device, error))
-            else:
-                self._decode_each(device, model, batch)
+                traces.failed(until, error)
+            self._process_smaller(device, model, batch, error)
             return
         until, sampled_id = time.monotonic(), ""
         if traces is not None:
@@ -228,39 +222,37 @@ class Batcher:
         for work, one in zip(batch, decoded, strict=True):
             try:
                 done += self._settle(work, one, traces)
-                self._failures[device] = 0
+                self.devices.worked(device)
             except Exception as error:  # noqa: BLE001 - the model aligns words; as above
-                work.owner.fail(self._failed(device, error))
-        with self._changed:
-            self._speed.decoded(done, time.monotonic() - since)
+                work.owner.fail(self.devices.failed(device, error))
+        self._end(device, done)
 
-    def _decode_each(self, device: int, model: Weights, batch: list[Work]) -> None:
-        """Decode the blocks of a batch that failed one by one: one of them may be the cause."""
-        for work in batch:
-            if self._broken is not None:
-                work.owner.fail(self._broken)
-            elif not work.owner.stopped:
-                self._decode(device, model, [work])
-
-    def _failed(self, device: int, error: Exception) -> Exception:
-        """Log and count a failure; return what the request fails with: if the device is broken now, that."""
-        self._failures[device] += 1
-        logs.exception("decoding failed", device=device, failures=self._failures[device])
-        lost = context_lost(error)
-        if not lost and self._failures[device] < _MAX_FAILURES:
-            return error
-        reason = "lost its CUDA context" if lost else f"failed {_MAX_FAILURES} times in a row"
-        broken = BrokenError(f"device {device} {reason}")
-        broken.__cause__ = error
+    def _begin(self, device: int) -> float:
+        """Measure the speed from now on; return the time."""
         with self._changed:
-            if self._broken is None:
-                self._broken = broken
-                logs.error("the device is broken", device=device, reason=reason)
-            call, self._on_broken = self._on_broken, None
-            self._changed.notify_all()
-        if call is not None:
-            call()
-        return broken
+            now = time.monotonic()
+            self._speeds[device].begin(now)
+        return now
+
+    def _end(self, device: int, audio_seconds: float) -> float:
+        """Measure the speed until now; return the time."""
+        with self._changed:
+            now = time.monotonic()
+            self._speeds[device].end(audio_seconds, now)
+        return now
+
+    def _process_smaller(
+        self, device: int, model: Weights, batch: Sequence[Work | Detection], error: Exception
+    ) -> None:
+        """Decode a batch that failed in smaller ones; fail a block that was alone."""
+        if len(batch) == 1:
+            batch[0].owner.fail(self.devices.failed(device, error))
+            return
+        size = self.devices.batch_failed(device, len(batch), error)
+        while batch:
+            size = min(size, self.devices.batch_size(device))  # the first part may be too large again
+            part, batch = batch[:size], batch[size:]
+            self._process(device, model, part)
 
     def _settle(self, work: Work, decoded: Decoded, traces: TracedBatch | None) -> float:
         """Judge an attempt; deliver its segments, or queue what is left to decode.
@@ -293,6 +285,10 @@ class Batcher:
             return end
         owner.deliver(work, work.done + segments)
         return work.block.seconds
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _requeue(self, work: Work) -> None:
         with self._changed:

@@ -1,4 +1,4 @@
-"""Recognizes the errors of CUDA after which a process cannot use its GPU any more; pure functions."""
+"""Recognizes what the errors of a device mean; pure functions."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ def context_lost(error: BaseException) -> bool:
     """Return whether the CUDA context is lost. CTranslate2 raises a RuntimeError with CUDA's words."""
     said = str(error).lower()
     return "cuda" in said and any(words in said for words in _CONTEXT_LOST)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether the memory of the device did not suffice. A MemoryError is C++'s `bad_alloc`, on a CPU."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in said or "cublas_status_alloc_failed" in said

@@ -6,6 +6,7 @@ is uploaded. The threads of the model (`batcher`) decode the blocks of all recor
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import prompts
 from speechwhisper.recognition.batcher import Batcher
 from speechwhisper.recognition.blocks import Block
+from speechwhisper.recognition.cuda_errors import out_of_memory
+from speechwhisper.recognition.detection import Detection
 from speechwhisper.recognition.judging import Attempt
 from speechwhisper.recognition.model import Request
 from speechwhisper.recognition.prepare import Preparer, to_float
@@ -62,11 +65,11 @@ class Engine:
     @property
     def broken(self) -> bool:
         """Whether a device failed several times in a row, or lost its CUDA context."""
-        return self._batcher.broken
+        return self._batcher.devices.broken is not None
 
     def on_broken(self, call: Callable[[], None]) -> None:
         """Call a function once a device is broken; see `recognition.port.Decoder`."""
-        self._batcher.on_broken(call)
+        self._batcher.devices.on_broken(call)
 
     def on_batch(self, call: Callable[[Batch], None]) -> None:
         """Call a function with each batch; see `recognition.port.Decoder`."""
@@ -75,7 +78,7 @@ class Engine:
     @property
     def batch_size(self) -> int:
         """Largest number of blocks that are decoded together."""
-        return self._tuning.batch_size
+        return self._batcher.devices.largest_batch
 
     @property
     def audio_seconds_per_second(self) -> float:
@@ -122,7 +125,7 @@ class Engine:
         blocks: list[Block] = []
         for chunk in recording.chunks():
             stop.check()
-            self._batcher.check()
+            self._batcher.devices.check()
             mixed = chunk[0]
             if sum(map(len, beginning)) < DETECTION_SECONDS * RATE:
                 beginning.append(mixed)
@@ -130,20 +133,43 @@ class Engine:
             if blocks:
                 break
         block, *_ = blocks or preparer.finish() or [self._whole(beginning)]
-        with self._batcher.counted():
-            return self._model.detect(block, FULL_WINDOW)
+        detection = Detection(block, stop)
+        self._batcher.submit(detection)
+        try:
+            return detection.result()
+        finally:
+            self._batcher.discard(detection)
 
-    def try_out(self, samples: Samples) -> None:
-        """Decode on every device what takes the most memory; exceptions of CTranslate2 pass through."""
-        features = self._extract(samples)
-        block = Block(0.0, (), features)
-        attempt = Attempt(0.0, FULL_WINDOW, beam_search=True)
-        for model in self._models:
-            model.decode([Request(block, attempt, (), "en", "transcribe")])
+    def try_out(self, samples: Samples, *, full: bool) -> None:
+        """Decode on every device what takes the most memory; exceptions of CTranslate2 pass through.
+
+        Args:
+            samples: Of one block.
+            full: Whether it is a full batch, which becomes smaller until it fits; otherwise one block.
+        """
+        block = Block(0.0, (), self._extract(samples))
+        searched = Request(block, Attempt(0.0, FULL_WINDOW, beam_search=True), (), "en", "transcribe")
+        greedy = replace(searched, attempt=Attempt(0.0, FULL_WINDOW))
+        for device, model in enumerate(self._models):
+            model.decode([searched])
+            if full:
+                self._try_out_batch(device, model, searched if self._tuning.accurate else greedy)
 
     def close(self) -> None:
         """Stop the threads of the model."""
         self._batcher.close()
+
+    def _try_out_batch(self, device: int, model: Model, request: Request) -> None:
+        devices = self._batcher.devices
+        while (size := devices.batch_size(device)) > 1:
+            try:
+                model.decode([request] * size)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                devices.batch_failed(device, size, error)
+            else:
+                return
 
     def _blocks(
         self, recording: Recording, options: Options, stop: Stop, preparers: list[Preparer]
@@ -151,7 +177,7 @@ class Engine:
         """Yield the blocks of all channels as they are complete, in the order of their start."""
         for chunk in recording.chunks():
             stop.check()
-            self._batcher.check()  # a slow upload need not arrive first
+            self._batcher.devices.check()  # a slow upload need not arrive first
             if not preparers:
                 channels = range(len(chunk)) if options.separate_channels else [None]
                 preparers += [self._preparer(options, channel) for channel in channels]

@@ -83,16 +83,18 @@ class FairQueue(Generic[I]):
         """Whether a request waits of which nothing was decoded yet."""
         return any(map(_is_new, self._lines.values()))
 
-    def take(self, batch: Sequence[I] = (), *, only_new: bool = False) -> list[I]:
+    def take(self, batch: Sequence[I] = (), *, only_new: bool = False, size: int | None = None) -> list[I]:
         """Remove and return the blocks to decode next.
 
         Args:
             batch: Blocks taken before; others that fit into the same batch are returned.
             only_new: Whether only first blocks of requests are taken, and none that is decoded alone.
+            size: Largest number of blocks in this batch, if it is less than usual; the shares are less accordingly.
         """
+        size = self.size if size is None else size
         lines = [line for line in self._lines.values() if line.items and (not only_new or _is_new(line))]
         waiting = sorted(lines, key=lambda line: line.turn)
-        if not waiting or len(batch) >= self.size or (batch and batch[0].group is None):
+        if not waiting or len(batch) >= size or (batch and batch[0].group is None):
             return []
         group = batch[0].group if batch else waiting[0].items[0].group
         taken: list[I] = []
@@ -103,12 +105,12 @@ class FairQueue(Generic[I]):
         for item in batch:
             counts[id(item.owner)] = counts.get(id(item.owner), 0) + 1
         requests = counts.keys() | {id(line.items[0].owner) for line in waiting}
-        share = self._share if len(requests) > 1 else self._share_alone
+        share = max(1, (self._share if len(requests) > 1 else self._share_alone) * size // self.size)
         progress = True
-        while progress and len(batch) + len(taken) < self.size:
+        while progress and len(batch) + len(taken) < size:
             progress = False
             for line in waiting:
-                if not line.items or line.items[0].group != group or len(batch) + len(taken) == self.size:
+                if not line.items or line.items[0].group != group or len(batch) + len(taken) == size:
                     continue
                 owner = id(line.items[0].owner)
                 if counts.get(owner, 0) >= share:

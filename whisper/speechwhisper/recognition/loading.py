@@ -18,6 +18,7 @@ from faster_whisper.utils import available_models
 from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import gpu_memory, tuning
 from speechwhisper.recognition.calibration import batch_size
+from speechwhisper.recognition.cuda_errors import out_of_memory
 from speechwhisper.recognition.engine import Engine
 from speechwhisper.recognition.model import Model
 from speechwhisper.recognition.tuning import Tuning
@@ -25,7 +26,7 @@ from speechwhisper.telemetry import logs
 from speechwhisper.weights import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from speechwhisper.audio.decode import Samples
     from speechwhisper.recognition.engine import Extract
@@ -56,26 +57,26 @@ def load(settings: Settings) -> Engine:
     Raises:
         ModelUnavailableError: The weights are missing, or the device cannot run them.
     """
-    gpu = _gpus(settings)[0]
-    before = gpu_memory.free_bytes(gpu)
+    gpus = _gpus(settings)
+    before = [gpu_memory.free_bytes(gpu) for gpu in gpus]
     weights = _weights(settings)
     loaded = weights[0].model
-    after = gpu_memory.free_bytes(gpu) if loaded.device == "cuda" else None
     models = [Model(one, settings.whisper_beam_size) for one in weights]
     extract = weights[0].feature_extractor
     with _explained(settings, device=loaded.device, compute_type=loaded.compute_type):
         if loaded.device == "cuda":
+            after = [gpu_memory.free_bytes(gpu) for gpu in gpus]
             tuned = _for_cuda(settings, models[0], before, after)
         else:
             tuned = _for_cpu(settings, models[0], extract)
         engine = Engine(models, extract, tuned)
         started = time.monotonic()
-        engine.try_out(noise())
+        engine.try_out(noise(), full=loaded.device == "cuda")
     logs.info(
         "decoded one second of noise",
         device=loaded.device,
         compute_type=loaded.compute_type,
-        batch_size=tuned.batch_size,
+        batch_size=engine.batch_size,
         search="accurate" if tuned.accurate else "fast",
         duration_ms=round((time.monotonic() - started) * 1000, 1),
     )
@@ -169,12 +170,22 @@ def _for_cpu(settings: Settings, model: Model, extract: Extract) -> Tuning:
     return tuning.for_cpu(replace(base, batch_size=batch_size(partial(model.seconds_for, features, window))))
 
 
-def _for_cuda(settings: Settings, model: Model, before: int | None, after: int | None) -> Tuning:
-    """Return how to use the model on a GPU; `before` and `after` are its free memory around loading the model."""
-    free, weights = (0, 0) if before is None or after is None else (after, before - after)
-    return tuning.for_cuda(
-        _base(settings, model), free_bytes=free, weights_bytes=weights, beam_size=settings.whisper_beam_size
-    )
+def _for_cuda(settings: Settings, model: Model, before: Sequence[int | None], after: Sequence[int | None]) -> Tuning:
+    """Return how to use the model on GPUs, of which the smallest batch decides.
+
+    Args:
+        settings: Of the server.
+        model: On one of the GPUs.
+        before: The free memory of each GPU before the model was loaded.
+        after: The same afterwards.
+    """
+    base, beams = _base(settings, model), settings.whisper_beam_size
+    memory = [
+        (0, 0) if all_free is None or free is None else (free, all_free - free)
+        for all_free, free in zip(before, after, strict=True)
+    ]
+    each = [tuning.for_cuda(base, free_bytes=free, weights_bytes=used, beam_size=beams) for free, used in memory]
+    return min(each, key=lambda one: one.batch_size)
 
 
 def _words(error: BaseException) -> str:
@@ -184,7 +195,7 @@ def _words(error: BaseException) -> str:
 def _remedy(settings: Settings, error: BaseException) -> str:
     """Derive what to change from the library's message."""
     said = str(error).lower()
-    if isinstance(error, MemoryError) or "out of memory" in said:
+    if out_of_memory(error):
         return (
             "Provide more memory, or set a smaller WHISPER_MODEL, a smaller WHISPER_COMPUTE_TYPE (int8_float16, int8) "
             "or a lower WHISPER_BATCH_SIZE. Other processes may be using the same GPU."

@@ -159,11 +159,11 @@ class Model:
         )
         return time.monotonic() - since
 
-    def detect(self, block: Block, window: int) -> tuple[str, float]:
-        """Return the code of the spoken language and its probability."""
+    def detect(self, blocks: Sequence[Block], window: int) -> list[tuple[str, float]]:
+        """Return the code of the language spoken in each block, and its probability."""
         if len(self.languages) == 1:
-            return self.languages[0], 1.0
-        return self._detected(self._encoded([block.features], window))[0]
+            return [(self.languages[0], 1.0)] * len(blocks)
+        return self._detected(self._encoded([block.features for block in blocks], window))
 
     def tokenize(self, text: str) -> Sequence[tuple[int, int]]:
         """Return start and end of each token in a text, in characters."""

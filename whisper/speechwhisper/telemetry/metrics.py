@@ -30,7 +30,7 @@ class Metrics:
         load: Reads the load.
     """
 
-    def __init__(self, model: str, batch_size: int, load: Callable[[], Load]) -> None:
+    def __init__(self, model: str, batch_size: Callable[[], int], load: Callable[[], Load]) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -79,7 +79,7 @@ class Metrics:
             "batch_wait_seconds", "Time for which the first block of a batch waited for the model", _BATCH_WAIT_S
         )
         self.batch_seconds = histogram("batch_duration_seconds", "Time that the model took for a batch", _BATCH_S)
-        gauge("batch_blocks_max", "Most blocks in a batch", lambda _: batch_size)
+        gauge("batch_blocks_max", "Most blocks in a batch", lambda _: batch_size())
         gauge("slots", "Requests that can be decoded concurrently", lambda now: now.slots)
         gauge("slots_busy", "Slots in use", lambda now: now.working)
         gauge(
