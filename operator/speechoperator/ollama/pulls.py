@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from speechoperator.errors import OllamaError, OperatorError
 from speechoperator.ollama.meter import Meter
-from speechoperator.ollama.turns import PullId, Turns
 from speechoperator.plan.models import definitions
 from speechoperator.plan.models.disk import exceeded
 from speechoperator.plan.models.names import canonical
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from speechoperator.kube.objects import Key
     from speechoperator.ollama.client import OllamaClient
+    from speechoperator.ollama.turns import PullId, Turns
     from speechoperator.plan.actions import StartPull, StopPull
     from speechoperator.telemetry.metrics import Metrics
 
@@ -43,7 +43,7 @@ class Pulls:
         changed: Called with the pipeline whose progress has changed: at most once a second for each pull, and when one
             ends.
         pulled: Called when a model has been pulled, before its record is removed: reads again what the pods have.
-        limit: Pulls that run at the same time, over all pipelines.
+        turns: Which pull may run, over all pipelines.
         jitter: Returns a number from 0 to 1, by which retries are spread: pulls that failed together, when a registry
             went down, do not all come back together.
     """
@@ -54,14 +54,14 @@ class Pulls:
         metrics: Metrics,
         changed: Callable[[Key], None],
         pulled: Callable[[Key], Awaitable[None]],
-        limit: int,
+        turns: Turns,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._ollama = ollama
         self._metrics = metrics
         self._changed = changed
         self._pulled = pulled
-        self._turns = Turns(limit)
+        self._turns = turns
         self._jitter = jitter
         self._records: defaultdict[Key, dict[PullId, Pull]] = defaultdict(dict)
         self._refreshed: defaultdict[Key, dict[PullId, datetime]] = defaultdict(dict)

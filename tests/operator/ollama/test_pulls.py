@@ -15,6 +15,7 @@ from speechoperator.errors import OllamaError
 from speechoperator.kube.objects import Key
 from speechoperator.ollama.client import OllamaClient
 from speechoperator.ollama.pulls import Pulls
+from speechoperator.ollama.turns import Turns
 from speechoperator.plan.actions import StartPull, StopPull
 from speechoperator.plan.models.definitions import marker
 from speechoperator.plan.snapshot import Pull
@@ -38,7 +39,7 @@ class Bench:
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        self.pulls = Pulls(self.ollama, self.metrics, self._changed, self._pulled, limit=8, jitter=lambda: self.jitter)
+        self.pulls = Pulls(self.ollama, self.metrics, self._changed, self._pulled, turns=Turns(8), jitter=lambda: self.jitter)
         self._event = asyncio.Event()
 
     def start(self, model: str = "llama3", source: str = "") -> None:
@@ -382,7 +383,7 @@ async def sharing() -> AsyncIterator[Sharing]:
         async def pulled(_: Key) -> None:
             return
 
-        pulls = Pulls(ollama, Metrics(), changed, pulled, limit=2)
+        pulls = Pulls(ollama, Metrics(), changed, pulled, Turns(2))
         yield Sharing(pod, pulls, told, failed)
         await pulls.close()
 
