@@ -8,7 +8,7 @@ import hashlib
 import json
 import random
 import ssl
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -40,17 +40,27 @@ class ModelRegistry:
         """Bytes of the weights that were sent, over all requests."""
         self._blobs: dict[str, bytes] = {}
         config = self._layer(f"{DOCKER}.container.image.v1+json", json.dumps({**about, "file_type": "F16"}).encode())
-        weights = self._layer("application/vnd.ollama.image.model", random.Random(0).randbytes(WEIGHTS))
-        self._manifest = {
-            "schemaVersion": 2,
-            "mediaType": f"{DOCKER}.distribution.manifest.v2+json",
-            "config": config,
-            "layers": [weights],
-        }
+        self._config = config
+        self.publish(0)
 
     @property
     def model(self) -> str:
         return f"127.0.0.1:{self._port}/{NAME}"
+
+    @property
+    def weights(self) -> str:
+        """The name of the file with the weights on the volume of an Ollama."""
+        return str(self._manifest["layers"][0]["digest"]).replace(":", "-")
+
+    def publish(self, version: int) -> None:
+        """Serve a version of the model, with other weights than the one before."""
+        weights = self._layer("application/vnd.ollama.image.model", random.Random(version).randbytes(WEIGHTS))
+        self._manifest: dict[str, Any] = {
+            "schemaVersion": 2,
+            "mediaType": f"{DOCKER}.distribution.manifest.v2+json",
+            "config": self._config,
+            "layers": [weights],
+        }
 
     def repair(self) -> None:
         """Serve the weights that the manifest names."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.pipelines import of_ollama, pipeline
 from fakes.planned_cluster import NOON
-from speechoperator.api import SpeechPipeline
+from speechoperator.api import LanguageModel, SpeechPipeline
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.models.lifecycle import ModelPlan, plan_models
 from speechoperator.plan.models.pull_errors import retry_at
@@ -63,11 +63,13 @@ def decide(
     refreshed: dict[tuple[str, str], datetime] | None = None,
     status: Object | None = None,
     objects: dict[Ref, Object] | None = None,
+    defined: tuple[Object, ...] = (),
     **ollama: Any,
 ) -> ModelPlan:
     """The plan for the models of a spec (llama3 if none is given) in a snapshot.
 
-    `required` are the models that the readiness probe of the pods requires, `waiting` what pulls wait for.
+    `required` are the models that the readiness probe of the pods requires, `waiting` what pulls wait for, `defined`
+    the models that the pipeline `other` has on the same volume.
     """
     listed = [one if isinstance(one, dict) else {"name": one} for one in models or ("llama3",)]
     wanted = SpeechPipeline.parse(pipeline(of_ollama(models=listed, **ollama)))
@@ -82,6 +84,7 @@ def decide(
         waiting_pulls=waiting or {},
         refreshed=refreshed or {},
         status=status or {},
+        defined_by_others={VOLUME: tuple(("other", LanguageModel.model_validate(one)) for one in defined)},
     )
     return plan_models(wanted, found, NOON, 11434, offers)
 

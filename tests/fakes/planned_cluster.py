@@ -261,7 +261,9 @@ class PlannedCluster:
         before = self._state()
         for (volume, model), pull in list(self.pulls.items()):
             if pull.stage == "Pulling":
-                self.stored.setdefault(volume, set()).update({canonical(model), *self._derived(model)})
+                self.stored.setdefault(volume, set()).update(
+                    {canonical(model), *self._derived(model), *self._marked(model)}
+                )
                 self.refreshed[volume, model] = self.now
                 del self.pulls[volume, model]
         names = {pod["metadata"]["name"] for pod in self.pods}
@@ -294,6 +296,13 @@ class PlannedCluster:
             name, written = pod["metadata"]["name"], pod["metadata"].get("annotations", {})
             read = written.get(MODELS_REVISION) == revision
             self.models_revisions[name] = revision if read else before.get(name, revision)
+
+    def _marked(self, name: str) -> set[str]:
+        """The marker of a model with a source; the others have one too, but no test needs it."""
+        models = SpeechPipeline.parse(self.raw).spec.ollama.models
+        return {
+            definitions.source_marker(name, model.source) for model in models if model.name == name and model.source
+        }
 
     def _derived(self, name: str) -> set[str]:
         """The base and the marker of a model, if it is a derived one; all digests are the same."""

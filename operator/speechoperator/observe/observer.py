@@ -143,6 +143,8 @@ class Observer:
     ) -> Snapshot:
         owned, pods = self._store.objects(polls.key), self._store.pods(polls.key)
         ollama = self._models(polls, pipeline, pods)
+        present = {name for answer in ollama.values() for name in answer.models}
+        volumes = (self._store, polls.key, pipeline.spec.ollama, pods, present)
         load = loads.observe(self._sources.loads, polls.key, pipeline, pods, now.timestamp())
         pvcs = [thing for ref, thing in owned.items() if ref.kind == "PersistentVolumeClaim"]
         return Snapshot(
@@ -154,13 +156,8 @@ class Observer:
             waiting_pulls=self._work.pulls.waiting(polls.key),
             refreshed=self._work.pulls.refreshed(polls.key),
             warm_ups=self._work.warm_ups.of(polls.key, {objects.name(pod) for pod in pods if objects.alive(pod)}),
-            wanted_by_others=shared_volumes.wanted_by_others(
-                self._store,
-                polls.key,
-                pipeline.spec.ollama,
-                pods,
-                {name for answer in ollama.values() for name in answer.models},
-            ),
+            wanted_by_others=shared_volumes.wanted_by_others(*volumes),
+            defined_by_others=shared_volumes.defined_by_others(*volumes),
             canary=self._sources.canaries.of(polls.key),
             fetches=fetches.latest(polls, pods),
             existing_claims=existing_claims.obstacles(polls, self._sources.api, pipeline, owned),

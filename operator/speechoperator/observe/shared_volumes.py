@@ -1,12 +1,16 @@
-"""What other pipelines want on the volumes of a pipeline."""
+"""What other pipelines want on the volumes of a pipeline, and how they define it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from speechoperator.api import LanguageModel
 from speechoperator.api.names import CACHE_VOLUME, object_name
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
+from speechoperator.plan.models.definitions import source_marker
 from speechoperator.plan.models.names import canonical
 
 if TYPE_CHECKING:
@@ -35,15 +39,11 @@ def wanted_by_others(
         Canonical names by volume ("pvc:NAME"); None if that is unknown of another pipeline that uses it: its spec
         cannot be read, or its pods mount the PVC, and its spec names another.
     """
-    own = {canonical(name) for model in spec.models for name in (model.name, model.base) if name}
-    if own.issuperset(map(canonical, present)):
+    if _is_complete(spec, present):
         return {}
-    caches = {objects.claim(objects.volume(pod, CACHE_VOLUME)) for pod in pods} - {""}
+    caches = _caches(pods)
     found: dict[str, frozenset[str] | None] = {}
-    for other in store.pipelines(key.namespace):
-        raw = store.pipeline(other) if caches and other != key else None
-        if raw is None:
-            continue
+    for other, raw in _others(store, key, caches):
         named, wanted = _wants(raw, other.name)
         deployment = store.object(other, Ref("Deployment", object_name(other.name, "ollama"))) or {}
         mounted = objects.mounts((deployment.get("spec") or {}).get("template") or {})
@@ -51,6 +51,56 @@ def wanted_by_others(
             before = found.get(f"pvc:{pvc}", frozenset())
             found[f"pvc:{pvc}"] = None if before is None or wanted is None or pvc != named else before | wanted
     return found
+
+
+def defined_by_others(
+    store: Store, key: Key, spec: Ollama, pods: Iterable[Object], present: Iterable[str]
+) -> Mapping[str, tuple[tuple[str, LanguageModel], ...]]:
+    """Return the models of a pipeline that others of the namespace define too on a PVC that its pods mount.
+
+    For arguments, and when nothing is looked up, see `wanted_by_others`.
+
+    Returns:
+        By volume ("pvc:NAME") the models as the other specs have them, each with the name of the other pipeline.
+    """
+    if _is_complete(spec, present):
+        return {}
+    own, caches = {canonical(model.name) for model in spec.models}, _caches(pods)
+    found: dict[str, tuple[tuple[str, LanguageModel], ...]] = {}
+    for other, raw in _others(store, key, caches):
+        named, wanted = _wants(raw, other.name)
+        if named not in caches or not wanted or own.isdisjoint(wanted):
+            continue
+        theirs = (_parsed(model) for model in raw["spec"]["ollama"]["models"])
+        shared = tuple((other.name, model) for model in theirs if model and canonical(model.name) in own)
+        found[f"pvc:{named}"] = found.get(f"pvc:{named}", ()) + shared
+    return found
+
+
+def _is_complete(spec: Ollama, present: Iterable[str]) -> bool:
+    """Return whether there is nothing but what a spec names, and what tells that it was pulled from there."""
+    own = {canonical(name) for model in spec.models for name in (model.name, model.base) if name}
+    own |= {source_marker(model.name, model.pulled_as) for model in spec.models if model.base is None}
+    return own.issuperset(map(canonical, present))
+
+
+def _caches(pods: Iterable[Object]) -> set[str]:
+    return {objects.claim(objects.volume(pod, CACHE_VOLUME)) for pod in pods} - {""}
+
+
+def _others(store: Store, key: Key, caches: set[str]) -> Iterable[tuple[Key, Object]]:
+    """Yield the other pipelines of the namespace; none if there is nothing to share."""
+    for other in store.pipelines(key.namespace) if caches else ():
+        raw = store.pipeline(other) if other != key else None
+        if raw is not None:
+            yield other, raw
+
+
+def _parsed(model: Object) -> LanguageModel | None:
+    try:
+        return LanguageModel.model_validate(model)
+    except ValidationError:
+        return None
 
 
 def _wants(raw: Object, name: str) -> tuple[str, frozenset[str] | None]:

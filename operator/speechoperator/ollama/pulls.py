@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from speechoperator.errors import OllamaError, OperatorError
 from speechoperator.ollama.meter import Meter
-from speechoperator.ollama.turns import PullId, Turns
 from speechoperator.plan.models import definitions
 from speechoperator.plan.models.disk import exceeded
 from speechoperator.plan.models.names import canonical
@@ -24,10 +23,11 @@ from speechoperator.plan.snapshot import Pull
 from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from speechoperator.kube.objects import Key
     from speechoperator.ollama.client import OllamaClient
+    from speechoperator.ollama.turns import PullId, Turns
     from speechoperator.plan.actions import StartPull, StopPull
     from speechoperator.telemetry.metrics import Metrics
 
@@ -43,7 +43,7 @@ class Pulls:
         changed: Called with the pipeline whose progress has changed: at most once a second for each pull, and when one
             ends.
         pulled: Called when a model has been pulled, before its record is removed: reads again what the pods have.
-        limit: Pulls that run at the same time, over all pipelines.
+        turns: Which pull may run, over all pipelines.
         jitter: Returns a number from 0 to 1, by which retries are spread: pulls that failed together, when a registry
             went down, do not all come back together.
     """
@@ -54,14 +54,14 @@ class Pulls:
         metrics: Metrics,
         changed: Callable[[Key], None],
         pulled: Callable[[Key], Awaitable[None]],
-        limit: int,
+        turns: Turns,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._ollama = ollama
         self._metrics = metrics
         self._changed = changed
         self._pulled = pulled
-        self._turns = Turns(limit)
+        self._turns = turns
         self._jitter = jitter
         self._records: defaultdict[Key, dict[PullId, Pull]] = defaultdict(dict)
         self._refreshed: defaultdict[Key, dict[PullId, datetime]] = defaultdict(dict)
@@ -103,7 +103,8 @@ class Pulls:
         self._records[key][pull] = record
         task = asyncio.create_task(self._run(key, action), name=f"pull of {action.model} for {key}")
         self._tasks[key, pull] = task
-        logs.info("pull started", model=action.source, pod=action.pod, volume=action.volume)
+        what = "model adopted" if action.adopt else "pull started"
+        logs.info(what, model=action.source, pod=action.pod, volume=action.volume)
 
     def waiting(self, key: Key) -> Mapping[PullId, str]:
         """Return what pulls of a pipeline wait for that are not their turn."""
@@ -141,7 +142,10 @@ class Pulls:
     async def _run(self, key: Key, action: StartPull) -> None:
         pull = (action.volume, action.model)
         try:
-            await self._pull(key, action)
+            if action.adopt:
+                await self._mark(action)
+            else:
+                await self._pull(key, action)
             await self._pulled(key)
         except OllamaError as error:
             self._failed(key, pull, str(error), error.code)
@@ -149,9 +153,10 @@ class Pulls:
             logs.exception("pull failed unexpectedly")
             self._failed(key, pull, f"the operator failed: {error}", OperatorError.code)
         else:
-            self._refreshed[key][pull] = datetime.now(UTC)
-            self._metrics.pulls_ended.labels("ok").inc()
-            logs.info("pull succeeded", model=action.source, pod=action.pod, volume=action.volume)
+            if not action.adopt:
+                self._refreshed[key][pull] = datetime.now(UTC)
+                self._metrics.pulls_ended.labels("ok").inc()
+                logs.info("pull succeeded", model=action.source, pod=action.pod, volume=action.volume)
             self._tasks.pop((key, pull), None)
             self._remove(key, pull)
             self._ended(key, pull)
@@ -163,24 +168,53 @@ class Pulls:
             self._changed(other)
 
     async def _pull(self, key: Key, action: StartPull) -> None:
-        """Pull what is missing, and give it its name.
+        """Pull what is missing, give it its name and its marker, and free what it replaces.
 
         A model from another name is renamed; a derived one is created from its base, which stays.
         """
         address, source, model = action.address, action.source, action.model
         renames = canonical(source) != canonical(model)
-        existing = {canonical(name) for name in await self._ollama.models(address)} if renames else set()
-        if action.refresh or not action.definition or canonical(source) not in existing:
-            await self._download(key, action)
+        existing = await self._digests(address)
+        pulls = action.refresh or not action.definition or canonical(source) not in existing
+        async with AsyncExitStack() as stack:
+            for name in {canonical(model), canonical(source)}.intersection(existing):
+                await stack.enter_async_context(self._replacing(address, name, existing[name]))
+            if pulls:
+                await self._download(key, action)
+            if action.definition:
+                await self._ollama.create(address, model, action.definition)
+            await self._mark(action)
+            if renames and not action.definition:
+                await self._ollama.copy(address, source, model)
+                if canonical(source) not in existing:  # otherwise it is used under that name
+                    await self._ollama.delete(address, source)
+
+    async def _mark(self, action: StartPull) -> None:
+        """Give a model, or what is to become it, its marker."""
+        model, source = action.model, action.source
         if action.definition:
-            digests = {canonical(name): digest for name, digest in (await self._ollama.models(address)).items()}
-            marker = definitions.marker(model, action.definition, digests.get(canonical(source), ""))
-            await self._ollama.create(address, model, action.definition)
-            await self._ollama.copy(address, model, marker)
-        elif renames:
-            await self._ollama.copy(address, source, model)
-            if canonical(source) not in existing:  # otherwise it is used under that name
-                await self._ollama.delete(address, source)
+            base = (await self._digests(action.address)).get(canonical(source), "")
+            await self._ollama.copy(action.address, model, definitions.marker(model, action.definition, base))
+        else:
+            present = model if action.adopt else source
+            await self._ollama.copy(action.address, present, definitions.source_marker(model, source))
+
+    async def _digests(self, address: str) -> dict[str, str]:
+        return {canonical(name): digest for name, digest in (await self._ollama.models(address)).items()}
+
+    @asynccontextmanager
+    async def _replacing(self, address: str, name: str, digest: str) -> AsyncIterator[None]:
+        """Free the weights of a model that is replaced: with `OLLAMA_NOPRUNE`, Ollama does that only in a deletion.
+
+        Until then it has a second name. One that is left behind, by an error or a crash, is planned as a removal.
+        """
+        before = definitions.replaced(name, digest)
+        await self._ollama.copy(address, name, before)
+        yield
+        try:
+            await self._ollama.delete(address, before)
+        except OllamaError as error:
+            logs.warning("replaced model not removed", code=error.code, model=name, error=error)
 
     async def _download(self, key: Key, action: StartPull) -> None:
         pull, meter = (action.volume, action.model), Meter()

@@ -1,4 +1,8 @@
-"""Removes models from volumes in the background. One that fails is planned again."""
+"""Removes models from volumes in the background. One that fails is planned again.
+
+Nothing is removed from a volume while any pipeline pulls into it: Ollama deletes the layers that no model has, and a
+pull that finds a layer relies on it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
 
     from speechoperator.kube.objects import Key
     from speechoperator.ollama.client import OllamaClient
+    from speechoperator.ollama.turns import Turns
     from speechoperator.plan.actions import RemoveModel
     from speechoperator.telemetry.metrics import Metrics
 
@@ -24,12 +29,23 @@ class Removals:
         ollama: The client.
         metrics: Where failures are counted.
         removed: Called when models have been removed: reads again what the pods have.
+        turns: Those of the pulls.
+        changed: Called with a pipeline whose turn it may be afterwards.
     """
 
-    def __init__(self, ollama: OllamaClient, metrics: Metrics, removed: Callable[[Key], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        ollama: OllamaClient,
+        metrics: Metrics,
+        removed: Callable[[Key], Awaitable[None]],
+        turns: Turns,
+        changed: Callable[[Key], None],
+    ) -> None:
         self._ollama = ollama
         self._metrics = metrics
         self._removed = removed
+        self._turns = turns
+        self._changed = changed
         self._tasks: dict[Key, asyncio.Task[None]] = {}
 
     def start(self, key: Key, actions: Sequence[RemoveModel]) -> None:
@@ -51,12 +67,28 @@ class Removals:
 
     async def _run(self, key: Key, actions: Sequence[RemoveModel]) -> None:
         try:
-            for action in actions:
-                await self._remove(action)
-            await self._removed(key)
+            volumes = dict.fromkeys(action.volume for action in actions)
+            begun = [
+                await self._remove_from(key, volume, [action for action in actions if action.volume == volume])
+                for volume in volumes
+            ]
+            if any(begun):
+                await self._removed(key)
         finally:
             if self._tasks.get(key) is asyncio.current_task():
                 del self._tasks[key]
+
+    async def _remove_from(self, key: Key, volume: str, actions: Sequence[RemoveModel]) -> bool:
+        """Remove models from a volume; return False if it is not their turn: they are planned again when it may be."""
+        if not self._turns.begin_removal(key, volume):
+            return False
+        try:
+            for action in actions:
+                await self._remove(action)
+        finally:
+            for other in self._turns.end_removal(key, volume):
+                self._changed(other)
+        return True
 
     async def _remove(self, action: RemoveModel) -> None:
         try:

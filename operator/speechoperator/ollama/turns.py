@@ -1,7 +1,8 @@
 """Turns: at most one pull at a time fills a volume, whichever pipeline starts it, and so many run in total.
 
-Two Ollamas that pull into one volume write the same partial files. Pipelines share a volume when they name the same PVC
-in `cache.existingClaim`, or the same folder of a node, even in different namespaces.
+Two Ollamas that pull into one volume write the same partial files, and a removal deletes layers that no model has yet:
+those of a pull that runs. So removals take the volume's turn too, but do not count as pulls. Pipelines share a volume
+when they name the same PVC in `cache.existingClaim`, or the same folder of a node, even in different namespaces.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Turns:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._running: dict[_Place, tuple[Key, str]] = {}
+        self._removing: dict[_Place, Key] = {}
+        self._postponed: set[Key] = set()
         self._waiting: defaultdict[Key, dict[PullId, str]] = defaultdict(dict)
 
     def begin(self, key: Key, pull: PullId) -> bool:
@@ -55,6 +58,9 @@ class Turns:
             who = f"pipeline {other.name} pulls {theirs}"
             who = who if other.namespace == key.namespace else "a pipeline of another namespace pulls"
             self._waiting[key][pull] = f"waiting for the volume: {who} into it"
+            return False
+        if place in self._removing:
+            self._waiting[key][pull] = "waiting for the volume: models are removed from it"
             return False
         if len(self._running) >= self._limit:
             self._waiting[key][pull] = f"waiting: {self._limit} pulls are running, as many as MAX_PULLS allows"
@@ -70,7 +76,24 @@ class Turns:
         if self._running.get(place) != (key, model):
             return ()
         del self._running[place]
-        return tuple(sorted(self._waiting, key=lambda one: min(parameters(name) for _, name in self._waiting[one])))
+        return self._next()
+
+    def begin_removal(self, key: Key, volume: str) -> bool:
+        """Begin to remove models from a volume, unless something else has its turn there."""
+        place = _place(key, volume)
+        if place in self._running or place in self._removing:
+            self._postponed.add(key)
+            return False
+        self._removing[place] = key
+        return True
+
+    def end_removal(self, key: Key, volume: str) -> tuple[Key, ...]:
+        """End the removals of a pipeline from a volume; return the pipelines that should try again, as `end` does."""
+        place = _place(key, volume)
+        if self._removing.get(place) != key:
+            return ()
+        del self._removing[place]
+        return self._next()
 
     def waiting(self, key: Key) -> Mapping[PullId, str]:
         """Return what the pulls of a pipeline wait for."""
@@ -80,12 +103,21 @@ class Turns:
         """Stop waiting for a pull of a pipeline, or for all."""
         if pull is None:
             self._waiting.pop(key, None)
+            self._postponed.discard(key)
         else:
             self._forget_waiting(key, pull)
 
     def clear(self) -> None:
         """Forget everything that waits."""
         self._waiting.clear()
+        self._postponed.clear()
+
+    def _next(self) -> tuple[Key, ...]:
+        """Return the pipelines that should try again; those whose removals were postponed come last."""
+        pulls = sorted(self._waiting, key=lambda one: min(parameters(name) for _, name in self._waiting[one]))
+        removals = sorted(self._postponed.difference(pulls))
+        self._postponed.clear()
+        return (*pulls, *removals)
 
     def _forget_waiting(self, key: Key, pull: PullId) -> None:
         if key in self._waiting:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from speechoperator.ollama.pulls import Pulls
 from speechoperator.ollama.removals import Removals
+from speechoperator.ollama.turns import Turns
 from speechoperator.ollama.warm_ups import WarmUps
 
 if TYPE_CHECKING:
@@ -44,10 +45,11 @@ class ModelWork:
             refresh: Reads again what the pods of a pipeline have.
             max_pulls: Pulls that run at the same time, over all pipelines.
         """
+        turns = Turns(max_pulls)
         return cls(
-            Pulls(ollama, metrics, changed, refresh, max_pulls),
+            Pulls(ollama, metrics, changed, refresh, turns),
             WarmUps(ollama, metrics, changed),
-            Removals(ollama, metrics, refresh),
+            Removals(ollama, metrics, refresh, turns, changed),
         )
 
     def apply(self, key: Key, plan: Plan) -> bool:

@@ -132,9 +132,11 @@ class StartPull:
         source: The name to pull. If it differs from `model`, the model is copied to `model` and `source` is removed.
         insecure: Whether to allow a registry without TLS.
         capacity: Bytes that the volume certainly cannot exceed; 0 if that is unknown.
-        used: Bytes of the models that are on the volume. Those to be replaced count: Ollama removes them afterwards.
+        used: Bytes of the models that are on the volume. Those to be replaced count: they are removed
+            afterwards.
         definition: What to derive `model` from `source` with; empty if it is no derived model. `source` then stays.
         refresh: Whether `source` is pulled although it is there.
+        adopt: Whether `model` is there, and is only to be marked as pulled from `source`.
     """
 
     pod: str
@@ -147,6 +149,7 @@ class StartPull:
     used: int = 0
     definition: Mapping[str, Any] = field(default_factory=dict)
     refresh: bool = False
+    adopt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from speechoperator.api import LanguageModel
     from speechoperator.kube.objects import Object, Ref
     from speechoperator.plan.built import Built
     from speechoperator.plan.scaling.load import Report
@@ -232,6 +233,8 @@ class Snapshot:
         warm_ups: The loading of models, by pod.
         wanted_by_others: Canonical names of the models that other pipelines want on a volume that they may share with
             this one, by volume; None if a pipeline cannot be read. A volume of this pipeline alone is missing.
+        defined_by_others: The models of this pipeline that others with the same volume define too, by volume, each as
+            the other spec has it, with the name of the other pipeline.
         existing_claims: Why each PVC that a running component is to move to (`cache.existingClaim`) cannot be used, by
             name; empty if it can. A PVC that has not been looked up yet is missing.
         ingress_class_missing: The IngressClass in `spec.bridge.ingress` that does not exist ("" for a missing default);
@@ -265,6 +268,7 @@ class Snapshot:
     refreshed: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     warm_ups: Mapping[str, WarmUp] = field(default_factory=dict)
     wanted_by_others: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    defined_by_others: Mapping[str, tuple[tuple[str, LanguageModel], ...]] = field(default_factory=dict)
     existing_claims: Mapping[str, str] = field(default_factory=dict)
     ingress_class_missing: str | None = None
     pvc_warnings: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,8 @@ from fakes.ollama_snapshots import ollama_pod
 from speechoperator.api import SpeechPipeline
 from speechoperator.api.labels import PIPELINE
 from speechoperator.kube.objects import Key
-from speechoperator.observe.shared_volumes import wanted_by_others
+from speechoperator.observe.shared_volumes import defined_by_others, wanted_by_others
+from speechoperator.plan.models.definitions import source_marker
 from speechoperator.watch.store import Store
 
 pytestmark = pytest.mark.unit
@@ -105,3 +106,36 @@ def test_only_the_volume_with_the_models_is_shared() -> None:
 
 def test_nothing_is_looked_up_while_there_is_nothing_but_what_the_spec_names() -> None:
     assert wanted(other(SHARED), present=("llama3:latest",)) == {}
+
+
+def test_a_model_with_the_marker_of_its_own_source_is_nothing_else() -> None:
+    assert wanted(other(SHARED), present=("llama3:latest", source_marker("llama3", "llama3"))) == {}
+
+
+class TestDefinitions:
+    """How other pipelines define the models of this one."""
+
+    def defined(self, *others: Object, present: tuple[str, ...] = ("llama3:latest", "old:latest")) -> Any:
+        store = Store()
+        for raw in (other(SHARED, name="calls"), *others):
+            store.observe("ADDED", raw)
+        found = defined_by_others(store, KEY, SPEC, [ollama_pod(pvc="shared")], present)
+        return {volume: [(name, model.pulled_as) for name, model in models] for volume, models in found.items()}
+
+    def test_what_others_on_the_same_pvc_define_is_known(self) -> None:
+        models = of_ollama(models=[{"name": "Llama3", "source": "b/other:v9"}, {"name": "phi4"}])
+
+        assert self.defined(other(SHARED, models)) == {"pvc:shared": [("other", "b/other:v9")]}
+
+    def test_elsewhere_it_does_not_matter(self) -> None:
+        assert self.defined(other(), other(SHARED, namespace="elsewhere")) == {}
+
+    @pytest.mark.parametrize("models", [None, [{"name": "llama3"}, 3], [{"name": "llama3", "from": 3}]])
+    def test_an_unreadable_pipeline_defines_nothing(self, models: Any) -> None:
+        theirs = other(SHARED)
+        theirs["spec"]["ollama"]["models"] = models
+
+        assert not any(self.defined(theirs).values())
+
+    def test_nothing_is_looked_up_while_all_is_as_the_spec_says(self) -> None:
+        assert self.defined(other(SHARED), present=("llama3:latest", source_marker("llama3", "llama3"))) == {}

@@ -10,13 +10,15 @@ import pytest
 
 from fakes.faults import Answer, EndsEarly, StreamError
 from fakes.gates import Point
+from fakes.ollama_models import Model
 from fakes.ollama_pod import FakeOllamaPod, Registry, is_pull
 from speechoperator.errors import OllamaError
 from speechoperator.kube.objects import Key
 from speechoperator.ollama.client import OllamaClient
 from speechoperator.ollama.pulls import Pulls
+from speechoperator.ollama.turns import Turns
 from speechoperator.plan.actions import StartPull, StopPull
-from speechoperator.plan.models.definitions import marker
+from speechoperator.plan.models.definitions import marker, replaced, source_marker
 from speechoperator.plan.snapshot import Pull
 from speechoperator.telemetry.metrics import Metrics
 
@@ -38,12 +40,19 @@ class Bench:
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        self.pulls = Pulls(self.ollama, self.metrics, self._changed, self._pulled, limit=8, jitter=lambda: self.jitter)
+        self.pulls = Pulls(
+            self.ollama, self.metrics, self._changed, self._pulled, turns=Turns(8), jitter=lambda: self.jitter
+        )
         self._event = asyncio.Event()
 
-    def start(self, model: str = "llama3", source: str = "") -> None:
-        action = StartPull("p-ollama-0", self.pod.url, "pod:p-ollama-0", model, source or model)
+    def start(self, model: str = "llama3", source: str = "", **more: Any) -> None:
+        action = StartPull("p-ollama-0", self.pod.url, "pod:p-ollama-0", model, source or model, **more)
         self.pulls.start(KEY, [action])
+
+    async def names(self) -> set[str]:
+        """What the pod lists, without markers of sources."""
+        listed = await self.ollama.models(self.pod.url)
+        return {name for name in listed if not name.startswith("speechpipeline/source-")}
 
     @property
     def pull(self) -> Pull | None:
@@ -196,7 +205,53 @@ async def test_a_pod_that_is_not_there_is_a_failure_in_plain_words(bench: Bench)
 async def test_a_model_from_another_registry_gets_the_name_that_the_spec_gives_it(bench: Bench) -> None:
     bench.start("llama3", source="registry.local:5000/library/llama3")
     await bench.until(lambda: bench.pull is None)
-    assert list(await bench.ollama.models(bench.pod.url)) == ["llama3:latest"]
+    assert await bench.names() == {"llama3:latest"}
+
+
+async def test_a_model_is_marked_with_its_source(bench: Bench) -> None:
+    source = "registry.local:5000/library/llama3"
+    bench.start("llama3", source=source)
+    await bench.until(lambda: bench.pull is None)
+
+    models = await bench.ollama.models(bench.pod.url)
+    assert models[source_marker("llama3", source)] == models["llama3:latest"]
+
+
+async def test_a_model_that_is_there_is_adopted_without_a_pull(bench: Bench) -> None:
+    bench.pod.volume.models["llama3:latest"] = Model("llama3:latest")
+
+    bench.start("llama3", source="registry.local:5000/library/llama3", adopt=True)
+    await bench.until(lambda: bench.pull is None)
+
+    assert source_marker("llama3", "registry.local:5000/library/llama3") in bench.pod.volume.models
+    assert bench.pod.pulls == []
+    assert not bench.pulls.refreshed(KEY), "it was not pulled now"
+
+
+async def test_a_model_that_is_replaced_is_deleted_afterwards(bench: Bench) -> None:
+    """Ollama frees the weights of a deleted name, but not of one that is pulled again."""
+    old = replaced("llama3", Model("").digest)
+    bench.pod.volume.models["llama3:latest"] = Model("llama3:latest")
+    gate = bench.pod.hold(Point.BEFORE_CHUNK)
+    bench.start(refresh=True)
+    await gate.reached()
+    assert await bench.names() == {"llama3:latest", old}
+
+    gate.release()
+    await bench.until(lambda: bench.pull is None)
+
+    assert await bench.names() == {"llama3:latest"}
+    deleted = [received.json for received in bench.pod.requests if received.method == "DELETE"]
+    assert deleted == [{"model": old}]
+
+
+async def test_a_model_whose_replacement_fails_is_kept(bench: Bench) -> None:
+    bench.pod.volume.models["llama3:latest"] = Model("llama3:latest")
+    bench.pod.script(EndsEarly(after=3), only=is_pull)
+    bench.start(refresh=True)
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+
+    assert bench.pod.volume.models["llama3:latest"].digest == Model("").digest
 
 
 async def test_a_model_that_is_wanted_under_both_names_keeps_both(bench: Bench) -> None:
@@ -205,13 +260,13 @@ async def test_a_model_that_is_wanted_under_both_names_keeps_both(bench: Bench) 
     await bench.until(lambda: not bench.pulls.of(KEY))
     bench.start("llama3", source=source)
     await bench.until(lambda: not bench.pulls.of(KEY))
-    assert set(await bench.ollama.models(bench.pod.url)) == {"llama3:latest", f"{source}:latest"}
+    assert await bench.names() == {"llama3:latest", f"{source}:latest"}
 
 
 async def test_a_source_that_is_the_model_itself_is_not_taken_off(bench: Bench) -> None:
     bench.start("llama3", source="llama3:latest")
     await bench.until(lambda: bench.pull is None)
-    assert list(await bench.ollama.models(bench.pod.url)) == ["llama3:latest"]
+    assert await bench.names() == {"llama3:latest"}
 
 
 async def test_a_pull_that_nobody_wants_any_more_ends_at_ollama_too(bench: Bench) -> None:
@@ -382,7 +437,7 @@ async def sharing() -> AsyncIterator[Sharing]:
         async def pulled(_: Key) -> None:
             return
 
-        pulls = Pulls(ollama, Metrics(), changed, pulled, limit=2)
+        pulls = Pulls(ollama, Metrics(), changed, pulled, Turns(2))
         yield Sharing(pod, pulls, told, failed)
         await pulls.close()
 

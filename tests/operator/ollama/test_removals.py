@@ -11,6 +11,7 @@ from fakes.ollama_pod import FakeOllamaPod, Volume
 from speechoperator.kube.objects import Key
 from speechoperator.ollama.client import OllamaClient
 from speechoperator.ollama.removals import Removals
+from speechoperator.ollama.turns import Turns
 from speechoperator.plan.actions import RemoveModel
 from speechoperator.telemetry.metrics import Metrics
 
@@ -33,7 +34,7 @@ class Removed:
 async def run(pod: FakeOllamaPod, *models: str) -> None:
     removed = Removed()
     async with OllamaClient(timeout=5, stall_timeout=5) as ollama:
-        removals = Removals(ollama, Metrics(), removed)
+        removals = Removals(ollama, Metrics(), removed, Turns(8), lambda _: None)
         removals.start(KEY, [RemoveModel("p-ollama-0", pod.url, "pvc:p-ollama", model, "unused") for model in models])
         async with asyncio.timeout(10):
             await removed.told.wait()
@@ -57,3 +58,42 @@ async def test_one_that_cannot_be_removed_does_not_keep_the_others() -> None:
         await run(pod, "a:latest", "b:latest")
 
         assert list(pod.models) == ["a:latest"]
+
+
+async def test_nothing_is_removed_while_another_pipeline_pulls_into_the_volume() -> None:
+    """Ollama deletes the layers that no model has, and so those of a pull that runs."""
+    turns, told, removed = Turns(8), [], Removed()
+    other = Key("team", "other")
+    async with FakeOllamaPod(volume=stored("a:latest")) as pod, OllamaClient(timeout=5, stall_timeout=5) as ollama:
+        removals = Removals(ollama, Metrics(), removed, turns, told.append)
+        action = RemoveModel("p-ollama-0", pod.url, "pvc:shared", "a:latest", "unused")
+        turns.begin(other, ("pvc:shared", "llama3"))
+        removals.start(KEY, [action])
+        await asyncio.sleep(0)
+        assert list(pod.models) == ["a:latest"]
+        assert not removed.told.is_set()
+
+        assert turns.end(other, ("pvc:shared", "llama3")) == (KEY,), "it tries again"
+        removals.start(KEY, [action])
+        async with asyncio.timeout(10):
+            await removed.told.wait()
+
+        assert list(pod.models) == []
+        await removals.close()
+
+
+async def test_a_pull_waits_until_the_removals_from_its_volume_have_ended() -> None:
+    turns, told, removed = Turns(8), [], Removed()
+    other, pull = Key("team", "other"), ("pvc:shared", "llama3")
+    async with FakeOllamaPod(volume=stored("a:latest")) as pod, OllamaClient(timeout=5, stall_timeout=5) as ollama:
+        removals = Removals(ollama, Metrics(), removed, turns, told.append)
+        removals.start(KEY, [RemoveModel("p-ollama-0", pod.url, "pvc:shared", "a:latest", "unused")])
+        await asyncio.sleep(0)
+        assert not turns.begin(other, pull)
+        assert turns.waiting(other) == {pull: "waiting for the volume: models are removed from it"}
+        async with asyncio.timeout(10):
+            await removed.told.wait()
+
+        assert told == [other], "it tries again"
+        assert turns.begin(other, pull)
+        await removals.close()

@@ -60,3 +60,23 @@ def test_a_pvc_or_a_pod_of_the_same_name_in_another_namespace_is_another(volume:
 
     assert turns.begin(A, (volume, "llama3"))
     assert turns.begin(Key("elsewhere", "a"), (volume, "llama3"))
+
+
+def test_removals_do_not_count_as_pulls() -> None:
+    turns = Turns(1)
+
+    assert turns.begin_removal(A, "pvc:x")
+    assert turns.begin(B, ("pvc:y", "llama3"))
+    assert turns.begin_removal(A, "pvc:z")
+
+
+def test_a_volume_has_one_turn_for_pulls_and_removals() -> None:
+    turns = Turns(9)
+    assert turns.begin_removal(A, "pvc:x")
+
+    assert not turns.begin(B, ("pvc:x", "llama3"))
+    assert not turns.begin_removal(C, "pvc:x")
+
+    assert turns.end_removal(B, "pvc:x") == ()
+    assert turns.end_removal(A, "pvc:x") == (B, C)
+    assert turns.begin(B, ("pvc:x", "llama3"))

@@ -104,7 +104,7 @@ def _environment(spec: Ollama) -> dict[str, str]:
     return {
         "OLLAMA_HOST": f":{PORTS['ollama']}",  # without a host, it listens on IPv6 and IPv4
         "OLLAMA_MODELS": f"{CACHE_PATH}/models",
-        "OLLAMA_NOPRUNE": "1",  # keeps partial downloads over a restart
+        "OLLAMA_NOPRUNE": "1",  # keeps partial downloads over a restart; the operator frees replaced models
         "OLLAMA_NUM_PARALLEL": f"{spec.parallel}",
         **request_options.server_settings(spec),
         **({} if spec.gpus else {"NVIDIA_VISIBLE_DEVICES": "void"}),

@@ -1,7 +1,15 @@
-"""Derived models: what they are created with, and how an outdated one is recognized.
+"""Where models come from, as names on their volume tell, and how an outdated model is recognized.
 
-Ollama keeps no annotations. So each derived model has a second name, its marker, with a hash of the definition and of
-the base that it was created from. `/api/tags` lists both with one digest; a model without its marker is created again.
+Ollama keeps no annotations. So each model has a second name, its marker, with a hash of what it was made from:
+
+- `speechpipeline/HASH` for a derived model: its definition, and the base that it was created from;
+- `speechpipeline/source-NAME-SOURCE` for one that was pulled: the name to pull it by.
+
+`/api/tags` lists both names with one digest; a marker with a digest of its own marks nothing. A derived model without
+its marker is created again. A pulled one without any is taken as it is: it is older than the markers, or was put there
+by hand.
+
+`speechpipeline/old-HASH` is a model that is being replaced: deleting that name afterwards frees its weights.
 """
 
 from __future__ import annotations
@@ -13,12 +21,14 @@ from typing import TYPE_CHECKING, Any
 from speechoperator.plan.models.names import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from speechoperator.api import LanguageModel
 
 MARKER_NAMESPACE = "speechpipeline/"
-"""Begins the names of markers."""
+"""Begins the names that the operator gives to models for itself."""
+_SOURCE = f"{MARKER_NAMESPACE}source-"
+_OLD = f"{MARKER_NAMESPACE}old-"
 
 
 def definition(model: LanguageModel) -> dict[str, Any]:
@@ -40,19 +50,118 @@ def marker(name: str, defined: Mapping[str, Any], base_digest: str) -> str:
         defined: Its definition.
         base_digest: The digest of its base.
     """
-    text = json.dumps([canonical(name), defined, base_digest], sort_keys=True)
-    return f"{MARKER_NAMESPACE}{sha256(text.encode()).hexdigest()[:16]}:latest"
+    return f"{MARKER_NAMESPACE}{_hash(canonical(name), defined, base_digest)}:latest"
+
+
+def source_marker(name: str, source: str) -> str:
+    """Return the canonical name of the marker of a model that was pulled.
+
+    Args:
+        name: The name of the model.
+        source: The name that it was pulled by.
+    """
+    return f"{_source_markers(name)}{_hash(canonical(source))}:latest"
+
+
+def replaced(name: str, digest: str) -> str:
+    """Return the canonical name by which a model is kept while it is replaced."""
+    return f"{_OLD}{_hash(canonical(name), digest)}:latest"
+
+
+def is_internal(name: str) -> bool:
+    """Return whether a canonical name is one that the operator gave to a model for itself."""
+    return name.startswith(MARKER_NAMESPACE)
+
+
+def marks_derived(name: str) -> bool:
+    """Return whether a canonical name is the marker of a derived model."""
+    return is_internal(name) and not name.startswith((_SOURCE, _OLD))
 
 
 def is_current(model: LanguageModel, digests: Mapping[str, str]) -> bool:
-    """Return whether a derived model was created with its current definition, from its current base.
+    """Return whether a model that is there is the one in the spec, as far as its markers tell.
 
     Args:
         model: The model.
         digests: The digests of the models that a pod has, by canonical name.
     """
-    base = digests.get(canonical(model.base or ""))
-    if base is None:
+    return _is_made(model, digests) or (model.base is None and not _origins(model, digests))
+
+
+def is_unmarked(model: LanguageModel, digests: Mapping[str, str]) -> bool:
+    """Return whether nothing tells where a model with a source, which is there, was pulled from."""
+    return model.source is not None and canonical(model.name) in digests and not _origins(model, digests)
+
+
+def made_by_others(
+    model: LanguageModel, digests: Mapping[str, str], others: Iterable[tuple[str, LanguageModel]]
+) -> str:
+    """Return the pipeline by whose spec the model of this name was made, if that differs; empty if there is none.
+
+    Args:
+        model: The model.
+        digests: The digests of the models that a pod has, by canonical name.
+        others: The models in the specs of other pipelines with the same volume, each with the name of its pipeline.
+    """
+    if _is_made(model, digests):
+        return ""
+    own = (definition(model), canonical(model.pulled_as))
+    return next(
+        (
+            pipeline
+            for pipeline, other in others
+            if canonical(other.name) == canonical(model.name)
+            and (definition(other), canonical(other.pulled_as)) != own
+            and _is_made(other, digests)
+        ),
+        "",
+    )
+
+
+def leftovers(digests: Mapping[str, str]) -> frozenset[str]:
+    """Return the names that serve nothing any more, for any pipeline, and only keep weights on the volume.
+
+    These are replaced models, and markers of a model that is not there any more.
+    """
+    models = {name: digest for name, digest in digests.items() if not is_internal(name)}
+    marked = {(_source_markers(name), digest) for name, digest in models.items()}
+    known = set(models.values())
+    return frozenset(
+        name
+        for name, digest in digests.items()
+        if name.startswith(_OLD)
+        or (marks_derived(name) and digest not in known)
+        or (name.startswith(_SOURCE) and (f"{name.rpartition('-')[0]}-", digest) not in marked)
+    )
+
+
+def _is_made(model: LanguageModel, digests: Mapping[str, str]) -> bool:
+    """Return whether a model bears its marker: of its definition and its present base, or of its source."""
+    if model.base is None:
+        name = source_marker(model.name, model.pulled_as)
+    elif (base := digests.get(canonical(model.base))) is not None:
+        name = marker(model.name, definition(model), base)
+    else:
         return False
-    name = marker(model.name, definition(model), base)
     return name in digests and digests[name] == digests.get(canonical(model.name))
+
+
+def _origins(model: LanguageModel, digests: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the markers that tell where a model that is not derived was pulled from, or that it was derived.
+
+    Without a source in the spec, it may be a derived model that was copied by hand.
+    """
+    digest, prefix = digests.get(canonical(model.name)), _source_markers(model.name)
+    return tuple(
+        one
+        for one, its in digests.items()
+        if its == digest and (one.startswith(prefix) or (model.source is not None and marks_derived(one)))
+    )
+
+
+def _source_markers(name: str) -> str:
+    return f"{_SOURCE}{_hash(canonical(name))}-"
+
+
+def _hash(*parts: Any) -> str:
+    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

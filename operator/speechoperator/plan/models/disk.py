@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from speechoperator.kube import objects, quantities
 from speechoperator.kube.kinds import PVC
 from speechoperator.kube.objects import Ref
-from speechoperator.plan.models.definitions import MARKER_NAMESPACE
+from speechoperator.plan.models.definitions import marks_derived
+from speechoperator.plan.models.names import canonical
 from speechoperator.plan.text import size
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def used(volume: str, pods: Iterable[Pod], snapshot: Snapshot) -> int:
         for answer in answers
         for name, number in answer.sizes.items()
     ]
-    derived = {digest for name, digest, _ in listed if name.startswith(MARKER_NAMESPACE)}
+    derived = {digest for name, digest, _ in listed if marks_derived(canonical(name))}
     return sum({digest: number for _, digest, number in listed if digest not in derived}.values())
 
 

@@ -34,6 +34,7 @@ class Pod:
         models: Canonical names of the models it has; None while unknown.
         reachable: Whether its Ollama responded, so that it can pull.
         digests: The digests of the models by canonical name; empty unless its Ollama responded.
+        others: The models that other pipelines define on the volume, each with the name of its pipeline.
     """
 
     raw: Object
@@ -42,13 +43,23 @@ class Pod:
     models: frozenset[str] | None
     reachable: bool
     digests: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[tuple[str, LanguageModel], ...] = ()
 
     def lacks(self, model: LanguageModel) -> bool:
-        """Return whether the model is known to be missing, or to be derived by an older definition."""
+        """Return whether the model is known to be missing, or to be made by an older spec: definition or source.
+
+        A model of the spec without either may be any that another pipeline defines.
+        """
         if self.models is None:
             return False
-        outdated = self.reachable and model.base is not None and not definitions.is_current(model, self.digests)
+        outdated = self.reachable and not definitions.is_current(model, self.digests)
+        if outdated and model.base is None and model.source is None:
+            outdated = not self.defined_by(model)
         return outdated or names.canonical(model.name) not in self.models
+
+    def defined_by(self, model: LanguageModel) -> str:
+        """Return the pipeline that defines the model of this name in another way; empty if there is none."""
+        return definitions.made_by_others(model, self.digests, self.others)
 
 
 def ollama_pods(snapshot: Snapshot, pipeline: str) -> tuple[Pod, ...]:
@@ -116,7 +127,8 @@ def _pod(raw: Object, snapshot: Snapshot, required: frozenset[str], stored: Mapp
             known = stored.get(volume)
         return Pod(raw, name, volume, known, reachable=False)
     digests = {names.canonical(model): digest for model, digest in answer.models.items()}
-    return Pod(raw, name, volume, frozenset(digests), reachable=True, digests=digests)
+    others = snapshot.defined_by_others.get(volume, ())
+    return Pod(raw, name, volume, frozenset(digests), reachable=True, digests=digests, others=others)
 
 
 def _last_known_models(pod: Object, required: frozenset[str]) -> frozenset[str] | None:

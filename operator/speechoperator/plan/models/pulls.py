@@ -1,7 +1,7 @@
 """Which pulls to start and which to stop: at most one pull runs per volume, those of small models first.
 
-A model is pulled where it is missing; with pullPolicy Always also where it is present, from time to time. Ollama
-replaces a model only once the new one is complete.
+A model is pulled where it is missing, or was made by an older spec; with pullPolicy Always also where it is present,
+from time to time. Ollama replaces a model only once the new one is complete.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from speechoperator.kube import objects
 from speechoperator.plan.actions import StartPull, StopPull
 from speechoperator.plan.models import names
-from speechoperator.plan.models.definitions import definition
+from speechoperator.plan.models.definitions import definition, is_unmarked
 from speechoperator.plan.models.disk import limit, used
 
 if TYPE_CHECKING:
@@ -46,9 +46,11 @@ def pulls_to_start(
         if volume in busy:
             continue
         for model, puller in _candidates(ollama, pullers):
-            address, refresh = objects.address(puller.raw, port), not puller.lacks(model)
+            address = objects.address(puller.raw, port)
             if address is None:
                 continue
+            adopt = is_unmarked(model, puller.digests)
+            refresh = not puller.lacks(model) and not adopt
             wait = _seconds_until_retry(snapshot.pulls.get((volume, model.name)), now)
             if refresh:
                 wait = max(wait, _seconds_until_refresh(model, volume, snapshot, now))
@@ -67,6 +69,7 @@ def pulls_to_start(
                     used=used(volume, pods, snapshot),
                     definition=definition(model),
                     refresh=refresh,
+                    adopt=adopt,
                 )
             )
             break
@@ -99,13 +102,19 @@ def pulled_at(model: LanguageModel, volumes: Iterable[str], snapshot: Snapshot) 
 
 
 def _candidates(ollama: Ollama, pullers: Sequence[Pod]) -> Iterable[tuple[LanguageModel, Pod]]:
-    """Yield the models to pull, each with a pod that can: missing ones first, and among these the small ones."""
-    by_size = sorted(ollama.models, key=_expected_size)
+    """Yield the models to pull, each with a pod that can: missing ones first, and among these the small ones.
+
+    What another pipeline defines on the volume is left to it: the two would replace it in turns.
+    """
+    own = [model for model in ollama.models if not any(pod.defined_by(model) for pod in pullers)]
+    by_size = sorted(own, key=_expected_size)
     lacking = {model.name: pod for model in by_size for pod in reversed(pullers) if pod.lacks(model)}
     yield from ((model, lacking[model.name]) for model in by_size if model.name in lacking)
     if pullers:
-        rest = (model for model in by_size if model.name not in lacking and model.refresh_s is not None)
-        yield from ((model, pullers[0]) for model in rest)
+        rest = [model for model in by_size if model.name not in lacking]
+        first = pullers[0]
+        yield from ((model, first) for model in rest if is_unmarked(model, first.digests))
+        yield from ((model, first) for model in rest if model.refresh_s and not is_unmarked(model, first.digests))
 
 
 def _expected_size(model: LanguageModel) -> float:
@@ -134,5 +143,7 @@ def _stop_reason(model: LanguageModel | None, pull: Pull, members: Sequence[Pod]
         return f"pod {pull.pod} is terminating" if pull.pod in terminating else ""
     if model.refresh_s is not None:
         return ""  # it failed to be pulled again, and is retried
+    if any(is_unmarked(model, pod.digests) for pod in members):
+        return ""  # it failed to be marked
     present = any(pod.reachable for pod in members) and not any(pod.lacks(model) for pod in members)
     return f"{pull.model} is present" if present else ""

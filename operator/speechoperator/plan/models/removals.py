@@ -54,8 +54,9 @@ def removals(
 ) -> tuple[tuple[UnusedModel, ...], tuple[RemoveModel, ...], float | None]:
     """Return the unused models, which of them to remove, and the seconds until the next one is due.
 
-    Nothing is removed while a model of the spec is missing or pulled, or as long as it is unknown what another pipeline
+    No model is removed while one of the spec is missing or pulled, or as long as it is unknown what another pipeline
     that uses the volume wants; nor from a volume that neither the operator created nor the spec names as the cache.
+    Names that the operator gave itself, and that only keep replaced weights, are removed whatever the spec says.
 
     Args:
         pipeline: The pipeline.
@@ -66,33 +67,50 @@ def removals(
         offers: The models that the bridges offer now.
     """
     ollama = pipeline.spec.ollama
+    left = () if ollama.storage.image else _leftovers(pods, snapshot, port)
     complete = bool(pods) and not any(pod.lacks(model) or not pod.reachable for pod in pods for model in ollama.models)
     if not complete or snapshot.pulls:
-        return _still_unused(ollama, snapshot, offers), (), None
+        return _still_unused(ollama, snapshot, offers), left, None
     since = {model.name: model.since for model in _reported(snapshot)}
     unused: dict[str, UnusedModel] = {}
-    remove, waits = [], []
+    remove, waits = list(left), []
     for pod in _one_by_volume(pods):
         others = snapshot.wanted_by_others.get(pod.volume, frozenset())
         address = objects.address(pod.raw, port)
-        removable = ollama.cache.removes_unused and _is_own(objects.volume(pod.raw, CACHE_VOLUME), pipeline, snapshot)
-        for name in sorted(pod.digests):
+        own = _is_own(objects.volume(pod.raw, CACHE_VOLUME), pipeline, snapshot)
+        for name in sorted(pod.digests.keys() - definitions.leftovers(pod.digests)):
             if name in _wanted(ollama, pod, offers) or others is None or name in others:
                 continue
-            marker = name.startswith(definitions.MARKER_NAMESPACE)
-            if marker and others:
-                continue  # it may be that of a derived model of another pipeline
+            if definitions.is_internal(name):
+                # the marker of a derived model may be that of another pipeline
+                if definitions.marks_derived(name) and own and not others and address is not None:
+                    remove.append(RemoveModel(pod.name, address, pod.volume, name, "it marks a model of an older spec"))
+                continue
             model = UnusedModel(name, _size(name, pod, snapshot), since.get(name, now))
-            if not marker:
-                unused[name] = model
-            wait = 0.0 if marker else (model.since - now).total_seconds() + GRACE_S
-            if not removable or address is None:
+            unused[name] = model
+            wait = (model.since - now).total_seconds() + GRACE_S
+            if not (own and ollama.cache.removes_unused) or address is None:
                 continue
             if wait > 0:
                 waits.append(wait)
             else:
                 remove.append(RemoveModel(pod.name, address, pod.volume, name, "no pipeline wants it"))
     return tuple(unused.values()), tuple(remove), min(waits, default=None)
+
+
+def _leftovers(pods: Iterable[Pod], snapshot: Snapshot, port: int) -> tuple[RemoveModel, ...]:
+    """Return the removals of the operator's own names that only keep weights on a volume, whoever filled it.
+
+    None while the pipeline pulls into the volume; `ollama.turns` sees to the pulls of others.
+    """
+    busy = {volume for (volume, _), pull in snapshot.pulls.items() if pull.stage == "Pulling"}
+    idle = [pod for pod in _one_by_volume(pod for pod in pods if pod.reachable) if pod.volume not in busy]
+    return tuple(
+        RemoveModel(pod.name, address, pod.volume, name, "it was replaced")
+        for pod in idle
+        if (address := objects.address(pod.raw, port)) is not None
+        for name in sorted(definitions.leftovers(pod.digests))
+    )
 
 
 def _is_own(volume: Object, pipeline: SpeechPipeline, snapshot: Snapshot) -> bool:

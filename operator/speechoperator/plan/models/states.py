@@ -74,6 +74,8 @@ def state_of(model: LanguageModel, pods: Sequence[Pod], snapshot: Snapshot) -> M
     if pods and having == len(pods):
         last = pulled_at(model, volumes, snapshot) if model.refresh_s is not None else None
         return ModelState(model.name, "Ready", having, pulled_at=last, message=_failure(failed) if failed else "")
+    if owner := next((name for pod in pods if pod.lacks(model) and (name := pod.defined_by(model))), ""):
+        return ModelState(model.name, "Failed", having, message=_defined_otherwise(owner))
     slowest = min(pulls, key=progress.share, default=None)
     if slowest is None:
         return ModelState(model.name, "Pending", having, message=_waits(model, volumes, snapshot))
@@ -140,6 +142,13 @@ def offered(states: Sequence[ModelState], offers: Sequence[str]) -> tuple[str, .
         return None
     usable = tuple(state.name for state in states if state.name in offers or state.stage == "Ready")
     return usable or tuple(offers)
+
+
+def _defined_otherwise(owner: str) -> str:
+    return sentences(
+        f"pipeline {owner} defines another model of this name on the same volume",
+        "Rename one of them, or use separate volumes",
+    )
 
 
 def _waits(model: LanguageModel, volumes: Iterable[str], snapshot: Snapshot) -> str:

@@ -8,10 +8,10 @@ import pytest
 
 from cluster.pipelines import of_ollama, pipeline
 from fakes.ollama_snapshots import POD, VOLUME, decide, failed, has, ollama_pod, pulling, terminating
-from fakes.planned_cluster import NOON
+from fakes.planned_cluster import NOON, converged, verdict
 from speechoperator.api import SpeechPipeline
 from speechoperator.plan.actions import StartPull, StopPull
-from speechoperator.plan.models.definitions import marker
+from speechoperator.plan.models.definitions import marker, source_marker
 from speechoperator.plan.models.lifecycle import ModelPlan, plan_models
 from speechoperator.plan.snapshot import EXTERNAL, OllamaPod, Pull, Snapshot
 
@@ -133,6 +133,120 @@ class TestDerived:
         assert found.offered == ("support",)
 
 
+class TestSources:
+    """A model that another source has given is pulled again; one of which that is unknown is adopted."""
+
+    NEW: ClassVar[dict[str, Any]] = {"name": "llama3", "source": "b/other:v9"}
+
+    def found(self, model: dict[str, Any], models: dict[str, str], **more: Any) -> ModelPlan:
+        present = OllamaPod(reachable=True, models=models)
+        return decide(model, pods=(ollama_pod(),), answers={POD: present}, offers=("llama3",), **more)
+
+    @pytest.mark.parametrize(
+        "before",
+        [
+            pytest.param(source_marker("llama3", "a/llama3:v1"), id="another source"),
+            pytest.param(source_marker("llama3", "llama3"), id="none"),
+            pytest.param(marker("llama3", {"from": "phi4"}, "digest"), id="a derived model"),
+        ],
+    )
+    def test_one_from_another_source_is_pulled_and_serves_meanwhile(self, before: str) -> None:
+        found = self.found(self.NEW, {"llama3:latest": "v1", before: "v1"})
+
+        assert [(pull.source, pull.adopt, pull.refresh) for pull in found.pulls] == [("b/other:v9", False, False)]
+        assert found.states[0].stage == "Pending"
+        assert found.offered == ("llama3",)
+
+    def test_one_without_a_source_any_more_is_pulled_by_its_name(self) -> None:
+        (pull,) = self.found(
+            {"name": "llama3"}, {"llama3:latest": "v1", source_marker("llama3", "b/other:v9"): "v1"}
+        ).pulls
+
+        assert (pull.source, pull.adopt) == ("llama3", False)
+
+    def test_the_pipeline_is_ready_again_with_the_model_from_the_new_source(self) -> None:
+        found = converged(of_ollama(models=[{"name": "llama3", "source": "a/llama3:v1"}]))
+        found.edit(pipeline(of_ollama(models=[self.NEW]))["spec"])
+
+        (pull,) = found.step().pulls
+        assert pull.source == "b/other:v9"
+        assert verdict(found.plan(), "Ready")[0] == "False"
+        assert verdict(found.run(), "Ready")[0] == "True"
+
+    def test_one_from_this_source_is_current(self) -> None:
+        found = self.found(self.NEW, {"llama3:latest": "v9", source_marker("llama3", "b/other:v9"): "v9"})
+
+        assert (found.pulls, found.states[0].stage) == ((), "Ready")
+
+    def test_one_that_nothing_marks_is_adopted(self) -> None:
+        """An older operator has pulled it, or it was put there by hand, with no registry in reach."""
+        found = self.found(self.NEW, {"llama3:latest": "v1", source_marker("llama3", "a/llama3:v1"): "older"})
+
+        assert [(pull.source, pull.adopt) for pull in found.pulls] == [("b/other:v9", True)]
+        assert found.states[0].stage == "Ready"
+
+    def test_an_adoption_that_fails_is_retried_with_backoff(self) -> None:
+        found = self.found(self.NEW, {"llama3:latest": "v1"}, pulls=(failed(),))
+
+        assert (found.pulls, found.stops, found.requeue_after) == ((), (), 5)
+
+    def test_one_without_a_source_needs_no_marker(self) -> None:
+        assert not self.found({"name": "llama3"}, {"llama3:latest": "v1"}).pulls
+
+
+class TestSharedVolumes:
+    """What another pipeline defines is left to it; else the two would replace it in turns, for ever."""
+
+    OWN: ClassVar[dict[str, Any]] = {"name": "support", "from": "llama3", "system": "Be brief."}
+    OTHERS: ClassVar[dict[str, Any]] = {"name": "support", "from": "llama3", "system": "Be polite."}
+    THEIRS = marker("support", {"from": "llama3", "system": "Be polite."}, "base")
+
+    def found(self, mark: str, model: dict[str, Any] = OWN, other: dict[str, Any] = OTHERS) -> ModelPlan:
+        present = OllamaPod(reachable=True, models={"llama3:latest": "base", "support:latest": "made", mark: "made"})
+        return decide(model, pods=(ollama_pod(),), answers={POD: present}, defined=(other,), offers=("support",))
+
+    def test_a_derived_model_that_another_pipeline_defines_is_not_created(self) -> None:
+        found = self.found(self.THEIRS)
+
+        assert found.pulls == ()
+        assert found.states[0].stage == "Failed"
+        assert found.states[0].message == (
+            "pipeline other defines another model of this name on the same volume. "
+            "Rename one of them, or use separate volumes"
+        )
+
+    def test_the_other_pipeline_sees_its_own(self) -> None:
+        found = self.found(self.THEIRS, model=self.OTHERS, other=self.OWN)
+
+        assert (found.pulls, found.states[0].stage) == ((), "Ready")
+
+    def test_one_of_which_neither_definition_is_current_is_created(self) -> None:
+        """The base has changed: whoever comes first creates it."""
+        outdated = marker("support", {"from": "llama3", "system": "Be polite."}, "base before")
+
+        assert [pull.model for pull in self.found(outdated).pulls] == ["support"]
+
+    def test_one_that_both_define_alike_is_created_by_either(self) -> None:
+        outdated = marker("support", {"from": "llama3", "system": "Be brief."}, "base before")
+
+        assert [pull.model for pull in self.found(outdated, other=self.OWN).pulls] == ["support"]
+
+    def test_a_source_of_another_pipeline_is_left_to_it_too(self) -> None:
+        own, other = ({"name": "support", "source": f"registry:5000/library/{name}"} for name in ("a", "b"))
+
+        found = self.found(source_marker("support", "registry:5000/library/b"), own, other)
+
+        assert (found.pulls, found.states[0].stage) == ((), "Failed")
+
+    @pytest.mark.parametrize("more", [{}, {"pullPolicy": "Always"}])
+    def test_a_model_without_a_source_may_come_from_that_of_another(self, more: dict[str, Any]) -> None:
+        other = {"name": "support", "source": "registry:5000/library/b"}
+
+        found = self.found(source_marker("support", "registry:5000/library/b"), {"name": "support", **more}, other)
+
+        assert (found.pulls, found.states[0].stage) == ((), "Ready")
+
+
 class TestAlways:
     MODEL: ClassVar[dict[str, Any]] = {"name": "llama3", "pullPolicy": "Always", "refreshInterval": "1h"}
 
@@ -183,7 +297,9 @@ class TestCapacity:
     def test_models_that_are_there_take_a_part_of_it(self) -> None:
         """One with two names counts once, and a derived one has the weights of its base."""
         derived = marker("support", {"from": "mistral"}, "m")
+        pulled = source_marker("mistral", "mistral")
         models = {"mistral:latest": "m", "mistral:7b": "m", "support:latest": "s", derived: "s", "qwen3:4b": "q"}
+        models |= {pulled: "m"}
         there = OllamaPod(reachable=True, models=models, sizes={**dict.fromkeys(models, 4_000), "qwen3:4b": 3_000})
         pods = (ollama_pod("a", pvc=None), ollama_pod("b", pvc=None))
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cluster.pipelines import of_ollama, pipeline
-from fakes.ollama_snapshots import POD, VOLUME, has, ollama_pod, pulling
+from fakes.ollama_snapshots import POD, VOLUME, failed, has, ollama_pod, pulling
 from fakes.planned_cluster import NOON, converged
 from speechoperator.api import SpeechPipeline
 from speechoperator.kube import objects
@@ -136,6 +136,51 @@ def test_an_outdated_marker_is_removed_at_once() -> None:
     outdated = f"{definitions.MARKER_NAMESPACE}0123456789abcdef:latest"
 
     assert decide(spec, present=("support:latest", OLD, mark, outdated))[1] == [outdated]
+
+
+class TestLeftovers:
+    """Names of the operator's own that only keep weights go at once, whatever happens to unused models."""
+
+    NEW: dict[str, str] = {"llama3:latest": "new"}  # noqa: RUF012 - never written
+    REPLACED = definitions.replaced("llama3", "old")
+    OUTDATED = definitions.marker("support", {"from": "mistral"}, "base before")
+    SOURCE = definitions.source_marker("llama3", "a/llama3:v1")
+
+    def found(self, models: dict[str, str], *changes: Object, pod: Object | None = None, **more: Any) -> Any:
+        pod = pod or ollama_pod()
+        answers = {POD: OllamaPod(reachable=True, models=models)}
+        return decide(of_ollama(cache={"unusedModels": "Keep"}), *changes, pods=(pod,), ollama=answers, **more)
+
+    @pytest.mark.parametrize("name", [REPLACED, OUTDATED, SOURCE])
+    @pytest.mark.parametrize(
+        "volume",
+        [{"persistentVolumeClaim": {"claimName": "calls-ollama"}}, {"nfs": {"server": "nas", "path": "/models"}}],
+    )
+    def test_they_are_removed(self, name: str, volume: Object) -> None:
+        assert self.found(self.NEW | {name: "old"}, pod=caching(volume)) == ([], [name], None)
+
+    def test_with_other_pipelines_on_the_volume_too(self) -> None:
+        models = self.NEW | {self.REPLACED: "old", self.OUTDATED: "old", self.SOURCE: "old"}
+        others = {VOLUME: frozenset({"support:latest", "llama3:latest"})}
+
+        assert set(self.found(models, wanted_by_others=others)[1]) == {self.REPLACED, self.OUTDATED, self.SOURCE}
+
+    def test_although_a_model_is_missing_or_failed_to_be_pulled(self) -> None:
+        models = {self.REPLACED: "old"}
+
+        assert self.found(models, pulls={(VOLUME, "llama3"): failed()})[1] == [self.REPLACED]
+
+    def test_but_not_while_a_model_is_pulled(self) -> None:
+        """The replaced model goes only once the new one is there: its deletion frees the weights."""
+        models = self.NEW | {self.REPLACED: "new"}
+
+        assert self.found(models, pulls={(VOLUME, "llama3"): pulling()})[1] == []
+
+    def test_a_marker_of_a_model_that_is_there_stays(self) -> None:
+        support = {"support:latest": "made", self.OUTDATED: "made"}
+        others = {VOLUME: frozenset({"support:latest"})}
+
+        assert self.found(self.NEW | {self.SOURCE: "new"} | support, wanted_by_others=others) == ([], [], None)
 
 
 class TestSharedVolumes:
