@@ -179,7 +179,7 @@ def _audio_seconds(service: Service, upload: Upload, call: Call) -> float:
 
 def _check_duration(service: Service, upload: Upload, call: Call) -> None:
     """Reject a recording that cannot be transcribed in time, as far as its header and Whisper's speed are known."""
-    size, pace = upload.size or call.expected_size, service.backlog.measured_pace
+    size, pace = upload.size or call.expected_size, service.backlog.best_pace
     if not size or pace is None:
         return
     longest = service.time_limits.longest_audio(pace)
