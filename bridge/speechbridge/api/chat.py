@@ -83,11 +83,14 @@ async def completion(service: Service, model: str, body: dict[str, Any], call: C
         Problem: A recording or a stage failed.
     """
 
+    def check(recordings: list[AudioBytes]) -> None:
+        service.transcription.check_in_time([excerpt_of(recording, None) for recording in recordings], call, "messages")
+
     async def transcribe(recording: AudioBytes) -> str:
         call.deadline.extend(service.durations.of(excerpt_of(recording, None)).seconds)
         return (await service.transcription.transcript(recording, TranscriptionOptions, call)).text
 
-    messages = await without_recordings(body["messages"], transcribe)
+    messages = await without_recordings(body["messages"], check, transcribe)
     call.on_transcribed()
     forwarded = service.generation.forward(model, {**body, "model": model, "messages": messages}, call)
     async with aclosing(forwarded) as items:

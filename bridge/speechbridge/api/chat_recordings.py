@@ -37,11 +37,18 @@ def has_recordings(messages: list[Message]) -> bool:
 
 
 async def without_recordings(
-    messages: list[Message], transcribe: Callable[[AudioBytes], Awaitable[str]]
+    messages: list[Message],
+    check: Callable[[list[AudioBytes]], None],
+    transcribe: Callable[[AudioBytes], Awaitable[str]],
 ) -> list[Message]:
     """Return the messages with each recording replaced by its transcript, delimited as data.
 
     If there are recordings, the system message explains the delimiters; it is added if there is none.
+
+    Args:
+        messages: The messages.
+        check: Rejects the recordings together, before one of them is transcribed.
+        transcribe: Returns the transcript of one of them.
 
     Raises:
         Problem: A recording is invalid, or there are too many.
@@ -52,6 +59,7 @@ async def without_recordings(
     if count > MAX_RECORDINGS:
         raise _invalid(f"The messages have {count} recordings; at most {MAX_RECORDINGS} are allowed.")
     decoded = [[_decoded(part) for part in _parts(message)] for message in messages]  # all, before one is transcribed
+    check([audio for recordings in decoded for audio in recordings if audio is not None])
     replaced = []
     for message, recordings in zip(messages, decoded, strict=True):
         parts = [

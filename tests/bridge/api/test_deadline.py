@@ -1,8 +1,12 @@
 """At the deadline a client receives what was transcribed, and is told which setting ended the request."""
 
+import base64
+from collections.abc import AsyncIterator
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge.audio.recordings import encoded
 from bridge.running import Bridge, StartBridge, form, wav
 from bridge.wire import Connection, all_events, exchange, head, multipart, part, types
 from fakes.gates import Point
@@ -126,6 +130,50 @@ async def test_a_recording_that_cannot_be_done_in_time_is_refused_before_it_is_s
     assert (reply.status, document["code"], document["param"]) == (413, "audio_too_long", "file")
     longest = stuck.service.time_limits.longest_audio(5.0)
     assert f"up to {longest:.0f} s of audio can" in document["detail"]
+
+
+def chunked(*pieces: bytes) -> AsyncIterator[bytes]:
+    """A body of unknown size."""
+
+    async def send() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    return send()
+
+
+@pytest.mark.parametrize("path", ["/process", TRANSCRIPTIONS])
+@pytest.mark.parametrize("recording", [encoded("ogg", "libopus", rate=48_000), wav(3)], ids=["ogg", "wav in chunks"])
+async def test_a_recording_that_turns_out_too_long_once_it_is_complete_is_refused(
+    stuck: Bridge, speech_whisper: FakeSpeechWhisper, path: str, recording: bytes
+) -> None:
+    await reports_speed(stuck, speech_whisper, 0.05)
+
+    headers = {"Content-Type": "audio/ogg"}
+    async with stuck.client.post(path, data=chunked(recording[:5000], recording[5000:]), headers=headers) as response:
+        document = await response.json()
+
+    assert (response.status, document.get("error", document)["code"]) == (413, "audio_too_long")
+    assert speech_whisper.work == []
+
+
+@pytest.mark.parametrize(
+    ("path", "chat"),
+    [("/v1/chat/completions", "messages"), ("/v1/responses", "input")],
+)
+async def test_the_recordings_of_a_chat_are_refused_together_before_one_is_transcribed(
+    stuck: Bridge, speech_whisper: FakeSpeechWhisper, path: str, chat: str
+) -> None:
+    await reports_speed(stuck, speech_whisper, 0.9)
+    half = {"type": "input_audio", "input_audio": {"data": base64.b64encode(wav(0.7)).decode(), "format": "wav"}}
+
+    body = {chat: [{"role": "user", "content": [half, half]}]}
+    async with stuck.client.post(path, json=body) as response:
+        error = (await response.json())["error"]
+
+    assert (response.status, error["code"], error["param"]) == (413, "audio_too_long", chat)
+    assert error["message"].startswith("The recordings of 1 s cannot be transcribed")
+    assert speech_whisper.work == []
 
 
 async def test_the_pace_of_an_engine_that_reports_no_speed_counts(bridge: Bridge) -> None:
