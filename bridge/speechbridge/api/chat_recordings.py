@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from speechbridge.audio.port import AudioBytes
 from speechbridge.errors import Problem
-from speechbridge.generators.prompt import GUARD, marked_transcript
+from speechbridge.generators.prompt import GUARD
 from speechbridge.off_loop import STEP_BYTES, off_loop
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ async def without_recordings(
     check: Callable[[list[AudioBytes]], None],
     transcribe: Callable[[AudioBytes], Awaitable[str]],
 ) -> list[Message]:
-    """Return the messages with each recording replaced by its transcript, delimited as data.
+    """Return the messages with each recording replaced by text.
 
     If there are recordings, the system message explains the delimiters; it is added if there is none.
 
     Args:
         messages: The messages.
         check: Rejects the recordings together, before one of them is transcribed.
-        transcribe: Returns the transcript of one of them.
+        transcribe: Returns the text for one of them: its transcript, delimited as data.
 
     Raises:
         Problem: A recording is invalid, or there are too many.
@@ -67,7 +67,7 @@ async def without_recordings(
     replaced = []
     for message, recordings in zip(messages, decoded, strict=True):
         parts = [
-            part if audio is None else {"type": "text", "text": marked_transcript(await transcribe(audio))}
+            part if audio is None else {"type": "text", "text": await transcribe(audio)}
             for part, audio in zip(_parts(message), recordings, strict=True)
         ]
         replaced.append(_with_content(message, parts) if any(recordings) else message)
