@@ -142,7 +142,7 @@ class Uploaded:
 
     def __init__(self, request: web.Request, service: Service, call: Call) -> None:
         query = {name: request.query.getall(name) for name in request.query}
-        rules, budgets, progress = service.upload_rules, service.budgets, call.deadline.progress
+        rules, budgets, progress = service.upload_rules, service.budgets.of(call.caller), call.deadline.progress
         self._upload = open_form(request.content, request.headers, query, rules, service.pace, budgets, progress)
         self._share = budgets.memory.held()
         self._service = service
@@ -202,7 +202,7 @@ async def json_object(request: web.Request, service: Service, call: Call, hint: 
         Problem: `upload_too_large`, `bad_json`, or `overloaded`: there is no memory for it; or its sender is too slow.
     """
     body = Body(request.content, service.pace, call.timeline.clock, call.deadline.progress)
-    with service.budgets.memory.held() as memory:
+    with service.budgets.memory.of(call.caller).held() as memory:
         yield await read_object(body, service.settings.max_json_bytes, _declared_size(request), memory, hint)
 
 
