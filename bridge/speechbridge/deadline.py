@@ -54,13 +54,14 @@ class Deadline:
     turns out to be shorter than estimated: then it may be noticed late, by less than the time of a stall.
 
     Attributes:
+        limits: The limits of every request.
         expired: Which limit was reached, as a sentence for the client; empty while none was.
     """
 
     def __init__(self, limits: TimeLimits) -> None:
         self.expired = ""
         self._reporting = True
-        self._limits = limits
+        self.limits = limits
         self._loop = asyncio.get_running_loop()
         self._timeout = asyncio.timeout(None)
         self._timer: asyncio.TimerHandle | None = None
@@ -78,7 +79,7 @@ class Deadline:
     def reporting(self, value: bool) -> None:
         self._reporting = value
         self._progress_at = self._loop.time()
-        if self._progress_at + self._limits.stall < self._looks_at:
+        if self._progress_at + self.limits.stall < self._looks_at:
             self._check()
 
     def progress(self) -> None:
@@ -105,12 +106,12 @@ class Deadline:
         Args:
             audio_seconds: The duration of the recording.
         """
-        return self._limits.per_audio_second * audio_seconds > self._limits.stall
+        return self.limits.per_audio_second * audio_seconds > self.limits.stall
 
     def begin(self) -> None:
         """Start the total: work begins."""
         self._working_since = self._progress_at = self._loop.time()
-        if self._progress_at + self._limits.stall < self._looks_at:
+        if self._progress_at + self.limits.stall < self._looks_at:
             self._check()
 
     def suspend(self) -> None:
@@ -119,7 +120,7 @@ class Deadline:
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
-        self._looks_at = self._progress_at + self._limits.stall  # the total counts from `begin`
+        self._looks_at = self._progress_at + self.limits.stall  # the total counts from `begin`
         self._timer = self._loop.call_at(self._looks_at, self._check)
         return self
 
@@ -138,9 +139,9 @@ class Deadline:
         if self._timer is not None:
             self._timer.cancel()
         now = self._loop.time()
-        stalls_at = self._progress_at + self._limits.stall
+        stalls_at = self._progress_at + self.limits.stall
         seconds = self._audio_seconds()
-        total = self._limits.total(seconds)
+        total = self.limits.total(seconds)
         ends_at = float("inf") if self._working_since is None else self._working_since + total
         if not self._reporting and self._working_since is not None:
             stalls_at = ends_at
@@ -150,7 +151,7 @@ class Deadline:
             return
         self._timer = None
         self.expired = (
-            f"The request made no progress for {self._limits.stall:g} s (REQUEST_TIMEOUT)."
+            f"The request made no progress for {self.limits.stall:g} s (REQUEST_TIMEOUT)."
             if stalls_at < ends_at
             else f"The request took longer than {total:.10g} s: twice REQUEST_TIMEOUT, and"
             f" REQUEST_TIMEOUT_PER_AUDIO_SECOND for each of about {seconds:.0f} s of audio."

@@ -83,7 +83,8 @@ def assemble(settings: Settings, tracing: Tracing | None = None) -> Service:
     transcriber, generator = _transcriber(settings), _generator(settings, models)
     whisper = Pool(settings.whisper_url, _whisper_options(settings))
     llm = Pool(settings.generator_url, _llm_options(settings))
-    metrics, backlog, durations = Metrics(settings.generator), Backlog(), Durations(settings.max_audio_seconds)
+    metrics, durations = Metrics(settings.generator), Durations(settings.max_audio_seconds)
+    backlog = Backlog(lambda: whisper.speeds, clock)
 
     def retry_after(queued: int) -> int:
         return backlog.retry_after(queued, whisper.slots)

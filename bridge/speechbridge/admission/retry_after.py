@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from statistics import fmean
+from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 RETRY_AFTER_STOPPING_S = 1  # another bridge is ready at once
 _RETRY_AFTER_OUTAGE_S = 5  # about the time that a pod needs to restart
@@ -19,6 +21,7 @@ _INITIAL_PACE = 0.25  # seconds of work per second of audio, until there is a tr
 _INITIAL_AUDIO_S = 10.0  # per request, likewise; also what the initial pace counts for
 _PACE_WINDOW_S = 600.0  # seconds of audio after which an earlier transcript counts a third (1/e) for the pace
 _TRANSCRIPTS_FOR_A_PACE = 5  # before them the pace is a guess
+_PACE_LASTS_S = 600.0  # after it no recording is rejected: others may have used the pods when the pace was measured
 
 
 def retry_after_outage(remaining: float | None) -> int:
@@ -31,14 +34,25 @@ def retry_after_outage(remaining: float | None) -> int:
 
 
 class Backlog:
-    """Seconds of audio in progress, and Whisper's recent pace.
+    """Seconds of audio in progress, and how fast Whisper is.
+
+    Its speed is what its pods report. Only for engines that report none it is estimated from the time that each request
+    took: that is longer while a pod works on several of them.
+
+    Args:
+        speeds: Returns the speed that each pod reports, in seconds of audio per second of all its requests together: 0
+            before its first measurement, empty if no pod reports any.
+        clock: Seconds of a monotonic clock.
 
     Attributes:
         waiting: Seconds of audio without a pod.
         working: Seconds of audio being transcribed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, speeds: Callable[[], Sequence[float]] = tuple, clock: Callable[[], float] = monotonic) -> None:
+        self._speeds = speeds
+        self._clock = clock
+        self._observed_at = 0.0
         self.waiting = 0.0
         self.working = 0.0
         self._arriving: dict[object, Callable[[], float]] = {}
@@ -49,13 +63,26 @@ class Backlog:
 
     @property
     def pace(self) -> float:
-        """Seconds of work per second of audio, as a quotient of recent sums: an hour weighs more than a command."""
+        """Seconds per second of audio that requests took: a quotient of sums, since an hour weighs more than a command.
+
+        Of each request by itself: it grows with the number of requests that a pod works on together.
+        """
         return self._work / self._audio
 
     @property
-    def measured_pace(self) -> float | None:
-        """The pace; None until enough transcripts were observed, before which it is a guess."""
-        return self.pace if self._observed >= _TRANSCRIPTS_FOR_A_PACE else None
+    def speed(self) -> float | None:
+        """Mean speed of the pods in seconds of audio per second, None until it is measured."""
+        if speeds := self._speeds():
+            return fmean(filter(None, speeds)) if any(speeds) else None
+        return 1 / self.pace if self._observed >= _TRANSCRIPTS_FOR_A_PACE and self.pace else None
+
+    @property
+    def best_pace(self) -> float | None:
+        """Seconds per second of audio of the fastest pod, were it idle; None if that is unknown."""
+        if speeds := self._speeds():
+            return 1 / max(speeds) if any(speeds) else None
+        recent = self._clock() - self._observed_at < _PACE_LASTS_S
+        return self.pace if recent and self._observed >= _TRANSCRIPTS_FOR_A_PACE else None
 
     @property
     def mean_audio(self) -> float:
@@ -90,6 +117,7 @@ class Backlog:
         if audio_seconds <= 0:
             return
         self._observed += 1
+        self._observed_at = self._clock()
         kept = math.exp(-audio_seconds / _PACE_WINDOW_S)
         self._audio = self._audio * kept + audio_seconds
         self._work = self._work * kept + work_seconds
@@ -100,10 +128,20 @@ class Backlog:
 
         Args:
             queued: Requests that wait for admission; each counts with the mean duration.
-            slots: Concurrent transcriptions of all pods.
+            slots: Concurrent transcriptions of all pods; only used if none reports its speed.
         """
         audio = self.working + self.pending(queued)
-        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil(audio * self.pace / slots)))
+        seconds = audio / self._speed_of_all(slots)
+        return min(_MAX_RETRY_AFTER_S, max(1, math.ceil(min(seconds, _MAX_RETRY_AFTER_S))))
+
+    def _speed_of_all(self, slots: int) -> float:
+        """Return the speed of all pods together; one that has not measured its own counts as the mean of the others."""
+        speeds = self._speeds()
+        if any(speeds):
+            mean = fmean(filter(None, speeds))
+            return sum(speed or mean for speed in speeds)
+        together = len(speeds) or slots  # the slots of a pod that reports share its speed
+        return together / self.pace if self.pace else math.inf
 
 
 class _Arriving:

@@ -17,7 +17,10 @@ from speechbridge.api.problem_documents import openai_document
 from speechbridge.audio.port import excerpt_of
 from speechbridge.errors import Problem
 from speechbridge.generators.forwarding import Head
+from speechbridge.generators.prompt import marked_transcript
+from speechbridge.off_loop import off_loop
 from speechbridge.service import SERVICE
+from speechbridge.stages.answer import silence_in, warnings_of
 from speechbridge.transcribers.port import TranscriptionOptions
 
 if TYPE_CHECKING:
@@ -54,8 +57,9 @@ async def completions(request: web.Request) -> web.StreamResponse:
             with announced(service, call):
                 async with Working(service, call):
                     model = await chosen_model(service, body)
-                    async with aclosing(completion(service, model, body, call)) as items:
-                        return await _forward(stream, items, call)
+                    warnings: list[dict[str, str]] = []
+                    async with aclosing(completion(service, model, body, call, warnings)) as items:
+                        return await _forward(stream, items, call, warnings)
     except Problem as problem:
         if not stream.started:
             raise
@@ -76,18 +80,33 @@ async def chosen_model(service: Service, body: dict[str, Any]) -> str:
     return model
 
 
-async def completion(service: Service, model: str, body: dict[str, Any], call: Call) -> AsyncGenerator[Head | bytes]:
+async def completion(
+    service: Service, model: str, body: dict[str, Any], call: Call, warnings: list[dict[str, str]]
+) -> AsyncGenerator[Head | bytes]:
     """Transcribe the recordings in the messages, then yield the model server's response as `Generation.forward` does.
+
+    Args:
+        service: The service.
+        model: The language model.
+        body: The request.
+        call: The request, as the stages see it.
+        warnings: Those about the recordings are added to it.
 
     Raises:
         Problem: A recording or a stage failed.
     """
 
+    def check(recordings: list[AudioBytes]) -> None:
+        service.transcription.check_in_time([excerpt_of(recording, None) for recording in recordings], call, "messages")
+
     async def transcribe(recording: AudioBytes) -> str:
         call.deadline.extend(service.durations.of(excerpt_of(recording, None)).seconds)
-        return (await service.transcription.transcript(recording, TranscriptionOptions, call)).text
+        transcript = await service.transcription.transcript(recording, TranscriptionOptions, call)
+        warnings.extend(warnings_of(transcript))
+        silence = silence_in(transcript)
+        return f"({silence}.)" if silence else marked_transcript(transcript.text)
 
-    messages = await without_recordings(body["messages"], transcribe)
+    messages = await without_recordings(body["messages"], check, transcribe)
     call.on_transcribed()
     forwarded = service.generation.forward(model, {**body, "model": model, "messages": messages}, call)
     async with aclosing(forwarded) as items:
@@ -95,7 +114,9 @@ async def completion(service: Service, model: str, body: dict[str, Any], call: C
             yield item
 
 
-async def _forward(stream: EventStream, items: AsyncGenerator[Head | bytes], call: Call) -> web.StreamResponse:
+async def _forward(
+    stream: EventStream, items: AsyncGenerator[Head | bytes], call: Call, warnings: list[dict[str, str]]
+) -> web.StreamResponse:
     content_type = "application/json"
     whole: list[bytes] = []
     async for item in items:
@@ -107,4 +128,16 @@ async def _forward(stream: EventStream, items: AsyncGenerator[Head | bytes], cal
             whole.append(item)
     if call.streams:
         return stream.response
-    return web.Response(body=b"".join(whole), headers={"Content-Type": content_type})
+    body = b"".join(whole)
+    if call.transcribes:
+        body = await off_loop(len(body), _with_warnings, body, warnings)
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+def _with_warnings(body: bytes, warnings: list[dict[str, str]]) -> bytes:
+    """Return a completion with the warnings about its recordings; as it is if it is not a JSON object."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    return json.dumps({**answer, "warnings": warnings}).encode() if isinstance(answer, dict) else body

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from speechbridge.audio.port import AudioBytes
 from speechbridge.errors import Problem
-from speechbridge.generators.prompt import GUARD, marked_transcript
+from speechbridge.generators.prompt import GUARD
+from speechbridge.off_loop import STEP_BYTES, off_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     Message = dict[str, Any]
     Part = Mapping[str, Any]
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 MAX_RECORDINGS = 16
 """Recordings in one request: they are transcribed one after the other."""
 _SYSTEM_ROLES = ("system", "developer")
-_URL_SAFE = str.maketrans("-_", "+/", " \t\r\n")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_SPACE = b" \t\r\n"
+_QUANTUM = 4  # characters of base64 for three bytes
 _MEDIA = ("audio/", "video/")
 _AUDIO_ENDINGS = tuple(
     f".{ending}"
@@ -37,11 +40,18 @@ def has_recordings(messages: list[Message]) -> bool:
 
 
 async def without_recordings(
-    messages: list[Message], transcribe: Callable[[AudioBytes], Awaitable[str]]
+    messages: list[Message],
+    check: Callable[[list[AudioBytes]], None],
+    transcribe: Callable[[AudioBytes], Awaitable[str]],
 ) -> list[Message]:
-    """Return the messages with each recording replaced by its transcript, delimited as data.
+    """Return the messages with each recording replaced by text.
 
     If there are recordings, the system message explains the delimiters; it is added if there is none.
+
+    Args:
+        messages: The messages.
+        check: Rejects the recordings together, before one of them is transcribed.
+        transcribe: Returns the text for one of them: its transcript, delimited as data.
 
     Raises:
         Problem: A recording is invalid, or there are too many.
@@ -51,15 +61,29 @@ async def without_recordings(
         return messages
     if count > MAX_RECORDINGS:
         raise _invalid(f"The messages have {count} recordings; at most {MAX_RECORDINGS} are allowed.")
-    decoded = [[_decoded(part) for part in _parts(message)] for message in messages]  # all, before one is transcribed
+    size = sum(_size(part) for message in messages for part in _parts(message))
+    decoded = await off_loop(size, _all_decoded, messages)
+    check([audio for recordings in decoded for audio in recordings if audio is not None])
     replaced = []
     for message, recordings in zip(messages, decoded, strict=True):
         parts = [
-            part if audio is None else {"type": "text", "text": marked_transcript(await transcribe(audio))}
+            part if audio is None else {"type": "text", "text": await transcribe(audio)}
             for part, audio in zip(_parts(message), recordings, strict=True)
         ]
         replaced.append(_with_content(message, parts) if any(recordings) else message)
     return _guarded(replaced)
+
+
+def _all_decoded(messages: list[Message]) -> list[list[AudioBytes | None]]:
+    """Return the recordings in the parts of each message, None for other parts; raises Problem."""
+    return [[_decoded(part) for part in _parts(message)] for message in messages]
+
+
+def _size(part: Part) -> int:
+    """Return about how many characters a recording has."""
+    value = part.get(part["type"]) if _is_recording(part) else None
+    texts = value.values() if isinstance(value, dict) else [value]
+    return sum(len(text) for text in texts if isinstance(text, str))
 
 
 def _parts(message: Message) -> list[Any]:
@@ -129,16 +153,28 @@ def _bytes_in(text: str, kind: str) -> bytes:
             raise _invalid(f"The data URI of the {kind} part must be in base64.")
         text = unquote(in_uri) if "%" in in_uri else in_uri
     try:
-        try:
-            data = base64.b64decode(text, validate=True)
-        except ValueError:  # also binascii.Error; raised for non-ASCII text too
-            plain = text.translate(_URL_SAFE).rstrip("=")
-            data = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except ValueError:
+        data = b"".join(_pieces_of(text))
+    except ValueError:  # also binascii.Error and UnicodeEncodeError
         raise _invalid(f"The data of the {kind} part is not valid base64.") from None
     if not data:
         raise Problem("empty_file", f"The data of the {kind} part is empty.", param="messages")
     return data
+
+
+def _pieces_of(text: str) -> Iterator[bytes]:
+    """Yield decoded base64 in pieces, between which other threads get a turn; raises ValueError."""
+    text = text.rstrip("= \t\r\n")
+    rest = b""
+    for at in range(0, len(text), STEP_BYTES):
+        plain = rest + text[at : at + STEP_BYTES].encode("ascii").translate(_STANDARD, _SPACE)
+        if b"=" in plain:
+            message = "padding that is not at the end"
+            raise ValueError(message)
+        whole = len(plain) - len(plain) % _QUANTUM
+        yield binascii.a2b_base64(plain[:whole], strict_mode=True)
+        rest = plain[whole:]
+    if rest:
+        yield binascii.a2b_base64(rest.ljust(_QUANTUM, b"="), strict_mode=True)
 
 
 def _data_uri(text: str) -> tuple[str, str | None]:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from speechbridge.intake.upload import Upload
     from speechbridge.service import Service
 
-_CERTAINTY = 1.25  # how much longer than what fits a recording must be: Whisper's speed varies
 _JSON_ROUTES = frozenset({"/v1/chat/completions", "/v1/responses"})
 
 
@@ -143,7 +142,7 @@ class Uploaded:
 
     def __init__(self, request: web.Request, service: Service, call: Call) -> None:
         query = {name: request.query.getall(name) for name in request.query}
-        rules, budgets, progress = service.upload_rules, service.budgets, call.deadline.progress
+        rules, budgets, progress = service.upload_rules, service.budgets.of(call.caller), call.deadline.progress
         self._upload = open_form(request.content, request.headers, query, rules, service.pace, budgets, progress)
         self._share = budgets.memory.held()
         self._service = service
@@ -155,7 +154,8 @@ class Uploaded:
             self._share.grow_to(memory_for(call.expected_size, service.upload_rules.limits))
             await upload.start()
             call.deadline.recording(lambda: _audio_seconds(service, upload, call))
-            _check_duration(service, upload, call)
+            if size := upload.size or call.expected_size:
+                service.transcription.check_in_time([Excerpt(upload.head, size, upload.tail)], call)
         except BaseException:
             self._close()
             raise
@@ -171,28 +171,21 @@ class Uploaded:
             self._service.metrics.upload_bytes.observe(self._upload.received)
 
 
+async def buffered(service: Service, upload: Upload, call: Call) -> None:
+    """Wait until enough of a recording has arrived for a pod.
+
+    Raises:
+        Problem: `audio_too_long`: it is complete by then, and cannot be transcribed in time.
+    """
+    await service.transcription.buffer(upload)
+    if upload.size is not None:
+        service.transcription.check_in_time([excerpt_of(upload, None)], call)
+
+
 def _audio_seconds(service: Service, upload: Upload, call: Call) -> float:
     """Estimate the duration of a recording that may still be arriving, or of which segments are known."""
     estimate = service.durations.of(excerpt_of(upload, call.expected_size)).seconds
     return max(estimate, call.segments[-1].end) if call.segments else estimate
-
-
-def _check_duration(service: Service, upload: Upload, call: Call) -> None:
-    """Reject a recording that cannot be transcribed in time, as far as its header and Whisper's speed are known."""
-    size, pace = upload.size or call.expected_size, service.backlog.measured_pace
-    if not size or pace is None:
-        return
-    longest = service.time_limits.longest_audio(pace)
-    if longest == float("inf"):
-        return
-    duration = service.durations.of(Excerpt(upload.head, size, upload.tail))
-    if duration.known and duration.seconds > _CERTAINTY * longest:
-        raise Problem(
-            "audio_too_long",
-            f"The recording of {duration.seconds:.0f} s cannot be transcribed within its"
-            f" {service.time_limits.total(duration.seconds):.0f} s; up to {longest:.0f} s of audio can.",
-            param="file",
-        )
 
 
 @asynccontextmanager
@@ -209,7 +202,7 @@ async def json_object(request: web.Request, service: Service, call: Call, hint: 
         Problem: `upload_too_large`, `bad_json`, or `overloaded`: there is no memory for it; or its sender is too slow.
     """
     body = Body(request.content, service.pace, call.timeline.clock, call.deadline.progress)
-    with service.budgets.memory.held() as memory:
+    with service.budgets.memory.of(call.caller).held() as memory:
         yield await read_object(body, service.settings.max_json_bytes, _declared_size(request), memory, hint)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speechbridge.api import accept
-from speechbridge.api.entry import Arriving, Uploaded, Working, announced, call_of, expect_continue
+from speechbridge.api.entry import Arriving, Uploaded, Working, announced, buffered, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.generation_fields import generation_options
 from speechbridge.api.process_answers import EventAnswer, JsonAnswer
@@ -56,7 +56,7 @@ async def process(request: web.Request) -> web.StreamResponse:
             form = _Form(upload, call, ollama=service.settings.generator == "ollama")
             form.read()  # errors in the fields before the file are reported before the recording is read
             with announced(service, call):
-                await service.transcription.buffer(upload)
+                await buffered(service, upload, call)
                 form.read()
                 async with Working(service, call):
                     conversation = service.conversation.run(upload, form.read, reply.answer, call, reply.send)

@@ -54,12 +54,13 @@ async def responses(request: web.Request) -> web.StreamResponse:
             with announced(service, call):
                 async with Working(service, call):
                     model = await chosen_model(service, body)
-                    answer = Response(sent, model)
+                    warnings: list[dict[str, str]] = []
+                    answer = Response(sent, model, warnings if call.transcribes else None)
                     if call.streams:
                         call.on_accepted = stream.accepted
                         call.on_starting = stream.starting
                         stream.keep_alive()
-                    async with aclosing(completion(service, model, body, call)) as items:
+                    async with aclosing(completion(service, model, body, call, warnings)) as items:
                         if call.streams:
                             return await _stream(stream, items, answer)
                         return await _whole(items, answer)

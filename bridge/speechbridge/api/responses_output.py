@@ -30,9 +30,11 @@ class Response:
     Args:
         request: The body of the request, parts of which the response repeats.
         model: The language model.
+        warnings: About the recordings in the request, None if it has none; may grow.
     """
 
-    def __init__(self, request: Json, model: str) -> None:
+    def __init__(self, request: Json, model: str, warnings: list[dict[str, str]] | None = None) -> None:
+        self._warnings = warnings
         self._request = request
         self._model = model
         self._id = _new_id("resp")
@@ -97,7 +99,7 @@ class Response:
         asked = self._request
         reasoning = asked.get("reasoning") or {}
         incomplete = {"reason": _INCOMPLETE[self._finish_reason]} if status == "incomplete" else None
-        return {
+        document = {
             "id": self._id,
             "object": "response",
             "created_at": self._created_at,
@@ -121,6 +123,9 @@ class Response:
             "truncation": "disabled",
             "usage": None if status in {"in_progress", "failed"} else _usage(self._usage),
         }
+        if self._warnings is not None:
+            document["warnings"] = list(self._warnings)
+        return document
 
     def _add_text(self, text: str) -> Iterator[bytes]:
         if not text:

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from speechbridge.api.connections import ConnectionWatch
-from speechbridge.api.paths import normalizing
+from speechbridge.api.paths import Paths
 from speechbridge.api.problem_documents import problem_document
 from speechbridge.errors import Problem
 from speechbridge.telemetry import logs
@@ -72,7 +72,7 @@ class Runner(web.AppRunner):
         made = await super()._make_server()
         server = _Server(
             made.request_handler,
-            request_factory=_counting(normalizing(made.request_factory)),
+            request_factory=_counting(Paths.of(self.app).normalizing(made.request_factory)),
             handler_cancellation=made.handler_cancellation,
             access_log=None,
             read_bufsize=_READ_BUFFER_BYTES,

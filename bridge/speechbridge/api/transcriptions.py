@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from speechbridge.api import formats, json_response
-from speechbridge.api.entry import Arriving, Uploaded, Working, call_of, expect_continue
+from speechbridge.api.entry import Arriving, Uploaded, Working, buffered, call_of, expect_continue
 from speechbridge.api.event_stream import EventStream
 from speechbridge.api.middleware import record_failure
 from speechbridge.api.problem_documents import openai_document
@@ -64,7 +64,7 @@ async def _answer(request: web.Request, task: Task) -> web.StreamResponse:
                 return read_options(upload, service, task)
 
             options()  # errors in the fields before the file are reported before the recording is read
-            await service.transcription.buffer(upload)
+            await buffered(service, upload, call)
             options()
             if call.streams:
                 call.on_accepted = stream.accepted

@@ -6,6 +6,8 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from speechbridge.generators import large_json
+from speechbridge.off_loop import LARGE_BYTES, off_loop
 from speechbridge.upstreams.failures import MISCONFIGURED_STATUSES, FailureKind, UpstreamError, server_error
 from speechbridge.upstreams.responses import error_text
 
@@ -42,9 +44,15 @@ _DEATH_WORDS = ("process has terminated", "process no longer running")
 """What Ollama says, in a complete 500, after the process of a model died; a new one starts with the next request."""
 
 
-def post_json(connection: Connection, endpoint: Endpoint, path: str, request: dict[str, Any], headers: str) -> None:
+async def post_json(
+    connection: Connection, endpoint: Endpoint, path: str, request: dict[str, Any], headers: str
+) -> None:
     """Send a JSON body."""
-    body = json.dumps(request).encode()
+    size = large_json.size_of(request)
+    if size > LARGE_BYTES:
+        body = await off_loop(size, large_json.encoded, request)
+    else:
+        body = json.dumps(request).encode()
     connection.send(
         endpoint.head("POST", path, f"{headers}Content-Type: application/json\r\n", len(body)),
         body,

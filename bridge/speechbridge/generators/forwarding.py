@@ -42,7 +42,7 @@ async def forward(
     """
     counted = _with_usage(request)
     async with endpoint.connection() as connection:
-        post_json(connection, endpoint, "/v1/chat/completions", counted, headers)
+        await post_json(connection, endpoint, "/v1/chat/completions", counted, headers)
         await expect_ok(connection)
         content_type = connection.headers.get("content-type", "application/json")
         yield Head(content_type)

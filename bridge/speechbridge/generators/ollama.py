@@ -55,7 +55,7 @@ class Ollama:
         body = self._body(request)
         context = int(body.get("options", {}).get("num_ctx") or 0)
         async with endpoint.connection() as connection:
-            post_json(connection, endpoint, _PATH, body, headers)
+            await post_json(connection, endpoint, _PATH, body, headers)
             await expect_ok(connection)
             tail = b""
             completion = None
@@ -76,7 +76,7 @@ class Ollama:
         body["stream"] = False
         body["options"] = {**body.get("options", {}), "num_predict": 1}
         async with endpoint.connection() as connection:
-            post_json(connection, endpoint, _PATH, body, headers)
+            await post_json(connection, endpoint, _PATH, body, headers)
             await expect_ok(connection)
             await connection.read()
 

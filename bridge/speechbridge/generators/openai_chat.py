@@ -41,7 +41,7 @@ class OpenAIChat:
         finish_reason = None
         usage: Any = None
         async with endpoint.connection() as connection:
-            post_json(connection, endpoint, _PATH, body, headers)
+            await post_json(connection, endpoint, _PATH, body, headers)
             await expect_ok(connection)
             async for chunk in connection.chunks(COALESCE_S):
                 items, error = _items(parser, chunk)
@@ -63,7 +63,7 @@ class OpenAIChat:
         """Request a single token; the server keeps the evaluated prefix in its cache."""
         body = {**self._body(request), "max_tokens": 1}
         async with endpoint.connection() as connection:
-            post_json(connection, endpoint, _PATH, body, headers)
+            await post_json(connection, endpoint, _PATH, body, headers)
             await expect_ok(connection)
             await connection.read()
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from speechbridge.errors import Problem
+from speechbridge.off_loop import off_loop
 
 if TYPE_CHECKING:
     from speechbridge.intake.body import Body
@@ -38,11 +39,15 @@ async def read_object(body: Body, limit: int, declared: int | None, memory: Shar
         _reserve(body.received, largest, memory)
         data += chunk
     # Marks within strings count too: that is cheap, and no text for a model has so many of them.
-    values = sum(data.count(mark) for mark in _VALUE_MARKS)
+    values = await off_loop(len(data), _count_values, data)
     if values > _MAX_VALUES:
         raise Problem("bad_json", f"The body has more than {_MAX_VALUES} values.")
     memory.grow_to(memory.size + _BYTES_PER_VALUE * values)
-    return _parsed(data, hint)
+    return await off_loop(len(data), _parsed, data, hint)
+
+
+def _count_values(data: bytearray) -> int:
+    return sum(data.count(mark) for mark in _VALUE_MARKS)
 
 
 def _reserve(size: int, largest: int, memory: Share) -> None:

@@ -18,6 +18,27 @@ _NO_WORDS = "no_words"
 _LENGTH = "length"
 
 
+def silence_in(transcript: Transcript) -> str:
+    """Return what it means that a transcript has no text, without a full stop; empty if it has text."""
+    if transcript.text:
+        return ""
+    unworded = any(warning["code"] == _NO_WORDS for warning in transcript.warnings)
+    return f"No {'words were recognized' if unworded else 'speech was found'} in the recording"
+
+
+def warnings_of(transcript: Transcript, consequence: str = "") -> list[dict[str, str]]:
+    """Return the warnings about a transcript: Whisper's, and `no_speech` if it has no text, whatever the engine says.
+
+    Args:
+        transcript: The transcript.
+        consequence: What follows from silence, to be appended to that warning.
+    """
+    warnings = [warning for warning in transcript.warnings if warning["code"] != _NO_SPEECH]
+    if silence := silence_in(transcript):
+        warnings.append({"code": _NO_SPEECH, "message": f"{silence}{consequence}."})
+    return warnings
+
+
 @dataclass
 class Answer:
     """Transcript, response, and what went wrong.
@@ -38,11 +59,7 @@ class Answer:
     def set_transcript(self, transcript: Transcript) -> None:
         """Add the transcript and its warnings."""
         self.transcript = transcript
-        self.warnings += [warning for warning in transcript.warnings if warning["code"] != _NO_SPEECH]
-        if not transcript.text:
-            unworded = any(warning["code"] == _NO_WORDS for warning in transcript.warnings)
-            what = "words were recognized" if unworded else "speech was found"
-            self._warn(_NO_SPEECH, f"No {what} in the recording, so the language model was not called.")
+        self.warnings += warnings_of(transcript, ", so the language model was not called")
 
     def cut_off(self, transcript: Transcript) -> None:
         """Set what was transcribed before the deadline."""

@@ -64,7 +64,7 @@ class Load:
     def document(self) -> dict[str, Any]:
         """Return the JSON object."""
         whisper, ollama = self._transcription.load(), self._generation.load()
-        pace = self._backlog.measured_pace
+        speed = self._backlog.speed
         return {
             "held": whisper.held,
             "waiting": whisper.waiting,
@@ -72,7 +72,7 @@ class Load:
             "audio_seconds_held": round(whisper.audio_seconds_held, _DIGITS),
             "audio_seconds_waiting": round(whisper.audio_seconds_held + whisper.audio_seconds_waiting, _DIGITS),
             "audio_seconds_working": round(whisper.audio_seconds_working, _DIGITS),
-            "audio_seconds_per_second": round(1 / pace, _DIGITS) if pace else 0.0,
+            "audio_seconds_per_second": round(speed, _DIGITS) if speed else 0.0,
             "oldest_wait_seconds": round(whisper.oldest_wait_seconds, _DIGITS),
             "ollama": {
                 "held": ollama.held,

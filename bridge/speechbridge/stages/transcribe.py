@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from speechbridge.audio.port import RestartRequired, excerpt_of
 from speechbridge.stages.attempt import Stage
+from speechbridge.stages.in_time import check_in_time
 from speechbridge.upstreams.failures import UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from speechbridge.admission.retry_after import Backlog
     from speechbridge.audio.durations import Duration, Durations
+    from speechbridge.audio.headers.excerpt import Excerpt
     from speechbridge.audio.port import Audio
     from speechbridge.stages.call import Call
     from speechbridge.stages.demand import Demand
@@ -78,13 +80,14 @@ class Transcription(Stage):
             pass_on: Sends a segment to the client as it is decoded, if the call streams.
 
         Raises:
-            Problem: The recording cannot be transcribed, or Whisper failed.
+            Problem: The recording cannot be transcribed, or not in time, or Whisper failed.
         """
         retry = self._retry(call)
         sent = False
         while True:
             await self.buffer(audio)
             excerpt = excerpt_of(audio, call.expected_size)
+            self.check_in_time([excerpt], call)
             duration = self._durations.of(excerpt)
             segments = _segments_for(call, duration)
             reports = self._transcriber.reports_progress and (
@@ -146,6 +149,20 @@ class Transcription(Stage):
         early: AbstractContextManager[None] = nullcontext() if self._pool.reachable else held
         with self._backlog.arriving(arrived), early:
             await audio.buffer_until_ready()
+
+    def check_in_time(self, recordings: Iterable[Excerpt], call: Call, param: str = "file") -> None:
+        """Reject recordings that the fastest pod could not transcribe in time, one after the other.
+
+        Args:
+            recordings: What is known of them: one that is complete may tell its duration at its end.
+            call: The request.
+            param: Where they are in the request.
+
+        Raises:
+            Problem: `audio_too_long`.
+        """
+        if (pace := self._backlog.best_pace) is not None:
+            check_in_time(map(self._durations.of, recordings), pace, call.deadline.limits, param)
 
     def _beginner(self, start_work: Callable[[], None], work: Work, call: Call, *, reports: bool) -> Callable[[], None]:
         """Return what to call when a pod begins to work.

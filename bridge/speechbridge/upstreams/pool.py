@@ -100,6 +100,15 @@ class Pool:
         """How many requests all pods together process at once; at least 1, so that it can be a divisor."""
         return max(1, sum(endpoint.slots or 1 for endpoint in self.endpoints))
 
+    @property
+    def speeds(self) -> tuple[float, ...]:
+        """The speed of each pod in seconds of audio per second, as it reports it: of all its requests together.
+
+        0 for a pod without a measured one; empty if no pod reports its load.
+        """
+        reports = [endpoint.account.report for endpoint in self.endpoints]
+        return tuple(report.audio_seconds_per_second if report else 0.0 for report in reports) if any(reports) else ()
+
     def time(self) -> float:
         """Return the loop's time in seconds."""
         return self._loop.time()
@@ -251,8 +260,7 @@ class Pool:
 
     def _speed(self) -> float:
         """Return the speed that is assumed of pods without a measured one, in seconds of audio per second."""
-        reports = [endpoint.account.report for endpoint in self.endpoints]
-        measured = [report.audio_seconds_per_second for report in reports if report and report.audio_seconds_per_second]
+        measured = [speed for speed in self.speeds if speed]
         return fmean(measured) if measured else 1.0
 
     def _assign(self, endpoint: Endpoint, request: PodRequest) -> None:

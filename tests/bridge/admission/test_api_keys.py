@@ -1,6 +1,7 @@
 """API keys: who may use the service, once a folder with keys is set."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.running import WAV, Bridge, StartBridge, form
+from bridge.wire import Connection, head, part
 from fakes.ollama import FakeOllama
 from fakes.whisper import FakeAsrWebservice
 from speechbridge.admission.api_keys import ApiKeys
@@ -154,3 +156,33 @@ def test_a_key_that_may_not_be_read_leaves_the_others(
 def test_a_folder_that_is_not_there_stops_the_start() -> None:
     with pytest.raises(ValidationError, match="must be a folder"):
         Settings(api_keys_dir="/nowhere")
+
+
+async def test_a_key_that_fills_the_memory_slowly_leaves_room_for_others(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama, folder: Path
+) -> None:
+    (folder / "team-b").write_text("key-of-b")
+    keyed = await start_bridge(
+        whisper_url=asr.url, ollama_url=ollama.url, api_keys_dir=str(folder), memory_budget_bytes=2**20
+    )
+    memory = keyed.service.budgets.memory
+    async with AsyncExitStack() as uploads:
+        size = 10_000
+        while memory.limit - memory.used >= 2 * size:
+            before = memory.used
+            connection = await uploads.enter_async_context(Connection.to(keyed.url))
+            start = part("file", WAV[:100], filename="a.wav")
+            await connection.send(head("/process", length=size, headers="X-API-Key: key-of-a\r\n"), start)
+            reply = asyncio.create_task(connection.reply())
+            await keyed.until(lambda: memory.used > before or reply.done())  # noqa: B023
+            if reply.done():
+                break
+            uploads.callback(reply.cancel)
+        async with keyed.client.post("/process", data=form(WAV), headers={"X-API-Key": "key-of-b"}) as response:
+            others = response.status
+
+    assert reply.done()
+    assert (reply.result().status, reply.result().json()["code"]) == (503, "overloaded")
+    assert "share" in reply.result().json()["detail"]
+    assert others == 200
+    await keyed.until(lambda: memory.used == 0)

@@ -68,6 +68,48 @@ def test_what_is_told_is_always_a_sensible_number(seen: list[tuple[float, float]
     assert 1 <= backlog.retry_after(queued, slots) <= 600
 
 
+def test_the_speed_that_pods_report_counts_however_long_each_request_took() -> None:
+    backlog = Backlog(lambda: (17.0, 13.0))
+    for _ in range(16):
+        backlog.observe(audio_seconds=300, work_seconds=1050)
+
+    with backlog.entry(3000):
+        assert backlog.retry_after(queued=0, slots=32) == 100
+    assert backlog.best_pace == pytest.approx(1 / 17)
+    assert backlog.speed == pytest.approx(15)
+
+
+def test_a_pod_without_a_measured_speed_counts_as_the_others() -> None:
+    backlog = Backlog(lambda: (20.0, 0.0))
+
+    with backlog.entry(1200):
+        assert backlog.retry_after(queued=0, slots=32) == 30
+
+
+def test_the_slots_of_a_pod_that_has_measured_nothing_are_not_as_many_pods() -> None:
+    backlog = Backlog(lambda: (0.0,))
+    for _ in range(5):
+        backlog.observe(audio_seconds=60, work_seconds=15)
+
+    with backlog.entry(400):
+        assert backlog.retry_after(queued=0, slots=16) == 100
+    assert (backlog.best_pace, backlog.speed) == (None, None)
+
+
+def test_a_pace_that_no_transcript_confirms_rejects_nothing_for_ever() -> None:
+    now = [0.0]
+    backlog = Backlog(clock=lambda: now[0])
+    for _ in range(5):
+        backlog.observe(audio_seconds=300, work_seconds=1050)
+    measured = backlog.best_pace
+
+    now[0] = 601.0
+
+    assert measured == pytest.approx(3.5, rel=0.1)
+    assert backlog.best_pace is None
+    assert backlog.speed == pytest.approx(1 / 3.5, rel=0.1)
+
+
 async def test_the_audio_that_waits_is_told_in_seconds(bridge: Bridge, asr: FakeAsrWebservice) -> None:
     gate = asr.hold(Point.BEFORE_ANSWER)
     asking = [asyncio.create_task(bridge.json()) for _ in range(3)]

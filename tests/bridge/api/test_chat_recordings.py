@@ -6,13 +6,16 @@ import pytest
 
 from bridge.chats import BASE64, Json, asked, chat, input_audio
 from bridge.running import WAV, Bridge
+from bridge.wire import all_events
 from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
+from fakes.transcripts import SILENCE
 from speechbridge.api.chat_recordings import MAX_RECORDINGS
 from speechbridge.generators.prompt import GUARD, marked_transcript
 
 pytestmark = pytest.mark.unit
 
+CHATS, RESPONSES = "/v1/chat/completions", "/v1/responses"
 URI = f"data:audio/wav;base64,{BASE64}"
 UNUSUAL = b"RIFF\xfb\xff\xbf!" * 11
 """Bytes whose base64 has both characters in which the alphabets differ, and padding."""
@@ -129,3 +132,83 @@ def test_delimiters_in_a_transcript_are_defused(text: str) -> None:
 
     assert marked.count("<") == 2
     assert marked.startswith("<transcript>\nHe said (")
+
+
+DOUBTFUL = {"code": "doubtful", "message": "From 1.0 to 2.0 s: improbable."}
+NO_SPEECH = {"code": "no_speech", "message": "No speech was found in the recording."}
+NO_WORDS = {"code": "no_words", "message": "From 0.0 to 3.0 s: speech without words."}
+
+
+def spoken_to(path: str) -> Json:
+    """A request of a route with a recording."""
+    question = asked(input_audio(BASE64), {"type": "text", "text": "Summarise."})["messages"]
+    return {"messages" if path == CHATS else "input": question if path == CHATS else as_input(question)}
+
+
+def as_input(messages: list[Json]) -> list[Json]:
+    parts = [{**part, "type": "input_text"} if part["type"] == "text" else part for part in messages[0]["content"]]
+    return [{"role": "user", "content": parts}]
+
+
+@pytest.mark.parametrize("path", [CHATS, RESPONSES])
+@pytest.mark.parametrize(
+    ("reported", "sentence", "warnings"),
+    [
+        ([], "(No speech was found in the recording.)", [NO_SPEECH]),
+        (
+            [NO_WORDS],
+            "(No words were recognized in the recording.)",
+            [NO_WORDS, {"code": "no_speech", "message": "No words were recognized in the recording."}],
+        ),
+    ],
+    ids=["silence", "no words"],
+)
+async def test_the_model_and_the_client_are_told_of_silence(
+    streaming_bridge: Bridge,
+    speech_whisper: FakeSpeechWhisper,
+    openai_chat: FakeOpenAIChat,
+    path: str,
+    reported: list[dict[str, str]],
+    sentence: str,
+    warnings: list[dict[str, str]],
+) -> None:
+    speech_whisper.transcript, speech_whisper.warnings = SILENCE, reported
+
+    async with streaming_bridge.client.post(path, json=spoken_to(path)) as response:
+        answer = await response.json()
+
+    assert response.status == 200
+    assert answer["warnings"] == warnings
+    assert openai_chat.work[0].json["messages"][-1]["content"] == f"{sentence}\n\nSummarise."
+
+
+@pytest.mark.parametrize("path", [CHATS, RESPONSES])
+@pytest.mark.parametrize("reported", [[], [DOUBTFUL]], ids=["none", "doubt"])
+async def test_warnings_of_whisper_are_passed_on(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper, path: str, reported: list[dict[str, str]]
+) -> None:
+    speech_whisper.warnings = reported
+
+    async with streaming_bridge.client.post(path, json=spoken_to(path)) as response:
+        answer = await response.json()
+
+    assert answer["warnings"] == reported
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(CHATS, {"messages": [{"role": "user", "content": "Hi"}]}), (RESPONSES, {"input": "Hi"})]
+)
+async def test_the_answer_to_text_has_no_warnings(streaming_bridge: Bridge, path: str, body: Json) -> None:
+    async with streaming_bridge.client.post(path, json=body) as response:
+        assert "warnings" not in await response.json()
+
+
+async def test_the_last_event_of_a_response_has_the_warnings(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    speech_whisper.transcript = SILENCE
+
+    async with streaming_bridge.client.post(RESPONSES, json={**spoken_to(RESPONSES), "stream": True}) as response:
+        events = await all_events(response)
+
+    assert events[-1].data["response"]["warnings"] == [NO_SPEECH]

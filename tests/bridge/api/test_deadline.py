@@ -1,10 +1,14 @@
 """At the deadline a client receives what was transcribed, and is told which setting ended the request."""
 
+import base64
+from collections.abc import AsyncIterator
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge.audio.recordings import encoded
 from bridge.running import Bridge, StartBridge, form, wav
-from bridge.wire import Connection, all_events, head, part, types
+from bridge.wire import Connection, all_events, exchange, head, multipart, part, types
 from fakes.gates import Point
 from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
@@ -105,9 +109,17 @@ async def test_a_deadline_is_counted_as_one(stuck: Bridge, response_format: str)
     assert await counted(stuck, "speechbridge_stage_duration_seconds_count") == {"deadline": 1}
 
 
-async def test_a_recording_that_cannot_be_done_in_time_is_refused_before_it_is_sent(stuck: Bridge) -> None:
-    for _ in range(5):
-        stuck.service.backlog.observe(10.0, 50.0)
+async def reports_speed(bridge: Bridge, whisper: FakeSpeechWhisper, speed: float) -> None:
+    """Have Whisper report a speed, in seconds of audio per second."""
+    whisper.queue.speed = speed
+    whisper.progressed()
+    await bridge.until(lambda: bridge.service.whisper.speeds == (speed,))
+
+
+async def test_a_recording_that_cannot_be_done_in_time_is_refused_before_it_is_sent(
+    stuck: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    await reports_speed(stuck, speech_whisper, 0.2)
     recording = wav(60)
 
     async with Connection.to(stuck.url) as connection:
@@ -116,14 +128,80 @@ async def test_a_recording_that_cannot_be_done_in_time_is_refused_before_it_is_s
 
     document = reply.json()
     assert (reply.status, document["code"], document["param"]) == (413, "audio_too_long", "file")
-    longest = stuck.service.time_limits.longest_audio(stuck.service.backlog.pace or 0)
+    longest = stuck.service.time_limits.longest_audio(5.0)
     assert f"up to {longest:.0f} s of audio can" in document["detail"]
 
 
-async def test_no_recording_is_refused_before_whispers_speed_is_known(streaming_bridge: Bridge) -> None:
-    for _ in range(4):
-        streaming_bridge.service.backlog.observe(10.0, 50_000.0)
+def chunked(*pieces: bytes) -> AsyncIterator[bytes]:
+    """A body of unknown size."""
 
-    status, _ = await streaming_bridge.json(wav(20))
+    async def send() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    return send()
+
+
+@pytest.mark.parametrize("path", ["/process", TRANSCRIPTIONS])
+@pytest.mark.parametrize("recording", [encoded("ogg", "libopus", rate=48_000), wav(3)], ids=["ogg", "wav in chunks"])
+async def test_a_recording_that_turns_out_too_long_once_it_is_complete_is_refused(
+    stuck: Bridge, speech_whisper: FakeSpeechWhisper, path: str, recording: bytes
+) -> None:
+    await reports_speed(stuck, speech_whisper, 0.05)
+
+    headers = {"Content-Type": "audio/ogg"}
+    async with stuck.client.post(path, data=chunked(recording[:5000], recording[5000:]), headers=headers) as response:
+        document = await response.json()
+
+    assert (response.status, document.get("error", document)["code"]) == (413, "audio_too_long")
+    assert speech_whisper.work == []
+
+
+@pytest.mark.parametrize(
+    ("path", "chat"),
+    [("/v1/chat/completions", "messages"), ("/v1/responses", "input")],
+)
+async def test_the_recordings_of_a_chat_are_refused_together_before_one_is_transcribed(
+    stuck: Bridge, speech_whisper: FakeSpeechWhisper, path: str, chat: str
+) -> None:
+    await reports_speed(stuck, speech_whisper, 0.9)
+    half = {"type": "input_audio", "input_audio": {"data": base64.b64encode(wav(0.7)).decode(), "format": "wav"}}
+
+    body = {chat: [{"role": "user", "content": [half, half]}]}
+    async with stuck.client.post(path, json=body) as response:
+        error = (await response.json())["error"]
+
+    assert (response.status, error["code"], error["param"]) == (413, "audio_too_long", chat)
+    assert error["message"].startswith("The recordings of 1 s cannot be transcribed")
+    assert speech_whisper.work == []
+
+
+async def test_the_pace_of_an_engine_that_reports_no_speed_counts(bridge: Bridge) -> None:
+    for _ in range(5):
+        bridge.service.backlog.observe(10.0, 50_000.0)
+
+    status, document = await bridge.json(wav(20))
+
+    assert (status, document["code"]) == (413, "audio_too_long")
+
+
+async def test_no_recording_is_refused_before_whispers_speed_is_known(bridge: Bridge) -> None:
+    for _ in range(4):
+        bridge.service.backlog.observe(10.0, 50_000.0)
+
+    status, _ = await bridge.json(wav(20))
 
     assert status == 200
+
+
+async def test_what_requests_took_on_a_shared_pod_refuses_nothing(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    for _ in range(16):
+        streaming_bridge.service.backlog.observe(300.0, 1050.0)
+    await reports_speed(streaming_bridge, speech_whisper, 17.0)
+
+    body = multipart(part("file", wav(600, rate=8000), filename="a.wav"))
+    reply = await exchange(streaming_bridge.url, head("/process", length=len(body)), body)
+
+    assert reply.status == 200

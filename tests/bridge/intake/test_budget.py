@@ -108,6 +108,44 @@ def test_shares_never_exceed_the_limit_and_are_given_back(steps: list[tuple[int,
     assert memory.used == 0
 
 
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.integers(1, 400)), max_size=60))
+def test_callers_leave_room_for_one_that_holds_nothing(steps: list[tuple[str, int]]) -> None:
+    memory = budget(1000)
+    parts = {caller: memory.of(caller) for caller in "abcde"}
+    for caller, size in steps:
+        parts[caller].try_take(size)
+
+    assert memory.used == sum(part.used for part in parts.values())
+    assert memory.of("new").try_take((memory.limit - memory.used) // 2)
+
+
+def test_one_caller_gets_three_quarters_and_two_three_sevenths_each() -> None:
+    memory = budget(7000)
+    a, b = memory.of("a"), memory.of("b")
+    while a.try_take(1):
+        pass
+    alone = a.used
+    a.give(alone)
+
+    while a.try_take(1) + b.try_take(1):
+        pass
+
+    assert (alone, a.used, b.used) == (5250, 3000, 3000)
+    with pytest.raises(Problem, match="This API key's share of the memory for requests is exhausted"):
+        a.take(1)
+    assert str(a.exhausted()).startswith("The memory for requests is exhausted")
+
+
+def test_a_caller_with_several_requests_has_one_share() -> None:
+    memory = budget(1000)
+    with memory.of("a").held() as first, memory.of("a").held() as second:
+        first.grow_to(700)
+        with pytest.raises(Problem, match="share"):
+            second.grow_to(100)
+
+    assert (memory.used, memory.of("a").used) == (0, 0)
+
+
 # JSON bodies.
 
 

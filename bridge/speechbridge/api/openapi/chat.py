@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from speechbridge.api.chat_recordings import MAX_RECORDINGS
 from speechbridge.api.chat_request import MAX_CHOICES, REFUSED_MEMBERS
+from speechbridge.api.openapi.coverage import RECORDING_WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, GENERATION, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     KEYS,
@@ -59,10 +60,12 @@ PATHS: Json = {
             "tags": ["OpenAI"],
             "summary": "Create a chat completion, with recordings in the messages",
             "description": (
-                "The request is forwarded to the language model server unchanged, and so is its response. Message "
+                "The request is forwarded to the language model server unchanged, and so is its response, except that "
+                "`warnings` about recordings are added unless it is streamed. Message "
                 "parts with recordings (`input_audio`, `audio_url`, `file`) are replaced by their transcripts, "
                 "delimited as data, so the model needs no audio support; the system message then explains the "
-                f"delimiters. A request has at most {MAX_RECORDINGS} recordings. Bodies are limited to "
+                "delimiters. A recording without speech is replaced by a sentence that says so. "
+                f"A request has at most {MAX_RECORDINGS} recordings. Bodies are limited to "
                 "`MAX_JSON_BYTES`. For the safety of the model server, these members are rejected with `bad_field`: "
                 f"{', '.join(f'`{name}`' for name in REFUSED_MEMBERS)}; `n` is limited to {MAX_CHOICES}; and images "
                 "are `data:` URIs, unless the setting `FORWARD_MEDIA_URLS` allows other URLs."
@@ -186,10 +189,12 @@ SCHEMAS: Json = {
     ),
     "ChatCompletion": _open(
         record(
-            "The unchanged response of the language model server.",
+            "The response of the language model server.",
+            ("object", "model", "choices"),
             object=text("The type of the object.", const="chat.completion"),
             model=text("The model."),
             choices=listing("The choices.", _open({"type": "object"}), minItems=1),
+            warnings=RECORDING_WARNINGS,
         )
     ),
     "ChatCompletionChunk": _open(

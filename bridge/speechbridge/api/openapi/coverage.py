@@ -6,6 +6,7 @@ from speechbridge.api.openapi.schemas import Json, listing, number, record, ref,
 
 COVERAGE_EXAMPLE = {"audio_seconds": 5.8, "speech_seconds": 5.4, "transcribed_seconds": 5.8, "gaps": [], "doubtful": []}
 WARNINGS = listing("Warnings about a successful request.", ref("Warning"))
+RECORDING_WARNINGS = listing("Warnings about the recordings in the request; missing if it has none.", ref("Warning"))
 
 _SECONDS = "Seconds from the start of the recording."
 

@@ -149,7 +149,9 @@ SCHEMAS: Json = {
         audio_seconds_waiting=number("Estimated duration of the held and waiting recordings in seconds.", minimum=0),
         audio_seconds_working=number("Estimated duration of the recordings in work in seconds.", minimum=0),
         audio_seconds_per_second=number(
-            "Seconds of audio per second of work, as in recent transcripts; 0 until there are enough.", minimum=0
+            "Seconds of audio that a Whisper pod transcribes per second, on average: as the pods report it, otherwise"
+            " as recent transcripts took; 0 until it is measured.",
+            minimum=0,
         ),
         oldest_wait_seconds=number("How long the first held or waiting request has waited, in seconds.", minimum=0),
         ollama=ref("LanguageModelLoad"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from speechbridge.api import sse
+from speechbridge.api.openapi.coverage import RECORDING_WARNINGS
 from speechbridge.api.openapi.problems import ADMISSION, ALWAYS, GENERATION, KEYED, TRANSCRIPTION, errors
 from speechbridge.api.openapi.schemas import (
     KEYS,
@@ -89,9 +90,9 @@ PATHS: Json = {
             "description": (
                 "OpenAI's Responses API, translated into a chat completion of the language model server. Recordings "
                 "(`input_audio`, and `input_file` with audio) are replaced by their transcripts as in "
-                "`/v1/chat/completions`. Nothing is stored: `store` is ignored, and `previous_response_id`, "
-                "`conversation`, `prompt`, `background` and references to items are rejected with `bad_field`. The "
-                "only tools are functions."
+                "`/v1/chat/completions`, with `warnings` about them. Nothing is stored: `store` is ignored, and "
+                "`previous_response_id`, `conversation`, `prompt`, `background` and references to items are rejected "
+                "with `bad_field`. The only tools are functions."
             ),
             "parameters": TRACING,
             "requestBody": {
@@ -173,6 +174,7 @@ SCHEMAS: Json = {
             model=text("The language model."),
             output=listing("Messages, and calls of functions.", _open({"type": "object"})),
             usage={"type": ["object", "null"], "description": "Numbers of tokens."},
+            warnings=RECORDING_WARNINGS,
         )
     ),
     "ResponseEvent": _open(
