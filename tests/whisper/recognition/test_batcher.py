@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -345,6 +346,26 @@ def test_the_end_is_not_decoded_again_if_hardly_anything_precedes_it(make: Calla
 
     assert spoken.texts() == [" at 0"]
     assert [request.attempt.full_window for request in model.requests] == [False, True]
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_text_behind_the_end_of_a_block_overlaps_nothing(make: Callable[..., Batcher], *, words: bool) -> None:
+    def answer(request: Request) -> Decoded:
+        answered = several(request, OTHER, " And", " so on.")
+        said, *behind = answered.segments
+        end = request.block.start + request.block.seconds
+        segments = replace(said, end=end), *(replace(one, start=end, end=end) for one in behind)
+        return replace(answered, segments=segments)
+
+    spoken = Spoken(make(ScriptedWeights(answer)), words=words)
+
+    spoken.submit(block(100, 10), block(110, 10))
+
+    assert spoken.texts() == [f"{OTHER} And so on."] * 2
+    assert [(one.start, one.end) for one in spoken.segments] == [
+        (pytest.approx(100.2), pytest.approx(109.8)),
+        (pytest.approx(110.2), pytest.approx(119.8)),
+    ]
 
 
 def test_words_are_aligned_only_if_requested(make: Callable[..., Batcher]) -> None:
