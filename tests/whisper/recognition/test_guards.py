@@ -20,6 +20,11 @@ def plain(text: str, start: float = 0.0, end: float = 10.0, **changes: object) -
     return segment(text, start, end, words=None, **changes)
 
 
+def around(*segments: Segment) -> list[Span]:
+    """Speech as long as the segments."""
+    return [Span(int(one.start * RATE), int(one.end * RATE)) for one in segments]
+
+
 def doubts(*segments: Segment, speech: list[Span] = SPEECH) -> list[Doubtful]:
     guard = Guard()
     guard.check(segments, speech)
@@ -40,7 +45,7 @@ def test_what_passed_its_checks_is_left_as_it_is(text: str) -> None:
     guard = Guard()
     one = plain(text)
 
-    assert guard.check([one], []) == [one]
+    assert guard.check([one], around(one)) == [one]
     assert guard.doubtful == []
 
 
@@ -49,7 +54,7 @@ def test_what_failed_its_checks_is_doubtful(failed: Doubt) -> None:
     guard = Guard()
     one = plain(" No, no, no, no, no, no!", failed=failed)
 
-    assert guard.check([one], []) == [one]
+    assert guard.check([one], around(one)) == [one]
     assert guard.doubtful == [Doubtful(0.0, 10.0, failed)]
 
 
@@ -57,7 +62,7 @@ def test_a_cut_loop_is_doubtful() -> None:
     guard = Guard()
     looping = [plain(" Bye." * 6, 0.0, 4.0, failed=Doubt.REPETITION), plain(" Bye.", 4.0, 6.0, failed=Doubt.REPETITION)]
 
-    assert [one.text for one in guard.check(looping, [])] == [" Bye."]
+    assert [one.text for one in guard.check(looping, around(*looping))] == [" Bye."]
     assert guard.doubtful == [Doubtful(0.0, 6.0, Doubt.REPETITION)]
 
 
@@ -67,7 +72,7 @@ def test_segments_that_repeat_the_one_before_are_dropped() -> None:
         plain(" Thank you.", at, at + 2.0, compression_ratio=5.0, failed=Doubt.REPETITION) for at in range(0, 20, 2)
     ]
 
-    kept = [one for each in looping for one in guard.check([each], [])]
+    kept = [one for each in looping for one in guard.check([each], around(each))]
 
     assert kept == looping[:1]
     assert guard.doubtful == [Doubtful(0.0, 20.0, Doubt.REPETITION)]
@@ -77,7 +82,7 @@ def test_what_is_said_twice_is_heard_twice() -> None:
     guard = Guard()
     said = [plain(" Thank you.", at, at + 2.0) for at in range(0, 6, 2)]
 
-    assert guard.check(said, []) == said
+    assert guard.check(said, around(*said)) == said
     assert guard.doubtful == []
 
 
@@ -94,6 +99,7 @@ def test_text_where_nobody_speaks_is_doubtful() -> None:
     found = doubts(plain(" Hello.", 1.0, 4.0), plain(" Thanks for watching!", 8.0, 12.0), speech=speech)
 
     assert found == [Doubtful(8.0, 12.0, Doubt.NO_SPEECH)]
+    assert doubts(plain(" You", 0.0, 5.0), speech=[]) == [Doubtful(0.0, 5.0, Doubt.NO_SPEECH)]
 
 
 def test_neighbouring_stretches_are_reported_as_one() -> None:

@@ -51,7 +51,7 @@ class Guard:
 
         Args:
             segments: In order.
-            spans: The stretches of speech in the block, in order; empty if there are none or if they are unknown.
+            spans: The stretches of speech in the block, in order.
         """
         self.doubtful += without_words(segments, spans)  # of all segments: a repetition that is cut was spoken
         kept = []
@@ -78,7 +78,7 @@ class Guard:
 
 
 def _doubt(segment: Segment, spans: Sequence[Span]) -> Doubt | None:
-    if spans and not any(span.start / RATE < segment.end and span.end / RATE > segment.start for span in spans):
+    if not any(span.start / RATE < segment.end and span.end / RATE > segment.start for span in spans):
         return Doubt.NO_SPEECH
     if segment.failed:
         return segment.failed

@@ -109,7 +109,7 @@ class TranscriptionInfo:
     """What is known of a recording besides its words.
 
     Attributes:
-        language: Code such as `en`, requested or detected; None if nobody speaks and none was requested.
+        language: Code such as `en`, requested or detected; None without words and if none was requested.
         duration: Seconds of audio received.
         speech_seconds: Seconds of speech, as found by the voice activity detector.
         transcribed_seconds: Seconds of audio passed to the model.

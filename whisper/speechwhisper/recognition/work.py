@@ -128,6 +128,11 @@ class Recognition:
         found = [one for guard in self._guards.values() for one in guard.doubtful]
         return tuple(sorted(found, key=lambda one: one.start))
 
+    @property
+    def has_words(self) -> bool:
+        """Whether a segment was emitted."""
+        return self._number > 0
+
     def wait_for_room(self, limit: int | None = None) -> None:
         """Wait until fewer blocks than the limit are on their way.
 
