@@ -22,7 +22,7 @@ from speechoperator.telemetry.metrics import Metrics as OperatorMetrics
 from speechoperator.watch.store import Store
 from speechwhisper.admission.load import Load
 from speechwhisper.errors import PROBLEMS
-from speechwhisper.recognition.guards import Doubt
+from speechwhisper.recognition.judging import Doubt
 from speechwhisper.telemetry.metrics import Metrics as WhisperMetrics
 from speechwhisper.telemetry.metrics import exemplar
 

@@ -8,7 +8,7 @@ from generator import definitions
 from generator.markdown import page, table
 from speechbridge.telemetry.metrics import REQUEST_OUTCOMES, STAGE_OUTCOMES
 from speechbridge.upstreams.failures import FailureKind
-from speechwhisper.recognition.guards import Doubt
+from speechwhisper.recognition.judging import Doubt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ import pytest
 from generate import files
 from generator import metrics
 from speechbridge.telemetry.metrics import REQUEST_OUTCOMES, STAGE_OUTCOMES
-from speechwhisper.recognition.guards import Doubt
+from speechwhisper.recognition.judging import Doubt
 
 pytestmark = pytest.mark.unit
 

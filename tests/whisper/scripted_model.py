@@ -49,7 +49,7 @@ class WordTokens:
 
 
 class ScriptedModel:
-    """Loads onto a GPU; says " Hello." until the end of what is loud, and detects German; may fail when it decodes,
+    """Loads onto a GPU; says one thing until the end of what is loud, and detects German; may fail when it decodes,
     and has memory for so many blocks.
 
     Attributes:
@@ -58,6 +58,7 @@ class ScriptedModel:
         prompts: Of each decoded block.
         batches: The sizes of the batches it was given.
         arguments: Of the last decoding.
+        says: What it says.
         loses_tail: Whether it drops what is said after the first five seconds of a block, as Whisper sometimes does.
     """
 
@@ -80,6 +81,7 @@ class ScriptedModel:
         self.detected_in: list[NDArray[np.float32]] = []
         self.prompts: list[list[int]] = []
         self.arguments: dict[str, Any] = {}
+        self.says = " Hello."
         self.loses_tail = False
         self.batches: list[int] = []
         self._error = error
@@ -118,4 +120,4 @@ class ScriptedModel:
         end = 0.0 if not len(frames) else (frames[-1] + 1) / 100
         if self.loses_tail:
             end = min(end, 5.0)
-        return [_TIMESTAMP_BEGIN, *self.tokens(" Hello."), _TIMESTAMP_BEGIN + round(end * 50)]
+        return [_TIMESTAMP_BEGIN, *self.tokens(self.says), _TIMESTAMP_BEGIN + round(end * 50)]

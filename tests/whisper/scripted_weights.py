@@ -40,6 +40,7 @@ def decoded(
     avg_logprob: float = -0.2,
     no_speech_prob: float = 0.05,
     language: str | None = None,
+    complete: bool = True,
     words: Callable[[tuple[Segment, ...]], tuple[Segment, ...]] | None = None,
 ) -> Decoded:
     """An answer of one segment; without a text, the start of its block."""
@@ -58,8 +59,19 @@ def decoded(
     )
     found = language or request.language or "de"
     probability = None if request.language else 0.75
-    result = Result(said.strip(), end, avg_logprob, no_speech_prob)
+    result = Result(said.strip(), end, avg_logprob, no_speech_prob, complete)
+    one = replace(one, compression_ratio=result.compression_ratio)
     return Decoded(result, (one,) if said else (), found, probability, words or with_one_word)
+
+
+def several(request: Request, *texts: str, complete: bool = True) -> Decoded:
+    """An answer of several segments of the same length."""
+    whole = decoded(request, "".join(texts), complete=complete)
+    seconds = request.block.seconds / len(texts)
+    starts = [request.block.start + seconds * number for number in range(len(texts))]
+    (one,) = whole.segments
+    segments = [replace(one, text=text, start=at, end=at + seconds) for text, at in zip(texts, starts, strict=True)]
+    return replace(whole, segments=tuple(segments))
 
 
 def improbable(request: Request) -> Decoded:

@@ -10,6 +10,7 @@ const REASONS = {
   repetition: "the text repeats itself",
   improbable: "Whisper was unsure of the words",
   too_fast: "more words than can be spoken in the time",
+  incomplete: "the text may end too early",
   no_speech: "text where no speech was detected",
   no_words: "speech without text",
 };

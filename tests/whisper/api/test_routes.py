@@ -13,7 +13,8 @@ from aiohttp import FormData
 
 from speechwhisper import jobs
 from speechwhisper.audio.clock import Gap
-from speechwhisper.recognition.guards import Doubt, Doubtful
+from speechwhisper.recognition.guards import Doubtful
+from speechwhisper.recognition.judging import Doubt
 from speechwhisper.service import SERVICE
 from whisper import media
 from whisper.conftest import Start, eventually

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,13 +11,14 @@ import pytest
 from speechwhisper.recognition import batcher as batching
 from speechwhisper.recognition.batcher import Batcher
 from speechwhisper.recognition.detection import Detection
-from speechwhisper.recognition.guards import Doubt, Doubtful
+from speechwhisper.recognition.guards import Doubtful
+from speechwhisper.recognition.judging import Doubt
 from speechwhisper.recognition.options import Options, Task
 from speechwhisper.recognition.port import Batch, BrokenError, Stop, StoppedError
 from speechwhisper.recognition.tuning import FULL_WINDOW, Tuning
 from speechwhisper.recognition.work import Recognition
 from whisper.scripted import DEADLINE
-from whisper.scripted_weights import ScriptedWeights, block, decoded, improbable, silent
+from whisper.scripted_weights import ScriptedWeights, block, decoded, improbable, several, silent
 
 if TYPE_CHECKING:
     import logging
@@ -32,6 +34,10 @@ WINDOW = 1000
 BLOCKER = 900.0
 """Start of the block that occupies the model while a test fills the queue."""
 TEMPERATURES = (0.0, 0.2, 0.4)
+
+
+SENTENCE = " The manner in which he spoke of it, and the smile that went with it, told her more than he had intended."
+OTHER = " She looked at him with some surprise, and said nothing."
 
 
 class Spoken:
@@ -230,9 +236,55 @@ def test_after_all_attempts_failed_the_most_probable_is_taken_and_doubted(make: 
     spoken.submit(block())
 
     assert spoken.texts() == [" hot 0.2"]
-    assert spoken.segments[0].temperature == TEMPERATURES[-1]
+    assert spoken.segments[0].temperature == 0.2
     assert [one.reason for one in spoken.recognition.doubtful] == [Doubt.IMPROBABLE]
     assert len(model.requests) == 1 + len(TEMPERATURES)
+
+
+@pytest.mark.parametrize(
+    ("texts", "kept", "reason"),
+    [
+        ([" Thank you.", " Bye."] * 12, [" Thank you.", " Bye."], Doubt.REPETITION),
+        ([SENTENCE, OTHER] * 8, [SENTENCE, OTHER], Doubt.REPETITION),
+        ([SENTENCE * 4], [SENTENCE], Doubt.REPETITION),
+        ([f"{OTHER} He laughed" + " ha" * 8 + " and left."], [f"{OTHER} He laughed ha and left."], Doubt.REPETITION),
+        ([SENTENCE], [SENTENCE], Doubt.INCOMPLETE),
+    ],
+    ids=["two segments", "two sentences", "a long sentence", "syllables in text", "the token limit"],
+)
+def test_a_block_that_failed_every_attempt_is_doubtful_and_its_loop_is_cut(
+    make: Callable[..., Batcher], texts: list[str], kept: list[str], reason: Doubt
+) -> None:
+    def answer(request: Request) -> Decoded:
+        return several(request, *texts, complete=reason is not Doubt.INCOMPLETE)
+
+    model = ScriptedWeights(answer)
+    spoken = Spoken(make(model))
+
+    spoken.submit(block(0, 30))
+
+    assert spoken.texts() == kept
+    assert spoken.recognition.doubtful == (Doubtful(0.0, pytest.approx(29.8), reason),)
+    assert len(model.requests) == 1 + len(TEMPERATURES)
+
+
+def test_what_is_said_a_few_times_stays_if_an_attempt_passes(make: Callable[..., Batcher]) -> None:
+    said = [" Thank you.", " Bye."] * 2 + [OTHER]
+    spoken = Spoken(make(ScriptedWeights(lambda request: several(request, *said))))
+
+    spoken.submit(block(0, 10))
+
+    assert spoken.texts() == said
+    assert spoken.recognition.doubtful == ()
+
+
+def test_text_that_failed_is_not_given_to_the_next_block(make: Callable[..., Batcher]) -> None:
+    spoken = Spoken(make(ScriptedWeights(improbable)))
+
+    spoken.submit(block(7))
+    spoken.texts()
+
+    assert spoken.recognition.previous == ()
 
 
 def test_a_silent_block_has_no_segments(make: Callable[..., Batcher]) -> None:
@@ -294,6 +346,26 @@ def test_the_end_is_not_decoded_again_if_hardly_anything_precedes_it(make: Calla
 
     assert spoken.texts() == [" at 0"]
     assert [request.attempt.full_window for request in model.requests] == [False, True]
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_text_behind_the_end_of_a_block_overlaps_nothing(make: Callable[..., Batcher], *, words: bool) -> None:
+    def answer(request: Request) -> Decoded:
+        answered = several(request, OTHER, " And", " so on.")
+        said, *behind = answered.segments
+        end = request.block.start + request.block.seconds
+        segments = replace(said, end=end), *(replace(one, start=end, end=end) for one in behind)
+        return replace(answered, segments=segments)
+
+    spoken = Spoken(make(ScriptedWeights(answer)), words=words)
+
+    spoken.submit(block(100, 10), block(110, 10))
+
+    assert spoken.texts() == [f"{OTHER} And so on."] * 2
+    assert [(one.start, one.end) for one in spoken.segments] == [
+        (pytest.approx(100.2), pytest.approx(109.8)),
+        (pytest.approx(110.2), pytest.approx(119.8)),
+    ]
 
 
 def test_words_are_aligned_only_if_requested(make: Callable[..., Batcher]) -> None:

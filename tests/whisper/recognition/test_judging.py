@@ -12,9 +12,18 @@ from hypothesis import strategies as st
 from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import judging
 from speechwhisper.recognition.blocks import Block, Span
-from speechwhisper.recognition.judging import Attempt, Result, Verdict, attempts, best_of, judge, lost_tail
+from speechwhisper.recognition.judging import (
+    Attempt,
+    Doubt,
+    Result,
+    Verdict,
+    attempts,
+    best_of,
+    failure,
+    judge,
+    lost_tail,
+)
 from speechwhisper.recognition.tuning import FULL_WINDOW
-from whisper.scripted import segment
 
 pytestmark = pytest.mark.unit
 
@@ -40,26 +49,33 @@ def result(
     return Result(text, last_end, avg_logprob, no_speech_prob, complete)
 
 
+def distinct(length: int) -> str:
+    """Text that neither repeats nor loops."""
+    return "".join(np.random.default_rng(1).choice(list("abcdefghijklmnopqrstuvwxyz ,."), length))
+
+
 @pytest.mark.parametrize("attempt", [FITTING, FULL])
 def test_a_good_result_is_kept(attempt: Attempt) -> None:
     assert judge(result(), block(), attempt) is Verdict.KEEP
+    assert failure(result(), block(), attempt) is None
 
 
 @pytest.mark.parametrize("attempt", [FITTING, FULL])
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "reason"),
     [
-        result(avg_logprob=-1.01),
-        result(complete=False),
-        result(text=""),
-        result(text="and so on and on " * 20),
-        result(text="No, no, no, no, no, no, no, no."),
-        result(text="x" * 401),
+        (result(avg_logprob=-1.01), Doubt.IMPROBABLE),
+        (result(complete=False), Doubt.INCOMPLETE),
+        (result(text=""), Doubt.NO_WORDS),
+        (result(text="and so on and on " * 20), Doubt.REPETITION),
+        (result(text="No, no, no, no, no, no, no, no."), Doubt.REPETITION),
+        (result(text=distinct(401)), Doubt.TOO_FAST),
     ],
     ids=["improbable", "cut off", "empty", "repetitive", "loop", "too fast"],
 )
-def test_a_bad_result_is_decoded_again(bad: Result, attempt: Attempt) -> None:
+def test_a_bad_result_is_decoded_again(bad: Result, reason: Doubt, attempt: Attempt) -> None:
     assert judge(bad, block(), attempt) is Verdict.AGAIN
+    assert failure(bad, block(), attempt) is reason
 
 
 def test_at_its_thresholds_a_result_is_kept() -> None:
@@ -83,11 +99,6 @@ def test_silence_in_a_fitting_window_is_checked_in_the_full_one() -> None:
 
 def test_probable_text_is_kept_though_speech_was_doubted() -> None:
     assert judge(result(text="Yes.", avg_logprob=-0.9, no_speech_prob=0.99), block(), FULL) is Verdict.KEEP
-
-
-def distinct(length: int) -> str:
-    """Text that neither repeats nor loops."""
-    return "".join(np.random.default_rng(1).choice(list("abcdefghijklmnopqrstuvwxyz ,."), length))
 
 
 @pytest.mark.parametrize(
@@ -188,12 +199,6 @@ def test_the_accurate_search_starts_with_beams_in_the_full_window() -> None:
 def test_a_requested_temperature_is_used_in_every_attempt() -> None:
     assert attempts((0.5,), (FULL_WINDOW,)) == [Attempt(0.5, FULL_WINDOW)]
     assert attempts((0.5,), (600, 2000, FULL_WINDOW)) == [Attempt(0.5, 600), Attempt(0.5, FULL_WINDOW, alone=True)]
-
-
-def test_a_failed_segment_has_the_temperature_of_the_last_attempt() -> None:
-    last = Attempt(1.0, FULL_WINDOW, alone=True)
-
-    assert judging.failed(segment("hm", temperature=0.2), last) == segment("hm", temperature=1.0)
 
 
 def test_repetitions_compress_well() -> None:

@@ -128,9 +128,26 @@ def test_a_model_of_one_language_detects_none(late_speech: Pcm) -> None:
     assert (model.detected_in, info.language, info.language_probability) == ([], "en", None)
 
 
-def test_silence_has_no_language() -> None:
+@pytest.mark.parametrize("languages", [("en", "de"), ("en",)])
+def test_silence_has_no_language(languages: tuple[str, ...]) -> None:
     model = ScriptedModel()
+    model.supported_languages = languages
 
     info = decoded(model, np.zeros(RATE, dtype=np.int16), Options())
 
     assert (model.detected_in, info.language) == ([], None)
+
+
+@pytest.mark.parametrize("languages", [("en", "de"), ("en",)])
+@pytest.mark.parametrize(("requested", "language"), [(None, None), ("en", "en")])
+def test_a_block_without_words_has_no_language(
+    late_speech: Pcm, languages: tuple[str, ...], requested: str | None, language: str | None
+) -> None:
+    model = ScriptedModel()
+    model.supported_languages = languages
+    model.says = ""
+
+    info = decoded(model, late_speech, Options(language=requested, temperatures=(0.0,)))
+
+    assert model.prompts  # it was decoded
+    assert (info.language, info.language_probability) == (language, None)

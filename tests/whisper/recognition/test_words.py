@@ -165,6 +165,22 @@ def test_in_a_long_recording_every_word_is_at_its_time(
     assert [segment.id for segment in segments] == list(range(len(segments)))
 
 
+def test_words_and_segments_do_not_last_through_a_pause(model_folder: str, recordings: Recordings) -> None:
+    voice = media.decode_wav(recordings["austen-leisure-to-consider"][0].read_bytes())
+    beginning = voice[: int(2.5 * media.RATE)]
+    data = media.encode(np.concatenate([media.silence(3), beginning, media.silence(8), voice]))
+
+    segments, heard = transcribe(settings(model_folder), data, word_timestamps=True, temperatures=(0.0,))
+
+    timed = [*segments, *(word for segment in segments for word in segment.words or ())]
+    assert {one.start > 5.5 for one in timed} == {False, True}
+    assert all(
+        (before <= one.start and one.end <= after)
+        for one in timed
+        for before, after in [(2.75, 5.75) if one.start < 5.5 else (13.25, heard.duration)]
+    )
+
+
 def test_batches_hear_the_same_words(model_folder: str, recordings: Recordings) -> None:
     data = long_recording(recordings)
 

@@ -14,7 +14,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 from kept_spans import KeptSpans, attributes, events, parent_of, trace_of
-from speechwhisper.recognition.guards import Doubt, Doubtful
+from speechwhisper.recognition.guards import Doubtful
+from speechwhisper.recognition.judging import Doubt
 from speechwhisper.service import SERVICE
 from speechwhisper.telemetry import logs
 from speechwhisper.telemetry.spans import Tracing

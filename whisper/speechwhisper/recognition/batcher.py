@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from speechwhisper.recognition import judging
@@ -260,8 +261,8 @@ class Batcher:
         Returns:
             The seconds of audio that are done.
         """
-        owner, attempt = work.owner, work.attempt
-        verdict = judging.judge(decoded.result, work.block, attempt)
+        owner, failure = work.owner, None
+        verdict = judging.judge(decoded.result, work.block, work.attempt)
         work.tried.append(decoded)
         again = verdict is Verdict.AGAIN and len(work.tried) < len(work.attempts)
         if traces is not None:
@@ -270,12 +271,13 @@ class Batcher:
             self._requeue(work)
             return 0.0
         if verdict is Verdict.AGAIN:
-            decoded = work.tried[judging.best_of([one.result for one in work.tried])]
+            best = judging.best_of([one.result for one in work.tried])
+            decoded = work.tried[best]
+            failure = judging.failure(decoded.result, work.block, work.attempts[best])
         segments: list[Segment] = []
         if verdict is not Verdict.SILENT:
             segments = list(decoded.segments_with_words if owner.options.word_timestamps else decoded.segments)
-        if verdict is Verdict.AGAIN:
-            segments = [judging.failed(segment, attempt) for segment in segments]
+        segments = [replace(segment, failed=failure) for segment in segments]
         if segments and owner.language is None:
             owner.language, owner.language_probability = decoded.language, decoded.language_probability
         end = decoded.result.last_end

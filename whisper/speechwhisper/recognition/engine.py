@@ -105,9 +105,8 @@ class Engine:
             recognition.wait_until_done()
         finally:
             self._batcher.discard(recognition)
-        heard = any(preparer.transcribed_seconds for preparer in preparers)
         return TranscriptionInfo(
-            recognition.language if heard else options.language,
+            recognition.language if recognition.has_words else options.language,
             recording.duration,
             sum(preparer.speech_seconds for preparer in preparers),
             sum(preparer.transcribed_seconds for preparer in preparers),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import dataclass
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
 from speechwhisper.recognition.tuning import FULL_WINDOW
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from speechwhisper.recognition.blocks import Block
-    from speechwhisper.recognition.transcript import Segment
 
 LOG_PROB_THRESHOLD = -1.0
 FIRST_LOG_PROB_THRESHOLD = -0.7
@@ -46,6 +45,17 @@ class Verdict(Enum):
     """Nobody speaks in the block."""
     AGAIN = "again"
     """Decode the block again with the next attempt."""
+
+
+class Doubt(StrEnum):
+    """Why a stretch of a transcript is doubtful."""
+
+    REPETITION = "repetition"
+    IMPROBABLE = "improbable"
+    TOO_FAST = "too_fast"
+    INCOMPLETE = "incomplete"
+    NO_SPEECH = "no_speech"
+    NO_WORDS = "no_words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +128,34 @@ def attempts(temperatures: Sequence[float], windows: Sequence[int], *, accurate:
 
 def judge(result: Result, block: Block, attempt: Attempt) -> Verdict:
     """Judge an attempt."""
-    first = attempt.temperature == 0 and not attempt.alone and not attempt.beam_search
-    improbable = result.avg_logprob < (FIRST_LOG_PROB_THRESHOLD if first else LOG_PROB_THRESHOLD)
-    if improbable and result.no_speech_prob > NO_SPEECH_THRESHOLD:
+    if _improbable(result, attempt) and result.no_speech_prob > NO_SPEECH_THRESHOLD:
         # A window that fits the block is not what the model was trained with.
-        return Verdict.SILENT if attempt.full_window and not first else Verdict.AGAIN
+        return Verdict.SILENT if attempt.full_window and not _first(attempt) else Verdict.AGAIN
+    return Verdict.KEEP if failure(result, block, attempt) is None else Verdict.AGAIN
+
+
+def failure(result: Result, block: Block, attempt: Attempt) -> Doubt | None:
+    """Return why an attempt failed; None if it did not."""
+    if result.compression_ratio > COMPRESSION_RATIO_THRESHOLD or _LOOP.search(result.text):
+        return Doubt.REPETITION
+    if not result.text:
+        return Doubt.NO_WORDS
+    if _improbable(result, attempt):
+        return Doubt.IMPROBABLE
     fastest = MAX_CHARACTERS_PER_SECOND if attempt.full_window else _FAST_CHARACTERS_PER_SECOND
-    too_fast = len(result.text) > fastest * max(block.seconds, _SHORT_S)
-    if (
-        improbable
-        or too_fast
-        or not result.complete
-        or not result.text
-        or result.compression_ratio > COMPRESSION_RATIO_THRESHOLD
-        or _LOOP.search(result.text)
-        or (not attempt.full_window and lost_tail(result, block))
-    ):
-        return Verdict.AGAIN
-    return Verdict.KEEP
+    if len(result.text) > fastest * max(block.seconds, _SHORT_S):
+        return Doubt.TOO_FAST
+    if not result.complete or (not attempt.full_window and lost_tail(result, block)):
+        return Doubt.INCOMPLETE
+    return None
+
+
+def _improbable(result: Result, attempt: Attempt) -> bool:
+    return result.avg_logprob < (FIRST_LOG_PROB_THRESHOLD if _first(attempt) else LOG_PROB_THRESHOLD)
+
+
+def _first(attempt: Attempt) -> bool:
+    return attempt.temperature == 0 and not attempt.alone and not attempt.beam_search
 
 
 def lost_tail(result: Result, block: Block) -> bool:
@@ -148,11 +168,6 @@ def best_of(results: Sequence[Result]) -> int:
     """Return the index of the best result after all attempts failed: the most probable that is not repetitive."""
     sound = [at for at, one in enumerate(results) if one.compression_ratio <= COMPRESSION_RATIO_THRESHOLD]
     return max(sound or range(len(results)), key=lambda at: results[at].avg_logprob)
-
-
-def failed(segment: Segment, attempt: Attempt) -> Segment:
-    """Return a segment of a block whose attempts all failed, with the temperature of the last one."""
-    return replace(segment, temperature=attempt.temperature)
 
 
 def compression_ratio(text: str) -> float:

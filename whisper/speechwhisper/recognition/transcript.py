@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from speechwhisper.recognition.guards import Doubt
+from speechwhisper.recognition.judging import Doubt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +38,7 @@ class Segment:
 
     Attributes:
         channel: Number of the audio channel, 0-based; None if the channels are mixed.
+        failed: Why all attempts at decoding it failed, so that it is the best of bad ones; None if one passed.
     """
 
     id: int
@@ -52,6 +53,7 @@ class Segment:
     no_speech_prob: float
     words: tuple[Word, ...] | None = None
     channel: int | None = None
+    failed: Doubt | None = None
 
     @property
     def speaker(self) -> str | None:
@@ -107,7 +109,7 @@ class TranscriptionInfo:
     """What is known of a recording besides its words.
 
     Attributes:
-        language: Code such as `en`, requested or detected; None if nobody speaks and none was requested.
+        language: Code such as `en`, requested or detected; None without words and if none was requested.
         duration: Seconds of audio received.
         speech_seconds: Seconds of speech, as found by the voice activity detector.
         transcribed_seconds: Seconds of audio passed to the model.

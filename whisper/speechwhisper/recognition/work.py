@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from speechwhisper.telemetry.spans import RecognitionTrace
 
 _RESET_TEMPERATURE = 0.5
-"""Text sampled at a higher temperature is not given to the next block (openai-whisper)."""
+"""Text sampled at a higher temperature is not given to the next block (openai-whisper); nor is text that failed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -128,6 +128,11 @@ class Recognition:
         found = [one for guard in self._guards.values() for one in guard.doubtful]
         return tuple(sorted(found, key=lambda one: one.start))
 
+    @property
+    def has_words(self) -> bool:
+        """Whether a segment was emitted."""
+        return self._number > 0
+
     def wait_for_room(self, limit: int | None = None) -> None:
         """Wait until fewer blocks than the limit are on their way.
 
@@ -159,7 +164,7 @@ class Recognition:
             if self.stopped:
                 return
             if segments:
-                sure = [one for one in segments if one.temperature <= _RESET_TEMPERATURE]
+                sure = [one for one in segments if one.failed is None and one.temperature <= _RESET_TEMPERATURE]
                 self.previous = tuple(token for one in sure for token in one.tokens)
             self._delivered[work.index] = (work.whole, segments)
             while self._next in self._delivered:
@@ -175,14 +180,12 @@ class Recognition:
 
     def _publish(self, block: Block, segments: list[Segment]) -> None:
         times = self._times.setdefault(block.channel, SpeechTimes())
-        guard = self._guards.setdefault(block.channel, Guard(self.options.temperatures[-1]))
+        guard = self._guards.setdefault(block.channel, Guard())
         end = block.start + block.seconds
-        narrowed = [times.narrow(segment, block.spans, end, last=block.last) for segment in segments]
-        guard.check_block(narrowed, block.spans)
-        for segment in narrowed:
-            if checked := guard.check(segment, block.spans):
-                self._emit(replace(checked, id=self._number))
-                self._number += 1
+        narrowed = times.narrow(segments, block.spans, end, last=block.last)
+        for segment in guard.check(narrowed, block.spans):
+            self._emit(replace(segment, id=self._number))
+            self._number += 1
 
     def _wake(self) -> None:
         with self._changed:

@@ -26,8 +26,8 @@ SCHEMAS: Json = {
         end=number(_SECONDS, minimum=0),
         reason=text(
             "Of a gap: `no_data` (the file has none there) or `damaged`. Of a doubtful stretch: `repetition`, "
-            "`improbable`, `too_fast`, `no_speech` (text where no speech was detected) or `no_words` (speech without "
-            "text)."
+            "`improbable`, `too_fast`, `incomplete` (the text may end too early), `no_speech` (text where no speech "
+            "was detected) or `no_words` (speech without text)."
         ),
     ),
     "Warning": record(
