@@ -10,8 +10,7 @@ from pathlib import Path
 import jiwer
 
 WORST_WORD_ERROR_RATE = 0.15
-"""Of tiny.en in these recordings: which word it mishears also depends on the vector instructions of the CPU."""
-"""Of tiny.en on the shipped recordings; larger models make fewer mistakes."""
+"""Of tiny.en on the shipped recordings: which word it mishears depends on the CPU, too. Larger models make fewer mistakes."""
 
 _TITLE = re.compile(r"\bmr\b")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
