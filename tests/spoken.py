@@ -10,7 +10,7 @@ from pathlib import Path
 import jiwer
 
 WORST_WORD_ERROR_RATE = 0.15
-"""Of tiny.en on the shipped recordings: which word it mishears depends on the CPU, too. Larger models make fewer mistakes."""
+"""Of tiny.en on the shipped recordings: the words it mishears depend on the CPU, too. Larger models mishear fewer."""
 
 _TITLE = re.compile(r"\bmr\b")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
