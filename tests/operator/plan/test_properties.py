@@ -26,6 +26,8 @@ pytestmark = pytest.mark.unit
 
 thorough = settings(max_examples=15)
 REASONS = {reason.text for reason in Reason}
+EDITED = st.sampled_from(["", "{oops", "[]", "3", '{"llama3": 3}', '{"llama3": {"options": 3}}', '{"models": 3}', "8k"])
+"""What people may leave in a ConfigMap."""
 
 
 def cluster(spec: dict[str, Any]) -> PlannedCluster:
@@ -87,6 +89,11 @@ def to_an_object(draw: st.DrawFn, found: PlannedCluster) -> None:
         del found.objects[ref]
         return
     found.objects[ref]["metadata"]["annotations"] = {"speechpipeline.dev/applied": "x"}
+    if "data" in found.objects[ref]:
+        key = st.sampled_from([*sorted(found.objects[ref]["data"]), "CONTEXT_LENGTH", "MODEL_OPTIONS"])
+        found.objects[ref]["data"] |= draw(st.dictionaries(key, EDITED, min_size=1))
+        if draw(st.booleans()):
+            found.objects[ref]["data"] = {}
     if "replicas" in found.objects[ref].get("spec", {}):
         found.objects[ref]["spec"]["replicas"] = 1
 
