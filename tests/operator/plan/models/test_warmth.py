@@ -89,7 +89,6 @@ class TestLoads:
 
         assert start.loads == (("llama3", {"options": {"num_ctx": 4096}}),)
 
-
     def test_existing_bridges_have_their_models_from_the_list_that_they_read(self) -> None:
         """The environment has them too, but is not written while an update of the bridge is held."""
         objects = {
