@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from speechoperator.plan.models.names import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from speechoperator.api import LanguageModel
 
@@ -30,6 +30,12 @@ def definition(model: LanguageModel) -> dict[str, Any]:
         return {}
     members = {"system": model.system, "template": model.template, "parameters": model.parameters}
     return {"from": model.base, **{name: value for name, value in members.items() if value is not None}}
+
+
+def revision(models: Iterable[LanguageModel]) -> str:
+    """Return what identifies the definitions of models."""
+    defined = [[canonical(model.name), definition(model)] for model in models if model.base is not None]
+    return sha256(json.dumps(defined, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def marker(name: str, defined: Mapping[str, Any], base_digest: str) -> str:
