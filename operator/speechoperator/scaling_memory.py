@@ -57,9 +57,13 @@ class ScalingMemory:
         if before is None or before.changes == history.changes:
             return False
         known = {change.id for change in before.changes}
+        advised: dict[str, int] = {}
         for change in history.changes:
+            current = advised.get(change.component, change.before)
+            if mode == "Advisory":
+                advised[change.component] = change.after
             if change.id not in known:
-                towards = "up" if change.after > change.before else "down"
+                towards = "up" if change.after > current else "down"
                 decided[change.component, towards, mode] += 1
         return True
 

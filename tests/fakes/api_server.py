@@ -164,9 +164,12 @@ def _without_owners(thing: Object, patch: Object) -> Object:
 
 
 def _merge_patched(thing: Object, patch: Object) -> Object:
-    """A JSON merge patch (RFC 7396): maps are merged, anything else is replaced."""
+    """A JSON merge patch (RFC 7396): maps are merged, null removes a member, anything else is replaced."""
     found = copy.deepcopy(thing)
     for key, value in patch.items():
+        if value is None:
+            found.pop(key, None)
+            continue
         both = isinstance(value, dict) and isinstance(found.get(key), dict)
         found[key] = _merge_patched(found[key], value) if both else copy.deepcopy(value)
     return found

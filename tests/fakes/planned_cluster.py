@@ -387,10 +387,11 @@ class PlannedCluster:
         config = self.objects.get(Ref("ConfigMap", f"{self.name}-ollama"))
         if config is None or not _is_running_ollama(pod):
             return
-        required = config["data"]["models"].split()
+        listed = config["data"].get("models")  # it fails without
+        required = (listed or "").split()
         missing = [model for model in required if model not in self._tags(pod).models]
-        passed = pod.setdefault("probed", False) and required[0] not in missing
-        pod["probed"] = ready = passed or not missing
+        passed = pod.setdefault("probed", False) and not set(required[:1]) & set(missing)
+        pod["probed"] = ready = listed is not None and (passed or not missing)
         for container in pod["status"]["containerStatuses"]:
             container["ready"] = ready
         for one in pod["status"]["conditions"]:

@@ -62,6 +62,15 @@ def test_new_decisions_are_counted_by_component_direction_and_mode() -> None:
     assert memory.decisions == {}
 
 
+def test_the_direction_of_advice_is_that_from_the_advice_before() -> None:
+    memory = ScalingMemory()
+    memory.of(KEY, {}, NOW)
+    more, again, fewer, none = (change(float(time), after) for time, after in enumerate((4, 3, 2, 1)))
+    memory.keep(KEY, History(changes=(more, again, fewer, none)), [], "Advisory")
+
+    assert +memory.decisions[KEY] == {("whisper", "up", "Advisory"): 1, ("whisper", "down", "Advisory"): 3}
+
+
 def test_a_plan_that_decides_nothing_changes_nothing() -> None:
     memory = ScalingMemory()
     before = memory.of(KEY, {}, NOW)

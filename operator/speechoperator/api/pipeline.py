@@ -37,9 +37,9 @@ class Verification(Model):
 
     enabled: Flag = Field(
         default=True,
-        description="Send a spoken sentence through all components before new pods become Ready, which waits for 2 "
-        "minutes at most, and then at the interval if the model stays loaded anyway. Not possible with bridge.apiKeys, "
-        "and not done with external services.",
+        description="Send a spoken sentence through all components before a pipeline with new pods or models becomes "
+        "Ready, which waits for 2 minutes at most, and then at the interval if the model stays loaded anyway. Not "
+        "possible with bridge.apiKeys, and not done with external services.",
     )
     interval: Duration = Field(
         "10m",
@@ -111,8 +111,8 @@ class Spec(Model):
     )
     verification: Verification = Field(
         Verification(),
-        description="Canary requests. If unset, one before new pods become Ready, and every 10 "
-        "minutes if the model stays loaded anyway.",
+        description="Canary requests. If unset, one before a pipeline with new pods or models becomes Ready, and every "
+        "10 minutes if the model stays loaded anyway.",
     )
     inherited_metadata: ExtraMetadata = Field(
         ExtraMetadata(),

@@ -142,7 +142,7 @@ class ScalingChange(Model):
 
     time: datetime = Field(description="When it was decided.")
     component: Literal["whisper", "ollama"] = Field(description="Component whose replicas change.")
-    from_: Int32 = Field(alias="from", description="Number of replicas before.")
+    from_: Int32 = Field(alias="from", description="Number of replicas before; in the mode Advisory, those that run.")
     to: Int32 = Field(description="Number of replicas after.")
     reason: str = Field(description="Why the number changes.")
     id: str = Field(description="Identifier of the decision, which the operator's log and the Event contain, too.")

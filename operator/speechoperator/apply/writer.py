@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from speechoperator.api import kinds
 from speechoperator.api.names import MODELS_REVISION, POD_DELETION_COST
-from speechoperator.kube import drift, managed_fields, objects
+from speechoperator.kube import collisions, drift, managed_fields, objects
 from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.kinds import POD, PVC
 from speechoperator.kube.objects import Ref
@@ -181,13 +181,16 @@ class Writer:
     async def _update(self, kind: Kind, action: Apply) -> Json:
         """Apply an object of the pipeline; its fields are taken back from whoever changed them.
 
-        Server-side apply does not remove a list item that another writer derived from ours by changing its merge key:
-        a port with another number stays beside ours, and their names collide. Then the spec is replaced first.
+        What cannot stay beside them is removed first, see `collisions`.
         """
         try:
             return await self._apply(kind, action, "changed")
         except ApiError as error:
             if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or "spec" not in action.object:
+                raise
+            existing = await self._existing(kind, action.object)
+            patch = collisions.patch(existing, action.object) if existing else None
+            if patch is None:
                 raise
         meta = action.object["metadata"]
         await self._client.write(
@@ -195,7 +198,7 @@ class Writer:
             kind,
             meta["namespace"],
             meta["name"],
-            {"spec": action.object["spec"]},
+            patch,
             why="changed",
             reason=f"{action.reason}; server-side apply alone cannot revert it",
         )

@@ -45,7 +45,7 @@ def merge(base: Object, patch: Object, parent: str = "", field: str = "") -> dic
         field: The field of the object: "containers".
     """
     replaces = patch.get(DIRECTIVE) == "replace" or f"{parent}.{field}" in ATOMIC_MAPS
-    dropped = set(base) if replaces else _excluded(base, patch, parent, field)
+    dropped = set(base) if replaces else excluded(base, patch, parent, field)
     merged = {key: value for key, value in base.items() if key not in dropped}
     for key, value in patch.items():
         if value is None or _deletes(value):
@@ -92,8 +92,8 @@ def _key(item: Object, key: str) -> Any:
     return identity(item, (key,))[0]
 
 
-def _excluded(base: Object, patch: Object, parent: str, field: str) -> set[str]:
-    """Return the members of an object that cannot stay beside those in the patch."""
+def excluded(base: Object, patch: Object, parent: str, field: str) -> set[str]:
+    """Return the members of an object that cannot stay beside those in the patch; arguments as in `merge`."""
     given = {key for key, value in patch.items() if value is not None}
     if f"{parent}.{field}" == "spec.volumes":  # a name and one source
         return set(base) - given - {"name"} if given - {"name"} else set()

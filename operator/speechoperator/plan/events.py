@@ -89,12 +89,13 @@ def _scaling(before: Object, after: Mapping[str, Any]) -> Iterator[Event]:
     for change in after.get("scalingHistory") or ():
         if change["id"] in known:
             continue
-        numbers = f"{change['component']} {change['from']} -> {change['to']}"
+        component, before, replicas = change["component"], change["from"], change["to"]
+        numbers = f"{component} stays at {replicas}" if before == replicas else f"{component} {before} -> {replicas}"
         message = _truncated(f"{numbers}: {change['reason']} [{change['id']}]")
         if not change["ok"]:
             if advisory:
                 yield Event("Normal", "ScalingAdvised", message)
-        elif change["to"] > change["from"]:
+        elif replicas > before:
             yield Event("Normal", "ScaledUp", message)
         else:
             yield Event("Normal", "ScaledDown", message)

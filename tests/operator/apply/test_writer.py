@@ -1,5 +1,6 @@
 """Single writes: whose object it is, and what server-side apply cannot do alone."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -20,11 +21,16 @@ def reasons(caplog: pytest.LogCaptureFixture, kind: str) -> list[Any]:
 
 
 def refuse_once(bench: Bench, resource: str, name: str, refusal: tuple[int, str]) -> None:
-    left = [refusal]
+    refuse_in_turn(bench, resource, name, [refusal])
+
+
+def refuse_in_turn(bench: Bench, resource: str, name: str, refusals: Iterable[tuple[int, str] | None]) -> None:
+    """Answer the next writes of an object, None with success, and those after them as well."""
+    left = iter(refusals)
 
     def refuse(call: Request) -> tuple[int, str] | None:
         concerned = call.verb != "list" and (call.resource, call.name) == (resource, name)
-        return left.pop() if concerned and left else None
+        return next(left, None) if concerned else None
 
     bench.api.refuse = refuse
 
@@ -70,6 +76,48 @@ async def test_what_server_side_apply_cannot_revert_is_replaced_first(
     assert found["spec"]["ports"] == wanted
     assert [verb for verb, _ in reasons(caplog, "Service")] == ["merge", "apply"], "each write is logged"
     assert all(reason.startswith("spec.ports") for _, reason in reasons(caplog, "Service"))
+
+
+async def test_a_foreign_container_and_volume_stay_when_a_port_is_replaced(bench: Bench) -> None:
+    await bench.settled()
+    deployment = bench.api.find("Deployment", "p-bridge")
+    assert deployment
+    pod = deployment["spec"]["template"]["spec"]
+    (wanted,) = pod["containers"]
+    (port,) = wanted["ports"]
+    proxy = {"name": "proxy", "image": "proxy:1", "ports": [{**port, "containerPort": 15001}]}
+    edited = {**wanted, "ports": [{**port, "containerPort": 1}]}
+    certificates = {"name": "certificates", "emptyDir": {}}
+    deployment["spec"]["template"]["spec"] = {
+        **pod,
+        "containers": [edited, proxy],
+        "volumes": [*pod["volumes"], certificates],
+    }
+    bench.api.have(deployment)
+    collides = (422, "spec.template.spec.containers[0].ports[1].name: Duplicate value: http")
+    refuse_in_turn(bench, "deployments.apps", "p-bridge", [collides, None, (403, "the fake knows no other managers")])
+
+    await bench.once()
+
+    patched = bench.api.find("Deployment", "p-bridge")
+    assert patched
+    assert patched["spec"]["template"]["spec"]["containers"] == [wanted, proxy]
+    assert patched["spec"]["template"]["spec"]["volumes"] == [*pod["volumes"], certificates]
+
+
+async def test_a_refusal_that_is_no_collision_is_reported_and_replaces_nothing(bench: Bench) -> None:
+    await bench.settled()
+    deployment = bench.api.find("Deployment", "p-bridge")
+    assert deployment
+    pod = deployment["spec"]["template"]["spec"]
+    pod["containers"] = [{**pod["containers"][0], "image": "edited:1"}, {"name": "proxy", "image": "proxy:1"}]
+    bench.api.have(deployment)
+    before = bench.api.find("Deployment", "p-bridge")
+    refuse_once(bench, "deployments.apps", "p-bridge", (422, "spec.template.spec.containers[1]: Invalid value"))
+
+    assert (await bench.once()).rejected
+
+    assert bench.api.find("Deployment", "p-bridge") == before
 
 
 async def test_an_object_that_is_gone_before_its_deletion_is_no_failure(bench: Bench) -> None:

@@ -229,13 +229,25 @@ def test_no_model_is_removed_while_a_bridge_may_still_offer_it() -> None:
     assert found.stored["pvc:calls-ollama"] == {"llama3:latest"}
 
 
+def until_the_models_are_loaded(found: PlannedCluster) -> tuple[Plan, list[Any]]:
+    """Let all controllers work until new models are about to be loaded, check the status, and finish."""
+    for _ in range(10):
+        plan = found.step()
+        if plan.warm_ups:
+            break
+        found.settle()
+    assert verdict(plan, "ModelsLoaded")[:2] == ("False", "Warming")
+    return found.run(), [load for one in plan.warm_ups for load in one.loads]
+
+
 def test_a_held_update_holds_no_list_of_models() -> None:
     found = converged(with_models("llama3"), {"upgradePolicy": "Manual"})
     before, found.settings = uids(found), NEW_RELEASE
     found.edit(pipeline(with_models("llama3", "mistral"), {"upgradePolicy": "Manual"})["spec"])
 
-    plan = found.run()
+    plan, loaded = until_the_models_are_loaded(found)
 
+    assert loaded == [("mistral", {}), ("llama3", {})]
     assert offered(found) == ("llama3", "mistral")
     assert uids(found) == before
     assert verdict(plan, "UpdateAvailable")[1] == "UpdateHeld"

@@ -26,6 +26,10 @@ pytestmark = pytest.mark.unit
 
 thorough = settings(max_examples=15)
 REASONS = {reason.text for reason in Reason}
+PARSED = {"CONTEXT_LENGTH", "MODEL_OPTIONS", "MODELS", "models", "models.json"}
+"""The keys of the ConfigMaps that the operator reads again."""
+EDITED = st.sampled_from(["", "{oops", "[]", "3", '{"llama3": 3}', '{"llama3": {"options": 3}}', '{"models": 3}', "8k"])
+"""What people may leave in a ConfigMap."""
 
 
 def cluster(spec: dict[str, Any]) -> PlannedCluster:
@@ -75,7 +79,7 @@ def check_valid(planned: Plan) -> None:
 @st.composite
 def mishaps(draw: st.DrawFn, found: PlannedCluster) -> None:
     """Something happens to the cluster."""
-    happens = draw(st.sampled_from([to_an_object, to_a_pod, to_a_pull, to_a_write, to_the_surroundings]))
+    happens = draw(st.sampled_from(MISHAPS))
     happens(draw, found)
 
 
@@ -89,6 +93,12 @@ def to_an_object(draw: st.DrawFn, found: PlannedCluster) -> None:
     found.objects[ref]["metadata"]["annotations"] = {"speechpipeline.dev/applied": "x"}
     if "replicas" in found.objects[ref].get("spec", {}):
         found.objects[ref]["spec"]["replicas"] = 1
+
+
+def to_a_config_map(draw: st.DrawFn, found: PlannedCluster) -> None:
+    if refs := sorted(ref for ref in found.objects if ref.kind == "ConfigMap"):
+        data = found.objects[draw(st.sampled_from(refs))]["data"]
+        data |= {key: draw(EDITED) for key in sorted(PARSED & data.keys())}
 
 
 def to_a_pod(draw: st.DrawFn, found: PlannedCluster) -> None:
@@ -118,6 +128,9 @@ def to_the_surroundings(draw: st.DrawFn, found: PlannedCluster) -> None:
     found.health = {"whisper": Health(healthy=draw(st.booleans()), detail=draw(MESSAGES))}
     found.ingress_class_missing = draw(st.sampled_from([None, "", "x"]))
     found.later(draw(st.sampled_from([0.5, 6, 700])))
+
+
+MISHAPS = (to_an_object, to_a_config_map, to_a_pod, to_a_pull, to_a_write, to_the_surroundings)
 
 
 def repair(found: PlannedCluster) -> None:

@@ -188,6 +188,26 @@ def test_advice_is_an_event() -> None:
     assert "ScalingAdvised" in reasons(found.plan())
 
 
+def test_bursts_cause_no_new_advice_within_the_window() -> None:
+    found = scaled(1, 4, ADVISORY)
+    for _ in range(20):
+        step(found, BACKLOG)
+        step(found, IDLE)
+
+    assert history(found.plan()) == [(1, 4, False)]
+
+
+def test_the_event_about_advice_to_keep_what_runs_says_so() -> None:
+    found = scaled(1, 4, ADVISORY)
+    step(found, BACKLOG)
+    messages = []
+    for _ in range(60):
+        found.later(10)
+        messages += [event.message for event in step(found, IDLE).events if event.reason == "ScalingAdvised"]
+
+    assert messages[-1].startswith("whisper stays at 1: ")
+
+
 # Suspension.
 
 

@@ -1,12 +1,13 @@
 """kopf as an informer: where its watches begin, and where their events go."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import kopf
 import pytest
-from kopf._cogs.clients import watching
+from kopf._cogs.clients import fetching, watching
 from kopf._cogs.clients.errors import APIForbiddenError
 from kopf._cogs.structs.references import Resource
 
@@ -30,6 +31,24 @@ async def followed(
         )
         async with asyncio.timeout(5):
             return [event async for event in stream]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "parameters"),
+    [
+        (fetching.fetch_objs, ["settings", "resource", "namespace", "logger"]),
+        (watching.watch_objs, ["settings", "resource", "namespace", "since", "operator_pause_waiter"]),
+        (watching.continuous_watch, ["settings", "resource", "namespace", "operator_pause_waiter"]),
+    ],
+)
+def test_the_functions_of_kopf_that_are_replaced_are_those_that_are_known(
+    replaced: Callable[..., Any], parameters: list[str]
+) -> None:
+    found = inspect.signature(replaced).parameters.values()
+
+    assert inspect.isasyncgenfunction(replaced)
+    assert [one.name for one in found] == parameters
+    assert {one.kind for one in found} == {inspect.Parameter.KEYWORD_ONLY}
 
 
 async def test_kopf_watches_from_the_operators_list_and_lists_nothing_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -382,7 +382,7 @@ class Reason(Enum):
         "Verifying",
         Kind.WAITING,
         Actor.WAIT,
-        "New pods are available, and a spoken sentence is sent through all components before they become Ready.",
+        "New pods or models are available, and a spoken sentence is sent through all components before Ready is True.",
     )
     KEYS_REQUIRED = (
         "KeysRequired",

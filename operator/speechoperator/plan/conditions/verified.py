@@ -1,7 +1,7 @@
 """The condition Verified: whether a spoken sentence passes through the whole chain, and when to try it.
 
-It is tried before pods with another template become Ready, for a limited time, and then at a slow rate if the model
-stays loaded anyway.
+It is tried before pods with another template, or with other models, become Ready, for a limited time, and then at a
+slow rate if the model stays loaded anyway.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from speechoperator.kube.objects import Ref
 from speechoperator.plan.conditions.compose import by_type
 from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
+from speechoperator.plan.models import definitions, model_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ class Verification:
     Attributes:
         verdict: The condition Verified; None if it is absent.
         unready: Why the pipeline is not Ready yet; None if the canary does not prevent that.
-        version: The version of the pods to send a canary to now; empty for none.
+        version: The version of the pods and models to send a canary to now; empty for none.
         requeue_after: Seconds until this changes by time alone; None if it does not.
     """
 
@@ -71,7 +72,7 @@ def verification(pipeline: SpeechPipeline, snapshot: Snapshot, now: datetime, *,
         return Verification()
     if reason := _skipped(pipeline):
         return Verification(Verdict(status=None, reason=reason, message=reason.meaning.rstrip(".")))
-    version = _version(snapshot.objects, pipeline.name)
+    version = _version(pipeline, snapshot.objects)
     canary = snapshot.canary if snapshot.canary and snapshot.canary.version == version else None
     result = canary if canary and canary.ended else None
     found = by_type(snapshot.status)
@@ -112,11 +113,15 @@ def _skipped(pipeline: SpeechPipeline) -> Reason | None:
     return Reason.KEYS_REQUIRED if spec.bridge.api_keys else None
 
 
-def _version(live: Mapping[Ref, Object], pipeline: str) -> str:
-    """Return what identifies the pods of all components."""
-    deployments = (live.get(Ref("Deployment", object_name(pipeline, component))) for component in COMPONENTS)
+def _version(pipeline: SpeechPipeline, live: Mapping[Ref, Object]) -> str:
+    """Return what identifies the pods of all components, and the models that they offer.
+
+    It is not in the status, so it may change with a release of the operator: a restart keeps the verdict.
+    """
+    deployments = (live.get(Ref("Deployment", object_name(pipeline.name, component))) for component in COMPONENTS)
     hashes = ((one or {}).get("metadata", {}).get("annotations", {}).get(TEMPLATE_HASH, "") for one in deployments)
-    return "-".join(hashes)
+    offered = model_list.revision(live.get(model_list.ref(pipeline.name), {}))
+    return "-".join((*hashes, offered, definitions.revision(pipeline.spec.ollama.models)))
 
 
 def _verdict(result: Canary | None, before: Object | None, *, serving: bool) -> Verdict | None:

@@ -42,6 +42,12 @@ def definition(model: LanguageModel) -> dict[str, Any]:
     return {"from": model.base, **{name: value for name, value in members.items() if value is not None}}
 
 
+def revision(models: Iterable[LanguageModel]) -> str:
+    """Return what identifies the definitions of models."""
+    defined = [[canonical(model.name), definition(model)] for model in models if model.base is not None]
+    return sha256(json.dumps(defined, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def marker(name: str, defined: Mapping[str, Any], base_digest: str) -> str:
     """Return the canonical name of the marker of a derived model.
 

@@ -10,6 +10,8 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from speechoperator.api.labels import metadata
 from speechoperator.api.names import object_name
 from speechoperator.kube.objects import Ref
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from speechoperator.api import Bridge, SpeechPipeline
     from speechoperator.kube.objects import Object
+    from speechoperator.plan.models.request_options import ModelOptions
 
 VARIABLE = "MODELS_FILE"
 """The setting of the bridge."""
@@ -36,6 +39,14 @@ FILE = f"{_PATH}/{_KEY}"
 
 # Not a `subPath`: the kubelet never updates those.
 MOUNT: dict[str, Any] = {"name": _VOLUME, "mountPath": _PATH, "readOnly": True}
+
+
+class _Listed(request_options.ModelOptions):
+    name: str
+
+
+class _File(BaseModel):
+    models: tuple[_Listed, ...]
 
 
 def config_map(pipeline: SpeechPipeline, models: Sequence[str]) -> Object:
@@ -68,9 +79,18 @@ def volume(pipeline: str) -> dict[str, Any]:
 def names(config_map: Object) -> tuple[str, ...]:
     """Return the models in an existing list, the default first; none if it was edited beyond recognition."""
     try:
-        return tuple(str(model["name"]) for model in json.loads(_text(config_map))["models"])
-    except (ValueError, KeyError, TypeError):
+        return tuple(models(config_map))
+    except ValueError:
         return ()
+
+
+def models(config_map: Object) -> dict[str, ModelOptions]:
+    """Return the models in an existing list by name, the default first, with what requests to each carry.
+
+    Raises:
+        ValueError: It was edited beyond recognition.
+    """
+    return {model.name: model for model in _File.model_validate_json(_text(config_map)).models}
 
 
 def revision(config_map: Object) -> str:

@@ -1,5 +1,7 @@
 """What requests to Ollama carry: written into the settings of the bridge, and read from them to warm up the models.
 
+What is read may have been edited by hand: a reader raises ValueError, and its caller uses what the spec says.
+
 Ollama loads a model again when a request has another `num_ctx` than the one before (or another of its runner's options,
 `needsReload` in `server/sched.go` there), so a warm-up must send the same. The bridge composes them in
 `speechbridge/generators/ollama.py`. Requests by OpenAI's API (`/v1/chat/completions`) cannot carry options: for these,
@@ -11,10 +13,29 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from speechoperator.api import LanguageModel, Ollama
+
+
+class ModelOptions(BaseModel):
+    """What requests to one model carry, besides what all carry.
+
+    Attributes:
+        options: Options of Ollama: `num_ctx`, `top_p`, ...
+        keep_alive: How long Ollama keeps the model in memory; empty for that of all models.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    options: dict[str, Any] = {}
+    keep_alive: str = ""
+
+
+_BY_MODEL = TypeAdapter(dict[str, ModelOptions])
 
 
 def settings(ollama: Ollama) -> dict[str, str]:
@@ -43,17 +64,29 @@ def server_settings(ollama: Ollama) -> dict[str, str]:
     }
 
 
-def parameters(environment: Mapping[str, str], model: str) -> dict[str, Any]:
+def models(environment: Mapping[str, str]) -> dict[str, ModelOptions]:
+    """Return the models in the bridge's environment by name, the default first.
+
+    Raises:
+        ValueError: MODEL_OPTIONS cannot be parsed.
+    """
+    own = _BY_MODEL.validate_json(environment.get("MODEL_OPTIONS") or "{}")
+    return {name: own.get(name, ModelOptions()) for name in environment.get("MODELS", "").split(",") if name}
+
+
+def parameters(environment: Mapping[str, str], own: ModelOptions) -> dict[str, Any]:
     """Return the members `options` and `keep_alive` of the bridge's requests to a model, as far as they are set.
 
     Args:
         environment: The bridge's environment.
-        model: The name of the model.
+        own: What requests to this model carry.
+
+    Raises:
+        ValueError: CONTEXT_LENGTH is no number.
     """
-    own = json.loads(environment.get("MODEL_OPTIONS") or "{}").get(model) or {}
     context = environment.get("CONTEXT_LENGTH")
-    options = {**({"num_ctx": int(context)} if context else {}), **(own.get("options") or {})}
-    keep_alive = own.get("keep_alive") or environment.get("KEEP_ALIVE") or ""
+    options = {**({"num_ctx": int(context)} if context else {}), **own.options}
+    keep_alive = own.keep_alive or environment.get("KEEP_ALIVE") or ""
     return {
         **({"options": options} if options else {}),
         **({"keep_alive": int(keep_alive) if keep_alive == "-1" else keep_alive} if keep_alive else {}),

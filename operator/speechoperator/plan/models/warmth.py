@@ -17,7 +17,7 @@ from speechoperator.api.names import object_name
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.actions import StartWarmUp
-from speechoperator.plan.models import names, request_options
+from speechoperator.plan.models import model_list, names, request_options
 from speechoperator.plan.snapshot import Memory
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from speechoperator.kube.objects import Object
     from speechoperator.plan.models.ollama_pods import Pod
+    from speechoperator.plan.models.request_options import ModelOptions
     from speechoperator.plan.snapshot import Snapshot, WarmUp
 
 
@@ -64,14 +65,13 @@ def plan_warmth(
 
     Args:
         pipeline: The name of the pipeline.
-        environment: The environment of the bridges according to the spec; that of existing bridges counts instead.
+        environment: The environment of the bridges according to the spec; what existing bridges have counts instead.
         pods: The active Ollama pods.
         snapshot: The snapshot; its status says which pods were warm.
         now: The time, for retries.
         port: The port of the Ollama pods.
     """
-    live = snapshot.objects.get(Ref("ConfigMap", object_name(pipeline, "bridge")))
-    loads = _loads((live or {}).get("data") or environment)
+    loads = _loads(pipeline, environment, snapshot.objects)
     if not loads:
         return Warmth()
     known = _known(snapshot.status)
@@ -144,10 +144,37 @@ def _seconds_until_retry(warm_up: WarmUp | None, wanted: str, now: datetime) -> 
     return (warm_up.retry_at - now).total_seconds()
 
 
-def _loads(environment: Mapping[str, str]) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """Return the models to load: the default last, so that it is in memory if not all of them fit."""
-    offered = [name for name in environment.get("MODELS", "").split(",") if name]
-    return tuple((name, request_options.parameters(environment, name)) for name in reversed(offered))
+def _loads(
+    pipeline: str, environment: Mapping[str, str], live: Mapping[Ref, Object]
+) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Return the models to load: the default last, so that it is in memory if not all of them fit.
+
+    What the bridges have counts, unless it was edited beyond recognition: then the plan reverts it.
+    """
+    existing = (live.get(Ref("ConfigMap", object_name(pipeline, "bridge"))) or {}).get("data") or environment
+    try:
+        return _with_parameters(_offered(pipeline, existing, live), existing)
+    except ValueError:
+        return _with_parameters(request_options.models(environment), environment)
+
+
+def _offered(pipeline: str, environment: Mapping[str, str], live: Mapping[Ref, Object]) -> dict[str, ModelOptions]:
+    """Return the models that the bridges offer: from their list, or from the environment if they do not read it.
+
+    Raises:
+        ValueError: They cannot be parsed.
+    """
+    listed, bridge = live.get(model_list.ref(pipeline)), live.get(Ref("Deployment", object_name(pipeline, "bridge")))
+    if listed is None or (bridge is not None and not model_list.is_read_by(bridge)):
+        return request_options.models(environment)
+    return model_list.models(listed)
+
+
+def _with_parameters(
+    models: Mapping[str, ModelOptions], environment: Mapping[str, str]
+) -> tuple[tuple[str, dict[str, Any]], ...]:
+    loads = [(name, request_options.parameters(environment, own)) for name, own in models.items()]
+    return tuple(reversed(loads))
 
 
 def _key(pod: Pod, loads: Iterable[tuple[str, Mapping[str, Any]]]) -> str:

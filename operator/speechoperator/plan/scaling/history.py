@@ -34,8 +34,8 @@ class Change:
     Attributes:
         time: When it was decided, in seconds since the epoch.
         component: Whose replicas.
-        before: Replicas before.
-        after: Replicas after.
+        before: Replicas before; in the mode Advisory those that run, whatever was advised before.
+        after: Replicas after; in the mode Advisory equal to `before` if it is advised again to keep what runs.
         reason: Why.
         id: Short identifier, which is in the log line of the write, too.
         ok: Whether the replicas were written; False in the mode Advisory, or if the write failed.
@@ -148,6 +148,7 @@ class Track:
         active_at: When it last had a request; None if it has not been seen with one.
         cap: Limit after pods found no node.
         startup: The measured startup time of its pods.
+        advised: The replicas that were advised last in the mode Advisory; None if so many run.
     """
 
     averages: Averages | None = None
@@ -157,6 +158,7 @@ class Track:
     active_at: float | None = None
     cap: Cap | None = None
     startup: Startup | None = None
+    advised: int | None = None
 
     def recommend(self, replicas: int, now: float, up_window: float, down_window: float) -> Track:
         """Add a recommendation, and drop those that are too old or can no longer be the highest or lowest."""
@@ -231,9 +233,11 @@ class History:
         shifted = replace(self, at=now, whisper=self.whisper.shifted(jump), ollama=self.ollama.shifted(jump))
         return shifted, TICK_S
 
-    def last(self, component: ScaledComponent) -> Change | None:
-        """Return the last change of a component's replicas that was written."""
-        return next((one for one in reversed(self.changes) if one.component == component and one.ok), None)
+    def last(self, component: ScaledComponent, *, written: bool = True) -> Change | None:
+        """Return the last change of a component's replicas: that was written, or whether it was or not."""
+        return next(
+            (one for one in reversed(self.changes) if one.component == component and (one.ok or not written)), None
+        )
 
     def failed(self, change_id: str) -> History:
         """Return the history after a change could not be written: it is not ok, and no policy counts it.
@@ -263,12 +267,14 @@ def _repeats(change: Change, before: tuple[Change, ...]) -> bool:
 
 
 def _restored(component: ScaledComponent, changes: tuple[Change, ...]) -> Track:
-    made = [change for change in changes if change.component == component and change.ok]
+    found = [change for change in changes if change.component == component]
+    advised = found[-1].after if found and not found[-1].ok else None
+    made = [change for change in found if change.ok]
     if not made:
-        return Track()
+        return Track(advised=advised)
     last = made[-1]
     events = tuple((change.time, change.after - change.before) for change in made)
-    return Track(highs=((last.time, last.after),), events=events, active_at=last.time)
+    return Track(highs=((last.time, last.after),), events=events, active_at=last.time, advised=advised)
 
 
 def _shift(samples: tuple[Sample, ...], seconds: float) -> tuple[Sample, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,9 @@ if TYPE_CHECKING:
 
 STALE_AFTER_S = 45.0
 """Age from which a load is unknown: three times the interval of the comments in an idle stream."""
+
+_LARGEST = 1e12
+"""Nothing that is counted gets larger: sums of what a broken pod reports stay finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Report:
 
     @classmethod
     def parse(cls, members: Mapping[str, object]) -> Report:
-        """Read the members of a `/load` document; what is missing, negative or not a number is None."""
+        """Read the members of a `/load` document; what is missing, negative, beyond reason or not a number is None."""
         return cls(**{name: _amount(members.get(name)) for name in cls.__slots__})
 
 
@@ -138,4 +140,4 @@ def _sum_of_known(values: Iterable[float | None]) -> float | None:
 def _amount(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if 0 <= value < math.inf else None
+    return float(value) if 0 <= value <= _LARGEST else None

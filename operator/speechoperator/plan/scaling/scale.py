@@ -70,7 +70,16 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Component:
-    """Everything about one component on the way to its decision."""
+    """Everything about one component on the way to its decision.
+
+    Attributes:
+        name: Its name.
+        scaling: What the user wants.
+        bounds: The replicas it may have, with what a schedule adds.
+        state: Its pods; in the mode Advisory as if what was advised had been written.
+        need: What its load needs; None if the load is unknown.
+        proposal: What it gets without a budget.
+    """
 
     name: ScaledComponent
     scaling: WhisperScaling | OllamaScaling
@@ -83,7 +92,8 @@ class _Component:
 def scale(spec: ScalingSpec, loads: Loads, states: States, history: History, now: float) -> Decision:
     """Decide the replicas of a pipeline.
 
-    Equal arguments give equal decisions. With the mode Off nothing is decided.
+    Equal arguments give equal decisions. With the mode Off nothing is decided. With the mode Advisory the replicas that
+    were advised last count as the current ones, as if they had been written: the rules of time are about these.
 
     Args:
         spec: What the user wants.
@@ -95,12 +105,20 @@ def scale(spec: ScalingSpec, loads: Loads, states: States, history: History, now
     if spec.mode == "Off":
         return Decision(None, None, (), write=False, bottleneck=None, history=history, requeue_after=None)
     history, elapsed = history.at_time(now)
+    write, live = spec.mode == "Auto", {"whisper": states.whisper.desired, "ollama": states.ollama.desired}
+    if not write:
+        states = replace(
+            states,
+            whisper=_as_advised(states.whisper, history.whisper),
+            ollama=_as_advised(states.ollama, history.ollama),
+        )
     components = []
     if spec.whisper:
         components.append(_whisper(spec, spec.whisper, loads.whisper, states.whisper, history.whisper, now, elapsed))
     if spec.ollama:
         components.append(_ollama(spec, spec.ollama, loads, states.ollama, history, now, elapsed))
-    granted = allocate(tuple(_want(component, history, now) for component in components), spec.gpu_budget)
+    wants = tuple(_want(component, history, now, write=write) for component in components)
+    granted = allocate(wants, spec.gpu_budget)
     decided = {component.name: replicas for component, replicas in zip(components, granted, strict=True)}
     changes = sorted(
         (
@@ -108,7 +126,7 @@ def scale(spec: ScalingSpec, loads: Loads, states: States, history: History, now
             for component in components
             if (
                 change := _change(
-                    component, decided[component.name], history, now, spec.gpu_budget, write=spec.mode == "Auto"
+                    component, live[component.name], decided[component.name], now, spec.gpu_budget, write=write
                 )
             )
         ),
@@ -116,7 +134,11 @@ def scale(spec: ScalingSpec, loads: Loads, states: States, history: History, now
     )
     history = history.add(changes)
     for component in components:
-        track = _with_events(component, changes, now, write=spec.mode == "Auto")
+        replicas = decided[component.name]
+        track = replace(
+            _with_event(component, replicas, now),
+            advised=None if write or replicas == live[component.name] else replicas,
+        )
         history = replace(history, whisper=track) if component.name == "whisper" else replace(history, ollama=track)
     decisions = {
         component.name: _decision(component, decided[component.name], history, spec) for component in components
@@ -127,11 +149,18 @@ def scale(spec: ScalingSpec, loads: Loads, states: States, history: History, now
         whisper=decisions.get("whisper"),
         ollama=decisions.get("ollama"),
         changes=tuple(changes),
-        write=spec.mode == "Auto",
+        write=write,
         bottleneck=bottleneck(needs, ready),
         history=history,
         requeue_after=_requeue_after(components, loads),
     )
+
+
+def _as_advised(state: ComponentState, track: Track) -> ComponentState:
+    """Return a component as if what was advised had been written, without the pods that others order meanwhile."""
+    if track.advised is None or track.advised == state.desired:
+        return state
+    return replace(state, desired=track.advised, starting=0, pending=0, unschedulable=0)
 
 
 def _whisper(
@@ -229,8 +258,8 @@ def _raised(bounds: Bounds, minimum: int, why: str) -> Bounds:
     return replace(bounds, minimum=raised, why=why) if raised > bounds.minimum else bounds
 
 
-def _want(component: _Component, history: History, now: float) -> Want:
-    need, last = component.need.replicas if component.need else None, history.last(component.name)
+def _want(component: _Component, history: History, now: float, *, write: bool) -> Want:
+    need, last = component.need.replicas if component.need else None, history.last(component.name, written=write)
     moving = component.state.starting or component.state.pending
     quiet = last is None or now - last.time >= component.scaling.behavior.down.window
     return Want(
@@ -245,25 +274,22 @@ def _want(component: _Component, history: History, now: float) -> Want:
 
 
 def _change(
-    component: _Component, replicas: int, history: History, now: float, budget: int | None, *, write: bool
+    component: _Component, live: int, replicas: int, now: float, budget: int | None, *, write: bool
 ) -> Change | None:
-    before = component.state.desired
-    if replicas == before:
+    current = component.state.desired
+    if replicas == current:
         return None
-    earlier = [change for change in history.changes if change.component == component.name]
-    if not write and earlier and not earlier[-1].ok and (earlier[-1].before, earlier[-1].after) == (before, replicas):
-        return None  # advised already
     reason = component.proposal.reason
-    if replicas < min(before, component.proposal.replicas):
+    if replicas < min(current, component.proposal.replicas):
         reason = f"gpuBudget is {budget}"
-    return Change.decided(component.name, before, replicas, reason, now, ok=write)
+    return Change.decided(component.name, live, replicas, reason, now, ok=write)
 
 
-def _with_events(component: _Component, changes: list[Change], now: float, *, write: bool) -> Track:
+def _with_event(component: _Component, replicas: int, now: float) -> Track:
     track, period = component.proposal.track, component.scaling.behavior.longest_period
     events = tuple(event for event in track.events if now - event[0] < period)
-    if write:
-        events += tuple((one.time, one.after - one.before) for one in changes if one.component == component.name)
+    if added := replicas - component.state.desired:
+        events += ((now, added),)
     return replace(track, events=events)
 
 

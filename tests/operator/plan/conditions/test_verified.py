@@ -11,6 +11,7 @@ import pytest
 
 from cluster.pipelines import of_bridge, of_ollama, of_whisper, pipeline
 from fakes.planned_cluster import PlannedCluster, condition, converged, verdict
+from speechoperator.plan.conditions import verified as verified_condition
 from speechoperator.plan.snapshot import Canary
 from speechoperator.settings import Settings
 
@@ -202,18 +203,79 @@ def test_times_of_the_same_magnitude_change_no_status() -> None:
     assert cluster.plan().status == before
 
 
+def until_a_canary_is_due(cluster: PlannedCluster) -> None:
+    """Let the operator and all controllers work, and check that the pipeline is not ready before."""
+    for _ in range(10):
+        plan = cluster.step()
+        if plan.canary:
+            return
+        assert verdict(plan, "Ready")[0] == "False"
+        cluster.settle()
+
+
 def test_other_pods_are_verified_again() -> None:
     cluster = verified()
     cluster.edit(pipeline(of_whisper(env=[{"name": "LOG_LEVEL", "value": "debug"}]))["spec"])
-    for _ in range(5):
-        cluster.step()
-        cluster.settle()
-        if cluster.plan().canary:
-            break
 
-    assert cluster.canary
+    until_a_canary_is_due(cluster)
+
     assert started(cluster).version
     assert verdict(cluster.plan(), "Verified")[1] == "Verifying"
+
+
+DERIVED: Spec = {"name": "agent", "from": "llama3", "system": "Be brief."}
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        pytest.param([DERIVED], id="replaced by a derived one"),
+        pytest.param([{"name": "llama3"}, DERIVED | {"system": "Be polite."}], id="another definition"),
+        pytest.param([{"name": "llama3", "options": {"num_ctx": 8192}}, DERIVED], id="options"),
+        pytest.param([DERIVED, {"name": "llama3"}], id="another default"),
+        pytest.param([{"name": "llama3"}, DERIVED, {"name": "mistral"}], id="added"),
+    ],
+)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_other_models_are_verified_before_the_pipeline_is_ready(
+    models: list[Spec],
+    restarted: bool,  # noqa: FBT001
+) -> None:
+    cluster = verified(of_ollama(models=[{"name": "llama3"}, DERIVED]))
+    if restarted:
+        cluster.canary = None
+    cluster.edit(pipeline(of_ollama(models=models))["spec"])
+
+    until_a_canary_is_due(cluster)
+
+    started(cluster)
+    assert verdict(cluster.plan(), "Verified")[:2] == ("Unknown", "Verifying")
+    assert verdict(cluster.plan(), "Ready")[:2] == ("False", "Verifying")
+    answered(cluster, **GOOD)
+    assert verdict(cluster.plan(), "Ready")[:2] == ("True", "Ready")
+    assert cluster.plan().canary is None
+
+
+def test_a_change_of_neither_pods_nor_models_is_not_verified() -> None:
+    cluster = verified()
+    cluster.edit(pipeline(of_bridge(ingress={"host": "a.example"}))["spec"])
+    for _ in range(5):
+        assert cluster.step().canary is None
+        cluster.settle()
+
+    assert verdict(cluster.plan(), "Verified")[:2] == ("True", "Verified")
+
+
+def test_a_new_release_calls_no_pipeline_whose_pods_and_models_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may identify them by something else; all pipelines at once would not be ready."""
+    cluster = verified()
+    before = cluster.plan().status
+    cluster.canary = None
+    monkeypatch.setattr(verified_condition, "_version", lambda *_: "of another release")
+
+    plan = cluster.plan()
+
+    assert (plan.canary, plan.status) == (None, before)
 
 
 def test_a_restarted_operator_keeps_the_verdict_and_calls_when_it_is_due() -> None:

@@ -83,6 +83,27 @@ def test_a_manual_change_of_the_offered_models_is_reverted() -> None:
     assert offered_by_bridges(found) == "llama3,mistral"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MODEL_OPTIONS", "{oops"),
+        ("MODEL_OPTIONS", "[]"),
+        ("MODEL_OPTIONS", '{"llama3": 3}'),
+        ("CONTEXT_LENGTH", "8k"),
+    ],
+)
+def test_an_environment_that_cannot_be_parsed_is_reverted_and_loads_no_model_again(variable: str, value: str) -> None:
+    found = converged(of_ollama(contextLength=4096, models=[{"name": "llama3", "options": {"top_p": 0.5}}]))
+    environment = dict(found.object("ConfigMap", "calls-bridge")["data"])
+    found.object("ConfigMap", "calls-bridge")["data"][variable] = value
+
+    plan = found.step()
+
+    assert found.object("ConfigMap", "calls-bridge")["data"] == environment
+    assert plan.warm_ups == ()
+    assert reason(found, "ModelsLoaded") == "ModelsLoaded"
+
+
 def test_before_the_pods_are_queried_their_bytes_are_those_of_the_status() -> None:
     """Otherwise every restart of the operator would write the status twice."""
     pods, status = (ollama_pod(),), {"modelsBytes": 5}

@@ -6,7 +6,7 @@ import pytest
 
 from cluster.pipelines import of_ollama, pipeline
 from speechoperator.api import SpeechPipeline
-from speechoperator.plan.models.request_options import parameters, settings
+from speechoperator.plan.models.request_options import ModelOptions, models, parameters, settings
 
 pytestmark = pytest.mark.unit
 
@@ -14,7 +14,8 @@ pytestmark = pytest.mark.unit
 def sent(model: dict[str, Any], **ollama: Any) -> dict[str, Any]:
     """What requests to the model `m` carry."""
     spec = SpeechPipeline.parse(pipeline(of_ollama(models=[{"name": "m", **model}], **ollama))).spec.ollama
-    return parameters(settings(spec), "m")
+    variables = {"MODELS": "m", **settings(spec)}
+    return parameters(variables, models(variables)["m"])
 
 
 def derived(**parameters: Any) -> dict[str, Any]:
@@ -47,3 +48,14 @@ def derived(**parameters: Any) -> dict[str, Any]:
 )
 def test_options_of_a_model(model: dict[str, Any], ollama: dict[str, Any], expected: dict[str, Any]) -> None:
     assert sent(model, **ollama) == expected
+
+
+@pytest.mark.parametrize("text", ["{oops", "[]", '{"m": 3}', '{"m": {"options": 3}}', '{"m": {"keep_alive": 3}}'])
+def test_options_that_cannot_be_parsed_are_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        models({"MODELS": "m", "MODEL_OPTIONS": text})
+
+
+def test_a_context_length_that_is_no_number_is_an_error() -> None:
+    with pytest.raises(ValueError, match="8k"):
+        parameters({"CONTEXT_LENGTH": "8k"}, ModelOptions())

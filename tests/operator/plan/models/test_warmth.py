@@ -1,6 +1,7 @@
 """Which pods load their models, and with what."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -48,10 +49,19 @@ def reported(key: str) -> Object:
     return {"ollama": {"warmPods": {POD: key}}}
 
 
-def bridge(updated: int) -> Object:
+def listed(*models: Object) -> Object:
+    """The list of models that bridges read."""
+    return {"data": {"models.json": json.dumps({"models": models})}}
+
+
+READS_LIST = {"name": "MODELS_FILE", "value": "/etc/speechpipeline/models/models.json"}
+
+
+def bridge(updated: int, env: Sequence[Object] = (READS_LIST,)) -> Object:
     """The Deployment of two bridges, so many of which have the current environment."""
     return {
         "metadata": {"name": "calls-bridge", "generation": 2},
+        "spec": {"template": {"spec": {"containers": [{"name": "bridge", "env": list(env)}]}}},
         "status": {"observedGeneration": 2, "replicas": 2, "updatedReplicas": updated},
     }
 
@@ -78,6 +88,34 @@ class TestLoads:
         start = started(TWO, of_ollama(contextLength=8192), objects={Ref("ConfigMap", "calls-bridge"): old})
 
         assert start.loads == (("llama3", {"options": {"num_ctx": 4096}}),)
+
+    def test_existing_bridges_have_their_models_from_the_list_that_they_read(self) -> None:
+        """The environment has them too, but is not written while an update of the bridge is held."""
+        objects = {
+            Ref("ConfigMap", "calls-bridge"): {"data": {"MODELS": "llama3", "CONTEXT_LENGTH": "4096"}},
+            Ref("ConfigMap", "calls-bridge-models"): listed({"name": "mistral", "options": {"top_p": 0.5}}),
+            Ref("Deployment", "calls-bridge"): bridge(2),
+        }
+
+        assert started(objects=objects).loads == (("mistral", {"options": {"num_ctx": 4096, "top_p": 0.5}}),)
+
+    def test_bridges_of_a_release_without_the_list_have_them_from_the_environment(self) -> None:
+        objects = {
+            Ref("ConfigMap", "calls-bridge"): {"data": {"MODELS": "llama3"}},
+            Ref("ConfigMap", "calls-bridge-models"): listed({"name": "mistral"}),
+            Ref("Deployment", "calls-bridge"): bridge(2, env=[]),
+        }
+
+        assert started(objects=objects).loads == (("llama3", {}),)
+
+    @pytest.mark.parametrize("text", ["", "{oops", "[]", '{"models": 3}', '{"models": [{"name": "m", "options": 3}]}'])
+    def test_a_list_that_was_edited_beyond_recognition_is_none(self, text: str) -> None:
+        objects = {
+            Ref("ConfigMap", "calls-bridge-models"): {"data": {"models.json": text}},
+            Ref("Deployment", "calls-bridge"): bridge(2),
+        }
+
+        assert started(objects=objects).loads == (("llama3", {}),)
 
 
 class TestStart:

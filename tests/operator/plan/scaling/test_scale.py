@@ -219,6 +219,36 @@ def test_advisory_decides_and_records_but_writes_nothing() -> None:
     assert (change.before, change.after, change.ok) == (1, 4, False)
 
 
+def test_advisory_returns_to_the_number_that_runs_after_the_window_and_says_so() -> None:
+    calls = ScaledWhisper(whisper(target_backlog=60.0, mode="Advisory"))
+    calls.step(load(1795, busy=1))
+
+    assert calls.steps(load(), 299)[-1] == 4
+    assert calls.steps(load(), 300)[-1] == 1
+    assert [(change.before, change.after) for change in calls.history.changes][0::3] == [(1, 4)]
+    assert (calls.history.changes[-1].before, calls.history.changes[-1].after) == (1, 1)
+
+
+def test_a_new_leader_continues_from_what_was_advised_last() -> None:
+    calls = ScaledWhisper(whisper(target_backlog=60.0, mode="Advisory"))
+    calls.step(load(1795, busy=1))
+    calls.history = History.from_status([change.as_status() for change in calls.history.changes])
+
+    assert calls.step(load(busy=1)) == 4
+    assert len(calls.history.changes) == 1
+
+
+def test_advice_that_was_followed_is_over() -> None:
+    calls = ScaledWhisper(whisper(target_backlog=60.0, mode="Advisory"))
+    calls.step(load(1795, busy=1))
+    calls.write(4)
+    calls.step(load(1795, busy=1))
+    calls.write(6)
+
+    assert calls.step(load(1795, busy=1)) == 6
+    assert len(calls.history.changes) == 1
+
+
 def test_off_decides_nothing() -> None:
     decision = scale(ScalingSpec("Off", WhisperScaling()), Loads(load(9999)), States(), History(), START)
     assert (decision.whisper, decision.ollama, decision.changes, decision.requeue_after) == (None, None, (), None)

@@ -224,6 +224,23 @@ def test_unknown_loads_keep_the_replicas(state: ComponentState, before: list[Loa
 
 
 @thorough
+@given(st.lists(st.tuples(st.floats(0.1, 90), known_loads), min_size=1, max_size=30), behaviors, st.integers(0, 1))
+def test_advisory_records_what_auto_would_have_written(
+    moments: list[tuple[float, Load]], behavior: Behavior, minimum: int
+) -> None:
+    auto, advisory = (ScaledWhisper(whisper(minimum, mode=mode, behavior=behavior)) for mode in ("Auto", "Advisory"))
+    for seconds, seen in moments:
+        assert advisory.step(seen, seconds) == auto.step(seen, seconds)
+        auto.state = replace(advisory.state, desired=auto.state.desired)  # the pods are those of the number that runs
+
+    assert [(one.time, one.after) for one in advisory.history.changes] == [
+        (one.time, one.after) for one in auto.history.changes
+    ]
+    assert {one.before for one in advisory.history.changes} <= {1}
+    assert not any(one.ok for one in advisory.history.changes)
+
+
+@thorough
 @given(st.lists(known_loads, min_size=1, max_size=8))
 def test_equal_arguments_give_equal_decisions(seen: list[Load]) -> None:
     one, other = ScaledWhisper(), ScaledWhisper()

@@ -38,7 +38,7 @@ def test_without_a_pod_there_is_no_load() -> None:
     assert empty.known(8.0)
 
 
-@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "3", True, None, [1]])
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), 1e308, 10**400, "3", True, None, [1]])
 def test_what_is_no_amount_is_unknown(value: object) -> None:
     assert Report.parse({"waiting": value}).waiting is None
 
