@@ -2,8 +2,9 @@
 
     python ollamas.py PORT
 
-It answers what an operator asks: `/api/version`, `/api/tags`, `/api/pull`, `/api/chat` without messages, which loads a
-model, and `/api/ps`; and `/health` for who waits until it serves. Every model is on a GPU.
+It answers what an operator asks: `/api/version`, `/api/tags`, `/api/pull`, `/api/copy`, `/api/delete`, `/api/chat`
+without messages, which loads a model, and `/api/ps`; and `/health` for who waits until it serves.
+Every model is on a GPU.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ PIECES = 4
 
 
 class Ollamas:
-    """Models by the address that was asked."""
+    """Models, and their digests, by the address that was asked."""
 
     def __init__(self) -> None:
-        self._models: defaultdict[str, set[str]] = defaultdict(set)
+        self._models: defaultdict[str, dict[str, str]] = defaultdict(dict)
         self._loaded: defaultdict[str, set[str]] = defaultdict(set)
 
     async def tags(self, request: web.Request) -> web.Response:
         """Answer GET /api/tags."""
-        return web.json_response({"models": [_listed(name) for name in self._models[_address(request)]]})
+        return web.json_response({"models": [_listed(*one) for one in self._models[_address(request)].items()]})
 
     async def pull(self, request: web.Request) -> web.StreamResponse:
         """Answer POST /api/pull, in as many lines as a quick pull has."""
@@ -44,21 +45,38 @@ class Ollamas:
         await response.prepare(request)
         for line in lines:
             await response.write(json.dumps(line).encode() + b"\n")
-        self._models[_address(request)].add(_tagged(name))
+        self._models[_address(request)][_tagged(name)] = digest
         return response
+
+    async def copy(self, request: web.Request) -> web.Response:
+        """Answer POST /api/copy."""
+        asked = await request.json()
+        models = self._models[_address(request)]
+        if (source := _tagged(asked["source"])) not in models:
+            return _unknown(source)
+        models[_tagged(asked["destination"])] = models[source]
+        return web.Response()
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Answer DELETE /api/delete."""
+        name = _tagged((await request.json())["model"])
+        if self._models[_address(request)].pop(name, None) is None:
+            return _unknown(name)
+        return web.Response()
 
     async def load(self, request: web.Request) -> web.Response:
         """Answer POST /api/chat without messages."""
         name = _tagged((await request.json())["model"])
         if name not in self._models[_address(request)]:
-            return web.json_response({"error": f"model '{name}' not found"}, status=404)
+            return _unknown(name)
         self._loaded[_address(request)].add(name)
         return web.json_response({"model": name, "done": True, "done_reason": "load"})
 
     async def running(self, request: web.Request) -> web.Response:
         """Answer GET /api/ps."""
-        loaded = self._loaded[_address(request)]
-        return web.json_response({"models": [{**_listed(name), "size_vram": SIZE} for name in loaded]})
+        models = self._models[_address(request)]
+        loaded = [name for name in self._loaded[_address(request)] if name in models]
+        return web.json_response({"models": [{**_listed(name, models[name]), "size_vram": SIZE} for name in loaded]})
 
 
 def _address(request: web.Request) -> str:
@@ -67,8 +85,12 @@ def _address(request: web.Request) -> str:
     return address
 
 
-def _listed(name: str) -> dict[str, object]:
-    return {"name": name, "model": name, "size": SIZE, "digest": _digest(name)}
+def _unknown(name: str) -> web.Response:
+    return web.json_response({"error": f"model '{name}' not found"}, status=404)
+
+
+def _listed(name: str, digest: str) -> dict[str, object]:
+    return {"name": name, "model": name, "size": SIZE, "digest": digest}
 
 
 def _tagged(name: str) -> str:
@@ -89,6 +111,8 @@ def main() -> None:
     app = web.Application()
     app.router.add_get("/api/tags", ollamas.tags)
     app.router.add_post("/api/pull", ollamas.pull)
+    app.router.add_post("/api/copy", ollamas.copy)
+    app.router.add_delete("/api/delete", ollamas.delete)
     app.router.add_get("/api/version", _version)
     app.router.add_post("/api/chat", ollamas.load)
     app.router.add_get("/api/ps", ollamas.running)
