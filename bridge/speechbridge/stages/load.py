@@ -43,13 +43,10 @@ class Load:
         generation: The requests for the language model.
         backlog: Knows the speed of Whisper.
         models: The current list of models; the operator waits until each bridge reports the one it wants.
-
-    Attributes:
-        closed: Whether the bridge is shutting down: nothing follows.
     """
 
     def __init__(self, transcription: Demand, generation: Demand, backlog: Backlog, models: Models) -> None:
-        self.closed = False
+        self._closed = asyncio.Event()
         self._transcription = transcription
         self._generation = generation
         self._backlog = backlog
@@ -88,9 +85,19 @@ class Load:
         """Whether a request of either stage is held."""
         return self._transcription.holds or self._generation.holds
 
+    @property
+    def closed(self) -> bool:
+        """Whether the bridge has no more work, as it is shutting down: nothing follows."""
+        return self._closed.is_set()
+
+    @property
+    def followers(self) -> int:
+        """How many streams there are."""
+        return len(self._followers)
+
     def close(self) -> None:
-        """End what follows the load."""
-        self.closed = True
+        """End what follows the load, after a last report."""
+        self._closed.set()
         self._changed.set()
         self._held.set()
 
@@ -116,6 +123,10 @@ class Load:
         """Wait until a request comes, moves or goes, or another list of models is used."""
         self._changed.clear()
         await self._changed.wait()
+
+    async def end(self) -> None:
+        """Wait until the load is closed."""
+        await self._closed.wait()
 
     async def hold(self) -> None:
         """Wait until a request is held."""

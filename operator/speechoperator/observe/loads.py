@@ -71,11 +71,13 @@ def observe(
         feed.forget(key)
         return Observed()
     alive = [pod for pod in pods if objects.alive(pod)]
+    draining = [pod for pod in pods if objects.terminating(pod) and not objects.finished(pod)]
     if from_pipeline(pipeline.spec).mode == "Off":
         bridges = (source._replace(load=False) for source in _sources(alive, ports, whisper_reports=False))
         return Observed(models_revisions=load_reports.models_revisions(feed.follow(key, bridges)))
     whisper_reports = pipeline.spec.whisper.managed and pipeline.spec.whisper.engine == _REPORTING_ENGINE
-    heard = feed.follow(key, _sources(alive, ports, whisper_reports=whisper_reports))
+    sources = (*_sources(alive, ports, whisper_reports=whisper_reports), *_draining_bridges(draining, ports))
+    heard = feed.follow(key, sources)
     counts = Pods(_count(alive, "whisper"), _count(alive, "ollama"), whisper_reports)
     return Observed(
         load_reports.loads(heard, counts, now), load_reports.pod_loads(heard), load_reports.models_revisions(heard)
@@ -83,13 +85,22 @@ def observe(
 
 
 def _sources(pods: Sequence[Object], ports: Mapping[Component, int], *, whisper_reports: bool) -> Iterator[Source]:
-    """Yield the running pods that report their load; terminating ones are not among `pods`: their work is no demand."""
+    """Yield the running pods that report their load."""
     components: tuple[Reporting, ...] = ("bridge", "whisper") if whisper_reports else ("bridge",)
     for component in components:
         for pod in pods:
             url = objects.address(pod, ports[component])
             if labels.component_of(pod) == component and objects.running(pod) and url:
                 yield Source(component, objects.name(pod), objects.uid(pod), url, _ready(pod))
+
+
+def _draining_bridges(pods: Sequence[Object], ports: Mapping[Component, int]) -> Iterator[Source]:
+    """Yield the terminating bridges: what they have transcribed still needs Ollama, and what they hold needs a pod.
+
+    The work of a terminating Whisper pod is no demand: the pod does it itself. As nothing new arrives, the load of a
+    terminating bridge need not be known: its node may be down.
+    """
+    return (source._replace(ready=False) for source in _sources(pods, ports, whisper_reports=False))
 
 
 def _ready(pod: Object) -> bool:

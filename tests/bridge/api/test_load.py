@@ -265,7 +265,24 @@ async def test_idle_streams_are_kept_alive_by_comments(bridge: Bridge, monkeypat
             assert await stream.content.readline() == b": keep-alive\n"
 
 
-async def test_a_shutdown_ends_the_streams(bridge: Bridge) -> None:
+async def test_a_stream_ends_at_once_although_a_request_is_held(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_module, "_MIN_INTERVAL_S", 10 * DEADLINE)
+    await lead_to(bridge.service.whisper)
+    async with bridge.client.get("/load", headers=FOLLOW) as stream:
+        await next_event(stream)
+        request = asyncio.create_task(bridge.json())
+        assert (await next_event(stream))["held"] == 1
+
+        bridge.service.load.close()
+
+        async with asyncio.timeout(DEADLINE):
+            await stream.read()
+    await request
+
+
+async def test_the_end_of_a_shutdown_ends_the_streams(bridge: Bridge) -> None:
     async with bridge.client.get("/load", headers=FOLLOW) as stream:
         await next_event(stream)
         bridge.service.load.close()

@@ -91,7 +91,8 @@ PATHS: Json = {
             "summary": "Load of this replica",
             "description": (
                 "What the operator scales by. With `Accept: text/event-stream`, an event now and on each change: at "
-                "most one per second, but at once when a request is held and none was before."
+                "most one per second, but at once when a request is held and none was before. A stopping replica "
+                "reports its load until its last request is answered."
             ),
             "responses": {
                 "200": response(
