@@ -114,7 +114,8 @@ def assemble(settings: Settings, tracing: Tracing | None = None) -> Service:
         metrics.know_models(found.names)
         load.models_changed()
 
-    load = Load(to_transcribe, to_generate, backlog, models)
+    sent = (lambda: whisper.pods.outstanding, lambda: llm.pods.outstanding)
+    load = Load(to_transcribe, to_generate, backlog, models, sent)
     models_file = ModelsFile(settings.models_file, models, adopted) if settings.models_file else None
     metrics.know_models(models.current.names)
     catalog = ModelCatalog(models, discover, clock, {"whisper-1", settings.whisper_model})

@@ -79,6 +79,12 @@ class Pods:
                 return True
         return False
 
+    @property
+    def outstanding(self) -> dict[str, int]:
+        """How many requests of this bridge each pod has, by its address; pods without any are missing."""
+        every = (*self._known.values(), *self._leaving.values())
+        return {endpoint.address: endpoint.outstanding for endpoint in every if endpoint.outstanding}
+
     async def run(self) -> None:
         """Repeat the lookup until cancelled; the first is done by `refresh`."""
         await supervised(f"pods of {self.origin.host}", self._refresh_forever)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from speechoperator.observe.load_feed import LoadFeed
     from speechoperator.observe.load_reports import Reporting
     from speechoperator.plan.scaling.load import Report
+    from speechoperator.plan.scaling.state import ScaledComponent
 
 _REPORTING_ENGINE = "faster-whisper"
 """The engine with `/load`; asr-webservice answers no request during a job."""
@@ -37,7 +38,7 @@ class Observed:
 
     Attributes:
         loads: The loads of the components.
-        pods: The load of each Whisper pod that is known, by the name of the pod.
+        pods: The load of each pod of Whisper and Ollama that is known, by the name of the pod.
         models_revisions: As in `Snapshot`.
     """
 
@@ -79,9 +80,11 @@ def observe(
     sources = (*_sources(alive, ports, whisper_reports=whisper_reports), *_draining_bridges(draining, ports))
     heard = feed.follow(key, sources)
     counts = Pods(_count(alive, "whisper"), _count(alive, "ollama"), whisper_reports)
-    return Observed(
-        load_reports.loads(heard, counts, now), load_reports.pod_loads(heard), load_reports.models_revisions(heard)
-    )
+    silent: tuple[ScaledComponent, ...] = ("ollama",) if whisper_reports else ("whisper", "ollama")
+    of_pods = dict(load_reports.pod_loads(heard))
+    for component in silent:
+        of_pods |= load_reports.sent_to_pods(heard, component, _addresses(alive, component))
+    return Observed(load_reports.loads(heard, counts, now), of_pods, load_reports.models_revisions(heard))
 
 
 def _sources(pods: Sequence[Object], ports: Mapping[Component, int], *, whisper_reports: bool) -> Iterator[Source]:
@@ -111,6 +114,15 @@ def _ready(pod: Object) -> bool:
     count as well: a pod that does not get requests has no load that matters.
     """
     return objects.containers_ready(pod) and objects.holds(pod, "Ready")
+
+
+def _addresses(pods: Sequence[Object], component: Component) -> dict[str, tuple[str, ...]]:
+    """Return the IP addresses of the pods of a component, two each on a dual-stack network, by the name of the pod."""
+    return {
+        objects.name(pod): tuple(one["ip"] for one in objects.status(pod).get("podIPs") or ())
+        for pod in pods
+        if labels.component_of(pod) == component
+    }
 
 
 def _count(pods: Sequence[Object], component: Component) -> int:

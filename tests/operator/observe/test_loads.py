@@ -57,7 +57,13 @@ def pod(
     container = {"ready": ready, "started": True, "state": {"running": {}}}
     return {
         "metadata": {"name": name, "uid": f"uid-{name}", "labels": {labels.COMPONENT: component}, **metadata},
-        "status": {"phase": "Running", "podIP": ip, "containerStatuses": [container], "conditions": conditions},
+        "status": {
+            "phase": "Running",
+            "podIP": ip,
+            "podIPs": [{"ip": ip}],
+            "containerStatuses": [container],
+            "conditions": conditions,
+        },
     }
 
 
@@ -166,6 +172,23 @@ def test_nothing_goes_to_zero_while_a_terminating_bridge_has_requests_that_ollam
         running[ollama.coming] = decision.ollama and decision.ollama.replicas
 
     assert running == {1: 1, 0: 0}
+
+
+def test_the_work_of_pods_that_report_nothing_is_what_the_bridges_have_sent() -> None:
+    feed = Feed(BridgeReport(sent_to_whisper={"10.0.0.1": 1}, sent_to_ollama={"10.0.0.4": 2}))
+    running = [
+        pod("b-0", "bridge"),
+        pod("w-0", "whisper", "10.0.0.1"),
+        pod("o-0", "ollama", "10.0.0.3"),
+        pod("o-1", "ollama", "10.0.0.4"),
+        pod("o-2", "ollama", "10.0.0.5", **TERMINATING),
+    ]
+
+    _, ours = observe(*running, feed=feed)
+    _, asr = observe(*running, feed=feed, whisper={"engine": "asr-webservice"})
+
+    assert {name: report.working for name, report in ours.pods.items()} == {"w-0": 2, "o-0": 0, "o-1": 2}
+    assert {name: report.working for name, report in asr.pods.items()} == {"w-0": 1, "o-0": 0, "o-1": 2}
 
 
 def test_a_suspended_pipeline_is_not_followed() -> None:

@@ -36,6 +36,17 @@ _NOT_READY = {
         "llm": {"ready": False, "detail": "the model llama3 is not available yet"},
     },
 }
+
+
+def _pods(service: str) -> Json:
+    return {
+        "type": "object",
+        "description": f"How many requests of this replica each pod of {service} has, by its address; at most 64 pods, "
+        "those with most requests. The operator removes idle pods first.",
+        "additionalProperties": {"type": "integer", "minimum": 1},
+    }
+
+
 _STOPPING = {"status": "stopping", "components": {}}
 _LOAD = {
     "held": 0,
@@ -46,7 +57,8 @@ _LOAD = {
     "audio_seconds_working": 63.2,
     "audio_seconds_per_second": 11.8,
     "oldest_wait_seconds": 0.8,
-    "ollama": {"held": 0, "waiting": 0, "working": 2, "coming": 5},
+    "pods": {"10.0.3.17": 3, "10.0.4.8": 2},
+    "ollama": {"held": 0, "waiting": 0, "working": 2, "coming": 5, "pods": {"10.0.5.21": 2}},
     "models_revision": "3b8e4a51c07d92f6",
 }
 
@@ -153,6 +165,7 @@ SCHEMAS: Json = {
             "Seconds of audio per second of work, as in recent transcripts; 0 until there are enough.", minimum=0
         ),
         oldest_wait_seconds=number("How long the first held or waiting request has waited, in seconds.", minimum=0),
+        pods=_pods("Whisper"),
         ollama=ref("LanguageModelLoad"),
         models_revision=text(
             "Which list of models this replica uses: the first 16 hexadecimal digits of the SHA-256 of `MODELS_FILE`; "
@@ -169,6 +182,7 @@ SCHEMAS: Json = {
             "alone never count.",
             minimum=0,
         ),
+        pods=_pods("the language model"),
     ),
     "Component": record(
         "The state of a component.",
