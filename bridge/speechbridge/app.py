@@ -120,16 +120,18 @@ async def serve(settings: Settings) -> None:
 async def _drain(service: Service, runner: Runner) -> None:
     """Fail `/readyz` and wait until the requests in flight are answered, for at most DRAIN_TIMEOUT.
 
-    A request leaves the admission before its response is written, and a client may take long to read it.
+    The load is reported as long as a request may need a pod: a transcription in progress still wants an answer. A
+    request leaves the admission before its response is written, and a client may take long to read it.
     """
     service.admission.stopping = True
-    service.load.close()
     logs.info("stopping", in_flight=service.admission.open)
     with suppress(TimeoutError):
         async with asyncio.timeout(service.settings.drain_timeout):
             await service.admission.drained()
+            service.load.close()
             await runner.sent()
-    logs.info("stopped", cancelled=runner.unsent)
+    service.load.close()
+    logs.info("stopped", cancelled=runner.unsent - service.load.followers)
 
 
 def _upstreams(settings: Settings) -> dict[str, str]:

@@ -21,6 +21,7 @@ from speechbridge.generators.models_file import ModelsFile
 from speechbridge.generators.ollama import Ollama
 from speechbridge.generators.openai_chat import OpenAIChat
 from speechbridge.generators.options import think_of
+from speechbridge.generators.warmth import until_warm
 from speechbridge.intake.body import Pace
 from speechbridge.intake.budget import Budgets, ByteBudget
 from speechbridge.intake.form import FormLimits
@@ -82,7 +83,7 @@ def assemble(settings: Settings, tracing: Tracing | None = None) -> Service:
     models = Models(_models(settings))
     transcriber, generator = _transcriber(settings), _generator(settings, models)
     whisper = Pool(settings.whisper_url, _whisper_options(settings))
-    llm = Pool(settings.generator_url, _llm_options(settings))
+    llm = Pool(settings.generator_url, _llm_options(settings, models))
     metrics, durations = Metrics(settings.generator), Durations(settings.max_audio_seconds)
     backlog = Backlog(lambda: whisper.speeds, clock)
 
@@ -115,7 +116,8 @@ def assemble(settings: Settings, tracing: Tracing | None = None) -> Service:
         metrics.know_models(found.names)
         load.models_changed()
 
-    load = Load(to_transcribe, to_generate, backlog, models)
+    sent = (lambda: whisper.pods.outstanding, lambda: llm.pods.outstanding)
+    load = Load(to_transcribe, to_generate, backlog, models, sent)
     models_file = ModelsFile(settings.models_file, models, adopted) if settings.models_file else None
     metrics.know_models(models.current.names)
     catalog = ModelCatalog(models, discover, clock, {"whisper-1", settings.whisper_model})
@@ -189,9 +191,12 @@ def _whisper_options(settings: Settings) -> PoolOptions:
     return replace(options, follow_load=follow)
 
 
-def _llm_options(settings: Settings) -> PoolOptions:
+def _llm_options(settings: Settings, models: Models) -> PoolOptions:
     headers = header_lines(settings.llm_api_key.get_secret_value(), settings.llm_headers.get_secret_value())
-    return _pool_options(settings, None, Credentials(headers, settings.llm_ca_file))
+    options = _pool_options(settings, None, Credentials(headers, settings.llm_ca_file))
+    if settings.generator != "ollama":
+        return options
+    return replace(options, until_warm=lambda endpoint: until_warm(endpoint, models))
 
 
 def _pool_options(settings: Settings, slots: int | None, credentials: Credentials) -> PoolOptions:

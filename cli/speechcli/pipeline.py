@@ -149,7 +149,7 @@ def state(pipeline: Mapping[str, Any]) -> State:
 def _component(name: str, component: Mapping[str, Any]) -> Component:
     return Component(
         name,
-        component.get("summary", ""),
+        component.get("summary", "").partition(" ")[0],  # what follows is the progress of Whisper's weights
         component.get("replicasReason", ""),
         component.get("desired"),
         component.get("ready"),

@@ -5,6 +5,8 @@
 # MODEL_REGISTRY   where to pull from, such as registry.example.com:5000/library; the model gets its plain name
 # OLLAMA_INSECURE  1: the registry uses HTTP, or a certificate that is not trusted
 # PULL_ATTEMPTS    number of attempts; each one resumes the one before
+#
+# A model that cannot be pulled does not keep the others from being pulled. The exit code is then 1.
 set -eu
 output=/tmp/pulling
 trap 'exit 143' TERM # process 1 of a container has no default action
@@ -34,6 +36,7 @@ pull_named() {
   { ollama cp "$MODEL_REGISTRY/$1" "$1" && ollama rm "$MODEL_REGISTRY/$1"; } > "$output" 2>&1 || { lines >&2; return 1; }
 }
 
+failed=0
 for model in $(echo "$MODELS" | tr ',' ' '); do
   if ollama show "$model" > "$output" 2>&1; then
     echo "$model: present"
@@ -43,7 +46,8 @@ for model in $(echo "$MODELS" | tr ',' ' '); do
   until pull_named "$model"; do
     if [ "$attempt" -ge "${PULL_ATTEMPTS:-5}" ]; then
       echo "$model: not pulled after $attempt attempts. Check its name, MODEL_REGISTRY and the free disk space" >&2
-      exit 1
+      failed=1
+      continue 2
     fi
     echo "$model: attempt $attempt failed, retrying in $((attempt * 5)) s" >&2
     sleep $((attempt * 5))
@@ -51,3 +55,4 @@ for model in $(echo "$MODELS" | tr ',' ' '); do
   done
   echo "$model: pulled"
 done
+exit "$failed"

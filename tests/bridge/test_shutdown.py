@@ -122,6 +122,67 @@ async def test_finishes_requests_in_flight_and_rejects_new_ones(
     assert program.lines[-1]["cancelled"] == 0
 
 
+async def last_load(stream: aiohttp.ClientResponse) -> dict[str, Any]:
+    """The last event of a stream of /load, once it has ended."""
+    async with asyncio.timeout(DEADLINE):
+        lines = (await stream.read()).splitlines()
+    found: dict[str, Any] = json.loads([line for line in lines if line.startswith(b"data: ")][-1][len(b"data: ") :])
+    return found
+
+
+async def test_reports_its_load_until_the_last_request_is_answered(run: Run, asr: FakeAsrWebservice) -> None:
+    """The operator must not stop Ollama while a recording is transcribed that Ollama will answer."""
+    program = await run()
+    gate = asr.hold(Point.BEFORE_ANSWER)
+    async with await started(program) as client:
+        in_flight = asyncio.create_task(client.post("/process", data=form(WAV)))
+        await gate.reached()
+        async with client.get("/load", headers={"Accept": "text/event-stream"}) as before:
+            program.signal(signal.SIGTERM)
+            await program.said("stopping")
+
+            async with client.get("/load") as load, client.get("/load", headers={"Accept": "text/event-stream"}) as new:
+                assert (await load.json())["ollama"]["coming"] == 1
+                gate.release()
+                async with await in_flight as answered:
+                    assert (await answered.json())["response"]
+                ends = [await last_load(stream) for stream in (before, new)]
+
+    assert await program.left() == 0
+    assert [(load["working"], load["ollama"]["working"], load["ollama"]["coming"]) for load in ends] == [(0, 0, 0)] * 2
+    assert (program.lines[-1]["message"], program.lines[-1]["cancelled"]) == ("stopped", 0)
+
+
+async def test_streams_of_the_load_do_not_delay_the_exit(run: Run) -> None:
+    program = await run(DRAIN_TIMEOUT=str(10 * DEADLINE))
+    async with (
+        await started(program) as client,
+        client.get("/load", headers={"Accept": "text/event-stream"}) as stream,
+    ):
+        program.signal(signal.SIGTERM)
+
+        await last_load(stream)
+        assert await program.left() == 0
+
+    assert program.lines[-1]["cancelled"] == 0
+
+
+async def test_streams_of_the_load_do_not_count_as_cancelled_requests(run: Run, asr: FakeAsrWebservice) -> None:
+    program = await run(DRAIN_TIMEOUT="0.2")
+    gate = asr.hold(Point.BEFORE_ANSWER)
+    async with await started(program) as client, client.get("/load", headers={"Accept": "text/event-stream"}) as stream:
+        in_flight = asyncio.create_task(client.post("/process", data=form(WAV)))
+        await gate.reached()
+
+        program.signal(signal.SIGTERM)
+
+        assert (await program.said("stopped"))["cancelled"] == 1
+        assert (await last_load(stream))["working"] == 1
+        assert await program.left() == 0
+        with pytest.raises(aiohttp.ClientError):
+            await in_flight
+
+
 async def test_exits_at_once_without_requests_in_flight_despite_open_connections(run: Run) -> None:
     program = await run()
     async with await started(program) as client:

@@ -28,12 +28,13 @@ def test_ready_counts_only_for_the_spec_as_it_is_now() -> None:
 
 def test_the_weights_of_whisper_are_one_of_the_models() -> None:
     weights = {"name": "small", "stage": "Pulling", "completedBytes": 10, "totalBytes": 40, "etaSeconds": 3}
-    state = pipelines.state(pipeline(whisper={"summary": "0/1", "model": weights}, models=[PULLING]))
+    state = pipelines.state(pipeline(whisper={"summary": "0/1 25% 3s", "model": weights}, models=[PULLING]))
 
     assert [(one.name, one.completed, one.eta_s) for one in state.models] == [
         ("Whisper small", 10, 3),
         ("smollm2:135m", 49_000_000, 3),
     ]
+    assert [one.summary for one in state.components if one.name == "whisper"] == ["0/1"], "the model has the progress"
 
 
 def test_the_canary_counts_once_it_has_succeeded() -> None:

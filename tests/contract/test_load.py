@@ -37,8 +37,8 @@ COMMON = {
     "oldest_wait_seconds": NUMBER,
 }
 OF_WHISPER = {**COMMON, "slots": int}
-OF_OLLAMA = {"held": int, "waiting": int, "working": int, "coming": int}
-OF_BRIDGE = {**COMMON, "audio_seconds_held": NUMBER, "ollama": OF_OLLAMA, "models_revision": str}
+OF_OLLAMA = {"held": int, "waiting": int, "working": int, "coming": int, "pods": {...: int}}
+OF_BRIDGE = {**COMMON, "audio_seconds_held": NUMBER, "pods": {...: int}, "ollama": OF_OLLAMA, "models_revision": str}
 UNKNOWN = {"slots", "coming"}
 """What a bridge does not report of Whisper."""
 
@@ -100,6 +100,7 @@ async def test_the_load_of_a_bridge(http: ClientSession, client: LoadClient, bri
         assert {name for name in Report.__slots__ if getattr(report.whisper, name) is None} == UNKNOWN
         held, ollama = report.held, report.ollama
         assert None not in {held.held, held.audio_seconds_waiting}
+        assert (report.sent_to_whisper, report.sent_to_ollama) == ({}, {})
         assert None not in {ollama.held, ollama.waiting, ollama.working, ollama.coming}
 
 

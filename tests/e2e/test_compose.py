@@ -1,5 +1,6 @@
 """`docker compose up`: the service on one machine, run for real, asked at 127.0.0.1."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -165,7 +166,9 @@ async def test_the_other_engine_is_a_profile(service: Project, client: aiohttp.C
     service.up()
 
 
-def test_a_model_that_cannot_be_pulled_is_named_and_the_bridge_does_not_start(prepared: Project) -> None:
+async def test_a_model_that_cannot_be_pulled_is_named_and_recordings_are_transcribed(
+    prepared: Project, client: aiohttp.ClientSession
+) -> None:
     project = Project(
         prepared.program,
         f"{prepared.name}-without",
@@ -177,10 +180,24 @@ def test_a_model_that_cannot_be_pulled_is_named_and_the_bridge_does_not_start(pr
             project.up()
 
         assert "unheard-of: not pulled after 1 attempts" in project.run("logs", "models")
-        assert project.container("bridge")["State"]["Status"] == "created"
+        heard = await transcribed(project, client)
     finally:
         project.down()
+    assert word_error_rate(heard, VOICE) <= WORDS_WRONG
     assert project.left() == {}
+
+
+async def transcribed(project: Project, client: aiohttp.ClientSession) -> str:
+    """What a bridge that has just started hears in a recording."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                async with client.post(
+                    f"{project.url}/v1/audio/transcriptions", data=form(model="whisper-1")
+                ) as answer:
+                    return str((await answer.json())["text"])
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.1)
 
 
 def test_weights_are_fetched_once_and_whisper_loads_them(prepared: Project) -> None:

@@ -24,7 +24,8 @@ WHISPER: dict[str, Any] = {
 BRIDGE: dict[str, Any] = {
     **{name: value for name, value in WHISPER.items() if name != "slots"},
     "audio_seconds_held": 0.0,
-    "ollama": {"held": 0, "waiting": 0, "working": 0, "coming": 0},
+    "pods": {},
+    "ollama": {"held": 0, "waiting": 0, "working": 0, "coming": 0, "pods": {}},
     "models_revision": "",
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fakes.faults import EndsEarly, Fault, StreamError
@@ -19,6 +20,7 @@ QUEUE_FULL = "server busy, please try again.  maximum pending requests exceeded"
 RUNNER_OPTIONS = ("num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread")
 """Options that belong to a loaded runner: a request with others reloads it."""
 
+KEEP_ALIVE = timedelta(minutes=5)
 ASKS = {"/api/chat", "/api/generate", "/v1/chat/completions"}
 
 
@@ -89,7 +91,10 @@ class FakeOllama(FakeUpstream):
         self.loads: list[Load] = []
         self.fits = 8
         """Models that fit in memory: loading another evicts the one that was loaded first."""
+        self.loading = False
+        """Whether what is in memory is still being loaded: then it does not expire yet, and its time moves along."""
         self._loaded: dict[str, Load] = {}
+        self._expires: dict[str, datetime] = {}
 
     def is_work(self, received: Received) -> bool:
         body = received.json if isinstance(received.json, dict) else {}
@@ -115,7 +120,7 @@ class FakeOllama(FakeUpstream):
         told = {
             "/api/version": {"version": VERSION},
             "/api/tags": {"models": [model.listed() for model in models]},
-            "/api/ps": {"models": [model.running(self._context(model.name)) for model in self._in_memory()]},
+            "/api/ps": {"models": [self._running(model) for model in self._in_memory()]},
             "/v1/models": {"object": "list", "data": [model.openai() for model in models] or None},
         }
         if received.path in told:
@@ -125,6 +130,10 @@ class FakeOllama(FakeUpstream):
         if received.path in ASKS | {"/api/show"}:
             return Reply(b"405 method not allowed", 405, "text/plain")
         return Reply(b"404 page not found", 404, "text/plain")
+
+    def _running(self, model: Model) -> dict[str, Any]:
+        expires = datetime.now(UTC) + KEEP_ALIVE if self.loading else self._expires[model.name]
+        return model.running(self._context(model.name), expires)
 
     def _in_memory(self) -> list[Model]:
         return [self.models[name] for name in self._loaded if name in self.models]
@@ -164,6 +173,7 @@ class FakeOllama(FakeUpstream):
     def _load(self, ask: Ask) -> int:
         """Load the runner unless one with the same options is there; nanoseconds that it took."""
         wanted = {name: ask.options[name] for name in RUNNER_OPTIONS if name in ask.options}
+        self._expires[ask.model.name] = datetime.now(UTC) + KEEP_ALIVE
         loaded = self._loaded.get(ask.model.name)
         if loaded and loaded.options == wanted:
             return 1_200_000

@@ -1,7 +1,7 @@
 """The models of the fake of Ollama, and how its API describes them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -35,7 +35,7 @@ class Model:
             "details": self.details,
         }
 
-    def running(self, context: int) -> dict[str, Any]:
+    def running(self, context: int, expires: datetime) -> dict[str, Any]:
         """As in /api/ps, loaded with `context` tokens into the CPU's memory."""
         return {
             "name": self.name,
@@ -43,7 +43,7 @@ class Model:
             "size": self.size + 50_000_000,
             "digest": self.digest,
             "details": self.details,
-            "expires_at": (datetime.now(UTC) + timedelta(minutes=5)).isoformat(),
+            "expires_at": expires.isoformat(),
             "size_vram": 0,
             "context_length": context,
         }

@@ -46,12 +46,15 @@ async def load(request: web.Request) -> web.StreamResponse:
 
 
 async def _follow(response: web.StreamResponse, current: Load, follower: Follower) -> None:
-    """Send the load now and on each change, until the server shuts down or newer streams take its place."""
+    """Send the load now and on each change, until it is closed or newer streams take the place of this one."""
     sent: dict[str, Any] = {}
-    while not (current.closed or follower.ended):
-        now = current.document()
+    while not follower.ended:
+        last, now = current.closed, current.document()
         if now != sent:
             await response.write(f"data: {json.dumps(now)}\n\n".encode())
+        if last:
+            return
+        if now != sent:
             sent = now
             await _pause(current, held=bool(now["held"] or now["ollama"]["held"]))
             continue
@@ -64,9 +67,6 @@ async def _follow(response: web.StreamResponse, current: Load, follower: Followe
 
 async def _pause(current: Load, *, held: bool) -> None:
     """Wait until the next event may be sent."""
-    if held:
-        await asyncio.sleep(_MIN_INTERVAL_S)
-        return
     with suppress(TimeoutError):
         async with asyncio.timeout(_MIN_INTERVAL_S):
-            await current.hold()
+            await (current.end() if held else current.hold())

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from speechbridge.admission.retry_after import Backlog
     from speechbridge.model_list import Models
@@ -22,6 +22,10 @@ _DIGITS = 3
 
 MAX_FOLLOWERS = 16
 """Streams at once: one for each replica of the operator is enough. `/load` asks for no key, so more end the oldest."""
+
+
+MAX_PODS = 64
+"""Pods of each stage in a report, those with most requests: with IPv6 addresses 3 KiB; the operator reads 8 KiB."""
 
 
 class Follower:
@@ -43,17 +47,23 @@ class Load:
         generation: The requests for the language model.
         backlog: Knows the speed of Whisper.
         models: The current list of models; the operator waits until each bridge reports the one it wants.
-
-    Attributes:
-        closed: Whether the bridge is shutting down: nothing follows.
+        sent: Returns how many requests the pods of Whisper, and those of the language model, have, by address.
     """
 
-    def __init__(self, transcription: Demand, generation: Demand, backlog: Backlog, models: Models) -> None:
-        self.closed = False
+    def __init__(
+        self,
+        transcription: Demand,
+        generation: Demand,
+        backlog: Backlog,
+        models: Models,
+        sent: tuple[Callable[[], Mapping[str, int]], Callable[[], Mapping[str, int]]],
+    ) -> None:
+        self._closed = asyncio.Event()
         self._transcription = transcription
         self._generation = generation
         self._backlog = backlog
         self._models = models
+        self._sent_to_whisper, self._sent_to_ollama = sent
         self._followers: list[Follower] = []
         self._changed = asyncio.Event()
         self._held = asyncio.Event()
@@ -74,11 +84,13 @@ class Load:
             "audio_seconds_working": round(whisper.audio_seconds_working, _DIGITS),
             "audio_seconds_per_second": round(speed, _DIGITS) if speed else 0.0,
             "oldest_wait_seconds": round(whisper.oldest_wait_seconds, _DIGITS),
+            "pods": _busiest(self._sent_to_whisper()),
             "ollama": {
                 "held": ollama.held,
                 "waiting": ollama.waiting,
                 "working": ollama.working,
                 "coming": self._generation.coming,
+                "pods": _busiest(self._sent_to_ollama()),
             },
             "models_revision": self._models.current.revision,
         }
@@ -88,9 +100,19 @@ class Load:
         """Whether a request of either stage is held."""
         return self._transcription.holds or self._generation.holds
 
+    @property
+    def closed(self) -> bool:
+        """Whether the bridge has no more work, as it is shutting down: nothing follows."""
+        return self._closed.is_set()
+
+    @property
+    def followers(self) -> int:
+        """How many streams there are."""
+        return len(self._followers)
+
     def close(self) -> None:
-        """End what follows the load."""
-        self.closed = True
+        """End what follows the load, after a last report."""
+        self._closed.set()
         self._changed.set()
         self._held.set()
 
@@ -117,8 +139,16 @@ class Load:
         self._changed.clear()
         await self._changed.wait()
 
+    async def end(self) -> None:
+        """Wait until the load is closed."""
+        await self._closed.wait()
+
     async def hold(self) -> None:
         """Wait until a request is held."""
         while not (self.holds or self.closed):
             self._held.clear()
             await self._held.wait()
+
+
+def _busiest(sent: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(sent.items(), key=lambda item: item[1], reverse=True)[:MAX_PODS])

@@ -26,7 +26,7 @@ class PodState(NamedTuple):
         available: Whether it can be reached and does not cool down.
         reachable: Whether it can be reached.
         avoided: Whether it failed this request: chosen only if no other can be expected to become free.
-        last_in_line: Whether it lacks the model, or its last answers all failed.
+        last_in_line: Whether it is cold, lacks the model, or its last answers all failed.
         queues: Whether it has a queue, and so accepts more requests than it has slots.
         slots: How many requests it works on together, None for any number.
         busy: How many requests it has, those of other bridges included if it reports them.

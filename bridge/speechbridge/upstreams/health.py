@@ -26,6 +26,7 @@ class Health:
         contact_at: When it was last seen alive, by a connection or the end of a request; -inf if never.
         busy: Whether it rejected the last request as busy, because other bridges use it too. One request at a time
             then tries whether it still is.
+        cold: Whether it may not have loaded its model yet, so that other pods should get a request first.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class Health:
         self.down = False
         self.contact_at = float("-inf")
         self.busy = False
+        self.cold = False
         self._failures = 0
         self._failed_at = 0.0
         self._missing: dict[str, float] = {}
@@ -44,6 +46,7 @@ class Health:
         if self.busy:
             self.busy = False
             self.ejected_until = 0.0  # it has a free slot again
+        self.cold = False
         self._failures = 0
         self._missing.pop(model, None)
 
@@ -75,6 +78,6 @@ class Health:
         return first
 
     def last_in_line(self, model: str, now: float) -> bool:
-        """Return whether other pods should get a request first: it lacks the model, or its last answers all failed."""
+        """Return whether other pods should get a request first: it is cold, lacks the model, or its answers failed."""
         failing = self._failures >= _FAILURES_IN_A_ROW and now - self._failed_at < _LAST_IN_LINE_S
-        return failing or self._missing.get(model, 0.0) > now
+        return self.cold or failing or self._missing.get(model, 0.0) > now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from speechbridge.upstreams.discovery import Resolve
 
 
+COLD_S = 120.0
+"""For how long a new pod that has not loaded its model is last in line: models of 100 GB are read within that from a
+local disk. After that it gets requests as the others do, and the first one may have to wait."""
+
+
 @dataclass(frozen=True)
 class PoolOptions:
     """How a pool behaves; times in seconds.
@@ -34,6 +40,7 @@ class PoolOptions:
         keepalive_timeout: Until an idle connection is closed.
         follow_load: Whether to follow the load that pods report.
         credentials: Sent with every request.
+        until_warm: Returns once a new pod has loaded its model; None if pods are ready only then.
     """
 
     slots: int | None
@@ -42,6 +49,7 @@ class PoolOptions:
     keepalive_timeout: float
     follow_load: bool = False
     credentials: Credentials = NO_CREDENTIALS
+    until_warm: Callable[[Endpoint], Awaitable[None]] | None = None
 
 
 class Pods:
@@ -79,6 +87,12 @@ class Pods:
                 return True
         return False
 
+    @property
+    def outstanding(self) -> dict[str, int]:
+        """How many requests of this bridge each pod has, by its address; pods without any are missing."""
+        every = (*self._known.values(), *self._leaving.values())
+        return {endpoint.address: endpoint.outstanding for endpoint in every if endpoint.outstanding}
+
     async def run(self) -> None:
         """Repeat the lookup until cancelled; the first is done by `refresh`."""
         await supervised(f"pods of {self.origin.host}", self._refresh_forever)
@@ -103,8 +117,11 @@ class Pods:
         for gone in self._known.keys() - addresses:
             self._remove(gone)
         self._leaving = {address: endpoint for address, endpoint in self._leaving.items() if endpoint.outstanding}
+        beside_others = bool(self._known)
         for address in sorted(addresses - self._known.keys()):
             self._add(address)
+            if beside_others:
+                self._wait_until_warm(self._known[address])
         self.endpoints = tuple(self._known.values())
         self._on_change()
 
@@ -116,6 +133,8 @@ class Pods:
     def reconnect(self, endpoint: Endpoint) -> None:
         """Try in the background to connect to a pod that is down: no request is to wait for it."""
         if endpoint in self._known.values():
+            if len(self._known) > 1:
+                self._wait_until_warm(endpoint)  # it may have restarted
             self._start(endpoint, "probe", lambda: self._reconnect(endpoint))
 
     def observe(self) -> None:
@@ -166,6 +185,19 @@ class Pods:
                 await endpoint.probe()
             except UpstreamError:
                 continue
+
+    def _wait_until_warm(self, endpoint: Endpoint) -> None:
+        """Let other pods get requests first until this one has loaded its model."""
+        if until_warm := self._options.until_warm:
+            endpoint.health.cold = True
+            self._start(endpoint, "warmth", lambda: self._warm(endpoint, until_warm))
+
+    async def _warm(self, endpoint: Endpoint, until_warm: Callable[[Endpoint], Awaitable[None]]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COLD_S):
+                await until_warm(endpoint)
+        endpoint.health.cold = False
+        self._on_change()
 
     def _start(self, endpoint: Endpoint, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Start a task of a pod unless it runs already."""

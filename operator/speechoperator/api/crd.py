@@ -23,7 +23,12 @@ _NOTICE = "# Written by `make docs` from operator/speechoperator/api.\n"
 _READY = '.status.conditions[?(@.type=="Ready")]'
 _COLUMNS: tuple[tuple[str, str, str, str], ...] = (
     ("Ready", "string", f"{_READY}.status", "Whether the pipeline is ready to serve requests."),
-    ("Whisper", "string", ".status.whisper.summary", "Ready and desired replicas of Whisper."),
+    (
+        "Whisper",
+        "string",
+        ".status.whisper.summary",
+        "Ready and desired replicas of Whisper, and the download of its model.",
+    ),
     ("Ollama", "string", ".status.ollama.summary", "Ready and desired replicas of Ollama."),
     ("Models", "string", ".status.modelsSummary", "Ready and total language models, and the pull in progress."),
     ("URL", "string", ".status.url", "URL of the bridge."),

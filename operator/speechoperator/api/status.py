@@ -82,7 +82,7 @@ class ComponentStatus(Model):
     summary: str | None = Field(
         None,
         description="Ready and desired replicas as shown by `kubectl get`, such as 1/2; external for an external "
-        "service.",
+        "service. While Whisper's model is downloaded, with its progress, such as 0/1 43% 16MB/s 1m30s.",
     )
     replicas_reason: str | None = Field(None, description="Why this number of replicas was chosen.")
     image: str | None = Field(None, description="Container image of the pods.")

@@ -8,6 +8,8 @@ No request is counted twice:
   hold, and what they have sent (`waiting`, `working`). Requests of other clients are then unknown, and a recording in
   work counts with its whole duration.
 - Ollama: the member `ollama` of the bridges. Its pods report nothing.
+
+Which pods are idle, of those that report nothing, follows from what the bridges have sent to each (`pods`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from speechoperator.plan.scaling.load import STALE_AFTER_S, Load, Loads, Report, total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from speechoperator.plan.scaling.state import ScaledComponent
 
 Reporting: TypeAlias = Literal["whisper", "bridge"]
 """A component whose pods report their load."""
@@ -33,12 +37,16 @@ class BridgeReport:
         whisper: All its requests for Whisper.
         ollama: Its requests for Ollama.
         models_revision: Which list of models it uses; empty if it does not say.
+        sent_to_whisper: How many of its requests each Whisper pod has, by address; None if it does not say.
+        sent_to_ollama: The same for Ollama.
     """
 
     held: Report = field(default_factory=Report)
     whisper: Report = field(default_factory=Report)
     ollama: Report = field(default_factory=Report)
     models_revision: str = ""
+    sent_to_whisper: Mapping[str, float] | None = None
+    sent_to_ollama: Mapping[str, float] | None = None
 
     @classmethod
     def parse(cls, members: Mapping[str, object]) -> BridgeReport:
@@ -50,8 +58,9 @@ class BridgeReport:
             audio_seconds_waiting=audio_held,
             oldest_wait_seconds=whisper.oldest_wait_seconds if whisper.held else None,
         )
-        of_ollama = Report.parse(ollama) if isinstance(ollama, dict) else Report()
-        return cls(held, whisper, of_ollama, _revision(members))
+        of_ollama = ollama if isinstance(ollama, dict) else {}
+        sent = (_sent(of_component.get("pods")) for of_component in (members, of_ollama))
+        return cls(held, whisper, Report.parse(of_ollama), _revision(members), *sent)
 
     @property
     def without_load(self) -> BridgeReport:
@@ -112,6 +121,31 @@ def pod_loads(heard: Iterable[Heard]) -> Mapping[str, Report]:
     return {one.pod: one.report for one in heard if one.fresh and isinstance(one.report, Report)}
 
 
+def sent_to_pods(
+    heard: Iterable[Heard], component: ScaledComponent, addresses: Mapping[str, Collection[str]]
+) -> Mapping[str, Report]:
+    """Return what the bridges have sent to each pod of a component, by its name; empty unless all of them are known.
+
+    Args:
+        heard: What is known of the running pods.
+        component: A component whose pods report nothing.
+        addresses: The IP addresses of each of its pods, by name.
+    """
+    bridges = [one for one in heard if one.component == "bridge"]
+    sent = [
+        one.report.sent_to_ollama if component == "ollama" else one.report.sent_to_whisper
+        for one in bridges
+        if one.fresh and isinstance(one.report, BridgeReport)
+    ]
+    known = [one for one in sent if one is not None]
+    if len(known) < len(sent) or not all(one.fresh for one in bridges if one.ready):
+        return {}
+    return {
+        pod: Report(working=sum(counts.get(address, 0.0) for counts in known for address in every))
+        for pod, every in addresses.items()
+    }
+
+
 def models_revisions(heard: Iterable[Heard]) -> Mapping[str, str | None]:
     """Return which list of models the ready bridges use, by the name of the pod; see `Snapshot.models_revisions`."""
     found: dict[str, str | None] = {}
@@ -156,6 +190,13 @@ def loads(heard: Sequence[Heard], pods: Pods, now: float) -> Loads:
 def _revision(members: Mapping[str, object]) -> str:
     found = members.get("models_revision")
     return found if isinstance(found, str) else ""
+
+
+def _sent(pods: object) -> Mapping[str, float] | None:
+    if not isinstance(pods, dict):
+        return None
+    counts = {address: Report.parse({"working": count}).working for address, count in pods.items()}
+    return {address: count for address, count in counts.items() if count is not None}
 
 
 def _load(parts: Iterable[Report], of: Iterable[Heard], now: float, *, wakes: bool) -> Load:

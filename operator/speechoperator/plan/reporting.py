@@ -11,6 +11,7 @@ from speechoperator.plan.conditions.reasons import Reason
 from speechoperator.plan.conditions.verdicts import Verdict
 from speechoperator.plan.events import events
 from speechoperator.plan.models import weights
+from speechoperator.plan.models.summary import weights_progress
 from speechoperator.plan.pvcs import reused_pvcs, unused_pvcs
 from speechoperator.plan.rollout import updates
 from speechoperator.plan.scaling_status import reported, scaling_status
@@ -74,7 +75,10 @@ def add_weights(draft: Draft) -> None:
     """Add the state of Whisper's weights to the status, if its pods fetch any."""
     if fetched := weights.weights_state(draft.snapshot):
         before = (draft.snapshot.status.get("whisper") or {}).get("model")
-        draft.status["whisper"]["model"] = weights.as_status(fetched, draft.pipeline.spec.whisper.model, before)
+        whisper = draft.status["whisper"]
+        whisper["model"] = weights.as_status(fetched, draft.pipeline.spec.whisper.model, before)
+        if progress := weights_progress(whisper["model"]):
+            whisper["summary"] += f" {progress}"
 
 
 def compose_events(draft: Draft) -> None:

@@ -244,7 +244,8 @@ class Snapshot:
             else: a missing Secret of a volume (FailedMount), the response to a probe (Unhealthy). For a pod without a
             node, that the cluster autoscaler adds none (NotTriggerScaleUp).
         loads: What the pods and bridges report of their work; unknown unless observed.
-        pod_loads: What each Whisper pod reports of its work, by name. A pod whose work is unknown is missing.
+        pod_loads: The work of each pod of Whisper and Ollama, by name, as it or the bridges report it. A pod whose work
+            is unknown is missing.
         models_revisions: Which list of models each ready bridge uses, by name: "" if it answers without saying so (an
             older image), None if it has not answered yet. A bridge that has been silent for 45 s is missing, and one
             that is not asked.

@@ -16,8 +16,11 @@ from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
+from speechbridge.admission.retry_after import Backlog
 from speechbridge.api import load as load_module
-from speechbridge.stages.load import MAX_FOLLOWERS
+from speechbridge.model_list import ModelList, Models
+from speechbridge.stages.demand import Demand
+from speechbridge.stages.load import MAX_FOLLOWERS, MAX_PODS, Load
 
 pytestmark = pytest.mark.unit
 
@@ -31,7 +34,8 @@ IDLE = {
     "audio_seconds_working": 0.0,
     "audio_seconds_per_second": 0.0,
     "oldest_wait_seconds": 0.0,
-    "ollama": {"held": 0, "waiting": 0, "working": 0, "coming": 0},
+    "pods": {},
+    "ollama": {"held": 0, "waiting": 0, "working": 0, "coming": 0, "pods": {}},
     "models_revision": "",
 }
 
@@ -98,13 +102,44 @@ async def test_a_request_that_waits_for_admission_is_held_by_the_stage_it_begins
     gate = ollama.hold(Point.BEFORE_ANSWER)
     chat = {"messages": [{"role": "user", "content": "Hello"}]}
     requests = [asyncio.create_task(bridge.client.post("/v1/chat/completions", json=chat)) for _ in range(2)]
-    await reaches(bridge, held=0, ollama={"held": 1, "waiting": 0, "working": 1, "coming": 0})
+    one = {"held": 1, "waiting": 0, "working": 1, "pods": {"127.0.0.1": 1}}
+    await reaches(bridge, held=0, ollama={**one, "coming": 0})
 
     requests.append(asyncio.create_task(bridge.process()))
 
-    await reaches(bridge, held=1, ollama={"held": 1, "waiting": 0, "working": 1, "coming": 1})
+    await reaches(bridge, held=1, ollama={**one, "coming": 1})
     gate.release()
     assert [response.status for response in await asyncio.gather(*requests)] == [200, 200, 200]
+
+
+async def test_the_requests_of_each_pod_are_known_by_its_address(
+    start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
+) -> None:
+    """Of pods that report nothing, the operator knows from this which are idle."""
+    bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url)
+    decoding, answering = asr.hold(Point.BEFORE_ANSWER), ollama.hold(Point.BEFORE_ANSWER)
+    requests = [asyncio.create_task(bridge.json()) for _ in range(2)]
+    await reaches(bridge, held=1, pods={"127.0.0.1": 1}, ollama={**IDLE["ollama"], "coming": 2})
+
+    decoding.release()
+
+    answered = {**IDLE["ollama"], "working": 2, "pods": {"127.0.0.1": 2}}
+    await reaches(bridge, working=0, pods={}, ollama=answered)
+    answering.release()
+    await asyncio.gather(*requests)
+    assert await load(bridge) == IDLE | {"audio_seconds_per_second": (await load(bridge))["audio_seconds_per_second"]}
+
+
+def test_only_the_pods_with_most_requests_are_named() -> None:
+    """The operator reads events of at most 8 KiB: those with the longest addresses, too."""
+    sent = {f"2001:db8:ffff:ffff:ffff:ffff:ffff:{number:04x}": number for number in range(1, 1001)}
+    demand, models = Demand(lambda: 0.0, lambda: True), Models(ModelList(("llama3",), {}))
+
+    document = Load(demand, demand, Backlog(), models, (lambda: sent, lambda: sent)).document()
+
+    assert list(document["pods"].values()) == list(range(1000, 1000 - MAX_PODS, -1))
+    assert document["pods"] == document["ollama"]["pods"]
+    assert len(json.dumps(document)) < 8192
 
 
 async def test_a_prefill_is_no_demand(start_bridge: StartBridge, asr: FakeAsrWebservice) -> None:
@@ -181,11 +216,12 @@ async def test_recordings_that_wait_for_admission_come_to_the_language_model(
     gate = ollama.hold(Point.BEFORE_ANSWER)
     text = {"messages": [{"role": "user", "content": "Hello"}]}
     first = asyncio.create_task(bridge.client.post("/v1/chat/completions", json=text))
-    await reaches(bridge, ollama={**IDLE["ollama"], "working": 1})
+    one = {**IDLE["ollama"], "working": 1, "pods": {"127.0.0.1": 1}}
+    await reaches(bridge, ollama=one)
 
     second = asyncio.create_task(bridge.client.post(path, **body))
 
-    await reaches(bridge, held=1, ollama={**IDLE["ollama"], "working": 1, "coming": 1})
+    await reaches(bridge, held=1, ollama={**one, "coming": 1})
     gate.release()
     assert [response.status for response in await asyncio.gather(first, second)] == [200, 200]
 
@@ -265,7 +301,24 @@ async def test_idle_streams_are_kept_alive_by_comments(bridge: Bridge, monkeypat
             assert await stream.content.readline() == b": keep-alive\n"
 
 
-async def test_a_shutdown_ends_the_streams(bridge: Bridge) -> None:
+async def test_a_stream_ends_at_once_although_a_request_is_held(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_module, "_MIN_INTERVAL_S", 10 * DEADLINE)
+    await lead_to(bridge.service.whisper)
+    async with bridge.client.get("/load", headers=FOLLOW) as stream:
+        await next_event(stream)
+        request = asyncio.create_task(bridge.json())
+        assert (await next_event(stream))["held"] == 1
+
+        bridge.service.load.close()
+
+        async with asyncio.timeout(DEADLINE):
+            await stream.read()
+    await request
+
+
+async def test_the_end_of_a_shutdown_ends_the_streams(bridge: Bridge) -> None:
     async with bridge.client.get("/load", headers=FOLLOW) as stream:
         await next_event(stream)
         bridge.service.load.close()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.running import lead_to
+from speechbridge.upstreams import pods as pods_module
 from speechbridge.upstreams.acquisition import PodRequest
 from speechbridge.upstreams.discovery import origin_of
 from speechbridge.upstreams.endpoint import Endpoint
@@ -30,11 +31,11 @@ async def make() -> AsyncIterator[Make]:
     """Make a pool of so many pods."""
     pools: list[Pool] = []
 
-    async def make(pods: int, *, slots: int | None = 1) -> Pool:
+    async def make(pods: int, *, slots: int | None = 1, **more: Any) -> Pool:
         async def nothing(_host: str, _port: int) -> frozenset[str]:
             return frozenset()
 
-        options = PoolOptions(slots, 3600, connect_timeout=1, keepalive_timeout=4)
+        options = PoolOptions(slots, 3600, connect_timeout=1, keepalive_timeout=4, **more)
         pool = Pool("http://pods.test:9000", options, resolver=nothing)
         pools.append(pool)
         await lead_to(pool, *(f"10.0.0.{number}" for number in range(pods)))
@@ -526,3 +527,82 @@ async def test_a_task_that_fails_unexpectedly_starts_over(
     running.cancel()
 
     assert [record.getMessage() for record in caplog.records].count("background task failed") == 1
+
+
+class Warmth:
+    """Pods that load their model until `loaded`."""
+
+    def __init__(self) -> None:
+        self.loaded = asyncio.Event()
+        self.asked: list[str] = []
+
+    async def until_warm(self, endpoint: Endpoint) -> None:
+        self.asked.append(endpoint.address)
+        await self.loaded.wait()
+
+
+async def test_a_new_pod_gets_no_request_before_it_has_loaded_its_model(make: Make) -> None:
+    warmth = Warmth()
+    pool = await make(1, slots=None, until_warm=warmth.until_warm)
+    await lead_to(pool, "10.0.0.0", "10.0.0.1")
+
+    before = [(await take(pool)).address for _ in range(3)]
+    warmth.loaded.set()
+    new = pool.endpoints[1]
+    async with asyncio.timeout(5):
+        while new.health.cold:  # noqa: ASYNC110 - the pool has no event for it
+            await asyncio.sleep(0)
+
+    assert before == ["10.0.0.0"] * 3
+    assert await take(pool) is new
+    assert warmth.asked == ["10.0.0.1"], "those that it starts with are not known to be new"
+
+
+async def test_a_new_pod_that_is_the_only_one_gets_requests_at_once(make: Make) -> None:
+    pool = await make(1, slots=None, until_warm=Warmth().until_warm)
+    await lead_to(pool, "10.0.0.0", "10.0.0.1")
+
+    await lead_to(pool, "10.0.0.1")
+
+    assert (await take(pool)).address == "10.0.0.1"
+
+
+async def test_a_cold_pod_gets_what_the_others_cannot_take(make: Make) -> None:
+    pool = await make(1, until_warm=Warmth().until_warm)
+    await lead_to(pool, "10.0.0.0", "10.0.0.1")
+
+    assert [(await take(pool)).address for _ in range(2)] == ["10.0.0.0", "10.0.0.1"]
+
+
+async def test_an_answer_shows_that_a_pod_is_warm(make: Make) -> None:
+    pool = await make(1, until_warm=Warmth().until_warm)
+    await lead_to(pool, "10.0.0.0", "10.0.0.1")
+    held = [await take(pool), await take(pool)]
+
+    release(pool, held[1])
+
+    assert not held[1].health.cold
+
+
+async def test_a_pod_that_loads_nothing_is_not_last_in_line_for_ever(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pods_module, "COLD_S", 0.01)
+    pool = await make(1, slots=None, until_warm=Warmth().until_warm)
+    await lead_to(pool, "10.0.0.0", "10.0.0.1")
+
+    async with asyncio.timeout(5):
+        while pool.endpoints[1].health.cold:  # noqa: ASYNC110 - the pool has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def test_a_pod_that_could_not_be_reached_may_have_restarted(make: Make) -> None:
+    warmth = Warmth()
+    pool = await make(2, slots=None, until_warm=warmth.until_warm)
+    pod = await take(pool)
+
+    release(pool, pod, UpstreamError(FailureKind.CONNECT, "the connection was refused"))
+
+    assert pod.health.cold
+    await asyncio.sleep(0)
+    assert warmth.asked == [pod.address]

@@ -78,6 +78,16 @@ async def test_get_prints_the_state_of_all_components(kubectl: Kubectl, calls: O
 
 
 @pytest.mark.usefixtures("calls")
+async def test_get_prints_the_progress_of_downloads(kubectl: Kubectl, api: Api, namespace: str) -> None:
+    progress = {"whisper": {"summary": "0/1 43% 16MB/s 1m30s"}, "modelsSummary": "0/1 llama3 12% 9.0MB/s 3m30s"}
+    await api.patch("SpeechPipeline", namespace, "calls", {"status": progress}, sub="status")
+
+    _, line = (await kubectl("get", "sp")).splitlines()
+
+    assert "0/1 43% 16MB/s 1m30s   1/2      0/1 llama3 12% 9.0MB/s 3m30s" in line
+
+
+@pytest.mark.usefixtures("calls")
 async def test_get_wide_prints_the_message_of_ready(kubectl: Kubectl) -> None:
     assert "Ollama: 1 of 2 replicas is ready" in await kubectl("get", "sp", "calls", "--output=wide")
 

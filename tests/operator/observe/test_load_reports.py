@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from fakes import load
-from speechoperator.observe.load_reports import BridgeReport, Heard, Pods, loads, models_revisions, pod_loads
+from speechoperator.observe.load_reports import (
+    BridgeReport,
+    Heard,
+    Pods,
+    loads,
+    models_revisions,
+    pod_loads,
+    sent_to_pods,
+)
 from speechoperator.plan.scaling import Bounds, History, OllamaScaling, ScalingSpec, States, WhisperScaling, scale
 from speechoperator.plan.scaling.load import STALE_AFTER_S, Load, Report
 
@@ -158,6 +166,32 @@ def test_the_reports_of_whisper_pods_are_known_by_name_while_they_are_fresh() ->
     heard = [whisper("w-0", working=1), whisper("w-1", age=STALE_AFTER_S + 1), bridge("b-0", working=4)]
 
     assert {name: report.working for name, report in pod_loads(heard).items()} == {"w-0": 1}
+
+
+def test_the_work_of_ollama_pods_is_what_all_bridges_have_sent_to_their_addresses() -> None:
+    addresses = {"o-0": ["10.0.0.1", "fd00::1"], "o-1": ["10.0.0.2"], "o-2": ["10.0.0.3"]}
+    first = bridge("b-0", ollama={"pods": {"10.0.0.1": 2, "10.0.0.3": 1, "10.9.9.9": 7}})
+    second = bridge("b-1", ollama={"pods": {"fd00::1": 1, "10.0.0.3": "many"}})
+
+    found = sent_to_pods([first, second, whisper()], "ollama", addresses)
+
+    assert {pod: report.working for pod, report in found.items()} == {"o-0": 3, "o-1": 0, "o-2": 1}
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        Heard("bridge", "b-1", ready=True),
+        bridge("b-1", age=STALE_AFTER_S + 1),
+        bridge("b-1", ollama={"held": 0}),
+        bridge("b-1", ollama={"pods": [2]}),
+    ],
+    ids=["nothing yet", "stale", "an older image", "malformed"],
+)
+def test_while_a_bridge_does_not_say_what_it_has_sent_no_pod_counts_as_idle(silent: Heard) -> None:
+    known = bridge("b-0", ollama={"pods": {"10.0.0.1": 2}})
+
+    assert sent_to_pods([known, silent], "ollama", {"o-0": ["10.0.0.1"], "o-1": ["10.0.0.2"]}) == {}
 
 
 @pytest.mark.parametrize("members", [{}, {"ollama": 7}, {"ollama": {"held": "many"}, "audio_seconds_held": -1}])

@@ -1,5 +1,6 @@
 """Which pods of a pipeline are followed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,17 @@ from speechoperator.observe import loads
 from speechoperator.observe.load_feed import LoadFeed, Source
 from speechoperator.observe.load_reports import BridgeReport, Heard
 from speechoperator.observe.loads import Observed
-from speechoperator.plan.scaling import ScalingSpec
+from speechoperator.plan.scaling import (
+    Bounds,
+    ComponentState,
+    History,
+    OllamaScaling,
+    ScalingSpec,
+    States,
+    WhisperScaling,
+    scale,
+)
+from speechoperator.plan.scaling.behavior import Behavior, Rules
 from speechoperator.plan.scaling.load import Report
 
 pytestmark = pytest.mark.unit
@@ -22,14 +33,15 @@ KEY = Key("team", "p")
 class Feed:
     """Remembers what it is to follow; every Whisper pod works on two requests, every bridge has the same models."""
 
-    def __init__(self) -> None:
+    def __init__(self, bridge: BridgeReport = BridgeReport(models_revision="1a2b")) -> None:  # noqa: B008 - frozen
         self.sources: tuple[Source, ...] = ()
+        self._bridge = bridge
 
     def follow(self, _key: Key, sources: Any) -> tuple[Heard, ...]:
         self.sources = tuple(sources)
-        whisper, bridge = Report(waiting=0, working=2), BridgeReport(models_revision="1a2b")
+        whisper = Report(waiting=0, working=2)
         return tuple(
-            Heard(one.component, one.pod, one.ready, whisper if one.component == "whisper" else bridge, 1.0)
+            Heard(one.component, one.pod, one.ready, whisper if one.component == "whisper" else self._bridge, 1.0)
             for one in self.sources
         )
 
@@ -45,20 +57,28 @@ def pod(
     container = {"ready": ready, "started": True, "state": {"running": {}}}
     return {
         "metadata": {"name": name, "uid": f"uid-{name}", "labels": {labels.COMPONENT: component}, **metadata},
-        "status": {"phase": "Running", "podIP": ip, "containerStatuses": [container], "conditions": conditions},
+        "status": {
+            "phase": "Running",
+            "podIP": ip,
+            "podIPs": [{"ip": ip}],
+            "containerStatuses": [container],
+            "conditions": conditions,
+        },
     }
 
 
-def observe(*pods: dict[str, Any], **spec: Any) -> tuple[tuple[Source, ...], Observed]:
+def observe(
+    *pods: dict[str, Any], feed: Any = None, now: float = 1000.0, **spec: Any
+) -> tuple[tuple[Source, ...], Observed]:
     raw = {
         "apiVersion": "speechpipeline.dev/v1alpha1",
         "kind": "SpeechPipeline",
         "metadata": {"name": "p", "namespace": "team"},
         "spec": {"ollama": {"models": [{"name": "llama3"}]}, **spec},
     }
-    feed: Any = Feed()
+    feed = feed or Feed()
     feed.follow(KEY, [Source("bridge", "before", "u", "http://before", ready=True)])
-    found = loads.observe(_as_feed(feed), KEY, SpeechPipeline.parse(raw), pods, 1000.0)
+    found = loads.observe(_as_feed(feed), KEY, SpeechPipeline.parse(raw), pods, now)
     return feed.sources, found
 
 
@@ -117,6 +137,58 @@ def test_whisper_pods_without_a_report_are_not_asked(whisper: dict[str, Any]) ->
     sources, _ = observe(pod("b-0", "bridge"), pod("w-0", "whisper"), whisper=whisper)
 
     assert [source.pod for source in sources] == ["b-0"]
+
+
+TERMINATING = {"deletionTimestamp": "2026-11-29T12:00:00Z"}
+
+
+def test_a_terminating_bridge_is_followed_for_its_load_alone() -> None:
+    """It is asked for no list of models, and may be silent: its node may be down."""
+    sources, found = observe(pod("b-0", "bridge", **TERMINATING))
+
+    assert sources == (Source("bridge", "b-0", "uid-b-0", "http://10.0.0.7:8080", ready=False),)
+    assert found.models_revisions == {}
+
+
+def test_a_terminating_bridge_has_no_load_once_it_has_finished() -> None:
+    finished = {**pod("b-0", "bridge", **TERMINATING), "status": {"phase": "Succeeded", "podIP": "10.0.0.7"}}
+
+    assert observe(finished)[0] == ()
+
+
+def test_nothing_goes_to_zero_while_a_terminating_bridge_has_requests_that_ollama_will_answer() -> None:
+    idle = Report(held=0, waiting=0, working=0, coming=0)
+    behavior = Behavior(down=Rules(0.0), idle_period=300.0)
+    spec = ScalingSpec(whisper=WhisperScaling(Bounds(1, 1)), ollama=OllamaScaling(Bounds(0, 1), behavior=behavior))
+    states, running = States(ComponentState(1, 1), ComponentState(1, 1)), {}
+    for ollama in (replace(idle, coming=1), idle):
+        feed, history = Feed(BridgeReport(held=idle, whisper=idle, ollama=ollama)), History()
+        for second in range(0, 1800, 15):
+            _, found = observe(pod("b-0", "bridge", **TERMINATING), feed=feed, now=1000.0 + second)
+            decision = scale(spec, found.loads, states, history, 1000.0 + second)
+            history = decision.history
+            if decision.ollama and not decision.ollama.replicas:
+                break
+        running[ollama.coming] = decision.ollama and decision.ollama.replicas
+
+    assert running == {1: 1, 0: 0}
+
+
+def test_the_work_of_pods_that_report_nothing_is_what_the_bridges_have_sent() -> None:
+    feed = Feed(BridgeReport(sent_to_whisper={"10.0.0.1": 1}, sent_to_ollama={"10.0.0.4": 2}))
+    running = [
+        pod("b-0", "bridge"),
+        pod("w-0", "whisper", "10.0.0.1"),
+        pod("o-0", "ollama", "10.0.0.3"),
+        pod("o-1", "ollama", "10.0.0.4"),
+        pod("o-2", "ollama", "10.0.0.5", **TERMINATING),
+    ]
+
+    _, ours = observe(*running, feed=feed)
+    _, asr = observe(*running, feed=feed, whisper={"engine": "asr-webservice"})
+
+    assert {name: report.working for name, report in ours.pods.items()} == {"w-0": 2, "o-0": 0, "o-1": 2}
+    assert {name: report.working for name, report in asr.pods.items()} == {"w-0": 1, "o-0": 0, "o-1": 2}
 
 
 def test_a_suspended_pipeline_is_not_followed() -> None:

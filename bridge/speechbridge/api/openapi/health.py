@@ -36,6 +36,17 @@ _NOT_READY = {
         "llm": {"ready": False, "detail": "the model llama3 is not available yet"},
     },
 }
+
+
+def _pods(service: str) -> Json:
+    return {
+        "type": "object",
+        "description": f"How many requests of this replica each pod of {service} has, by its address; at most 64 pods, "
+        "those with most requests. The operator removes idle pods first.",
+        "additionalProperties": {"type": "integer", "minimum": 1},
+    }
+
+
 _STOPPING = {"status": "stopping", "components": {}}
 _LOAD = {
     "held": 0,
@@ -46,7 +57,8 @@ _LOAD = {
     "audio_seconds_working": 63.2,
     "audio_seconds_per_second": 11.8,
     "oldest_wait_seconds": 0.8,
-    "ollama": {"held": 0, "waiting": 0, "working": 2, "coming": 5},
+    "pods": {"10.0.3.17": 3, "10.0.4.8": 2},
+    "ollama": {"held": 0, "waiting": 0, "working": 2, "coming": 5, "pods": {"10.0.5.21": 2}},
     "models_revision": "3b8e4a51c07d92f6",
 }
 
@@ -91,7 +103,8 @@ PATHS: Json = {
             "summary": "Load of this replica",
             "description": (
                 "What the operator scales by. With `Accept: text/event-stream`, an event now and on each change: at "
-                "most one per second, but at once when a request is held and none was before."
+                "most one per second, but at once when a request is held and none was before. A stopping replica "
+                "reports its load until its last request is answered."
             ),
             "responses": {
                 "200": response(
@@ -154,6 +167,7 @@ SCHEMAS: Json = {
             minimum=0,
         ),
         oldest_wait_seconds=number("How long the first held or waiting request has waited, in seconds.", minimum=0),
+        pods=_pods("Whisper"),
         ollama=ref("LanguageModelLoad"),
         models_revision=text(
             "Which list of models this replica uses: the first 16 hexadecimal digits of the SHA-256 of `MODELS_FILE`; "
@@ -170,6 +184,7 @@ SCHEMAS: Json = {
             "alone never count.",
             minimum=0,
         ),
+        pods=_pods("the language model"),
     ),
     "Component": record(
         "The state of a component.",

@@ -83,6 +83,32 @@ def test_a_download_is_reported_like_a_pull() -> None:
     )
 
 
+def summary(cluster: PlannedCluster) -> str:
+    found: str = cluster.plan().status["whisper"]["summary"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("fetch", "line"),
+    [
+        (Fetch("downloading", 503_000_000, TOTAL, 12_345_678.0), "0/1 33% 12MB/s 1m21s"),
+        (Fetch("downloading", 1_297_000_000, TOTAL + 7, 0.0), "0/1 86%"),
+        (Fetch("verifying", TOTAL, TOTAL, 0.0), "0/1 100%"),
+        (None, "0/1 Pulling"),
+    ],
+)
+def test_the_line_for_kubectl_has_percent_speed_and_time_left(fetch: Fetch | None, line: str) -> None:
+    cluster = starting(container(RUNNING))
+    cluster.fetches = {names(cluster)[0]: fetch} if fetch else {}
+
+    assert summary(cluster) == line
+
+
+def test_the_line_for_kubectl_says_that_a_download_failed_and_nothing_once_it_is_there() -> None:
+    assert summary(starting(container(BACK_OFF, terminated(3, message=UNKNOWN)))) == "0/1 Failed"
+    assert summary(converged(of_whisper(model="medium"))) == "1/1"
+
+
 def test_what_is_unknown_is_left_out() -> None:
     assert model(starting(container(RUNNING))) == {"name": "medium", "stage": "Pulling"}
 
