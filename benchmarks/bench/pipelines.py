@@ -23,6 +23,7 @@ from cluster.chart import prepared
 from cluster.definition import define
 from cluster.expected import pipeline, ready
 from cluster.operator_process import Operator
+from speechoperator.plan.scaling.load import STALE_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -159,8 +160,12 @@ class Run:
         self._figure(f"{how}: CPU of the whole process per reconcile", "ms", 1000 * cpu / reconciles)
 
     async def steady_state(self) -> None:
-        """Count writes in the steady state, once the effects of the start have settled."""
+        """Count writes in the steady state, once the effects of the start have settled.
+
+        Pods of kwok report no load, which the operator notes in the status when it has waited for one.
+        """
         await self._quiet()
+        await asyncio.sleep(STALE_AFTER_S)
         self.say(f"{STEADY_S:.0f} s of steady state")
         mark, before = self.stage.plane.audit.mark(), self._usage()
         await asyncio.sleep(STEADY_S)
