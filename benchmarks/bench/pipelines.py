@@ -9,7 +9,7 @@ import re
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
@@ -87,12 +87,12 @@ async def _measure(cluster: kwok.Cluster, pipelines: int, say: Callable[[str], N
     await define(plane)
     plane.start_controllers()
     stage = await prepared(plane, cluster.programs["helm"])
-    settings = {**DEFAULTS, "OLLAMA_PORT": str(cluster.ollama_port)}
+    settings: dict[str, Any] = {**DEFAULTS, "OLLAMA_PORT": str(cluster.ollama_port)}
     section = Section(f"Operator: {pipelines} pipelines on {kwok.NODES} nodes of kwok")
     async with Api(plane.access()) as api, Operator(stage, "leader", **settings) as leader:
         await kwok.add_nodes(api)
         async with Operator(stage, "standby", leads=False, **settings) as standby:
-            run = Run(cluster, stage, api, leader, standby, section, pipelines, say)
+            run = Run(cluster, stage, api, leader, standby, section, pipelines, settings, say)
             steps = (run.apply_at_once, run.apply_one_by_one, run.steady_state)
             for step in (*steps, run.revert_drift, run.ignore, run.fail_over):
                 await step()
@@ -110,6 +110,7 @@ class Run:
     standby: Operator
     section: Section
     pipelines: int
+    settings: dict[str, Any]
     say: Callable[[str], None]
 
     @property
@@ -204,7 +205,7 @@ class Run:
         await self._repair(0)
         self._goal("failover, until the standby has reverted drift", 20, "s", time.monotonic() - started)
         started = time.monotonic()
-        successor = Operator(self.stage, "successor", **DEFAULTS, OLLAMA_PORT=str(self.cluster.ollama_port))
+        successor = Operator(self.stage, "successor", **self.settings)
         successor.process.start()
         await self.standby.stop()
         await successor.until_leading()

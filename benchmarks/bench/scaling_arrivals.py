@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_right
+from functools import partial
 from typing import TYPE_CHECKING
 
 from speechoperator.simulation.stage import Job
@@ -57,6 +58,10 @@ def day(seed: int) -> list[Job]:
     return list(_poisson(random_, rate, 3.5, _DAY_S))
 
 
+def _always(rate: float, _: float) -> float:
+    return rate
+
+
 def sessions(seed: int, hours: float = 12.0) -> list[Job]:
     """Return sessions of 5 to 20 minutes at a constant rate, with 20 to 60 minutes without any request in between."""
     random_ = random.Random(seed)
@@ -64,9 +69,8 @@ def sessions(seed: int, hours: float = 12.0) -> list[Job]:
     time = 600.0
     while time < hours * _HOUR_S:
         length, rate = random_.uniform(300, 1200), random_.uniform(0.1, 0.8)
-        jobs += [
-            Job(time + job.arrival, job.work) for job in _poisson(random_, lambda _, rate=rate: rate, rate, length)
-        ]
+        steady = partial(_always, rate)
+        jobs += [Job(time + job.arrival, job.work) for job in _poisson(random_, steady, rate, length)]
         time += length + random_.uniform(1200, 3600)
     return jobs
 

@@ -136,7 +136,7 @@ def filled_bridge() -> BridgeMetrics:
 
 def filled_whisper() -> WhisperMetrics:
     """Return the metrics of a Whisper server on which every route has had every outcome."""
-    metrics = WhisperMetrics("large-v3-turbo", 16, lambda: Load(0, 2, 16, 16, 12.5, 30.1, 9.8, 1.2))
+    metrics = WhisperMetrics("large-v3-turbo", lambda: 16, lambda: Load(0, 2, 16, 16, 12.5, 30.1, 9.8, 1.2))
     for route in WHISPER_ROUTES:
         metrics.request_seconds.labels(route).observe(0.3, exemplar(TRACE))
         for outcome in ("ok", "cancelled", *PROBLEMS):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.report import Figure, Goal, Section
 from speechbridge.api import json_response
 from speechbridge.transcribers.answers import read_last_event, read_transcript
-from speechbridge.transcribers.transcript import segment_from
+from speechbridge.transcribers.transcript import Segment, segment_from
 from speechbridge.upstreams import sse
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def timed(work: Callable[[], Awaitable[object]]) -> tuple[float, float]:
 async def read_stream(stream: bytes) -> None:
     """Read a stream of segments as it comes from a socket."""
     parser = sse.Parser()
-    segments = []
+    segments: list[Segment] = []
     last = ""
     for at in range(0, len(stream), READ_BYTES):
         for event in parser.feed(stream[at : at + READ_BYTES]):

@@ -41,7 +41,7 @@ async def prepared(plane: ControlPlane, helm: Path, home: str = HOME, *options: 
 def rendered(helm: Path, namespace: str, *options: str) -> list[Object]:
     """What the chart installs into `namespace`, in its order."""
     at = ("--namespace", namespace, "--kube-version", versions.KUBERNETES)
-    command = [helm, "template", RELEASE, CHART, *at, *options]
+    command: list[str | Path] = [helm, "template", RELEASE, CHART, *at, *options]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 

@@ -46,6 +46,19 @@ PATIENCE_SECONDS = 120
 INTERRUPTED = "net::ERR_NETWORK_CHANGED"
 """What Chromium cuts requests with when a network interface comes or goes: a container of another test."""
 
+_AT_REST = """(async () => {
+  const element = document.querySelector(%s);
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  for (let before = ''; ; await frame()) {
+    element.scrollIntoView({block: 'center', behavior: 'instant'});
+    const box = element.getBoundingClientRect();
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    if (before === `${x} ${y}` && element.contains(document.elementFromPoint(x, y))) return [x, y];
+    before = `${x} ${y}`;
+  }
+})()"""
+"""Where the middle of an element is, once it is there for two frames and nothing covers it."""
+
 
 def chromium() -> str:
     """Finds the browser: what `CHROMIUM` names, else the first of `PROGRAMS`. Without one the test fails, saying so."""
@@ -217,12 +230,8 @@ class Page:
         return str(await self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText")).strip()
 
     async def click(self, selector: str) -> None:
-        """A real click of the mouse in the middle of the element, scrolled into view."""
-        box = await self.evaluate(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
-            " e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect();"
-            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
-        )
+        """A real click of the mouse in the middle of the element, scrolled into view, once it has come to rest."""
+        box = await self.evaluate(_AT_REST % json.dumps(selector))
         for kind in ("mousePressed", "mouseReleased"):
             await self.send("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 

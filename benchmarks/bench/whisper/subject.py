@@ -73,7 +73,13 @@ class FasterWhisper:
     def __init__(self, weights: Weights) -> None:
         script = str(Path(__file__).with_name("faster_whisper_worker.py"))
         launcher = [sys.executable, pdeathsig.__file__, str(os.getpid()), sys.executable, script]
-        command = [*launcher, str(weights.folder), DEVICE, COMPUTE_TYPE, *([weights.language] * bool(weights.language))]
+        command = [
+            *launcher,
+            str(weights.folder),
+            DEVICE,
+            COMPUTE_TYPE,
+            *([weights.language] if weights.language else []),
+        ]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Self:
