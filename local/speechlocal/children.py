@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -30,6 +31,7 @@ PROBE_TIMEOUT_S = 5.0
 EXIT_GRACE_S = 0.5
 SHOWN_LOG_LINES = 15
 SHOWN_LINE_CHARACTERS = 300
+PORTS = range(20_000, 30_000)
 
 T = TypeVar("T")
 
@@ -227,8 +229,12 @@ def base_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that is free at the moment."""
-    with socket.socket() as probe:
-        probe.bind((loopback.HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of the loopback address that is free at the moment.
+
+    It is below those that the kernel gives to outgoing connections, which could take it before the caller does.
+    """
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((loopback.HOST, port))
+            return port
+    raise ChildError(f"None of 100 ports between {PORTS[0]} and {PORTS[-1]} is free.")

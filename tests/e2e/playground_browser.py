@@ -222,7 +222,7 @@ class Page:
             async with asyncio.timeout(seconds):
                 await self.evaluate(watch)
         except TimeoutError:
-            shown = await self.text("section")
+            shown = await self.text("body")
             pytest.fail(f"Not within {seconds} s: {condition}\nComplaints: {self.complaints}\nThe page:\n{shown}")
 
     async def text(self, selector: str) -> str:
