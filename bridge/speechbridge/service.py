@@ -196,7 +196,7 @@ def _llm_options(settings: Settings, models: Models) -> PoolOptions:
     options = _pool_options(settings, None, Credentials(headers, settings.llm_ca_file))
     if settings.generator != "ollama":
         return options
-    return replace(options, until_warm=lambda endpoint: until_warm(endpoint, models))
+    return replace(options, until_warm=lambda endpoint: until_warm(endpoint, models, settings.keep_alive))
 
 
 def _pool_options(settings: Settings, slots: int | None, credentials: Credentials) -> PoolOptions:

@@ -30,8 +30,8 @@ def whisper_page() -> str:
         "Errors of the Whisper server",
         "Each error has a stable `code`. Clients should match on the code, not on texts. Errors are\n"
         "`application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, `code`, `request_id`. Under\n"
-        "`/v1` they are OpenAI's error object: `error` with `message`, `type`, `param`, `code`. `busy` and `broken`\n"
-        "have `Retry-After` in seconds, at most 600. In an event stream, errors are `error` events.",
+        "`/v1` they are OpenAI's error object: `error` with `message`, `type`, `param`, `code`. `busy`, `no_space`\n"
+        "and `broken` have `Retry-After` in seconds, at most 600. In an event stream, errors are `error` events.",
         table(("Code", "Status", "Title"), rows),
     )
 

@@ -100,6 +100,12 @@ def busy(retry_after: int | None = 1, *, before_body: bool = True) -> Answer:
     return Answer(503, body.encode(), headers=headers, before_body=before_body)
 
 
+def no_space(retry_after: int = 30) -> Answer:
+    """A Whisper server whose disk is full, once it has received the audio."""
+    error = {"message": "The disk is full.", "type": "server_error", "param": None, "code": "no_space"}
+    return Answer(503, json.dumps({"error": error}).encode(), headers={"Retry-After": str(retry_after)})
+
+
 def html_page(code: int = 200) -> Answer:
     """What a captive portal or a wrongly set ingress answers."""
     return Answer(code, b"<!doctype html><title>Welcome</title><h1>It works!</h1>", content_type="text/html")

@@ -57,6 +57,8 @@ class FakeSpeechWhisper(FakeUpstream):
         """Of each recording; with `channels=separate`, the segments are on each of them in turn."""
         self.warnings: list[dict[str, str]] = []
         """Further warnings of each transcript."""
+        self.disk_full = False
+        """It then has no space for the copy of a file that is read out of order."""
         self._ready = True
 
     @property
@@ -173,6 +175,8 @@ class FakeSpeechWhisper(FakeUpstream):
             return error_reply(400, "the file is empty", "empty_file", param="file")
         if not (self.accepts_anything or looks_like_audio(audio.head)):
             return error_reply(400, "the file is not audio that can be decoded", "not_audio")
+        if self.disk_full and audio.head[4:8] == b"ftyp":
+            return _refused("The disk space for uploads is exhausted; try again in 30 s.", "no_space", 30)
         track = int(received.value("audio_track") or "0")
         if track >= self.audio_tracks:
             tracks = f"the file has {self.audio_tracks} audio track, number 0"
@@ -290,6 +294,10 @@ def _reply(data: object, status: int = 200) -> Reply:
 
 
 def _busy(message: str, retry_after: int) -> Reply:
-    reply = error_reply(503, message, "busy", "server_error")
+    return _refused(message, "busy", retry_after)
+
+
+def _refused(message: str, code: str, retry_after: int) -> Reply:
+    reply = error_reply(503, message, code, "server_error")
     reply.headers = {"Retry-After": str(retry_after)}
     return reply

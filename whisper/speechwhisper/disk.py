@@ -1,4 +1,4 @@
-"""Temporary files: if there is no room for them, the request is refused as `busy`."""
+"""Temporary files: if there is no room for them, the request is refused as `no_space`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def room() -> Iterator[None]:
     """Refuse the request if a temporary file cannot be made or written in the `with` block.
 
     Raises:
-        Problem: `busy`: the disk is full.
+        Problem: `no_space`.
     """
     try:
         yield
@@ -32,4 +32,4 @@ def room() -> Iterator[None]:
             raise
         logs.warning("no disk space for uploads", reason=str(error))
         detail = f"The disk space for uploads is exhausted; try again in {_RETRY_AFTER_S} s."
-        raise Problem("busy", detail, retry_after=_RETRY_AFTER_S) from None
+        raise Problem("no_space", detail, retry_after=_RETRY_AFTER_S) from None

@@ -27,6 +27,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     # Server errors.
     "internal": (500, "Internal error of the Whisper server"),
     "busy": (503, "The queue is full, or the server is shutting down"),
+    "no_space": (503, "The disk has no space for the upload"),
     "broken": (503, "The device fails; the server restarts"),
 }
 """Every `code` with its HTTP status and title; `docs/reference/whisper-errors.md` is generated from this table."""

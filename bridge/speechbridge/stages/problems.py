@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from speechbridge.admission.retry_after import RETRY_AFTER_SPOOL_FULL_S
 from speechbridge.errors import PROBLEMS, Problem
 from speechbridge.upstreams.failures import FailureKind
 
@@ -16,6 +17,7 @@ _CODES: dict[StageName, dict[FailureKind, str]] = {
     "transcribe": {
         FailureKind.CONNECT: "transcriber_unavailable",
         FailureKind.BUSY: "overloaded",
+        FailureKind.NO_SPACE: "overloaded",
         FailureKind.BAD_AUDIO: "not_audio",
         FailureKind.BAD_ANSWER: "transcriber_bad_answer",
         FailureKind.TIMEOUT: "deadline_exceeded",
@@ -31,6 +33,7 @@ _CODES: dict[StageName, dict[FailureKind, str]] = {
     },
 }
 _OTHER_KINDS: dict[StageName, str] = {"transcribe": "transcriber_failed", "generate": "generator_failed"}
+_KINDS_THAT_PASS = frozenset({FailureKind.BUSY, FailureKind.NO_SPACE})
 _KINDS_WITH_CODE = frozenset({FailureKind.BAD_AUDIO, FailureKind.BAD_REQUEST})
 
 
@@ -47,8 +50,9 @@ def problem_of(stage: StageName, error: UpstreamError, *, busy: int, outage: int
     if error.kind in _KINDS_WITH_CODE and error.code in PROBLEMS and PROBLEMS[error.code][0] < 500:  # noqa: PLR2004 - a client error
         code = error.code
     detail = f"{PROBLEMS[code][1]}: {error.detail.removesuffix('.')}."
-    if error.kind is FailureKind.BUSY:
-        return Problem(code, f"{detail.removesuffix('.')}; try again in {busy} s.", retry_after=busy)
+    if error.kind in _KINDS_THAT_PASS:
+        seconds = busy if error.kind is FailureKind.BUSY else error.retry_after or RETRY_AFTER_SPOOL_FULL_S
+        return Problem(code, f"{detail.removesuffix('.')}; try again in {seconds} s.", retry_after=seconds)
     if error.kind is FailureKind.CONNECT:
         return Problem(code, detail, retry_after=outage)
     return Problem(code, detail, param=error.param if error.kind in _KINDS_WITH_CODE else None)

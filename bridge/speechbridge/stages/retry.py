@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _MAX_FAILED_ATTEMPTS = 3
 _MAX_ERRORS = 2
-_ANSWERS = frozenset({FailureKind.ERROR, FailureKind.MISCONFIGURED, FailureKind.MODEL_MISSING})
+_ANSWERS = frozenset({FailureKind.ERROR, FailureKind.NO_SPACE, FailureKind.MISCONFIGURED, FailureKind.MODEL_MISSING})
 """Kinds of complete answers, which another pod may give differently, but not the same one."""
 
 
@@ -25,7 +25,7 @@ class Retry:
     budget lasts. The same holds as long as only the head of the request was sent. If a pod dies during the request or
     returns an invalid response, the request itself may be the cause: it is tried three times at most. A complete error
     is tried once at another pod, since most pods would answer the same. Every other pod is tried if one rejects the
-    bridge, or does not have the model.
+    bridge, does not have the model, or has no disk space.
 
     Args:
         budget: How long the request may still wait.

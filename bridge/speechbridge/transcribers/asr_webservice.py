@@ -58,7 +58,7 @@ class AsrWebservice:
             body = await connection.read()
             if status == _FAILED:
                 await _check_recording(audio)
-            check_status(status, body)
+            check_status(status, body, connection.headers.get("retry-after", ""))
             return await read_transcript(body)
 
     async def probe(self, endpoint: Endpoint) -> None:

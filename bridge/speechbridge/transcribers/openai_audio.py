@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechbridge.transcribers.answers import DONE, read_last_event, read_transcript
 from speechbridge.transcribers.post_audio import AudioForm, begin_post, restart
-from speechbridge.transcribers.status import AUDIO_CODES, OPTION_CODES, check_status
+from speechbridge.transcribers.status import check_status, error_in_stream
 from speechbridge.transcribers.transcript import segment_from
 from speechbridge.upstreams import sse
 from speechbridge.upstreams.failures import FailureKind, UpstreamError
@@ -84,7 +84,7 @@ class OpenAIAudio:
                 status = await connection.response()
                 if status != HTTPStatus.OK or not connection.headers.get("content-type", "").startswith(_EVENT_STREAM):
                     body = await connection.read()
-                    check_status(status, body)
+                    check_status(status, body, connection.headers.get("retry-after", ""))
                     return await read_transcript(body)
                 return await _read_events(connection, lambda: options().word_timestamps, on_segment)
 
@@ -163,11 +163,7 @@ async def _read_events(connection: Connection, words: Callable[[], bool], on_seg
 def _error_of(error: Any) -> UpstreamError:
     described = error if isinstance(error, dict) else {}
     code, param = (value if isinstance(value := described.get(name), str) else None for name in ("code", "param"))
-    if code in AUDIO_CODES:
-        kind = FailureKind.BAD_AUDIO
-    else:
-        kind = FailureKind.BAD_REQUEST if code in OPTION_CODES else FailureKind.DIED
-    return UpstreamError(kind, str(described.get("message") or "Whisper failed"), code=code, param=param)
+    return error_in_stream(str(described.get("message") or ""), code, param)
 
 
 def _data_in(parser: sse.Parser, chunk: bytes) -> list[str]:

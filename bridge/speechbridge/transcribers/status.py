@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 from speechbridge.errors import PROBLEMS
@@ -14,6 +15,10 @@ OPTION_CODES = frozenset({"bad_field", "unknown_language", "unsupported_task", "
 """Those that concern an option of the caller. All others concern what the bridge sent, or how: the model is the one in
 WHISPER_MODEL, and `upload_stalled` is the network between bridge and pod."""
 
+_NO_SPACE_CODE = "no_space"
+"""Its 503 once the pod has received the audio: it has no disk space for a copy."""
+_SECONDS = re.compile("[1-9][0-9]{0,2}")
+
 _OK = HTTPStatus.OK  # looked up once: a member of an enumeration costs a call, here per request
 _REFUSALS = {
     HTTPStatus.BAD_REQUEST: "transcriber_refused",
@@ -24,12 +29,20 @@ _REFUSALS = {
 """Statuses that blame what the caller sent, with the code for the caller if the pod sends none that is known here."""
 
 
-def check_status(status: int, body: bytes) -> None:
-    """Raise the UpstreamError that any status but 200 means."""
+def check_status(status: int, body: bytes, retry_after: str = "") -> None:
+    """Raise the UpstreamError that any status but 200 means.
+
+    Args:
+        status: Of the response.
+        body: Of the response.
+        retry_after: The value of its header `Retry-After`.
+    """
     if status == _OK:
         return
     detail, code = error_text(body)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+        if code == _NO_SPACE_CODE:
+            raise _no_space(retry_after)
         raise UpstreamError(FailureKind.BUSY, "Whisper is busy")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise UpstreamError(server_error(status, detail), f"Whisper responded with status {status}")
@@ -47,3 +60,20 @@ def check_status(status: int, body: bytes) -> None:
     else:
         kind = FailureKind.MISCONFIGURED
     raise UpstreamError(kind, detail or f"Whisper responded with status {status}", code=code, param=error_param(body))
+
+
+def error_in_stream(detail: str, code: str | None, param: str | None) -> UpstreamError:
+    """Return the failure that an event of a stream reports."""
+    if code == _NO_SPACE_CODE:
+        return _no_space()
+    if code in AUDIO_CODES:
+        kind = FailureKind.BAD_AUDIO
+    else:
+        kind = FailureKind.BAD_REQUEST if code in OPTION_CODES else FailureKind.DIED
+    return UpstreamError(kind, detail or "Whisper failed", code=code, param=param)
+
+
+def _no_space(retry_after: str = "") -> UpstreamError:
+    seconds = int(retry_after) if _SECONDS.fullmatch(retry_after) else None
+    detail = "Whisper has no disk space for the recording"
+    return UpstreamError(FailureKind.NO_SPACE, detail, code=_NO_SPACE_CODE, retry_after=seconds)

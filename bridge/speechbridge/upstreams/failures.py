@@ -11,6 +11,7 @@ class FailureKind(StrEnum):
 
     CONNECT = "connect"  # no connection, or no pod at all
     BUSY = "busy"  # the pod, or every pod, is busy
+    NO_SPACE = "no_space"  # the pod's disk is full; only files that need a copy there are refused
     MODEL_MISSING = "model_missing"
     BAD_AUDIO = "bad_audio"
     BAD_REQUEST = "bad_request"  # rejected because of its content
@@ -25,6 +26,7 @@ class FailureKind(StrEnum):
 RETRIABLE = frozenset({
     FailureKind.CONNECT,
     FailureKind.BUSY,
+    FailureKind.NO_SPACE,
     FailureKind.MODEL_MISSING,
     FailureKind.DIED,
     FailureKind.ERROR,
@@ -54,6 +56,7 @@ class UpstreamError(Exception):
         detail: What happened, human-readable, for the client; contains no address.
         code: The stable code in the pod's response, if it has one (`not_audio`, ...).
         param: The field at fault, if the pod names one.
+        retry_after: Seconds after which the pod says that a retry is useful, if it does.
         stale: The pod closed a reused connection before the first byte of a response: the request may be resent.
         sent: Whether anything but the head of the request was sent; if not, the request cannot be the cause.
     """
@@ -65,6 +68,7 @@ class UpstreamError(Exception):
         *,
         code: str | None = None,
         param: str | None = None,
+        retry_after: int | None = None,
         stale: bool = False,
         sent: bool = True,
     ) -> None:
@@ -73,6 +77,7 @@ class UpstreamError(Exception):
         self.detail = detail
         self.code = code
         self.param = param
+        self.retry_after = retry_after
         self.stale = stale
         self.sent = sent
 

@@ -6,6 +6,7 @@ from speechbridge.upstreams.choose import cooldown_after
 from speechbridge.upstreams.failures import FailureKind
 
 _POD_FAILURES = frozenset({
+    FailureKind.NO_SPACE,
     FailureKind.DIED,
     FailureKind.BAD_ANSWER,
     FailureKind.ERROR,

@@ -12,7 +12,7 @@ from fakes.ollama import FakeOllama
 from fakes.openai_chat import FakeOpenAIChat
 from speechbridge.generators import warmth
 from speechbridge.generators.warmth import until_warm
-from speechbridge.model_list import ModelList, Models
+from speechbridge.model_list import ModelList, Models, ModelSettings
 from speechbridge.upstreams.discovery import origin_of
 from speechbridge.upstreams.endpoint import Endpoint
 
@@ -73,6 +73,61 @@ async def test_a_model_that_is_being_loaded_is_not_there_yet(pod: FakeOllama) ->
 
     async with asyncio.timeout(DEADLINE):
         await waiting
+
+
+async def test_a_model_that_is_gone_again_has_been_loaded(pod: FakeOllama) -> None:
+    """With a short `keepAlive` it never is in two answers without still being loaded."""
+    pod.loading = True
+    await load(pod, "llama3:latest")
+    waiting = asyncio.create_task(until_warm(endpoint(pod.url), LLAMA))
+    await asked(pod, 3)
+    assert not waiting.done()
+
+    pod._loaded.clear()
+
+    async with asyncio.timeout(DEADLINE):
+        await waiting
+
+
+async def test_a_pod_that_loads_nothing_is_not_being_warmed_up(
+    pod: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warmth, "_IDLE_S", 0.05)
+
+    async with asyncio.timeout(DEADLINE):
+        await until_warm(endpoint(pod.url), LLAMA)
+
+
+async def test_a_pod_that_loads_other_models_first_is_being_warmed_up(
+    pod: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await load(pod, "qwen3:4b")
+    monkeypatch.setattr(warmth, "_IDLE_S", 0.0)
+    waiting = asyncio.create_task(until_warm(endpoint(pod.url), LLAMA))
+    await asked(pod, 5)
+
+    assert not waiting.done()
+    waiting.cancel()
+
+
+@pytest.mark.parametrize("keep_alive", ["0", "1", "5s", "500ms", "1.5s", "0h0m3s"])
+async def test_models_that_do_not_stay_in_memory_are_not_waited_for(pod: FakeOllama, keep_alive: str) -> None:
+    own = Models(ModelList(("llama3",), {"llama3": ModelSettings(keep_alive=keep_alive)}))
+
+    async with asyncio.timeout(DEADLINE):
+        await until_warm(endpoint(pod.url), LLAMA, keep_alive)
+        await until_warm(endpoint(pod.url), own, "1h")
+
+    assert not pod.requests
+
+
+@pytest.mark.parametrize("keep_alive", ["", "-1", "-1s", "30", "5m", "1h0m5s", "never"])
+async def test_models_that_stay_in_memory_are_waited_for(pod: FakeOllama, keep_alive: str) -> None:
+    waiting = asyncio.create_task(until_warm(endpoint(pod.url), LLAMA, keep_alive))
+    await asked(pod, 3)
+
+    assert not waiting.done()
+    waiting.cancel()
 
 
 async def test_without_a_list_of_models_any_will_do(pod: FakeOllama) -> None:

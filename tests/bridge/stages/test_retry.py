@@ -117,8 +117,8 @@ def test_the_only_pod_is_not_asked_twice_for_the_same_answer(kind: FailureKind) 
     assert not attempts.fail(kind)
 
 
-@pytest.mark.parametrize("kind", [FailureKind.MODEL_MISSING, FailureKind.MISCONFIGURED])
-def test_each_pod_is_asked_once_if_some_lack_the_model_or_are_another_server(kind: FailureKind) -> None:
+@pytest.mark.parametrize("kind", [FailureKind.MODEL_MISSING, FailureKind.MISCONFIGURED, FailureKind.NO_SPACE])
+def test_each_pod_is_asked_once_if_some_lack_the_model_or_disk_space_or_are_another_server(kind: FailureKind) -> None:
     third = cast("Endpoint", object())
     attempts = Attempts(pods=(POD, OTHER, third))
 

@@ -23,6 +23,7 @@ from fakes.faults import (
     broken_json,
     busy,
     html_page,
+    no_space,
     refusing_url,
     status,
     wrong_json,
@@ -558,7 +559,9 @@ async def two_pods(start_bridge: StartBridge, ollama: FakeOllama) -> AsyncIterat
         yield bridge, [first, second]
 
 
-@pytest.mark.parametrize("fault", [HangUp(), DieMidUpload(), CutAnswer(after=100), Garbage(), status(500), busy(30)])
+@pytest.mark.parametrize(
+    "fault", [HangUp(), DieMidUpload(), CutAnswer(after=100), Garbage(), status(500), busy(30), no_space()]
+)
 async def test_another_pod_is_asked(two_pods: TwoPods, fault: Fault) -> None:
     bridge, pods = two_pods
     once = [fault]
@@ -573,6 +576,28 @@ async def test_another_pod_is_asked(two_pods: TwoPods, fault: Fault) -> None:
 
     assert (got, answer["transcription"]) == (200, pods[0].transcript.text.strip())
     assert [len(pod.work) for pod in pods] == [1, 1]
+
+
+MP4 = b"\0\0\0\x18ftypM4A " + bytes(200_000)
+"""Its duration is unknown, so that Whisper streams to the bridge."""
+
+
+@pytest.mark.parametrize("audio", [WAV, MP4], ids=["a response", "an event"])
+async def test_each_pod_without_disk_space_gets_the_audio_once(two_pods: TwoPods, audio: bytes) -> None:
+    bridge, pods = two_pods
+    for pod in pods:
+        pod.disk_full = True
+        if audio is WAV:
+            pod.always(lambda received: no_space(retry_after=17) if pods[0].is_work(received) else None)
+
+    async with await bridge.process(audio) as response:
+        answer = await response.json()
+
+    assert (response.status, answer["code"]) == (503, "overloaded")
+    assert response.headers["Retry-After"] == ("30" if audio is MP4 else "17")
+    assert [len(pod.work) for pod in pods] == [1, 1]
+    assert [pod.work[0].audio and pod.work[0].audio.size for pod in pods] == [len(audio)] * 2
+    assert not any(endpoint.health.busy for endpoint in bridge.service.whisper.endpoints)
 
 
 async def test_a_pod_that_is_gone_is_passed_over(two_pods: TwoPods) -> None:

@@ -49,6 +49,16 @@ def test_the_deployment_and_the_network_are_not(status: int, code: str | None) -
     assert error.kind is (FailureKind.DIED if status == 408 else FailureKind.MISCONFIGURED)
 
 
+@pytest.mark.parametrize(("told", "expected"), [("17", 17), ("86400", 30), ("", 30), ("soon", 30), ("0", 30)])
+def test_without_disk_space_the_caller_is_told_when_to_try_again(told: str, expected: int) -> None:
+    with pytest.raises(UpstreamError) as raised:
+        check_status(503, b'{"error": {"message": "The disk is full.", "code": "no_space"}}', told)
+
+    problem = problem_of("transcribe", raised.value, busy=1, outage=5)
+
+    assert (problem.status, problem.code, problem.retry_after) == (503, "overloaded", expected)
+
+
 async def test_a_wrong_whisper_model_in_the_settings_is_a_failure_of_the_service(
     start_bridge: StartBridge, speech_whisper: FakeSpeechWhisper, ollama: FakeOllama
 ) -> None:

@@ -85,7 +85,7 @@ DATA_FIRST = LATE_INDEX[: LATE_INDEX.index(b"mdat") + 4] + bytes(2 * 1024 * 1024
 
 
 @pytest.mark.parametrize("disk", ["full", "missing"])
-async def test_an_upload_read_out_of_order_is_busy_without_room_for_its_copy(
+async def test_an_upload_read_out_of_order_is_refused_without_space_for_its_copy(
     start: Start, disk: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = await start()
@@ -97,7 +97,7 @@ async def test_an_upload_read_out_of_order_is_busy_without_room_for_its_copy(
         async with client.post("/asr", data=io.BytesIO(body), headers=headers) as response:
             answer = await response.json(content_type="application/problem+json")
 
-    assert (response.status, answer["code"]) == (503, "busy")
+    assert (response.status, answer["code"]) == (503, "no_space")
     assert int(response.headers["Retry-After"]) > 0
     assert "no disk space for uploads" in caplog.messages
     assert "unexpected error" not in caplog.messages

@@ -126,7 +126,7 @@ def test_a_long_track_that_may_be_chosen_is_busy_without_room_for_it() -> None:
     with full_disk(), pytest.raises(Problem) as raised:
         decode(io.BytesIO(file), 600)
 
-    assert raised.value.code == "busy"
+    assert raised.value.code == "no_space"
 
 
 def test_the_default_track_is_preferred() -> None:

@@ -76,10 +76,10 @@ async def test_a_closed_one_forgets_everything() -> None:
         await content(kept)
 
 
-async def test_a_full_disk_is_busy_and_says_when_to_retry(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_full_disk_is_no_space_and_says_when_to_retry(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
     with full_disk(), pytest.raises(Problem) as raised:
         await kept.write(bytes(2 * MIB))
 
-    assert (raised.value.code, raised.value.status) == ("busy", 503)
+    assert (raised.value.code, raised.value.status) == ("no_space", 503)
     assert raised.value.retry_after
     assert caplog.messages == ["no disk space for uploads"]

@@ -15,8 +15,9 @@ from speechwhisper.audio.tracks import RATE
 from speechwhisper.recognition import speech
 from speechwhisper.recognition.blocks import Block, Span
 from speechwhisper.recognition.prepare import Preparer, to_float
-from speechwhisper.recognition.times import MARGIN_S
-from whisper.scripted import loud
+from speechwhisper.recognition.times import MARGIN_S, SpeechTimes
+from speechwhisper.recognition.transcript import Word
+from whisper.scripted import loud, segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -197,6 +198,51 @@ def test_speech_before_a_short_pause_is_not_found_again() -> None:
     blocks = cut(preparer(), in_chunks(samples))
 
     assert [edges(block)[1] for block in blocks[:2]] == [int(17.1 * RATE), int(35.2 * RATE)]
+
+
+def speech_in(block: Block, samples: Pcm) -> list[tuple[float, float]]:
+    """Where the samples of a block are loud, in seconds of the recording."""
+    start, end = edges(block)
+    steps = np.flatnonzero(np.diff((samples[start:end] >= 8000).astype(int), prepend=0, append=0)) + start
+    return [(float(one), float(other)) for one, other in (steps / RATE).reshape(-1, 2)]
+
+
+def said(stretches: list[tuple[float, float]]) -> list[Word]:
+    """Two words in each stretch of speech, from its beginning to its end."""
+    halves = [(one, (one + other) / 2, other) for one, other in stretches]
+    return [Word(*times, " a", 0.9) for begin, middle, end in halves for times in ((begin, middle), (middle, end))]
+
+
+def assert_words_keep_their_times(blocks: list[Block], samples: Pcm) -> None:
+    times = SpeechTimes()
+    for block in blocks:
+        if words := said([one for one in speech_in(block, samples) if one[1] - one[0] > 0.1]):
+            spoken = segment(" a" * len(words), words[0].start, words[-1].end, words=tuple(words))
+            margins = (block.margin_before, block.margin_after)
+
+            (narrow,) = times.narrow([spoken], block.spans, block.start + block.seconds, margins)
+
+            found = [(word.start, word.end) for word in narrow.words or ()]
+            assert found == [(pytest.approx(word.start), pytest.approx(word.end)) for word in words]
+
+
+@pytest.mark.parametrize("skip_silence", [0, 10.0])
+@pytest.mark.parametrize("pause", [0, 0.1, 0.3, 0.6, 1.0])
+def test_words_beside_a_cut_keep_their_times(pause: float, skip_silence: float) -> None:
+    samples = recording((1, 17), (pause, 17), (pause, 10))
+
+    blocks = cut(preparer(skip_silence), in_chunks(samples))
+
+    assert len(blocks) >= 3
+    assert_words_keep_their_times(blocks, samples)
+
+
+@few
+@given(parts, tails, st.sampled_from([0, 0.1, 0.3, 10.0]))
+def test_words_in_speech_keep_their_times(spoken: list[tuple[float, float]], tail: int, skip_silence: float) -> None:
+    samples = recording(*spoken, (tail, 0))
+
+    assert_words_keep_their_times(cut(preparer(skip_silence), in_chunks(samples)), samples)
 
 
 def test_a_block_says_its_channel() -> None:

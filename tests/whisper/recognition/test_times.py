@@ -36,6 +36,14 @@ def spans(*speech: tuple[float, float], duration: float = 100.0) -> list[Span]:
     ]
 
 
+def margins(*speech: tuple[float, float], duration: float = 100.0) -> tuple[float, float]:
+    """Those of the first and of the last of these spans."""
+    return min(DETECTOR, speech[0][0]), min(DETECTOR, duration - speech[-1][1])
+
+
+NONE = (0.0, 0.0)
+
+
 def plain(start: float, end: float) -> Segment:
     return segment("hello", start, end, words=None)
 
@@ -44,7 +52,8 @@ def narrowed(
     *segments: tuple[float, float], speech: list[tuple[float, float]], duration: float = 100.0
 ) -> list[object]:
     found = spans(*speech, duration=duration)
-    results = SpeechTimes().narrow([plain(*one) for one in segments], found, duration, last=True)
+    around = margins(*speech, duration=duration) if speech else NONE
+    results = SpeechTimes().narrow([plain(*one) for one in segments], found, duration, around)
     return [(pytest.approx(one.start), pytest.approx(one.end)) for one in results]
 
 
@@ -108,7 +117,9 @@ def word_times(segment: Segment) -> list[object]:
     ],
 )
 def test_words_are_within_speech(words: list[tuple[float, float]], spoken: list[tuple[float, float]]) -> None:
-    (narrow,) = SpeechTimes().narrow([timed(*words)], spans((5.0, 8.0), (20.0, 22.0)), 100.0)
+    speech = ((5.0, 8.0), (20.0, 22.0))
+
+    (narrow,) = SpeechTimes().narrow([timed(*words)], spans(*speech), 100.0, margins(*speech))
 
     assert word_times(narrow) == spoken
 
@@ -118,7 +129,7 @@ def test_text_behind_the_end_of_a_block_is_joined_to_the_segment_before(*, words
     make = (lambda *times: timed(times)) if words else plain
     segments = [make(100.0, 104.0), make(104.0, 108.0), make(110.0, 110.0), make(110.0, 110.0)]
 
-    first, second = SpeechTimes().narrow(segments, spans((100.0, 108.0), duration=200.0), 110.0)
+    first, second = SpeechTimes().narrow(segments, spans((100.0, 108.0), duration=200.0), 110.0, (DETECTOR, DETECTOR))
 
     assert (first.start, first.end) == (100.0, 104.0)
     assert (second.start, second.end) == (104.0, pytest.approx(108.0))
@@ -128,13 +139,13 @@ def test_text_behind_the_end_of_a_block_is_joined_to_the_segment_before(*, words
 
 
 def test_text_without_room_is_joined_to_the_segment_before() -> None:
-    (one,) = SpeechTimes().narrow([plain(0.0, 60.0), plain(50.0, 60.0)], [], 60.0)
+    (one,) = SpeechTimes().narrow([plain(0.0, 60.0), plain(50.0, 60.0)], [], 60.0, NONE)
 
     assert (one.start, one.end, one.text) == (0.0, 60.0, "hellohello")
 
 
 def test_a_block_of_which_all_text_is_behind_its_end_has_a_segment() -> None:
-    (one,) = SpeechTimes().narrow([plain(110.0, 110.0)], spans((100.0, 108.0)), 110.0)
+    (one,) = SpeechTimes().narrow([plain(110.0, 110.0)], spans((100.0, 108.0)), 110.0, (DETECTOR, DETECTOR))
 
     assert 100.0 < one.start < one.end == 110.0
 
@@ -142,7 +153,7 @@ def test_a_block_of_which_all_text_is_behind_its_end_has_a_segment() -> None:
 def test_what_failed_stays_doubtful_where_it_is_joined() -> None:
     failed = replace(plain(9.0, 9.0), failed=Doubt.IMPROBABLE)
 
-    (one,) = SpeechTimes().narrow([plain(1.0, 8.0), failed], [], 9.0)
+    (one,) = SpeechTimes().narrow([plain(1.0, 8.0), failed], [], 9.0, NONE)
 
     assert one.failed is Doubt.IMPROBABLE
 
@@ -174,8 +185,9 @@ def test_no_segment_or_word_is_empty_overlaps_or_leaves_its_block(
     results: list[Segment] = []
     for number, block in enumerate(blocks):
         start, end = number * 60.0, number * 60.0 + seconds
-        found = spans(*((one + start, min(other + start, end)) for one, other in speech if one < seconds), duration=end)
-        narrow = times.narrow([one.shifted(start) for one in block], found, end)
+        spoken = [(one + start, min(other + start, end)) for one, other in speech if one < seconds]
+        around = margins(*spoken, duration=end) if spoken else NONE
+        narrow = times.narrow([one.shifted(start) for one in block], spans(*spoken, duration=end), end, around)
 
         assert all(start <= one.start + ROUNDING and one.end <= end for one in narrow)
         assert "".join(one.text for one in narrow) == "".join(one.text for one in block)
@@ -195,8 +207,9 @@ def test_segments_and_words_that_touch_speech_are_within_it(
 ) -> None:
     for said in segments:
         touched = [one for one in speech if one[0] - MARGIN < said.end and one[1] + MARGIN > said.start]
-        (narrow,) = SpeechTimes().narrow([said], spans(*speech, duration=60.0), 60.0)
+        found, around = spans(*speech, duration=60.0), margins(*speech, duration=60.0)
+        (narrow,) = SpeechTimes().narrow([said], found, 60.0, around)
         if touched:
             begin, end = touched[0][0], touched[-1][1]
-            assert narrow.start >= (begin - MARGIN if begin > DETECTOR else 0.0) - SHORTEST
+            assert narrow.start >= begin - MARGIN - SHORTEST
             assert narrow.end <= end + MARGIN + SHORTEST

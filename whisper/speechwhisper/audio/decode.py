@@ -108,8 +108,8 @@ class Recording:
 
         Raises:
             Problem: `empty_file`, `not_audio`, `no_audio_stream`, `bad_field` if the track does not exist or there are
-                too many channels to keep them separate, `audio_too_long` once the limit is exceeded, or `busy` if the
-                disk is full.
+                too many channels to keep them separate, `audio_too_long` once the limit is exceeded, or `no_space` if
+                the disk is full.
         """
         with closing(self._raw_chunks() if self._raw else self._media_chunks()) as chunks:
             for chunk in _joined(chunks):

@@ -77,7 +77,7 @@ class Selection:
 
         Raises:
             Problem: `not_audio`, `audio_too_long`, `bad_field` if there are too many channels to keep them separate, or
-                `busy` if the disk is full.
+                `no_space` if the disk is full.
         """
         with ExitStack() as stack:
             for candidate in self._candidates:

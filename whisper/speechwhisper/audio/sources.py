@@ -63,7 +63,7 @@ def openable(source: Readable) -> AbstractContextManager[_Spooled | _Replayed]:
     """Return the source or, for a file read out of order, a temporary copy.
 
     Raises:
-        Problem: `empty_file`, or `busy`: the disk is full.
+        Problem: `empty_file`, or `no_space` for the copy.
     """
     head = _read_head(source)
     if not head:

@@ -27,7 +27,7 @@ class Kept:
         """Append bytes.
 
         Raises:
-            Problem: `busy`: the disk is full.
+            Problem: `no_space`.
         """
         self._size += len(chunk)
         if self._size <= _MEMORY_BYTES:

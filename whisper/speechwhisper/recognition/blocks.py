@@ -43,15 +43,15 @@ class Block:
         spans: The stretches of speech within, with margins; samples of the recording.
         features: Log-Mel spectrogram, shape (mels, frames), 100 frames per second, without padding.
         channel: Number of its audio channel, 0-based; None if the channels are mixed.
-        last: Whether it ends with the recording.
-        margin_after: Seconds between the end of the speech and its own.
+        margin_before: Seconds of the first stretch before its speech.
+        margin_after: Seconds of the last stretch after its speech.
     """
 
     start: float
     spans: tuple[Span, ...]
     features: NDArray[np.float32]
     channel: int | None = None
-    last: bool = False
+    margin_before: float = 0.0
     margin_after: float = 0.0
 
     @property

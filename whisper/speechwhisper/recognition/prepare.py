@@ -91,26 +91,27 @@ class Preparer:
             if groups and len(samples) - groups[-1][-1].end <= self._longest_pause:
                 resume = groups.pop()[0].start  # it may continue
             resume -= int(MARGIN_S * RATE)
-        blocks = [self._block(group, found, samples, final=final) for group in groups]
+        blocks = [self._block(group, found, samples) for group in groups]
         # Speech in a block must not be found again: a short pause after it is no longer than the margin.
         self._drop(samples, max(0, resume, self._last_end - self._offset))
         return blocks
 
-    def _block(self, group: list[Span], found: list[Span], samples: Samples, *, final: bool) -> Block:
+    def _block(self, group: list[Span], found: list[Span], samples: Samples) -> Block:
         margin = int(MARGIN_S * RATE)
         first, last = group[0].start, group[-1].end
         following = next((span.start for span in found if span.start >= last), len(samples))
         start = max(0, self._last_end - self._offset, first - margin)
         end = min(len(samples), last + margin, last + (following - last + 1) // 2)
         self._last_end = end + self._offset
-        inside = with_margins([span for span in found if first <= span.start < last], len(samples), margin)
-        spans = tuple(Span(max(span.start, start), min(span.end, end)).moved(self._offset) for span in inside)
+        inside = [span for span in found if first <= span.start < last]
+        wide = [Span(max(one.start, start), min(one.end, end)) for one in with_margins(inside, len(samples), margin)]
+        before, after = (inside[0].start - wide[0].start, wide[-1].end - inside[-1].end) if inside else (0, 0)
+        spans = tuple(one.moved(self._offset) for one in wide)
         self.speech_seconds += seconds_of(spans)
         self.transcribed_seconds += (end - start) / RATE
-        ends = final and end == len(samples)
         features = self._features(samples[start:end])
         begin = (start + self._offset) / RATE
-        return Block(begin, spans, features, self._channel, ends, margin_after=(end - last) / RATE)
+        return Block(begin, spans, features, self._channel, before / RATE, after / RATE)
 
     def _features(self, samples: Samples) -> NDArray[np.float32]:
         return np.ascontiguousarray(self._extract(samples)[:, : max(1, len(samples) // 160)])

@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 
 MARGIN_S = 0.4
 """Before and after speech, passed to the model."""
-_EXCESS_S = 0.2
-"""What a segment leaves of that margin."""
+_KEPT_S = 0.2
+"""What a segment keeps of that margin."""
 _MIN_S = 0.02
 """The shortest segment, and the shortest word if there is room."""
-_ROUNDING_S = 0.01
-"""A block ends with a frame, its speech with a sample."""
 
 
 class _Stretch(NamedTuple):
@@ -42,7 +40,7 @@ class SpeechTimes:
         self._last_end = 0.0
 
     def narrow(
-        self, segments: Sequence[Segment], spans: Sequence[Span], end_of_block: float, *, last: bool = False
+        self, segments: Sequence[Segment], spans: Sequence[Span], end_of_block: float, margins: tuple[float, float]
     ) -> list[Segment]:
         """Return the segments of a block with times within its speech; without detected speech, with their own.
 
@@ -51,11 +49,12 @@ class SpeechTimes:
 
         Args:
             segments: As decoded, in order.
-            spans: The speech in the block, with the margin, in order.
+            spans: The speech in the block, with margins, in order.
             end_of_block: In seconds. Whisper may end its last segment at the end of its window, far beyond.
-            last: Whether the block ends with the recording, as its speech may.
+            margins: Before the first and after the last speech, in seconds: less than `MARGIN_S` where the recording
+                was cut in a short pause or in speech.
         """
-        speech = _speech(spans, end_of_block, last=last)
+        speech = _speech(spans, end_of_block, *margins)
         narrowed: list[Segment] = []
         for segment in segments:
             if narrowed and (segment.start >= end_of_block or end_of_block - self._last_end < _MIN_S):
@@ -67,14 +66,13 @@ class SpeechTimes:
         return narrowed
 
 
-def _speech(spans: Sequence[Span], end_of_block: float, *, last: bool) -> list[_Stretch]:
-    speech = [
-        _Stretch(span.start / RATE + (_EXCESS_S if span.start else 0.0), min(span.end / RATE - _EXCESS_S, end_of_block))
-        for span in spans
+def _speech(spans: Sequence[Span], end_of_block: float, before: float, after: float) -> list[_Stretch]:
+    margins = [before, *[MARGIN_S] * (2 * len(spans) - 2), after]
+    excess = [max(0.0, margin - _KEPT_S) for margin in margins]
+    return [
+        _Stretch(span.start / RATE + too_early, min(span.end / RATE - too_late, end_of_block))
+        for span, too_early, too_late in zip(spans, excess[::2], excess[1::2], strict=False)
     ]
-    if last and spans and spans[-1].end / RATE >= end_of_block - _ROUNDING_S:
-        speech[-1] = speech[-1]._replace(end=end_of_block)
-    return speech
 
 
 def _within(speech: Sequence[_Stretch], start: float, end: float) -> Sequence[_Stretch]:

@@ -182,7 +182,7 @@ class Recognition:
         times = self._times.setdefault(block.channel, SpeechTimes())
         guard = self._guards.setdefault(block.channel, Guard())
         end = block.start + block.seconds
-        narrowed = times.narrow(segments, block.spans, end, last=block.last)
+        narrowed = times.narrow(segments, block.spans, end, (block.margin_before, block.margin_after))
         for segment in guard.check(narrowed, block.spans):
             self._emit(replace(segment, id=self._number))
             self._number += 1
