@@ -35,6 +35,9 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-backgrounding-occluded-windows",  # else a page that Chromium takes for hidden stands still
+    "--disable-renderer-backgrounding",
+    "--disable-background-timer-throttling",
     "--disable-dev-shm-usage",  # containers have 64 MB there
     "--use-fake-ui-for-media-stream",  # the microphone is allowed without asking
     "--use-fake-device-for-media-stream",
@@ -127,6 +130,8 @@ class Browser:
         page = self._pages[session] = Page(self, session)
         for domain in ("Page", "Runtime", "Log"):
             await page.send(f"{domain}.enable")
+        await page.send("Page.bringToFront")
+        await page.send("Emulation.setFocusEmulationEnabled", enabled=True)
         try:
             yield page
         finally:
