@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 READ_AHEAD_BYTES = 512 * 1024
 """What the server reads from a socket before anyone asks for it: twice the size of its reader's buffer."""
 _FOR_RETRIES = 0.5
-"""The part of the disk budget up to which fast uploads are buffered too."""
+"""The part of the disk budget of all callers up to which fast uploads are buffered too."""
 _MAX_UNBUFFERED_PAUSE_S = 5.0  # only the pod has the bytes sent so far, so its slot stays occupied meanwhile
 
 
@@ -226,7 +226,7 @@ class Upload:
             Problem: `overloaded`: It is slow, and there is no room for it.
         """
         fast = self._is_fast()
-        if fast and not self._has_room():
+        if fast and not self._budgets.disk.is_below(_FOR_RETRIES):
             self._stop_buffering()
             return
         try:
@@ -237,9 +237,6 @@ class Upload:
             self._stop_buffering()
         if self.replayable and not fast:
             raise self._restart()
-
-    def _has_room(self) -> bool:
-        return self._budgets.disk.used < self._budgets.disk.limit * _FOR_RETRIES
 
     def _stop_buffering(self) -> None:
         self.replayable = False

@@ -12,6 +12,7 @@ from speechbridge.audio.port import RestartRequired
 from speechbridge.errors import Problem
 from speechbridge.intake.budget import Budgets, ByteBudget
 from speechbridge.intake.form import Form, FormLimits
+from speechbridge.intake.spool import BLOCK_BYTES
 from speechbridge.intake.upload import Upload, UploadRules
 
 if TYPE_CHECKING:
@@ -161,6 +162,20 @@ async def test_half_of_the_disk_is_left_to_slow_uploads(*, used: int, replayable
     assert len(await read(upload)) == 44 + 400_000
     assert upload.replayable == replayable
     upload.close()
+
+
+async def test_half_of_the_disk_is_left_however_many_callers_have_fast_uploads() -> None:
+    whole = budgets_of(disk=4_000_000)
+    uploads = [upload_of(*pieces(24, 50_000, 0.01), budgets=whole.of(key))[0] for key in "abc"]
+
+    for upload in uploads:
+        await upload.start()
+        await upload.buffer_until_ready()
+        await read(upload)
+
+    assert 0 < whole.disk.used <= 2_000_000 + BLOCK_BYTES
+    for upload in uploads:
+        upload.close()
 
 
 async def test_a_fast_upload_goes_on_without_its_copy_when_the_disk_is_full() -> None:
