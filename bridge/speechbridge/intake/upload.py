@@ -106,6 +106,8 @@ class Upload:
         self._budgets = budgets
         self._spool = Spool(rules.retry_buffer, budgets)
         self._slowed_down = False
+        self._forwarding = False
+        """Whether `chunks` has yielded all that was buffered, and writes nothing to the buffer at the moment."""
 
     @property
     def fields(self) -> Mapping[str, list[str]]:
@@ -160,8 +162,14 @@ class Upload:
         return self._form.received if self._form.audio_complete else None
 
     def commit(self) -> None:
-        """Note that the audio will not be sent again, however slow the rest of it is."""
+        """Note that the audio will not be sent again, however slow the rest of it is; free its copy."""
         self.replayable = False
+        if self._forwarding:
+            self._spool.close()
+
+    def discard(self) -> None:
+        """Free what is buffered: nothing reads `chunks` any more."""
+        self._stop_buffering()
 
     async def start(self) -> None:
         """Read until the audio begins; the fields before it are available then.
@@ -188,15 +196,19 @@ class Upload:
             RestartRequired: The sender pauses, or is too slow to be streamed without buffering.
             Problem: The upload is invalid, or stalled.
         """
+        self._forwarding = False
         for chunk in self._spool.in_memory:
             yield chunk
         if self._spool.overflowed:
             async for chunk in self._spool.overflow():
                 yield chunk
+        self._forward()
         while not self._form.audio_complete:
             chunks = await self._read_in_time()
             if self.replayable and not self._spool.add_to_memory(chunks):
+                self._forwarding = False
                 await self._leave_memory(chunks)
+                self._forward()
             for chunk in chunks:
                 yield chunk
         await self._form.read_rest()
@@ -237,6 +249,12 @@ class Upload:
             self._stop_buffering()
         if self.replayable and not fast:
             raise self._restart()
+
+    def _forward(self) -> None:
+        """Note that the buffer is in use no more, and free it if it is needed no more."""
+        self._forwarding = True
+        if not self.replayable:
+            self._spool.close()
 
     def _stop_buffering(self) -> None:
         self.replayable = False

@@ -228,6 +228,42 @@ async def test_an_upload_may_pause_once_the_client_has_a_part_of_its_transcript(
     assert not upload.replayable
 
 
+@pytest.mark.parametrize("read_before", [1, 18], ids=["while the copy is read", "past the copy"])
+async def test_the_copy_is_freed_once_the_client_has_a_part_of_its_transcript(read_before: int) -> None:
+    budgets = budgets_of()
+    upload, _ = upload_of(*pieces(40, 50_000, 0.01), budgets=budgets)
+    await upload.start()
+    await upload.buffer_until_ready()
+    first = upload.chunks()
+    for _ in range(15):
+        await anext(first)
+    again, parts = upload.chunks(), []  # for another pod: the first 700 kB are its copy
+    while len(parts) < read_before:
+        parts.append(await anext(again))
+
+    upload.commit()
+    used = budgets.disk.used
+    parts += [chunk async for chunk in again]
+
+    assert b"".join(parts) == WAV[:44] + b"x" * 2_000_000
+    assert (used > 0) == (read_before == 1)
+    assert (budgets.memory.used, budgets.disk.used) == (0, 0)
+
+
+async def test_an_upload_that_has_a_transcript_is_known_but_not_kept() -> None:
+    budgets = budgets_of()
+    upload, _ = upload_of(*pieces(12, 50_000, 0.01), budgets=budgets)
+    await upload.start()
+    await upload.buffer_until_ready()
+    await read(upload)
+
+    upload.discard()
+
+    assert (budgets.memory.used, budgets.disk.used) == (0, 0)
+    assert (upload.replayable, upload.whole) == (False, None)
+    assert (upload.size, upload.head[:4]) == (600_044, b"RIFF")
+
+
 async def test_nor_is_it_sent_again_when_it_is_slow() -> None:
     upload, _ = upload_of(*pieces(4, 500, 0.01), *pieces(8, 500, 0.4))
 
