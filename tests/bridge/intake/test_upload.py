@@ -196,6 +196,7 @@ async def test_slow_uploads_that_do_not_fit_on_the_disk_are_refused(start: Start
         reply = await connection.reply()
 
     assert (reply.status, reply.json()["code"]) == (503, "overloaded")
+    assert reply.json()["detail"].startswith("The disk space for uploads is exhausted")
     assert int(reply.headers["retry-after"]) > 0
     assert bridge.service.budgets.disk.used == 0
     assert whisper.work == []
