@@ -1,4 +1,4 @@
-"""The limit on open files: each connection is one, and so is the temporary file of a slow upload."""
+"""The limit on open files: each connection is one, and so is the temporary file of a large upload."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from speechbridge.telemetry import logs
 if TYPE_CHECKING:
     from speechbridge.settings import Settings
 
-_FILES_OF_EACH_REQUEST = 2
-"""A connection to Whisper, and one to the language model or the file of an upload."""
+_FILES_OF_EACH_REQUEST = 3
+"""A connection to Whisper, the file of an upload, and a connection to the language model, which the prefill of a prompt
+has meanwhile."""
 _OTHERS = 100
 """Listening sockets, clients that follow `/load`, libraries, and room to refuse connections beyond the limit."""
 

@@ -126,9 +126,7 @@ def assemble(settings: Settings, tracing: Tracing | None = None) -> Service:
         memory=ByteBudget(
             settings.memory_budget_bytes, "The memory for requests", retry_after=RETRY_AFTER_MEMORY_FULL_S
         ),
-        disk=ByteBudget(
-            settings.max_spool_bytes, "The disk space for slow uploads", retry_after=RETRY_AFTER_SPOOL_FULL_S
-        ),
+        disk=ByteBudget(settings.max_spool_bytes, "The disk space for uploads", retry_after=RETRY_AFTER_SPOOL_FULL_S),
     )
     metrics.set_function(metrics.uploads, lambda: admission.arriving)
     metrics.set_function(metrics.buffered, lambda: budgets.memory.used, "memory")

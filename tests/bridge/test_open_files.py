@@ -53,6 +53,13 @@ def test_a_hard_limit_that_is_too_low_is_logged() -> None:
     assert (line["level"], line["limit"], line["needed"]) == ("warning", 512, open_files.needed(Settings()))
 
 
+def test_a_request_may_have_both_connections_and_its_file_at_once() -> None:
+    """While the prompt of a large upload is prefilled."""
+    one, two = (open_files.needed(Settings(max_concurrent_requests=count)) for count in (1, 2))
+
+    assert two - one == 3
+
+
 def test_this_machine_allows_the_defaults() -> None:
     """Else the other tests would say nothing about it."""
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] > open_files.needed(Settings()) + 2

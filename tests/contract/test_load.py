@@ -19,8 +19,12 @@ from fakes import load
 from fakes.load import FakeLoad
 from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
+from speechbridge.admission.retry_after import Backlog
+from speechbridge.model_list import ModelList, Models
+from speechbridge.stages.demand import Demand
+from speechbridge.stages.load import Load
 from speechoperator.observe.egress import Egress
-from speechoperator.observe.load_reports import BridgeReport
+from speechoperator.observe.load_reports import BridgeReport, Heard, sent_to_pods
 from speechoperator.observe.load_stream import LoadClient
 from speechoperator.plan.scaling.load import Report
 
@@ -102,6 +106,17 @@ async def test_the_load_of_a_bridge(http: ClientSession, client: LoadClient, bri
         assert None not in {held.held, held.audio_seconds_waiting}
         assert (report.sent_to_whisper, report.sent_to_ollama) == ({}, {})
         assert None not in {ollama.held, ollama.waiting, ollama.working, ollama.coming}
+
+
+@pytest.mark.parametrize("address", ["10.0.3.17", "2001:db8::1"])
+def test_the_operator_knows_the_pods_that_a_bridge_reports(address: str) -> None:
+    demand, models = Demand(lambda: 0.0, lambda: True), Models(ModelList(("llama3",), {}))
+    told = Load(demand, demand, Backlog(), models, (dict, lambda: {address: 2})).document()
+    heard = Heard("bridge", "b-0", ready=True, report=BridgeReport.parse(told), age=0.0)
+
+    found = sent_to_pods([heard], "ollama", {"o-0": [address], "o-1": ["10.0.3.18"]})
+
+    assert {pod: report.working for pod, report in found.items()} == {"o-0": 2, "o-1": 0}
 
 
 @pytest.mark.parametrize("server", ["whisper", "bridge"])

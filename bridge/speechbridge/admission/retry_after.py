@@ -21,6 +21,9 @@ _INITIAL_PACE = 0.25  # seconds of work per second of audio, until there is a tr
 _INITIAL_AUDIO_S = 10.0  # per request, likewise; also what the initial pace counts for
 _PACE_WINDOW_S = 600.0  # seconds of audio after which an earlier transcript counts a third (1/e) for the pace
 _TRANSCRIPTS_FOR_A_PACE = 5  # before them the pace is a guess
+_LONG_S = 60.0
+"""Seconds from which on a recording tells how long others take: two of Whisper's windows of 30 s. On a CPU a command of
+a second takes about as long as a whole window."""
 _PACE_LASTS_S = 600.0  # after it no recording is rejected: others may have used the pods when the pace was measured
 
 
@@ -37,7 +40,8 @@ class Backlog:
     """Seconds of audio in progress, and how fast Whisper is.
 
     Its speed is what its pods report. Only for engines that report none it is estimated from the time that each request
-    took: that is longer while a pod works on several of them.
+    took: that is longer while a pod works on several of them. So once a pod has reported, the time of the requests no
+    longer counts as a speed, even while there is no pod.
 
     Args:
         speeds: Returns the speed that each pod reports, in seconds of audio per second of all its requests together: 0
@@ -52,7 +56,6 @@ class Backlog:
     def __init__(self, speeds: Callable[[], Sequence[float]] = tuple, clock: Callable[[], float] = monotonic) -> None:
         self._speeds = speeds
         self._clock = clock
-        self._observed_at = 0.0
         self.waiting = 0.0
         self.working = 0.0
         self._arriving: dict[object, Callable[[], float]] = {}
@@ -60,6 +63,9 @@ class Backlog:
         self._work = _INITIAL_AUDIO_S * _INITIAL_PACE
         self._mean_audio = _INITIAL_AUDIO_S
         self._observed = 0
+        self._long = _LongRecordings(clock)
+        self._have_reported = False
+        self._last_speed: float | None = None
 
     @property
     def pace(self) -> float:
@@ -72,17 +78,31 @@ class Backlog:
     @property
     def speed(self) -> float | None:
         """Mean speed of the pods in seconds of audio per second, None until it is measured."""
-        if speeds := self._speeds():
+        speeds = self._reported()
+        if self._have_reported:
             return fmean(filter(None, speeds)) if any(speeds) else None
         return 1 / self.pace if self._observed >= _TRANSCRIPTS_FOR_A_PACE and self.pace else None
 
     @property
     def best_pace(self) -> float | None:
-        """Seconds per second of audio of the fastest pod, were it idle; None if that is unknown."""
-        if speeds := self._speeds():
-            return 1 / max(speeds) if any(speeds) else None
-        recent = self._clock() - self._observed_at < _PACE_LASTS_S
-        return self.pace if recent and self._observed >= _TRANSCRIPTS_FOR_A_PACE else None
+        """Seconds per second of a long recording on the fastest pod, were it idle; None if that is unknown.
+
+        It is unknown unless long recordings (60 s) were transcribed in the last 10 minutes: the speed that a pod
+        reports is much too low after short ones, and requests that share a pod take longer than they would alone.
+        Engines that report no speed need five of them.
+        """
+        speeds = self._reported()
+        if self._have_reported:
+            long = self._long.pace(at_least=1)
+            return min(1 / max(speeds), long) if any(speeds) and long is not None else None
+        return self._long.pace(at_least=_TRANSCRIPTS_FOR_A_PACE)
+
+    def _reported(self) -> Sequence[float]:
+        speeds = self._speeds()
+        self._have_reported |= bool(speeds)
+        if any(speeds):
+            self._last_speed = fmean(filter(None, speeds))
+        return speeds
 
     @property
     def mean_audio(self) -> float:
@@ -116,8 +136,10 @@ class Backlog:
         """Record a transcript, and how long the pod worked on it."""
         if audio_seconds <= 0:
             return
+        self._reported()
         self._observed += 1
-        self._observed_at = self._clock()
+        if audio_seconds >= _LONG_S:
+            self._long.observe(audio_seconds, work_seconds)
         kept = math.exp(-audio_seconds / _PACE_WINDOW_S)
         self._audio = self._audio * kept + audio_seconds
         self._work = self._work * kept + work_seconds
@@ -136,12 +158,44 @@ class Backlog:
 
     def _speed_of_all(self, slots: int) -> float:
         """Return the speed of all pods together; one that has not measured its own counts as the mean of the others."""
-        speeds = self._speeds()
+        speeds = self._reported()
         if any(speeds):
             mean = fmean(filter(None, speeds))
             return sum(speed or mean for speed in speeds)
+        if self._last_speed:  # the pods are being replaced, or there is none
+            return self._last_speed * max(1, len(speeds))
         together = len(speeds) or slots  # the slots of a pod that reports share its speed
         return together / self.pace if self.pace else math.inf
+
+
+class _LongRecordings:
+    """How long recordings of at least a minute took; forgotten when there was none for 10 minutes."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._observed_at = 0.0
+        self._observed = 0
+        self._audio = 0.0
+        self._work = 0.0
+
+    def observe(self, audio_seconds: float, work_seconds: float) -> None:
+        if self._outdated:
+            self._observed, self._audio, self._work = 0, 0.0, 0.0
+        kept = math.exp(-audio_seconds / _PACE_WINDOW_S)
+        self._observed_at = self._clock()
+        self._observed += 1
+        self._audio = self._audio * kept + audio_seconds
+        self._work = self._work * kept + work_seconds
+
+    def pace(self, at_least: int) -> float | None:
+        """Return their seconds per second of audio, None if fewer than so many were observed."""
+        if self._outdated or self._observed < at_least:
+            return None
+        return self._work / self._audio
+
+    @property
+    def _outdated(self) -> bool:
+        return self._clock() - self._observed_at >= _PACE_LASTS_S
 
 
 class _Arriving:

@@ -61,6 +61,9 @@ class Audio(Protocol):
     def commit(self) -> None:
         """Note that `chunks` will not be called again: the client has a part of the transcript."""
 
+    def discard(self) -> None:
+        """Free what is buffered: there is a transcript, and nothing reads `chunks` any more. What is known remains."""
+
     async def buffer_until_ready(self) -> None:
         """Return once enough has arrived for a Whisper slot; until then the upload is buffered."""
 
@@ -118,6 +121,9 @@ class AudioBytes:
 
     def commit(self) -> None:
         """Keep the recording all the same."""
+
+    def discard(self) -> None:
+        """Keep it: the request, which it is a part of, holds it."""
 
     async def buffer_until_ready(self) -> None:
         """Return at once: the recording is complete."""

@@ -49,6 +49,11 @@ class ByteBudget:
             self._parts[caller] = part
         return part
 
+    def is_below(self, part: float) -> bool:
+        """Return whether all callers together hold less than this part (0 to 1) of the whole budget."""
+        whole = self._whole or self
+        return whole.used < whole.limit * part
+
     def try_take(self, size: int) -> bool:
         """Take `size` bytes; return False, and take none, if fewer are left, or if the caller has its share."""
         if self._whole is None:

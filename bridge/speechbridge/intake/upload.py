@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 READ_AHEAD_BYTES = 512 * 1024
 """What the server reads from a socket before anyone asks for it: twice the size of its reader's buffer."""
 _FOR_RETRIES = 0.5
-"""The part of the disk budget up to which fast uploads are buffered too."""
+"""The part of the disk budget of all callers up to which fast uploads are buffered too."""
 _MAX_UNBUFFERED_PAUSE_S = 5.0  # only the pod has the bytes sent so far, so its slot stays occupied meanwhile
 
 
@@ -106,6 +106,8 @@ class Upload:
         self._budgets = budgets
         self._spool = Spool(rules.retry_buffer, budgets)
         self._slowed_down = False
+        self._forwarding = False
+        """Whether `chunks` has yielded all that was buffered, and writes nothing to the buffer at the moment."""
 
     @property
     def fields(self) -> Mapping[str, list[str]]:
@@ -160,8 +162,14 @@ class Upload:
         return self._form.received if self._form.audio_complete else None
 
     def commit(self) -> None:
-        """Note that the audio will not be sent again, however slow the rest of it is."""
+        """Note that the audio will not be sent again, however slow the rest of it is; free its copy."""
         self.replayable = False
+        if self._forwarding:
+            self._spool.close()
+
+    def discard(self) -> None:
+        """Free what is buffered: nothing reads `chunks` any more."""
+        self._stop_buffering()
 
     async def start(self) -> None:
         """Read until the audio begins; the fields before it are available then.
@@ -188,15 +196,19 @@ class Upload:
             RestartRequired: The sender pauses, or is too slow to be streamed without buffering.
             Problem: The upload is invalid, or stalled.
         """
+        self._forwarding = False
         for chunk in self._spool.in_memory:
             yield chunk
         if self._spool.overflowed:
             async for chunk in self._spool.overflow():
                 yield chunk
+        self._forward()
         while not self._form.audio_complete:
             chunks = await self._read_in_time()
             if self.replayable and not self._spool.add_to_memory(chunks):
+                self._forwarding = False
                 await self._leave_memory(chunks)
+                self._forward()
             for chunk in chunks:
                 yield chunk
         await self._form.read_rest()
@@ -226,7 +238,7 @@ class Upload:
             Problem: `overloaded`: It is slow, and there is no room for it.
         """
         fast = self._is_fast()
-        if fast and not self._has_room():
+        if fast and not self._budgets.disk.is_below(_FOR_RETRIES):
             self._stop_buffering()
             return
         try:
@@ -238,8 +250,11 @@ class Upload:
         if self.replayable and not fast:
             raise self._restart()
 
-    def _has_room(self) -> bool:
-        return self._budgets.disk.used < self._budgets.disk.limit * _FOR_RETRIES
+    def _forward(self) -> None:
+        """Note that the buffer is in use no more, and free it if it is needed no more."""
+        self._forwarding = True
+        if not self.replayable:
+            self._spool.close()
 
     def _stop_buffering(self) -> None:
         self.replayable = False

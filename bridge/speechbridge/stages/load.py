@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ MAX_FOLLOWERS = 16
 
 
 MAX_PODS = 64
-"""Pods of each stage in a report, those with most requests: with IPv6 addresses 3 KiB; the operator reads 8 KiB."""
+"""Pods of each stage in a report, those with most requests: 1.3 KiB; the operator reads 8 KiB."""
+
+_ID_DIGITS = 12
 
 
 class Follower:
@@ -150,5 +153,14 @@ class Load:
             await self._held.wait()
 
 
+def pod_id(address: str) -> str:
+    """Return the name of a pod in reports: `/load` asks for no key, so it does not tell the IP addresses of pods.
+
+    The operator knows the addresses, and computes the same (`load_reports.pod_id`).
+    """
+    return sha256(address.encode()).hexdigest()[:_ID_DIGITS]
+
+
 def _busiest(sent: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(sent.items(), key=lambda item: item[1], reverse=True)[:MAX_PODS])
+    busiest = sorted(sent.items(), key=lambda item: item[1], reverse=True)[:MAX_PODS]
+    return {pod_id(address): count for address, count in busiest}

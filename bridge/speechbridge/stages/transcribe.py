@@ -124,6 +124,7 @@ class Transcription(Stage):
                         if not excerpt.complete:
                             excerpt = excerpt_of(audio, None)
                         self._durations.learn(excerpt, transcript.duration or 0.0)
+                audio.discard()
                 return transcript.with_channels_checked() if options().separate_channels else transcript
             except RestartRequired:
                 await call.buffer_again(lambda: self.buffer(audio))

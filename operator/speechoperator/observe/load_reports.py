@@ -15,6 +15,7 @@ Which pods are idle, of those that report nothing, follows from what the bridges
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from speechoperator.plan.scaling.load import STALE_AFTER_S, Load, Loads, Report, total
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from speechoperator.plan.scaling.state import ScaledComponent
+
+_ID_DIGITS = 12
 
 Reporting: TypeAlias = Literal["whisper", "bridge"]
 """A component whose pods report their load."""
@@ -37,7 +40,7 @@ class BridgeReport:
         whisper: All its requests for Whisper.
         ollama: Its requests for Ollama.
         models_revision: Which list of models it uses; empty if it does not say.
-        sent_to_whisper: How many of its requests each Whisper pod has, by address; None if it does not say.
+        sent_to_whisper: How many of its requests each Whisper pod has, by `pod_id`; None if it does not say.
         sent_to_ollama: The same for Ollama.
     """
 
@@ -121,6 +124,14 @@ def pod_loads(heard: Iterable[Heard]) -> Mapping[str, Report]:
     return {one.pod: one.report for one in heard if one.fresh and isinstance(one.report, Report)}
 
 
+def pod_id(address: str) -> str:
+    """Return the name of a pod in the reports of bridges, which do not tell its IP address.
+
+    The bridge computes the same (`stages/load.py`).
+    """
+    return sha256(address.encode()).hexdigest()[:_ID_DIGITS]
+
+
 def sent_to_pods(
     heard: Iterable[Heard], component: ScaledComponent, addresses: Mapping[str, Collection[str]]
 ) -> Mapping[str, Report]:
@@ -141,7 +152,7 @@ def sent_to_pods(
     if len(known) < len(sent) or not all(one.fresh for one in bridges if one.ready):
         return {}
     return {
-        pod: Report(working=sum(counts.get(address, 0.0) for counts in known for address in every))
+        pod: Report(working=sum(counts.get(pod_id(address), 0.0) for counts in known for address in every))
         for pod, every in addresses.items()
     }
 
@@ -195,8 +206,8 @@ def _revision(members: Mapping[str, object]) -> str:
 def _sent(pods: object) -> Mapping[str, float] | None:
     if not isinstance(pods, dict):
         return None
-    counts = {address: Report.parse({"working": count}).working for address, count in pods.items()}
-    return {address: count for address, count in counts.items() if count is not None}
+    counts = {pod: Report.parse({"working": count}).working for pod, count in pods.items()}
+    return {pod: count for pod, count in counts.items() if count is not None}
 
 
 def _load(parts: Iterable[Report], of: Iterable[Heard], now: float, *, wakes: bool) -> Load:

@@ -109,8 +109,9 @@ async def test_a_deadline_is_counted_as_one(stuck: Bridge, response_format: str)
     assert await counted(stuck, "speechbridge_stage_duration_seconds_count") == {"deadline": 1}
 
 
-async def reports_speed(bridge: Bridge, whisper: FakeSpeechWhisper, speed: float) -> None:
-    """Have Whisper report a speed, in seconds of audio per second."""
+async def reports_speed(bridge: Bridge, whisper: FakeSpeechWhisper, speed: float, after: float = 60.0) -> None:
+    """Have Whisper report a speed, in seconds of audio per second, after a recording of so many seconds."""
+    bridge.service.backlog.observe(after, after / speed)
     whisper.queue.speed = speed
     whisper.progressed()
     await bridge.until(lambda: bridge.service.whisper.speeds == (speed,))
@@ -178,7 +179,7 @@ async def test_the_recordings_of_a_chat_are_refused_together_before_one_is_trans
 
 async def test_the_pace_of_an_engine_that_reports_no_speed_counts(bridge: Bridge) -> None:
     for _ in range(5):
-        bridge.service.backlog.observe(10.0, 50_000.0)
+        bridge.service.backlog.observe(60.0, 300_000.0)
 
     status, document = await bridge.json(wav(20))
 
@@ -187,7 +188,7 @@ async def test_the_pace_of_an_engine_that_reports_no_speed_counts(bridge: Bridge
 
 async def test_no_recording_is_refused_before_whispers_speed_is_known(bridge: Bridge) -> None:
     for _ in range(4):
-        bridge.service.backlog.observe(10.0, 50_000.0)
+        bridge.service.backlog.observe(60.0, 300_000.0)
 
     status, _ = await bridge.json(wav(20))
 
@@ -202,6 +203,17 @@ async def test_what_requests_took_on_a_shared_pod_refuses_nothing(
     await reports_speed(streaming_bridge, speech_whisper, 17.0)
 
     body = multipart(part("file", wav(600, rate=8000), filename="a.wav"))
+    reply = await exchange(streaming_bridge.url, head("/process", length=len(body)), body)
+
+    assert reply.status == 200
+
+
+async def test_a_speed_that_short_commands_have_lowered_refuses_nothing(
+    streaming_bridge: Bridge, speech_whisper: FakeSpeechWhisper
+) -> None:
+    await reports_speed(streaming_bridge, speech_whisper, 0.35, after=1.4)
+
+    body = multipart(part("file", wav(3600, rate=1000), filename="a.wav"))
     reply = await exchange(streaming_bridge.url, head("/process", length=len(body)), body)
 
     assert reply.status == 200

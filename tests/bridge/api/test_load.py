@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import ipaddress
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,11 +21,12 @@ from speechbridge.admission.retry_after import Backlog
 from speechbridge.api import load as load_module
 from speechbridge.model_list import ModelList, Models
 from speechbridge.stages.demand import Demand
-from speechbridge.stages.load import MAX_FOLLOWERS, MAX_PODS, Load
+from speechbridge.stages.load import MAX_FOLLOWERS, MAX_PODS, Load, pod_id
 
 pytestmark = pytest.mark.unit
 
 FOLLOW = {"Accept": "text/event-stream"}
+LOOPBACK = pod_id("127.0.0.1")
 IDLE = {
     "held": 0,
     "waiting": 0,
@@ -102,7 +104,7 @@ async def test_a_request_that_waits_for_admission_is_held_by_the_stage_it_begins
     gate = ollama.hold(Point.BEFORE_ANSWER)
     chat = {"messages": [{"role": "user", "content": "Hello"}]}
     requests = [asyncio.create_task(bridge.client.post("/v1/chat/completions", json=chat)) for _ in range(2)]
-    one = {"held": 1, "waiting": 0, "working": 1, "pods": {"127.0.0.1": 1}}
+    one = {"held": 1, "waiting": 0, "working": 1, "pods": {LOOPBACK: 1}}
     await reaches(bridge, held=0, ollama={**one, "coming": 0})
 
     requests.append(asyncio.create_task(bridge.process()))
@@ -112,18 +114,18 @@ async def test_a_request_that_waits_for_admission_is_held_by_the_stage_it_begins
     assert [response.status for response in await asyncio.gather(*requests)] == [200, 200, 200]
 
 
-async def test_the_requests_of_each_pod_are_known_by_its_address(
+async def test_the_requests_of_each_pod_are_known_by_its_hashed_address(
     start_bridge: StartBridge, asr: FakeAsrWebservice, ollama: FakeOllama
 ) -> None:
     """Of pods that report nothing, the operator knows from this which are idle."""
     bridge = await start_bridge(whisper_url=asr.url, ollama_url=ollama.url)
     decoding, answering = asr.hold(Point.BEFORE_ANSWER), ollama.hold(Point.BEFORE_ANSWER)
     requests = [asyncio.create_task(bridge.json()) for _ in range(2)]
-    await reaches(bridge, held=1, pods={"127.0.0.1": 1}, ollama={**IDLE["ollama"], "coming": 2})
+    await reaches(bridge, held=1, pods={LOOPBACK: 1}, ollama={**IDLE["ollama"], "coming": 2})
 
     decoding.release()
 
-    answered = {**IDLE["ollama"], "working": 2, "pods": {"127.0.0.1": 2}}
+    answered = {**IDLE["ollama"], "working": 2, "pods": {LOOPBACK: 2}}
     await reaches(bridge, working=0, pods={}, ollama=answered)
     answering.release()
     await asyncio.gather(*requests)
@@ -131,7 +133,7 @@ async def test_the_requests_of_each_pod_are_known_by_its_address(
 
 
 def test_only_the_pods_with_most_requests_are_named() -> None:
-    """The operator reads events of at most 8 KiB: those with the longest addresses, too."""
+    """The operator reads events of at most 8 KiB."""
     sent = {f"2001:db8:ffff:ffff:ffff:ffff:ffff:{number:04x}": number for number in range(1, 1001)}
     demand, models = Demand(lambda: 0.0, lambda: True), Models(ModelList(("llama3",), {}))
 
@@ -140,6 +142,27 @@ def test_only_the_pods_with_most_requests_are_named() -> None:
     assert list(document["pods"].values()) == list(range(1000, 1000 - MAX_PODS, -1))
     assert document["pods"] == document["ollama"]["pods"]
     assert len(json.dumps(document)) < 8192
+
+
+def texts_in(document: object) -> list[str]:
+    if isinstance(document, dict):
+        return [text for item in document.items() for text in texts_in(item)]
+    if isinstance(document, list | tuple):
+        return [text for item in document for text in texts_in(item)]
+    return [document] if isinstance(document, str) else []
+
+
+def test_no_address_of_a_pod_is_told() -> None:
+    """`/load` needs no key, and an Ingress or Gateway forwards it."""
+    sent = {"10.0.3.17": 1, "2001:db8::1": 2, "203.0.113.9": 3}
+    demand, models = Demand(lambda: 0.0, lambda: True), Models(ModelList(("llama3",), {}))
+
+    texts = texts_in(Load(demand, demand, Backlog(), models, (lambda: sent, lambda: sent)).document())
+
+    assert len([text for text in texts if len(text) == 12 and int(text, 16)]) == 6
+    for text in texts:
+        with pytest.raises(ValueError, match="does not appear to be"):
+            ipaddress.ip_address(text)
 
 
 async def test_a_prefill_is_no_demand(start_bridge: StartBridge, asr: FakeAsrWebservice) -> None:
@@ -216,7 +239,7 @@ async def test_recordings_that_wait_for_admission_come_to_the_language_model(
     gate = ollama.hold(Point.BEFORE_ANSWER)
     text = {"messages": [{"role": "user", "content": "Hello"}]}
     first = asyncio.create_task(bridge.client.post("/v1/chat/completions", json=text))
-    one = {**IDLE["ollama"], "working": 1, "pods": {"127.0.0.1": 1}}
+    one = {**IDLE["ollama"], "working": 1, "pods": {LOOPBACK: 1}}
     await reaches(bridge, ollama=one)
 
     second = asyncio.create_task(bridge.client.post(path, **body))

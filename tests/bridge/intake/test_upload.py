@@ -14,6 +14,7 @@ from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.whisper import FakeAsrWebservice
 from speechbridge.intake import upload
+from speechbridge.intake.upload import memory_for
 
 pytestmark = pytest.mark.unit
 
@@ -195,6 +196,7 @@ async def test_slow_uploads_that_do_not_fit_on_the_disk_are_refused(start: Start
         reply = await connection.reply()
 
     assert (reply.status, reply.json()["code"]) == (503, "overloaded")
+    assert reply.json()["detail"].startswith("The disk space for uploads is exhausted")
     assert int(reply.headers["retry-after"]) > 0
     assert bridge.service.budgets.disk.used == 0
     assert whisper.work == []
@@ -226,6 +228,28 @@ async def test_a_pod_that_fails_after_the_retry_buffer_is_replaced(start: StartB
     assert len(whisper.work) == 2
     assert sha256(whisper) == sending.sha256
     assert bridge.service.budgets.disk.used == 0
+
+
+async def test_no_copy_is_kept_while_the_language_model_answers(
+    start_bridge: StartBridge, speech_whisper: FakeSpeechWhisper, ollama: FakeOllama
+) -> None:
+    bridge = await start_bridge(whisper_url=speech_whisper.url, ollama_url=ollama.url, transcriber="openai")
+    budgets, gate = bridge.service.budgets, ollama.hold(Point.BEFORE_ANSWER)
+
+    async with Connection.to(bridge.url) as connection:
+        sending = Upload(connection, "/process", 4 * MIB)
+        await sending.send(2 * MIB)
+        await speech_whisper.until(lambda: bool(speech_whisper.work))
+        await bridge.until(lambda: budgets.disk.used > 0)
+        await sending.end()
+        await gate.reached()
+
+        used = budgets.memory.used, budgets.disk.used
+        gate.release()
+        reply = await connection.reply()
+
+    assert reply.status == 200
+    assert used == (memory_for(4 * MIB, bridge.service.upload_rules.limits), 0), "what it holds besides its copy"
 
 
 async def test_without_room_on_disk_a_pod_that_fails_late_fails_the_request(

@@ -12,6 +12,7 @@ from speechbridge.audio.port import RestartRequired
 from speechbridge.errors import Problem
 from speechbridge.intake.budget import Budgets, ByteBudget
 from speechbridge.intake.form import Form, FormLimits
+from speechbridge.intake.spool import BLOCK_BYTES
 from speechbridge.intake.upload import Upload, UploadRules
 
 if TYPE_CHECKING:
@@ -163,6 +164,20 @@ async def test_half_of_the_disk_is_left_to_slow_uploads(*, used: int, replayable
     upload.close()
 
 
+async def test_half_of_the_disk_is_left_however_many_callers_have_fast_uploads() -> None:
+    whole = budgets_of(disk=4_000_000)
+    uploads = [upload_of(*pieces(24, 50_000, 0.01), budgets=whole.of(key))[0] for key in "abc"]
+
+    for upload in uploads:
+        await upload.start()
+        await upload.buffer_until_ready()
+        await read(upload)
+
+    assert 0 < whole.disk.used <= 2_000_000 + BLOCK_BYTES
+    for upload in uploads:
+        upload.close()
+
+
 async def test_a_fast_upload_goes_on_without_its_copy_when_the_disk_is_full() -> None:
     budgets = budgets_of(disk=300_000)
     upload, _ = upload_of(*pieces(20, 50_000, 0.01), budgets=budgets)
@@ -211,6 +226,42 @@ async def test_an_upload_may_pause_once_the_client_has_a_part_of_its_transcript(
 
     assert len(await read(upload)) == 44 + 7500
     assert not upload.replayable
+
+
+@pytest.mark.parametrize("read_before", [1, 18], ids=["while the copy is read", "past the copy"])
+async def test_the_copy_is_freed_once_the_client_has_a_part_of_its_transcript(read_before: int) -> None:
+    budgets = budgets_of()
+    upload, _ = upload_of(*pieces(40, 50_000, 0.01), budgets=budgets)
+    await upload.start()
+    await upload.buffer_until_ready()
+    first = upload.chunks()
+    for _ in range(15):
+        await anext(first)
+    again, parts = upload.chunks(), []  # for another pod: the first 700 kB are its copy
+    while len(parts) < read_before:
+        parts.append(await anext(again))
+
+    upload.commit()
+    used = budgets.disk.used
+    parts += [chunk async for chunk in again]
+
+    assert b"".join(parts) == WAV[:44] + b"x" * 2_000_000
+    assert (used > 0) == (read_before == 1)
+    assert (budgets.memory.used, budgets.disk.used) == (0, 0)
+
+
+async def test_an_upload_that_has_a_transcript_is_known_but_not_kept() -> None:
+    budgets = budgets_of()
+    upload, _ = upload_of(*pieces(12, 50_000, 0.01), budgets=budgets)
+    await upload.start()
+    await upload.buffer_until_ready()
+    await read(upload)
+
+    upload.discard()
+
+    assert (budgets.memory.used, budgets.disk.used) == (0, 0)
+    assert (upload.replayable, upload.whole) == (False, None)
+    assert (upload.size, upload.head[:4]) == (600_044, b"RIFF")
 
 
 async def test_nor_is_it_sent_again_when_it_is_slow() -> None:

@@ -11,6 +11,7 @@ from speechoperator.observe.load_reports import (
     Pods,
     loads,
     models_revisions,
+    pod_id,
     pod_loads,
     sent_to_pods,
 )
@@ -170,8 +171,8 @@ def test_the_reports_of_whisper_pods_are_known_by_name_while_they_are_fresh() ->
 
 def test_the_work_of_ollama_pods_is_what_all_bridges_have_sent_to_their_addresses() -> None:
     addresses = {"o-0": ["10.0.0.1", "fd00::1"], "o-1": ["10.0.0.2"], "o-2": ["10.0.0.3"]}
-    first = bridge("b-0", ollama={"pods": {"10.0.0.1": 2, "10.0.0.3": 1, "10.9.9.9": 7}})
-    second = bridge("b-1", ollama={"pods": {"fd00::1": 1, "10.0.0.3": "many"}})
+    first = bridge("b-0", ollama={"pods": {pod_id("10.0.0.1"): 2, pod_id("10.0.0.3"): 1, pod_id("10.9.9.9"): 7}})
+    second = bridge("b-1", ollama={"pods": {pod_id("fd00::1"): 1, pod_id("10.0.0.3"): "many"}})
 
     found = sent_to_pods([first, second, whisper()], "ollama", addresses)
 
@@ -189,7 +190,7 @@ def test_the_work_of_ollama_pods_is_what_all_bridges_have_sent_to_their_addresse
     ids=["nothing yet", "stale", "an older image", "malformed"],
 )
 def test_while_a_bridge_does_not_say_what_it_has_sent_no_pod_counts_as_idle(silent: Heard) -> None:
-    known = bridge("b-0", ollama={"pods": {"10.0.0.1": 2}})
+    known = bridge("b-0", ollama={"pods": {pod_id("10.0.0.1"): 2}})
 
     assert sent_to_pods([known, silent], "ollama", {"o-0": ["10.0.0.1"], "o-1": ["10.0.0.2"]}) == {}
 

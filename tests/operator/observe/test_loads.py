@@ -10,7 +10,7 @@ from speechoperator.api import SpeechPipeline, labels
 from speechoperator.kube.objects import Key
 from speechoperator.observe import loads
 from speechoperator.observe.load_feed import LoadFeed, Source
-from speechoperator.observe.load_reports import BridgeReport, Heard
+from speechoperator.observe.load_reports import BridgeReport, Heard, pod_id
 from speechoperator.observe.loads import Observed
 from speechoperator.plan.scaling import (
     Bounds,
@@ -175,7 +175,7 @@ def test_nothing_goes_to_zero_while_a_terminating_bridge_has_requests_that_ollam
 
 
 def test_the_work_of_pods_that_report_nothing_is_what_the_bridges_have_sent() -> None:
-    feed = Feed(BridgeReport(sent_to_whisper={"10.0.0.1": 1}, sent_to_ollama={"10.0.0.4": 2}))
+    feed = Feed(BridgeReport(sent_to_whisper={pod_id("10.0.0.1"): 1}, sent_to_ollama={pod_id("10.0.0.4"): 2}))
     running = [
         pod("b-0", "bridge"),
         pod("w-0", "whisper", "10.0.0.1"),

@@ -41,8 +41,9 @@ _NOT_READY = {
 def _pods(service: str) -> Json:
     return {
         "type": "object",
-        "description": f"How many requests of this replica each pod of {service} has, by its address; at most 64 pods, "
-        "those with most requests. The operator removes idle pods first.",
+        "description": f"How many requests of this replica each pod of {service} has, by the first 12 hexadecimal "
+        "digits of the SHA-256 of its IP address; at most 64 pods, those with most requests. The operator removes idle "
+        "pods first.",
         "additionalProperties": {"type": "integer", "minimum": 1},
     }
 
@@ -57,8 +58,8 @@ _LOAD = {
     "audio_seconds_working": 63.2,
     "audio_seconds_per_second": 11.8,
     "oldest_wait_seconds": 0.8,
-    "pods": {"10.0.3.17": 3, "10.0.4.8": 2},
-    "ollama": {"held": 0, "waiting": 0, "working": 2, "coming": 5, "pods": {"10.0.5.21": 2}},
+    "pods": {"6dbaf3ab5586": 3, "95e8c4f49ed8": 2},
+    "ollama": {"held": 0, "waiting": 0, "working": 2, "coming": 5, "pods": {"229e68715c53": 2}},
     "models_revision": "3b8e4a51c07d92f6",
 }
 

@@ -24,8 +24,8 @@ WHEN = {
     "bad_field": "A form field or JSON member has an invalid value, or was sent twice; `param` is its name.",
     "field_too_large": "A text field is longer than `MAX_FIELD_BYTES`, or all of them are longer than twice as much.",
     "field_not_utf8": "A text field is not valid UTF-8.",
-    "field_after_file": "An option of Whisper followed a large file that was already being transcribed: any option with"
-    " `stream` before the file and with whisper-asr-webservice, else `audio_track` or `channels`.",
+    "field_after_file": "An option of Whisper followed a large file that was already being transcribed and cannot be"
+    " sent again: the client has a part of its transcript, or the file is no longer buffered.",
     "bad_json": "The body is not a JSON object, has more than 200,000 values, or is nested more than 64 levels deep.",
     "bad_request": "The HTTP request is malformed, such as its transfer encoding, length or Expect header.",
     "unknown_language": "`language` is not supported by Whisper, or by the model in use.",

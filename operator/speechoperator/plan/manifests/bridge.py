@@ -29,7 +29,7 @@ _GROUP_READABLE = 0o440
 _OTHER_TMP_BYTES = 2**30
 """Room in /tmp besides the spool: a pod above the limit of its volume is evicted."""
 _LIMITS = {"memory": "1Gi"}
-_REQUESTS = {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "1Gi"}  # for slow uploads, which are spooled
+_REQUESTS = {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "1Gi"}  # for uploads, which are spooled
 _RESOURCES: Resources = {"requests": _REQUESTS, "limits": _LIMITS}
 _AUTOSCALED_RESOURCES: Resources = {"requests": {**_REQUESTS, "cpu": "500m"}, "limits": _LIMITS}
 """A HorizontalPodAutoscaler compares usage with the request: at 100m, a single request would exceed the target."""
