@@ -182,7 +182,8 @@ def test_notes_say_what_keeps_prometheus_from_whisper(helm: Helm, tmp_path: Path
     assert "metrics.from" in notes(helm, tmp_path, *monitored)
     assert "metrics.from" not in notes(helm, tmp_path, *monitored, *admitted)
     assert "metrics.from" in notes(helm, tmp_path, "--set", "metrics.scrapeAnnotations=true")
-    assert "metrics.from" not in notes(helm, tmp_path)
+    assert "metrics.from" not in notes(helm, tmp_path, "--set", "metrics.scrapeAnnotations=false")
+    assert "metrics.from" in notes(helm, tmp_path), "without PodMonitors, pods are annotated"
 
 
 def notes(helm: Helm, folder: Path, *arguments: str) -> str:
