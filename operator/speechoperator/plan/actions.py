@@ -136,7 +136,7 @@ class StartPull:
             afterwards.
         definition: What to derive `model` from `source` with; empty if it is no derived model. `source` then stays.
         refresh: Whether `source` is pulled although it is there.
-        adopt: Whether `model` is there, and is only to be marked as pulled from `source`.
+        adopt: Whether `model` is there, and is only to be marked as pulled from `source`, unless it has a marker by now.
     """
 
     pod: str

@@ -228,6 +228,17 @@ async def test_a_model_that_is_there_is_adopted_without_a_pull(bench: Bench) -> 
     assert not bench.pulls.refreshed(KEY), "it was not pulled now"
 
 
+async def test_a_model_that_was_marked_meanwhile_is_not_adopted(bench: Bench) -> None:
+    """Another pipeline has pulled it meanwhile, from elsewhere."""
+    theirs = source_marker("llama3", "registry.local:5000/library/theirs")
+    bench.pod.volume.models |= {name: Model(name) for name in ("llama3:latest", theirs)}
+
+    bench.start("llama3", source="registry.local:5000/library/llama3", adopt=True)
+    await bench.until(lambda: bench.pull is None)
+
+    assert bench.pod.volume.models.keys() == {"llama3:latest", theirs}
+
+
 async def test_a_model_that_is_replaced_is_deleted_afterwards(bench: Bench) -> None:
     """Ollama frees the weights of a deleted name, but not of one that is pulled again."""
     old = replaced("llama3", Model("").digest)

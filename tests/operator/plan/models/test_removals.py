@@ -45,7 +45,7 @@ def decide(
     wanted = SpeechPipeline.parse(pipeline(REMOVE, *changes))
     answers = {pod["metadata"]["name"]: has(*present) for pod in pods}
     found = Snapshot(**{"pods": pods, "ollama": answers, "objects": CREATED, **snapshot})
-    unused, remove, due = removals(wanted, ollama_pods(found, "calls"), found, NOON, 11434, offers)
+    unused, remove, due = removals(wanted, ollama_pods(found, wanted), found, NOON, 11434, offers)
     return [model.name for model in unused], [one.model for one in remove], due
 
 
