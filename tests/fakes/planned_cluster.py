@@ -396,7 +396,7 @@ class PlannedCluster:
         pod["probed"] = ready = listed is not None and (passed or not missing)
         for container in pod["status"]["containerStatuses"]:
             container["ready"] = ready
-        for one in pod["status"]["conditions"]:
+        for one in pod["status"].get("conditions", []):
             if one["type"] == "ContainersReady":
                 one["status"] = str(ready)
         self.pod_warnings.pop(pod["metadata"]["name"], None)
