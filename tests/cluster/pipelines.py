@@ -444,7 +444,7 @@ WRONG = (
     Wrong(
         "removal of models from a folder of the node",
         of_ollama(cache={"nodePath": "/var/lib/models", "unusedModels": "Remove"}),
-        "spec.ollama.cache: nothing is removed from a nodePath",
+        "spec.ollama.cache: no unused model is removed from a nodePath",
     ),
     Wrong(
         "image with a size",

@@ -8,6 +8,7 @@ from cluster.pipelines import of_ollama, pipeline
 from fakes.planned_cluster import NOON
 from speechoperator.api import LanguageModel, SpeechPipeline
 from speechoperator.kube.objects import Ref
+from speechoperator.plan.models.definitions import is_internal, source_marker
 from speechoperator.plan.models.lifecycle import ModelPlan, plan_models
 from speechoperator.plan.models.pull_errors import retry_at
 from speechoperator.plan.snapshot import OllamaPod, Pull, Snapshot
@@ -48,8 +49,9 @@ def terminating(pod: Object) -> Object:
 
 
 def has(*names: str) -> OllamaPod:
-    """The answer of an Ollama with these models."""
-    return OllamaPod(reachable=True, models=dict.fromkeys(names, "digest"))
+    """The answer of an Ollama with these models; those that have no internal name were pulled by their name."""
+    pulled = (source_marker(name, name) for name in names if not is_internal(name))
+    return OllamaPod(reachable=True, models=dict.fromkeys((*names, *pulled), "digest"))
 
 
 def decide(
@@ -64,12 +66,13 @@ def decide(
     status: Object | None = None,
     objects: dict[Ref, Object] | None = None,
     defined: tuple[Object, ...] = (),
+    on: str = VOLUME,
     **ollama: Any,
 ) -> ModelPlan:
     """The plan for the models of a spec (llama3 if none is given) in a snapshot.
 
     `required` are the models that the readiness probe of the pods requires, `waiting` what pulls wait for, `defined`
-    the models that the pipeline `other` has on the same volume.
+    the models that the pipeline `other` has on the same volume, `on`.
     """
     listed = [one if isinstance(one, dict) else {"name": one} for one in models or ("llama3",)]
     wanted = SpeechPipeline.parse(pipeline(of_ollama(models=listed, **ollama)))
@@ -84,7 +87,7 @@ def decide(
         waiting_pulls=waiting or {},
         refreshed=refreshed or {},
         status=status or {},
-        defined_by_others={VOLUME: tuple(("other", LanguageModel.model_validate(one)) for one in defined)},
+        defined_by_others={on: tuple(("pipeline other", LanguageModel.model_validate(one)) for one in defined)},
     )
     return plan_models(wanted, found, NOON, 11434, offers)
 

@@ -298,10 +298,12 @@ class PlannedCluster:
             self.models_revisions[name] = revision if read else before.get(name, revision)
 
     def _marked(self, name: str) -> set[str]:
-        """The marker of a model with a source; the others have one too, but no test needs it."""
+        """The marker of a model that was pulled."""
         models = SpeechPipeline.parse(self.raw).spec.ollama.models
         return {
-            definitions.source_marker(name, model.source) for model in models if model.name == name and model.source
+            definitions.source_marker(name, model.pulled_as)
+            for model in models
+            if model.name == name and model.base is None
         }
 
     def _derived(self, name: str) -> set[str]:
@@ -394,7 +396,7 @@ class PlannedCluster:
         pod["probed"] = ready = listed is not None and (passed or not missing)
         for container in pod["status"]["containerStatuses"]:
             container["ready"] = ready
-        for one in pod["status"]["conditions"]:
+        for one in pod["status"].get("conditions", []):
             if one["type"] == "ContainersReady":
                 one["status"] = str(ready)
         self.pod_warnings.pop(pod["metadata"]["name"], None)

@@ -135,7 +135,8 @@ class OllamaCache(Cache):
         Rule(
             "!has(self.unusedModels) || self.unusedModels == 'Keep' || !(has(self.nodePath) || has(self.image))",
             lambda cache: cache.unused_models != "Remove" or not cache.has("node_path", "image"),
-            "nothing is removed from a nodePath, which other pipelines use too, or an image: set unusedModels to Keep",
+            "no unused model is removed from a nodePath, which other pipelines use too, or an image: "
+            "set unusedModels to Keep",
         ),
     )
 
@@ -144,8 +145,8 @@ class OllamaCache(Cache):
         "Keep",
         description="What happens to models on the volume that no pipeline wants, also to those that were pulled by "
         "hand; status.unusedModels lists them. Remove: they are deleted 24 h after they were last wanted, but only "
-        "from the PVC that the operator created, existingClaim, or an emptyDir: never from a volume that "
-        "ollama.podTemplate puts in its place.",
+        "from the PVC that the operator created, existingClaim, or an emptyDir: nothing is removed from a volume that "
+        "ollama.podTemplate puts in its place, except weights that the operator itself has replaced.",
     )
 
     @property

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from speechoperator.api import LanguageModel
+from speechoperator.api import LanguageModel, labels
 from speechoperator.api.names import CACHE_VOLUME, object_name
 from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.models.definitions import source_marker
 from speechoperator.plan.models.names import canonical
+from speechoperator.plan.models.ollama_pods import volume_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from speechoperator.api import Ollama
     from speechoperator.kube.objects import Key, Object
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def wanted_by_others(
-    store: Store, key: Key, spec: Ollama, pods: Iterable[Object], present: Iterable[str]
+    store: Store, key: Key, spec: Ollama, pods: Sequence[Object], present: Iterable[str]
 ) -> Mapping[str, frozenset[str] | None]:
     """Return the models that other pipelines of the namespace want, of any class, valid or not.
 
@@ -43,7 +44,7 @@ def wanted_by_others(
         return {}
     caches = _caches(pods)
     found: dict[str, frozenset[str] | None] = {}
-    for other, raw in _others(store, key, caches):
+    for other, raw in _others(store, key, caches, namespace=key.namespace):
         named, wanted = _wants(raw, other.name)
         deployment = store.object(other, Ref("Deployment", object_name(other.name, "ollama"))) or {}
         mounted = objects.mounts((deployment.get("spec") or {}).get("template") or {})
@@ -54,26 +55,31 @@ def wanted_by_others(
 
 
 def defined_by_others(
-    store: Store, key: Key, spec: Ollama, pods: Iterable[Object], present: Iterable[str]
+    store: Store, key: Key, spec: Ollama, pods: Sequence[Object], present: Iterable[str]
 ) -> Mapping[str, tuple[tuple[str, LanguageModel], ...]]:
-    """Return the models of a pipeline that others of the namespace define too on a PVC that its pods mount.
+    """Return the models of a pipeline that others define too where its pods have theirs.
 
+    These are others of the namespace on the same PVC, and those of all namespaces with the same folder of the nodes.
     For arguments, and when nothing is looked up, see `wanted_by_others`.
 
     Returns:
-        By volume ("pvc:NAME") the models as the other specs have them, each with the name of the other pipeline.
+        By volume ("pvc:NAME", "node:NODE/PATH") the models as the other specs have them, each with who that is:
+        "pipeline other", "a pipeline of another namespace".
     """
     if _is_complete(spec, present):
         return {}
-    own, caches = {canonical(model.name) for model in spec.models}, _caches(pods)
+    own, caches, folders = {canonical(model.name) for model in spec.models}, _caches(pods), _node_folders(pods)
     found: dict[str, tuple[tuple[str, LanguageModel], ...]] = {}
-    for other, raw in _others(store, key, caches):
+    for other, raw in _others(store, key, caches or folders, namespace="" if folders else key.namespace):
+        near = other.namespace == key.namespace
         named, wanted = _wants(raw, other.name)
-        if named not in caches or not wanted or own.isdisjoint(wanted):
+        if not wanted or own.isdisjoint(wanted):
             continue
-        theirs = (_parsed(model) for model in raw["spec"]["ollama"]["models"])
-        shared = tuple((other.name, model) for model in theirs if model and canonical(model.name) in own)
-        found[f"pvc:{named}"] = found.get(f"pvc:{named}", ()) + shared
+        volumes = {f"pvc:{named}"} if near and named in caches else folders.get(_node_path(raw), set())
+        who = f"pipeline {other.name}" if near else "a pipeline of another namespace"
+        theirs = [_parsed(model) for model in raw["spec"]["ollama"]["models"]] if volumes else []
+        shared = tuple((who, model) for model in theirs if model and canonical(model.name) in own)
+        found |= {volume: found.get(volume, ()) + shared for volume in volumes}
     return found
 
 
@@ -88,9 +94,24 @@ def _caches(pods: Iterable[Object]) -> set[str]:
     return {objects.claim(objects.volume(pod, CACHE_VOLUME)) for pod in pods} - {""}
 
 
-def _others(store: Store, key: Key, caches: set[str]) -> Iterable[tuple[Key, Object]]:
-    """Yield the other pipelines of the namespace; none if there is nothing to share."""
-    for other in store.pipelines(key.namespace) if caches else ():
+def _node_folders(pods: Iterable[Object]) -> Mapping[str, set[str]]:
+    """Return the volumes of Ollama pods that are folders of nodes, by path."""
+    found: dict[str, set[str]] = {}
+    for pod in pods:
+        folder = objects.volume(pod, CACHE_VOLUME).get("hostPath")
+        if folder and labels.component_of(pod) == "ollama":
+            found.setdefault(folder["path"], set()).add(volume_of(pod))
+    return found
+
+
+def _node_path(raw: Object) -> str:
+    """Return the folder on each node in which a pipeline has its language models; empty if there is none."""
+    return str((raw["spec"]["ollama"].get("cache") or {}).get("nodePath") or "")
+
+
+def _others(store: Store, key: Key, shared: Collection[str], *, namespace: str) -> Iterable[tuple[Key, Object]]:
+    """Yield the other pipelines of a namespace, "" for all; none if there is nothing to share."""
+    for other in store.pipelines(namespace) if shared else ():
         raw = store.pipeline(other) if other != key else None
         if raw is not None:
             yield other, raw

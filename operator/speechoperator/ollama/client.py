@@ -16,6 +16,7 @@ import aiohttp
 from speechoperator.errors import OllamaError
 from speechoperator.ollama import messages, responses
 from speechoperator.ollama.messages import Progress
+from speechoperator.plan.models.pull_errors import COPY_FAILED
 
 if TYPE_CHECKING:
     import socket
@@ -140,9 +141,12 @@ class OllamaClient:
         """Give a model a second name; its blobs are shared.
 
         Raises:
-            OllamaError: it failed.
+            OllamaError: it failed; its message says that a copy did: the model may be gone meanwhile.
         """
-        await self._send("POST", f"{url}/api/copy", {"source": source, "destination": name})
+        try:
+            await self._send("POST", f"{url}/api/copy", {"source": source, "destination": name})
+        except OllamaError as error:
+            raise OllamaError(f"{COPY_FAILED} {source}: {error}") from error
 
     async def delete(self, url: str, name: str) -> None:
         """Delete a name of a model; blobs that another name uses stay. A name that is already gone is fine.

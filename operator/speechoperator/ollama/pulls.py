@@ -143,7 +143,7 @@ class Pulls:
         pull = (action.volume, action.model)
         try:
             if action.adopt:
-                await self._mark(action)
+                await self._adopt(action)
             else:
                 await self._pull(key, action)
             await self._pulled(key)
@@ -189,6 +189,12 @@ class Pulls:
                 if canonical(source) not in existing:  # otherwise it is used under that name
                     await self._ollama.delete(address, source)
 
+    async def _adopt(self, action: StartPull) -> None:
+        """Mark a model that is there, unless a pull of another pipeline has marked it while this one waited."""
+        if not definitions.has_source_marker(action.model, await self._digests(action.address)):
+            marker = definitions.source_marker(action.model, action.source)
+            await self._ollama.copy(action.address, action.model, marker)
+
     async def _mark(self, action: StartPull) -> None:
         """Give a model, or what is to become it, its marker."""
         model, source = action.model, action.source
@@ -196,8 +202,7 @@ class Pulls:
             base = (await self._digests(action.address)).get(canonical(source), "")
             await self._ollama.copy(action.address, model, definitions.marker(model, action.definition, base))
         else:
-            present = model if action.adopt else source
-            await self._ollama.copy(action.address, present, definitions.source_marker(model, source))
+            await self._ollama.copy(action.address, source, definitions.source_marker(model, source))
 
     async def _digests(self, address: str) -> dict[str, str]:
         return {canonical(name): digest for name, digest in (await self._ollama.models(address)).items()}

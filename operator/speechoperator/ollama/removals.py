@@ -10,6 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from speechoperator.errors import OllamaError
+from speechoperator.plan.models import definitions
+from speechoperator.plan.models.names import canonical
 from speechoperator.telemetry import logs
 
 if TYPE_CHECKING:
@@ -92,9 +94,16 @@ class Removals:
 
     async def _remove(self, action: RemoveModel) -> None:
         try:
+            if action.leftover and not await self._is_leftover(action):
+                return
             await self._ollama.delete(action.address, action.model)
         except OllamaError as error:
             self._metrics.errors.labels(error.code).inc()
             logs.warning("model not removed", code=error.code, model=action.model, volume=action.volume, error=error)
         else:
             logs.info("model removed", model=action.model, volume=action.volume, reason=action.reason)
+
+    async def _is_leftover(self, action: RemoveModel) -> bool:
+        """Return whether a name still serves nothing: the plan may be older than a pull that has just ended."""
+        found = await self._ollama.models(action.address)
+        return action.model in definitions.leftovers({canonical(name): digest for name, digest in found.items()})

@@ -136,7 +136,7 @@ class StartPull:
             afterwards.
         definition: What to derive `model` from `source` with; empty if it is no derived model. `source` then stays.
         refresh: Whether `source` is pulled although it is there.
-        adopt: Whether `model` is there, and is only to be marked as pulled from `source`.
+        adopt: Whether `model` is there, and is only to be marked as pulled from `source` (unless it already is).
     """
 
     pod: str
@@ -209,6 +209,8 @@ class RemoveModel:
         volume: The volume.
         model: The name, as Ollama lists it.
         reason: Why.
+        leftover: Whether it is removed only if it still serves nothing, by `definitions.leftovers`: a pull of another
+            pipeline may have made a marker valid again.
     """
 
     pod: str
@@ -216,6 +218,7 @@ class RemoveModel:
     volume: str
     model: str
     reason: str
+    leftover: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,7 +234,7 @@ class Snapshot:
         wanted_by_others: Canonical names of the models that other pipelines want on a volume that they may share with
             this one, by volume; None if a pipeline cannot be read. A volume of this pipeline alone is missing.
         defined_by_others: The models of this pipeline that others with the same volume define too, by volume, each as
-            the other spec has it, with the name of the other pipeline.
+            the other spec has it, with who that is: "pipeline other".
         existing_claims: Why each PVC that a running component is to move to (`cache.existingClaim`) cannot be used, by
             name; empty if it can. A PVC that has not been looked up yet is missing.
         ingress_class_missing: The IngressClass in `spec.bridge.ingress` that does not exist ("" for a missing default);

@@ -1,5 +1,6 @@
 """What other pipelines want on a volume."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -42,6 +43,12 @@ def deployment(pvc: str, pipeline: str = "other") -> Object:
         },
         "spec": {"template": {"spec": {"volumes": volumes}}},
     }
+
+
+def on_node(node: str, path: str) -> Object:
+    """An Ollama pod with its models in a folder of its node."""
+    volume = {"name": "cache", "hostPath": {"path": path}}
+    return ollama_pod() | {"spec": {"nodeName": node, "volumes": [volume]}}
 
 
 def wanted(*others: Object, pvc: str = "shared", present: tuple[str, ...] = ("llama3:latest", "old:latest")) -> Any:
@@ -115,17 +122,37 @@ def test_a_model_with_the_marker_of_its_own_source_is_nothing_else() -> None:
 class TestDefinitions:
     """How other pipelines define the models of this one."""
 
-    def defined(self, *others: Object, present: tuple[str, ...] = ("llama3:latest", "old:latest")) -> Any:
+    def defined(
+        self,
+        *others: Object,
+        present: tuple[str, ...] = ("llama3:latest", "old:latest"),
+        pods: Sequence[Object] = (ollama_pod(pvc="shared"),),
+    ) -> Any:
         store = Store()
         for raw in (other(SHARED, name="calls"), *others):
             store.observe("ADDED", raw)
-        found = defined_by_others(store, KEY, SPEC, [ollama_pod(pvc="shared")], present)
+        found = defined_by_others(store, KEY, SPEC, pods, present)
         return {volume: [(name, model.pulled_as) for name, model in models] for volume, models in found.items()}
 
     def test_what_others_on_the_same_pvc_define_is_known(self) -> None:
         models = of_ollama(models=[{"name": "Llama3", "source": "b/other:v9"}, {"name": "phi4"}])
 
-        assert self.defined(other(SHARED, models)) == {"pvc:shared": [("other", "b/other:v9")]}
+        assert self.defined(other(SHARED, models)) == {"pvc:shared": [("pipeline other", "b/other:v9")]}
+
+    def test_those_with_the_same_folder_of_the_nodes_count_in_all_namespaces(self) -> None:
+        folder = of_ollama(cache={"nodePath": "/models"})
+        pods = [on_node("a", "/models"), on_node("b", "/models")]
+        others = (
+            other(folder),
+            other(folder, namespace="elsewhere"),
+            other(of_ollama(cache={"nodePath": "/cache"}), name="third"),
+            other(SHARED, name="fourth"),
+        )
+
+        found = self.defined(*others, pods=pods)
+
+        who = [("pipeline other", "llama3"), ("a pipeline of another namespace", "llama3")]
+        assert found == {"node:a/models": who, "node:b/models": who}
 
     def test_elsewhere_it_does_not_matter(self) -> None:
         assert self.defined(other(), other(SHARED, namespace="elsewhere")) == {}

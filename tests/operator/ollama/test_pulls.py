@@ -19,6 +19,7 @@ from speechoperator.ollama.pulls import Pulls
 from speechoperator.ollama.turns import Turns
 from speechoperator.plan.actions import StartPull, StopPull
 from speechoperator.plan.models.definitions import marker, replaced, source_marker
+from speechoperator.plan.models.pull_errors import advice
 from speechoperator.plan.snapshot import Pull
 from speechoperator.telemetry.metrics import Metrics
 
@@ -226,6 +227,26 @@ async def test_a_model_that_is_there_is_adopted_without_a_pull(bench: Bench) -> 
     assert source_marker("llama3", "registry.local:5000/library/llama3") in bench.pod.volume.models
     assert bench.pod.pulls == []
     assert not bench.pulls.refreshed(KEY), "it was not pulled now"
+
+
+async def test_a_model_that_is_gone_meanwhile_is_not_missing_in_a_registry(bench: Bench) -> None:
+    bench.start("llama3", adopt=True)
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+
+    assert bench.pull is not None
+    assert bench.pull.error == 'cannot copy llama3: model "llama3" not found'
+    assert advice(bench.pull.error) == ""
+
+
+async def test_a_model_that_was_marked_meanwhile_is_not_adopted(bench: Bench) -> None:
+    """Another pipeline has pulled it meanwhile, from elsewhere."""
+    theirs = source_marker("llama3", "registry.local:5000/library/theirs")
+    bench.pod.volume.models |= {name: Model(name) for name in ("llama3:latest", theirs)}
+
+    bench.start("llama3", source="registry.local:5000/library/llama3", adopt=True)
+    await bench.until(lambda: bench.pull is None)
+
+    assert bench.pod.volume.models.keys() == {"llama3:latest", theirs}
 
 
 async def test_a_model_that_is_replaced_is_deleted_afterwards(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from speechoperator.ollama.client import OllamaClient
 from speechoperator.ollama.removals import Removals
 from speechoperator.ollama.turns import Turns
 from speechoperator.plan.actions import RemoveModel
+from speechoperator.plan.models.definitions import source_marker
 from speechoperator.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.unit
@@ -79,6 +80,31 @@ async def test_nothing_is_removed_while_another_pipeline_pulls_into_the_volume()
             await removed.told.wait()
 
         assert list(pod.models) == []
+        await removals.close()
+
+
+async def test_a_leftover_that_is_a_marker_again_stays() -> None:
+    """It was planned from a list that is older than the pull of another pipeline."""
+    marker, outdated = (source_marker("llama3", f"b/other:{tag}") for tag in ("v9", "v8"))
+    turns, told, removed = Turns(8), [], Removed()
+    other, pull = Key("team", "other"), ("pvc:shared", "llama3")
+    volume = Volume({marker: Model(marker), outdated: Model(outdated, digest="old")})
+    async with FakeOllamaPod(volume=volume) as pod, OllamaClient(timeout=5, stall_timeout=5) as ollama:
+        removals = Removals(ollama, Metrics(), removed, turns, told.append)
+        actions = [
+            RemoveModel("p-ollama-0", pod.url, "pvc:shared", name, "it was replaced", leftover=True)
+            for name in (marker, outdated)
+        ]
+        turns.begin(other, pull)
+        removals.start(KEY, actions)
+        await asyncio.sleep(0)
+        volume.models["llama3:latest"] = Model("llama3:latest")
+        assert turns.end(other, pull) == (KEY,), "it tries again, and knows nothing yet of the new model"
+        removals.start(KEY, actions)
+        async with asyncio.timeout(10):
+            await removed.told.wait()
+
+        assert pod.models.keys() == {"llama3:latest", marker}
         await removals.close()
 
 

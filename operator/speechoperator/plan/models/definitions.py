@@ -95,33 +95,46 @@ def is_current(model: LanguageModel, digests: Mapping[str, str]) -> bool:
 
 
 def is_unmarked(model: LanguageModel, digests: Mapping[str, str]) -> bool:
-    """Return whether nothing tells where a model with a source, which is there, was pulled from."""
-    return model.source is not None and canonical(model.name) in digests and not _origins(model, digests)
+    """Return whether nothing tells where a model that is there, and is not derived, was pulled from."""
+    return model.base is None and canonical(model.name) in digests and not _origins(model, digests)
+
+
+def has_source_marker(name: str, digests: Mapping[str, str]) -> bool:
+    """Return whether a marker tells where the model of this name was pulled from."""
+    digest, prefix = digests.get(canonical(name)), _source_markers(name)
+    return any(its == digest and one.startswith(prefix) for one, its in digests.items())
+
+
+def defined_otherwise(
+    model: LanguageModel, others: Iterable[tuple[str, LanguageModel]]
+) -> tuple[tuple[str, LanguageModel], ...]:
+    """Return the models of other pipelines that have this name, but another definition or source.
+
+    Args:
+        model: The model.
+        others: The models in the specs of other pipelines with the same volume, each with who they are.
+    """
+    own = (definition(model), canonical(model.pulled_as))
+    return tuple(
+        (pipeline, other)
+        for pipeline, other in others
+        if canonical(other.name) == canonical(model.name) and (definition(other), canonical(other.pulled_as)) != own
+    )
 
 
 def made_by_others(
     model: LanguageModel, digests: Mapping[str, str], others: Iterable[tuple[str, LanguageModel]]
 ) -> str:
-    """Return the pipeline by whose spec the model of this name was made, if that differs; empty if there is none.
+    """Return who has made the model of this name by another spec; empty if nobody has.
 
     Args:
         model: The model.
         digests: The digests of the models that a pod has, by canonical name.
-        others: The models in the specs of other pipelines with the same volume, each with the name of its pipeline.
+        others: The models in the specs of other pipelines with the same volume, each with who they are.
     """
     if _is_made(model, digests):
         return ""
-    own = (definition(model), canonical(model.pulled_as))
-    return next(
-        (
-            pipeline
-            for pipeline, other in others
-            if canonical(other.name) == canonical(model.name)
-            and (definition(other), canonical(other.pulled_as)) != own
-            and _is_made(other, digests)
-        ),
-        "",
-    )
+    return next((who for who, other in defined_otherwise(model, others) if _is_made(other, digests)), "")
 
 
 def leftovers(digests: Mapping[str, str]) -> frozenset[str]:

@@ -102,7 +102,7 @@ def plan_models(
         states = tuple(ModelState(model.name, "Pending") for model in ollama.models)
         stops = tuple(StopPull(*key, "the pipeline is suspended") for key in sorted(snapshot.pulls))
         return ModelPlan(states, stops=stops)  # without clients, the new models can be offered at once
-    pods = ollama_pods(snapshot, pipeline.name)
+    pods = ollama_pods(snapshot, pipeline)
     if not pods:
         return _without_pods(pipeline, snapshot, offers, asleep=asleep)
     states = tuple(state_of(model, pods, snapshot) for model in ollama.models)

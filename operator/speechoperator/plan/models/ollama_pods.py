@@ -15,7 +15,7 @@ from speechoperator.plan.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from speechoperator.api import LanguageModel
+    from speechoperator.api import LanguageModel, SpeechPipeline
     from speechoperator.kube.objects import Object
     from speechoperator.plan.snapshot import Snapshot
 
@@ -34,7 +34,9 @@ class Pod:
         models: Canonical names of the models it has; None while unknown.
         reachable: Whether its Ollama responded, so that it can pull.
         digests: The digests of the models by canonical name; empty unless its Ollama responded.
-        others: The models that other pipelines define on the volume, each with the name of its pipeline.
+        others: The models that other pipelines define on the volume, each with who they are: "pipeline other".
+        others_known: Whether these are all. Unknown is who else uses a volume that `podTemplate` puts in the place of
+            the cache: NFS, another PVC.
     """
 
     raw: Object
@@ -44,32 +46,49 @@ class Pod:
     reachable: bool
     digests: Mapping[str, str] = field(default_factory=dict)
     others: tuple[tuple[str, LanguageModel], ...] = ()
+    others_known: bool = True
 
     def lacks(self, model: LanguageModel) -> bool:
         """Return whether the model is known to be missing, or to be made by an older spec: definition or source.
 
-        A model of the spec without either may be any that another pipeline defines.
+        A model of the spec without either may be any that another pipeline defines. Where the others are unknown, a
+        model from another source may be theirs: the two would replace it in turns, for ever.
         """
         if self.models is None:
             return False
-        outdated = self.reachable and not definitions.is_current(model, self.digests)
-        if outdated and model.base is None and model.source is None:
-            outdated = not self.defined_by(model)
-        return outdated or names.canonical(model.name) not in self.models
+        if names.canonical(model.name) not in self.models:
+            return True
+        if not self.reachable or definitions.is_current(model, self.digests):
+            return False
+        if model.base is not None:
+            return True
+        return model.source is not None if self.defined_by(model) else self.others_known
 
     def defined_by(self, model: LanguageModel) -> str:
-        """Return the pipeline that defines the model of this name in another way; empty if there is none."""
+        """Return who defines the model of this name in another way, and has made it; empty if nobody has."""
         return definitions.made_by_others(model, self.digests, self.others)
 
+    def adopts(self, model: LanguageModel) -> bool:
+        """Return whether a model that is there without a marker is to get that of the spec.
 
-def ollama_pods(snapshot: Snapshot, pipeline: str) -> tuple[Pod, ...]:
+        Without a source in the spec, it is left to others on the volume who define it in another way.
+        """
+        if not definitions.is_unmarked(model, self.digests):
+            return False
+        alone = self.others_known and not definitions.defined_otherwise(model, self.others)
+        return model.source is not None or alone
+
+
+def ollama_pods(snapshot: Snapshot, pipeline: SpeechPipeline) -> tuple[Pod, ...]:
     """Return the active pods of a pipeline, sorted by volume and name."""
     stored = stored_models(snapshot.status)
-    config = snapshot.objects.get(Ref("ConfigMap", object_name(pipeline, "ollama"))) or {}
+    config = snapshot.objects.get(Ref("ConfigMap", object_name(pipeline.name, "ollama"))) or {}
     required = frozenset(((config.get("data") or {}).get(REQUIRED_MODELS) or "").split())
     alive = (pod for pod in snapshot.pods if labels.component_of(pod) == "ollama" and objects.alive(pod))
     return tuple(
-        sorted((_pod(raw, snapshot, required, stored) for raw in alive), key=lambda pod: (pod.volume, pod.name))
+        sorted(
+            (_pod(raw, pipeline, snapshot, required, stored) for raw in alive), key=lambda pod: (pod.volume, pod.name)
+        )
     )
 
 
@@ -118,7 +137,13 @@ def common_volume(pods: Sequence[Pod]) -> str:
     return volume if volume.startswith(_PVC) else ""
 
 
-def _pod(raw: Object, snapshot: Snapshot, required: frozenset[str], stored: Mapping[str, frozenset[str]]) -> Pod:
+def _pod(
+    raw: Object,
+    pipeline: SpeechPipeline,
+    snapshot: Snapshot,
+    required: frozenset[str],
+    stored: Mapping[str, frozenset[str]],
+) -> Pod:
     name, volume = objects.name(raw), volume_of(raw)
     answer = snapshot.ollama.get(name)
     if answer is None or not answer.reachable:
@@ -128,7 +153,26 @@ def _pod(raw: Object, snapshot: Snapshot, required: frozenset[str], stored: Mapp
         return Pod(raw, name, volume, known, reachable=False)
     digests = {names.canonical(model): digest for model, digest in answer.models.items()}
     others = snapshot.defined_by_others.get(volume, ())
-    return Pod(raw, name, volume, frozenset(digests), reachable=True, digests=digests, others=others)
+    return Pod(
+        raw,
+        name,
+        volume,
+        frozenset(digests),
+        reachable=True,
+        digests=digests,
+        others=others,
+        others_known=_others_known(objects.volume(raw, CACHE_VOLUME), pipeline),
+    )
+
+
+def _others_known(cache: Object, pipeline: SpeechPipeline) -> bool:
+    """Return whether specs tell which other pipelines use a pod's cache: only the pod has it, or the spec names it."""
+    storage = pipeline.spec.ollama.storage
+    if pvc := objects.claim(cache):
+        return pvc == (object_name(pipeline.name, "ollama") if storage.creates_pvc else storage.existing_claim)
+    if folder := cache.get("hostPath"):
+        return bool(folder.get("path") == storage.node_path)
+    return not cache or "emptyDir" in cache or "ephemeral" in cache
 
 
 def _last_known_models(pod: Object, required: frozenset[str]) -> frozenset[str] | None:

@@ -14,11 +14,15 @@ _MAX_DELAY_S = 300.0
 _JITTER_SHARE = 0.25
 _MAX_DOUBLINGS = 10  # beyond that the delay is capped anyway
 
+COPY_FAILED = "cannot copy"
+"""Begins the error of a copy, in which Ollama asks no registry."""
+_NO_COPY = f"^(?!{COPY_FAILED} ).*"
+
 _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), advice)
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), advice)
     for pattern, advice in (
         (r"no space left|not enough space|disk quota|the volume holds", "Increase ollama.cache.size"),
-        (r"file does not exist|manifest unknown|not found", "The registry has no model of this name"),
+        (rf"{_NO_COPY}(?:file does not exist|manifest unknown|not found)", "The registry has no model of this name"),
         (
             r"server gave HTTP response to HTTPS client",
             "The registry has no TLS: set insecure: true on the model",

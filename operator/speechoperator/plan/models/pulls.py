@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from speechoperator.kube import objects
 from speechoperator.plan.actions import StartPull, StopPull
 from speechoperator.plan.models import names
-from speechoperator.plan.models.definitions import definition, is_unmarked
+from speechoperator.plan.models.definitions import definition
 from speechoperator.plan.models.disk import limit, used
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def pulls_to_start(
             address = objects.address(puller.raw, port)
             if address is None:
                 continue
-            adopt = is_unmarked(model, puller.digests)
+            adopt = puller.adopts(model)
             refresh = not puller.lacks(model) and not adopt
             wait = _seconds_until_retry(snapshot.pulls.get((volume, model.name)), now)
             if refresh:
@@ -113,8 +113,8 @@ def _candidates(ollama: Ollama, pullers: Sequence[Pod]) -> Iterable[tuple[Langua
     if pullers:
         rest = [model for model in by_size if model.name not in lacking]
         first = pullers[0]
-        yield from ((model, first) for model in rest if is_unmarked(model, first.digests))
-        yield from ((model, first) for model in rest if model.refresh_s and not is_unmarked(model, first.digests))
+        yield from ((model, first) for model in rest if first.adopts(model))
+        yield from ((model, first) for model in rest if model.refresh_s and not first.adopts(model))
 
 
 def _expected_size(model: LanguageModel) -> float:
@@ -143,7 +143,7 @@ def _stop_reason(model: LanguageModel | None, pull: Pull, members: Sequence[Pod]
         return f"pod {pull.pod} is terminating" if pull.pod in terminating else ""
     if model.refresh_s is not None:
         return ""  # it failed to be pulled again, and is retried
-    if any(is_unmarked(model, pod.digests) for pod in members):
+    if any(pod.adopts(model) for pod in members):
         return ""  # it failed to be marked
     present = any(pod.reachable for pod in members) and not any(pod.lacks(model) for pod in members)
     return f"{pull.model} is present" if present else ""

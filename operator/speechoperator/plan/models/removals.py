@@ -106,7 +106,7 @@ def _leftovers(pods: Iterable[Pod], snapshot: Snapshot, port: int) -> tuple[Remo
     busy = {volume for (volume, _), pull in snapshot.pulls.items() if pull.stage == "Pulling"}
     idle = [pod for pod in _one_by_volume(pod for pod in pods if pod.reachable) if pod.volume not in busy]
     return tuple(
-        RemoveModel(pod.name, address, pod.volume, name, "it was replaced")
+        RemoveModel(pod.name, address, pod.volume, name, "it was replaced", leftover=True)
         for pod in idle
         if (address := objects.address(pod.raw, port)) is not None
         for name in sorted(definitions.leftovers(pod.digests))

@@ -146,7 +146,7 @@ def offered(states: Sequence[ModelState], offers: Sequence[str]) -> tuple[str, .
 
 def _defined_otherwise(owner: str) -> str:
     return sentences(
-        f"pipeline {owner} defines another model of this name on the same volume",
+        f"{owner} defines another model of this name on the same volume",
         "Rename one of them, or use separate volumes",
     )
 

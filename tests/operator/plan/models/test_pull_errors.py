@@ -28,6 +28,10 @@ def test_retries_are_spread_over_a_quarter_of_the_delay() -> None:
         ("dial tcp 34.36.133.15:443: i/o timeout", "reach"),
         ("the model needs 40 GB, and the volume holds 11 GB", "ollama.cache.size"),
         ("digest mismatch, file must be downloaded again: want sha256:aa, got sha256:bb", "damaged"),
+        ("pull model manifest: file does not exist", "no model of this name"),
+        ('model "llama3" not found', "no model of this name"),
+        ('cannot copy llama3: model "llama3" not found', ""),
+        ("cannot copy llama3: open /cache/models/x: no space left on device", "ollama.cache.size"),
         ("something else", ""),
     ],
 )

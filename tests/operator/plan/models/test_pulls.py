@@ -190,8 +190,33 @@ class TestSources:
 
         assert (found.pulls, found.stops, found.requeue_after) == ((), (), 5)
 
-    def test_one_without_a_source_needs_no_marker(self) -> None:
-        assert not self.found({"name": "llama3"}, {"llama3:latest": "v1"}).pulls
+    def test_one_without_a_source_that_nothing_marks_is_adopted_once(self) -> None:
+        found = self.found({"name": "llama3"}, {"llama3:latest": "v1"})
+        afterwards = self.found({"name": "llama3"}, {"llama3:latest": "v1", source_marker("llama3", "llama3"): "v1"})
+
+        assert [(pull.source, pull.adopt) for pull in found.pulls] == [("llama3", True)]
+        assert (found.states[0].stage, found.waiting) == ("Ready", frozenset())
+        assert afterwards.pulls == ()
+
+    def test_the_first_source_of_a_model_of_an_older_operator_is_pulled(self) -> None:
+        """It had none before, and nothing marked the model."""
+        found = converged(of_ollama(models=[{"name": "llama3"}]))
+        found.stored[VOLUME] = {"llama3:latest"}
+
+        adopted = found.step()
+        found.run()
+        found.edit(pipeline(of_ollama(models=[self.NEW]))["spec"])
+
+        assert [(pull.source, pull.adopt) for pull in adopted.pulls] == [("llama3", True)]
+        assert verdict(adopted, "Ready")[0] == "True"
+        assert [(pull.source, pull.adopt) for pull in found.step().pulls] == [("b/other:v9", False)]
+
+    def test_one_that_is_missing_comes_before_an_adoption(self) -> None:
+        present = OllamaPod(reachable=True, models={"llama3:latest": "v1"})
+
+        (pull,) = decide("llama3", "qwen3:70b", pods=(ollama_pod(),), answers={POD: present}).pulls
+
+        assert (pull.model, pull.adopt) == ("qwen3:70b", False)
 
 
 class TestSharedVolumes:
@@ -245,6 +270,65 @@ class TestSharedVolumes:
         found = self.found(source_marker("support", "registry:5000/library/b"), {"name": "support", **more}, other)
 
         assert (found.pulls, found.states[0].stage) == ((), "Ready")
+
+    @pytest.mark.parametrize(
+        ("other", "adopts"),
+        [
+            pytest.param({"name": "support"}, [True], id="alike"),
+            pytest.param({"name": "support", "source": "registry:5000/library/b"}, [], id="from a source"),
+            pytest.param({"name": "support", "from": "llama3"}, [], id="derived"),
+        ],
+    )
+    def test_one_that_nothing_marks_is_left_to_whoever_says_where_it_is_from(
+        self, other: dict[str, Any], adopts: list[bool]
+    ) -> None:
+        found = self.found("mistral:latest", {"name": "support"}, other)
+
+        assert [pull.adopt for pull in found.pulls] == adopts
+        assert found.states[0].stage == "Ready"
+
+
+class TestVolumesOfOthers:
+    """On a folder of a node, others are known by their specs; on a volume from `podTemplate` they are not."""
+
+    MARK = source_marker("llama3", "registry:5000/library/llama3")
+    NFS: ClassVar[dict[str, Any]] = {"nfs": {"server": "nas", "path": "/models"}}
+    TEAM: ClassVar[dict[str, Any]] = {"persistentVolumeClaim": {"claimName": "models-of-the-team"}}
+    FOLDER: ClassVar[dict[str, Any]] = {"hostPath": {"path": "/models"}}
+    NODE: ClassVar[dict[str, Any]] = {"cache": {"nodePath": "/models"}}
+
+    def found(self, volume: dict[str, Any], model: dict[str, Any], models: dict[str, str], **more: Any) -> ModelPlan:
+        pod = ollama_pod() | {"spec": {"volumes": [{"name": "cache", **volume}], "nodeName": "node-1"}}
+        present = OllamaPod(reachable=True, models=models)
+        return decide(model, pods=(pod,), answers={POD: present}, offers=("llama3",), **more)
+
+    @pytest.mark.parametrize("volume", [NFS, TEAM, FOLDER])
+    @pytest.mark.parametrize("source", [{}, {"source": "b/other:v9"}])
+    def test_one_from_another_source_stays_where_others_are_unknown(
+        self, volume: dict[str, Any], source: dict[str, str]
+    ) -> None:
+        """Two pipelines, or two clusters, would replace the model of each other in turns, for ever."""
+        found = self.found(volume, {"name": "llama3", **source}, {"llama3:latest": "v1", self.MARK: "v1"})
+
+        assert (found.pulls, found.states[0].stage) == ((), "Ready")
+
+    def test_one_that_another_pipeline_defines_on_the_folder_stays(self) -> None:
+        other = ({"name": "llama3", "source": "registry:5000/library/llama3"},)
+        models = {"llama3:latest": "v1", self.MARK: "v1"}
+
+        plain = self.found(self.FOLDER, {"name": "llama3"}, models, defined=other, on="node:node-1/models", **self.NODE)
+        sourced = self.found(self.FOLDER, TestSources.NEW, models, defined=other, on="node:node-1/models", **self.NODE)
+
+        assert (plain.pulls, plain.states[0].stage) == ((), "Ready")
+        assert (sourced.pulls, sourced.states[0].stage) == ((), "Failed")
+
+    def test_a_new_source_is_pulled_into_a_folder_that_nobody_else_defines(self) -> None:
+        (pull,) = self.found(self.FOLDER, TestSources.NEW, {"llama3:latest": "v1", self.MARK: "v1"}, **self.NODE).pulls
+
+        assert (pull.volume, pull.source, pull.adopt) == ("node:node-1/models", "b/other:v9", False)
+
+    def test_a_model_that_nothing_marks_stays_so_where_others_are_unknown(self) -> None:
+        assert self.found(self.NFS, {"name": "llama3"}, {"llama3:latest": "v1"}).pulls == ()
 
 
 class TestAlways:

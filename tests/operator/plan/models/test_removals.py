@@ -45,7 +45,7 @@ def decide(
     wanted = SpeechPipeline.parse(pipeline(REMOVE, *changes))
     answers = {pod["metadata"]["name"]: has(*present) for pod in pods}
     found = Snapshot(**{"pods": pods, "ollama": answers, "objects": CREATED, **snapshot})
-    unused, remove, due = removals(wanted, ollama_pods(found, "calls"), found, NOON, 11434, offers)
+    unused, remove, due = removals(wanted, ollama_pods(found, wanted), found, NOON, 11434, offers)
     return [model.name for model in unused], [one.model for one in remove], due
 
 
@@ -175,6 +175,14 @@ class TestLeftovers:
         models = self.NEW | {self.REPLACED: "new"}
 
         assert self.found(models, pulls={(VOLUME, "llama3"): pulling()})[1] == []
+
+    def test_only_if_they_are_still_leftovers_when_it_is_their_turn(self) -> None:
+        models = OllamaPod(reachable=True, models=self.NEW | {self.SOURCE: "old"})
+        wanted, found = SpeechPipeline.parse(pipeline()), Snapshot(pods=(ollama_pod(),), ollama={POD: models})
+
+        _, (removal,), _ = removals(wanted, ollama_pods(found, wanted), found, NOON, 11434)
+
+        assert (removal.model, removal.leftover) == (self.SOURCE, True)
 
     def test_a_marker_of_a_model_that_is_there_stays(self) -> None:
         support = {"support:latest": "made", self.OUTDATED: "made"}

@@ -36,7 +36,7 @@ def warmth(
     present = {pod["metadata"]["name"]: has("llama3:latest", "mistral:latest") for pod in pods}
     found = Snapshot(pods=pods, ollama=present if answers is None else answers, **snapshot)
     variables = environment(wanted, wanted.spec.ollama.model_names)
-    return plan_warmth("calls", variables, ollama_pods(found, "calls"), found, NOON, 11434)
+    return plan_warmth("calls", variables, ollama_pods(found, wanted), found, NOON, 11434)
 
 
 def started(*changes: Object, **snapshot: Any) -> StartWarmUp:
