@@ -13,6 +13,17 @@ from grafana_foundation_sdk.models import common, dashboard
 
 DATASOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 TAG = "speechpipeline"
+OUTCOME_COLORS = {
+    "ok": "#10b981",
+    "partial": "#84cc16",
+    "overloaded": "#f59e0b",
+    "busy": "#f59e0b",
+    "failed": "#ef4444",
+    "deadline": "#a16207",
+    "rejected": "#8b5cf6",
+    "cancelled": "#64748b",
+}
+"""Of requests, in all panels: what went well is green, what failed red. Other outcomes get Grafana's next colours."""
 _HEIGHT = 8
 _STAT_HEIGHT = 4
 _HAS_EXEMPLARS = re.compile(r"\b(speechbridge|gen_ai_server|speechwhisper)_\w+_seconds_bucket\b")
@@ -63,6 +74,10 @@ def time_series(
     )
     if stacked:
         panel.stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL))
+    if any(query.legend == "{{outcome}}" for query in queries):
+        for outcome, color in OUTCOME_COLORS.items():
+            fixed = dashboard.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})
+            panel.override_by_name(outcome, [fixed])
     return panel
 
 

@@ -10,7 +10,9 @@ import promql_parser
 import pytest
 
 from charts.panels import BUILT_IN, VARIABLE, Query, dashboards, panels, queries
+from dashboards.panels import OUTCOME_COLORS
 from generator import definitions
+from speechbridge.telemetry.metrics import REQUEST_OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,3 +170,18 @@ def test_lines_of_latencies_have_exemplars_and_no_others_ask_for_them(name: str)
 
 def test_dashboards_have_addresses_of_their_own() -> None:
     assert len({board["uid"] for board in BOARDS.values()}) == len(BOARDS) == 3
+
+
+def test_outcomes_of_requests_have_colors_that_say_how_they_ended() -> None:
+    assert set(OUTCOME_COLORS) >= set(REQUEST_OUTCOMES)
+
+    of_outcomes = [
+        panel
+        for board in BOARDS.values()
+        for panel in panels(board)
+        if any(target["legendFormat"] == "{{outcome}}" for target in panel["targets"])
+    ]
+    assert len(of_outcomes) >= 2
+    for panel in of_outcomes:
+        chosen = {one["matcher"]["options"]: one["properties"][0]["value"] for one in panel["fieldConfig"]["overrides"]}
+        assert chosen == {name: {"mode": "fixed", "fixedColor": color} for name, color in OUTCOME_COLORS.items()}

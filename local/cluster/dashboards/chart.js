@@ -10,6 +10,7 @@ const SECONDS = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 export class Chart {
   #unit;
   #stacked;
+  #colors;
   #plot = null;
   #box = document.createElement("div");
   #legend = document.createElement("ul");
@@ -17,10 +18,11 @@ export class Chart {
   #series = [];
   #marks = [];
 
-  /** A chart inside `element`; `clock` shows the time under the cursor. */
-  constructor(element, clock, { unit, stacked }) {
+  /** A chart inside `element`; `clock` shows the time under the cursor, `colors` are those of series by name. */
+  constructor(element, clock, { unit, stacked, colors }) {
     this.#unit = unit;
     this.#stacked = stacked;
+    this.#colors = colors;
     this.#clock = clock;
     this.#box.className = "plot";
     this.#legend.className = "legend";
@@ -79,8 +81,12 @@ export class Chart {
     return this.#unit === "bool" && !Number.isInteger(value) ? "" : formatted(value, this.#unit);
   }
 
+  #color(at) {
+    return this.#colors[this.#series[at].name] ?? COLORS[at % COLORS.length];
+  }
+
   #line(at) {
-    const stroke = COLORS[at % COLORS.length];
+    const stroke = this.#color(at);
     return {
       stroke,
       width: 1.5,
@@ -94,7 +100,7 @@ export class Chart {
     const button = document.createElement("button");
     button.type = "button";
     button.setAttribute("aria-pressed", "true");
-    button.append(swatch(COLORS[at % COLORS.length]), ` ${name} `, document.createElement("b"));
+    button.append(swatch(this.#color(at)), ` ${name} `, document.createElement("b"));
     button.addEventListener("click", () => {
       const shown = button.getAttribute("aria-pressed") !== "true";
       button.setAttribute("aria-pressed", String(shown));

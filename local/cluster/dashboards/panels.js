@@ -55,8 +55,9 @@ class Lines {
 
   constructor(element, clock, panel) {
     this.#panel = panel;
-    const { unit, custom } = panel.fieldConfig.defaults;
-    this.#chart = new Chart(element, clock, { unit, stacked: custom?.stacking?.mode === "normal" });
+    const { defaults, overrides } = panel.fieldConfig;
+    const { unit, custom } = defaults;
+    this.#chart = new Chart(element, clock, { unit, stacked: custom?.stacking?.mode === "normal", colors: fixedColors(overrides) });
   }
 
   async update(time, values, marks) {
@@ -73,6 +74,14 @@ class Lines {
     this.#chart.draw(times, drawn, marks);
     return true;
   }
+}
+
+/** The colors that a panel gives to series by their names. */
+function fixedColors(overrides = []) {
+  const chosen = overrides.flatMap(({ matcher, properties }) =>
+    properties.filter((one) => one.id === "color").map((one) => [matcher.options, one.value.fixedColor]),
+  );
+  return Object.fromEntries(chosen);
 }
 
 class Figure {
