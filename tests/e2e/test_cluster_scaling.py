@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.asking import VOICE, client, form, word_error_rate
+from e2e.draining import WITHIN_S, drain_node, until_complete
 from e2e.service import Service, condition, settled
 from e2e.traffic import AT_ONCE, traffic
 from speechlocal.cluster import platform
@@ -22,13 +23,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 BURST = 6
-WITHIN_S = 240.0
 AT_ONCE_DOWN = {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}
 TINY = {"requests": {"cpu": "10m", "memory": "128Mi"}}
 """There is little room beside the pipeline of the example."""
 ONE = {"minReplicas": 1, "maxReplicas": 1, **AT_ONCE_DOWN}
 TWO = {"minReplicas": 2, "maxReplicas": 2, **AT_ONCE_DOWN}
-PARTS = ("whisper", "ollama", "bridge")
 FROM_ZERO = {"minReplicas": 0, "maxReplicas": 1, "idlePeriod": "5s", **AT_ONCE_DOWN}
 
 
@@ -102,6 +101,7 @@ async def test_no_request_is_lost_while_pods_come_and_go(scaled: Service) -> Non
         await delete_ten_pods(scaled, users)
         assert users.lost == [], "deleted pods"
         await drain_node(scaled)
+        await until_replicas(scaled, 2)
         await users.more(2 * AT_ONCE)
     assert users.lost == [], "a drained node"
 
@@ -131,28 +131,6 @@ async def delete_five_pods(scaled: Service, part: str, users: Traffic) -> None:
         await users.more(AT_ONCE)
 
 
-async def drain_node(scaled: Service) -> None:
-    """Evict all pods with `kubectl drain`, within their PodDisruptionBudgets.
-
-    The cluster has a single node, which is made schedulable again at once, so that new pods can start.
-    """
-    pods = [pod["metadata"]["name"] for part in PARTS for pod in await scaled.pods(part)]
-    (node,) = await scaled.api.list("Node")
-    name = node["metadata"]["name"]
-    selector = f"--pod-selector=app.kubernetes.io/instance={scaled.name}"
-    options = ("--ignore-daemonsets", "--delete-emptydir-data", f"--timeout={WITHIN_S:.0f}s")
-    draining = asyncio.create_task(asyncio.to_thread(scaled.cluster.kubectl, "drain", name, selector, *options))
-    try:
-        await scaled.api.until("Node", None, name, lambda body: body["spec"].get("unschedulable"), 30)
-    finally:
-        scaled.cluster.kubectl("uncordon", name)
-    await draining
-
-    for pod in pods:
-        await scaled.api.until_gone("Pod", scaled.namespace, pod, WITHIN_S)
-    await until_replicas(scaled, 2)
-
-
 async def until_replicas(speech: Service, replicas: int) -> None:
     """Wait until Whisper has so many ready replicas, and the pipeline has settled."""
 
@@ -165,10 +143,5 @@ async def until_replicas(speech: Service, replicas: int) -> None:
 
 async def until_replaced(speech: Service, part: str, deleted: str) -> None:
     """Wait until a deleted pod is gone, and its Deployment has all replicas ready again."""
-
-    def replaced(body: Object) -> bool:
-        status = body.get("status", {})
-        return int(status.get("readyReplicas", 0)) == int(body["spec"]["replicas"]) == int(status.get("replicas", 0))
-
     await speech.api.until_gone("Pod", speech.namespace, deleted, WITHIN_S)
-    await speech.api.until("Deployment", speech.namespace, f"{speech.name}-{part}", replaced, WITHIN_S)
+    await until_complete(speech, part)

@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.api import Api, Object
+from e2e.draining import drain_node
 from e2e.service import MODEL, REGISTRY, Deployed, Service, install, wait_ready
 from e2e.traffic import traffic
 from speechlocal.cluster import platform
@@ -89,8 +90,11 @@ def shared_whisper(speech: Service) -> Object:
 
 
 async def test_service_goes_on_without_the_operator(speech: Service) -> None:
+    """Also on pods that start meanwhile; requests wait for the only pod of Whisper, and for that of Ollama."""
     async with traffic(speech.cluster.ingress, speech.host) as users:
         speech.cluster.helm("uninstall", platform.RELEASE, "--namespace", platform.NAMESPACE, "--wait")
+        await users.more()
+        await drain_node(speech)
         await users.more()
         install(speech.cluster)
         await speech.settle()

@@ -95,23 +95,30 @@ def samples(raw: Object) -> Iterator[tuple[Family, tuple[str, ...], int]]:
         if "desired" in replicas:
             yield DESIRED, (component,), replicas["desired"]
             yield READY, (component,), replicas.get("ready", 0)
-    yield from _capacity(raw["spec"], status)
+    yield from _capacity(_part(raw, "spec"), status)
     yield from _models(status)
 
 
 def _capacity(spec: Object, status: Object) -> Iterator[tuple[Family, tuple[str, ...], int]]:
-    budget = (spec.get("scaling") or {}).get("gpuBudget")
-    if budget is not None:
+    budget = _part(spec, "scaling").get("gpuBudget")
+    if isinstance(budget, int):
         yield GPU_BUDGET, (), budget
     for component in _SCALED:
         desired = (status.get(component) or {}).get("desired")
         if desired is not None:
-            gpu = (spec.get(component) or {}).get("gpu")
-            yield GPUS, (component,), 0 if gpu is None else desired * gpu.get("count", 1)
+            component_spec = _part(spec, component)
+            count = _part(component_spec, "gpu").get("count", 1) if component_spec.get("gpu") is not None else 0
+            yield GPUS, (component,), desired * count if isinstance(count, int) else 0
             yield BOTTLENECK, (component,), int(status.get("bottleneck") == component)
     backlog = (status.get("whisper") or {}).get("backlogSeconds")
     if backlog is not None:
         yield BACKLOG, (), backlog
+
+
+def _part(of: Object, name: str) -> Object:
+    """Return an object within one, empty if there is none: an older definition lets any spec through."""
+    part = of.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def _models(status: Object) -> Iterator[tuple[Family, tuple[str, ...], int]]:

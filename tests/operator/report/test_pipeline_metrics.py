@@ -94,6 +94,27 @@ def test_gpus_are_those_of_the_desired_replicas() -> None:
     assert found["gpu_budget", "team", "p"] == 8
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        None,
+        "speech",
+        {"whisper": "medium", "scaling": 3},
+        {"whisper": {"gpu": "all"}, "scaling": {"gpuBudget": "two"}},
+        {"whisper": {"gpu": {"count": "2"}}},
+    ],
+)
+def test_a_spec_that_an_older_definition_let_through_hides_no_other_pipeline(spec: Any) -> None:
+    bad = {**pipeline("bad"), "spec": spec}
+    if spec is None:
+        del bad["spec"]
+
+    found = samples(PipelineMetrics(store_with(bad, pipeline()), "", lambda: True, {}).exposition())
+
+    assert found["condition", "team", "bad", "Ready", "False"] == 1
+    assert found["condition", "team", "p", "Ready", "False"] == 1
+
+
 def test_decisions_of_the_scaler_are_counters() -> None:
     decisions = {Key("team", "p"): {("whisper", "up", "Auto"): 4}}
 
