@@ -92,7 +92,7 @@ async def test_verbose_json_has_words_when_asked(speech_whisper: str, http: Clie
     ("wanted", "media_type", "sign"),
     [
         ("text", "text/plain", "\n"),
-        ("srt", "text/plain", "00:00:00,000 --> "),
+        ("srt", "text/plain", "1\n00:00:00,"),
         ("vtt", "text/vtt", "WEBVTT\n\n"),
     ],
 )

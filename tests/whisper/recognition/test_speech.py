@@ -113,4 +113,3 @@ def test_speech_without_a_pause_is_found_whole(monkeypatch: pytest.MonkeyPatch) 
     spans = [one for block in blocks for one in block.spans]
     assert (spans[0].start, spans[-1].end, seconds_of(spans)) == (0, 700 * RATE, 700)
     assert all(block.seconds <= LONGEST for block in blocks)
-    assert [block.last for block in blocks] == [False] * (len(blocks) - 1) + [True]
