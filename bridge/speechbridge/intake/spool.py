@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 256 * 1024
 """What is collected in memory before it is written to the file."""
 _SMALL_CHUNK_BYTES = 4096  # smaller ones are joined: each has an overhead of some 40 bytes
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOENT})
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOENT})
 """ENOENT: `tempfile` tries its folders before the first file, and finds none that it can write to."""
 
 
@@ -99,7 +99,7 @@ class Spool:
         try:
             await asyncio.to_thread(self._write, chunks)
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in _NO_ROOM:
                 raise
             logs.warning("no disk space for uploads", reason=str(error))
             raise self._budgets.disk.exhausted() from None

@@ -168,8 +168,9 @@ class Upload:
             self._spool.close()
 
     def discard(self) -> None:
-        """Free what is buffered: nothing reads `chunks` any more."""
-        self._stop_buffering()
+        """Free what is buffered: nothing will read `chunks` from its start."""
+        self.replayable = False
+        self._spool.close()
 
     async def start(self) -> None:
         """Read until the audio begins; the fields before it are available then.
@@ -239,14 +240,14 @@ class Upload:
         """
         fast = self._is_fast()
         if fast and not self._budgets.disk.is_below(_FOR_RETRIES):
-            self._stop_buffering()
+            self.discard()
             return
         try:
             await self._buffer(chunks)
         except Problem:
             if not fast:
                 raise
-            self._stop_buffering()
+            self.discard()
         if self.replayable and not fast:
             raise self._restart()
 
@@ -255,10 +256,6 @@ class Upload:
         self._forwarding = True
         if not self.replayable:
             self._spool.close()
-
-    def _stop_buffering(self) -> None:
-        self.replayable = False
-        self._spool.close()
 
     async def _read_in_time(self) -> list[bytes]:
         """Read the next chunks, within the pause that is allowed while a slot is occupied."""
