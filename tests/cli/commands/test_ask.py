@@ -7,7 +7,6 @@ import pytest
 
 from bridge.running import WAV, Bridge, StartBridge
 from fakes.faults import Answer
-from fakes.gates import Point
 from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.transcripts import SPEECH
@@ -76,20 +75,6 @@ async def test_a_failed_generation_shows_the_transcript_and_fails(
 
     assert code == 1
     assert "processing failed" in capsys.readouterr().out
-
-
-@pytest.fixture
-async def stuck_url(start_bridge: StartBridge, speech_whisper: FakeSpeechWhisper, openai_chat: FakeOpenAIChat) -> str:
-    """The address of a bridge whose Whisper stops after the first segment."""
-    speech_whisper.hold(Point.BETWEEN_TOKENS)
-    bridge = await start_bridge(
-        whisper_url=speech_whisper.url,
-        ollama_url=openai_chat.url,
-        transcriber="openai",
-        generator="openai",
-        request_timeout=0.4,
-    )
-    return bridge.url
 
 
 async def test_what_was_transcribed_before_the_deadline_is_shown_with_where_it_ends(

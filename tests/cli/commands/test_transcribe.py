@@ -9,9 +9,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge.running import WAV, Bridge, StartBridge
+from bridge.running import WAV, Bridge
 from fakes.gates import Point
-from fakes.openai_chat import FakeOpenAIChat
 from fakes.speech_whisper import FakeSpeechWhisper
 from fakes.transcripts import SPEECH
 from speechcli.__main__ import parser
@@ -76,25 +75,12 @@ async def test_warnings_are_notes_below_their_file(
 
 @pytest.mark.parametrize("ending", ["srt", "json"])
 async def test_a_transcript_that_the_deadline_ended_is_not_written(
-    start_bridge: StartBridge,
-    speech_whisper: FakeSpeechWhisper,
-    openai_chat: FakeOpenAIChat,
-    voices: list[Path],
-    capsys: pytest.CaptureFixture[str],
-    ending: str,
+    stuck_url: str, voices: list[Path], capsys: pytest.CaptureFixture[str], ending: str
 ) -> None:
     recorded = voices[0].with_suffix(".webm")
     recorded.write_bytes(UNKNOWN_LENGTH)
-    speech_whisper.hold(Point.BETWEEN_TOKENS)
-    bridge = await start_bridge(
-        whisper_url=speech_whisper.url,
-        ollama_url=openai_chat.url,
-        transcriber="openai",
-        generator="openai",
-        request_timeout=0.4,
-    )
 
-    code = await transcribed(bridge.url, recorded, "-o", ending)
+    code = await transcribed(stuck_url, recorded, "-o", ending)
 
     printed = capsys.readouterr().out
     assert code == 1
