@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -48,6 +48,7 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
+TOO_MANY_REQUESTS = 429
 
 
 class ApiError(Exception):
@@ -70,7 +71,11 @@ class Access:
 
 
 class Api:
-    """`async with Api(access) as api`; every method raises ApiError when the server refuses."""
+    """`async with Api(access) as api`; every method raises ApiError when the server refuses.
+
+    Reads are repeated for as long as the server says 429, which it does while it fills its watch cache again ("storage
+    is (re)initializing"). Writes are not: the 429 of an eviction says that a disruption budget forbids it.
+    """
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -151,14 +156,14 @@ class Api:
 
     async def text(self, where: str) -> str:
         """GET of a path that is no JSON."""
-        async with self._session.get(where) as answer:
+        async with self._read(where) as answer:
             return await answer.text()
 
     async def watch(self, kind: str, namespace: str | None = None, **query: str) -> AsyncGenerator[tuple[str, Object]]:
         """(ADDED | MODIFIED | DELETED, object) for what is there and what happens, until the server closes."""
         no_limit = aiohttp.ClientTimeout(None)
         params = {"watch": "true", **query}
-        async with self._session.get(path(kind, namespace), params=params, timeout=no_limit) as answer:
+        async with self._read(path(kind, namespace), params=params, timeout=no_limit) as answer:
             if not answer.ok:
                 raise ApiError(answer.status, await answer.json())
             try:
@@ -226,6 +231,16 @@ class Api:
             what.pop("managedFields", None)
             raise AssertionError(f"{kind} {namespace}/{name} is still there after {within_s:.0f} s: {what}") from None
 
+    @asynccontextmanager
+    async def _read(self, where: str, **options: Any) -> AsyncGenerator[aiohttp.ClientResponse]:
+        while True:
+            async with self._session.get(where, **options) as answer:
+                if answer.status != TOO_MANY_REQUESTS:
+                    yield answer
+                    return
+                again_s = float(answer.headers.get("Retry-After", "1"))
+            await asyncio.sleep(again_s)
+
     async def _json(
         self,
         method: str,
@@ -237,7 +252,12 @@ class Api:
     ) -> Object:
         data = None if body is None else json.dumps(body)
         headers = {"Content-Type": content_type}
-        async with self._session.request(method, where, data=data, params=query, headers=headers) as answer:
+        asked = (
+            self._read(where, params=query)
+            if method == "GET"
+            else self._session.request(method, where, data=data, params=query, headers=headers)
+        )
+        async with asked as answer:
             text = await answer.text()
             try:
                 said: Object = json.loads(text)

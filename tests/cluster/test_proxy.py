@@ -32,6 +32,14 @@ async def test_a_write_is_refused_or_lost_before_or_after_it_is_done(
     assert await api.find("ConfigMap", namespace, "lost") is None
 
 
+async def test_reads_are_repeated_while_the_server_says_429(control_plane: ControlPlane, namespace: str) -> None:
+    refused = iter([BUSY, BUSY])
+    async with FaultyApi(control_plane) as proxy, Api(control_plane.access(url=proxy.url)) as client:
+        proxy.interfere = lambda _: next(refused, None)
+        assert await client.find("ConfigMap", namespace, "missing") is None
+        assert [request.path.rpartition("/")[2] for request in proxy.requests] == ["missing"] * 3
+
+
 async def test_a_watch_is_cut_in_the_middle(control_plane: ControlPlane, api: Api, namespace: str) -> None:
     async with FaultyApi(control_plane) as proxy, Api(control_plane.access(url=proxy.url)) as client:
         await api.create(config_map("first", namespace))

@@ -120,7 +120,9 @@ def test_every_span_lies_within_its_parent(asked: Asked) -> None:
     spans = {span.id: span for span in asked.spans}
     for span in asked.spans:
         if parent := spans.get(span.parent):
-            assert parent.start - CLOCKS_S <= span.start <= span.end <= parent.end + CLOCKS_S, span.name
+            assert parent.start - CLOCKS_S <= span.start <= min(span.end, parent.end + CLOCKS_S), span.name
+            # A server may come to the end of its span only after the client has read the last byte.
+            assert span.end <= parent.end or span.service != parent.service, span.name
 
 
 def test_the_blocks_are_those_of_the_recording(asked: Asked) -> None:
