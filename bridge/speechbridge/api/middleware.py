@@ -124,6 +124,7 @@ def _record(request: web.Request, metrics: Metrics, route: str, state: RequestSt
     if state.trace is not None:
         state.trace.end(status, outcome, code, logs.request_id.get())
     if route not in _NOT_LOGGED:
+        audio_seconds = round(state.timeline.audio_seconds, 2)
         logs.info(
             "request",
             method=request.method,
@@ -131,6 +132,7 @@ def _record(request: web.Request, metrics: Metrics, route: str, state: RequestSt
             status=status,
             outcome=outcome,
             duration_ms=round(seconds * 1000, 1),
+            **({"audio_seconds": audio_seconds} if audio_seconds else {}),
             **({"code": code} if code else {}),
         )
 

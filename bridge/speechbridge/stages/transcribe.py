@@ -197,6 +197,7 @@ class Transcription(Stage):
         timeline.transcribed = self._clock()
         if transcript.duration is None or transcript.duration <= 0:
             return
+        timeline.audio_seconds += transcript.duration
         self.metrics.audio.inc(transcript.duration)
         self.metrics.work.inc(work)
         self._backlog.observe(transcript.duration, work)

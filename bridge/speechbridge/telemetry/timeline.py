@@ -40,7 +40,11 @@ def trace_id_of(headers: Mapping[str, str]) -> str:
 
 @dataclass
 class Timeline:
-    """When the stages of a request began and ended, in seconds of a monotonic clock; None if not reached."""
+    """When the stages of a request began and ended, in seconds of a monotonic clock; None if not reached.
+
+    Attributes:
+        audio_seconds: Duration of its recordings that were transcribed.
+    """
 
     clock: Callable[[], float]
     trace_id: str = ""
@@ -51,6 +55,7 @@ class Timeline:
     transcribed: float | None = None
     first_token: float | None = None
     generated: float | None = None
+    audio_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.started = self.clock()

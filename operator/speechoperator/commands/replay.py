@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Runs the very same scaler as the operator over recorded requests or loads, with simulated Whisper pods that "
         "take time to start and finish their requests before they terminate. Time is simulated: an hour takes seconds."
     )
-    parser.add_argument("trace", type=Path, nargs="?", metavar="TRACE", help="JSON lines with arrivals or loads")
+    parser.add_argument(
+        "trace", type=Path, nargs="?", metavar="TRACE", help="JSON lines with arrivals or loads, or the log of bridges"
+    )
     parser.add_argument("--arrivals", type=Path, metavar="FILE", help="CSV with a request per row, instead of TRACE")
     parser.add_argument(
         "--audio-column",

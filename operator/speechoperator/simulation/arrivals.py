@@ -77,9 +77,10 @@ def read_csv(path: Path, column: str = AUDIO_COLUMN, scale: float = 1.0) -> Trac
 
 
 def read_trace(path: Path) -> Trace:
-    """Read arrivals or loads.
+    """Read arrivals, loads, or the log of bridges.
 
-    From loads, arrivals are estimated: the audio that arrived between two lines is what the pods decoded meanwhile,
+    In a log, the lines of requests with a transcribed recording count; they were written when the request ended. From
+    loads, arrivals are estimated: the audio that arrived between two lines is what the pods decoded meanwhile,
     plus the growth of the backlog. It is divided into as many recordings as requests arrived at least.
 
     Raises:
@@ -94,8 +95,9 @@ def read_trace(path: Path) -> Trace:
             entry = json.loads(line)
             at = _seconds(entry["time"])
             if "audio_seconds" in entry:
-                arrivals.append(Job(at, _length(float(entry["audio_seconds"]))))
-            else:
+                taken = _length(float(entry.get("duration_ms", 0))) / 1000
+                arrivals.append(Job(at - taken, _length(float(entry["audio_seconds"]))))
+            elif "message" not in entry:
                 loads.append((at, total(_reports(entry["whisper"]), at)))
         except KeyError as error:
             raise TraceError(f"{path}, line {number}: {error.args[0]} is missing") from error
@@ -156,8 +158,9 @@ def _seconds(value: object) -> float:
 
 
 def _length(value: float) -> float:
+    """Return the seconds of a recording, or the time that a request took."""
     if _finite(value) < 0:
-        raise ValueError(f"the length of a recording is negative: {value:g}")
+        raise ValueError(f"a length is negative: {value:g}")
     return value
 
 

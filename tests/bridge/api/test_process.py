@@ -9,7 +9,7 @@ import pytest
 
 from bridge.running import WAV, Bridge, StartBridge, form, wav
 from bridge.wire import BOUNDARY, multipart, part
-from fakes.faults import StreamError
+from fakes.faults import Answer, StreamError
 from fakes.gates import Point
 from fakes.ollama import FakeOllama
 from fakes.speech_whisper import FakeSpeechWhisper
@@ -244,6 +244,17 @@ async def test_logs_one_line_of_json_with_the_request_id(bridge: Bridge, caplog:
     fields = lines[0].__dict__["fields"]
     assert fields["route"] == "/process"
     assert (fields["status"], fields["outcome"]) == (200, "ok")
+    assert fields["audio_seconds"] == 5.8
+
+
+async def test_logs_no_duration_of_a_recording_that_was_not_transcribed(
+    bridge: Bridge, asr: FakeAsrWebservice, caplog: pytest.LogCaptureFixture
+) -> None:
+    asr.always(Answer(500))
+    await bridge.json()
+
+    (line,) = [record for record in caplog.records if record.getMessage() == "request"]
+    assert "audio_seconds" not in line.__dict__["fields"]
 
 
 @pytest.mark.parametrize("fault", [None, StreamError(after=1, message="the speaker is secret")])

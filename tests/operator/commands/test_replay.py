@@ -59,12 +59,25 @@ def test_arrivals_are_estimated_from_recorded_loads(tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out.startswith("2 requests in 11 s, 200 s of audio")
 
 
+def test_the_log_of_bridges_is_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ready = {"time": "2026-11-30T08:00:00.000+00:00", "level": "info", "message": "ready"}
+    request = {**ready, "message": "request", "route": "/process", "status": 200}
+    entries = [
+        ready,
+        {**request, "time": "2026-11-30T08:00:31.000+00:00", "duration_ms": 1000.0, "audio_seconds": 15.39},
+        {**request, "time": "2026-11-30T08:00:30.000+00:00", "duration_ms": 30000.0, "audio_seconds": 600},
+        {**request, "status": 503, "outcome": "rejected", "code": "overloaded", "duration_ms": 0.1},
+    ]
+    assert main(["replay", lines(tmp_path, entries)]) == 0
+    assert capsys.readouterr().out.startswith("2 requests in 30 s, 615 s of audio")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "no requests in this file"),
         ('{"time": 1}', "line 1: whisper is missing"),
-        ('{"time": 1, "audio_seconds": 5}\n{"time": 2, "audio_seconds": -5}', "line 2: the length of a recording is"),
+        ('{"time": 1, "audio_seconds": 5}\n{"time": 2, "audio_seconds": -5}', "line 2: a length is negative"),
         ('{"time": "soon", "audio_seconds": 5}', "line 1: Invalid isoformat string"),
         ("time\n", "line 1: Expecting value"),
     ],
