@@ -180,6 +180,11 @@ class Status(Model):
         description="Bytes of the models on the volume, the fullest one if each pod has its own. Layers that models "
         "share count for each, but a derived model has the weights of its base.",
     )
+    models_free_bytes: Int64 | None = Field(
+        None,
+        description="Bytes that the capacity of this volume leaves beside the models, whatever else is on it: of the "
+        "PVC that the operator created, or of an ephemeral cache. Unset for others.",
+    )
     unused_models: tuple[UnusedModel, ...] | None = Field(
         None,
         description="Models on the volume that no pipeline wants. They stay, or with ollama.cache.unusedModels: "

@@ -56,6 +56,7 @@ def build_status(
         "models": [_model(model) for model in states],
         "modelsSummary": summary(states),
         **({"modelsBytes": models.bytes_used} if models.bytes_used else {}),
+        **({"modelsFreeBytes": models.bytes_free} if models.bytes_free is not None else {}),
         **({"unusedModels": [_unused(model) for model in models.unused]} if models.unused else {}),
         **members,
         **scaling.get("", {}),

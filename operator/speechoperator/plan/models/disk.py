@@ -49,16 +49,36 @@ def warning(volume: str, needed: int, taken: int, snapshot: Snapshot) -> str:
         taken: Bytes of the models that are on the volume, as far as they are known.
         snapshot: Contains the PVC, if the operator created it.
     """
+    capacity = _of_pvc(volume, snapshot)
+    if not capacity or not needed or needed + taken <= quantities.value(capacity):
+        return ""
+    advice = "increase ollama.cache.size, unless its driver ignores that"
+    name = volume.partition(":")[2]
+    return f"needs {size(needed)}, PVC {name} has {capacity}{_of_which(taken)}: {advice}"
+
+
+def free(volume: str, taken: int, ollama: Ollama, snapshot: Snapshot) -> int | None:
+    """Return the bytes that the capacity of a volume leaves beside its models; None if the capacity is unknown.
+
+    Args:
+        volume: The volume, as `volume_of` says.
+        taken: Bytes of the models that are on the volume, as far as they are known.
+        ollama: The spec of Ollama.
+        snapshot: Contains the PVC, if the operator created it.
+    """
+    own = volume.startswith("pod:")
+    capacity = limit(ollama) if own else int(quantities.value(_of_pvc(volume, snapshot) or "0"))
+    return max(0, capacity - taken) if capacity else None
+
+
+def _of_pvc(volume: str, snapshot: Snapshot) -> str:
+    """Return the capacity of a volume that is a PVC of the operator, a quantity; else an empty one."""
     kind, _, name = volume.partition(":")
     pvc = snapshot.objects.get(Ref(PVC.name, name)) if kind == "pvc" else None
     if pvc is None:
         return ""
-    granted = (objects.status(pvc).get("capacity") or {}).get("storage")
-    capacity = granted or pvc["spec"]["resources"]["requests"]["storage"]
-    if not needed or needed + taken <= quantities.value(capacity):
-        return ""
-    advice = "increase ollama.cache.size, unless its driver ignores that"
-    return f"needs {size(needed)}, PVC {name} has {capacity}{_of_which(taken)}: {advice}"
+    granted: str | None = (objects.status(pvc).get("capacity") or {}).get("storage")
+    return granted or str(pvc["spec"]["resources"]["requests"]["storage"])
 
 
 def used(volume: str, pods: Iterable[Pod], snapshot: Snapshot) -> int:

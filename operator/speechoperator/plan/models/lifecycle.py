@@ -17,7 +17,7 @@ from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.actions import StopPull
 from speechoperator.plan.models import names
-from speechoperator.plan.models.disk import used
+from speechoperator.plan.models.disk import free, used
 from speechoperator.plan.models.ollama_pods import common_volume, ollama_pods, stored_models, unreachable
 from speechoperator.plan.models.pulls import pulls_to_start, pulls_to_stop
 from speechoperator.plan.models.removals import removals
@@ -53,7 +53,8 @@ class ModelPlan:
         warmth: Which pods have loaded their models into memory, and which are to.
         unused: Models on the volumes that no pipeline wants.
         removals: Those to remove.
-        bytes_used: Bytes of the models on the volumes; None while unknown.
+        bytes_used: Bytes of the models on the fullest volume; None while unknown.
+        bytes_free: What the capacity of that volume leaves beside them; None if unknown.
         unchecked: Why the models of an external service are unknown although it works; empty if they are known.
         requeue_after: Seconds until the plan changes by time alone; None if it does not.
     """
@@ -70,6 +71,7 @@ class ModelPlan:
     unused: tuple[UnusedModel, ...] = ()
     removals: tuple[RemoveModel, ...] = ()
     bytes_used: int | None = None
+    bytes_free: int | None = None
     unchecked: str = ""
     requeue_after: float | None = None
 
@@ -111,6 +113,7 @@ def plan_models(
     usable = offered(states, offers)
     start, waits = pulls_to_start(ollama, pods, snapshot, now, port)
     warmth = plan_warmth(pipeline.name, environment or {}, pods, snapshot, now, port)
+    bytes_used, bytes_free = _disk(pods, ollama, snapshot)
     unused, remove, due = removals(pipeline, pods, snapshot, now, port, offers)
     waits += [wait for wait in (warmth.requeue_after, due) if wait is not None]
     return ModelPlan(
@@ -124,7 +127,8 @@ def plan_models(
         warmth=warmth,
         unused=unused,
         removals=remove,
-        bytes_used=_bytes_used(pods, snapshot),
+        bytes_used=bytes_used,
+        bytes_free=bytes_free,
         requeue_after=min(waits, default=None),
     )
 
@@ -144,14 +148,14 @@ def _without_pods(pipeline: SpeechPipeline, snapshot: Snapshot, offers: Sequence
     return ModelPlan(states, offered(states, offers), stops=stops, volume=volume if present else "", asleep=asleep)
 
 
-def _bytes_used(pods: Sequence[Pod], snapshot: Snapshot) -> int | None:
-    """Return the bytes of the models on the fullest volume; until the pods are queried, those in the status."""
-    reported = snapshot.status.get("modelsBytes")
+def _disk(pods: Sequence[Pod], ollama: Ollama, snapshot: Snapshot) -> tuple[int | None, int | None]:
+    """Return bytes used and free on the fullest volume; until the pods are queried, those in the status."""
     volumes = {pod.volume for pod in pods if pod.reachable}
-    return max(
-        (used(volume, pods, snapshot) for volume in volumes),
-        default=reported if isinstance(reported, int) else None,
-    )
+    if not volumes:
+        taken, left = (snapshot.status.get(name) for name in ("modelsBytes", "modelsFreeBytes"))
+        return taken if isinstance(taken, int) else None, left if isinstance(left, int) else None
+    taken, volume = max((used(volume, pods, snapshot), volume) for volume in volumes)
+    return taken, free(volume, taken, ollama, snapshot)
 
 
 def _external(ollama: Ollama, snapshot: Snapshot, offers: Sequence[str]) -> ModelPlan:

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from cluster.api import Object
 from cluster.pipelines import of_ollama, pipeline
 from fakes.ollama_snapshots import MISSING, POD, decide, has, ollama_pod
 from fakes.planned_cluster import PlannedCluster, condition, converged, verdict
+from speechoperator.kube.objects import Ref
 from speechoperator.plan.snapshot import Health, OllamaPod
 from speechoperator.settings import SCALER
 
@@ -106,10 +108,41 @@ def test_an_environment_that_cannot_be_parsed_is_reverted_and_loads_no_model_aga
 
 def test_before_the_pods_are_queried_their_bytes_are_those_of_the_status() -> None:
     """Otherwise every restart of the operator would write the status twice."""
-    pods, status = (ollama_pod(),), {"modelsBytes": 5}
+    pods, status = (ollama_pod(),), {"modelsBytes": 5, "modelsFreeBytes": 6}
+    answers = {POD: replace(has("llama3"), sizes={"llama3": 7})}
 
-    assert decide(pods=pods, status=status).bytes_used == 5
-    assert decide(pods=pods, answers={POD: replace(has("llama3"), sizes={"llama3": 7})}, status=status).bytes_used == 7
+    before = decide(pods=pods, status=status)
+    assert (before.bytes_used, before.bytes_free) == (5, 6)
+    assert decide(pods=pods, answers=answers, status=status).bytes_used == 7
+
+
+PVC = {"spec": {"resources": {"requests": {"storage": "10Gi"}}}}
+GRANTED = PVC | {"status": {"capacity": {"storage": "20Gi"}}}
+LISTED = 3 << 30
+
+
+@pytest.mark.parametrize(
+    ("pvc", "cache", "claim", "free"),
+    [
+        (PVC, {}, "calls-ollama", 7 << 30),
+        (GRANTED, {}, "calls-ollama", 17 << 30),
+        (PVC | {"status": {"capacity": {"storage": "1Gi"}}}, {}, "calls-ollama", 0),
+        (GRANTED, {"existingClaim": "models"}, "models", None),
+        (GRANTED, {"ephemeral": True, "size": "5Gi"}, None, 2 << 30),
+        (GRANTED, {"ephemeral": True}, None, 47 << 30),
+        (GRANTED, {"nodePath": "/models"}, None, None),
+    ],
+    ids=str,
+)
+def test_what_the_models_leave_of_a_known_capacity_is_reported(
+    pvc: Object, cache: Object, claim: str | None, free: int | None
+) -> None:
+    objects = {Ref("PersistentVolumeClaim", "calls-ollama"): pvc}
+    answers = {POD: replace(has("llama3"), sizes={"llama3": LISTED})}
+
+    plan = decide(pods=(ollama_pod(pvc=claim),), answers=answers, objects=objects, cache=cache)
+
+    assert (plan.bytes_used, plan.bytes_free) == (LISTED, free)
 
 
 def with_a_further_pod(found: PlannedCluster) -> PlannedCluster:
