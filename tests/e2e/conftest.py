@@ -97,6 +97,13 @@ async def room(cluster_api: Api) -> AsyncIterator[str]:
 
 
 @pytest.fixture
+async def privileged_room(cluster_api: Api) -> AsyncIterator[str]:
+    """A namespace of the test's own whose pods may mount folders of the node."""
+    async with namespace(cluster_api, "privileged") as name:
+        yield name
+
+
+@pytest.fixture
 async def other_room(cluster_api: Api) -> AsyncIterator[str]:
     """One more, as `room`."""
     async with namespace(cluster_api) as name:
@@ -104,13 +111,13 @@ async def other_room(cluster_api: Api) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def namespace(api: Api) -> AsyncIterator[str]:
+async def namespace(api: Api, pod_security: str = "restricted") -> AsyncIterator[str]:
     """Create a namespace, and delete it on leaving the block.
 
     Nothing waits for its end: the namespace controller looks again only after half of its pods' grace period.
     """
     name = f"room-{uuid.uuid4().hex[:8]}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    labels = {"pod-security.kubernetes.io/enforce": pod_security}
     await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     yield name
     await api.delete("Namespace", None, name)

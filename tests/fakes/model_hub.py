@@ -10,15 +10,20 @@ Quirks of the real one, and where they are written down:
   files to everybody and refuse the files with `GatedRepo`: 401 without a token, 403 with one of an account that has not
   accepted the conditions (`hf_raise_for_status` in `utils/_http.py`).
 - `X-Error-Message` explains.
+
+It needs only the standard library and runs in a pod as well: `python3 model_hub.py FOLDER URL` serves the weights in a
+folder as those of `NAME`, and of all names that begin with it, at a URL whose port it listens on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -38,6 +43,8 @@ FILES = {
     "README.md": b"# Whisper tiny",
 }
 LARGE = frozenset({"model.bin"})
+DOWNLOAD = "download of"
+"""With the name of a large file, the line that `main` prints."""
 
 
 class ModelHub:
@@ -191,9 +198,28 @@ def running() -> Iterator[ModelHub]:
             server.server_close()
 
 
+def main(folder: str, url: str) -> None:
+    """Serve the files of a folder until the process ends; print the path of each download of a large file."""
+    hub = ModelHub()
+    hub.files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    hub.url = hub.cdn = url
+    handler = type("Handler", (_Talkative,), {"hub": hub})
+    _Server(("", urlsplit(url).port or 80), handler).serve_forever()
+
+
+class _Talkative(_Handler):
+    def _cdn(self, name: str, headers: dict[str, str]) -> None:
+        print(f"{DOWNLOAD} {name}", flush=True)  # noqa: T201 - the log of its pod
+        super()._cdn(name, headers)
+
+
 def _sibling(name: str, content: bytes) -> dict[str, object]:
     blob = hashlib.sha1(f"blob {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
     found: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": blob}
     if name in LARGE:
         found["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
     return found
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,94 @@
+"""A folder of the node with the models of all pods on it: filled once, and there for the next pipeline."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.api import Api, Object
+from e2e.asking import client
+from e2e.service import MODEL, WHISPER, Deployed, Service, condition
+from e2e.traffic import served
+from fakes import model_hub
+from speechlocal.cluster.platform import routed
+
+pytestmark = pytest.mark.e2e
+
+HUB, HUB_PORT = "hub", 8000
+MODEL_BIN = f"{model_hub.DOWNLOAD} model.bin"
+REPLICAS = 2
+STARTED_WITHIN_S = 120.0
+
+
+async def test_pods_share_a_folder_of_the_node_and_a_later_pipeline_downloads_nothing(
+    cluster_api: Api, deployed: Deployed, privileged_room: str
+) -> None:
+    room, folder = privileged_room, f"/var/lib/{privileged_room}"
+    url = await run_hub(cluster_api, room)
+
+    first = Service(cluster_api, deployed.cluster, room, "first")
+    await first.apply(**from_node(folder, url))
+    await first.settle()
+    assert len(await first.pods("whisper")) == REPLICAS
+    await answered(first)
+    log = await cluster_api.text(f"/api/v1/namespaces/{room}/pods/{HUB}/log")
+    assert log.splitlines() == [MODEL_BIN]
+    assert await pulled(first) == {f"pulling {MODEL}"}
+
+    await cluster_api.delete("SpeechPipeline", room, first.name)
+    await cluster_api.delete("Pod", room, HUB, gracePeriodSeconds=0)
+    second = Service(cluster_api, deployed.cluster, room, "second")
+    await second.apply(**from_node(folder, url))
+    await second.settle()
+    await answered(second)
+    assert await pulled(second) == set()
+
+
+def from_node(folder: str, hub: str) -> dict[str, Object]:
+    """For `Service.apply`: two Whisper pods and Ollama, with their models in a folder of the node."""
+    whisper = {
+        "model": "tiny.en",
+        "env": [{"name": "HF_ENDPOINT", "value": hub}],
+        "scaling": {"minReplicas": REPLICAS, "maxReplicas": REPLICAS},
+    }
+    return {"whisper": {**whisper, "cache": {"nodePath": folder}}, "ollama": {"cache": {"nodePath": folder}}}
+
+
+async def answered(service: Service) -> None:
+    async with client(service.host) as session:
+        await routed(session, service.cluster.ingress)
+    await served(service.cluster.ingress, service.host)
+
+
+async def pulled(service: Service) -> set[str]:
+    """What the Events of a pipeline say about pulls."""
+    of_it = f"involvedObject.name={service.name},reason=ModelPulling"
+    events = await service.api.list("Event", service.namespace, fieldSelector=of_it)
+    return {event["message"] for event in events}
+
+
+async def run_hub(api: Api, room: str) -> str:
+    """Run a hub in the cluster that has the weights of Whisper's image; its URL."""
+    url = f"http://{HUB}.{room}.svc.cluster.local:{HUB_PORT}"
+    for body in hub_objects(url):
+        await api.create(body, room)
+    await api.until("Pod", room, HUB, lambda pod: condition(pod, "Ready").get("status") == "True", STARTED_WITHIN_S)
+    return url
+
+
+def hub_objects(url: str) -> Iterator[Object]:
+    metadata = {"name": HUB, "labels": {"app": HUB}}
+    source = Path(model_hub.__file__)
+    yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {source.name: source.read_text()}}
+    port = {"selector": metadata["labels"], "ports": [{"port": HUB_PORT}]}
+    yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": port}
+    container = {
+        "name": HUB,
+        "image": WHISPER,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", f"/hub/{source.name}", "/models/tiny.en", url],
+        "readinessProbe": {"tcpSocket": {"port": HUB_PORT}, "periodSeconds": 1},
+        "volumeMounts": [{"name": HUB, "mountPath": "/hub"}],
+    }
+    spec = {"containers": [container], "volumes": [{"name": HUB, "configMap": {"name": HUB}}]}
+    yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
