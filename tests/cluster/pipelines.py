@@ -446,6 +446,22 @@ WRONG = (
         of_ollama(cache={"nodePath": "/var/lib/models", "unusedModels": "Remove"}),
         "spec.ollama.cache: no unused model is removed from a nodePath",
     ),
+    *(
+        Wrong(
+            f"removal of weights from a volume of others: {kind}",
+            of_whisper(cache={kind: value, "unusedModels": "Remove"}),
+            "spec.whisper.cache: weights are removed only from a volume that the pipeline has for itself",
+        )
+        for kind, value in {"existingClaim": "weights", "nodePath": "/var/lib/models", "image": "weights:1"}.items()
+    ),
+    *(
+        Wrong(
+            f"removal of weights by another {field}",
+            of_whisper(cache={"unusedModels": "Remove"}, **{field: value}),
+            "spec.whisper: only the default image of faster-whisper removes weights: set cache.unusedModels to Keep",
+        )
+        for field, value in {"image": "whisper:1", "engine": "asr-webservice"}.items()
+    ),
     Wrong(
         "image with a size",
         of_whisper(cache={"image": "weights:1", "size": "5Gi"}),

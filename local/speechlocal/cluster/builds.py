@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 PLATFORM = "platform images"
 FOR_USE = plan.CLIENT_PROGRAMS
-# An API server without nodes, and what checks manifests, simulates nodes and runs Compose
-FOR_TESTS = plan.ONLY_FOR_TESTS | {"etcd", "kube-apiserver", "kube-controller-manager"}
+# An API server without nodes, with simulated ones a scheduler (benchmarks), and what checks manifests and runs Compose
+FOR_TESTS = plan.ONLY_FOR_TESTS | {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 
 
 @dataclass(frozen=True)

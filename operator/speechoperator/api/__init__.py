@@ -17,7 +17,7 @@ from speechoperator.api.pipeline import API_VERSION, GROUP, KIND, PLURAL, VERSIO
 from speechoperator.api.pod_template import ComponentSpec, EnvVar, PullSecret, Resources, Toleration
 from speechoperator.api.scaling import BridgeScaling, OllamaScaling, PipelineScaling, Scaling, Schedule, WhisperScaling
 from speechoperator.api.serving import Gpu, ServingSpec
-from speechoperator.api.storage import Cache, OllamaCache
+from speechoperator.api.storage import Cache, OllamaCache, WhisperCache
 
 __all__ = [
     "API_VERSION",
@@ -58,6 +58,7 @@ __all__ = [
     "SpeechPipeline",
     "Toleration",
     "Whisper",
+    "WhisperCache",
     "WhisperScaling",
     "format_validation_error",
 ]

@@ -13,7 +13,7 @@ from speechoperator.api.pod_template import ComponentSpec
 from speechoperator.api.rules import MapList, Rule
 from speechoperator.api.scaling import BridgeScaling, OllamaScaling, WhisperScaling
 from speechoperator.api.serving import PVC_RULES, ServingSpec
-from speechoperator.api.storage import Cache, OllamaCache
+from speechoperator.api.storage import OllamaCache, WhisperCache
 from speechoperator.api.values import Count, Duration, KeepAlive, Positive, WhisperModel
 
 _MODEL_LIST = MapList(
@@ -56,10 +56,20 @@ _PROTOCOL_RULES = (
 )
 
 
+_REMOVES_WEIGHTS = Rule(
+    "!has(self.cache) || !has(self.cache.unusedModels) || self.cache.unusedModels == 'Keep'"
+    " || !(has(self.image) || self.engine != 'faster-whisper')",
+    lambda whisper: (
+        whisper.cache.unused_models == "Keep" or (whisper.image is None and whisper.engine == "faster-whisper")
+    ),
+    "only the default image of faster-whisper removes weights: set cache.unusedModels to Keep",
+)
+
+
 class Whisper(ServingSpec):
     """Speech recognition."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (*ServingSpec.rules, *PVC_RULES)
+    rules: ClassVar[tuple[Rule, ...]] = (*ServingSpec.rules, *PVC_RULES, _REMOVES_WEIGHTS)
 
     engine: Literal["faster-whisper", "asr-webservice"] = Field(
         "faster-whisper",
@@ -71,8 +81,8 @@ class Whisper(ServingSpec):
         description="Whisper model: a size such as medium or large-v3, the name of a Hugging Face model, or a "
         "directory in the image such as /models/tiny.en.",
     )
-    cache: Cache = Field(
-        Cache(),
+    cache: WhisperCache = Field(
+        WhisperCache(),
         description="Storage of the model weights. If unset, a PVC of 10Gi with the default StorageClass for one "
         "replica, and an ephemeral cache of this size in each pod for several.",
     )

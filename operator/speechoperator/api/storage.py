@@ -127,6 +127,27 @@ class Cache(Model):
         return self.creates_pvc and self.access_mode != "ReadWriteMany"
 
 
+class WhisperCache(Cache):
+    """A volume for weights of Whisper."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *Cache.rules,
+        Rule(
+            "!has(self.unusedModels) || self.unusedModels == 'Keep'"
+            " || !(has(self.existingClaim) || has(self.nodePath) || has(self.image))",
+            lambda cache: cache.unused_models != "Remove" or not cache.has("existing_claim", "node_path", "image"),
+            "weights are removed only from a volume that the pipeline has for itself: set unusedModels to Keep",
+        ),
+    )
+
+    unused_models: Literal["Keep", "Remove"] = Field(
+        "Keep",
+        description="What happens to weights of other models that the operator has downloaded to the PVC. Remove: a "
+        "pod that starts deletes them once it has its own, or before that if the PVC is too full. A PVC that "
+        "whisper.podTemplate puts in its place keeps them.",
+    )
+
+
 class OllamaCache(Cache):
     """A volume for language models."""
 

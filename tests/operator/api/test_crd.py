@@ -141,7 +141,10 @@ def test_defaults_filled_in_by_the_server_cannot_be_mistaken_for_what_the_user_s
     cache = spec_and_status()[".spec.whisper.cache"]
 
     assert given == {".spec.whisper", ".spec.bridge"}
-    assert [name for name, member in cache["properties"].items() if "default" in member] == ["ephemeral"]
+    assert [name for name, member in cache["properties"].items() if "default" in member] == [
+        "ephemeral",
+        "unusedModels",
+    ]
     assert cache["properties"]["size"]["description"].endswith("Default: 10Gi.")
 
 

@@ -16,6 +16,7 @@ from speechwhisper.weights.fetch import fetch
 from speechwhisper.weights.folders import LocalFolder, WebFolder
 from speechwhisper.weights.hub import Hub
 from speechwhisper.weights.names import WEIGHTS
+from speechwhisper.weights.removal import remove_others
 from speechwhisper.weights.reporting import Latest, Lines, Reporter, serving
 from speechwhisper.weights.transfer import Web
 
@@ -60,7 +61,12 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] | None = None)
             source = _source(options.model, options.revision, environment)
             revision = options.revision if isinstance(source, Hub) else ""
             reporter = Reporter(model, (latest, lines), time.monotonic)
-            folder = fetch(model, Path(options.into), source, revision, reporter)
+            into = Path(options.into)
+
+            def make_room() -> bool:
+                return options.remove_others and _remove_others(model, into, lines)
+
+            folder = fetch(model, into, source, revision, reporter, make_room)
     except FetchError as error:
         lines.fail(error.status, str(error))
         _leave_message(options.termination_log, str(error))
@@ -102,6 +108,12 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="the model for which a folder or URL has the weights, such as small (default: its last path element)",
     )
     parser.add_argument(
+        "--remove-others",
+        action="store_true",
+        help="delete the weights of other models from DIR, unless they came from a folder or URL: once those of MODEL "
+        "are there, or before that if the disk is too full for them",
+    )
+    parser.add_argument(
         "--progress",
         choices=("text", "json", "none"),
         default="text",
@@ -121,6 +133,13 @@ def _source(model: str, revision: str, environment: Mapping[str, str]) -> Source
     if _is_path(model):
         return LocalFolder(Path(model).expanduser())
     return Hub.from_environment(web, model, revision, environment)
+
+
+def _remove_others(model: str, into: Path, lines: Lines) -> bool:
+    removed = remove_others(model, into)
+    for name, why in removed.items():
+        lines.note(f"cannot delete {into / name}: {why}" if why else f"deleted {into / name}")
+    return bool(removed)
 
 
 def _is_path(model: str) -> bool:

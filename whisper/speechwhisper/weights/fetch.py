@@ -23,6 +23,7 @@ from speechwhisper.weights.progress import Progress
 from speechwhisper.weights.transfer import NO_SPACE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from speechwhisper.weights.listing import Listing, Source
@@ -33,7 +34,18 @@ _SPARE_BYTES = 16 * 1024 * 1024
 """Free space to leave on the volume, for its own metadata and ours."""
 
 
-def fetch(model: str, into: Path, source: Source, revision: str, reporter: Reporter) -> Path:
+def _delete_nothing() -> bool:
+    return False
+
+
+def fetch(
+    model: str,
+    into: Path,
+    source: Source,
+    revision: str,
+    reporter: Reporter,
+    make_room: Callable[[], bool] = _delete_nothing,
+) -> Path:
     """Provide the weights of a model in a folder; return the folder with them.
 
     Weights that are already there are used without asking the source. Those that came from a folder or a web server
@@ -45,6 +57,8 @@ def fetch(model: str, into: Path, source: Source, revision: str, reporter: Repor
         source: Where they come from.
         revision: The version that was asked for; empty for a folder or a web server, which have one.
         reporter: Is told about the progress.
+        make_room: Deletes what is not needed, and returns whether there was something. It is called when the weights
+            are there, or before that if they need the space.
 
     Raises:
         FetchError: The weights cannot be provided.
@@ -54,7 +68,8 @@ def fetch(model: str, into: Path, source: Source, revision: str, reporter: Repor
         if (ready := _present(model, into, revision)) is None:
             lock = into / f".{folder_name(model)}.lock"
             with volume_lock.held(lock, lambda: reporter.publish(Progress(model, "waiting"))):
-                ready = _present(model, into, revision) or _fetch(model, into, source, revision, reporter)
+                ready = _present(model, into, revision) or _fetch(model, into, source, revision, reporter, make_room)
+        make_room()
     except OSError as error:
         if error.errno in NO_SPACE:
             raise DiskFullError(f"no space left in {into}") from error
@@ -90,14 +105,21 @@ def _present(model: str, into: Path, revision: str) -> Path | None:
     return None if damaged else folder
 
 
-def _fetch(model: str, into: Path, source: Source, revision: str, reporter: Reporter) -> Path:
+def _fetch(
+    model: str, into: Path, source: Source, revision: str, reporter: Reporter, make_room: Callable[[], bool]
+) -> Path:
     reporter.publish(Progress(model, "downloading"))
     listing = source.list()
     partial = into / f".{folder_name(model)}.partial"
     partial.mkdir(exist_ok=True)
     parts = {file: partial / _part_name(file) for file in listing.files}
     _discard(partial, parts)
-    _check_space(listing, parts, into)
+    try:
+        _check_space(listing, parts, into)
+    except DiskFullError:
+        if not make_room():
+            raise
+        _check_space(listing, parts, into)
     for attempt in range(1, _VERIFIED_ATTEMPTS + 1):
         try:
             with reporter.sampling(lambda: sum(map(_size, parts.values())), listing.total):

@@ -73,13 +73,21 @@ class Lines:
             self._stream.write(progress.words() + "\n")
         self._stream.flush()
 
+    def note(self, message: str) -> None:
+        """Write what else was done."""
+        if self._style != "none":
+            self._say(message, {"note": message})
+
     def fail(self, code: int, message: str) -> None:
         """Write why the download failed."""
+        self._say(f"error: {message}", {"error": message, "status": code})
+
+    def _say(self, words: str, document: dict[str, object]) -> None:
         if self._style == "json":
-            self._stream.write(json.dumps({"error": message, "status": code}) + "\n")
+            self._stream.write(json.dumps(document) + "\n")
         else:
-            interrupted = self._written is not None and self._stream.isatty()
-            self._stream.write(("\n" if interrupted else "") + f"error: {message}\n")
+            interrupted = self._written is not None and self._written.stage != "ready" and self._stream.isatty()
+            self._stream.write(("\n" if interrupted else "") + f"{words}\n")
         self._stream.flush()
 
 

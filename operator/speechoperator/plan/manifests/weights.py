@@ -8,7 +8,7 @@ from speechoperator.api.names import FETCH, PORTS
 from speechoperator.kube.merge import merge
 from speechoperator.plan.manifests.containers import Resources, merged_env, resources
 from speechoperator.plan.manifests.pod_templates import USER_ID
-from speechoperator.plan.manifests.pvcs import CACHE_PATH, mount
+from speechoperator.plan.manifests.pvcs import CACHE, CACHE_PATH, mount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +55,7 @@ def fetch_container(spec: Whisper, image: str, env: Mapping[str, str]) -> dict[s
             f"--into={CACHE_PATH}",
             f"--progress-port={port}",
             f"--termination-log={_TERMINATION_LOG}",
+            *(["--remove-others"] if _removes_others(spec) else []),
         ],
         "env": merged_env(env, spec),
         "resources": resources(spec, _RESOURCES),
@@ -67,6 +68,16 @@ def fetch_container(spec: Whisper, image: str, env: Mapping[str, str]) -> dict[s
     server: dict[str, Any] = next((one for one in added if one.get("name") == "whisper"), {})
     inherited = {field: server[field] for field in _INHERITED if server.get(field) is not None}
     return merge(own, inherited, "initContainers", "initContainers")
+
+
+def _removes_others(spec: Whisper) -> bool:
+    """Return whether the weights of other models are deleted: never from a volume that may not be the pipeline's own.
+
+    `spec.storage` may stand for a cache that is not set; that one keeps them.
+    """
+    volumes = spec.pod_template.manifest().get("spec", {}).get("volumes", ())
+    replaced = any(volume.get("name") == CACHE for volume in volumes)
+    return spec.cache.unused_models == "Remove" and spec.storage.creates_pvc and not replaced
 
 
 def node_folder_container(spec: Ollama, image: str) -> dict[str, Any]:

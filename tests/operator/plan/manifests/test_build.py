@@ -759,6 +759,32 @@ def test_a_folder_of_the_node_is_filled_by_root_and_used_without_privileges(comp
     assert read_only == (component == "whisper")  # Ollama pulls its models itself
 
 
+@pytest.mark.parametrize(
+    ("whisper", "removes"),
+    [
+        ({}, False),
+        ({"cache": {"unusedModels": "Keep"}}, False),
+        ({"cache": {"unusedModels": "Remove"}}, True),
+        ({"cache": {"unusedModels": "Remove", "accessMode": "ReadWriteMany"}, "scaling": {"maxReplicas": 3}}, True),
+        ({"cache": {"unusedModels": "Remove", "ephemeral": True}}, False),
+        (
+            {
+                "cache": {"unusedModels": "Remove"},
+                "podTemplate": {
+                    "spec": {"volumes": [{"name": "cache", "nfs": {"server": "files", "path": "/models"}}]}
+                },
+            },
+            False,
+        ),
+    ],
+    ids=str,
+)
+def test_weights_of_other_models_are_removed_only_from_a_pvc_of_the_operator(whisper: Raw, removes: bool) -> None:  # noqa: FBT001 - a table
+    deployment = build({"whisper": whisper})["Deployment/whisper"]
+
+    assert ("--remove-others" in fetch(deployment)["args"]) is removes
+
+
 def test_several_replicas_without_a_cache_have_an_empty_dir_each() -> None:
     objects = build({"whisper": {"scaling": {"maxReplicas": 3}}})
 
