@@ -20,7 +20,7 @@ LITTLE = {"requests": {"cpu": "20m", "memory": "128Mi"}}
 def pipeline(name: str, **spec: Any) -> Object:
     """A pipeline small enough for two cores: tiny.en from its image, SmolLM2 from the cluster's registry.
 
-    `spec` is merged in part by part; a part given as a `url` stands alone.
+    `spec` is merged in part by part; a part given as a `url` stands alone, and None takes a field away.
     """
     parts: dict[str, Any] = {
         "whisper": {"image": WHISPER, "model": "/models/tiny.en", "cache": {"ephemeral": True}, "resources": LITTLE},
@@ -33,7 +33,8 @@ def pipeline(name: str, **spec: Any) -> Object:
     }
     for part, wanted in spec.items():
         managed = isinstance(wanted, dict) and "url" not in wanted and part in parts
-        parts[part] = {**parts[part], **wanted} if managed else wanted
+        merged = {**parts[part], **wanted} if managed else wanted
+        parts[part] = {field: value for field, value in merged.items() if value is not None} if managed else merged
     if "url" in parts["ollama"]:
         parts["ollama"] = {"models": [{"name": MODEL}], **parts["ollama"]}
     return {

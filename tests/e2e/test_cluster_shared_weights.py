@@ -1,6 +1,6 @@
-"""A folder of the node with the models of all pods on it: filled once, and there for the next pipeline."""
+"""Where models stay: in a folder of the node that pods and pipelines share, or on a PVC, without those of the past."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,9 @@ pytestmark = pytest.mark.e2e
 HUB, HUB_PORT = "hub", 8000
 MODEL_BIN = f"{model_hub.DOWNLOAD} model.bin"
 REPLICAS = 2
+MODELS = ("tiny", "tiny.en")
+FOLDERS = ("Systran--faster-whisper-tiny", "Systran--faster-whisper-tiny.en")
+LIST = ("python3", "-c", "import os; print(*(name for name in os.listdir('/cache') if name.startswith('Systran')))")
 STARTED_WITHIN_S = 120.0
 
 
@@ -42,6 +45,36 @@ async def test_pods_share_a_folder_of_the_node_and_a_later_pipeline_downloads_no
     await second.settle()
     await answered(second)
     assert await pulled(second) == set()
+
+
+async def test_weights_of_the_former_model_are_deleted(cluster_api: Api, deployed: Deployed, room: str) -> None:
+    hub = [{"name": "HF_ENDPOINT", "value": await run_hub(cluster_api, room)}]
+    cache = {"size": "1Gi", "unusedModels": "Remove"}
+    outside = {"url": "http://ollama.example.com:11434"}
+    service = Service(cluster_api, deployed.cluster, room, "changed")
+
+    for model in MODELS:
+        await service.apply(whisper={"image": None, "model": model, "env": hub, "cache": cache}, ollama=outside)
+        await cluster_api.until("Deployment", room, "changed-whisper", rolled_out(model), STARTED_WITHIN_S)
+
+    (pod,) = [one for one in await service.pods("whisper") if "deletionTimestamp" not in one["metadata"]]
+    log = f"/api/v1/namespaces/{room}/pods/{pod['metadata']['name']}/log?container=fetch"
+    assert f"deleted /cache/{FOLDERS[0]}" in await cluster_api.text(log)
+    listed = deployed.cluster.kubectl("-n", room, "exec", pod["metadata"]["name"], "--", *LIST)
+    assert listed.split() == [FOLDERS[1]]
+
+
+def rolled_out(model: str) -> Callable[[Object], bool]:
+    """For `api.until`: all pods of a Deployment have this model and are ready."""
+
+    def holds(deployment: Object) -> bool:
+        status, spec = deployment.get("status", {}), deployment["spec"]
+        fetches = spec["template"]["spec"]["initContainers"][0]["args"]
+        current = status.get("observedGeneration") == deployment["metadata"]["generation"]
+        counts = [status.get(name) for name in ("replicas", "updatedReplicas", "readyReplicas")]
+        return model in fetches and current and counts == [spec["replicas"]] * len(counts)
+
+    return holds
 
 
 def from_node(folder: str, hub: str) -> dict[str, Object]:
@@ -89,6 +122,11 @@ def hub_objects(url: str) -> Iterator[Object]:
         "command": ["python3", f"/hub/{source.name}", "/models/tiny.en", url],
         "readinessProbe": {"tcpSocket": {"port": HUB_PORT}, "periodSeconds": 1},
         "volumeMounts": [{"name": HUB, "mountPath": "/hub"}],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
-    spec = {"containers": [container], "volumes": [{"name": HUB, "configMap": {"name": HUB}}]}
+    spec = {
+        "containers": [container],
+        "volumes": [{"name": HUB, "configMap": {"name": HUB}}],
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}},
+    }
     yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
