@@ -70,8 +70,8 @@ _OPERATOR_LABELS = {
     "code": "[error code](operator-errors.md)",
     "kind": "kind of the object, as in manifests",
     "verb": "for writes `apply`, `create`, `delete`, or the patch type `merge`, `strategic`; for requests as in RBAC",
-    "why": "`missing`, `changed`, `scaled`, `cost` (of a pod's deletion), `models` (a bridge reads a new list), "
-    "`orphaned`, `pruned`, `status` or `event`",
+    "why": "`missing`, `changed`, `scaled`, `resumed` (a rollout that Kubernetes has stopped), "
+    "`cost` (of a pod's deletion), `models` (a bridge reads a new list), `orphaned`, `pruned`, `status` or `event`",
     "resource": "as in `kubectl auth can-i`, such as `deployments.apps`",
     "status": "of requests the HTTP status, `none` without a response; of conditions `True`, `False` or `Unknown`",
     "namespace": "namespace of a pipeline",

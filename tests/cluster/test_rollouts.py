@@ -11,6 +11,7 @@ from cluster.expected import pipeline, ready
 from cluster.kubelet import Kubelet
 from cluster.operator_process import Operator
 from cluster.pod_status import Fate, Unschedulable
+from speechoperator.api.names import DESIRED_REPLICAS
 from speechoperator.settings import OPERATOR
 
 pytestmark = pytest.mark.cluster
@@ -100,6 +101,26 @@ async def test_fewer_replicas_end_a_rollout_that_waits_for_a_gpu(
     await settled(api, namespace, "new")
     await until_replicas(api, namespace, 1)
     assert (await api.get("Deployment", namespace, "p-whisper"))["spec"]["strategy"] == IN_PLACE
+
+
+async def test_a_rollout_that_kubernetes_has_stopped_goes_on(
+    operator: Operator, api: Api, namespace: str, kubelet: Kubelet
+) -> None:
+    """As after a change of the replicas between two steps of the rollout before: see `plan/rollout/stopped.py`."""
+    assert operator
+    assert kubelet
+    await api.create(pipeline(namespace))
+    await api.until("SpeechPipeline", namespace, "p", ready)
+    (old,) = await api.list("ReplicaSet", namespace, labelSelector=WHISPER)
+    noted = {"metadata": {"annotations": {DESIRED_REPLICAS: "2"}}}
+    await api.patch("ReplicaSet", namespace, old["metadata"]["name"], noted)
+
+    await variable(api, namespace, "new")
+
+    await settled(api, namespace, "new")
+    await until_replicas(api, namespace, 1)
+    left = await api.get("ReplicaSet", namespace, old["metadata"]["name"])
+    assert left["spec"]["replicas"] == 0
 
 
 async def test_one_gpu_and_one_replica(operator: Operator, api: Api, namespace: str, kubelet: Kubelet) -> None:

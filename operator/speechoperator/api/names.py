@@ -14,6 +14,9 @@ PORTS: dict[Component, int] = {"whisper": 9000, "ollama": 11434, "bridge": 8080}
 REPLICAS = "spec.replicas"
 """The field of a Deployment that the scaler owns."""
 
+DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
+"""Annotation of a ReplicaSet with the replicas of its Deployment, by which Kubernetes notices a change of them."""
+
 POD_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 """Pod annotation by which a ReplicaSet chooses the pods to delete: those with the lowest cost first."""
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from speechoperator.canary.runs import Canaries
     from speechoperator.kube.objects import Key
     from speechoperator.ollama.work import ModelWork
-    from speechoperator.plan.actions import Apply, Plan, Scale
+    from speechoperator.plan.actions import Apply, Plan, ResumeRollout, Scale
     from speechoperator.telemetry.metrics import Metrics
 
 
@@ -91,10 +91,7 @@ class Applier:
             await self._try(outcome, Ref(kinds.POD.name, annotation.pod), self._writer.annotate(key, annotation))
         if plan.scales and not uid:
             return outcome
-        for cost in plan.costs:
-            await self._try(outcome, Ref(kinds.POD.name, cost.pod), self._writer.cost(key, cost))
-        for scale in plan.scales:
-            await self._scale(key, scale, outcome, now.timestamp())
+        await self._apply_replicas(key, plan, outcome, now.timestamp())
         for delete in plan.delete:
             await self._try(outcome, delete.ref, self._writer.delete(key.namespace, delete))
         outcome.wrote = self._work.apply(key, plan) or outcome.wrote
@@ -136,6 +133,14 @@ class Applier:
         if reason is not None:
             self._contested(outcome, ref, write, now)
 
+    async def _apply_replicas(self, key: Key, plan: Plan, outcome: Outcome, now: float) -> None:
+        for cost in plan.costs:
+            await self._try(outcome, Ref(kinds.POD.name, cost.pod), self._writer.cost(key, cost))
+        for scale in plan.scales:
+            await self._scale(key, scale, outcome, now)
+        for resumption in plan.resumptions:
+            await self._resume(key, resumption, outcome)
+
     async def _scale(self, key: Key, action: Scale, outcome: Outcome, now: float) -> None:
         """Write the replicas of a Deployment; less and less often, if another writer keeps changing them."""
         ref = Ref(SCALE, action.ref.name)
@@ -161,6 +166,12 @@ class Applier:
         if write.contested:
             logs.warning("replicas were changed by another writer", name=ref.name, reason=reason, writer=action.undoes)
             self._contested(outcome, ref, write, now)
+
+    async def _resume(self, key: Key, action: ResumeRollout, outcome: Outcome) -> None:
+        """Continue a rollout. If there was nothing to correct, the snapshot is as good as before."""
+        wrote = outcome.wrote
+        corrected = await self._try(outcome, action.ref, self._writer.resume(key, action))
+        outcome.wrote = wrote or bool(corrected)
 
     @staticmethod
     def _contested(outcome: Outcome, ref: Ref, write: Write, now: float) -> None:

@@ -6,10 +6,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
 from speechoperator.api import kinds
-from speechoperator.api.names import MODELS_REVISION, POD_DELETION_COST
+from speechoperator.api.labels import PIPELINE
+from speechoperator.api.names import DESIRED_REPLICAS, MODELS_REVISION, POD_DELETION_COST
 from speechoperator.kube import collisions, drift, managed_fields, objects
 from speechoperator.kube.errors import ApiError, Request
-from speechoperator.kube.kinds import POD, PVC
+from speechoperator.kube.kinds import POD, PVC, REPLICA_SET
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.snapshot import NAME_CONFLICT
 from speechoperator.settings import OPERATOR, SCALER
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from speechoperator.kube.fenced_client import FencedClient, Why
     from speechoperator.kube.kinds import Kind
     from speechoperator.kube.objects import Json, Key, Object
-    from speechoperator.plan.actions import AnnotatePod, Apply, Delete, Orphan, PodCost, Scale
+    from speechoperator.plan.actions import AnnotatePod, Apply, Delete, Orphan, PodCost, ResumeRollout, Scale
     from speechoperator.watch.store import Store
 
 _FOREIGN = "an object of this name exists that this pipeline did not create"
@@ -86,6 +87,33 @@ class Writer:
             reason=f"{action.before} -> {action.replicas}: {action.reason}" + (f" [{action.id}]" if action.id else ""),
             query={"fieldManager": SCALER, "force": "true", "fieldValidation": "Strict"},
         )
+
+    async def resume(self, key: Key, action: ResumeRollout) -> Json:
+        """Tell the ReplicaSets of a Deployment its replicas; return those that did not know, by name.
+
+        Raises:
+            ApiError: a read or a write was rejected.
+        """
+        labels = f"{PIPELINE}={key.name}"
+        listed, _ = await self._reads.list(REPLICA_SET, key.namespace, labels=labels)
+        wanted = {DESIRED_REPLICAS: str(action.replicas)}
+        corrected: Json = {}
+        for one in listed:
+            meta, active = one["metadata"], one["spec"].get("replicas", 1) > 0
+            noted = (meta.get("annotations") or {}).get(DESIRED_REPLICAS)
+            if not active or noted in {None, wanted[DESIRED_REPLICAS]} or action.uid not in objects.owners(one):
+                continue
+            corrected[meta["name"]] = await self._client.write(
+                "merge",
+                REPLICA_SET,
+                key.namespace,
+                meta["name"],
+                {"metadata": {"uid": meta["uid"], "annotations": wanted}},
+                why="resumed",
+                reason=f"the rollout of {action.ref.name} has stopped: {DESIRED_REPLICAS} is {noted}, not "
+                f"{action.replicas}",
+            )
+        return corrected
 
     async def cost(self, key: Key, action: PodCost) -> Json:
         """Write the deletion cost of a pod.

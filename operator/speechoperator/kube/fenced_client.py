@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from speechoperator.errors import NotLeadingError
 from speechoperator.kube.client import APPLY, JSON, MERGE, STRATEGIC
+from speechoperator.kube.kinds import REPLICA_SET
 from speechoperator.kube.rate_limit import Priority
 from speechoperator.settings import OPERATOR
 from speechoperator.telemetry import logs
@@ -27,7 +28,9 @@ Verb: TypeAlias = Literal["apply", "merge", "strategic", "create", "delete"]
 
 _PATCHES = {"apply": APPLY, "merge": MERGE, "strategic": STRATEGIC}
 
-Why: TypeAlias = Literal["missing", "changed", "scaled", "cost", "models", "orphaned", "pruned", "status", "event"]
+Why: TypeAlias = Literal[
+    "missing", "changed", "scaled", "resumed", "cost", "models", "orphaned", "pruned", "status", "event"
+]
 """The cause of a write, for the metrics; the log has the full reason."""
 
 
@@ -110,6 +113,6 @@ class FencedClient:
         )
         self._metrics.writes.labels(kind.name, verb, why).inc()
         logs.info("wrote", kind=kind.name, name=name, verb=verb, reason=reason)
-        if verb != "delete":
+        if verb != "delete" and kind != REPLICA_SET:  # nothing watches these: the cache would keep them forever
             self._cache.put(dict(found))
         return found

@@ -40,6 +40,7 @@ class Kind:
 
 POD = Kind("Pod", "pods")
 PVC = Kind("PersistentVolumeClaim", "persistentvolumeclaims")
+REPLICA_SET = Kind("ReplicaSet", "replicasets", group="apps")
 EVENT = Kind("Event", "events")
 LEASE = Kind("Lease", "leases", group="coordination.k8s.io")
 INGRESS_CLASS = Kind("IngressClass", "ingressclasses", group="networking.k8s.io")

@@ -121,6 +121,21 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumeRollout:
+    """Correction of ReplicaSets that keep Kubernetes from carrying out a rollout: see `plan.rollout.stopped`.
+
+    Attributes:
+        ref: The Deployment.
+        uid: Its uid in the snapshot: its ReplicaSets have it as their owner.
+        replicas: Its replicas, which its ReplicaSets are to know.
+    """
+
+    ref: Ref
+    uid: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
 class StartPull:
     """Start of a pull in the background; its progress shows as a `Pull` in the snapshot.
 
@@ -246,6 +261,7 @@ class Plan:
         annotate: Bridge pods to annotate, after the list of models was written.
         costs: Deletion costs of pods, before their Deployment is scaled down.
         scales: Replicas to write, in this order: fewer before more. A missing Deployment has been created before.
+        resumptions: Rollouts to continue that Kubernetes has stopped.
         delete: Objects to delete, after everything was applied.
         stops: Pulls to cancel or remove, before others are started.
         pulls: Pulls to start.
@@ -265,6 +281,7 @@ class Plan:
     annotate: tuple[AnnotatePod, ...] = ()
     costs: tuple[PodCost, ...] = ()
     scales: tuple[Scale, ...] = ()
+    resumptions: tuple[ResumeRollout, ...] = ()
     delete: tuple[Delete, ...] = ()
     stops: tuple[StopPull, ...] = ()
     pulls: tuple[StartPull, ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from speechoperator.api.names import COMPONENTS, object_name
+from speechoperator.kube import objects
 from speechoperator.kube.objects import Ref
 from speechoperator.plan import diff, models_in_use
 from speechoperator.plan.actions import StartCanary
@@ -29,7 +30,7 @@ from speechoperator.plan.reporting import (
     compose_status,
     judge_scaling,
 )
-from speechoperator.plan.rollout import claims, handover, replica_numbers, updates
+from speechoperator.plan.rollout import claims, handover, replica_numbers, stopped, updates
 from speechoperator.plan.scaler import plan_scaling
 from speechoperator.plan.status import bridge_url, service_url
 
@@ -171,6 +172,17 @@ def _follow_update(draft: Draft) -> None:
         draft.update = "running"
 
 
+def _resume_rollouts(draft: Draft) -> None:
+    """Continue rollouts that Kubernetes has stopped."""
+    live = draft.snapshot.objects
+    for component in COMPONENTS:
+        ref = Ref("Deployment", object_name(draft.pipeline.name, component))
+        if ref in live and draft.pipeline.metadata.uid in objects.owners(live[ref]):
+            resumption, due = stopped.resumption(ref, live[ref], draft.now)
+            draft.resumptions += (resumption,) if resumption else ()
+            draft.requeue(due)
+
+
 def _hold_back(draft: Draft) -> None:
     """Hold back changes that would cut off the bridges from Whisper or Ollama."""
     pipeline, objects = draft.pipeline, draft.snapshot.objects
@@ -226,6 +238,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     _pace_updates,
     _judge_components,
     _follow_update,
+    _resume_rollouts,
     _hold_back,
     models_in_use.follow,
     _judge_exposure,

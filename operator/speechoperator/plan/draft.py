@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
     from speechoperator.api import SpeechPipeline
     from speechoperator.kube.objects import Object
-    from speechoperator.plan.actions import AnnotatePod, Apply, Delete, Event, Orphan, StartCanary, UpdateState
+    from speechoperator.plan.actions import (
+        AnnotatePod,
+        Apply,
+        Delete,
+        Event,
+        Orphan,
+        ResumeRollout,
+        StartCanary,
+        UpdateState,
+    )
     from speechoperator.plan.built import Built
     from speechoperator.plan.conditions.availability import ComponentState
     from speechoperator.plan.conditions.verdicts import Verdict
@@ -52,6 +61,7 @@ class Draft:
         apply: Objects to apply.
         delete: Objects to delete.
         annotate: Bridge pods to annotate, so that they get the new list of models.
+        resumptions: Rollouts to continue that Kubernetes has stopped.
         failures: Refused writes that still matter.
         components: The states of Whisper, Ollama and the bridge.
         models_ready: Whether the models are present in every pod.
@@ -87,6 +97,7 @@ class Draft:
     apply: tuple[Apply, ...] = ()
     delete: tuple[Delete, ...] = ()
     annotate: tuple[AnnotatePod, ...] = ()
+    resumptions: tuple[ResumeRollout, ...] = ()
     failures: tuple[WriteFailure, ...] = ()
     components: tuple[ComponentState, ...] = ()
     models_ready: Verdict = field(init=False)
@@ -118,6 +129,7 @@ class Draft:
             annotate=self.annotate,
             costs=self.scaler.costs,
             scales=self.scaler.scales,
+            resumptions=self.resumptions,
             delete=self.delete,
             stops=self.models.stops,
             pulls=self.models.pulls,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fakes.reconciler_bench import KEY, Bench
+from speechoperator.api.names import DESIRED_REPLICAS
 from speechoperator.kube.errors import ApiError, Request
 from speechoperator.kube.objects import Ref
 from speechoperator.plan.actions import AnnotatePod, Delete
@@ -152,3 +153,64 @@ async def test_the_annotation_for_a_new_list_of_models_leaves_the_others(bench: 
     found = bench.api.find("Pod", "b-0")
     assert found
     assert found["metadata"]["annotations"] == {"team": "speech", "speechpipeline.dev/models-revision": "1a2b"}
+
+
+def replica_set(name: str, owner: str, noted: str | None, replicas: int = 1) -> dict[str, Any]:
+    return {
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": name,
+            "namespace": "team",
+            "labels": {"speechpipeline.dev/pipeline": "p"},
+            "annotations": {} if noted is None else {DESIRED_REPLICAS: noted},
+            "ownerReferences": [{"kind": "Deployment", "uid": owner}],
+        },
+        "spec": {"replicas": replicas},
+    }
+
+
+async def test_replica_sets_of_a_stopped_rollout_are_told_the_replicas(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bench.settled()
+    whisper = bench.api.find("Deployment", "p-whisper")
+    assert whisper
+    whisper["status"] = {"replicas": 1, "readyReplicas": 1}
+    uid = bench.api.have(whisper)["metadata"]["uid"]
+    for name, owner, noted, replicas in (
+        ("old", uid, "2", 1),
+        ("empty", uid, "2", 0),
+        ("right", uid, "1", 1),
+        ("unmarked", uid, None, 1),
+        ("foreign", "uid-of-another", "2", 1),
+    ):
+        bench.api.have(replica_set(name, owner, noted, replicas))
+    caplog.set_level("INFO", "speechoperator")
+
+    result = await bench.once()
+
+    assert not result.rejected
+    assert [call.name for call in bench.api.writes if call.resource == "replicasets.apps"] == ["old"]
+    assert bench.api.find("ReplicaSet", "old")["metadata"]["annotations"] == {DESIRED_REPLICAS: "1"}  # type: ignore[index]
+    assert reasons(caplog, "ReplicaSet") == [
+        ("merge", f"the rollout of p-whisper has stopped: {DESIRED_REPLICAS} is 2, not 1")
+    ]
+    assert Ref("ReplicaSet", "old") not in bench.store.objects(KEY), "nothing would say when it is gone"
+
+    await bench.once()
+    assert bench.api.written("replicasets.apps") == 0
+    assert not bench.queued, "a rollout that waits for something else is no reason to plan again at once"
+
+
+async def test_a_right_that_is_missing_to_continue_a_rollout_is_named(bench: Bench) -> None:
+    await bench.settled()
+    whisper = bench.api.find("Deployment", "p-whisper")
+    assert whisper
+    whisper["status"] = {"replicas": 1}
+    bench.api.have(whisper)
+    said = 'replicasets.apps is forbidden: User "op" cannot list resource "replicasets" in API group "apps"'
+    bench.api.refuse = lambda call: (403, said) if call.resource == "replicasets.apps" else None
+
+    assert (await bench.once()).rejected
+
+    assert "list replicasets" in str(bench.status["conditions"])

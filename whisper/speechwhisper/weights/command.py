@@ -111,7 +111,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         "--remove-others",
         action="store_true",
         help="delete the weights of other models from DIR, unless they came from a folder or URL: once those of MODEL "
-        "are there, or before that if the disk is too full for them",
+        "are complete, or before that if the disk is too full for them",
     )
     parser.add_argument(
         "--progress",
