@@ -106,7 +106,7 @@ async def test_fewer_replicas_end_a_rollout_that_waits_for_a_gpu(
 async def test_a_rollout_that_kubernetes_has_stopped_goes_on(
     operator: Operator, api: Api, namespace: str, kubelet: Kubelet
 ) -> None:
-    """As after a change of the replicas between two steps of the rollout before: see `plan/rollout/stopped.py`."""
+    """As after a change of the replicas between two steps of the rollout before: see `plan/rollout/stuck.py`."""
     assert operator
     assert kubelet
     await api.create(pipeline(namespace))

@@ -89,7 +89,7 @@ class Applier:
             await self._apply(key, action, outcome, now.timestamp())
         for annotation in plan.annotate:
             await self._try(outcome, Ref(kinds.POD.name, annotation.pod), self._writer.annotate(key, annotation))
-        if plan.scales and not uid:
+        if (plan.scales or plan.resumptions) and not uid:
             return outcome
         await self._apply_replicas(key, plan, outcome, now.timestamp())
         for delete in plan.delete:

@@ -122,7 +122,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRollout:
-    """Correction of ReplicaSets that keep Kubernetes from carrying out a rollout: see `plan.rollout.stopped`.
+    """Correction of ReplicaSets that keep Kubernetes from carrying out a rollout: see `plan.rollout.stuck`.
 
     Attributes:
         ref: The Deployment.

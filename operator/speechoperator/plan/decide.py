@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from speechoperator.api.names import COMPONENTS, object_name
-from speechoperator.kube import objects
-from speechoperator.kube.objects import Ref
+from speechoperator.kube.objects import Ref, owners
 from speechoperator.plan import diff, models_in_use
 from speechoperator.plan.actions import StartCanary
 from speechoperator.plan.conditions import exposure, models, refused_writes, verified
@@ -30,7 +29,7 @@ from speechoperator.plan.reporting import (
     compose_status,
     judge_scaling,
 )
-from speechoperator.plan.rollout import claims, handover, replica_numbers, stopped, updates
+from speechoperator.plan.rollout import claims, handover, replica_numbers, stuck, updates
 from speechoperator.plan.scaler import plan_scaling
 from speechoperator.plan.status import bridge_url, service_url
 
@@ -173,12 +172,12 @@ def _follow_update(draft: Draft) -> None:
 
 
 def _resume_rollouts(draft: Draft) -> None:
-    """Continue rollouts that Kubernetes has stopped."""
+    """Continue rollouts that are stuck by a fault of Kubernetes."""
     live = draft.snapshot.objects
     for component in COMPONENTS:
         ref = Ref("Deployment", object_name(draft.pipeline.name, component))
-        if ref in live and draft.pipeline.metadata.uid in objects.owners(live[ref]):
-            resumption, due = stopped.resumption(ref, live[ref], draft.now)
+        if ref in live and draft.pipeline.metadata.uid in owners(live[ref]):
+            resumption, due = stuck.resumption(ref, live[ref], draft.now)
             draft.resumptions += (resumption,) if resumption else ()
             draft.requeue(due)
 

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes import model_hub
 from fakes.model_hub import FILES, ModelHub
 from speechwhisper.__main__ import main
 from speechwhisper.weights import command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.unit
-
-
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
-def hub() -> Iterator[ModelHub]:
-    with model_hub.running() as running:
-        yield running
 
 
 def test_it_prints_the_folder_and_reports_on_stderr(

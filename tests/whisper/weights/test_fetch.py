@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes import model_hub
 from fakes.model_hub import COMMIT, FILES, NAME, OTHER_TOKEN, TOKEN, ModelHub
 from speechwhisper.weights.errors import (
     ChecksumError,
@@ -30,7 +29,6 @@ from speechwhisper.weights.reporting import Reporter
 from speechwhisper.weights.transfer import Web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from speechwhisper.weights.progress import Progress
@@ -40,12 +38,6 @@ pytestmark = pytest.mark.unit
 FOLDER = "Systran--faster-whisper-tiny"
 NEEDED = {name: content for name, content in FILES.items() if name != "README.md"}
 DEADLINE = 10
-
-
-@pytest.fixture
-def hub() -> Iterator[ModelHub]:
-    with model_hub.running() as running:
-        yield running
 
 
 class Recorder:

@@ -8,25 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fakes import model_hub
 from fakes.model_hub import FILES, ModelHub
 from speechwhisper.weights import command, volume_lock
 from speechwhisper.weights.errors import DiskFullError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.unit
 
 OTHER, OWN = "Systran--faster-whisper-tiny", "Systran--faster-whisper-tiny.en"
 KEPT = {OWN, f".{OWN}.lock"}
-
-
-@pytest.fixture
-def hub() -> Iterator[ModelHub]:
-    with model_hub.running() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Rollouts that Kubernetes has stopped by a fault of its own, and how they go on.
+"""Rollouts that are stuck by a fault of Kubernetes, and how they go on.
 
 The Deployment controller notes `spec.replicas` in the annotation `deployment.kubernetes.io/desired-replicas` of the
 ReplicaSets that it scales. If the replicas change between two steps of a rollout, the only ReplicaSet with pods may

@@ -8,7 +8,7 @@ import pytest
 from fakes.planned_cluster import NOON
 from speechoperator.kube.objects import Ref, format_time
 from speechoperator.plan.actions import ResumeRollout
-from speechoperator.plan.rollout.stopped import PATIENCE_S, resumption
+from speechoperator.plan.rollout.stuck import PATIENCE_S, resumption
 
 pytestmark = pytest.mark.unit
 
