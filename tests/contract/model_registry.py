@@ -31,6 +31,10 @@ class ModelRegistry:
     def __init__(self, *, tls: ssl.SSLContext | None = None, damaged: bool = False) -> None:
         self._tls = tls
         self._damaged = damaged
+        self.cuts = False
+        """Cut the connection of everyone who asks for a blob's bytes."""
+        self.cut = 0
+        """Connections that were cut."""
         self.flows = asyncio.Event()
         """While clear, no byte after the first half of the weights is sent."""
         self.flows.set()
@@ -96,6 +100,9 @@ class ModelRegistry:
 
     async def _get_bytes(self, request: web.Request) -> web.StreamResponse:
         content = self._blobs[request.match_info["digest"]]
+        if self.cuts and request.transport:
+            self.cut += 1
+            request.transport.abort()
         if self._damaged and len(content) == WEIGHTS:
             content = bytes(WEIGHTS)
         wanted = request.http_range

@@ -6,14 +6,17 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 from contract.conftest import or_missing
 from contract.model_registry import WEIGHTS, ModelRegistry
+from contract.streams import ndjson
 from speechlocal.children import free_port
 from speechlocal.errors import LocalError
 from speechlocal.ollama import serving
@@ -158,6 +161,39 @@ async def test_a_registry_that_sends_nothing_any_more_is_given_up(tmp_path: Path
             await patient.pull(registry.model)
 
     assert registry.sent - before < WEIGHTS, "it goes on where it was"
+
+
+async def test_a_pull_that_joins_an_aborted_download_begins_again(pod: Pod, http: ClientSession) -> None:
+    """The operator leaves a pull while Ollama pauses between two tries of a part, and starts it again.
+
+    Another client has joined as well, to see what the operator's pull meets. It is in vain if it comes before Ollama
+    has noticed that the first client left.
+    """
+    async with ModelRegistry() as registry:
+        for version in range(10):
+            registry.publish(version)
+            await leave_in_a_pause(pod, registry)
+            joined = asyncio.create_task(lines_of_a_pull(http, pod.url, registry.model))
+            await pod.pull(registry.model)
+
+            assert list(await pod.client.models(pod.url)) == [f"{registry.model}:latest"]
+            if (await joined)[-1].get("error", "").endswith("context canceled"):
+                return
+    pytest.fail("no pull ever joined an aborted download")
+
+
+async def leave_in_a_pause(pod: Pod, registry: ModelRegistry) -> None:
+    """Leave a pull after the registry has cut a connection."""
+    registry.cuts, cut = True, registry.cut
+    async with aclosing(pod.client.pull(pod.url, registry.model, insecure=True)) as lines:
+        async for _ in lines:
+            if registry.cut > cut:
+                break
+    registry.cuts = False
+
+
+async def lines_of_a_pull(http: ClientSession, url: str, model: str) -> list[dict[str, Any]]:
+    return await ndjson(await http.post(f"{url}/api/pull", json={"model": model, "insecure": True}))
 
 
 async def test_a_pull_goes_on_in_another_ollama_with_the_same_volume(tmp_path: Path) -> None:

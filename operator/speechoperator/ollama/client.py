@@ -7,6 +7,7 @@ https://github.com/ollama/ollama/blob/main/docs/api.md
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -32,6 +33,13 @@ _VERIFY_TIMEOUT_S = 1800.0
 """Ollama reports nothing while it computes the checksum of a layer, which may have 100 GB on a slow disk."""
 _LOAD_TIMEOUT_S = 1800.0
 """A model may be read from a slow network volume; Ollama itself gives up when a load makes no progress."""
+_JOINED_ABORTED = "context canceled"
+"""Ends the error of a pull that joined an aborted download.
+
+Clients share the download of a layer. When the last one leaves, Ollama cancels it, but notices only after the pause
+between two tries of a part, up to 32 s (server/download.go).
+"""
+_MAX_ABORTED_DOWNLOADS = 3
 _CANNOT_CHAT = "does not support"
 """In the error for a model without the capability: one for embeddings."""
 
@@ -88,8 +96,10 @@ class OllamaClient:
         """
         return messages.parse(messages.Processes, await self._send("GET", f"{url}/api/ps")).models or ()
 
-    def pull(self, url: str, model: str, *, insecure: bool) -> AsyncGenerator[Progress, None]:
+    async def pull(self, url: str, model: str, *, insecure: bool) -> AsyncGenerator[Progress, None]:
         """Pull a model; layers that exist are not pulled again. Leaving the iteration aborts the pull.
+
+        A pull that has joined an aborted download begins again.
 
         Args:
             url: The base URL of the Ollama.
@@ -100,7 +110,16 @@ class OllamaClient:
             OllamaError: it failed, with Ollama's message; that may come in a line of a response with status 200.
         """
         body = {"model": model, "insecure": insecure, "stream": True}
-        return self._lines(f"{url}/api/pull", body, "the pull")
+        for aborted in itertools.count(1):
+            try:
+                async with aclosing(self._lines(f"{url}/api/pull", body, "the pull")) as lines:
+                    async for progress in lines:
+                        yield progress
+            except OllamaError as error:
+                if not str(error).endswith(_JOINED_ABORTED) or aborted == _MAX_ABORTED_DOWNLOADS:
+                    raise
+            else:
+                return
 
     async def create(self, url: str, name: str, definition: Mapping[str, Any]) -> None:
         """Create a model from another one that is there, or replace it.

@@ -133,6 +133,23 @@ async def test_an_error_under_status_200_is_a_failure_with_a_time_for_the_next_t
     assert bench.count("pulls_total", outcome="failed") == 1
 
 
+async def test_a_pull_that_has_joined_an_aborted_download_begins_again(bench: Bench) -> None:
+    in_a_part = 'Get "https://registry.example/blobs/sha256:5a03": context canceled'
+    bench.pod.script(StreamError(after=0, message="context canceled"), StreamError(1, in_a_part), only=is_pull)
+    bench.start()
+    await bench.until(lambda: bench.pulled)
+    assert bench.count("pulls_total", outcome="ok") == 1
+    assert bench.count("pulls_total", outcome="failed") == 0
+    assert len(bench.pod.pulls) == 3
+
+
+async def test_a_pull_that_is_aborted_each_time_fails(bench: Bench) -> None:
+    bench.pod.always(lambda received: StreamError(0, "context canceled") if is_pull(received) else None)
+    bench.start()
+    await bench.until(lambda: bench.pull is not None and bench.pull.stage == "Failed")
+    assert len(bench.pod.pulls) == 3
+
+
 async def test_failures_in_a_row_are_counted_while_no_byte_comes(bench: Bench) -> None:
     bench.pod.script(Answer(500, b'{"error": "it broke"}'), Answer(500, b'{"error": "it broke"}'), only=is_pull)
     for attempts in (1, 2):
