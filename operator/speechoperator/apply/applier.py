@@ -80,6 +80,8 @@ class Applier:
             NotLeadingError: another replica may be the leader.
         """
         outcome, uid = Outcome(), self._writer.uid(key)
+        for conflicts in (self._conflicts, self._scaling_conflicts):
+            conflicts.expire(key, now.timestamp())
         for orphan in plan.orphan:
             await self._try(outcome, orphan.ref, self._writer.orphan(key.namespace, orphan))
         for action in plan.apply:
@@ -106,7 +108,7 @@ class Applier:
 
     async def _apply(self, key: Key, action: Apply, outcome: Outcome, now: float) -> None:
         ref = Ref(action.object["kind"], action.object["metadata"]["name"])
-        manifest = drift.desired_hash(action.object)
+        manifest = drift.stamp(action.object)
         before = self._conflicts.recent(key, ref, manifest, now)
         if before and now < before.until:
             self._contested(outcome, ref, before, now)

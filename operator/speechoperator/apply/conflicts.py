@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from speechoperator.plan.snapshot import WRITE_CONFLICT, WriteFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from speechoperator.kube.objects import Key, Ref
 
 MAX_BACKOFF_S = 300.0
@@ -65,17 +67,16 @@ class Conflicts:
 
         A write in the future was made before the clock was set back. Nothing is known of how long ago.
         """
-        write = self._writes[key].get(ref)
-        recent = write is not None and write.at <= now < write.until + _WINDOW_S
-        return write if write and recent and write.manifest == manifest else None
+        write = self._of(key).get(ref)
+        return write if write and _is_recent(write, now) and write.manifest == manifest else None
 
     def latest(self, key: Key, ref: Ref, now: float) -> Write | None:
         """Return the last write of an object, whatever its manifest, if it was so recent that a change undoes it.
 
         A write in the future does not count, as with `recent`.
         """
-        write = self._writes[key].get(ref)
-        return write if write and write.at <= now < write.until + _WINDOW_S else None
+        write = self._of(key).get(ref)
+        return write if write and _is_recent(write, now) else None
 
     def wrote(
         self,
@@ -107,6 +108,20 @@ class Conflicts:
         self._writes[key][ref] = write
         return write
 
+    def expire(self, key: Key, now: float) -> None:
+        """Forget the writes of a pipeline that are no longer recent."""
+        writes = self._writes.pop(key, {}).items()
+        if recent := {ref: write for ref, write in writes if _is_recent(write, now)}:
+            self._writes[key] = recent
+
     def forget(self, key: Key) -> None:
         """Forget a pipeline."""
         self._writes.pop(key, None)
+
+    def _of(self, key: Key) -> Mapping[Ref, Write]:
+        return self._writes.get(key, {})
+
+
+def _is_recent(write: Write, now: float) -> bool:
+    """Return whether a change of the object would undo the write."""
+    return write.at <= now < write.until + _WINDOW_S

@@ -9,7 +9,6 @@ Writes are separate: `fenced_client` for the reconciler, `unfenced_client` for w
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -18,6 +17,7 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient
+from pydantic_core import from_json
 
 from speechoperator.kube.configuration import load_kubeconfig
 from speechoperator.kube.errors import ApiError, Request, api_error
@@ -222,7 +222,7 @@ class KubeClient:
 def parse(text: bytes) -> Any:
     """Return a body as JSON, or its beginning as text."""
     try:
-        return json.loads(text)
+        return from_json(text)
     except ValueError:  # from a proxy, or from a server that is starting
         return text.decode(errors="replace")[:_MAX_TEXT_CHARS]
 

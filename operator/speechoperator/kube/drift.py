@@ -53,6 +53,12 @@ def stamped(desired: Object) -> Object:
     return {**desired, "metadata": {**metadata, "annotations": annotations}}
 
 
+def stamp(desired: Object) -> str:
+    """Return the hash of a manifest, from its annotation if it is stamped."""
+    found: str | None = desired["metadata"].get("annotations", {}).get(APPLIED)
+    return found or desired_hash(desired)
+
+
 def differs(desired: Object, live: Object) -> str | None:
     """Return why an object must be applied, or None if it matches its manifest.
 
@@ -63,11 +69,10 @@ def differs(desired: Object, live: Object) -> str | None:
     if found := _difference(_without_stamp(desired), live, "", ""):
         where, what = found
         return f"{where.removeprefix('.')} {what}"
-    stamp = desired["metadata"].get("annotations", {}).get(APPLIED) or desired_hash(desired)
     applied = live["metadata"].get("annotations", {}).get(APPLIED)
     if applied is None:
         return f"metadata.annotations[{APPLIED}] is missing"
-    return None if applied == stamp else "the manifest differs from the one that was applied last"
+    return None if applied == stamp(desired) else "the manifest differs from the one that was applied last"
 
 
 def _without_stamp(desired: Object) -> Object:

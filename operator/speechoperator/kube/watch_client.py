@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import aiohttp
+from pydantic_core import from_json
 
 from speechoperator.kube.client import KubeClient, describe, parse
 from speechoperator.kube.errors import ApiError, Request, api_error
@@ -65,7 +65,7 @@ class WatchClient(KubeClient):
                 raise api_error(request, response.status, parse(await response.read()))
             self._count(request, response.status)
             async for line in response.response.content:
-                found = json.loads(line)
+                found = from_json(line)
                 if found["type"] == "ERROR":
                     raise api_error(request, int(found["object"].get("code") or 0), found["object"])
                 yield found["type"], found["object"]

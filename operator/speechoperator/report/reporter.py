@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,8 @@ class Reporter:
     def __init__(self, recorder: Recorder, store: Store) -> None:
         self._recorder = recorder
         self._store = store
-        self._written: dict[Key, tuple[str, str]] = {}
+        self._written: dict[Key, tuple[bytes, bytes]] = {}
+        """Hashes of the status written last, and of what the API server made of it."""
         self._recorded: defaultdict[Key, dict[Event, float]] = defaultdict(dict)
 
     async def report(self, key: Key, plan: Plan, now: datetime) -> bool:
@@ -57,6 +59,7 @@ class Reporter:
                 raise
             self._store.forget(kinds.PIPELINE, key.namespace, key.name, pipeline["metadata"]["uid"])
             return False
+        self._forget_events(key, now)
         for event in plan.events:
             await self._event(key, pipeline, event, now)
         return _changed(pipeline, self._store.pipeline(key))
@@ -70,17 +73,21 @@ class Reporter:
         live = pipeline.get("status") or {}
         if plan.status == live:
             return
-        wanted = json.dumps(plan.status, sort_keys=True)
-        if self._written.get(key) == (wanted, json.dumps(live, sort_keys=True)):
+        wanted = _hash(plan.status)
+        if self._written.get(key) == (wanted, _hash(live)):
             return  # the CRD in the cluster is older and drops a field: writing it again would change nothing
         await self._recorder.status(pipeline, plan.status)
         after = (self._store.pipeline(key) or {}).get("status") or {}
-        self._written[key] = (wanted, json.dumps(after, sort_keys=True))
+        self._written[key] = (wanted, _hash(after))
+
+    def _forget_events(self, key: Key, now: datetime) -> None:
+        """Forget the Events that may be recorded again."""
+        recorded = self._recorded.pop(key, {}).items()
+        if recent := {event: at for event, at in recorded if 0 <= now.timestamp() - at <= _EVENT_DEDUP_S}:
+            self._recorded[key] = recent
 
     async def _event(self, key: Key, pipeline: Object, event: Event, now: datetime) -> None:
         recorded = self._recorded[key]
-        for old in [old for old, at in recorded.items() if not 0 <= now.timestamp() - at <= _EVENT_DEDUP_S]:
-            del recorded[old]
         if event not in recorded:
             await self._recorder.event(pipeline, event, now)
             recorded[event] = now.timestamp()
@@ -89,6 +96,10 @@ class Reporter:
 def _changed(before: Object, after: Object | None) -> bool:
     """Return whether a pipeline differs in anything but its status."""
     return after is not None and _without_status(before) != _without_status(after)
+
+
+def _hash(status: Object) -> bytes:
+    return sha256(json.dumps(status, sort_keys=True).encode()).digest()
 
 
 def _without_status(pipeline: Object) -> Json:

@@ -68,6 +68,14 @@ def test_nobody_but_the_operator_needs_to_know_who_manages_a_field() -> None:
     assert deployment(store)["metadata"]["annotations"] == {"mine": "1"}
 
 
+def test_of_a_pod_what_its_deployment_says_too_is_not_kept() -> None:
+    store, volumes = Store(), [{"name": "cache", "emptyDir": {}}]
+    spec = {"nodeName": "n", "volumes": volumes, "initContainers": [{"name": "fetch"}], "containers": [{"env": []}]}
+    store.observe("ADDED", {**pod("p-bridge-a"), "spec": spec})
+    (found,) = store.pods(KEY)
+    assert found["spec"] == {"nodeName": "n", "volumes": volumes, "initContainers": [{"name": "fetch"}]}
+
+
 def test_who_looks_gets_a_copy() -> None:
     store = Store()
     store.put(thing(1, spec={}))
