@@ -11,9 +11,10 @@ from speechoperator.kube import objects
 if TYPE_CHECKING:
     from speechoperator.kube.objects import Key, Object
 
-_LIMIT = 256
-"""Pipelines to keep, those that were used last: about 15 KiB each, and their API objects."""
+_LIMIT = 2048
+"""Pipelines to keep, those that were used last: about 20 KiB each."""
 _METADATA = ("name", "namespace", "uid", "generation", "creationTimestamp")
+"""What the operator reads of the metadata."""
 
 
 class ParsedPipelines:
@@ -28,28 +29,21 @@ class ParsedPipelines:
         Raises:
             pydantic.ValidationError: it is not valid.
         """
-        before, known = self._kept.pop(key, ({}, None))
-        if known is None or not _same(before, raw):
-            known = SpeechPipeline.parse(raw)
-        elif before is not raw:
-            known = known.model_copy(update={"status": objects.status(raw)})
-        self._kept[key] = raw, known
+        read = _without_status(raw)
+        before, known = self._kept.pop(key, (None, None))
+        if known is None or read != before:
+            known = SpeechPipeline.parse(read)
+        self._kept[key] = read, known
         if len(self._kept) > _LIMIT:
             self._kept.popitem(last=False)
-        return known
+        return known.model_copy(update={"status": objects.status(raw)})
 
     def forget(self, key: Key) -> None:
         """Forget a pipeline."""
         self._kept.pop(key, None)
 
 
-def _same(before: Object, raw: Object) -> bool:
-    """Return whether two API objects differ in their status at most, of what the operator reads."""
-    if before is raw:
-        return True
-    one, other = before["metadata"], raw.get("metadata") or {}
-    return (
-        all(one.get(name) == other.get(name) for name in _METADATA)
-        and all(before.get(name) == raw.get(name) for name in ("apiVersion", "kind"))
-        and bool(before["spec"] == raw.get("spec"))
-    )
+def _without_status(raw: Object) -> Object:
+    """Return what the operator reads of an API object besides its status."""
+    metadata = {name: raw["metadata"][name] for name in _METADATA if name in raw["metadata"]}
+    return {name: raw[name] for name in ("apiVersion", "kind", "spec") if name in raw} | {"metadata": metadata}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
 
 from speechoperator.api import kinds
 from speechoperator.kube.errors import ApiError
@@ -74,7 +75,8 @@ class Reporter:
         if plan.status == live:
             return
         wanted = _hash(plan.status)
-        if self._written.get(key) == (wanted, _hash(live)):
+        before = self._written.get(key)
+        if before and before[0] == wanted and before[1] == _hash(live):
             return  # the CRD in the cluster is older and drops a field: writing it again would change nothing
         await self._recorder.status(pipeline, plan.status)
         after = (self._store.pipeline(key) or {}).get("status") or {}
@@ -99,7 +101,7 @@ def _changed(before: Object, after: Object | None) -> bool:
 
 
 def _hash(status: Object) -> bytes:
-    return sha256(json.dumps(status, sort_keys=True).encode()).digest()
+    return sha256(to_json(status)).digest()
 
 
 def _without_status(pipeline: Object) -> Json:

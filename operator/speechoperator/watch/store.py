@@ -8,17 +8,17 @@ So an own write is not a change when its watch event arrives.
 Deleted objects do not return. A list that was under way, or a late response, would bring them back; so a deletion is
 remembered until a later list is complete, and what a complete list did not contain is accepted only in a newer state.
 
-Objects are kept as JSON text, which takes a fifth of the memory of Python objects; every reader gets its own copy.
+Objects are kept as compressed JSON; every reader gets its own copy.
 """
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
-
-from pydantic_core import from_json, to_json
 
 from speechoperator.api import kinds, labels
 from speechoperator.api.names import REPLICAS
+from speechoperator.compressed_json import CompressedJson
 from speechoperator.kube import managed_fields
 from speechoperator.kube.kinds import POD
 from speechoperator.kube.objects import Key, Ref
@@ -57,7 +57,7 @@ class _Entry(NamedTuple):
     key: Key
     version: int
     uid: str
-    text: bytes
+    packed: bytes
 
 
 class _Tombstone(NamedTuple):
@@ -75,6 +75,7 @@ class Store:
         self._owned: dict[Key, dict[Ref, Place]] = {}
         self._listed: dict[Scope, int] = {}
         self._tombstones: dict[Place, _Tombstone] = {}
+        self._compressed = CompressedJson()
         self.unreadable: dict[Scope, ApiError] = {}
         """What could not be listed, and why. What is known of it may be outdated, or nothing."""
 
@@ -127,7 +128,7 @@ class Store:
         meta.get("annotations", {}).pop(_LAST_APPLIED, None)
         if place.kind == POD.name:
             body["spec"] = {name: value for name, value in body.get("spec", {}).items() if name in _READ_OF_PODS}
-        self._entries[place] = _Entry(key, _version(body), meta["uid"], to_json(body))
+        self._entries[place] = _Entry(key, _version(body), meta["uid"], self._compressed.pack(place.kind, body))
         self._owned.setdefault(key, {})[Ref(place.kind, place.name)] = place
         return moved | {key}
 
@@ -204,8 +205,8 @@ class Store:
 
     def pipeline(self, key: Key) -> Json | None:
         """Return a pipeline as the API server sent it, None if there is none."""
-        known = self._entries.get(Place(_PIPELINE, *key))
-        return _read(known) if known else None
+        place = Place(_PIPELINE, *key)
+        return self._read(place) if place in self._entries else None
 
     def owner(self, kind: Kind, namespace: str, name: str) -> Key | None:
         """Return the pipeline that an object belongs to, None if it is unknown."""
@@ -219,21 +220,21 @@ class Store:
     def object(self, key: Key, ref: Ref) -> Object | None:
         """Return an object of a pipeline, None if it has none of this name."""
         place = self._owned.get(key, {}).get(ref)
-        return _read(self._entries[place]) if place else None
+        return self._read(place) if place else None
 
     def objects(self, key: Key) -> dict[Ref, Object]:
         """Return the objects of a pipeline, without its pods."""
         others = {_PIPELINE, POD.name}
-        return {
-            ref: _read(self._entries[place])
-            for ref, place in self._owned.get(key, {}).items()
-            if ref.kind not in others
-        }
+        return {ref: self._read(place) for ref, place in self._owned.get(key, {}).items() if ref.kind not in others}
 
     def pods(self, key: Key) -> tuple[Object, ...]:
         """Return the pods of a pipeline, by name."""
         owned = self._owned.get(key, {})
-        return tuple(_read(self._entries[owned[ref]]) for ref in sorted(owned) if ref.kind == POD.name)
+        return tuple(self._read(owned[ref]) for ref in sorted(owned) if ref.kind == POD.name)
+
+    def _read(self, place: Place) -> Json:
+        found: Json = self._compressed.unpack(place.kind, self._entries[place].packed)
+        return found
 
     def _places(self, scope: Scope) -> list[Place]:
         return [place for place in self._entries if _covers(scope, place)]
@@ -263,13 +264,13 @@ def key_of(body: Object) -> Key | None:
     meta = body["metadata"]
     own = meta["name"] if body["kind"] == _PIPELINE else None
     name = own or (meta.get("labels") or {}).get(labels.PIPELINE)
-    return Key(meta["namespace"], name) if name else None
+    return Key(intern(meta["namespace"]), intern(name)) if name else None
 
 
 def place_of(body: Object) -> Place:
-    """Return where an object is."""
+    """Return where an object is. The same names are the same strings, as every object has three of them."""
     meta = body["metadata"]
-    return Place(body["kind"], meta["namespace"], meta["name"])
+    return Place(intern(body["kind"]), intern(meta["namespace"]), intern(meta["name"]))
 
 
 def _covers(scope: Scope, place: Place) -> bool:
@@ -278,8 +279,3 @@ def _covers(scope: Scope, place: Place) -> bool:
 
 def _version(body: Object) -> int:
     return int(body["metadata"].get("resourceVersion") or 0)
-
-
-def _read(known: _Entry) -> Json:
-    found: Json = from_json(known.text)
-    return found

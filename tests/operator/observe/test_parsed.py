@@ -57,7 +57,7 @@ def test_an_invalid_pipeline_is_an_error_every_time() -> None:
 def test_those_of_many_pipelines_are_kept_no_longer_than_needed() -> None:
     parsed = ParsedPipelines()
     first = parsed.parse(KEY, raw())
-    for number in range(300):
+    for number in range(2100):
         parsed.parse(Key("team", f"p{number}"), raw())
 
     assert parsed.parse(KEY, raw()).spec is not first.spec
