@@ -120,9 +120,20 @@ class OllamaError(OperatorError):
 
     code = "ollama"
 
+    def __init__(self, message: str) -> None:
+        super().__init__(encodable(message))
+
 
 class OllamaRejectedError(OllamaError):
     """Ollama, or a proxy in front of it, rejected a request without credentials (401, 403)."""
+
+
+def encodable(text: str) -> str:
+    """Return what another server says with `?` for everything that is no character, so that it can be written.
+
+    Bytes of a header that are not UTF-8 are lone surrogates in aiohttp, and JSON may have these as well.
+    """
+    return text.encode(errors="replace").decode()
 
 
 def describe_os_error(error: OSError) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from speechoperator.errors import describe_os_error
+from speechoperator.errors import describe_os_error, encodable
 
 _TIMEOUT = aiohttp.ClientTimeout(total=180, sock_connect=5)
 """Enough for a model that has to be loaded from a disk."""
@@ -68,9 +68,9 @@ async def request(url: str) -> Measured:
     except OSError as error:
         return Measured(f"the bridge cannot be reached: {describe_os_error(error)}")
     except aiohttp.ClientError as error:
-        return Measured(f"the bridge does not answer: {error}")
+        return Measured(encodable(f"the bridge does not answer: {error}"))
     if status != HTTPStatus.OK:
-        detail = str(answer.get("detail") or phrase)
+        detail = encodable(str(answer.get("detail") or phrase))
         return Measured(f"the bridge answers HTTP {status}: {detail}"[:_MAX_DETAIL_CHARS])
     return judged(answer)
 
@@ -78,7 +78,7 @@ async def request(url: str) -> Measured:
 def judged(answer: dict[str, Any]) -> Measured:
     """Return what an answer of `/process` says (`docs/reference/http-api.md`)."""
     if error := answer.get("error"):
-        detail = error.get("message") if isinstance(error, dict) else error
+        detail = encodable(str(error.get("message") if isinstance(error, dict) else error))
         return Measured(f"the language model does not answer: {detail}"[:_MAX_DETAIL_CHARS])
     if not str(answer.get("transcription") or "").strip():
         return Measured("Whisper recognized no word of a spoken sentence")

@@ -19,6 +19,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient
 from pydantic_core import from_json
 
+from speechoperator.errors import encodable
 from speechoperator.kube.configuration import load_kubeconfig
 from speechoperator.kube.errors import ApiError, Request, api_error
 from speechoperator.kube.kinds import LEASE
@@ -229,4 +230,4 @@ def parse(text: bytes) -> Any:
 
 def describe(error: BaseException) -> str:
     """Return an error as text; a timeout has none of its own."""
-    return str(error) or {"TimeoutError": "timed out"}.get(type(error).__name__, type(error).__name__)
+    return encodable(str(error)) or {"TimeoutError": "timed out"}.get(type(error).__name__, type(error).__name__)

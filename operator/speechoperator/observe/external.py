@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from speechoperator.errors import OllamaError, OllamaRejectedError, describe_os_error
+from speechoperator.errors import OllamaError, OllamaRejectedError, describe_os_error, encodable
 from speechoperator.observe.authorities import Authorities, UnusableError
 from speechoperator.observe.polling import Target
 from speechoperator.plan.snapshot import Health, OllamaPod
@@ -129,7 +129,7 @@ class ExternalServices:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return OllamaPod(reachable=False, detail=_words(error))
         try:
-            names = [str(model["id"]) for model in json.loads(body)["data"]]
+            names = [encodable(str(model["id"])) for model in json.loads(body)["data"]]
         except (KeyError, TypeError, ValueError):
             return OllamaPod(reachable=False, detail="it does not list models as OpenAI's API does")
         return OllamaPod(reachable=True, models=dict.fromkeys(names, ""))
@@ -149,7 +149,7 @@ class ExternalServices:
 
 
 def _status_line(status: int, reason: str) -> str:
-    return f"HTTP {status}: {reason}"[:_MAX_DETAIL_CHARS]
+    return encodable(f"HTTP {status}: {reason}")[:_MAX_DETAIL_CHARS]
 
 
 def _words(error: Exception) -> str:
@@ -157,4 +157,4 @@ def _words(error: Exception) -> str:
         return f"its certificate is not trusted: {error.certificate_error}"
     if isinstance(error, aiohttp.ClientConnectorError):
         return describe_os_error(error.os_error)
-    return str(error)[:_MAX_DETAIL_CHARS]
+    return encodable(str(error))[:_MAX_DETAIL_CHARS]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-
-from pydantic_core import to_json
 
 from speechoperator.api import kinds
 from speechoperator.kube.errors import ApiError
@@ -101,7 +100,7 @@ def _changed(before: Object, after: Object | None) -> bool:
 
 
 def _hash(status: Object) -> bytes:
-    return sha256(to_json(status)).digest()
+    return sha256(json.dumps(status).encode()).digest()
 
 
 def _without_status(pipeline: Object) -> Json:

@@ -75,6 +75,8 @@ async def test_a_sentence_is_sent_and_one_token_is_asked_for() -> None:
         ),
         ({**ANSWER, "transcription": " "}, 200, "Whisper recognized no word of a spoken sentence"),
         ({"title": "x", "detail": "Whisper is down"}, 503, "the bridge answers HTTP 503: Whisper is down"),
+        ({"detail": "half of \ud83d"}, 502, "the bridge answers HTTP 502: half of ?"),
+        ({**ANSWER, "error": "half of \ud83d"}, 200, "the language model does not answer: half of ?"),
         ([], 502, "the bridge answers HTTP 502: Bad Gateway"),
         ([], 200, "Whisper recognized no word of a spoken sentence"),
     ],

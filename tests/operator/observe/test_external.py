@@ -109,6 +109,27 @@ async def test_an_odd_answer_is_a_fault_and_no_exception(probe: Probe, body: byt
     assert (found.reachable, found.detail) == (False, "it does not list models as OpenAI's API does")
 
 
+async def test_a_name_that_is_no_text_can_be_written(probe: Probe) -> None:
+    async with FakeOpenAIChat() as service:
+        service.script(Answer(200, b'{"data": [{"id": "half of \\ud83d"}]}'), **ANY)
+
+        assert (await probe.generator(service.url, protocol="openai")).models == {"half of ?": ""}
+
+
+@pytest.mark.parametrize("protocol", ["ollama", "openai"])
+async def test_a_status_line_that_is_not_utf8_can_be_written(probe: Probe, protocol: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 502 Bad G\xe4teway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+        assert (await probe.generator(url, protocol=protocol)).detail == "HTTP 502: Bad G?teway"
+        assert (await probe.transcriber(url)).detail == "HTTP 502: Bad G?teway"
+
+
 async def test_a_server_that_is_still_loading_is_not_reachable(probe: Probe) -> None:
     async with FakeOpenAIChat() as service:
         service.ready = False

@@ -1,5 +1,7 @@
 """Report: status and Events, each only when it is news."""
 
+import asyncio
+
 import pytest
 
 from fakes.reconciler_bench import FORBIDDEN, KEY, Bench, pipeline
@@ -24,6 +26,23 @@ async def test_a_status_that_an_older_definition_cuts_is_written_once(bench: Ben
     await bench.once()
     assert "modelsSummary" not in bench.status
     for _ in range(5):
+        await bench.once()
+        assert bench.api.writes == []
+
+
+async def test_an_answer_that_is_not_utf8_is_reported(bench: Bench) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 502 Bad G\xe4teway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        bench.api.have(pipeline(whisper={"url": f"http://127.0.0.1:{port}"}))
+        await bench.once()
+        await bench.news()
+        await bench.once()
+        assert "HTTP 502: Bad G" in bench.condition("WhisperAvailable")["message"]
         await bench.once()
         assert bench.api.writes == []
 
