@@ -11,6 +11,7 @@ import importlib
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from speechcli.control_characters import printable
@@ -31,6 +32,8 @@ COMMANDS = {
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a file on Windows takes the characters of one language only
     arguments = list(sys.argv[1:] if given is None else given)
     command, options = top_parser().parse_args(arguments[:1]).command, arguments[1:]
     try:

@@ -1,6 +1,7 @@
 """Text from elsewhere, made harmless for a terminal.
 
 An escape sequence in a transcript or a message could rewrite the screen, the title of the window, or the clipboard.
+Lone surrogates are bytes of a proxy that are not UTF-8: they cannot be written at all.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from typing import Any
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _KEPT = "\n\t"
-_C0, _DELETE_AND_C1 = range(0x20), range(0x7F, 0xA0)
-_VISIBLE = {code: REPLACEMENT for code in (*_C0, *_DELETE_AND_C1) if chr(code) not in _KEPT}
-_ESCAPED = {code: f"\\u{code:04x}" for code in _DELETE_AND_C1}
+_C0, _DELETE_AND_C1, _SURROGATES = range(0x20), range(0x7F, 0xA0), range(0xD800, 0xE000)
+_VISIBLE = {code: REPLACEMENT for code in (*_C0, *_DELETE_AND_C1, *_SURROGATES) if chr(code) not in _KEPT}
+_ESCAPED = {code: f"\\u{code:04x}" for code in (*_DELETE_AND_C1, *_SURROGATES)}
 
 
 def printable(text: str) -> str:

@@ -1,6 +1,8 @@
 """The command line: help, exit codes, and errors that say what to do."""
 
 import argparse
+import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,21 @@ def test_an_error_says_what_happened_and_what_to_do(
     assert capsys.readouterr().err == (
         "kubectl speech status: no pipeline calls\nwhat to do: choose the namespace with -n\n"
     )
+
+
+def test_characters_that_the_output_does_not_have_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+
+    def say(_: argparse.Namespace) -> int:
+        sys.stdout.write("Grüße 你好")
+        return 0
+
+    monkeypatch.setattr(status, "run", say)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+
+    assert main(["status"]) == 0
+    sys.stdout.flush()
+    assert written.getvalue().decode("cp1252").split() == ["Grüße", "??"]
 
 
 def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def _changed(before: Object, after: Object | None) -> bool:
 
 
 def _hash(status: Object) -> bytes:
-    return sha256(json.dumps(status).encode()).digest()
+    return sha256(json.dumps(status, sort_keys=True).encode()).digest()
 
 
 def _without_status(pipeline: Object) -> Json:

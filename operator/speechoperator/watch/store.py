@@ -127,7 +127,7 @@ class Store:
             meta.pop("managedFields", None)
         meta.get("annotations", {}).pop(_LAST_APPLIED, None)
         if place.kind == POD.name:
-            body["spec"] = {name: value for name, value in body.get("spec", {}).items() if name in _READ_OF_PODS}
+            body["spec"] = {name: value for name, value in (body.get("spec") or {}).items() if name in _READ_OF_PODS}
         self._entries[place] = _Entry(key, _version(body), meta["uid"], self._compressed.pack(place.kind, body))
         self._owned.setdefault(key, {})[Ref(place.kind, place.name)] = place
         return moved | {key}
