@@ -7,7 +7,6 @@ https://github.com/ollama/ollama/blob/main/docs/api.md
 from __future__ import annotations
 
 import asyncio
-import itertools
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -110,7 +109,7 @@ class OllamaClient:
             OllamaError: it failed, with Ollama's message; that may come in a line of a response with status 200.
         """
         body = {"model": model, "insecure": insecure, "stream": True}
-        for aborted in itertools.count(1):
+        for aborted in range(1, _MAX_ABORTED_DOWNLOADS + 1):
             try:
                 async with aclosing(self._lines(f"{url}/api/pull", body, "the pull")) as lines:
                     async for progress in lines:

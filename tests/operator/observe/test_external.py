@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from cluster import certificates
+from fakes import not_utf8
 from fakes.api_server import ApiServer
 from fakes.faults import Answer
 from fakes.ollama import FakeOllama
@@ -118,14 +119,7 @@ async def test_a_name_that_is_no_text_can_be_written(probe: Probe) -> None:
 
 @pytest.mark.parametrize("protocol", ["ollama", "openai"])
 async def test_a_status_line_that_is_not_utf8_can_be_written(probe: Probe, protocol: str) -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 502 Bad G\xe4teway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1") as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
+    async with not_utf8.answering() as url:
         assert (await probe.generator(url, protocol=protocol)).detail == "HTTP 502: Bad G?teway"
         assert (await probe.transcriber(url)).detail == "HTTP 502: Bad G?teway"
 

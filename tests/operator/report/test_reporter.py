@@ -1,9 +1,8 @@
 """Report: status and Events, each only when it is news."""
 
-import asyncio
-
 import pytest
 
+from fakes import not_utf8
 from fakes.reconciler_bench import FORBIDDEN, KEY, Bench, pipeline
 from speechoperator.kube.errors import Request
 
@@ -31,14 +30,8 @@ async def test_a_status_that_an_older_definition_cuts_is_written_once(bench: Ben
 
 
 async def test_an_answer_that_is_not_utf8_is_reported(bench: Bench) -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 502 Bad G\xe4teway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1") as server:
-        port = server.sockets[0].getsockname()[1]
-        bench.api.have(pipeline(whisper={"url": f"http://127.0.0.1:{port}"}))
+    async with not_utf8.answering() as url:
+        bench.api.have(pipeline(whisper={"url": url}))
         await bench.once()
         await bench.news()
         await bench.once()
