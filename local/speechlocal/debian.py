@@ -45,6 +45,7 @@ FOR_OLLAMA = (
 DEBOOTSTRAP = Package("debootstrap", "debootstrap", "building images without a registry", fast=False)
 PROMETHEUS = Package("prometheus", "promtool", "tests of the alerts and dashboards")
 JQ = Package("jq", "jq", "tests of the discovery of dashboards in the local cluster")
+OPENSSL = Package("openssl", "openssl", "certificates of the tests' API server", fast=False)
 ESPEAK = Package("espeak-ng", "espeak-ng", "tests of a voice that Whisper hardly understands")
 SOUNDS = "/usr/share/asterisk/sounds"
 VOICES = tuple(
@@ -61,7 +62,7 @@ VOICES = tuple(
 PACKAGES = (
     Package("curl", "curl", "the clients in examples/"),
     Package("nodejs", "node", "the clients in examples/"),
-    Package("openssl", "openssl", "certificates of the tests' API server", fast=False),
+    OPENSSL,
     *FOR_OLLAMA,
     ESPEAK,
     JQ,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +16,8 @@ from aiohttp import ClientSession
 from contract.conftest import or_missing
 from contract.model_registry import WEIGHTS, ModelRegistry
 from contract.streams import ndjson
+from installed import installed
+from speechlocal import debian
 from speechlocal.children import free_port
 from speechlocal.errors import LocalError
 from speechlocal.ollama import serving
@@ -72,13 +73,11 @@ async def pod(tmp_path: Path) -> AsyncIterator[Pod]:
 @pytest.fixture(scope="module")
 def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     """A certificate that no certificate authority has signed."""
-    if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl")
-    folder = tmp_path_factory.mktemp("tls")
+    openssl, folder = installed("openssl", debian.OPENSSL), tmp_path_factory.mktemp("tls")
     key, certificate = folder / "tls.key", folder / "tls.crt"
     subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
             *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)),
         ],
         check=True,
